@@ -1,0 +1,45 @@
+# Everything sets itself up: a virtual environment in .venv, the packages of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types bench schema check clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "promptlayer-bridge needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready ## the whole loop on this machine, no account needed
+	$(BIN)/promptlayer-bridge demo
+
+test: $(VENV)/.ready ## every test
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests
+
+lint: $(VENV)/.ready ## formatting and lint, nothing is changed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/.ready ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.ready ## strict types
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready ## the figures of README.md, one JSON line each
+	$(BIN)/python -m tests.bench
+
+schema: $(VENV)/.ready ## write prompts-schema/ anew from the models
+	$(BIN)/promptlayer-bridge schema --write prompts-schema
+
+check: lint types test ## what .ci/run does
+
+clean: ## forget the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo *.egg-info

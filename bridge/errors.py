@@ -1,0 +1,89 @@
+"""Everything that can go wrong, as one tree. The family says what to do about it.
+
+    BridgeError
+    ├── Rejected      the request or the input is wrong: answer 4xx, or show it to the person
+    ├── Transient     try again later, not before ``retry_after`` seconds
+    └── Permanent     trying again cannot help: park it, a person looks
+
+Messages are written for the person who reads them: what happened, to what, and what to do.
+They never hold a secret. Errors of libraries are translated into these at the edge where they
+appear and never passed on.
+"""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """The root of the tree. ``str(error)`` is a full sentence for a person."""
+
+
+class Rejected(BridgeError):  # noqa: N818 - a family, not one error
+    """What was asked cannot be accepted as it stands: a bad request, file or setting."""
+
+
+class SignatureMismatch(Rejected):
+    """A delivery that nobody with one of our secrets signed (HTTP 401)."""
+
+
+class TooLarge(Rejected):
+    """A body over the limit (HTTP 413)."""
+
+
+class Malformed(Rejected):
+    """A delivery that is not what the documentation describes (HTTP 400)."""
+
+
+class ConfigError(Rejected):
+    """A mistake in ``bridge.yaml``: file, line and what was expected are in the message."""
+
+
+class PromptFileError(Rejected):
+    """A mistake in a prompt file: file, line and what was expected are in the message."""
+
+
+class UnsafePath(Rejected):
+    """A prompt whose file cannot be placed safely: a symlink in the way, a path too long."""
+
+
+class Transient(BridgeError):  # noqa: N818
+    """It may well work later. ``retry_after`` is in seconds; None leaves the pause to the engine."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(Transient):
+    """The other side is down, slow, or cut the connection."""
+
+
+class RateLimited(Transient):
+    """The other side asked us to slow down, or one of our own limits is reached."""
+
+
+class Stale(Transient):
+    """The world moved while we were looking (push lease lost, branch moved): look again."""
+
+
+class Permanent(BridgeError):  # noqa: N818
+    """A person has to change something first; the message says what."""
+
+
+class Unauthorized(Permanent):
+    """A credential is missing, wrong or expired."""
+
+
+class Forbidden(Permanent):
+    """A credential is valid and lacks a permission; the message names it in the forge's terms."""
+
+
+class NotFound(Permanent):
+    """The repository, branch or prompt is not there, or hidden from this credential."""
+
+
+class Refused(Permanent):
+    """The other side understood and said no (validation, protected branch, plan)."""
+
+
+class AlreadyExists(Refused):
+    """What was to be created is there already: find it again."""

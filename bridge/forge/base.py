@@ -1,0 +1,130 @@
+"""What the bridge asks of a forge: the port, and the values that pass through it.
+
+A ``Forge`` is one repository on one forge. Every call is finished when it returns, returns frozen
+values, and raises only errors of ``bridge.errors``. Nothing here may become optional: a method is
+added only when the core needs it and every forge can serve it truthfully.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class PullRequestState(StrEnum):
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"  # without a merge
+
+
+@dataclass(frozen=True)
+class GitRemote:
+    """Where git finds the repository. The credential reaches git by environment only."""
+
+    url: str  # without credentials
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request as the forge holds it (GitLab calls it a merge request)."""
+
+    number: int
+    url: str  # for people
+    state: PullRequestState
+    head: str  # branch name
+    base: str  # branch name
+    head_commit: str  # full object name of the head's newest commit that the forge knows
+    title: str  # without any marker the forge uses to say "draft"
+    body: str
+    draft: bool
+    labels: frozenset[str] = frozenset()
+    assignees: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PullRequestContent:
+    """What a pull request should say. People and labels are set when it is created; after that
+    they belong to the people who work with it."""
+
+    title: str
+    body: str
+    draft: bool = False
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[
+        str, ...
+    ] = ()  # login names; "org/team" or "group/…" where the forge has teams
+    assignees: tuple[str, ...] = ()
+
+
+class Severity(StrEnum):
+    OK = "ok"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of ``check``: what was asked of the forge and what it said."""
+
+    severity: Severity
+    message: str  # names the missing scope or permission in the forge's own terms
+
+
+class Forge(Protocol):
+    """One repository on one forge."""
+
+    @property
+    def repository(self) -> str:
+        """The mapping file's spelling, ``forge:owner/name``; used in messages."""
+
+    @property
+    def body_limit(self) -> int:
+        """The most characters a pull request's body may have here."""
+
+    @property
+    def creations(self) -> tuple[tuple[int, float], ...]:
+        """How many pull requests one credential may create: (count, seconds), each window.
+        Empty where the forge sets no such limit."""
+
+    def git_remote(self) -> GitRemote:
+        """Where to fetch from and push to, with a credential that is valid for at least five
+        minutes (short-lived ones are minted here)."""
+
+    def default_branch(self) -> str:
+        """The branch that pull requests go to when the mapping names none. One request at most
+        in the life of this object."""
+
+    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
+        """All pull requests from branch ``head`` of this repository to ``base``, whatever their
+        state, newest (highest number) first. Those from forks are not among them. One request
+        as long as there are no more than a page of them (at most 30 newest are returned)."""
+
+    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+        """Every open pull request of this repository whose head branch starts so, all pages."""
+
+    def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
+        """Open a pull request. Raises AlreadyExists when one is open for this head and base.
+        A label, reviewer or assignee that the forge does not know never undoes the creation: it
+        is left out and named in the returned ``PullRequest`` by its absence."""
+
+    def update_pull_request(
+        self, pull_request: PullRequest, content: PullRequestContent
+    ) -> PullRequest:
+        """Make title, body and draft state of an open pull request what ``content`` says; people
+        and labels are left as they are. One request where only title and body differ."""
+
+    def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
+        """Close without merging and set the body, in one request; the branch stays."""
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        """Make the one comment that carries ``marker`` say ``body``: created the first time,
+        edited in place after that, untouched when it says so already. The marker is a short
+        ASCII word; the adapter hides it in the comment."""
+
+    def check_access(self) -> Sequence[Finding]:
+        """Ask whether the credential can do what the bridge needs (read, push a branch, open and
+        comment on pull requests). Never raises for a missing permission: it is a finding."""

@@ -1,0 +1,55 @@
+"""A prompt, as values: what PromptLayer and a prompt file both mean.
+
+Pure: no network, no clock, no disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+Json = Any  # what json.loads returns
+JsonObject = dict[str, Any]
+
+LATEST = "latest"  # the tracked "label" that means: the newest version
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One version of one prompt. ``template``, ``metadata`` and ``extra`` are canonical (see
+    ``bridge.prompts.canonical``), so two prompts that mean the same are equal there."""
+
+    name: str
+    template: JsonObject
+    metadata: JsonObject = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)  # version fields beside them (custom provider)
+    # Provenance: never compared.
+    id: int | None = None  # PromptLayer's id; None for a file an engineer wrote anew
+    version: int | None = None
+    tags: tuple[str, ...] = ()
+    commit_message: str | None = None
+    created_at: str | None = None  # ISO 8601, as PromptLayer gave it
+    workspace_id: int | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over what the prompt means: template, metadata, extra. Not over its name
+        and not over provenance."""
+        meaning = json.dumps(
+            [self.template, self.metadata, self.extra],
+            sort_keys=True,
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(meaning.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class PromptFile:
+    """A prompt as one file of the repository holds it."""
+
+    prompt: Prompt
+    label: str  # what this file tracks: LATEST or a release label
