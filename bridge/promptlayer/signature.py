@@ -1,0 +1,133 @@
+"""PromptLayer's webhook signature.
+
+The header ``X-PromptLayer-Signature`` holds the lower-case hex HMAC-SHA256 of the payload, keyed
+with the webhook's secret as UTF-8 text. What is signed is the payload *serialised again* by
+Python (sorted keys, ASCII escapes, ``", "`` and ``": "``), not the body as sent.
+https://docs.promptlayer.com/features/prompt-registry/webhooks
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from bridge.errors import Malformed, SignatureMismatch
+from bridge.prompts.prompt import Json, JsonObject
+
+HEADER = "X-PromptLayer-Signature"
+
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DEPTH_LIMIT = 64  # documented payloads have three levels; what we keep must stay serialisable
+
+
+def sign(payload: Json, secret: str) -> str:
+    """The signature PromptLayer sends with ``payload``."""
+    return _hmac(json.dumps(payload, sort_keys=True).encode(), secret)
+
+
+def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> JsonObject:
+    """The payload of a delivery that one of ``secrets`` signed.
+
+    Accepted is a signature over the payload as PromptLayer serialises it, over the same without
+    ASCII escapes, and over the raw body. Raises SignatureMismatch when there is none of these, and
+    Malformed when a signed body is no JSON object that we could keep.
+    """
+    claimed = _claimed(signature)
+    if _signs(claimed, [body], secrets):
+        return _object(_load(body))
+    try:
+        payload = _load(body)
+        forms = list(_serialised(payload))
+    except Malformed as error:
+        # Nobody we know wrote this, so its author learns nothing about what is wrong with it.
+        raise _mismatch() from error
+    if not _signs(claimed, forms, secrets):
+        raise _mismatch()
+    return _object(payload)
+
+
+def _claimed(signature: str | None) -> str:
+    if signature is None:
+        raise SignatureMismatch(
+            f"The delivery has no {HEADER} header. Only PromptLayer may deliver here."
+        )
+    if not _HEX_DIGEST.fullmatch(signature):
+        raise SignatureMismatch(
+            f"The {HEADER} header is not 64 lower-case hexadecimal digits. "
+            "Only PromptLayer may deliver here."
+        )
+    return signature
+
+
+def _mismatch() -> SignatureMismatch:
+    return SignatureMismatch(
+        f"The {HEADER} header does not fit the body with any configured secret. "
+        "Compare webhook_secret in bridge.yaml with the secret PromptLayer shows for this webhook."
+    )
+
+
+def _signs(claimed: str, messages: Sequence[bytes], secrets: Sequence[str]) -> bool:
+    """Every pair is tried to the end, so the time taken says nothing about which one fits. A blank
+    secret is none: anybody could sign with it."""
+    matches = [
+        hmac.compare_digest(_hmac(message, secret), claimed)
+        for secret in secrets
+        if secret
+        for message in messages
+    ]
+    return any(matches)
+
+
+def _hmac(message: bytes, secret: str) -> str:
+    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+def _serialised(payload: Json) -> Iterator[bytes]:
+    yield json.dumps(payload, sort_keys=True).encode()
+    yield json.dumps(payload, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _load(body: bytes) -> Json:
+    """The body as JSON that can be kept and written again: strict, finite, not too deep, and text
+    that is Unicode."""
+    try:
+        payload = json.loads(body.decode(), parse_constant=_refuse_constant)
+        _limit_depth(payload)
+        json.dumps(payload, allow_nan=False, ensure_ascii=False).encode()
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # syntax, UTF-8, numbers too long, infinite numbers, lone surrogates
+        raise Malformed("The body is not JSON in UTF-8.") from None
+    return payload
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _limit_depth(payload: Json) -> None:
+    level, depth = [payload], 0
+    while level:
+        if depth > _DEPTH_LIMIT:
+            raise _too_deep()
+        level = [child for node in level for child in _children(node)]
+        depth += 1
+
+
+def _children(node: Json) -> list[Json]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _too_deep() -> Malformed:
+    return Malformed(f"The body is nested more than {_DEPTH_LIMIT} levels deep.")
+
+
+def _object(payload: Json) -> JsonObject:
+    if not isinstance(payload, dict):
+        raise Malformed("The body is JSON, but not an object.")
+    return payload
