@@ -1,0 +1,345 @@
+"""One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project token.
+
+GitLab says "merge request" and "iid" for what the rest of the bridge calls a pull request and its
+number; those words stay in this file. python-gitlab would retry and sleep by itself: it is kept
+from both, because waiting is the engine's business.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabError, GitlabParsingError
+
+from bridge import errors
+from bridge.forge.base import (
+    Finding,
+    GitRemote,
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+    Severity,
+)
+from bridge.forge.gitlab_errors import pause, refusal
+
+BODY_LIMIT = 1_048_576  # characters of a description
+TITLE_LIMIT = 255  # characters, the draft marker included
+NEWEST = 30  # how many pull requests of one branch are looked at
+PAGE = 100  # the most GitLab gives at once
+DEVELOPER = 30  # access level
+EXPIRY_NOTICE = 14  # days
+
+DRAFT = "Draft: "
+DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
+
+STATES = {
+    "opened": PullRequestState.OPEN,
+    "locked": PullRequestState.OPEN,  # for the moment a merge takes; it may still fail
+    "merged": PullRequestState.MERGED,
+    "closed": PullRequestState.CLOSED,
+}
+
+Answer = Mapping[str, Any]  # a JSON object as GitLab sent it
+
+
+class GitLab:
+    """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
+
+    ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
+    answer; ``clock`` tells seconds since the epoch."""
+
+    body_limit = BODY_LIMIT
+    creations: tuple[tuple[int, float], ...] = ()  # only the general limits, answered with 429
+
+    def __init__(
+        self,
+        repository: str,
+        *,
+        forge_name: str,
+        url: str = "https://gitlab.com",
+        token: str,
+        timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.repository = f"{forge_name}:{repository}"
+        self._url = url.rstrip("/")
+        self._path = repository
+        self._token = token
+        self._clock = clock
+        self._default_branch: str | None = None
+        self._own_id: int | None = None
+        self._user_ids: dict[str, int | None] = {}
+        self._gitlab = gitlab.Gitlab(
+            self._url,
+            private_token=token,
+            timeout=timeout,
+            retry_transient_errors=False,
+            keep_base_url=True,
+            session=self._session(),
+        )
+        self._project = self._gitlab.projects.get(repository, lazy=True)
+
+    def __repr__(self) -> str:
+        return f"GitLab({self.repository!r}, url={self._url!r})"
+
+    def git_remote(self) -> GitRemote:
+        return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token)
+
+    def default_branch(self) -> str:
+        if self._default_branch is None:
+            with self._translated("read the project"):
+                self._default_branch = self._gitlab.projects.get(self._path).default_branch
+        if not self._default_branch:
+            raise errors.Refused(
+                f"{self.repository} has no default branch because it has no commit yet. "
+                "Push a first commit, or name the mapping's base branch."
+            )
+        return self._default_branch
+
+    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
+        with self._translated(f"list the merge requests of branch {head!r}"):
+            found = self._project.mergerequests.list(
+                source_branch=head,
+                target_branch=base,
+                state="all",
+                order_by="created_at",
+                sort="desc",
+                per_page=NEWEST,
+                get_all=False,
+            )
+            own = _own_pull_requests(each.attributes for each in found)
+        return sorted(own, key=lambda each: each.number, reverse=True)
+
+    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+        with self._translated("list the open merge requests"):
+            found = self._project.mergerequests.list(state="opened", per_page=PAGE, get_all=True)
+            own = _own_pull_requests(each.attributes for each in found)
+        return [each for each in own if each.head.startswith(head_prefix)]
+
+    def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
+        wanted: dict[str, Any] = {
+            "source_branch": head,
+            "target_branch": base,
+            "title": _marked_title(content),
+            "description": content.body,
+            "labels": list(content.labels),
+            "reviewer_ids": self._known_users(content.reviewers),
+            "assignee_ids": self._known_users(content.assignees),
+        }
+        with self._translated(f"open a merge request from {head!r} to {base!r}"):
+            filled = {name: value for name, value in wanted.items() if value != []}
+            return _pull_request(self._project.mergerequests.create(filled).attributes)
+
+    def update_pull_request(
+        self, pull_request: PullRequest, content: PullRequestContent
+    ) -> PullRequest:
+        changes = {"title": _marked_title(content), "description": content.body}
+        return self._change(pull_request.number, "update", changes)
+
+    def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
+        return self._change(
+            pull_request.number, "close", {"state_event": "close", "description": body}
+        )
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        first_line = f"<!-- {marker} -->"
+        wanted = f"{first_line}\n{body}"
+        with self._translated(f"comment on merge request !{number}"):
+            notes = self._project.mergerequests.get(number, lazy=True).notes
+            said = notes.list(iterator=True, per_page=PAGE, order_by="created_at", sort="asc")
+            ours = next((each for each in said if self._is_our_note(each, first_line)), None)
+            if ours is None:
+                notes.create({"body": wanted})
+            elif ours.body != wanted:
+                notes.update(ours.id, {"body": wanted})
+
+    def check_access(self) -> Sequence[Finding]:
+        findings: list[Finding] = []
+        try:
+            findings += self._token_findings()
+            findings += self._project_findings()
+        except errors.Permanent as missing:
+            findings.append(Finding(Severity.PROBLEM, str(missing)))
+        return findings
+
+    def _change(self, number: int, verb: str, changes: dict[str, Any]) -> PullRequest:
+        with self._translated(f"{verb} merge request !{number}"):
+            return _pull_request(self._project.mergerequests.update(number, changes))
+
+    def _known_users(self, names: Iterable[str]) -> list[int]:
+        """The ids of those GitLab knows; it has no reviewing groups, so their names lead nowhere."""
+        ids = [self._user_id(name.removeprefix("@")) for name in names if "/" not in name]
+        return [known for known in ids if known is not None]
+
+    def _user_id(self, name: str) -> int | None:
+        if name not in self._user_ids:
+            with self._translated(f"look for the user {name!r}"):
+                found = self._gitlab.users.list(username=name, get_all=False)
+                self._user_ids[name] = found[0].id if found else None
+        return self._user_ids[name]
+
+    def _is_our_note(self, note: Any, first_line: str) -> bool:
+        """Whether we wrote it: anybody can copy a marker into a comment of their own."""
+        return bool(note.body.startswith(first_line) and note.author["id"] == self._who_we_are())
+
+    def _who_we_are(self) -> int:
+        if self._own_id is None:
+            self._own_id = int(self._gitlab.http_get("/user")["id"])  # type: ignore[index]
+        return self._own_id
+
+    def _token_findings(self) -> Iterator[Finding]:
+        try:
+            with self._translated("read the token's scopes"):
+                token = self._gitlab.personal_access_tokens.get("self").attributes
+        except errors.NotFound:  # before GitLab 15.5; what the token may do shows when it is used
+            yield Finding(Severity.OK, f"{self._url} does not tell the scopes of a token.")
+            return
+        yield _scope_finding(token["scopes"])
+        if token.get("expires_at"):
+            yield _expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
+
+    def _project_findings(self) -> Iterator[Finding]:
+        with self._translated("read the project"):
+            project = self._gitlab.projects.get(self._path).attributes
+        yield _role_finding(self.repository, project)
+        if project["archived"]:
+            yield Finding(Severity.PROBLEM, f"{self.repository} is archived: unarchive it.")
+        if not _takes_merge_requests(project):
+            yield Finding(
+                Severity.PROBLEM,
+                f"{self.repository} takes no merge requests: enable them in Settings > General > "
+                "Visibility, project features, permissions.",
+            )
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), UTC).date()
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message."""
+        asked = f"{self.repository}: could not {what}"
+        try:
+            yield
+        except GitlabParsingError as error:
+            raise errors.Unavailable(
+                f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, "
+                "or something else answers in its place."
+            ) from error
+        except GitlabError as error:
+            answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
+            raise refusal(asked, error.response_code or 0, answer) from None
+        except requests.RequestException as error:
+            raise errors.Unavailable(
+                f"{asked}, because {self._url} {_failure(error)}. It is tried again."
+            ) from None
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.hooks["response"] = [self._stop_at_a_redirect, self._stop_when_rate_limited]
+        return session
+
+    def _stop_at_a_redirect(self, response: requests.Response, **_: object) -> None:
+        """Following it would send the token along, wherever it leads."""
+        if response.is_redirect:
+            target = urlsplit(response.headers["location"])
+            raise errors.Refused(
+                f"{self.repository} is not at {self._url} any more: GitLab points to "
+                f"{target.scheme}://{target.hostname}{target.path}. Correct the forge's url or "
+                "the mapping's repository."
+            )
+
+    def _stop_when_rate_limited(self, response: requests.Response, **_: object) -> None:
+        """python-gitlab's own error would come without the headers that say how long to wait."""
+        if response.status_code == 429:
+            raise errors.RateLimited(
+                f"{self._url} asks to slow down (429) for {self.repository}; it is tried again.",
+                retry_after=pause(response.headers, self._clock()),
+            )
+
+
+def _pull_request(answer: Answer) -> PullRequest:
+    draft = answer.get("draft", answer.get("work_in_progress"))
+    return PullRequest(
+        number=answer["iid"],
+        url=answer["web_url"],
+        state=STATES[answer["state"]],
+        head=answer["source_branch"],
+        base=answer["target_branch"],
+        head_commit=answer["sha"] or "",
+        title=DRAFT_MARKERS.sub("", answer["title"]),
+        body=answer["description"] or "",
+        draft=bool(draft),
+        labels=frozenset(answer["labels"]),
+        assignees=_names(answer.get("assignees")),
+        reviewers=_names(answer.get("reviewers")),
+    )
+
+
+def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:
+    """Without those from forks, whose branches may bear the same names."""
+    return [
+        _pull_request(answer)
+        for answer in answers
+        if answer["source_project_id"] == answer["target_project_id"]
+    ]
+
+
+def _names(users: Iterable[Answer] | None) -> frozenset[str]:
+    return frozenset(user["username"] for user in users or ())
+
+
+def _marked_title(content: PullRequestContent) -> str:
+    """On GitLab a draft is nothing but a title that begins so."""
+    title = (DRAFT if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
+    return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
+
+
+def _scope_finding(scopes: Sequence[str]) -> Finding:
+    if "api" in scopes:  # it includes pushing over HTTP
+        return Finding(Severity.OK, "The token has the scope api.")
+    return Finding(
+        Severity.PROBLEM,
+        f"The token has the scopes {', '.join(scopes) or 'none'} and lacks api: with it the bridge "
+        "opens merge requests and pushes branches (write_repository alone only pushes).",
+    )
+
+
+def _expiry_finding(expires: date, today: date) -> Finding:
+    days = (expires - today).days
+    if days > EXPIRY_NOTICE:
+        return Finding(Severity.OK, f"The token is valid until {expires}.")
+    return Finding(Severity.PROBLEM, f"The token expires on {expires}, in {days} days: rotate it.")
+
+
+def _role_finding(repository: str, project: Answer) -> Finding:
+    grants = (project.get("permissions") or {}).values()
+    level = max((grant["access_level"] for grant in grants if grant), default=0)
+    if level >= DEVELOPER:
+        return Finding(Severity.OK, f"The token may push and open merge requests in {repository}.")
+    return Finding(
+        Severity.PROBLEM,
+        f"The token's user has access level {level} in {repository}: it needs the role Developer "
+        f"({DEVELOPER}) or higher to push branches and open merge requests.",
+    )
+
+
+def _takes_merge_requests(project: Answer) -> bool:
+    level = project.get("merge_requests_access_level", "enabled")
+    return bool(project.get("merge_requests_enabled", True)) and level != "disabled"
+
+
+def _failure(error: requests.RequestException) -> str:
+    """In our words: those of requests hold addresses and object names."""
+    if isinstance(error, requests.Timeout):
+        return "did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "has a certificate that is not trusted here"
+    return "could not be reached or cut the connection"

@@ -1,0 +1,81 @@
+"""What an answer of GitLab's that is not a success means to the bridge. Knows no SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bridge import errors
+
+LONGEST_QUOTE = 500  # characters of GitLab's own words in a message
+
+
+def refusal(asked: str, status: int, body: bytes) -> errors.BridgeError:
+    """The error for an answer of ``status``. ``asked`` begins its message and says what was
+    wanted; GitLab's words follow where it answered in JSON, and a proxy's page is never quoted."""
+    answer = _json(body)
+    words = _words(answer)
+    says = f" GitLab says: {words}." if words else ""
+    if status == 401:
+        return errors.Unauthorized(
+            f"{asked}, because the token is wrong, revoked or expired (401). Make a new one with "
+            f"the scope api and set it as the forge's token.{says}"
+        )
+    if status == 403:
+        return errors.Forbidden(f"{asked}, because {_missing_permission(answer)} (403).{says}")
+    if status == 404:
+        return errors.NotFound(
+            f"{asked}, because it is not there or the token cannot see it (404). Check the name, "
+            f"and that the token's user is a member of the project.{says}"
+        )
+    if status >= 500:
+        return errors.Unavailable(
+            f"{asked}, because GitLab has a problem of its own ({status}). It is tried again."
+        )
+    if status == 409 and "already exists" in words:
+        return errors.AlreadyExists(f"{asked}, because there is one already (409).{says}")
+    return errors.Refused(f"{asked}, because GitLab refused it ({status}).{says}")
+
+
+def pause(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait after a 429, as far as its headers tell; ``now`` in seconds since the
+    epoch."""
+    try:
+        if "Retry-After" in headers:
+            return max(0.0, float(headers["Retry-After"]))
+        return max(0.0, float(headers["RateLimit-Reset"]) - now)
+    except (KeyError, ValueError):
+        return None
+
+
+def _missing_permission(answer: Mapping[str, Any]) -> str:
+    if answer.get("error") == "insufficient_scope":
+        return f"the token lacks the scope {answer.get('scope') or 'api'}"
+    return "the token's user needs the role Developer or higher in the project"
+
+
+def _json(body: bytes) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _words(answer: Mapping[str, Any]) -> str:
+    said = answer.get("message") or answer.get("error_description") or answer.get("error")
+    return " ".join(_leaves(said))[:LONGEST_QUOTE].rstrip(".")
+
+
+def _leaves(said: object) -> Iterator[str]:
+    """GitLab's message is a sentence, a list of them, or lists of them by field name."""
+    if isinstance(said, Mapping):
+        for name, inner in said.items():
+            yield f"{name}:"
+            yield from _leaves(inner)
+    elif isinstance(said, list):
+        for inner in said:
+            yield from _leaves(inner)
+    elif said:
+        yield str(said)
