@@ -1,0 +1,61 @@
+"""What a pull request remembers for the bridge: one hidden line at the end of its body.
+
+The forge is the memory: a closed pull request is a rejection, and this line says of what. Losing
+it (a person may edit the body) costs a repeated proposal, never a lost text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from bridge.prompts.story import ApprovalRequest
+
+_LINE = re.compile(r"<!-- promptlayer-bridge:([A-Za-z0-9_-]+={0,2}) -->")
+
+
+@dataclass(frozen=True)
+class PendingRequest:
+    """A change of a protected label that somebody asked for and nobody decided."""
+
+    request: ApprovalRequest
+    from_version: int | None  # where the label stood when the request was first seen
+
+
+@dataclass(frozen=True)
+class Memory:
+    proposes: str  # fingerprint of the proposed content
+    replaces: str  # fingerprint of what it replaces on the base branch
+    withdrawn: bool = False  # closed by the bridge, so not a rejection
+    pending: PendingRequest | None = None
+
+    def line(self) -> str:
+        """The hidden line; holds no character that could end the comment around it."""
+        packed = json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode()
+        return f"<!-- promptlayer-bridge:{base64.urlsafe_b64encode(packed).decode()} -->"
+
+
+def recall(body: str) -> Memory | None:
+    """The memory in a pull request's body; None when there is none that can be read."""
+    lines = _LINE.findall(body)
+    if not lines:
+        return None
+    try:
+        fields = json.loads(base64.urlsafe_b64decode(lines[-1]))
+        pending = fields.pop("pending")
+        if pending is not None:
+            pending = PendingRequest(ApprovalRequest(**pending["request"]), pending["from_version"])
+        return Memory(**fields, pending=pending)
+    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def fingerprint(contents: Mapping[str, str | None]) -> str:
+    """One short name for a set of files: path → digest of its meaning (None: no file)."""
+    listing = json.dumps(sorted(contents.items()), separators=(",", ":"))
+    return hashlib.sha256(listing.encode()).hexdigest()[:24]

@@ -1,0 +1,165 @@
+"""Decide what to do about one proposal, from what was observed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.prompts.memory import Memory, fingerprint, recall
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.story import Change
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One file as the proposal wants it."""
+
+    change: Change
+    text: bytes | None  # None: the file goes
+
+    @property
+    def contents(self) -> dict[str, bytes | None]:
+        """What it does to the tree: path → text, None where a file goes."""
+        gone = {self.change.old_path: None} if self.change.old_path else {}
+        return {**gone, self.change.path: self.text}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing to do, and why."""
+
+    kind: OutcomeKind
+    reason: str
+    pull_request: PullRequest | None = None
+
+
+@dataclass(frozen=True)
+class Propose:
+    """Make branch and pull request say this."""
+
+    edits: tuple[Edit, ...]
+    memory: Memory
+    pull_request: PullRequest | None  # the open one, if there is one
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Close the pull request with a word why; the branch goes unless people worked on it."""
+
+    pull_request: PullRequest
+    reason: str
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """A branch of ours that is not needed any more goes."""
+
+    reason: str
+
+
+Plan = Rest | Propose | Withdraw | Tidy
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was observed about one proposal."""
+
+    edits: tuple[Edit, ...]
+    memory: Memory  # as a new pull request would carry it
+    idle_kind: OutcomeKind  # what it means when there are no edits
+    idle_reason: str
+    pull_requests: Sequence[PullRequest]  # newest first
+    branch_exists: bool
+    people: bool  # somebody else's commits are on the branch
+    tip: str | None  # the branch's newest commit
+    tip_is_current: bool  # the branch says already what would be proposed
+    base: str  # the base branch's name
+
+
+def decide(situation: Situation) -> Plan:
+    """The one decision of the bridge. Same situation, same plan."""
+    open_ = first(situation.pull_requests, PullRequestState.OPEN)
+    if not situation.edits:
+        return _nothing_to_propose(situation, open_)
+    if open_ is None and situation.pull_requests:
+        decided = _decided_before(situation, situation.pull_requests[0])
+        if decided is not None:
+            return decided
+    return Propose(situation.edits, situation.memory, open_)
+
+
+def first(pull_requests: Sequence[PullRequest], state: PullRequestState) -> PullRequest | None:
+    """The newest pull request in that state."""
+    return next((found for found in pull_requests if found.state is state), None)
+
+
+def _nothing_to_propose(situation: Situation, open_: PullRequest | None) -> Plan:
+    if open_ is not None:
+        return Withdraw(open_, _why_withdrawn(situation, open_))
+    last = situation.pull_requests[0] if situation.pull_requests else None
+    rejected = last is not None and last.state is PullRequestState.CLOSED and not _withdrawn(last)
+    if situation.branch_exists and not situation.people and not rejected:
+        return Tidy(situation.idle_reason)
+    return Rest(situation.idle_kind, situation.idle_reason)
+
+
+def _why_withdrawn(situation: Situation, open_: PullRequest) -> str:
+    if situation.idle_kind is not OutcomeKind.IN_STEP:
+        return situation.idle_reason
+    remembered = recall(open_.body)
+    if remembered is not None and remembered.pending is not None:
+        return "the change of the protected label did not come about"
+    return f"PromptLayer and `{situation.base}` hold the same content again"
+
+
+def _withdrawn(pull_request: PullRequest) -> bool:
+    remembered = recall(pull_request.body)
+    return remembered is not None and remembered.withdrawn
+
+
+def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
+    """A closed pull request is a person's answer to exactly what it proposed."""
+    remembered = recall(last.body)
+    if last.state is PullRequestState.CLOSED:
+        same = (
+            remembered.proposes == situation.memory.proposes
+            if remembered is not None
+            else situation.tip_is_current and last.head_commit == situation.tip
+        )
+        if same and not _withdrawn(last):
+            return Rest(
+                OutcomeKind.REJECTED,
+                f"#{last.number} proposed this and was closed; the next change is proposed again",
+                last,
+            )
+    elif (
+        remembered is not None
+        and (remembered.proposes, remembered.replaces)
+        == (situation.memory.proposes, situation.memory.replaces)
+    ):
+        return Rest(
+            OutcomeKind.UNDONE,
+            f"#{last.number} was merged and `{situation.base}` has been taken back since",
+            last,
+        )
+    return None
+
+
+def remembered(edits: Sequence[Edit]) -> Memory:
+    """What a pull request with these edits has to remember."""
+    proposes: dict[str, str | None] = {}
+    replaces: dict[str, str | None] = {}
+    for edit in edits:
+        change = edit.change
+        for path in edit.contents:
+            proposes[path] = None
+            replaces[path] = None
+        proposes[change.path] = _meaning(change.after)
+        replaces[change.old_path or change.path] = _meaning(change.before)
+    return Memory(fingerprint(proposes), fingerprint(replaces))
+
+
+def _meaning(prompt: Prompt | None) -> str | None:
+    return None if prompt is None else f"{prompt.digest} {prompt.name}"
