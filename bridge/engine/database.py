@@ -1,0 +1,277 @@
+"""The bridge's own database: one SQLite file, or PostgreSQL with the same code.
+
+Tables are declared on ``metadata`` by the modules that own them, and made by ``MIGRATIONS``, so
+that what a file holds depends on its version alone and never on which modules were imported.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    exc,
+    make_url,
+)
+from sqlalchemy.types import TypeDecorator
+
+from bridge.errors import ConfigError, Permanent, Unavailable
+
+metadata = MetaData()
+
+# Append only: a released entry is never edited. SQL that SQLite and PostgreSQL both understand.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE deliveries (
+            id TEXT PRIMARY KEY,
+            workspace_id BIGINT,
+            event_type TEXT NOT NULL,
+            prompt_id BIGINT,
+            prompt_name TEXT,
+            label TEXT,
+            occurred_at BIGINT NOT NULL,
+            received_at BIGINT NOT NULL,
+            changed_at BIGINT NOT NULL,
+            payload TEXT NOT NULL,
+            state TEXT NOT NULL,
+            outcome TEXT,
+            seen INTEGER NOT NULL
+        )""",
+        "CREATE INDEX deliveries_by_state ON deliveries (state, received_at)",
+        "CREATE INDEX deliveries_by_arrival ON deliveries (received_at, id)",
+        """CREATE INDEX deliveries_by_label
+            ON deliveries (workspace_id, prompt_id, label, occurred_at)""",
+    ),
+)
+
+_BUSY_SECONDS = 10.0
+_WRITES = "bridge_writes"  # execution option of a connection that is about to write
+_MIGRATION_LOCK = 0x70726F6D7074  # any constant: PostgreSQL's advisory lock is a number
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept as whole microseconds since 1970 UTC: exact, and sorts everywhere."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Database:
+    """An open database at the newest schema. Safe for threads, and for several processes.
+
+    ``url`` is SQLAlchemy's, for instance ``sqlite:////var/lib/bridge/bridge.sqlite``. Opening
+    raises ConfigError when the address makes no sense, or when the file was written by a newer
+    version; Unavailable when the database does not answer.
+    """
+
+    def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+        self._url = _parsed(url)
+        self._engine = _engine(self._url)
+        # SQLite has one writer. Threads take turns here instead of spinning on the file's lock.
+        self._turn: AbstractContextManager[Any] = (
+            threading.Lock() if self._is_sqlite else nullcontext()
+        )
+        try:
+            self._prepare()
+            self._migrate(migrations)
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"Database({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write: committed to disk when the block ends, undone when it raises.
+
+        Raises Unavailable when the database is locked, full or gone.
+        """
+        with self._turn, self._translated(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read one consistent state; waits for no writer. Raises as ``transaction`` does."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is harmless."""
+        self._engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    def _prepare(self) -> None:
+        if not self._is_sqlite:
+            return
+        _make_folder_of(self._url)
+        with self._translated():
+            _switch_to_write_ahead_log(self._engine, self.name)
+
+    def _migrate(self, migrations: Sequence[Sequence[str]]) -> None:
+        with self.transaction() as connection:
+            if not self._is_sqlite:  # there BEGIN IMMEDIATE holds the lock already
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            version = _schema_version(connection)
+            if version > len(migrations):
+                raise ConfigError(
+                    f"The database {self.name} has schema version {version}, and this bridge knows "
+                    f"{len(migrations)} at most. Upgrade the bridge, or give it another database."
+                )
+            for statement in (one for step in migrations[version:] for one in step):
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"UPDATE schema_version SET version = {len(migrations)}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            raise Unavailable(
+                f"The database {self.name} did not do its work ({_reason(error)}). "
+                "It is tried again; check the disk, or the server, if this lasts."
+            ) from error
+        except exc.DatabaseError as error:
+            raise Permanent(
+                f"The database {self.name} refused ({_reason(error)}). If it is damaged, move it "
+                "away: the bridge makes a new one and loses history, not correctness."
+            ) from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        # The text may hold a password and cannot be taken apart: do not repeat it.
+        raise ConfigError(
+            "The database address cannot be read. "
+            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError(f"The bridge keeps its data in sqlite or postgresql, not in {backend}.")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError(
+            "The bridge's SQLite database has to be a file: deliveries must outlive the process. "
+            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
+        )
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except (ModuleNotFoundError, exc.ArgumentError) as error:
+        raise ConfigError(
+            f"The driver for {url.drivername} cannot be loaded ({error}). Install it first."
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin by itself, and too late
+    connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    # A deferred transaction that turns into a writer can fail at once, whatever the time-out.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_folder_of(url: URL) -> None:
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {folder} for the database cannot be made ({error.strerror})."
+        ) from error
+
+
+def _switch_to_write_ahead_log(engine: Engine, name: str) -> None:
+    """SQLite ignores busy_timeout for this one switch, so several starting processes retry."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            mode = _ask_for_write_ahead_log(engine)
+        except exc.OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":
+        raise ConfigError(
+            f"The file system of {name} cannot hold a write-ahead log. Put it on a local disk."
+        )
+
+
+def _ask_for_write_ahead_log(engine: Engine) -> str:
+    connection = engine.raw_connection()  # the mode cannot be changed inside a transaction
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        (mode,) = cursor.fetchall()
+        return str(mode[0])
+    except sqlite3.OperationalError as error:
+        raise exc.OperationalError("PRAGMA journal_mode = WAL", None, error) from error
+    finally:
+        connection.close()
+
+
+def _schema_version(connection: Connection) -> int:
+    connection.exec_driver_sql(
+        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"
+    )
+    version = connection.exec_driver_sql("SELECT version FROM schema_version").scalar()
+    if version is None:
+        connection.exec_driver_sql("INSERT INTO schema_version (version) VALUES (0)")
+    return int(version or 0)
+
+
+def _reason(error: exc.SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or type(error).__name__)

@@ -1,0 +1,59 @@
+"""The web application: the front door for deliveries, and what watches over it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from bridge.engine.inbox import Clock, Inbox
+from bridge.errors import BridgeError, ConfigError
+from bridge.web.receive import Receive
+
+WEBHOOK_PATH = "/webhooks/promptlayer"
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """What the front door needs to know."""
+
+    clock: Clock
+    secrets: tuple[str, ...] = field(repr=False)  # any of them may sign: rotation
+    replay_window: timedelta | None = None  # None: a delivery may be of any age
+
+
+def create_app(
+    settings: WebSettings, inbox: Inbox, *, routes: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application, with ``routes`` beside its own. Raises ConfigError without a secret:
+    a front door that cannot tell friend from foe does not open."""
+    if not settings.secrets or not all(settings.secrets):
+        raise ConfigError(
+            "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
+            "promptlayer.webhook_secret to the secret PromptLayer shows for this webhook."
+        )
+    receive = Receive(inbox, settings.clock, settings.secrets, settings.replay_window)
+    return Starlette(
+        routes=[
+            Route(WEBHOOK_PATH, receive, methods=["POST"]),
+            Route("/healthz", _health(inbox), methods=["GET"]),
+            *routes,
+        ]
+    )
+
+
+def _health(inbox: Inbox) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def health(_: Request) -> JSONResponse:
+        try:
+            await run_in_threadpool(inbox.check)
+        except BridgeError:
+            return JSONResponse({"status": "the inbox does not answer"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    return health

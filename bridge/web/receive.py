@@ -1,0 +1,164 @@
+"""One delivery through the front door: read, verify, parse, put, answer.
+
+This is the hot path, hence plain ASGI: most of what a delivery costs is the server's HTTP parser
+and the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.types import Receive as ReceiveMessage
+from starlette.types import Scope, Send
+
+from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
+from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
+from bridge.promptlayer import signature
+from bridge.promptlayer.events import check_age, parse
+
+BODY_LIMIT = 1024 * 1024  # bytes
+RETRY_AFTER = 5.0  # seconds, where the error names no pause
+
+_SIGNATURE_HEADER = signature.HEADER.lower().encode()
+_STATUS = {SignatureMismatch: 401, Malformed: 400, TooLarge: 413}
+
+log = logging.getLogger("bridge.web")
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody is left to answer
+    """The connection ended before the body did."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    content: Mapping[str, str]
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send) -> None:
+        body = json.dumps(self.content).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *self.headers,
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Receive:
+    """The ASGI endpoint of PromptLayer's webhook.
+
+    202 {"delivery", "status": accepted | duplicate | ignored} once the delivery is on disk;
+    400, 401, 413 {"error"} for what cannot be accepted; 503 with Retry-After when it cannot be
+    stored now.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Clock,
+        secrets: Sequence[str],
+        replay_window: timedelta | None = None,
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._secrets = secrets
+        self._replay_window = replay_window
+
+    async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        await answer.send(send)
+
+    async def _answer(self, scope: Scope, receive: ReceiveMessage) -> Answer:
+        try:
+            headers = dict(reversed(scope["headers"]))  # of doubled headers the first counts
+            body = await read_body(headers, receive)
+            delivery = self._accept(body, headers.get(_SIGNATURE_HEADER))
+            return _accepted(delivery, await self._inbox.put_async(delivery))
+        except (SignatureMismatch, Malformed, TooLarge) as error:
+            return _refused(error)
+        except Transient as error:
+            return _postponed(error)
+
+    def _accept(self, body: bytes, signed: bytes | None) -> Delivery:
+        claimed = None if signed is None else signed.decode("latin-1")
+        payload = signature.verify(body, claimed, self._secrets)
+        event = parse(payload)
+        now = self._clock()
+        if self._replay_window is not None:
+            check_age(event, now, self._replay_window)
+        return Delivery.of(event, payload, now)
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: ReceiveMessage) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to exceed BODY_LIMIT, without
+    reading the rest; ClientGone when the connection ends first."""
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > BODY_LIMIT:
+        raise _too_large()
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise _too_large()
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The body is larger than {BODY_LIMIT} bytes. No PromptLayer event is.")
+
+
+def _accepted(delivery: Delivery, result: PutResult) -> Answer:
+    status = _status(delivery, result)
+    log.info(
+        "delivery %s %s of prompt %s is %s",
+        result.id[:12],
+        ascii(delivery.event_type),
+        ascii(delivery.prompt_name),
+        status,
+        extra={
+            "delivery": result.id,
+            "event_type": delivery.event_type,
+            "prompt": delivery.prompt_name,
+            "outcome": status,
+        },
+    )
+    return Answer(202, {"delivery": result.id, "status": status})
+
+
+def _status(delivery: Delivery, result: PutResult) -> str:
+    if result.duplicate:
+        return "duplicate"
+    return "ignored" if delivery.state is DeliveryState.IGNORED else "accepted"
+
+
+def _refused(error: SignatureMismatch | Malformed | TooLarge) -> Answer:
+    status = _STATUS[type(error)]
+    log.warning("delivery refused with %d: %s", status, error, extra={"outcome": "refused"})
+    # What was not read of the body would be taken for the next request.
+    headers = ((b"connection", b"close"),) if isinstance(error, TooLarge) else ()
+    return Answer(status, {"error": str(error)}, headers)
+
+
+def _postponed(error: Transient) -> Answer:
+    log.error("delivery not stored: %s", error, extra={"outcome": "postponed"})
+    seconds = math.ceil(error.retry_after or RETRY_AFTER)
+    return Answer(
+        503,
+        {"error": "The delivery cannot be stored now. Send it again later."},
+        ((b"retry-after", b"%d" % seconds),),
+    )
