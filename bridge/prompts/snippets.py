@@ -1,0 +1,49 @@
+"""References to snippets: ``@@@name@@@``, ``@@@name@version_number:3@@@``,
+``@@@name@label:prod@@@``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridge.prompts.prompt import Json
+
+_REFERENCE = re.compile(r"@@@(.+?)(?:@(version_number|label):(.+?))?@@@")
+_PLACES = ("messages", "content", "tools")
+
+
+@dataclass(frozen=True)
+class SnippetReference:
+    """One reference as written. Without version and label it means the newest version."""
+
+    name: str  # case-sensitive
+    version: int | None = None
+    label: str | None = None
+
+
+def references(prompt_template: Json) -> tuple[SnippetReference, ...]:
+    """The snippets a template refers to, each once, in order of appearance."""
+    found = (
+        _reference(*match.groups())
+        for place in _PLACES
+        for text in _texts(prompt_template.get(place))
+        for match in _REFERENCE.finditer(text)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _reference(name: str, pin: str | None, value: str | None) -> SnippetReference:
+    if pin == "label":
+        return SnippetReference(name, label=value)
+    if pin and value and value.isdecimal() and len(value) < 19:
+        return SnippetReference(name, version=int(value))
+    return SnippetReference(name)
+
+
+def _texts(json: Json) -> Iterator[str]:
+    if isinstance(json, str):
+        yield json
+    elif isinstance(json, list | dict):
+        for item in json.values() if isinstance(json, dict) else json:
+            yield from _texts(item)
