@@ -1,0 +1,95 @@
+"""What a proposal tells its reviewer, as values: the title, the body and the commit message are
+written from a ``Story`` and from nothing else.
+
+Pure. Every string in here may come from a stranger; who writes it out makes it harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from bridge.prompts.prompt import Prompt
+
+
+class Kind(Enum):
+    """What a change does to the repository; the value is the verb of a title."""
+
+    ADD = "Add"
+    UPDATE = "Update"
+    MOVE = "Move"
+    REMOVE = "Remove"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One prompt file that a proposal adds, updates, moves or removes."""
+
+    path: str
+    old_path: str | None  # where the file was, when it moves
+    label: str  # what the file tracks
+    before: Prompt | None  # what the base branch holds
+    after: Prompt | None  # what is proposed; None removes the file
+    link: str | None = None  # address of the version in PromptLayer
+    uses: tuple[str, ...] = ()  # snippets, as a person spells them
+    used_by: tuple[str, ...] = ()  # prompts that use this one, when it is a snippet
+    reason: str | None = None  # why it is removed: "deleted in PromptLayer"
+    overwrites: bool = False  # the file was edited in the repository too
+
+    def __post_init__(self) -> None:
+        if self.before is None and self.after is None:
+            raise ValueError(f"The change of {self.path!r} needs a prompt before or after it.")
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt as it will be, or as it was when it goes."""
+        prompt = self.after or self.before
+        assert prompt is not None  # __post_init__ saw to it
+        return prompt
+
+    @property
+    def kind(self) -> Kind:
+        if self.after is None:
+            return Kind.REMOVE
+        if self.before is None:
+            return Kind.ADD
+        moved = self.old_path not in (None, self.path)
+        return Kind.MOVE if moved or self.before.name != self.after.name else Kind.UPDATE
+
+    @property
+    def renamed_from(self) -> str | None:
+        """The prompt's name before, where it had another one."""
+        if self.before is None or self.after is None or self.before.name == self.after.name:
+            return None
+        return self.before.name
+
+
+@dataclass(frozen=True)
+class Editor:
+    """A person who edited in PromptLayer."""
+
+    name: str
+    email: str | None = None
+    login: str | None = None  # who that is on the forge, where the roster knows
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """A change of a protected label that waits for approval in PromptLayer."""
+
+    by: str | None
+    change: Literal["move", "deletion"]
+    label: str
+    at: str  # ISO 8601
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything a proposal has to say."""
+
+    mapping: str
+    changes: tuple[Change, ...]
+    editors: tuple[Editor, ...] = ()  # the first is the author
+    request: ApprovalRequest | None = None
+    merging: str = ""  # a sentence: what merging does
