@@ -1,0 +1,107 @@
+"""GitLab, for the contract that every forge keeps: the adapter against the stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.forge.base import GitRemote
+from bridge.forge.gitlab import GitLab
+from tests.standins.faults import Fault, cut, slow, status, time_out
+from tests.standins.git_http import MAIN, Files, commit_files, delete_branch, git
+from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
+from tests.standins.gitlab_project import Project
+from tests.standins.serving import serve
+
+REPOSITORY = "acme/bots/support"
+SHORT_TIMEOUT = 0.75  # seconds
+
+FAULTS: dict[str, Fault] = {
+    "401": status(401, {"message": "401 Unauthorized"}),
+    "403": status(403, {"message": "403 Forbidden"}),
+    "secondary": status(429, "Retry later\n", {"Content-Type": "text/plain"}),
+    "404": status(404, {"message": "404 Project Not Found"}),
+    "409": status(
+        409,
+        {"message": ["Another open merge request already exists for this source branch: !1"]},
+    ),
+    "422": status(422, {"message": {"title": ["is too long (maximum is 255 characters)"]}}),
+    "429": status(429, {"message": {"error": "This endpoint has been requested too many times."}}),
+    "429-retry-after": status(429, "Retry later\n", {"Retry-After": "7"}),
+    "500": status(500, {"message": "500 Internal Server Error"}),
+    "502": status(502, "<html><body>GitLab is not responding</body></html>"),
+    "timeout": time_out(),
+    "cut": cut(),
+    "slow": slow(),
+}
+
+
+@dataclass
+class GitLabCase:
+    """What the contract suite does to a forge behind the adapter's back."""
+
+    forge: GitLab
+    short_timeout_forge: GitLab
+    read_only_forge: GitLab
+    project: Project
+    standin: GitLabStandIn
+    url: str
+    name: str = "gitlab"
+
+    @property
+    def remote(self) -> GitRemote:
+        return self.forge.git_remote()
+
+    @property
+    def calls(self) -> int:
+        return self.standin.calls
+
+    def seed_branch(self, branch: str, files: Files) -> str:
+        return commit_files(self.project.directory, branch, files)
+
+    def merge(self, number: int, how: str) -> None:
+        self.project.merge(number, how)
+
+    def close(self, number: int) -> None:
+        self.project.close(number)
+
+    def reopen(self, number: int) -> None:
+        self.project.reopen(number)
+
+    def delete_branch(self, branch: str) -> None:
+        delete_branch(self.project.directory, branch)
+        self.project.refresh()
+
+    def fail_next(self, kind: str) -> None:
+        self.standin.faults.add("/api/v4/", FAULTS[kind])
+
+    def many(self, count: int) -> None:
+        branches = [f"many/{number}" for number in range(1, count + 1)]
+        commit = self.seed_branch("many/0", {"many.txt": b"many\n"})
+        created = "".join(f"create refs/heads/{branch} {commit}\n" for branch in branches)
+        git(self.project.directory, "update-ref", "--stdin", stdin=created.encode())
+        for branch in branches:
+            self.project.open(branch, MAIN, f"Change {branch}")
+
+
+@contextmanager
+def gitlab_case(tmp_path: Path) -> Iterator[GitLabCase]:
+    standin = GitLabStandIn(tmp_path / "gitlab", page_limit=20)
+    project = standin.repository(REPOSITORY, {"README.md": b"Prompts live here.\n"})
+    for name in ("alice", "bob", "carol"):
+        standin.user(name)
+
+    def forge(url: str, token: str = TOKEN, timeout: float = 30.0) -> GitLab:
+        return GitLab(REPOSITORY, forge_name="gitlab", url=url, token=token, timeout=timeout)
+
+    with serve(standin.app) as url:
+        yield GitLabCase(
+            forge=forge(url),
+            short_timeout_forge=forge(url, timeout=SHORT_TIMEOUT),
+            read_only_forge=forge(url, token=READ_ONLY_TOKEN),
+            project=project,
+            standin=standin,
+            url=url,
+        )

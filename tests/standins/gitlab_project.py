@@ -1,0 +1,266 @@
+"""A GitLab project as the stand-in holds it: its merge requests, following a real repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.standins.git_http import MAIN, MergeConflict, git, merge_branches
+
+TITLE_LIMIT = 255
+DESCRIPTION_LIMIT = 1_048_576
+MAINTAINER = 40
+
+
+class Refusal(Exception):  # noqa: N818 - an answer more than an error
+    """An answer that is no success."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
+
+
+@dataclass(frozen=True)
+class User:
+    id: int
+    username: str
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    value: str
+    user: User
+    scopes: frozenset[str]
+    access_level: int
+    expires_at: date | None
+
+
+@dataclass
+class Note:
+    id: int
+    author: User
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass
+class MergeRequest:
+    id: int
+    iid: int
+    source_project_id: int
+    source_branch: str
+    target_branch: str
+    author: User
+    created_at: datetime
+    updated_at: datetime
+    sha: str
+    target_sha: str
+    title: str
+    description: str | None = None
+    state: str = "opened"
+    labels: list[str] = field(default_factory=list)
+    assignees: list[User] = field(default_factory=list)
+    reviewers: list[User] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    merge_commit_sha: str | None = None
+    squash_commit_sha: str | None = None
+    closed_at: datetime | None = None
+    closed_by: User | None = None
+    merged_at: datetime | None = None
+    merged_by: User | None = None
+
+    @property
+    def draft(self) -> bool:
+        return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
+
+
+@dataclass
+class Project:
+    """What tests and the API do to a project; nothing here counts as a call."""
+
+    id: int
+    path: str
+    directory: Path  # the bare repository
+    person: User  # who acts when a test does
+    users: Mapping[int, User]
+    archived: bool = False
+    merge_requests_enabled: bool = True
+    merge_requests: list[MergeRequest] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def open(
+        self,
+        source: str,
+        target: str,
+        title: str,
+        *,
+        author: User | None = None,
+        source_project_id: int | None = None,
+        **fields: Any,
+    ) -> MergeRequest:
+        """A new merge request; what GitLab does not accept is a Refusal. One from another project
+        (a fork) has no branch here, so it stays at the target's commit."""
+        heads = self._heads()
+        fork = source_project_id is not None
+        if not fork:
+            self._check_branches(source, target, heads)
+        now = datetime.now(UTC)
+        iid = len(self.merge_requests) + 1
+        opened = MergeRequest(
+            id=1000 * self.id + iid,
+            iid=iid,
+            source_project_id=source_project_id or self.id,
+            source_branch=source,
+            target_branch=target,
+            author=author or self.person,
+            created_at=now,
+            updated_at=now,
+            sha=heads.get(source, heads[target]),
+            target_sha=heads[target],
+            title=title,
+        )
+        self._fill(opened, fields)
+        self.merge_requests.append(opened)
+        return opened
+
+    def change(self, iid: int, fields: Mapping[str, Any], author: User) -> MergeRequest:
+        changed = self.find(iid)
+        self._fill(changed, fields)
+        match fields.get("state_event"):
+            case "close":
+                self.close(iid, author)
+            case "reopen":
+                self.reopen(iid)
+        changed.updated_at = datetime.now(UTC)
+        return changed
+
+    def close(self, iid: int, who: User | None = None) -> None:
+        closed = self.find(iid)
+        if closed.state == "opened":
+            closed.state = "closed"
+            closed.closed_at, closed.closed_by = datetime.now(UTC), who or self.person
+
+    def reopen(self, iid: int) -> None:
+        reopened = self.find(iid)
+        if reopened.state == "closed" and reopened.source_branch in self._heads():
+            reopened.state = "opened"
+            reopened.closed_at = reopened.closed_by = None
+
+    def merge(self, iid: int, how: str = "merge") -> MergeRequest:
+        """As the button does: ``merge``, ``squash``, or ``rebase``, which moves the source branch
+        too, as GitLab's rebase followed by a fast-forward does."""
+        merged = self.find(iid)
+        if merged.state != "opened" or merged.draft:
+            raise Refusal(405, {"message": "405 Method Not Allowed"})
+        source, target = merged.source_branch, merged.target_branch
+        message = f"Merge branch '{source}' into '{target}'\n\n{merged.title}"
+        try:
+            commit = merge_branches(self.directory, source, target, how, message)
+        except MergeConflict:
+            raise Refusal(422, {"message": "Branch cannot be merged"}) from None
+        if how == "rebase":
+            git(self.directory, "update-ref", f"refs/heads/{source}", commit)
+            merged.sha = commit
+        merged.merge_commit_sha = commit if how == "merge" else None
+        merged.squash_commit_sha = commit if how == "squash" else None
+        self._mark_merged(merged)
+        return merged
+
+    def find(self, iid: int) -> MergeRequest:
+        self.refresh()
+        if 1 <= iid <= len(self.merge_requests):
+            return self.merge_requests[iid - 1]
+        raise Refusal(404, {"message": "404 Not found"})
+
+    def refresh(self) -> None:
+        """Let the open merge requests follow their branches, as GitLab does after each push:
+        one whose branch is gone is closed, one whose commits reached the target is merged."""
+        heads = self._heads()
+        for each in self.merge_requests:
+            if each.state == "opened" and each.source_project_id == self.id:
+                self._follow(each, heads)
+
+    def comment(self, iid: int, body: str, author: User) -> Note:
+        notes = self.find(iid).notes
+        now = datetime.now(UTC)
+        notes.append(Note(10_000 * iid + len(notes) + 1, author, body, now, now))
+        return notes[-1]
+
+    def _follow(self, each: MergeRequest, heads: Mapping[str, str]) -> None:
+        head, target = heads.get(each.source_branch), heads[each.target_branch]
+        if head is None:
+            each.state, each.closed_at, each.closed_by = "closed", datetime.now(UTC), self.person
+            return
+        each.sha = head
+        if target != each.target_sha:
+            arrived = git(self.directory, "rev-list", f"{each.target_sha}..{target}").split()
+            each.target_sha = target
+            if head in arrived:
+                self._mark_merged(each)
+
+    def _mark_merged(self, each: MergeRequest) -> None:
+        each.state, each.merged_at, each.merged_by = "merged", datetime.now(UTC), self.person
+
+    def _check_branches(self, source: str, target: str, heads: Mapping[str, str]) -> None:
+        if source == target:
+            same = "You can't use same project/branch for source and target"
+            raise Refusal(422, {"message": [same]})
+        for kind, branch in (("Source", source), ("Target", target)):
+            if branch not in heads:
+                raise Refusal(400, {"message": [f'{kind} branch "{branch}" does not exist']})
+        self.refresh()
+        for other in self.merge_requests:
+            if other.state == "opened" and _same_branches(other, self.id, source, target):
+                words = "Another open merge request already exists for this source branch"
+                raise Refusal(409, {"message": [f"{words}: !{other.iid}"]})
+
+    def _fill(self, filled: MergeRequest, fields: Mapping[str, Any]) -> None:
+        _check_lengths(fields)
+        for name in ("title", "description"):
+            if name in fields:
+                setattr(filled, name, fields[name])
+        if "labels" in fields:
+            filled.labels = sorted(_listed(fields["labels"]))
+        for name, ids in (("assignees", "assignee_ids"), ("reviewers", "reviewer_ids")):
+            if ids in fields:
+                setattr(filled, name, [self.users[i] for i in fields[ids] if i in self.users])
+
+    def _heads(self) -> dict[str, str]:
+        listed = git(
+            self.directory,
+            "for-each-ref",
+            "--format=%(refname:lstrip=2) %(objectname)",
+            "refs/heads",
+        )
+        return dict(line.split(" ") for line in listed.splitlines())
+
+
+def default_branch(project: Project) -> str | None:
+    """Always main, unless there is no commit yet."""
+    return MAIN if git(project.directory, "for-each-ref", "--count=1", "refs/heads") else None
+
+
+def _same_branches(each: MergeRequest, project_id: int, source: str, target: str) -> bool:
+    wanted = (project_id, source, target)
+    return wanted == (each.source_project_id, each.source_branch, each.target_branch)
+
+
+def _check_lengths(fields: Mapping[str, Any]) -> None:
+    for name, limit in (("title", TITLE_LIMIT), ("description", DESCRIPTION_LIMIT)):
+        if len(fields.get(name) or "") > limit:
+            too_long = f"is too long (maximum is {limit} characters)"
+            raise Refusal(400, {"message": {name: [too_long]}})
+    if fields.get("title") == "":
+        raise Refusal(400, {"message": {"title": ["can't be blank"]}})
+
+
+def _listed(labels: str | Sequence[str]) -> list[str]:
+    return [name for name in labels.split(",") if name] if isinstance(labels, str) else list(labels)
