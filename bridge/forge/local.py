@@ -1,0 +1,313 @@
+"""The local forge: bare repositories and pull requests on this disk.
+
+For the demo, the tests and offline work. ``root/owner/name.git`` is a bare repository and
+``root/owner/name.pulls/<number>.json`` one pull request; several processes may share them. The
+port is what the bridge uses; ``merge``, ``close``, ``reopen``, ``diff`` and ``commits`` are what a
+person does with a pull request, and what the page in ``bridge.sandbox.forge_page`` offers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from bridge.errors import AlreadyExists, Refused
+from bridge.forge.base import (
+    Finding,
+    GitRemote,
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+    Severity,
+)
+from bridge.forge.local_pulls import PullRequestFile, PullRequestFiles
+from bridge.forge.local_repository import BareRepository, Commit, Person, person
+
+BODY_LIMIT = 65_536  # as on GitHub, so that what works here works there
+TITLE_LIMIT = 255
+PAGE = 30
+MergeHow = Literal["merge", "squash", "rebase"]
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+class LocalForge:
+    """One repository under ``root``. ``page_url`` is where the page is served, without a slash
+    at the end; ``people`` are the logins that exist, None is everybody."""
+
+    def __init__(
+        self,
+        root: Path,
+        repository: str,
+        *,
+        forge_name: str = "local",
+        page_url: str | None = None,
+        people: Collection[str] | None = None,
+    ) -> None:
+        self._name = _checked(repository)
+        self._forge_name = forge_name
+        self._page_url = page_url
+        self._people = people
+        self._git = BareRepository(root.resolve() / f"{repository}.git")
+        self._pulls = PullRequestFiles(root.resolve() / f"{repository}.pulls")
+
+    @staticmethod
+    def create_repository(
+        root: Path, repository: str, files: Mapping[str, bytes], default_branch: str = "main"
+    ) -> Path:
+        """Make a repository with one commit of ``files`` and return its path. Raises
+        AlreadyExists, or Refused for a name that is not ``owner/name``."""
+        path = root.resolve() / f"{_checked(repository)}.git"
+        return BareRepository.create(path, files, default_branch).path
+
+    # The port.
+
+    @property
+    def repository(self) -> str:
+        return f"{self._forge_name}:{self._name}"
+
+    @property
+    def body_limit(self) -> int:
+        return BODY_LIMIT
+
+    @property
+    def creations(self) -> tuple[tuple[int, float], ...]:
+        return ()
+
+    def git_remote(self) -> GitRemote:
+        return GitRemote(str(self._git.path))
+
+    def default_branch(self) -> str:
+        return self._git.default_branch()
+
+    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
+        mine = [pull for pull in self._pulls.all() if (pull.head, pull.base) == (head, base)]
+        return self._seen(mine[:PAGE])
+
+    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+        return self._seen(
+            pull for pull in self._pulls.all() if pull.is_open and pull.head.startswith(head_prefix)
+        )
+
+    def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
+        self._check(content.title, content.body)
+        with self._pulls.writing():
+            self._check_creatable(head, base)
+            pull = PullRequestFile(
+                number=self._pulls.newest() + 1,
+                state=PullRequestState.OPEN,
+                head=head,
+                base=base,
+                title=content.title,
+                body=content.body,
+                draft=content.draft,
+                labels=content.labels,
+                assignees=self._known(content.assignees),
+                reviewers=self._known(content.reviewers),
+            )
+            return self._kept(pull)
+
+    def update_pull_request(
+        self, pull_request: PullRequest, content: PullRequestContent
+    ) -> PullRequest:
+        self._check(content.title, content.body)
+        with self._pulls.writing():
+            pull = replace(
+                self._pulls.read(pull_request.number),
+                title=content.title,
+                body=content.body,
+                draft=content.draft,
+            )
+            return self._kept(pull)
+
+    def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
+        self._check(pull_request.title, body)
+        with self._pulls.writing():
+            pull = replace(self._pulls.read(pull_request.number), body=body)
+            if pull.is_open:
+                pull = replace(pull, state=PullRequestState.CLOSED)
+            return self._kept(pull)
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        self._check("A comment", body)
+        with self._pulls.writing():
+            pull = self._pulls.read(number)
+            if pull.comments.get(marker) != body:
+                self._pulls.write(replace(pull, comments={**pull.comments, marker: body}))
+
+    def check_access(self) -> Sequence[Finding]:
+        path = self._git.path
+        if not path.is_dir():
+            problem = f"{self.repository}: there is no repository at {path}: create it first."
+        elif not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+            problem = f"{self.repository}: {path.parent} is not writable for this user."
+        else:
+            return (Finding(Severity.OK, f"{self.repository}: {path} can be read and written."),)
+        return (Finding(Severity.PROBLEM, problem),)
+
+    # What a person does.
+
+    def every_pull_request(self) -> Sequence[PullRequest]:
+        """All pull requests, newest first."""
+        return self._seen(self._pulls.all())
+
+    def pull_request(self, number: int) -> PullRequest:
+        """One pull request. Raises NotFound."""
+        return self._seen([self._pulls.read(number)])[0]
+
+    def comments(self, number: int) -> Mapping[str, str]:
+        """The comments of a pull request: marker → body."""
+        return self._pulls.read(number).comments
+
+    def diff(self, number: int) -> str:
+        """What merging would change, as ``git diff`` shows it."""
+        return self._git.diff(*self._range(number))
+
+    def commits(self, number: int) -> Sequence[Commit]:
+        """The pull request's commits, oldest first."""
+        return self._git.commits(*self._range(number))
+
+    def merge(
+        self, number: int, how: MergeHow = "merge", author: str = "Reviewer <reviewer@localhost>"
+    ) -> PullRequest:
+        """Merge into the base branch (``how`` is merge, squash or rebase). Raises Refused for a
+        conflict, a draft, or a pull request that is not open."""
+        with self._pulls.writing():
+            pull = self.pull_request(number)
+            if pull.state is not PullRequestState.OPEN or pull.draft:
+                state = "a draft" if pull.draft else pull.state.value
+                raise Refused(f"Pull request {number} is {state}, so it cannot be merged.")
+            merged_from = self._git.fork_point(self._base_commit(pull.base), pull.head_commit)
+            self._advance_base(pull, how, person(author))
+            return self._kept(
+                replace(
+                    self._pulls.read(number),
+                    state=PullRequestState.MERGED,
+                    merged_from=merged_from,
+                )
+            )
+
+    def close(self, number: int) -> PullRequest:
+        """Close without merging. Raises Refused when it is not open."""
+        return self._turn(number, PullRequestState.OPEN, PullRequestState.CLOSED)
+
+    def reopen(self, number: int) -> PullRequest:
+        """Open a closed one again. Raises Refused when it is not closed, its branch is gone, or
+        another one is open for the same branches."""
+        return self._turn(number, PullRequestState.CLOSED, PullRequestState.OPEN)
+
+    def _turn(self, number: int, old: PullRequestState, new: PullRequestState) -> PullRequest:
+        with self._pulls.writing():
+            pull = self._pulls.read(number)
+            if pull.state is not old:
+                raise Refused(f"Pull request {number} is {pull.state}, not {old}.")
+            if new is PullRequestState.OPEN:
+                self._check_creatable(pull.head, pull.base)
+            return self._kept(replace(pull, state=new))
+
+    def _advance_base(self, pull: PullRequest, how: MergeHow, by: Person) -> None:
+        base, head = self._base_commit(pull.base), pull.head_commit
+        match how:
+            case "merge":
+                message = f"Merge pull request #{pull.number} from {pull.head}\n\n{pull.title}\n"
+                tip = self._git.merged(base, head, message, by)
+            case "squash":
+                messages = [commit.message for commit in self.commits(pull.number)]
+                message = "\n".join([f"{pull.title} (#{pull.number})", "", *messages])
+                tip = self._git.squashed(base, head, message, by)
+            case "rebase":
+                tip = self._git.rebased(base, head, by)
+        self._git.set_ref(f"refs/heads/{pull.base}", tip, base)
+
+    def _range(self, number: int) -> tuple[str, str]:
+        pull = self._pulls.read(number)
+        head = self.pull_request(number).head_commit
+        return pull.merged_from or self._git.fork_point(self._base_commit(pull.base), head), head
+
+    def _base_commit(self, base: str) -> str:
+        commit = self._git.branches().get(base)
+        if commit is None:
+            raise Refused(f"The base branch {base!r} of {self.repository} is gone.")
+        return commit
+
+    # Values and rules.
+
+    def _kept(self, pull: PullRequestFile) -> PullRequest:
+        self._pulls.write(pull)
+        return self._seen([pull])[0]
+
+    def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
+        refs = self._git.refs()
+        return [self._value(pull, self._head_commit(pull, refs)) for pull in pulls]
+
+    def _head_commit(self, pull: PullRequestFile, refs: Mapping[str, str]) -> str:
+        """An open pull request follows its branch. A ref of its own keeps what was seen last, for
+        the day the branch is deleted or the pull request is closed."""
+        own = f"refs/pull/{pull.number}/head"
+        known, branch = refs.get(own), refs.get(f"refs/heads/{pull.head}")
+        if known is not None and (branch is None or branch == known or not pull.is_open):
+            return known
+        if branch is None:
+            raise Refused(f"Neither {own} nor the branch {pull.head!r} is in {self.repository}.")
+        self._git.set_ref(own, branch)
+        return branch
+
+    def _value(self, pull: PullRequestFile, head_commit: str) -> PullRequest:
+        return PullRequest(
+            number=pull.number,
+            url=self._url(pull.number),
+            state=pull.state,
+            head=pull.head,
+            base=pull.base,
+            head_commit=head_commit,
+            title=pull.title,
+            body=pull.body,
+            draft=pull.draft,
+            labels=frozenset(pull.labels),
+            assignees=frozenset(pull.assignees),
+            reviewers=frozenset(pull.reviewers),
+        )
+
+    def _url(self, number: int) -> str:
+        if self._page_url is None:
+            return self._pulls.path(number).as_uri()
+        return f"{self._page_url}/{self._name}/pull/{number}"
+
+    def _known(self, logins: Sequence[str]) -> tuple[str, ...]:
+        return tuple(login for login in logins if self._people is None or login in self._people)
+
+    def _check(self, title: str, body: str) -> None:
+        if not title.strip() or len(title) > TITLE_LIMIT:
+            raise Refused(f"A title has 1 to {TITLE_LIMIT} characters; this one has {len(title)}.")
+        if len(body) > BODY_LIMIT:
+            raise Refused(f"A body has at most {BODY_LIMIT} characters; this has {len(body)}.")
+
+    def _check_creatable(self, head: str, base: str) -> None:
+        branches = self._git.branches()
+        for branch in (head, base):
+            if branch not in branches:
+                raise Refused(f"{self.repository} has no branch {branch!r}: push it first.")
+        if branches[head] == branches[base]:
+            raise Refused(f"There are no commits between {base!r} and {head!r}.")
+        for pull in self._pulls.all():
+            if pull.is_open and (pull.head, pull.base) == (head, base):
+                raise AlreadyExists(
+                    f"Pull request {pull.number} is open from {head!r} to {base!r} already."
+                )
+
+
+def repositories(root: Path) -> list[str]:
+    """Every repository under ``root``, as ``owner/name``, sorted."""
+    return sorted(f"{path.parent.name}/{path.stem}" for path in root.glob("*/*.git"))
+
+
+def _checked(repository: str) -> str:
+    if _NAME.fullmatch(repository) is None:
+        raise Refused(
+            f"{repository!r} is not a repository of the local forge: write owner/name with "
+            "letters, digits, '.', '_' and '-'."
+        )
+    return repository

@@ -1,0 +1,88 @@
+"""Pull requests of the local forge as files: one JSON file each, shared by several processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.errors import NotFound
+from bridge.forge.base import PullRequestState
+
+
+@dataclass(frozen=True)
+class PullRequestFile:
+    """One pull request as its file holds it. Which commit its head is, git knows."""
+
+    number: int
+    state: PullRequestState
+    head: str
+    base: str
+    title: str
+    body: str
+    draft: bool
+    labels: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    comments: Mapping[str, str] = field(default_factory=dict)  # marker → body
+    merged_from: str | None = None  # the commit where the head had left the base
+
+    @classmethod
+    def parse(cls, text: str) -> PullRequestFile:
+        fields: dict[str, Any] = json.loads(text)
+        lists = {name: tuple(fields[name]) for name in ("labels", "assignees", "reviewers")}
+        return cls(**(fields | lists | {"state": PullRequestState(fields["state"])}))
+
+    def render(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is PullRequestState.OPEN
+
+
+class PullRequestFiles:
+    """The pull requests of one repository: ``folder/<number>.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, number: int) -> Path:
+        return self._folder / f"{number}.json"
+
+    def all(self) -> list[PullRequestFile]:
+        """Newest (highest number) first."""
+        return [self.read(number) for number in sorted(self._numbers(), reverse=True)]
+
+    def newest(self) -> int:
+        """The highest number so far, 0 when there is none."""
+        return max(self._numbers(), default=0)
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self._folder.glob("*.json")]
+
+    def read(self, number: int) -> PullRequestFile:
+        """Raises NotFound."""
+        try:
+            return PullRequestFile.parse(self.path(number).read_text("utf-8"))
+        except FileNotFoundError:
+            raise NotFound(f"There is no pull request {number} in {self._folder}.") from None
+
+    def write(self, pull: PullRequestFile) -> None:
+        """Whole or not at all, for those who read meanwhile. Only under ``writing``."""
+        draft = self.path(pull.number).with_suffix(f".{os.getpid()}")
+        draft.write_text(pull.render(), "utf-8")
+        draft.replace(self.path(pull.number))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One writer at a time, over all threads and processes. Not to be nested."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,52 @@
+"""The contract suite's case for the local forge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.forge.base import GitRemote, PullRequestContent
+from bridge.forge.local import LocalForge
+from bridge.forge.local_repository import BareRepository
+from tests.contract.case import MergeHow
+
+
+class LocalCase:
+    name = "local"
+    calls = 0
+
+    def __init__(self, root: Path) -> None:
+        path = LocalForge.create_repository(root, "acme/support-bot", {"README.md": b"# Bot\n"})
+        self.forge = LocalForge(root, "acme/support-bot", people={"alice", "bob"})
+        self._git = BareRepository(path)
+
+    @property
+    def remote(self) -> GitRemote:
+        return self.forge.git_remote()
+
+    def seed_branch(self, branch: str, files: dict[str, bytes]) -> str:
+        return self._git.commit_files(branch, self._git.branches()["main"], files)
+
+    def merge(self, number: int, how: MergeHow) -> None:
+        self.forge.merge(number, how)
+
+    def close(self, number: int) -> None:
+        self.forge.close(number)
+
+    def reopen(self, number: int) -> None:
+        self.forge.reopen(number)
+
+    def delete_branch(self, branch: str) -> None:
+        self._git.delete_branch(branch)
+
+    def many(self, n: int) -> None:
+        for at in range(n):
+            branch = f"many/{at}"
+            self.seed_branch(branch, {"many.txt": b"%d\n" % at})
+            self.forge.create_pull_request(branch, "main", PullRequestContent(f"Number {at}", ""))
+
+
+@contextmanager
+def local_case(tmp_path: Path) -> Iterator[LocalCase]:
+    yield LocalCase(tmp_path / "forge")

@@ -1,0 +1,559 @@
+"""What every forge adapter promises: one suite, run on all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import (
+    AlreadyExists,
+    BridgeError,
+    Forbidden,
+    NotFound,
+    Permanent,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from bridge.forge.base import (
+    GitRemote,
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+    Severity,
+)
+from bridge.forge.ensure import ensure_pull_request
+from tests.contract.case import Failure, ForgeCase, HostedCase, MergeHow
+
+HEAD = "promptlayer/support/reply"
+CONTENT = PullRequestContent("Update support/reply", "One word *changed*.\n")
+MERGES: list[MergeHow] = ["merge", "squash", "rebase"]
+
+
+def opened(case: ForgeCase, head: str = HEAD, content: PullRequestContent = CONTENT) -> PullRequest:
+    """A pull request from ``head`` with one commit, whose text is the branch's name."""
+    case.seed_branch(head, {"prompts/reply.yaml": head.encode()})
+    return case.forge.create_pull_request(head, "main", content)
+
+
+def found(case: ForgeCase, head: str = HEAD) -> PullRequest:
+    """The only pull request from ``head``."""
+    (pull_request,) = case.forge.pull_requests(head, "main")
+    return pull_request
+
+
+# Opening and finding.
+
+
+def test_a_created_pull_request_says_what_was_asked(case: ForgeCase) -> None:
+    commit = case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
+
+    created = case.forge.create_pull_request(HEAD, "main", CONTENT)
+
+    assert created.state is PullRequestState.OPEN
+    assert (created.head, created.base, created.head_commit) == (HEAD, "main", commit)
+    assert created.title == CONTENT.title
+    assert created.body.strip() == CONTENT.body.strip()
+    assert not created.draft
+    assert str(created.number) in created.url
+
+
+def test_a_created_pull_request_is_found_as_it_was_returned(case: ForgeCase) -> None:
+    created = opened(case)
+
+    assert found(case) == created
+
+
+def test_nothing_is_found_for_another_branch_or_another_base(case: ForgeCase) -> None:
+    opened(case)
+
+    assert list(case.forge.pull_requests("promptlayer/other", "main")) == []
+    assert list(case.forge.pull_requests(HEAD, "release")) == []
+
+
+def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
+    first = opened(case)
+    case.close(first.number)
+    second = case.forge.create_pull_request(HEAD, "main", CONTENT)
+
+    history = case.forge.pull_requests(HEAD, "main")
+
+    assert [(each.number, each.state) for each in history] == [
+        (second.number, PullRequestState.OPEN),
+        (first.number, PullRequestState.CLOSED),
+    ]
+
+
+def test_creating_twice_says_it_exists(case: ForgeCase) -> None:
+    first = opened(case)
+
+    with pytest.raises(AlreadyExists):
+        case.forge.create_pull_request(HEAD, "main", CONTENT)
+
+    assert found(case) == first
+
+
+def test_a_branch_that_was_never_pushed_is_a_permanent_error(case: ForgeCase) -> None:
+    with pytest.raises(Permanent):
+        case.forge.create_pull_request("promptlayer/never-pushed", "main", CONTENT)
+
+
+def test_the_head_commit_follows_the_branch(case: ForgeCase) -> None:
+    opened(case)
+
+    newer = case.seed_branch(HEAD, {"prompts/reply.yaml": b"newer"})
+
+    assert found(case).head_commit == newer
+
+
+def test_a_pull_request_outlives_its_branch(case: ForgeCase) -> None:
+    created = opened(case)
+
+    case.delete_branch(HEAD)
+
+    assert found(case).number == created.number
+    assert found(case).head_commit == created.head_commit
+
+
+# Drafts, people, labels.
+
+
+def test_a_draft_is_opened_as_a_draft_with_a_clean_title(case: ForgeCase) -> None:
+    draft = opened(case, content=PullRequestContent("Ask for prod", "", draft=True))
+
+    assert (draft.draft, draft.title) == (True, "Ask for prod")
+    assert found(case) == draft
+
+
+def test_a_draft_becomes_ready_and_a_draft_again(case: ForgeCase) -> None:
+    draft = opened(case, content=PullRequestContent("Ask for prod", "", draft=True))
+
+    ready = case.forge.update_pull_request(draft, PullRequestContent("Move prod", ""))
+    assert (ready.draft, ready.title) == (False, "Move prod")
+    assert found(case) == ready
+
+    again = case.forge.update_pull_request(
+        ready, PullRequestContent("Ask for prod", "", draft=True)
+    )
+    assert (again.draft, again.title) == (True, "Ask for prod")
+    assert found(case) == again
+
+
+def test_labels_reviewers_and_assignees_are_set(case: ForgeCase) -> None:
+    content = PullRequestContent(
+        "Update", "", labels=("prompt", "needs review"), reviewers=("alice",), assignees=("bob",)
+    )
+
+    created = opened(case, content=content)
+
+    assert created.labels == {"prompt", "needs review"}
+    assert created.reviewers == {"alice"}
+    assert created.assignees == {"bob"}
+    assert found(case) == created
+
+
+def test_an_unknown_person_does_not_undo_the_pull_request(case: ForgeCase) -> None:
+    content = PullRequestContent(
+        "Update", "", reviewers=("nobody-at-all",), assignees=("nobody-at-all", "bob")
+    )
+
+    created = opened(case, content=content)
+
+    assert created.reviewers == frozenset()
+    assert created.assignees == {"bob"}
+    assert found(case).number == created.number
+
+
+# Updating and closing.
+
+
+def test_an_update_changes_title_and_body_and_leaves_people_alone(case: ForgeCase) -> None:
+    created = opened(
+        case, content=PullRequestContent("Old", "old", labels=("prompt",), assignees=("bob",))
+    )
+
+    updated = case.forge.update_pull_request(created, PullRequestContent("New", "new"))
+
+    assert (updated.number, updated.title, updated.body.strip()) == (created.number, "New", "new")
+    assert (updated.labels, updated.assignees) == (created.labels, created.assignees)
+    assert found(case) == updated
+
+
+def test_closing_sets_the_body_and_keeps_the_branch(case: ForgeCase) -> None:
+    created = opened(case)
+
+    closed = case.forge.close_pull_request(created, "In step again.")
+
+    assert closed.state is PullRequestState.CLOSED
+    assert closed.body.strip() == "In step again."
+    assert found(case) == closed
+    assert HEAD in remote_branches(case.remote)
+
+
+def test_a_pull_request_a_person_closed_is_seen_as_closed(case: ForgeCase) -> None:
+    case.close(opened(case).number)
+
+    assert found(case).state is PullRequestState.CLOSED
+
+
+def test_a_reopened_pull_request_is_open_again(case: ForgeCase) -> None:
+    created = opened(case)
+    case.close(created.number)
+
+    case.reopen(created.number)
+
+    assert found(case) == created
+
+
+@pytest.mark.parametrize("how", MERGES)
+def test_a_merge_of_any_kind_is_seen_and_lands_on_the_base(case: ForgeCase, how: MergeHow) -> None:
+    created = opened(case)
+
+    case.merge(created.number, how)
+
+    assert found(case).state is PullRequestState.MERGED
+    assert found(case).head_commit == created.head_commit
+    assert file_on(case.remote, "main", "prompts/reply.yaml") == HEAD.encode()
+
+
+def test_ensure_creates_then_leaves_alone_then_updates(case: ForgeCase) -> None:
+    case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
+
+    first = ensure_pull_request(case.forge, None, HEAD, "main", CONTENT)
+    same = ensure_pull_request(case.forge, found(case), HEAD, "main", CONTENT)
+    changed = ensure_pull_request(
+        case.forge, found(case), HEAD, "main", PullRequestContent("New", "new")
+    )
+
+    assert [each.action for each in (first, same, changed)] == ["created", "unchanged", "updated"]
+
+
+def test_ensure_finds_the_pull_request_somebody_else_just_opened(case: ForgeCase) -> None:
+    theirs = opened(case)
+
+    ensured = ensure_pull_request(case.forge, None, HEAD, "main", PullRequestContent("New", "new"))
+
+    assert (ensured.action, ensured.pull_request.number) == ("updated", theirs.number)
+
+
+# Text.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!-- promptlayer-bridge: abc123 -->\nText after a hidden marker.",
+        "Four bytes: 🎈 and 𝔘𝔫𝔦𝔠𝔬𝔡𝔢, right-to-left: שלום",
+        "one\r\ntwo\r\n",
+        "| a | b |\n|---|---|\n| `x` | y |\n\n<details><summary>More</summary>\n\n```diff\n-a\n+b\n```\n\n</details>\n",
+        "",
+    ],
+    ids=["hidden marker", "four-byte unicode", "crlf", "table and details", "empty"],
+)
+def test_a_body_comes_back_so_that_nothing_needs_updating(case: ForgeCase, body: str) -> None:
+    content = PullRequestContent("Update 🎈", body)
+    opened(case, content=content)
+
+    again = ensure_pull_request(case.forge, found(case), HEAD, "main", content)
+
+    assert again.action == "unchanged"
+
+
+def test_a_body_at_the_limit_is_kept_whole(case: ForgeCase) -> None:
+    content = PullRequestContent("Update", "é" * case.forge.body_limit)
+
+    opened(case, content=content)
+
+    assert found(case).body == content.body
+
+
+# Many.
+
+
+def test_open_pull_requests_are_found_by_prefix_over_all_pages(case: ForgeCase) -> None:
+    case.many(65)
+    closed = opened(case, "promptlayer/support/closed")
+    case.close(closed.number)
+    mine = {
+        opened(case, f"promptlayer/support/{name}").number for name in ("reply", "refund", "greet")
+    }
+
+    ours = case.forge.open_pull_requests("promptlayer/support/")
+
+    assert {each.number for each in ours} == mine
+    assert len({each.number for each in case.forge.open_pull_requests("")}) == 65 + len(mine)
+
+
+def test_finding_by_branch_takes_one_request_among_many(case: ForgeCase) -> None:
+    case.many(65)
+    created = opened(case)
+    before = case.calls
+
+    assert found(case) == created
+    assert case.calls - before <= 1
+
+
+# Comments.
+
+
+def test_a_comment_is_made_once_and_edited_in_place(hosted_case: HostedCase) -> None:
+    forge, number = hosted_case.forge, opened(hosted_case).number
+
+    assert [
+        requests(hosted_case, lambda: forge.comment(number, "conflict", "Please merge by hand.")),
+        requests(hosted_case, lambda: forge.comment(number, "conflict", "Please merge by hand.")),
+        requests(hosted_case, lambda: forge.comment(number, "conflict", "Still in conflict.")),
+        requests(hosted_case, lambda: forge.comment(number, "conflict", "Still in conflict.")),
+        requests(hosted_case, lambda: forge.comment(number, "results", "All good.")),
+    ] == [2, 1, 2, 1, 2]
+
+
+def test_commenting_on_what_is_not_there_is_not_found(case: ForgeCase) -> None:
+    with pytest.raises(NotFound):
+        case.forge.comment(4711, "conflict", "Hello?")
+
+
+# The repository.
+
+
+def test_the_default_branch_is_asked_for_once(case: ForgeCase) -> None:
+    assert case.forge.default_branch() == "main"
+    before = case.calls
+
+    assert case.forge.default_branch() == "main"
+    assert case.calls == before
+
+
+def test_the_remote_can_be_fetched_from_and_pushed_to(case: ForgeCase, tmp_path: Path) -> None:
+    remote = case.remote
+    work = tmp_path / "work"
+    git(remote, "clone", "--quiet", remote.url, str(work))
+    (work / "pushed.txt").write_text("pushed")
+    git(remote, "-C", str(work), "add", "pushed.txt")
+    git(remote, "-C", str(work), "commit", "--quiet", "-m", "Push something")
+
+    git(remote, "-C", str(work), "push", "--quiet", "origin", "HEAD:refs/heads/promptlayer/pushed")
+
+    head = git(remote, "-C", str(work), "rev-parse", "HEAD").decode().strip()
+    created = case.forge.create_pull_request("promptlayer/pushed", "main", CONTENT)
+    assert created.head_commit == head
+
+
+def test_the_remote_answers_a_shallow_fetch_without_blobs(case: ForgeCase, tmp_path: Path) -> None:
+    remote = case.remote
+    mirror = str(tmp_path / "mirror.git")
+    git(remote, "init", "--quiet", "--bare", mirror)
+    git(remote, "-C", mirror, "remote", "add", "origin", remote.url)
+
+    git(
+        remote, "-C", mirror, "fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin",
+        "refs/heads/main",
+    )  # fmt: skip
+
+    missing = git(remote, "-C", mirror, "rev-list", "--objects", "--missing=print", "FETCH_HEAD")
+    assert any(line.startswith(b"?") for line in missing.splitlines())
+
+
+def test_the_remote_names_no_credential_in_its_url_or_text(case: ForgeCase) -> None:
+    remote = case.remote
+
+    assert "@" not in remote.url
+    for secret in secrets(case):
+        assert secret not in remote.url + repr(remote) + repr(case.forge)
+
+
+# Credentials and bad days.
+
+
+def test_access_that_suffices_is_all_right(case: ForgeCase) -> None:
+    findings = case.forge.check_access()
+
+    assert findings
+    assert [each for each in findings if each.severity is not Severity.OK] == []
+
+
+def test_a_credential_that_may_only_read_is_told_what_it_lacks(hosted_case: HostedCase) -> None:
+    findings = hosted_case.read_only_forge.check_access()
+
+    problems = [each.message for each in findings if each.severity is Severity.PROBLEM]
+    assert problems
+    assert all(secret not in message for message in problems for secret in secrets(hosted_case))
+
+
+def test_a_credential_that_may_only_read_cannot_open_pull_requests(
+    hosted_case: HostedCase,
+) -> None:
+    hosted_case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
+
+    with pytest.raises((Forbidden, NotFound)):
+        hosted_case.read_only_forge.create_pull_request(HEAD, "main", CONTENT)
+
+
+FAILURES: dict[Failure, type[BridgeError]] = {
+    "401": Unauthorized,
+    "403": Forbidden,
+    "secondary": RateLimited,
+    "404": NotFound,
+    "409": Refused,
+    "422": Refused,
+    "429": RateLimited,
+    "429-retry-after": RateLimited,
+    "500": Unavailable,
+    "502": Unavailable,
+    "timeout": Unavailable,
+    "cut": Unavailable,
+}
+
+
+@pytest.mark.parametrize(("kind", "family"), FAILURES.items(), ids=FAILURES)
+def test_a_failure_while_reading_becomes_the_right_error(
+    hosted_case: HostedCase, kind: Failure, family: type[BridgeError]
+) -> None:
+    forge = hosted_case.short_timeout_forge
+    hosted_case.fail_next(kind)
+
+    with pytest.raises(family) as failure:
+        forge.pull_requests(HEAD, "main")
+
+    check_message(hosted_case, failure.value)
+
+
+@pytest.mark.parametrize(("kind", "family"), FAILURES.items(), ids=FAILURES)
+def test_a_failure_while_writing_becomes_the_right_error(
+    hosted_case: HostedCase, kind: Failure, family: type[BridgeError]
+) -> None:
+    created = opened(hosted_case)
+    forge = hosted_case.short_timeout_forge
+    hosted_case.fail_next(kind)
+
+    with pytest.raises(family) as failure:
+        forge.update_pull_request(created, PullRequestContent("New", "new"))
+
+    check_message(hosted_case, failure.value)
+
+
+def test_the_pause_a_forge_asks_for_is_passed_on(hosted_case: HostedCase) -> None:
+    hosted_case.fail_next("429-retry-after")
+
+    with pytest.raises(RateLimited) as failure:
+        hosted_case.forge.pull_requests(HEAD, "main")
+
+    assert failure.value.retry_after is not None
+    assert failure.value.retry_after > 0
+
+
+def test_one_failure_is_one_request_and_the_next_call_works(hosted_case: HostedCase) -> None:
+    created = opened(hosted_case)
+    hosted_case.fail_next("500")
+    before = hosted_case.calls
+
+    with pytest.raises(Unavailable):
+        hosted_case.forge.pull_requests(HEAD, "main")
+
+    assert hosted_case.calls - before == 1  # no silent retry: the engine waits
+    assert found(hosted_case) == created
+
+
+def test_a_slow_answer_is_an_answer(hosted_case: HostedCase) -> None:
+    created = opened(hosted_case)
+    hosted_case.fail_next("slow")
+
+    assert found(hosted_case) == created
+
+
+# Budgets: REST requests for what happens most.
+
+
+def test_a_first_proposal_stays_within_its_requests(hosted_case: HostedCase) -> None:
+    case = hosted_case
+    case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
+    content = PullRequestContent("Update", "", labels=("prompt",))
+
+    def propose() -> None:
+        assert list(case.forge.pull_requests(HEAD, "main")) == []
+        ensure_pull_request(case.forge, None, HEAD, "main", content)
+
+    assert requests(case, propose) <= {"github": 3, "gitlab": 2}[case.name]
+
+
+def test_a_newer_version_stays_within_its_requests(hosted_case: HostedCase) -> None:
+    case = hosted_case
+    opened(case)
+
+    def propose() -> None:
+        open_ = found(case)
+        ensure_pull_request(case.forge, open_, HEAD, "main", PullRequestContent("New", "new"))
+
+    assert requests(case, propose) <= 2
+
+
+def test_closing_takes_one_request(hosted_case: HostedCase) -> None:
+    created = opened(hosted_case)
+
+    assert (
+        requests(hosted_case, lambda: hosted_case.forge.close_pull_request(created, "In step."))
+        <= 1
+    )
+
+
+# Hands.
+
+
+def requests(case: ForgeCase, act: Callable[[], object]) -> int:
+    """How many REST requests ``act`` takes."""
+    before = case.calls
+    act()
+    return case.calls - before
+
+
+def secrets(case: ForgeCase) -> list[str]:
+    password = case.remote.password
+    return [password] if password else []
+
+
+def check_message(case: ForgeCase, error: BridgeError) -> None:
+    """For a person: a sentence, without the credential and without the forge's HTML."""
+    assert len(str(error)) > 20
+    assert "<html" not in str(error).lower()
+    for secret in secrets(case):
+        assert secret not in str(error) + repr(error) + repr(error.__cause__)
+
+
+def git(remote: GitRemote, *arguments: str) -> bytes:
+    """Run git with the credential in its environment only."""
+    environment = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "credential.helper",
+        "GIT_CONFIG_VALUE_0": '!f() { echo "username=$U"; echo "password=$P"; }; f',
+        "U": remote.username or "",
+        "P": remote.password or "",
+        "GIT_AUTHOR_NAME": "Ann",
+        "GIT_AUTHOR_EMAIL": "ann@example.com",
+        "GIT_COMMITTER_NAME": "Ann",
+        "GIT_COMMITTER_EMAIL": "ann@example.com",
+    }
+    return subprocess.run(
+        ["git", *arguments], env=environment, check=True, capture_output=True, timeout=60
+    ).stdout
+
+
+def remote_branches(remote: GitRemote) -> set[str]:
+    listing = git(remote, "ls-remote", remote.url, "refs/heads/*").decode()
+    return {line.partition("refs/heads/")[2] for line in listing.splitlines()}
+
+
+def file_on(remote: GitRemote, branch: str, path: str) -> bytes:
+    """The content of a file at the tip of a branch, fetched as anybody would."""
+    with tempfile.TemporaryDirectory() as folder:
+        git(remote, "clone", "--quiet", "--branch", branch, remote.url, folder)
+        return (Path(folder) / path).read_bytes()
