@@ -1,0 +1,260 @@
+"""PromptLayer's REST API, as far as the bridge reads it.
+
+Every read bypasses PromptLayer's response cache and keeps snippet references unexpanded. Prompts
+are asked for by number, never by name: a name may contain slashes and be given to another prompt.
+https://docs.promptlayer.com/reference/templates-get-raw
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import httpx
+
+from bridge.errors import (
+    BridgeError,
+    ConfigError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from bridge.forge.base import Finding, Severity
+from bridge.promptlayer.answers import (
+    LabelsAnswer,
+    ListedPrompt,
+    PageAnswer,
+    PromptAnswer,
+    SnippetUser,
+    UsageAnswer,
+    listed_prompt_of,
+    prompt_of,
+    understood,
+)
+from bridge.prompts.prompt import Json, Prompt
+
+__all__ = ["DEFAULT_BASE_URL", "ListedPrompt", "PromptLayer", "SnippetUser"]
+
+DEFAULT_BASE_URL = "https://api.promptlayer.com"
+PAGE_SIZE = 100
+_WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
+
+
+class PromptLayer:
+    """One PromptLayer workspace: the one its API key belongs to. May be used by many threads.
+
+    Every call raises Unauthorized, Forbidden, Refused, RateLimited or Unavailable when PromptLayer
+    says so or cannot be asked. ``timeout`` is in seconds, for each wait on the network.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        timeout: float = 20.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
+            raise ConfigError(
+                "The PromptLayer API key has characters that no key has; copy it anew."
+            )
+        if not base_url.startswith(("https://", "http://")):
+            raise ConfigError(
+                f"PromptLayer's base URL has to start with https://, not {base_url!r}."
+            )
+        self._api_key = api_key
+        self._base_url = base_url
+        self._timeout = timeout
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
+            timeout=timeout,
+            transport=transport,
+            follow_redirects=False,  # the key goes where the setting says, nowhere else
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def prompt(
+        self, id: int, *, version: int | None = None, label: str | None = None
+    ) -> Prompt | None:
+        """The newest version of a prompt, or the one with that number or release label; None when
+        there is no such prompt, version or label."""
+        if version is not None and label is not None:
+            raise ValueError("ask for a version or for a label, not for both")
+        wanted = {"resolve_snippets": "false", "version": version, "label": label}
+        answer = self._find(f"/prompt-templates/{id}", wanted)
+        if answer is None:
+            return None
+        found = understood(PromptAnswer, answer, f"prompt {id}")
+        # PromptLayer looks a number up as a name too; a prompt called "17" is not prompt 17.
+        return prompt_of(found) if found.id == id else None
+
+    def labels(self, id: int) -> dict[str, int]:
+        """The release labels of a prompt and the version each points to; empty for no prompt."""
+        answer = self._find(f"/prompt-templates/{id}/labels", {})
+        if answer is None:
+            return {}
+        labels = understood(LabelsAnswer, answer, f"the labels of prompt {id}").release_labels
+        return {label.release_label: label.prompt_version_number for label in labels}
+
+    def prompts(
+        self, *, label: str | None = None, name: str | None = None
+    ) -> Iterator[ListedPrompt]:
+        """Every active prompt once, oldest first, page by page while it is read; with ``label``
+        only those that carry it, in that version; with ``name`` those whose name contains it.
+
+        In a workspace that changes meanwhile one may be missing: ask ``prompt`` before believing
+        that it is gone.
+        """
+        seen: set[int] = set()
+        for page in self._pages({"label": label, "name": name}):
+            for item in page.items:
+                if item.id not in seen:
+                    seen.add(item.id)
+                    yield listed_prompt_of(item)
+
+    def snippet_users(self, id: int, version: int | None = None) -> tuple[SnippetUser, ...]:
+        """The prompts that use this snippet, in any of their versions."""
+        path, wanted = f"/prompt-templates/{id}/snippet-usage", {"prompt_version_number": version}
+        answer = self._find(path, wanted)
+        if answer is None:
+            return ()
+        usage = understood(UsageAnswer, answer, f"the usage of snippet {id}").snippet_usage
+        return tuple(SnippetUser(user.prompt_registry_id, user.prompt_name) for user in usage)
+
+    def check_access(self) -> Sequence[Finding]:
+        """Whether the API key can read the workspace's prompts. Never raises: it is a finding."""
+        if not self._api_key:
+            return [Finding(Severity.PROBLEM, "No PromptLayer API key is set.")]
+        try:
+            page = self._page(1, 1, {})
+        except BridgeError as error:
+            return [Finding(Severity.PROBLEM, f"{error}{self._hint(error)}")]
+        return [Finding(Severity.OK, f"PromptLayer lets us read {page.total} prompts.")]
+
+    def _hint(self, error: BridgeError) -> str:
+        odd = isinstance(error, Unauthorized) and not self._api_key.startswith("pl_")
+        return " PromptLayer's keys start with pl_; this one does not." if odd else ""
+
+    def _pages(self, wanted: Mapping[str, Any]) -> Iterator[PageAnswer]:
+        number, total = 1, 0
+        while True:
+            page = self._page(number, PAGE_SIZE, wanted)
+            yield page
+            if page.total < total and number > 1:
+                number -= 1  # prompts were deleted and the rest moved up, behind our back
+            elif page.has_next and page.items:
+                number += 1
+            else:
+                return
+            total = page.total
+
+    def _page(self, number: int, size: int, wanted: Mapping[str, Any]) -> PageAnswer:
+        place = {"page": number, "per_page": size, "sort_by": "id", "sort_order": "asc"}
+        answer = self._get("/prompt-templates", {**place, **wanted})
+        page = understood(PageAnswer, answer, f"page {number} of the prompts")
+        if page.page != number:
+            raise Unavailable(f"PromptLayer was asked for page {number} and gave page {page.page}.")
+        return page
+
+    def _find(self, path: str, wanted: Mapping[str, Any]) -> Json | None:
+        try:
+            return self._get(path, wanted)
+        except NotFound:
+            return None
+
+    def _get(self, path: str, wanted: Mapping[str, Any]) -> Json:
+        params = {key: value for key, value in wanted.items() if value is not None}
+        with self._reaching(path):
+            response = self._client.get(path, params=params)
+        if not response.is_success:
+            self._refuse(path, response)
+        try:
+            return response.json()
+        except (ValueError, RecursionError):
+            raise Unavailable(f"PromptLayer answered GET {path} with no JSON.") from None
+
+    @contextmanager
+    def _reaching(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException:
+            raise Unavailable(
+                f"PromptLayer did not answer GET {path} within {self._timeout:g} s."
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(
+                f"PromptLayer cannot be reached at {self._base_url} for GET {path}: "
+                f"{type(error).__name__}."
+            ) from None
+
+    def _refuse(self, path: str, response: httpx.Response) -> NoReturn:
+        status = response.status_code
+        told = f"PromptLayer answered GET {path} with {status}{self._words(response)}."
+        if status == 401:
+            raise Unauthorized(f"PromptLayer key refused. {told} Set a valid API key.")
+        if status == 403:
+            raise Forbidden(f"The PromptLayer key may not do this. {told}")
+        if status == 404 and _is_from_api(response):
+            raise NotFound(told)
+        if status == 429:
+            raise RateLimited(told, retry_after=_retry_after(response))
+        if status >= 500 or status in (404, 408, 425):
+            raise Unavailable(told, retry_after=_retry_after(response))
+        raise Refused(told)
+
+    def _words(self, response: httpx.Response) -> str:
+        """What PromptLayer said, shortened, and without the key should it be in there."""
+        words = _said(response)
+        if self._api_key:
+            words = words.replace(self._api_key, "…")
+        if len(words) > _WORDS_LIMIT:
+            words = f"{words[:_WORDS_LIMIT]}…"
+        return f": {words.rstrip('.')}" if words else ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds. PromptLayer documents no such header, but proxies in front of it send one."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _is_from_api(response: httpx.Response) -> bool:
+    """A "not found" from a proxy or a wrong base URL must not read as a deleted prompt."""
+    return not response.content or isinstance(_json_or_none(response), dict)
+
+
+def _said(response: httpx.Response) -> str:
+    answer = _json_or_none(response)
+    if not isinstance(answer, dict):
+        return ""
+    words = answer.get("message") or answer.get("error") or answer.get("detail") or ""
+    if isinstance(words, list):  # FastAPI's form: [{"loc", "msg", "type"}, …]
+        words = "; ".join(str(item.get("msg")) for item in words if isinstance(item, dict))
+    return " ".join(str(words).split())
+
+
+def _json_or_none(response: httpx.Response) -> Json:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
