@@ -151,14 +151,17 @@ class GitLab:
 
     def comment(self, number: int, marker: str, body: str) -> None:
         first_line = f"<!-- {marker} -->"
-        wanted = f"{first_line}\n{body}"
+        wanted = f"{first_line}\n{body}".rstrip()
         with self._translated(f"comment on merge request !{number}"):
             notes = self._project.mergerequests.get(number, lazy=True).notes
-            said = notes.list(iterator=True, per_page=PAGE, order_by="created_at", sort="asc")
-            ours = next((each for each in said if self._is_our_note(each, first_line)), None)
+            said = notes.list(per_page=PAGE, order_by="created_at", sort="asc", get_all=True)
+            marked = [each for each in said if each.body.startswith(first_line)]
+            if any(each.body.rstrip() == wanted for each in marked):
+                return
+            ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                notes.create({"body": wanted})
-            elif ours.body != wanted:
+                self._own_id = notes.create({"body": wanted}).author["id"]
+            else:
                 notes.update(ours.id, {"body": wanted})
 
     def check_access(self) -> Sequence[Finding]:
@@ -186,14 +189,11 @@ class GitLab:
                 self._user_ids[name] = found[0].id if found else None
         return self._user_ids[name]
 
-    def _is_our_note(self, note: Any, first_line: str) -> bool:
+    def _is_ours(self, note: Any) -> bool:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
-        return bool(note.body.startswith(first_line) and note.author["id"] == self._who_we_are())
-
-    def _who_we_are(self) -> int:
         if self._own_id is None:
-            self._own_id = int(self._gitlab.http_get("/user")["id"])  # type: ignore[index]
-        return self._own_id
+            self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
+        return bool(note.author["id"] == self._own_id)
 
     def _token_findings(self) -> Iterator[Finding]:
         try:
@@ -249,6 +249,7 @@ class GitLab:
     def _stop_at_a_redirect(self, response: requests.Response, **_: object) -> None:
         """Following it would send the token along, wherever it leads."""
         if response.is_redirect:
+            response.close()
             target = urlsplit(response.headers["location"])
             raise errors.Refused(
                 f"{self.repository} is not at {self._url} any more: GitLab points to "
@@ -259,6 +260,7 @@ class GitLab:
     def _stop_when_rate_limited(self, response: requests.Response, **_: object) -> None:
         """python-gitlab's own error would come without the headers that say how long to wait."""
         if response.status_code == 429:
+            response.close()
             raise errors.RateLimited(
                 f"{self._url} asks to slow down (429) for {self.repository}; it is tried again.",
                 retry_after=pause(response.headers, self._clock()),
@@ -323,7 +325,9 @@ def _role_finding(repository: str, project: Answer) -> Finding:
     grants = (project.get("permissions") or {}).values()
     level = max((grant["access_level"] for grant in grants if grant), default=0)
     if level >= DEVELOPER:
-        return Finding(Severity.OK, f"The token may push and open merge requests in {repository}.")
+        return Finding(
+            Severity.OK, f"The token's user may push and open merge requests in {repository}."
+        )
     return Finding(
         Severity.PROBLEM,
         f"The token's user has access level {level} in {repository}: it needs the role Developer "

@@ -160,14 +160,9 @@ class Project:
         merged = self.find(iid)
         if merged.state != "opened" or merged.draft:
             raise Refusal(405, {"message": "405 Method Not Allowed"})
-        source, target = merged.source_branch, merged.target_branch
-        message = f"Merge branch '{source}' into '{target}'\n\n{merged.title}"
-        try:
-            commit = merge_branches(self.directory, source, target, how, message)
-        except MergeConflict:
-            raise Refusal(422, {"message": "Branch cannot be merged"}) from None
+        commit = self._merged(merged, how)
         if how == "rebase":
-            git(self.directory, "update-ref", f"refs/heads/{source}", commit)
+            git(self.directory, "update-ref", f"refs/heads/{merged.source_branch}", commit)
             merged.sha = commit
         merged.merge_commit_sha = commit if how == "merge" else None
         merged.squash_commit_sha = commit if how == "squash" else None
@@ -193,6 +188,21 @@ class Project:
         now = datetime.now(UTC)
         notes.append(Note(10_000 * iid + len(notes) + 1, author, body, now, now))
         return notes[-1]
+
+    def _merged(self, each: MergeRequest, how: str) -> str:
+        """The target's new commit, in place."""
+        source, target = each.source_branch, each.target_branch
+        if how == "rebase" and self._is_on_top(each):
+            git(self.directory, "update-ref", f"refs/heads/{target}", each.sha)
+            return each.sha
+        message = f"Merge branch '{source}' into '{target}'\n\n{each.title}"
+        try:
+            return merge_branches(self.directory, source, target, how, message)
+        except MergeConflict:
+            raise Refusal(422, {"message": "Branch cannot be merged"}) from None
+
+    def _is_on_top(self, each: MergeRequest) -> bool:
+        return not git(self.directory, "rev-list", "--max-count=1", each.target_sha, f"^{each.sha}")
 
     def _follow(self, each: MergeRequest, heads: Mapping[str, str]) -> None:
         head, target = heads.get(each.source_branch), heads[each.target_branch]
