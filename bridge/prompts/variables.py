@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from string import Formatter
+from typing import Any
 
 from jinja2 import TemplateError, meta, pass_context
 from jinja2.sandbox import SandboxedEnvironment
@@ -23,8 +23,8 @@ def _never_folded(context: object, *values: object) -> None:
     """Stands for every filter and test: what needs a context is not evaluated ahead."""
 
 
-class _Unevaluated(dict[str, Callable[..., None]]):
-    def get(self, name: str, default: object = None) -> Callable[..., None]:  # type: ignore[override]
+class _Unevaluated(dict[str, Any]):
+    def get(self, *_: Any) -> Any:
         return _never_folded
 
 

@@ -1,0 +1,234 @@
+"""The text of a prompt file as JSON values that know their lines.
+
+libyaml's events are built into JSON values and nothing else: no dates, anchors or tags, no key
+twice. What YAML 1.1 and YAML 1.2 read differently (``no``, ``12:30:45``, ``1e3``) is told as a
+mistake instead of guessed. JSON takes the same road, so that its mistakes have lines too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import yaml
+
+from bridge.errors import PromptFileError
+from bridge.prompts.prompt import Json
+from bridge.prompts.yaml_text import DEEPEST
+
+Format = Literal["yaml", "json"]
+Location = Sequence[str | int]  # keys and indexes, from the top
+
+LARGEST = 5 * 1024 * 1024  # bytes
+
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_FORBIDDEN = re.compile(
+    r"[^\t\r\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"(?:[-+]?(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.inf|\.nan", re.IGNORECASE)
+_YES_OR_NO = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
+_YAML_1_2_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
+)
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]\n]|[^\s{}\[\],:"]+')
+
+
+def mistake(path: str, line: int, what: str) -> PromptFileError:
+    """A mistake in a prompt file, said where it is."""
+    return PromptFileError(f"{path}:{line}: {what}")
+
+
+@dataclass
+class Source:
+    """What a file holds, and the line (from 1) on which each key or item of it starts."""
+
+    value: Json = None
+    lines: dict[tuple[int, str | int], int] = field(default_factory=dict)
+
+    def line(self, location: Location) -> int:
+        """The line of what stands at ``location``, or of the nearest thing around it."""
+        line, here = 1, self.value
+        for step in location:
+            if (id(here), step) not in self.lines:
+                break
+            line, here = self.lines[id(here), step], here[step]
+        return line
+
+
+def read(text: str | bytes, path: str, format: Format) -> Source:
+    """Read a file's text. Raises PromptFileError with path, line and what was expected."""
+    decoded = _decoded(text, path)
+    try:
+        return _read_json(decoded, path) if format == "json" else _read_yaml(decoded, path)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a JSON abyss
+        raise mistake(path, 1, f"cannot be read: {error}; expected a prompt file") from error
+
+
+def _decoded(text: str | bytes, path: str) -> str:
+    if len(text) > LARGEST:
+        raise mistake(path, 1, "the file is too large; expected a prompt file of at most 5 MiB")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise mistake(path, line, "expected UTF-8, got a byte that is not") from error
+    text = text.removeprefix("\ufeff")
+    if found := _FORBIDDEN.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        code = f"U+{ord(found[0]):04X}"
+        raise mistake(path, line, f"expected printable text, got {code}: write it as an escape")
+    return text
+
+
+def _read_json(text: str, path: str) -> Source:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise mistake(path, error.lineno, f"not valid JSON: {error.msg}") from error
+    building = _Building(path)
+    line = 1
+    for token in _JSON_TOKEN.findall(text):
+        if token == "\n":
+            line += 1
+        elif token in "{[":
+            building.open({} if token == "{" else [], line)
+        elif token in "}]":
+            building.close()
+        else:
+            building.place(json.loads(token), line)
+    return building.source
+
+
+def _read_yaml(text: str, path: str) -> Source:
+    building = _Building(path)
+    documents = 0
+    for event in _events(text, path):
+        line = _line(event.start_mark)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise mistake(path, line, "expected one document, got a second one after `---`")
+        _take(event, line, building)
+    return building.source
+
+
+def _events(text: str, path: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = _line(error.problem_mark)
+        raise mistake(path, line, f"not valid YAML: {_problem(error)}") from error
+    except yaml.YAMLError as error:
+        raise mistake(path, 1, "not valid YAML; expected a prompt file") from error
+
+
+def _line(mark: Any) -> int:
+    return mark.line + 1 if mark else 1
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    context = f"{error.context}, " if error.context else ""
+    hint = " (indent with blanks, not tabs)" if "tab" in str(error.problem) else ""
+    return f"{context}{error.problem}{hint}"
+
+
+def _take(event: yaml.Event, line: int, building: _Building) -> None:
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        raise building.mistake(line, "anchors and aliases are not supported: write the value out")
+    if isinstance(event, yaml.ScalarEvent):
+        building.place(_scalar(event, line, building), line)
+    elif isinstance(event, yaml.CollectionStartEvent):
+        if event.tag is not None:
+            raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
+        building.open([] if isinstance(event, yaml.SequenceStartEvent) else {}, line)
+    elif isinstance(event, yaml.CollectionEndEvent):
+        building.close()
+
+
+def _scalar(event: yaml.ScalarEvent, line: int, building: _Building) -> Json:
+    if event.tag not in (None, "tag:yaml.org,2002:str"):
+        raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
+    value = event.value
+    if event.style or event.tag is not None:
+        return value
+    if value.lower() in _WORDS and (value.islower() or value.isupper() or value == value.title()):
+        return _WORDS[value.lower()]
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if _FLOAT.fullmatch(value):
+        return float(value)
+    if _INFINITE.fullmatch(value):
+        return float(value.replace(".", ""))
+    if _is_ambiguous(value):
+        raise building.mistake(
+            line,
+            f"{value} is read differently by different YAML readers: "
+            "put it in quotes, or write a plain number, true or false",
+        )
+    return value
+
+
+def _is_ambiguous(value: str) -> bool:
+    """Whether YAML 1.1 or YAML 1.2 takes a plain word for something else than text."""
+    if _YES_OR_NO.fullmatch(value) or _YAML_1_2_NUMBER.fullmatch(value):
+        return True
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(value[0], [])
+    return any(pattern.match(value) for _, pattern in resolvers)
+
+
+class _Building:
+    """JSON values under construction: what is open, from the outside in."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.source = Source()
+        self._open: list[Json] = []
+        self._keys: list[tuple[str, int] | None] = []  # the key that waits for its value
+
+    def mistake(self, line: int, what: str) -> PromptFileError:
+        return mistake(self.path, line, what)
+
+    def open(self, container: Json, line: int) -> None:
+        if len(self._open) >= DEEPEST:
+            raise self.mistake(line, f"expected at most {DEEPEST} levels, got more")
+        self.place(container, line)
+        self._open.append(container)
+        self._keys.append(None)
+
+    def close(self) -> None:
+        self._open.pop()
+        self._keys.pop()
+
+    def place(self, value: Json, line: int) -> None:
+        if not self._open:
+            self.source.value = value
+        elif isinstance(self._open[-1], list):
+            self._place_item(self._open[-1], value, line)
+        elif self._keys[-1] is None:
+            self._place_key(self._open[-1], value, line)
+        else:
+            self._place_value(self._open[-1], *self._keys[-1], value)
+
+    def _place_item(self, items: list[Json], value: Json, line: int) -> None:
+        self.source.lines[id(items), len(items)] = line
+        items.append(value)
+
+    def _place_key(self, mapping: dict[str, Json], key: Json, line: int) -> None:
+        if not isinstance(key, str):
+            shown = json.dumps(key) if not isinstance(key, dict | list) else "a collection"
+            raise self.mistake(line, f"expected a key that is text, got {shown}: put it in quotes")
+        if key in mapping:
+            raise self.mistake(line, f"the key `{key}` stands here twice: keep one of the two")
+        self._keys[-1] = (key, line)
+
+    def _place_value(self, mapping: dict[str, Json], key: str, line: int, value: Json) -> None:
+        self.source.lines[id(mapping), key] = line
+        mapping[key] = value
+        self._keys[-1] = None
