@@ -1,0 +1,125 @@
+"""One bare, shallow, blobless mirror of one repository, kept between events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bridge.errors import NotFound
+from bridge.forge.base import GitRemote
+from bridge.repo.complaint import understood
+from bridge.repo.credentials import REMOTE, shown
+from bridge.repo.snapshot import Snapshot
+from bridge.repo.store import PROMISED, Broken, Store
+
+_HEADS = "refs/heads/"
+_KEPT = f"refs/remotes/{REMOTE}/"  # keeps what we fetched, so that the next fetch is a small one
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A finished fetch, for those who began to wait before it began."""
+
+    started: float
+    snapshot: Snapshot
+
+
+class Mirror:
+    """The mirror at ``path``: made on first use, made anew when it is damaged. Safe for several
+    threads and processes. ``timeout`` is in seconds, for each run of git and for waiting."""
+
+    def __init__(self, path: Path, *, timeout: float = 120.0) -> None:
+        self._store = Store(path, timeout)
+        self._looks: dict[tuple[str, str, str], _Look] = {}
+
+    def fetch(self, remote: GitRemote, base: str, prefix: str) -> Snapshot:
+        """What the remote holds now of the branch ``base`` and of the branches whose names start
+        with ``prefix``. Asks for the branches, and fetches once if any of them moved; callers
+        that waited while a fetch began and ended share its result. Raises NotFound when the
+        repository is empty or has no such base, and the errors of the remote."""
+        asked = time.monotonic()
+        key = (remote.url, base, prefix)
+        with self._store.exclusive() as held:
+            latest = self._looks.get(key)
+            if latest is None or latest.started <= asked:
+                latest = _Look(time.monotonic(), self._look(remote, base, prefix, held))
+                self._looks[key] = latest
+        return replace(latest.snapshot, remote=remote)
+
+    def tidy(self) -> None:
+        """Pack what has gathered, if it is worth it (``git gc --auto``); others wait meanwhile."""
+        with self._store.exclusive():
+            self._store.local(
+                "gc", "--auto", "--quiet", settings=(*PROMISED, ("gc.autoDetach", "false"))
+            )
+
+    def _look(self, remote: GitRemote, base: str, prefix: str, held: int) -> Snapshot:
+        tips = self._tips(remote, base, prefix)
+        try:
+            self._take(remote, tips, prefix, held)
+        except Broken:
+            self._store.remake()
+            self._take(remote, tips, prefix, held)
+        branches = {name: tip for name, tip in tips.items() if name.startswith(prefix)}
+        return Snapshot(base, tips[base], branches, remote, self._store)
+
+    def _tips(self, remote: GitRemote, base: str, prefix: str) -> dict[str, str]:
+        """The newest commits of the base and of our branches, as the remote says."""
+        answer = self._store.ask(remote, "ls-remote", "--quiet", "--heads", REMOTE)
+        if not answer.ok:
+            raise understood(answer.complaint, remote) or self._store.broken(answer)
+        heads = dict(_parse_refs(answer.output.decode("utf-8", "surrogateescape"), _HEADS))
+        if base not in heads:
+            raise _no_base(remote, base, empty=not heads)
+        return {name: tip for name, tip in heads.items() if name == base or name.startswith(prefix)}
+
+    def _take(self, remote: GitRemote, tips: Mapping[str, str], prefix: str, held: int) -> None:
+        """Make the mirror hold these commits, and no branch of ours that is gone."""
+        kept = self._kept()
+        moved = {name: tip for name, tip in tips.items() if kept.get(name) != tip}
+        missing = self._missing(sorted(set(moved.values())))
+        if missing:
+            self._store.fetch(remote, missing, "--depth=1", held=held)
+        gone = [name for name in kept if name.startswith(prefix) and name not in tips]
+        # Two transactions: a branch may give way to others below its name.
+        self._update_refs(f"delete {_KEPT}{name}" for name in gone)
+        self._update_refs(f"update {_KEPT}{name} {tip}" for name, tip in moved.items())
+
+    def _kept(self) -> dict[str, str]:
+        listing = self._store.local("for-each-ref", "--format=%(objectname)\t%(refname)", _KEPT)
+        return dict(_parse_refs(listing.decode("utf-8", "surrogateescape"), _KEPT))
+
+    def _missing(self, object_names: list[str]) -> list[str]:
+        if not object_names:
+            return []
+        asked = "".join(f"{name}\n" for name in object_names).encode()
+        found = self._store.local("cat-file", "--batch-check", stdin=asked).decode("ascii")
+        return [line.split(" ")[0] for line in found.splitlines() if line.endswith(" missing")]
+
+    def _update_refs(self, commands: Iterable[str]) -> None:
+        transaction = "".join(f"{command}\n" for command in commands)
+        if transaction:
+            self._store.local(
+                "update-ref", "--stdin", stdin=transaction.encode("utf-8", "surrogateescape")
+            )
+
+
+def _parse_refs(listing: str, namespace: str) -> Iterable[tuple[str, str]]:
+    """(name below ``namespace``, commit) of lines of object name, tab and full ref name."""
+    for line in listing.split("\n"):
+        object_name, _, ref = line.partition("\t")
+        if ref.startswith(namespace):
+            yield ref.removeprefix(namespace), object_name
+
+
+def _no_base(remote: GitRemote, base: str, *, empty: bool) -> NotFound:
+    url = shown(remote.url)
+    if empty:
+        return NotFound(
+            f"The repository {url} is empty: it has no branch {base}. Push a first commit to it."
+        )
+    return NotFound(
+        f"The repository {url} has no branch {base}. Create it, or name another base in the mapping."
+    )

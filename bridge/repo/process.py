@@ -1,0 +1,77 @@
+"""One run of git: started, fed, awaited, and ended with all its children when it takes too long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from git import Git
+from git.exc import GitCommandNotFound
+
+from bridge.errors import ConfigError, Unavailable
+from bridge.repo.credentials import QUIET
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What git said and whether it did what was asked."""
+
+    ok: bool
+    output: bytes
+    complaint: str  # standard error
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    timeout: float,
+    inherited: Sequence[int] = (),
+) -> Answer:
+    """Run git in ``folder``. A run longer than ``timeout`` seconds is killed, its children too,
+    and raises Unavailable; a failure of git is an ``Answer`` like any other. The file descriptors
+    in ``inherited`` stay open in the child."""
+    process = _start(arguments, folder, {**QUIET, **(environment or {})}, inherited)
+    try:
+        output, complaint = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        _end(process)
+        raise Unavailable(
+            f"git {arguments[0]} was not done after {timeout:g} seconds and was ended. "
+            "It is tried again later."
+        ) from late
+    except BaseException:
+        _end(process)
+        raise
+    return Answer(process.returncode == 0, output, complaint.decode("utf-8", "replace"))
+
+
+def _start(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], inherited: Sequence[int]
+) -> Git.AutoInterrupt:
+    try:
+        return Git(folder).execute(
+            ["git", *arguments],
+            istream=subprocess.PIPE,
+            as_process=True,
+            env=environment,
+            start_new_session=True,  # a process group of its own, so that all of it can be ended
+            pass_fds=tuple(inherited),
+        )
+    except GitCommandNotFound as missing:
+        raise ConfigError(
+            "The command git was not found on this machine. Install git 2.39 or newer."
+        ) from missing
+
+
+def _end(process: Git.AutoInterrupt) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself in this moment
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()

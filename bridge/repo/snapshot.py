@@ -1,0 +1,226 @@
+"""A repository as it was when we looked: its base branch, our branches, and what they hold."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from bridge.errors import ConfigError, UnsafePath
+from bridge.forge.base import GitRemote
+from bridge.repo import push
+from bridge.repo.commit import (
+    Commit,
+    CommitDraft,
+    commit_variables,
+    import_stream,
+    message_bytes,
+    parse_commit,
+)
+from bridge.repo.credentials import configured
+from bridge.repo.merge import merge
+from bridge.repo.store import Store
+from bridge.repo.tree import Entry, first_unseen, impossible, obstacle, parse_entries
+
+__all__ = ["Entry", "Snapshot"]
+
+_PATHS_AT_ONCE = 500  # in one command line
+_OBJECTS_AT_ONCE = 20_000  # in one request
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the remote held at one moment. Reading is safe from several threads at once; a
+    mirror that turns out to be damaged raises Unavailable, and the next fetch makes it anew."""
+
+    base: str  # branch name
+    commit: str  # the base branch's newest commit
+    branches: Mapping[str, str]  # branch name → its newest commit, those under the prefix
+    remote: GitRemote = field(compare=False)
+    store: Store = field(repr=False, compare=False)
+
+    def entries(self, commit: str, under: str = "") -> dict[str, Entry]:
+        """Every file, symlink and submodule below the folder ``under`` ("" is all), by its full
+        path. A folder that is not there is empty. Costs nothing for the rest of the tree."""
+        folder = under.strip("/")
+        scope = ("--", f"{folder}/") if folder else ()
+        found = dict(parse_entries(self._listing("-r", commit, *scope)))
+        found.pop(folder, None)  # git lists a file for the folder of the same name
+        return found
+
+    def read(self, object_names: Iterable[str]) -> dict[str, bytes]:
+        """The content of these files by object name; those the mirror lacks are fetched together
+        in one request."""
+        wanted = sorted(set(object_names))
+        found = self._present(wanted)
+        missing = [name for name in wanted if name not in found]
+        for chunk in _chunks(missing, _OBJECTS_AT_ONCE):
+            self.store.fetch(self.remote, chunk)
+        return found | self._present(missing)
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """The content of one regular file, or None where there is none."""
+        entry = self._places(commit, [path]).get(path)
+        if entry is None or not entry.is_file:
+            return None
+        return self.read([entry.object_name])[entry.object_name]
+
+    def obstacle(self, commit: str, path: str) -> str | None:
+        """Why no file can be written at ``path``, in words (a symlink, submodule or file in the
+        way, a folder of that name), or None."""
+        return self.obstacles(commit, [path]).get(path)
+
+    def obstacles(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        """The ``obstacle`` of each of these paths that has one: for many at the price of one."""
+        found = {path: why for path in paths if (why := impossible(path))}
+        possible = [path for path in paths if path not in found]
+        places = self._surroundings(commit, possible)
+        return found | {path: why for path in possible if (why := obstacle(path, places, ()))}
+
+    def commit_of(self, commit: str) -> Commit:
+        """The commit of this object name; fetched when the mirror lacks it. Raises Stale when
+        the remote has it no longer."""
+        found = self._commit(commit)
+        if found is None:
+            self._deepen(commit, 1)
+            found = parse_commit(commit, self.store.local("cat-file", "commit", commit))
+        return found
+
+    def history(
+        self, commit: str, until: Callable[[Commit], bool], limit: int = 50
+    ) -> tuple[Commit, ...]:
+        """``commit`` and those before it along first parents, newest first, up to and with the
+        first one for which ``until`` holds; at most ``limit``. More history is fetched only
+        where the mirror does not reach far enough."""
+        found = self._line(commit, until, limit)
+        if _complete(found, until, limit):
+            return found
+        self._deepen(commit, limit + 1)
+        return self._line(commit, until, limit)
+
+    def write(self, draft: CommitDraft) -> str:
+        """Write the commit into the mirror and return its object name; no ref is left. Nothing
+        but the draft's paths differs from the parent; an existing file keeps its executable bit.
+        Raises UnsafePath when a path cannot hold a file, ConfigError when it cannot be signed."""
+        places = self._checked(draft)
+        modes = {path: place.mode for path, place in places.items() if place.is_file}
+        ref = f"refs/bridge/{uuid.uuid4().hex}"  # no two writers meet; it never outlives the import
+        stream = b"".join(import_stream(draft, ref, modes))
+        written = self.store.local("fast-import", "--quiet", stdin=stream).decode().strip()
+        return self._signed(draft, written) if draft.signing else written
+
+    def push(self, remote: GitRemote, branch: str, commit: str, expected: str | None) -> None:
+        """Make ``branch`` point to ``commit`` if it still points to ``expected`` (None: if it is
+        not there). Nothing is sent when both are the same. Raises Stale when somebody was
+        faster, Refused with the server's words when a rule of the repository forbids it."""
+        push.push(self.store, remote, branch, commit, expected)
+
+    def delete(self, remote: GitRemote, branch: str, expected: str) -> None:
+        """Delete ``branch`` if it still points to ``expected``, else Stale. Gone is fine."""
+        push.delete(self.store, remote, branch, expected)
+
+    @staticmethod
+    def merge(ancestor: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+        """The file with both sides' changes since ``ancestor``, or None where they conflict."""
+        return merge(ancestor, ours, theirs)
+
+    def _checked(self, draft: CommitDraft) -> dict[str, Entry]:
+        leaving = {path for path, content in draft.changes.items() if content is None}
+        possible = [path for path in draft.changes if not impossible(path)]
+        places = self._surroundings(draft.parent, possible)
+        for path in draft.changes:
+            why = impossible(path) or obstacle(path, places, leaving - {path})
+            if why and not (path in leaving and path not in places):
+                raise UnsafePath(f"No file can be written at {path!r}: {why}.")
+        return places
+
+    def _surroundings(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
+        """What is at these paths and above them."""
+        places = self._places(commit, paths)
+        # A listing goes through folders only: whatever else is in the way has to be asked for.
+        unseen = {folder for path in paths if (folder := first_unseen(path, places))}
+        return places | self._places(commit, sorted(unseen))
+
+    def _places(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
+        """What is at these paths, and the folders on the way there."""
+        found: dict[str, Entry] = {}
+        for chunk in _chunks(paths, _PATHS_AT_ONCE):
+            found.update(parse_entries(self._listing("-t", commit, "--", *chunk)))
+        return found
+
+    def _listing(self, depth: str, commit: str, *scope: str) -> bytes:
+        """What ``git ls-tree`` lists of a commit, which is fetched when the mirror lacks it."""
+        command = ("ls-tree", depth, "-z", commit, *scope)
+        answer = self.store.attempt(*command)
+        if answer.ok:
+            return answer.output
+        self.commit_of(commit)
+        return self.store.local(*command)
+
+    def _present(self, object_names: Sequence[str]) -> dict[str, bytes]:
+        """The objects among these that the mirror has."""
+        if not object_names:
+            return {}
+        asked = "".join(f"{name}\n" for name in object_names).encode()
+        return dict(_objects(self.store.local("cat-file", "--batch", stdin=asked)))
+
+    def _commit(self, commit: str) -> Commit | None:
+        content = self._present([commit]).get(commit)
+        return None if content is None else parse_commit(commit, content)
+
+    def _line(self, commit: str, until: Callable[[Commit], bool], limit: int) -> tuple[Commit, ...]:
+        line: list[Commit] = []
+        current = self._commit(commit)
+        while current is not None:
+            line.append(current)
+            if _complete(line, until, limit):
+                break
+            current = self._commit(current.parents[0])
+        return tuple(line)
+
+    def _deepen(self, commit: str, depth: int) -> None:
+        """Fetch a commit and those before it, as many as ``depth`` together."""
+        with self.store.exclusive() as held:
+            self.store.fetch(self.remote, [commit], f"--depth={depth}", held=held)
+
+    def _signed(self, draft: CommitDraft, unsigned: str) -> str:
+        assert draft.signing is not None
+        told = configured(
+            (("gpg.format", draft.signing.format), ("user.signingkey", draft.signing.key))
+        )
+        answer = self.store.attempt(
+            *("commit-tree", "-S", f"{unsigned}^{{tree}}", "-p", draft.parent, "-F", "-"),
+            stdin=message_bytes(draft.message),
+            variables=told | commit_variables(draft),
+        )
+        if not answer.ok:
+            raise ConfigError(
+                f"The commit could not be signed with the {draft.signing.format} key "
+                f"{draft.signing.key}: {' '.join(answer.complaint.split())}. Check the key."
+            )
+        return answer.output.decode().strip()
+
+
+def _complete(line: Sequence[Commit], until: Callable[[Commit], bool], limit: int) -> bool:
+    """Whether a line of commits goes as far back as it should, or as there are any."""
+    return bool(line) and (len(line) >= limit or not line[-1].parents or until(line[-1]))
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+def _objects(output: bytes) -> Iterator[tuple[str, bytes]]:
+    """Read what ``git cat-file --batch`` prints, leaving out what is missing."""
+    position = 0
+    while position < len(output):
+        end = output.index(b"\n", position)
+        name, kind, *size = output[position:end].decode("ascii").split(" ")
+        position = end + 1
+        if kind != "missing":
+            length = int(size[0])
+            yield name, output[position : position + length]
+            position += length + 1

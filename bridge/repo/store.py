@@ -1,0 +1,137 @@
+"""The bare repository on this disk: it is made, repaired, locked, and asked."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.errors import Unavailable
+from bridge.forge.base import GitRemote
+from bridge.repo.complaint import understood
+from bridge.repo.credentials import REMOTE, configured, environment
+from bridge.repo.lock import FileLock
+from bridge.repo.process import Answer, run
+
+# The remote keeps what we leave out. This is told for single commands instead of being written
+# into the mirror: all others then fail at once on a missing object, where git would otherwise go
+# and fetch it alone, one request for each.
+PROMISED = (
+    (f"remote.{REMOTE}.promisor", "true"),
+    (f"remote.{REMOTE}.partialclonefilter", "blob:none"),
+)
+
+_UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "objects/pack/tmp_*", "gc.pid")
+
+
+class Broken(Unavailable):
+    """The mirror on this disk is damaged; the next fetch makes it anew."""
+
+
+class Store:
+    """A bare repository that may be thrown away at any time: the remote has everything."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self.path = path.absolute()
+        self._timeout = timeout
+        self._lock = FileLock(self.path.with_name(f"{path.name}.lock"))
+        self._broken = self.path.with_name(f"{path.name}.broken")
+
+    @contextmanager
+    def exclusive(self) -> Iterator[int]:
+        """Alone with the store, which is then there, whole and free of what a killed git left.
+        Gives a file descriptor for ``fetch``."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.held(self._timeout) as held:
+            if self._broken.exists() or not self.path.exists():
+                self.remake()
+            self._sweep_unfinished()
+            yield held
+
+    def remake(self) -> None:
+        """Start again with an empty repository. Only while ``exclusive``."""
+        fresh = Path(tempfile.mkdtemp(prefix=f"{self.path.name}.", dir=self.path.parent))
+        made = ["init", "--bare", "--quiet", "--template=", str(fresh)]
+        answer = run(made, folder=fresh, timeout=self._timeout)
+        if not answer.ok:
+            raise Unavailable(
+                f"No mirror could be made at {self.path}: {answer.complaint.strip()}. "
+                "Check the disk and its permissions."
+            )
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        fresh.rename(self.path)
+        self._broken.unlink(missing_ok=True)
+
+    def local(
+        self, *arguments: str, stdin: bytes = b"", settings: Sequence[tuple[str, str]] = ()
+    ) -> bytes:
+        """The output of a git command that needs no network. Raises Broken when it fails."""
+        answer = self.attempt(*arguments, stdin=stdin, variables=configured(settings))
+        if not answer.ok:
+            raise self.broken(answer)
+        return answer.output
+
+    def attempt(
+        self, *arguments: str, stdin: bytes = b"", variables: dict[str, str] | None = None
+    ) -> Answer:
+        """A git command without network that may fail."""
+        return self._run(arguments, stdin, variables or {})
+
+    def ask(
+        self,
+        remote: GitRemote,
+        *arguments: str,
+        settings: Sequence[tuple[str, str]] = (),
+        stdin: bytes = b"",
+    ) -> Answer:
+        """A git command that talks to ``remote``, known to it as ``REMOTE``; it may fail."""
+        told = environment(remote, settings=settings, patience=self._timeout)
+        return self._run(arguments, stdin, told)
+
+    def fetch(
+        self, remote: GitRemote, objects: Sequence[str], *options: str, held: int | None = None
+    ) -> None:
+        """Fetch these objects in one request. Raises what the remote's refusal stands for."""
+        told = environment(remote, settings=PROMISED, patience=self._timeout)
+        command = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+        answer = self._run(
+            (*command, "--no-auto-maintenance", *options, REMOTE, "--stdin"),
+            "".join(f"{name}\n" for name in objects).encode(),
+            told,
+            inherited=() if held is None else (held,),
+        )
+        if not answer.ok:
+            raise understood(answer.complaint, remote) or self.broken(answer)
+
+    def broken(self, answer: Answer) -> Broken:
+        """Remember that the store is damaged; the error says so."""
+        self._broken.touch()
+        said = answer.complaint.strip().splitlines()
+        return Broken(
+            f"The mirror {self.path.name} on this disk is damaged "
+            f"({said[-1][:300] if said else 'git gave no reason'}). It is made anew at the next try."
+        )
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes,
+        variables: dict[str, str],
+        inherited: Sequence[int] = (),
+    ) -> Answer:
+        return run(
+            arguments,
+            folder=self.path,
+            stdin=stdin,
+            environment={"GIT_DIR": str(self.path), **variables},
+            timeout=self._timeout,
+            inherited=inherited,
+        )
+
+    def _sweep_unfinished(self) -> None:
+        for pattern in _UNFINISHED:
+            for left in self.path.glob(pattern):
+                left.unlink(missing_ok=True)

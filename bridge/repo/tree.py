@@ -1,0 +1,72 @@
+"""What lies at a path of a commit, and why a file cannot be put there.
+
+Pure: no process, no disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from bridge.repo.commit import EXECUTABLE, REGULAR, ancestors
+
+FOLDER, SYMLINK, SUBMODULE = "040000", "120000", "160000"
+_WORDS = {FOLDER: "a folder", SYMLINK: "a symlink", SUBMODULE: "a submodule"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a git tree: a file, folder, symlink or submodule."""
+
+    mode: str  # six digits, as git prints it
+    object_name: str
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode in (REGULAR, EXECUTABLE)
+
+    @property
+    def is_folder(self) -> bool:
+        return self.mode == FOLDER
+
+    def __str__(self) -> str:
+        return _WORDS.get(self.mode, "a file")
+
+
+def parse_entries(listing: bytes) -> Iterator[tuple[str, Entry]]:
+    """Read what ``git ls-tree -z`` prints, as (path, entry)."""
+    for line in listing.split(b"\0"):
+        if line:
+            about, _, path = line.partition(b"\t")
+            mode, _, object_name = about.decode("ascii").split(" ")
+            yield path.decode("utf-8", "surrogateescape"), Entry(mode, object_name)
+
+
+def impossible(path: str) -> str | None:
+    """Why git itself, or a checkout of it, could not hold a file of this name; in words."""
+    parts = path.split("/")
+    if "\0" in path:
+        return "its name has a NUL character in it"
+    if any(part in ("", ".", "..") for part in parts):
+        return "its path has an empty part, a “.” or a “..” in it"
+    if any(part.lower().rstrip(". ") in (".git", "git~1") for part in parts):
+        return "its path leads into git's own folder"
+    return None
+
+
+def first_unseen(path: str, places: Mapping[str, Entry]) -> str | None:
+    """The topmost folder above ``path`` that is not among ``places`` as one, if any."""
+    return next((folder for folder in ancestors(path) if folder not in places), None)
+
+
+def obstacle(path: str, places: Mapping[str, Entry], leaving: Collection[str]) -> str | None:
+    """Why no file can be put at ``path``, in words, or None. ``places`` has everything that is
+    at the path or above it; what is at the ``leaving`` paths is about to be removed."""
+    for folder in ancestors(path):
+        above = places.get(folder)
+        if above is None or (folder in leaving and above.is_file):
+            return None
+        if not above.is_folder:
+            return f"{folder} is {above} there, not a folder"
+    there = places.get(path)
+    return None if there is None or there.is_file else f"{path} is {there} there"
