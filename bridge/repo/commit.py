@@ -5,13 +5,14 @@ Pure: no process, no disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import PurePosixPath
 from typing import Literal
 
 REGULAR, EXECUTABLE = "100644", "100755"
+_UNUSUAL = re.compile(rb"[^ !#-\[\]-~]")  # all but printable ASCII without quote and backslash
 NOTHING = "0" * 40  # the object name that stands for "no object"
 
 
@@ -122,9 +123,12 @@ def path_bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def ancestors(path: str) -> Iterable[str]:
+def ancestors(path: str) -> Iterator[str]:
     """The folders above a path, the topmost first."""
-    return [str(parent) for parent in reversed(PurePosixPath(path).parents)][1:]
+    end = path.find("/")
+    while end >= 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
 
 
 def _changes(changes: Mapping[str, bytes | None], modes: Mapping[str, str]) -> Iterator[bytes]:
@@ -143,13 +147,11 @@ def _counted(content: bytes) -> bytes:
 
 
 def _quoted(path: str) -> bytes:
-    return b'"' + b"".join(_escaped(byte) for byte in path_bytes(path)) + b'"'
+    return b'"' + _UNUSUAL.sub(_escaped, path_bytes(path)) + b'"'
 
 
-def _escaped(byte: int) -> bytes:
-    if byte in b'"\\':
-        return b"\\" + bytes([byte])
-    return bytes([byte]) if 0x20 <= byte < 0x7F else b"\\%03o" % byte
+def _escaped(byte: re.Match[bytes]) -> bytes:
+    return b"\\%03o" % ord(byte[0])
 
 
 def _plain(text: str) -> str:

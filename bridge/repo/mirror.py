@@ -81,7 +81,7 @@ class Mirror:
         moved = {name: tip for name, tip in tips.items() if kept.get(name) != tip}
         missing = self._missing(sorted(set(moved.values())))
         if missing:
-            self._store.fetch(remote, missing, "--depth=1", held=held)
+            self._store.fetch(remote, missing, depth=1, held=held)
         gone = [name for name in kept if name.startswith(prefix) and name not in tips]
         # Two transactions: a branch may give way to others below its name.
         self._update_refs(f"delete {_KEPT}{name}" for name in gone)

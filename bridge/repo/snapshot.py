@@ -56,7 +56,7 @@ class Snapshot:
         found = self._present(wanted)
         missing = [name for name in wanted if name not in found]
         for chunk in _chunks(missing, _OBJECTS_AT_ONCE):
-            self.store.fetch(self.remote, chunk)
+            self.store.fetch_files(self.remote, chunk)
         return found | self._present(missing)
 
     def file(self, commit: str, path: str) -> bytes | None:
@@ -182,7 +182,7 @@ class Snapshot:
     def _deepen(self, commit: str, depth: int) -> None:
         """Fetch a commit and those before it, as many as ``depth`` together."""
         with self.store.exclusive() as held:
-            self.store.fetch(self.remote, [commit], f"--depth={depth}", held=held)
+            self.store.fetch(self.remote, [commit], depth=depth, held=held)
 
     def _signed(self, draft: CommitDraft, unsigned: str) -> str:
         assert draft.signing is not None

@@ -23,6 +23,7 @@ PROMISED = (
     (f"remote.{REMOTE}.partialclonefilter", "blob:none"),
 )
 
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 _UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "objects/pack/tmp_*", "gc.pid")
 
 
@@ -42,7 +43,7 @@ class Store:
     @contextmanager
     def exclusive(self) -> Iterator[int]:
         """Alone with the store, which is then there, whole and free of what a killed git left.
-        Gives a file descriptor for ``fetch``."""
+        Gives the file descriptor that ``fetch`` passes on."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.held(self._timeout) as held:
             if self._broken.exists() or not self.path.exists():
@@ -91,17 +92,30 @@ class Store:
         told = environment(remote, settings=settings, patience=self._timeout)
         return self._run(arguments, stdin, told)
 
-    def fetch(
-        self, remote: GitRemote, objects: Sequence[str], *options: str, held: int | None = None
+    def fetch(self, remote: GitRemote, commits: Sequence[str], *, depth: int, held: int) -> None:
+        """Fetch these commits and those before them, ``depth`` together, in one request. Only
+        while ``exclusive``, whose descriptor is ``held``: git keeps the lock if we die."""
+        self._fetch(remote, commits, (f"--depth={depth}",), PROMISED, inherited=(held,))
+
+    def fetch_files(self, remote: GitRemote, object_names: Sequence[str]) -> None:
+        """Fetch the content of these files in one request."""
+        # Without a word of what we have: the other side would take us to have all files of it.
+        silent = ("fetch.negotiationAlgorithm", "noop")
+        self._fetch(remote, object_names, (), (*PROMISED, silent))
+
+    def _fetch(
+        self,
+        remote: GitRemote,
+        objects: Sequence[str],
+        options: Sequence[str],
+        settings: Sequence[tuple[str, str]],
+        inherited: Sequence[int] = (),
     ) -> None:
-        """Fetch these objects in one request. Raises what the remote's refusal stands for."""
-        told = environment(remote, settings=PROMISED, patience=self._timeout)
-        command = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
         answer = self._run(
-            (*command, "--no-auto-maintenance", *options, REMOTE, "--stdin"),
+            (*_FETCH, *options, REMOTE, "--stdin"),
             "".join(f"{name}\n" for name in objects).encode(),
-            told,
-            inherited=() if held is None else (held,),
+            environment(remote, settings=settings, patience=self._timeout),
+            inherited,
         )
         if not answer.ok:
             raise understood(answer.complaint, remote) or self.broken(answer)
