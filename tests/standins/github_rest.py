@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from tests.standins.github_shapes import Shapes, installation_token, pull_node_id, rate_limit
-from tests.standins.github_state import Credential, Pull, Refusal, Repository, invalid
+from tests.standins.github_state import Credential, Pull, Refusal, Repository
 
 if TYPE_CHECKING:
     from tests.standins.github import GitHubStandIn
@@ -31,7 +31,7 @@ class Call:
 
     github: GitHubStandIn
     request: Request
-    body: dict[str, Any]
+    body: Any
 
     @property
     def token(self) -> str:
@@ -206,16 +206,12 @@ def edit_pull(call: Call) -> Response:
 
 def edit_issue(call: Call) -> Response:
     call.require("pull_requests")
-    strangers = [
-        x for x in call.body.get("assignees", ()) if x not in call.repository.collaborators
-    ]
-    if strangers:
-        raise invalid(resource="Issue", field="assignees", code="invalid", value=strangers[0])
-    pull = call.pull
+    pull, repository = call.pull, call.repository
+    repository.require_people(call.body.get("assignees", []))
     _edit(call)
     pull.labels = list(dict.fromkeys(call.body.get("labels", pull.labels)))
     pull.assignees = call.body.get("assignees", pull.assignees)
-    return JSONResponse(call.shapes.issue(call.repository, pull))
+    return JSONResponse(call.shapes.issue(repository, pull))
 
 
 def _edit(call: Call) -> None:
@@ -231,7 +227,8 @@ def _edit(call: Call) -> None:
 def add_labels(call: Call) -> Response:
     call.require("pull_requests")
     pull, repository = call.pull, call.repository
-    pull.labels = list(dict.fromkeys([*pull.labels, *call.body["labels"]]))
+    names = call.body if isinstance(call.body, list) else call.body["labels"]
+    pull.labels = list(dict.fromkeys([*pull.labels, *names]))
     return JSONResponse([call.shapes.label(repository, name) for name in pull.labels])
 
 
@@ -273,8 +270,7 @@ def edit_comment(call: Call) -> Response:
 
 def delete_comment(call: Call) -> Response:
     call.require("pull_requests")
-    pull, comment = call.repository.find_comment(call.request.path_params["comment"])
-    pull.comments.remove(comment)
+    call.repository.delete_comment(call.request.path_params["comment"])
     return Response(status_code=204)
 
 

@@ -178,6 +178,14 @@ class Repository:
             self.pulls[pull.number] = pull
             return pull
 
+    def open_many(self, count: int, prefix: str = "many") -> None:
+        """``count`` open pull requests at once, from branches ``prefix/1``, ``prefix/2`` …"""
+        first = self.push(f"{prefix}/1", {f"{prefix}.txt": b"one\n"})
+        refs = "".join(f"create refs/heads/{prefix}/{n} {first}\n" for n in range(2, count + 1))
+        git(self.path, "update-ref", "--stdin", stdin=refs.encode())
+        for n in range(1, count + 1):
+            self.open_pull(f"{prefix}/{n}", self.default_branch, title=f"Number {n}")
+
     def pull(self, number: int) -> Pull:
         with self.lock:
             self.refresh()
@@ -218,6 +226,16 @@ class Repository:
                 if comment.id == comment_id:
                     return pull, comment
         raise Refusal(404, "Not Found")
+
+    def delete_comment(self, comment_id: int) -> None:
+        pull, comment = self.find_comment(comment_id)
+        pull.comments.remove(comment)
+
+    def require_people(self, logins: list[str]) -> None:
+        """Refuse all of them for one that cannot be assigned, as an edited issue does."""
+        for login in logins:
+            if login not in self.collaborators:
+                raise invalid(resource="Issue", field="assignees", code="invalid", value=login)
 
     def request_reviews(self, pull: Pull, reviewers: list[str], teams: list[str]) -> None:
         if pull.author in reviewers:

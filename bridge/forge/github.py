@@ -1,0 +1,367 @@
+"""GitHub: github.com, its data-residency hosts, and Enterprise Server, by PyGithub.
+
+PyGithub's own retries and pauses are off: it would sleep inside a call, and the engine waits
+better. Objects are lazy, so no call is spent on reading what is known.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import github
+import github.Auth
+import requests
+from github.Issue import Issue
+from github.PullRequest import PullRequest as GitHubPull
+from github.Repository import Repository
+from jwt import PyJWTError
+
+from bridge.errors import (
+    BridgeError,
+    ConfigError,
+    NotFound,
+    Permanent,
+    Refused,
+    Unauthorized,
+)
+from bridge.forge.base import (
+    Finding,
+    GitRemote,
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+    Severity,
+)
+from bridge.forge.github_access import Access, findings
+from bridge.forge.github_answers import Answer, Attempt, error_for, no_answer
+from bridge.forge.github_credentials import (
+    App,
+    InstallationToken,
+    InstallationTokens,
+    Token,
+    addresses,
+)
+
+__all__ = ["App", "GitHub", "Token"]
+
+BODY_LIMIT = 65_536  # characters
+CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
+PAGE = 100
+NEWEST = 30  # of one head and base
+USER_AGENT = "promptlayer-bridge"
+
+READ = "“Metadata: read”"
+LIST = "“Pull requests: read”"
+PROPOSE = "“Pull requests: write”"
+
+# At DEBUG, PyGithub logs every answer whole, and a minted token is one of them.
+logging.getLogger("github.Requester").setLevel(logging.INFO)
+
+
+class _AppAuth(github.Auth.Auth):
+    """Lets PyGithub ask with whatever installation token is current."""
+
+    def __init__(self, tokens: InstallationTokens) -> None:
+        self.tokens = tokens
+
+    @property
+    def token_type(self) -> str:
+        return "token"
+
+    @property
+    def token(self) -> str:
+        return self.tokens.current().token
+
+
+class GitHub:
+    """One repository on GitHub. ``url`` is the address people know the server by; None is
+    github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch."""
+
+    def __init__(
+        self,
+        repository: str,
+        *,
+        forge_name: str,
+        auth: Token | App,
+        url: str | None = None,
+        timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._owner, _, name = repository.partition("/")
+        if not self._owner or not name or "/" in name:
+            raise ConfigError(f"“{repository}” is not a GitHub repository: owner/name is expected.")
+        self._name = repository
+        self._forge_name = forge_name
+        self._timeout = timeout
+        self._clock = clock
+        self._api, self._web = addresses(url)
+        self._key = "token" if isinstance(auth, Token) else "app_id and private_key_file"
+        self._auth = self._authentication(auth)
+        self._default_branch: str | None = None
+        self._lock = threading.Lock()
+        # A PyGithub client keeps the request in hand in itself, so each thread has its own.
+        self._of_thread = threading.local()
+
+    @property
+    def repository(self) -> str:
+        return f"{self._forge_name}:{self._name}"
+
+    @property
+    def body_limit(self) -> int:
+        return BODY_LIMIT
+
+    @property
+    def creations(self) -> tuple[tuple[int, float], ...]:
+        return CREATIONS
+
+    def git_remote(self) -> GitRemote:
+        url = f"{self._web}/{self._name}.git"
+        return GitRemote(url, "x-access-token", self._auth.token)
+
+    def default_branch(self) -> str:
+        with self._lock, self._trying("read the default branch", READ):
+            if self._default_branch is None:
+                self._default_branch = self._repository().default_branch
+            return self._default_branch
+
+    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
+        with self._trying(f"list the pull requests from {head} to {base}", LIST):
+            pulls = self._repository().get_pulls(
+                state="all",
+                sort="created",
+                direction="desc",
+                head=f"{self._owner}:{head}",
+                base=base,
+            )
+            return [self._value(pull) for pull in pulls.get_page(0) if _is_ours(pull)][:NEWEST]
+
+    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+        with self._trying("list the open pull requests", LIST):
+            pulls = self._repository().get_pulls(state="open", sort="created", direction="asc")
+            return [
+                self._value(pull)
+                for pull in pulls
+                if pull.head.ref.startswith(head_prefix) and _is_ours(pull)
+            ]
+
+    def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
+        with self._trying(f"open a pull request from {head} to {base}", PROPOSE):
+            pull = self._repository().create_pull(
+                base, head, title=content.title, body=content.body, draft=content.draft
+            )
+            created = self._value(pull)
+        # It is open now, whatever happens to the rest: nothing below undoes or hides that.
+        if content.labels or content.assignees:
+            created = self._marked(created, content)
+        if content.reviewers:
+            created = self._asking_for_review(created, content.reviewers)
+        return created
+
+    def update_pull_request(
+        self, pull_request: PullRequest, content: PullRequestContent
+    ) -> PullRequest:
+        number = pull_request.number
+        with self._trying(f"update pull request #{number}", PROPOSE):
+            pull = self._repository().get_pull(number)
+            pull.edit(title=content.title, body=content.body)
+            updated = self._value(pull)
+            if updated.draft == content.draft:
+                return updated
+            if content.draft:
+                pull.convert_to_draft()
+            else:
+                pull.mark_ready_for_review()
+            return replace(updated, draft=content.draft)
+
+    def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
+        with self._trying(f"close pull request #{pull_request.number}", PROPOSE):
+            pull = self._repository().get_pull(pull_request.number)
+            pull.edit(state="closed", body=body)
+            return self._value(pull)
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        hidden = f"<!-- {marker} -->"
+        wanted = f"{hidden}\n{body}"
+        with self._trying(f"comment on pull request #{number}", PROPOSE):
+            issue = self._repository().get_issue(number)
+            for comment in issue.get_comments():
+                # Only at the very beginning: somebody may quote the whole comment.
+                if comment.body.startswith(hidden):
+                    if comment.body != wanted:
+                        comment.edit(wanted)
+                    return
+            issue.create_comment(wanted)
+
+    def check_access(self) -> Sequence[Finding]:
+        try:
+            with self._trying("read the repository", READ):
+                found = self._repository().complete()
+                access = Access(
+                    may_push=found.permissions.push,
+                    private=found.private,
+                    archived=found.archived,
+                    scopes=found.raw_headers.get("x-oauth-scopes"),
+                    app_permissions=self._app_permissions(),
+                )
+        except Permanent as error:
+            return [Finding(Severity.PROBLEM, str(error))]
+        return findings(self.repository, self._credential, access)
+
+    def _marked(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
+        """Labels and assignees set, but for those that GitHub does not take."""
+        issue = self._repository().get_issue(created.number)
+        attempt = f"set the labels and assignees of pull request #{created.number}"
+        try:
+            with self._trying(attempt, PROPOSE):
+                issue.edit(labels=list(content.labels), assignees=list(content.assignees))
+                return _with_marks(created, issue)
+        except Refused:
+            # One assignee it does not know makes GitHub refuse them all, labels too; where they
+            # are added instead, it leaves out the unknown ones.
+            with suppress(BridgeError), self._trying(attempt, PROPOSE):
+                issue.add_to_labels(*content.labels)
+                issue.add_to_assignees(*content.assignees)
+                return _with_marks(created, issue)
+        except BridgeError:
+            pass
+        return created
+
+    def _asking_for_review(self, created: PullRequest, names: tuple[str, ...]) -> PullRequest:
+        """Reviews asked for, of those whom GitHub takes; one it does not makes it refuse all."""
+        asked = set[str]()
+        with suppress(BridgeError):
+            try:
+                self._request_reviews(created.number, names)
+                asked.update(names)
+            except Refused:
+                for name in names:
+                    with suppress(Refused):
+                        self._request_reviews(created.number, (name,))
+                        asked.add(name)
+        return replace(created, reviewers=frozenset(asked))
+
+    def _request_reviews(self, number: int, names: tuple[str, ...]) -> None:
+        people = [name for name in names if "/" not in name]
+        teams = [name.rpartition("/")[2] for name in names if "/" in name]
+        with self._trying(f"ask for reviews of pull request #{number}", PROPOSE):
+            self._repository().get_pull(number).create_review_request(people, teams)
+
+    def _value(self, pull: GitHubPull) -> PullRequest:
+        if pull.number is None:
+            # PyGithub takes the redirect that answers a write for the written thing.
+            raise NotFound(f"{self.repository} was renamed or moved: write its new name.")
+        teams = (f"{self._owner}/{team.slug}" for team in pull.requested_teams)
+        return PullRequest(
+            number=pull.number,
+            url=pull.html_url,
+            state=_state(pull),
+            head=pull.head.ref,
+            base=pull.base.ref,
+            head_commit=pull.head.sha,
+            title=pull.title,
+            body=pull.body or "",
+            draft=pull.draft,
+            labels=frozenset(label.name for label in pull.labels),
+            assignees=frozenset(user.login for user in pull.assignees),
+            reviewers=frozenset([user.login for user in pull.requested_reviewers]) | set(teams),
+        )
+
+    def _repository(self) -> Repository:
+        client = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = self._of_thread.client = github.Github(auth=self._auth, **self._connection())
+        return client.get_repo(self._name)
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "base_url": self._api,
+            "timeout": math.ceil(self._timeout),
+            "user_agent": USER_AGENT,
+            "per_page": PAGE,
+            "retry": None,
+            "seconds_between_requests": None,
+            "seconds_between_writes": None,
+            "lazy": True,
+        }
+
+    def _authentication(self, auth: Token | App) -> github.Auth.Token | _AppAuth:
+        if isinstance(auth, Token):
+            return github.Auth.Token(auth.token)
+        return _AppAuth(InstallationTokens(lambda: self._mint(auth), self._clock))
+
+    def _app_permissions(self) -> Mapping[str, str] | None:
+        if isinstance(self._auth, _AppAuth):
+            return self._auth.tokens.current().permissions
+        return None
+
+    def _mint(self, app: App) -> InstallationToken:
+        signed = self._signed(app)
+        with self._trying("make an installation token", "to be installed there"):
+            integration = github.GithubIntegration(auth=signed, **self._connection())
+            installation = app.installation_id
+            if installation is None:
+                owner, _, name = self._name.partition("/")
+                installation = integration.get_repo_installation(owner, name).id
+            minted = integration.get_access_token(installation)
+            return InstallationToken(
+                minted.token, minted.expires_at.timestamp(), minted.permissions
+            )
+
+    def _signed(self, app: App) -> github.Auth.AppAuth:
+        try:
+            signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
+            signed.create_jwt()  # nothing is read before
+        except (AssertionError, PyJWTError, ValueError):
+            raise Unauthorized(
+                f"The private key of {self._credential} cannot be read: it must be the PEM file "
+                "that GitHub offered for download."
+            ) from None
+        return signed
+
+    @property
+    def _credential(self) -> str:
+        return f"forges.{self._forge_name}.{self._key}"
+
+    @contextmanager
+    def _trying(self, what: str, needs: str) -> Iterator[None]:
+        """Turns what PyGithub raises into the errors of ``bridge.errors``."""
+        attempt = Attempt(self.repository, what, needs, self._credential)
+        try:
+            yield
+        except github.GithubException as refused:
+            answer = Answer(refused.status, refused.data, refused.headers or {})
+            raise error_for(answer, attempt, self._clock()) from None
+        except requests.Timeout:
+            raise no_answer(attempt, f"no answer in {self._timeout:g} seconds") from None
+        except requests.RequestException:  # its own words hold addresses and objects
+            raise no_answer(attempt, "the connection failed or was cut") from None
+        except (json.JSONDecodeError, github.BadAttributeException, KeyError):
+            raise no_answer(attempt, "the answer was not GitHub's") from None
+
+
+def _is_ours(pull: GitHubPull) -> bool:
+    """Whether the head branch is in the repository itself; a deleted fork's is nowhere."""
+    home = pull.head.repo
+    return home is not None and home.id == pull.base.repo.id
+
+
+def _state(pull: GitHubPull) -> PullRequestState:
+    if pull.merged_at is not None:
+        return PullRequestState.MERGED
+    return PullRequestState(pull.state)
+
+
+def _with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
+    return replace(
+        pull_request,
+        labels=frozenset(label.name for label in issue.labels),
+        assignees=frozenset(user.login for user in issue.assignees),
+    )

@@ -1,0 +1,76 @@
+"""Whether a credential suffices on GitHub, told in GitHub's words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.forge.base import Finding, Severity
+
+APP_NEEDS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+LEVELS = ("read", "write", "admin")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What GitHub says a credential may do with a repository."""
+
+    may_push: bool
+    private: bool
+    archived: bool
+    scopes: object = None  # of a classic token, as its header spells them; None for others
+    app_permissions: Mapping[str, str] | None = None  # None where no App asks
+
+
+def findings(repository: str, credential: str, access: Access) -> Sequence[Finding]:
+    """One line each; ``repository`` and ``credential`` as the mapping file spells them."""
+    found = [_archived(repository)] if access.archived else []
+    if access.app_permissions is not None:
+        found.append(_app(repository, access.app_permissions))
+    else:
+        found += [_push(repository, credential, access), _token(repository, credential, access)]
+    return found
+
+
+def _archived(repository: str) -> Finding:
+    return Finding(Severity.PROBLEM, f"{repository} is archived: nothing can be proposed there.")
+
+
+def _push(repository: str, credential: str, access: Access) -> Finding:
+    if access.may_push:
+        return Finding(Severity.OK, f"{credential} may read {repository} and push to it.")
+    return Finding(
+        Severity.PROBLEM,
+        f"{credential} may read {repository} and not push to it: give its owner the role Write, "
+        "and a fine-grained token “Contents: write”.",
+    )
+
+
+def _token(repository: str, credential: str, access: Access) -> Finding:
+    if access.scopes is None:
+        return Finding(
+            Severity.OK,
+            f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
+            f"has “Contents: write” and “Pull requests: write” for {repository}.",
+        )
+    granted = {scope.strip() for scope in str(access.scopes).split(",")}
+    if granted & ({"repo"} if access.private else {"repo", "public_repo"}):
+        return Finding(Severity.OK, f"{credential} has the scope repo.")
+    return Finding(
+        Severity.PROBLEM, f"{credential} lacks the scope repo: make a new token that has it."
+    )
+
+
+def _app(repository: str, granted: Mapping[str, str]) -> Finding:
+    missing = [
+        f"“{name.replace('_', ' ').capitalize()}: {level}”"
+        for name, level in APP_NEEDS.items()
+        if granted.get(name) not in LEVELS[LEVELS.index(level) :]
+    ]
+    if not missing:
+        return Finding(Severity.OK, f"The App may do all that is needed in {repository}.")
+    return Finding(
+        Severity.PROBLEM,
+        f"The App's installation on {repository} lacks {' and '.join(missing)}: add it in the "
+        "App's settings, then accept it where the App is installed.",
+    )

@@ -1,0 +1,170 @@
+"""What GitHub's refusals mean, in words a person can act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.errors import (
+    AlreadyExists,
+    BridgeError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+
+SECONDARY_PAUSE = 60.0  # seconds; what GitHub asks for where it names no time
+QUOTED = 300  # characters of GitHub's own words
+_SECONDARY = ("secondary rate limit", "abuse detection", "wait a few minutes before you try again")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the bridge wanted of GitHub."""
+
+    repository: str  # the mapping file's spelling
+    what: str  # "open a pull request from a to b"
+    needs: str  # the permission this takes, as GitHub's settings page names it
+    credential: str  # what to renew when it is not accepted
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What GitHub said instead of doing it. Header names are in lower case."""
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Mapping[str, object]]:
+        errors = self.body.get("errors") if isinstance(self.body, dict) else None
+        return [error for error in errors or () if isinstance(error, dict)]
+
+    @property
+    def words(self) -> str:
+        """GitHub's reason on one line; empty where the answer is not GitHub's JSON."""
+        if not isinstance(self.body, dict):
+            return ""
+        message = self.body.get("message")
+        reasons = [_reason(error) for error in self.errors]
+        parts = [message if isinstance(message, str) else "", *reasons]
+        line = " ".join("; ".join(part for part in parts if part).split())
+        return line if len(line) <= QUOTED else line[:QUOTED] + "…"
+
+    @property
+    def graphql_kinds(self) -> set[object]:
+        return {error.get("type") for error in self.errors}
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, where the answer names them."""
+        value = self.headers.get("retry-after", "").strip()
+        return float(value) if value.isdecimal() else None
+
+
+def error_for(answer: Answer, attempt: Attempt, now: float) -> BridgeError:
+    """The error of our tree for a refused attempt; ``now`` is in seconds since the epoch."""
+    if _is_rate_limit(answer):
+        return _rate_limited(answer, attempt, now)
+    if answer.status == 401:
+        return Unauthorized(
+            f"GitHub does not accept {attempt.credential} (to {attempt.what} in "
+            f"{attempt.repository}){_quoted(answer)}. It may be wrong, revoked or expired: renew it."
+        )
+    if answer.status == 403 or "FORBIDDEN" in answer.graphql_kinds:
+        return _forbidden(answer, attempt)
+    if answer.status == 404:
+        return NotFound(
+            f"GitHub cannot find what is needed to {attempt.what} in {attempt.repository}. Either "
+            f"the name is wrong, or {attempt.credential} cannot see that repository."
+        )
+    if answer.status == 408 or answer.status >= 500:
+        return Unavailable(
+            f"GitHub could not {attempt.what} in {attempt.repository} just now (HTTP "
+            f"{answer.status}). The bridge tries again by itself.",
+            retry_after=answer.retry_after,
+        )
+    return _refused(answer, attempt)
+
+
+def no_answer(attempt: Attempt, why: str) -> Unavailable:
+    """The error where nothing, or nothing of GitHub's, came back."""
+    return Unavailable(
+        f"The bridge could not {attempt.what} in {attempt.repository} just now: {why}. It tries "
+        "again by itself; if this lasts, look whether GitHub can be reached from here."
+    )
+
+
+def _is_rate_limit(answer: Answer) -> bool:
+    if answer.status == 429 or "RATE_LIMITED" in answer.graphql_kinds:
+        return True
+    spent = answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status == 403 and (spent or _is_secondary(answer))
+
+
+def _is_secondary(answer: Answer) -> bool:
+    words = answer.words.lower()
+    return "retry-after" in answer.headers or any(sign in words for sign in _SECONDARY)
+
+
+def _rate_limited(answer: Answer, attempt: Attempt, now: float) -> RateLimited:
+    pause = answer.retry_after
+    reset = answer.headers.get("x-ratelimit-reset", "")
+    spent = answer.headers.get("x-ratelimit-remaining") == "0"
+    if pause is None and spent and reset.isdecimal():
+        pause = max(1.0, float(reset) - now)
+    limit = "rate limit" if spent and not _is_secondary(answer) else "secondary rate limit"
+    if pause is None:
+        pause = SECONDARY_PAUSE
+    return RateLimited(
+        f"GitHub's {limit} is reached for {attempt.credential}; it would not {attempt.what} in "
+        f"{attempt.repository}. The bridge tries again in {pause:.0f} seconds.",
+        retry_after=pause,
+    )
+
+
+def _forbidden(answer: Answer, attempt: Attempt) -> Forbidden:
+    return Forbidden(
+        f"GitHub does not let {attempt.credential} {attempt.what} in {attempt.repository}"
+        f"{_quoted(answer)}. It needs {_accepted(answer) or attempt.needs}."
+    )
+
+
+def _refused(answer: Answer, attempt: Attempt) -> Refused:
+    kind = AlreadyExists if "already exists for" in answer.words else Refused
+    return kind(
+        f"GitHub would not {attempt.what} in {attempt.repository} (HTTP {answer.status})"
+        f"{_quoted(answer)}. Mend that, then let the bridge look again."
+    )
+
+
+def _quoted(answer: Answer) -> str:
+    return f": “{answer.words}”" if answer.words else ""
+
+
+def _reason(error: Mapping[str, object]) -> str:
+    if isinstance(error.get("message"), str):
+        return str(error["message"])
+    named = (error.get(part) for part in ("resource", "field", "code"))
+    return " ".join(str(part) for part in named if part)
+
+
+def _accepted(answer: Answer) -> str:
+    """The permissions GitHub says would do: ``pull_requests=write`` is "Pull requests: write"."""
+    permissions = answer.headers.get("x-accepted-github-permissions", "")
+    if permissions:
+        return "the permission " + " or ".join(
+            " and ".join(_permission(part) for part in choice.split(","))
+            for choice in permissions.split(";")
+        )
+    scopes = answer.headers.get("x-accepted-oauth-scopes", "")
+    return f"the scope {scopes.replace(', ', ' or ')}" if scopes else ""
+
+
+def _permission(spelled: str) -> str:
+    name, _, level = spelled.strip().partition("=")
+    return f"“{name.replace('_', ' ').capitalize()}: {level}”"

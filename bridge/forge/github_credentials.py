@@ -1,0 +1,61 @@
+"""Where a GitHub is and who asks it: addresses, tokens, Apps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+SECONDS_LEFT = 300.0  # that an installation token must still be good for
+
+
+@dataclass(frozen=True)
+class Token:
+    """A personal access token, classic (scope ``repo``) or fine-grained."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class App:
+    """A GitHub App; its installation on the repository is looked up where no id is given."""
+
+    app_id: int
+    private_key_pem: str = field(repr=False)
+    installation_id: int | None = None
+
+
+@dataclass(frozen=True)
+class InstallationToken:
+    """An App's short-lived access to one installation."""
+
+    token: str = field(repr=False)
+    expires_at: float  # seconds since the epoch
+    permissions: Mapping[str, str]
+
+
+class InstallationTokens:
+    """Mints a token when one is asked for and the last one is nearly over. For any thread."""
+
+    def __init__(self, mint: Callable[[], InstallationToken], clock: Callable[[], float]) -> None:
+        self._mint = mint
+        self._clock = clock
+        self._last: InstallationToken | None = None
+        self._lock = threading.Lock()
+
+    def current(self) -> InstallationToken:
+        with self._lock:
+            if self._last is None or self._last.expires_at - self._clock() < SECONDS_LEFT:
+                self._last = self._mint()
+            return self._last
+
+
+def addresses(url: str | None) -> tuple[str, str]:
+    """Where programs and where people find a GitHub, neither with a slash at the end."""
+    parts = urlsplit(url or "https://github.com")
+    host = parts.netloc.removeprefix("api.")
+    if host == "github.com" or host.endswith(".ghe.com"):
+        return f"{parts.scheme}://api.{host}", f"{parts.scheme}://{host}"
+    web = f"{parts.scheme}://{parts.netloc}"
+    return f"{web}/api/v3", web
