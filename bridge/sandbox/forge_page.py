@@ -1,0 +1,173 @@
+"""A page for the local forge: read pull requests, merge, close and reopen them.
+
+For one person on their own machine. It has no login: it answers only to the host names it is told
+(so that a foreign site cannot reach it under a name of its own), and changes something only when
+its own pages ask.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from bridge.errors import BridgeError, NotFound
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.local import LocalForge, repositories
+from bridge.sandbox.forge_text import diff_files, rendered
+
+TEMPLATES = Path(__file__).parent / "templates" / "forge"
+
+Act = Callable[[LocalForge, int], PullRequest]
+ACTS: dict[str, Act] = {
+    "merge": lambda forge, number: forge.merge(number, "merge"),
+    "squash": lambda forge, number: forge.merge(number, "squash"),
+    "rebase": lambda forge, number: forge.merge(number, "rebase"),
+    "close": lambda forge, number: forge.close(number),
+    "reopen": lambda forge, number: forge.reopen(number),
+}
+
+
+def forge_page(root: Path, *, hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> Starlette:
+    """The page over every repository under ``root``. ``hosts`` are the names it answers to."""
+    page = ForgePage(root)
+    pull = "/{owner}/{name}/pull/{number:int}"
+    return Starlette(
+        routes=[
+            Route("/", page.repositories),
+            Route("/{owner}/{name}", page.pull_requests),
+            Route(pull, page.pull_request),
+            Route(pull + "/{act}", page.act, methods=["POST"]),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        exception_handlers={BridgeError: page.failed, 404: page.not_here},
+    )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A repository in the list."""
+
+    name: str
+    open: int
+    all: int
+
+
+class ForgePage:
+    """The routes. Each reads the disk anew: nothing is kept between requests."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+        )
+        self._templates.globals["State"] = PullRequestState
+
+    def repositories(self, _: Request) -> Response:
+        return self._page("repositories.html", shown=[self._shown(name) for name in self._names()])
+
+    def pull_requests(self, request: Request) -> Response:
+        forge = self._forge(request)
+        every = forge.every_pull_request()
+        return self._page(
+            "pull_requests.html",
+            repository=_name(request),
+            open=[each for each in every if each.state is PullRequestState.OPEN],
+            done=[each for each in every if each.state is not PullRequestState.OPEN],
+        )
+
+    def pull_request(self, request: Request) -> Response:
+        return self._pull_request(request, status=200, complaint=None)
+
+    def act(self, request: Request) -> Response:
+        """Merge, squash, rebase, close or reopen; then the pull request's page again."""
+        act = ACTS.get(request.path_params["act"])
+        if act is None:
+            raise NotFound(f"There is no {request.path_params['act']!r} to do here.")
+        if not _from_own_page(request):
+            return self._error(403, "This can only be done from the page itself.")
+        try:
+            act(self._forge(request), request.path_params["number"])
+        except NotFound:
+            raise
+        except BridgeError as refusal:
+            return self._pull_request(request, status=409, complaint=str(refusal))
+        return RedirectResponse(request.url.path.rpartition("/")[0], status_code=303)
+
+    def not_here(self, _: Request, __: Exception) -> Response:
+        return self._error(404, "Nothing is at this address.")
+
+    def failed(self, _: Request, error: Exception) -> Response:
+        return self._error(404 if isinstance(error, NotFound) else 409, str(error))
+
+    def _pull_request(self, request: Request, *, status: int, complaint: str | None) -> Response:
+        forge, number = self._forge(request), request.path_params["number"]
+        pull_request = forge.pull_request(number)
+        comments = forge.comments(number)
+        return self._page(
+            "pull_request.html",
+            status,
+            repository=_name(request),
+            pull=pull_request,
+            body=rendered(pull_request.body),
+            comments={marker: rendered(body) for marker, body in comments.items()},
+            commits=forge.commits(number),
+            files=diff_files(forge.diff(number)),
+            complaint=complaint,
+        )
+
+    def _error(self, status: int, message: str) -> Response:
+        return self._page("error.html", status, message=message)
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        nonce = secrets.token_urlsafe(12)
+        html = self._templates.get_template(template).render(nonce=nonce, **values)
+        # A lone surrogate can be in a text and cannot be in a page.
+        return HTMLResponse(html.encode("utf-8", "replace"), status, headers=_headers(nonce))
+
+    def _names(self) -> list[str]:
+        return repositories(self._root)
+
+    def _shown(self, name: str) -> Shown:
+        every = LocalForge(self._root, name).every_pull_request()
+        open_ = [each for each in every if each.state is PullRequestState.OPEN]
+        return Shown(name, len(open_), len(every))
+
+    def _forge(self, request: Request) -> LocalForge:
+        """The repository of the address. Raises NotFound."""
+        name = _name(request)
+        if name not in self._names():
+            raise NotFound(f"There is no repository {name}.")
+        return LocalForge(self._root, name)
+
+
+def _name(request: Request) -> str:
+    return f"{request.path_params['owner']}/{request.path_params['name']}"
+
+
+def _from_own_page(request: Request) -> bool:
+    """Browsers name the page's origin with every form they send."""
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return request.headers.get("origin") == own
+
+
+def _headers(nonce: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
