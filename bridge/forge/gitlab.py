@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import gitlab
 import requests
@@ -28,7 +27,7 @@ from bridge.forge.base import (
     PullRequestState,
     Severity,
 )
-from bridge.forge.gitlab_errors import pause, refusal
+from bridge.forge.gitlab_errors import interruption, refusal
 
 BODY_LIMIT = 1_048_576  # characters of a description
 TITLE_LIMIT = 255  # characters, the draft marker included
@@ -184,9 +183,10 @@ class GitLab:
 
     def _user_id(self, name: str) -> int | None:
         if name not in self._user_ids:
-            with self._translated(f"look for the user {name!r}"):
+            found: Sequence[Any] = []
+            with suppress(errors.Forbidden), self._translated(f"look for the user {name!r}"):
                 found = self._gitlab.users.list(username=name, get_all=False)
-                self._user_ids[name] = found[0].id if found else None
+            self._user_ids[name] = found[0].id if found else None
         return self._user_ids[name]
 
     def _is_ours(self, note: Any) -> bool:
@@ -243,28 +243,15 @@ class GitLab:
 
     def _session(self) -> requests.Session:
         session = requests.Session()
-        session.hooks["response"] = [self._stop_at_a_redirect, self._stop_when_rate_limited]
+        session.hooks["response"] = [self._stop_early]
         return session
 
-    def _stop_at_a_redirect(self, response: requests.Response, **_: object) -> None:
-        """Following it would send the token along, wherever it leads."""
-        if response.is_redirect:
+    def _stop_early(self, response: requests.Response, **_: object) -> None:
+        """Raise what python-gitlab would follow, sleep over, or tell without its headers."""
+        early = interruption(self.repository, response.status_code, response.headers, self._clock())
+        if early is not None:
             response.close()
-            target = urlsplit(response.headers["location"])
-            raise errors.Refused(
-                f"{self.repository} is not at {self._url} any more: GitLab points to "
-                f"{target.scheme}://{target.hostname}{target.path}. Correct the forge's url or "
-                "the mapping's repository."
-            )
-
-    def _stop_when_rate_limited(self, response: requests.Response, **_: object) -> None:
-        """python-gitlab's own error would come without the headers that say how long to wait."""
-        if response.status_code == 429:
-            response.close()
-            raise errors.RateLimited(
-                f"{self._url} asks to slow down (429) for {self.repository}; it is tried again.",
-                retry_after=pause(response.headers, self._clock()),
-            )
+            raise early
 
 
 def _pull_request(answer: Answer) -> PullRequest:

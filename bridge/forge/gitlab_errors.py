@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge import errors
 
+REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_QUOTE = 500  # characters of GitLab's own words in a message
 
 
@@ -38,9 +40,28 @@ def refusal(asked: str, status: int, body: bytes) -> errors.BridgeError:
     return errors.Refused(f"{asked}, because GitLab refused it ({status}).{says}")
 
 
-def pause(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait after a 429, as far as its headers tell; ``now`` in seconds since the
-    epoch."""
+def interruption(
+    repository: str, status: int, headers: Mapping[str, str], now: float
+) -> errors.BridgeError | None:
+    """The error for an answer that goes no further: a redirect, which would carry the token to
+    wherever it leads, and a 429, whose headers tell the pause (``now``: seconds since the epoch).
+    None for any other."""
+    if status == 429:
+        return errors.RateLimited(
+            f"GitLab asks to slow down (429) for {repository}; it is tried again later.",
+            retry_after=_pause(headers, now),
+        )
+    if status in REDIRECTS:
+        moved_to = urlsplit(headers.get("location", ""))._replace(query="", fragment="").geturl()
+        return errors.Refused(
+            f"GitLab says that {repository} has moved ({status}), to {moved_to}. Correct the "
+            "forge's url or the mapping's repository; requests do not follow, because the token "
+            "would go along."
+        )
+    return None
+
+
+def _pause(headers: Mapping[str, str], now: float) -> float | None:
     try:
         if "Retry-After" in headers:
             return max(0.0, float(headers["Retry-After"]))

@@ -35,17 +35,19 @@ def user(who: User, base: str) -> Body:
 def own_user(who: User, base: str) -> Body:
     empty = ("bio", "bio_html", "job_title", "linkedin", "location", "organization",
              "public_email", "skype", "twitter", "website_url")  # fmt: skip
-    unset = ("extra_shared_runners_minutes_limit", "shared_runners_minutes_limit")
+    unset = ("pronouns", "extra_shared_runners_minutes_limit", "shared_runners_minutes_limit")
     return {
         **user(who, base),
         **dict.fromkeys(empty, ""),
         **dict.fromkeys(unset),
         **dict.fromkeys(("can_create_group", "can_create_project"), True),
-        **dict.fromkeys(("external", "private_profile", "two_factor_enabled"), False),
+        **dict.fromkeys(("bot", "external", "private_profile", "two_factor_enabled"), False),
         **dict.fromkeys(
             ("confirmed_at", "created_at", "current_sign_in_at", "last_sign_in_at"), BEGINNING
         ),
+        **dict.fromkeys(("followers", "following"), 0),
         "color_scheme_id": 1,
+        "commit_email": f"{who.username}@example.com",
         "email": f"{who.username}@example.com",
         "identities": [],
         "last_activity_on": BEGINNING[:10],
@@ -229,17 +231,23 @@ def _project_settings() -> Body:
     unset = ("allow_merge_on_skipped_pipeline", "avatar_url", "build_coverage_regex",
              "ci_config_path", "emails_disabled", "import_error", "marked_for_deletion_at",
              "marked_for_deletion_on", "remove_source_branch_after_merge",
-             "suggestion_commit_message")  # fmt: skip
+             "suggestion_commit_message",
+             "ci_forward_deployment_enabled", "issues_template", "merge_requests_template")  # fmt: skip
     on = ("autoclose_referenced_issues", "container_registry_enabled", "issues_enabled",
           "jobs_enabled", "lfs_enabled", "packages_enabled", "printing_merge_request_link_enabled",
           "public_jobs", "service_desk_enabled", "shared_runners_enabled", "snippets_enabled",
-          "wiki_enabled")  # fmt: skip
+          "wiki_enabled", "keep_latest_artifact",
+          "requirements_enabled")  # fmt: skip
     off = ("auto_devops_enabled", "mirror", "only_allow_merge_if_all_discussions_are_resolved",
            "only_allow_merge_if_pipeline_succeeds", "request_access_enabled",
-           "resolve_outdated_diff_discussions")  # fmt: skip
+           "resolve_outdated_diff_discussions",
+           "ci_job_token_scope_enabled", "merge_pipelines_enabled", "merge_trains_enabled",
+           "restrict_user_defined_variables", "security_and_compliance_enabled")  # fmt: skip
     enabled = ("auto_cancel_pending_pipelines", "builds_access_level", "forking_access_level",
                "issues_access_level", "pages_access_level", "repository_access_level",
-               "snippets_access_level", "wiki_access_level")  # fmt: skip
+               "snippets_access_level", "wiki_access_level",
+               "analytics_access_level", "container_registry_access_level",
+               "operations_access_level")  # fmt: skip
     counts = ("approvals_before_merge", "forks_count", "open_issues_count", "star_count")
     return {
         **dict.fromkeys(unset),
@@ -247,11 +255,15 @@ def _project_settings() -> Body:
         **dict.fromkeys(off, False),
         **dict.fromkeys(enabled, "enabled"),
         **dict.fromkeys(counts, 0),
-        **{name: [] for name in ("compliance_frameworks", "shared_with_groups", "tag_list")},
+        **{
+            name: []
+            for name in ("compliance_frameworks", "shared_with_groups", "tag_list", "topics")
+        },
         "auto_devops_deploy_strategy": "continuous",
         "build_git_strategy": "fetch",
         "build_timeout": 3600,
         "ci_default_git_depth": 50,
+        "container_registry_image_prefix": "",
         "created_at": BEGINNING,
         "creator_id": 1,
         "description": "",
@@ -259,6 +271,7 @@ def _project_settings() -> Body:
         "import_status": "none",
         "last_activity_at": BEGINNING,
         "merge_method": "merge",
+        "squash_option": "default_off",
         "runners_token": "",
         "service_desk_address": "desk@example.com",
         "visibility": "private",
