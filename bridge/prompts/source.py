@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import yaml
 
 from bridge.errors import PromptFileError
 from bridge.prompts.prompt import Json
-from bridge.prompts.yaml_text import DEEPEST
+from bridge.prompts.yaml_text import DEEPEST, is_plain
 
 Format = Literal["yaml", "json"]
 Location = Sequence[str | int]  # keys and indexes, from the top
@@ -29,6 +30,8 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile(
     r"[^\t\r\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_AMBIGUOUS = object()
+_TEXT_TAG = "tag:yaml.org,2002:str"
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"(?:[-+]?(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
@@ -80,12 +83,14 @@ def _decoded(text: str | bytes, path: str) -> str:
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise mistake(path, line, "expected UTF-8, got a byte that is not") from error
-    text = text.removeprefix("\ufeff")
+    return text.removeprefix("\ufeff")
+
+
+def _require_printable(text: str, path: str) -> None:
     if found := _FORBIDDEN.search(text):
         line = text.count("\n", 0, found.start()) + 1
         code = f"U+{ord(found[0]):04X}"
         raise mistake(path, line, f"expected printable text, got {code}: write it as an escape")
-    return text
 
 
 def _read_json(text: str, path: str) -> Source:
@@ -108,14 +113,10 @@ def _read_json(text: str, path: str) -> Source:
 
 
 def _read_yaml(text: str, path: str) -> Source:
+    _require_printable(text, path)
     building = _Building(path)
-    documents = 0
     for event in _events(text, path):
-        line = _line(event.start_mark)
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        if documents > 1:
-            raise mistake(path, line, "expected one document, got a second one after `---`")
-        _take(event, line, building)
+        _take(event, _line(event.start_mark), building)
     return building.source
 
 
@@ -140,47 +141,58 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 
 def _take(event: yaml.Event, line: int, building: _Building) -> None:
-    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        raise building.mistake(line, "anchors and aliases are not supported: write the value out")
-    if isinstance(event, yaml.ScalarEvent):
-        building.place(_scalar(event, line, building), line)
-    elif isinstance(event, yaml.CollectionStartEvent):
-        if event.tag is not None:
-            raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
-        building.open([] if isinstance(event, yaml.SequenceStartEvent) else {}, line)
+    if isinstance(event, yaml.NodeEvent):
+        if event.anchor is not None:  # an alias has one too
+            raise building.mistake(line, "anchors and aliases are not supported: write it out")
+        if isinstance(event, yaml.ScalarEvent):
+            building.place(_scalar(event, line, building), line)
+        else:
+            _open(event, line, building)
     elif isinstance(event, yaml.CollectionEndEvent):
         building.close()
+    elif isinstance(event, yaml.DocumentStartEvent) and building.done:
+        raise building.mistake(line, "expected one document, got a second one after `---`")
+
+
+def _open(event: Any, line: int, building: _Building) -> None:
+    if event.tag is not None:
+        raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
+    building.open([] if isinstance(event, yaml.SequenceStartEvent) else {}, line)
 
 
 def _scalar(event: yaml.ScalarEvent, line: int, building: _Building) -> Json:
-    if event.tag not in (None, "tag:yaml.org,2002:str"):
-        raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
     value = event.value
-    if event.style or event.tag is not None:
+    if event.tag not in (None, _TEXT_TAG):
+        raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
+    if event.style or event.tag == _TEXT_TAG or is_plain(value):
         return value
-    if value.lower() in _WORDS and (value.islower() or value.isupper() or value == value.title()):
-        return _WORDS[value.lower()]
-    if _INTEGER.fullmatch(value):
-        return int(value)
-    if _FLOAT.fullmatch(value):
-        return float(value)
-    if _INFINITE.fullmatch(value):
-        return float(value.replace(".", ""))
-    if _is_ambiguous(value):
-        raise building.mistake(
-            line,
-            f"{value} is read differently by different YAML readers: "
-            "put it in quotes, or write a plain number, true or false",
-        )
-    return value
+    meaning = _meaning(value)
+    if meaning is _AMBIGUOUS:
+        what = f"{value} is read differently by different YAML readers"
+        raise building.mistake(line, f"{what}: put it in quotes, or write true, false or a number")
+    return meaning
 
 
-def _is_ambiguous(value: str) -> bool:
+@lru_cache(maxsize=1024)
+def _meaning(word: str) -> Json:
+    """What a plain word means to every YAML reader alike, or _AMBIGUOUS."""
+    if word.lower() in _WORDS and word in (word.lower(), word.upper(), word.title()):
+        return _WORDS[word.lower()]
+    if _INTEGER.fullmatch(word):
+        return int(word)
+    if _FLOAT.fullmatch(word):
+        return float(word)
+    if _INFINITE.fullmatch(word):
+        return float(word.replace(".", ""))
+    return _AMBIGUOUS if _is_ambiguous(word) else word
+
+
+def _is_ambiguous(word: str) -> bool:
     """Whether YAML 1.1 or YAML 1.2 takes a plain word for something else than text."""
-    if _YES_OR_NO.fullmatch(value) or _YAML_1_2_NUMBER.fullmatch(value):
+    if _YES_OR_NO.fullmatch(word) or _YAML_1_2_NUMBER.fullmatch(word):
         return True
-    resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(value[0], [])
-    return any(pattern.match(value) for _, pattern in resolvers)
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(word[0], [])
+    return any(pattern.match(word) for _, pattern in resolvers)
 
 
 class _Building:
@@ -189,6 +201,7 @@ class _Building:
     def __init__(self, path: str) -> None:
         self.path = path
         self.source = Source()
+        self.done = False  # whether the outermost value is there
         self._open: list[Json] = []
         self._keys: list[tuple[str, int] | None] = []  # the key that waits for its value
 
@@ -209,6 +222,7 @@ class _Building:
     def place(self, value: Json, line: int) -> None:
         if not self._open:
             self.source.value = value
+            self.done = True
         elif isinstance(self._open[-1], list):
             self._place_item(self._open[-1], value, line)
         elif self._keys[-1] is None:

@@ -8,8 +8,8 @@ thousand prompts can feel. ``bridge.prompts.source`` reads it back.
 
 from __future__ import annotations
 
-import json
 import re
+from functools import lru_cache
 
 from bridge.prompts.prompt import Json, JsonObject
 
@@ -25,7 +25,7 @@ _UNPRINTABLE = re.compile(
     r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _NEEDS_ESCAPE = re.compile(
-    r'["\\]|[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]'
+    r'["\\]|[^\x20-\x7e\xa0-\u2027\u202a-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]'
 )
 _STARTS_BLANK = re.compile(r"\n*[ \t]")
 _ESCAPES = {
@@ -88,8 +88,9 @@ def _write_item(value: Json, indent: int, lines: list[str]) -> None:
         lines.append(f"{' ' * indent}- {_scalar(value, indent + STEP)}")
 
 
+@lru_cache(maxsize=4096)
 def _key(key: str) -> str:
-    return key if _is_plain(key) else _quoted(key)
+    return key if is_plain(key) else _quoted(key)
 
 
 def _scalar(value: Json, indent: int) -> str:
@@ -101,7 +102,7 @@ def _scalar(value: Json, indent: int) -> str:
 def _flow_scalar(value: Json) -> str:
     if not isinstance(value, str):
         return _number_or_word(value)
-    return value if _is_plain(value) and _PLAIN_IN_FLOW.fullmatch(value) else _quoted(value)
+    return value if is_plain(value) and _PLAIN_IN_FLOW.fullmatch(value) else _quoted(value)
 
 
 def _number_or_word(value: Json) -> str:
@@ -109,7 +110,7 @@ def _number_or_word(value: Json) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _float(value)
-    return "null" if value is None else json.dumps(value)  # also [] and {}
+    return "null" if value is None else str(value)  # also [] and {}
 
 
 def _float(value: float) -> str:
@@ -126,10 +127,11 @@ def _text(text: str, indent: int) -> str:
     """``text`` as a scalar whose further lines, if any, stand at column ``indent``."""
     if "\n" in text and text.strip("\n \t"):
         return _folded(text, indent) if _UNPRINTABLE.search(text) else _literal(text, indent)
-    return text if _is_plain(text) else _quoted(text)
+    return text if is_plain(text) else _quoted(text)
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Whether every reader takes ``text`` for this text without quotes (outside of flow)."""
     return _PLAIN.fullmatch(text) is not None and text.lower() not in _RESERVED
 
 

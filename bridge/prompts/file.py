@@ -1,0 +1,100 @@
+"""The prompt file: made for the reviewer, and lossless.
+
+``render`` and ``parse`` are inverse on everything but what the platform alone knows (commit
+message, time, workspace): a prompt in canonical form comes back equal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from bridge.errors import PromptFileError
+from bridge.prompts.document import aligned, document_of, file_of
+from bridge.prompts.prompt import JsonObject, PromptFile
+from bridge.prompts.schema import SCHEMA_URL, misfits
+from bridge.prompts.source import Format, mistake, read
+from bridge.prompts.yaml_text import dump
+from bridge.prompts.yaml_update import updated
+
+_FIRST_LINE = f"# yaml-language-server: $schema={SCHEMA_URL}\n"
+_ON_ONE_LINE = frozenset({"tags"})
+
+
+def render(file: PromptFile, format: Format = "yaml", existing: str | None = None) -> str:
+    """The file's text, ending in a newline. ``existing`` is what the repository holds now: the
+    comments, key order and quoting an engineer gave it survive, and only what changed changes.
+    Raises PromptFileError for a prompt that no file can hold (lone surrogates, endless nesting)."""
+    former = _readable(existing, format)
+    if former is None or existing is None:
+        return _fresh(file, format)
+    if means_same(former, file):
+        return existing
+    ordered = _in_order_of(file, former)
+    fresh = _fresh(ordered, format)
+    if format == "json" or existing == _fresh(former, format):
+        return fresh
+    touched = updated(existing, document_of(former), document_of(ordered))
+    survivor = _readable(touched, format)
+    return touched if touched and survivor and means_same(survivor, file) else fresh
+
+
+def parse(text: str | bytes, *, path: str, format: Format = "yaml") -> PromptFile:
+    """Read a prompt file. Raises PromptFileError: ``path:line: where: what was expected``."""
+    source = read(text, path, format)
+    if found := misfits(source.value):
+        first, more = found[0], len(found) - 1
+        also = f" (and {more} more {'mistakes' if more > 1 else 'mistake'})" if more else ""
+        raise mistake(path, source.line(first.location), f"{first}{also}")
+    return file_of(source.value)
+
+
+def means_same(one: PromptFile, other: PromptFile) -> bool:
+    """Whether two prompt files show the same: meaning, identity and provenance."""
+    return _shown(one) == _shown(other)
+
+
+def _shown(file: PromptFile) -> tuple[object, ...]:
+    prompt = file.prompt
+    return file.label, prompt.id, prompt.name, prompt.version, prompt.tags, prompt.digest
+
+
+def _readable(text: str | None, format: Format) -> PromptFile | None:
+    if text is None:
+        return None
+    try:
+        return parse(text, path="", format=format)
+    except PromptFileError:
+        return None
+
+
+def _in_order_of(file: PromptFile, former: PromptFile) -> PromptFile:
+    prompt = replace(
+        file.prompt,
+        template=aligned(file.prompt.template, former.prompt.template),
+        metadata=aligned(file.prompt.metadata, former.prompt.metadata),
+    )
+    return replace(file, prompt=prompt)
+
+
+def _fresh(file: PromptFile, format: Format) -> str:
+    try:
+        text = _text(document_of(file), format)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptFileError(
+            f"The prompt {file.prompt.name!r} holds half a character (a lone surrogate) that no "
+            "file can hold: replace it in PromptLayer."
+        ) from error
+    except RecursionError as error:
+        raise PromptFileError(
+            f"The prompt {file.prompt.name!r} is nested too deeply for a file: make it simpler in "
+            "PromptLayer."
+        ) from error
+    return text
+
+
+def _text(document: JsonObject, format: Format) -> str:
+    if format == "json":
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _FIRST_LINE + dump(document, _ON_ONE_LINE)
