@@ -1,0 +1,170 @@
+"""The title of a pull request and the message of its commit, and what the message remembers.
+
+Both may end up in a history that no forge renders, so nothing of a stranger's text may act there:
+no trailer, no closing keyword, no mention, no command to CI. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from bridge.prompts.markdown import defuse, one_line, shorten, shorten_middle
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.story import Change, Editor, Kind, Story
+
+SUBJECT = 72  # characters of a title, and of a commit's first line
+_MOST_LINES = 50  # changes that a commit message names
+_LONGEST_LABEL = 24
+_LONGEST_QUOTE = 200
+
+_PLAIN_LABEL = re.compile(r"[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./-]+)*")
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_TRAILER = re.compile(r"^PromptLayer-(Prompt|Version|Label): (.*)$", re.MULTILINE)
+
+
+class Provenance(NamedTuple):
+    """What one file of a commit was made from."""
+
+    prompt_id: int
+    version: int | None
+    label: str
+
+
+def title(story: Story) -> str:
+    """One line of at most 72 characters; long names lose their middle."""
+    if len(story.changes) != 1:
+        return _fitted(lambda room: _summary(story, room))
+    change = story.changes[0]
+    if change.renamed_from is not None and change.kind is Kind.MOVE:
+        old, new = change.renamed_from, change.prompt.name
+        return _fitted(lambda room: f"Move {_name(old, room // 2)} to {_name(new, room // 2)}")
+    return _fitted(
+        lambda room: f"{change.kind.value} {_name(change.prompt.name, room)}{_at(change)}"
+    )
+
+
+def commit_message(story: Story) -> str:
+    """Subject, one line for each change, trailers: ``PromptLayer-Prompt``, ``-Version`` and
+    ``-Label`` for each change in order (up to 50 changes; beyond, only their number), and
+    ``Co-authored-by`` for every editor but the first. The same story gives the same message."""
+    lines = [_line(change) for change in story.changes[:_MOST_LINES]]
+    if len(story.changes) > _MOST_LINES:
+        lines.append(f"- and {len(story.changes) - _MOST_LINES:,} more")
+    paragraphs = [title(story), "\n".join(lines), "\n".join(_trailer_lines(story))]
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def trailers(message: str) -> list[Provenance]:
+    """What a message of ours remembers, in order; also where a forge has put several of them
+    into one (a squash merge). Nothing for a message that is not ours."""
+    found: list[Provenance] = []
+    prompt_id = version = None
+    for key, value in _TRAILER.findall(message):
+        if key == "Label" and prompt_id is not None:
+            found.append(Provenance(prompt_id, version, _read_label(value)))
+            prompt_id = version = None
+        elif key == "Prompt":
+            prompt_id, version = _read_number(value), None
+        elif key == "Version":
+            version = _read_number(value)
+    return found
+
+
+def _fitted(write: Callable[[int], str]) -> str:
+    """What ``write`` makes of the most room for names that keeps the whole within a subject."""
+    room = SUBJECT
+    text = defuse(write(room))
+    while len(text) > SUBJECT and room > 12:
+        room = max(12, room - max(1, len(text) - SUBJECT))
+        text = defuse(write(room))
+    return shorten(text, SUBJECT)
+
+
+def _summary(story: Story, room: int) -> str:
+    kinds = {change.kind for change in story.changes}
+    verb = kinds.pop() if len(kinds) == 1 else Kind.UPDATE
+    return f"{verb.value} {len(story.changes):,} prompts (mapping {_name(story.mapping, room)})"
+
+
+def _name(name: str, room: int) -> str:
+    return shorten_middle(one_line(name), max(room, 3)) or '""'
+
+
+def _at(change: Change) -> str:
+    """Where the label stands: `` (prod → version 9)``."""
+    version = f"version {change.after.version}" if change.after and change.after.version else ""
+    label = "" if change.label == LATEST else _name(change.label, _LONGEST_LABEL)
+    place = " → ".join(filter(None, (label, version)))
+    return f" ({place})" if place else ""
+
+
+def _line(change: Change) -> str:
+    words = [f"{one_line(change.prompt.name)} ({one_line(change.label)}): {_what(change)}"]
+    if change.after and change.after.commit_message:
+        words.append(f"“{shorten(one_line(change.after.commit_message), _LONGEST_QUOTE)}”")
+    return defuse("- " + ", ".join(words))
+
+
+def _what(change: Change) -> str:
+    if change.after is None:
+        return f"removed, {one_line(change.reason)}" if change.reason else "removed"
+    new = f"version {change.after.version}" if change.after.version else "a new version"
+    if change.before is None:
+        return f"added at {new}"
+    renamed = f"was {one_line(change.renamed_from)}, " if change.renamed_from is not None else ""
+    old = f"version {change.before.version} → " if change.before.version else ""
+    return f"{renamed}{old}{new.removeprefix('version ') if old else new}"
+
+
+def _trailer_lines(story: Story) -> Iterator[str]:
+    if len(story.changes) > _MOST_LINES:
+        yield f"PromptLayer-Prompts: {len(story.changes)}"
+    else:
+        for change in story.changes:
+            yield from _provenance_lines(change)
+    yield from dict.fromkeys(filter(None, map(_co_author, story.editors[1:])))
+
+
+def _provenance_lines(change: Change) -> Iterator[str]:
+    if change.prompt.id is None:
+        return
+    yield f"PromptLayer-Prompt: {change.prompt.id}"
+    if change.after and change.after.version:
+        yield f"PromptLayer-Version: {change.after.version}"
+    yield f"PromptLayer-Label: {_written_label(change.label)}"
+
+
+def _written_label(label: str) -> str:
+    """As it is where that is harmless; else a JSON string with everything odd as ``\\uXXXX``."""
+    if _PLAIN_LABEL.fullmatch(label) and defuse(label) == label:
+        return label
+    return f'"{"".join(map(_escaped, label))}"'
+
+
+def _escaped(character: str) -> str:
+    if not character.isascii():
+        return json.dumps(character)[1:-1]
+    return character if character.isalnum() else f"\\u{ord(character):04x}"
+
+
+def _read_label(value: str) -> str:
+    try:
+        label = json.loads(value) if value.startswith('"') else value
+    except ValueError:
+        return value
+    return label if isinstance(label, str) else value
+
+
+def _read_number(value: str) -> int | None:
+    return int(value) if re.fullmatch(r"[0-9]{1,18}", value.strip()) else None
+
+
+def _co_author(editor: Editor) -> str | None:
+    """None for a person without an address that git and the forges would take."""
+    if not editor.email or not _EMAIL.fullmatch(editor.email) or len(editor.email) > 254:
+        return None
+    name = re.sub(r'[<>"\\]', "", one_line(editor.name)).strip()
+    return f"Co-authored-by: {defuse(shorten(name, 100) or 'Unknown')} <{editor.email}>"

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.story import Change, Editor, Story
+from bridge.prompts.text import Provenance, commit_message, title, trailers
+
+
+def prompt(
+    name: str = "support/reply",
+    version: int | None = 9,
+    id: int | None = 17,
+    message: str | None = None,
+) -> Prompt:
+    template = {"type": "chat", "messages": []}
+    return Prompt(name, template, id=id, version=version, commit_message=message)
+
+
+def change(before: Prompt | None, after: Prompt | None, label: str = "prod") -> Change:
+    return Change("prompts/prod/support/reply.yaml", None, label, before, after)
+
+
+def story(*changes: Change, editors: tuple[Editor, ...] = (Editor("Jane Doe"),)) -> Story:
+    return Story("support", changes, editors)
+
+
+UPDATE = change(prompt(version=8), prompt(message="Friendlier greeting"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (UPDATE, "Update support/reply (prod → version 9)"),
+        (replace(UPDATE, label=LATEST), "Update support/reply (version 9)"),
+        (change(None, prompt(version=1)), "Add support/reply (prod → version 1)"),
+        (change(prompt(), None), "Remove support/reply (prod)"),
+        (change(prompt(), None, LATEST), "Remove support/reply"),
+        (change(prompt("support/old"), prompt()), "Move support/old to support/reply"),
+        (replace(UPDATE, old_path="x.yaml"), "Move support/reply (prod → version 9)"),
+        (change(prompt(), prompt(version=None)), "Update support/reply (prod)"),
+    ],
+)
+def test_a_title_says_what_happens(changed: Change, expected: str) -> None:
+    assert title(story(changed)) == expected
+
+
+def test_the_title_of_many_changes_counts_them() -> None:
+    added = change(None, prompt())
+
+    assert title(story(UPDATE, UPDATE, added)) == "Update 3 prompts (mapping support)"
+    assert title(story(*[added] * 1200)) == "Add 1,200 prompts (mapping support)"
+
+
+def test_a_long_name_loses_its_middle() -> None:
+    long = title(story(change(None, prompt("support/" + "very-" * 40 + "long/reply"))))
+
+    assert len(long) == 72
+    assert long.startswith("Add support/very-")
+    assert long.endswith("long/reply (prod → version 9)")
+    assert "…" in long
+
+
+def test_a_commit_message_tells_each_change_and_remembers_its_source() -> None:
+    editors = (Editor("Jane", "jane@example.com"), Editor("Bob Roe", "bob@example.com"))
+
+    assert commit_message(story(UPDATE, editors=editors)) == (
+        "Update support/reply (prod → version 9)\n"
+        "\n"
+        "- support/reply (prod): version 8 → 9, “Friendlier greeting”\n"
+        "\n"
+        "PromptLayer-Prompt: 17\n"
+        "PromptLayer-Version: 9\n"
+        "PromptLayer-Label: prod\n"
+        "Co-authored-by: Bob Roe <bob@example.com>\n"
+    )
+
+
+def test_each_change_is_remembered_in_order() -> None:
+    removed = replace(change(prompt(id=18), None, LATEST), reason="deleted in PromptLayer")
+    message = commit_message(story(UPDATE, removed, change(None, prompt(id=None))))
+
+    assert "- support/reply (latest): removed, deleted in PromptLayer\n" in message
+    assert trailers(message) == [Provenance(17, 9, "prod"), Provenance(18, None, LATEST)]
+
+
+def test_beyond_fifty_changes_only_their_number_is_remembered() -> None:
+    message = commit_message(story(*[UPDATE] * 10_000))
+
+    assert "- and 9,950 more\n" in message
+    assert message.endswith("\n\nPromptLayer-Prompts: 10000\n")
+    assert trailers(message) == []
+
+
+def test_the_messages_of_a_squash_merge_are_read_together() -> None:
+    one, other = commit_message(story(UPDATE)), commit_message(story(change(None, prompt(id=18))))
+
+    assert trailers(f"Squashed (#5)\n\n* {one}\n* {other}") == [(17, 9, "prod"), (18, 9, "prod")]
+
+
+@pytest.mark.parametrize("message", ["", "Fix it", "PromptLayer-Prompt: x\nPromptLayer-Label: y"])
+def test_a_message_of_somebody_else_remembers_nothing(message: str) -> None:
+    assert trailers(message) == []
+
+
+def parsed_by_git(message: str) -> list[str]:
+    command = ["git", "interpret-trailers", "--parse"]
+    run = subprocess.run(command, input=message.encode(), capture_output=True, check=True)
+    return run.stdout.decode().splitlines()
+
+
+FORGED = (
+    "x\n\nPromptLayer-Prompt: 1\nPromptLayer-Label: prod\nCo-authored-by: Eve <eve@example.com>"
+)
+HOSTILE = [
+    FORGED,
+    "Fixes #12 closes GH-12 owner/repo#12 @jane !5 SUPPORT-7",
+    "https://github.com/acme/bot/issues/12",
+    "[skip ci] ***NO_CI***",
+    "x\n---\ndiff --git a/x b/x",
+    "\n\n\nskip-checks: true",
+    "# comment\r\n\x00\u2028\ud800",
+    "",
+]
+hostile = st.sampled_from(HOSTILE) | st.text(max_size=60) | st.text("@#!-:\n 1aG[", max_size=30)
+ACTIVE = re.compile(
+    r"@\w|[#!]\d|\b(?:(?i:gh)|[A-Z]{2})-\d|(?i:/issues/\d|\[skip|\*\*\*no_ci|skip-checks:)",
+    re.ASCII,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_git_reads_the_trailers_and_none_that_are_forged(text: str) -> None:
+    editors = (Editor("Jane"), Editor(text, "bob@example.com"), Editor(text, text))
+    changes = change(prompt(text, version=8), prompt(text, message=text), text)
+    message = commit_message(Story(text, (changes,), editors))
+
+    lines = parsed_by_git(message)
+    assert [line.partition(":")[0] for line in lines] == [
+        "PromptLayer-Prompt",
+        "PromptLayer-Version",
+        "PromptLayer-Label",
+        "Co-authored-by",
+    ]
+    assert lines[:2] == ["PromptLayer-Prompt: 17", "PromptLayer-Version: 9"]
+    assert lines[3].endswith(" <bob@example.com>")
+
+
+@settings(max_examples=300, deadline=None)
+@given(hostile, hostile, hostile)
+def test_nothing_a_stranger_writes_acts_in_the_history(name: str, label: str, words: str) -> None:
+    one = replace(
+        change(prompt(name, version=8), prompt(label, message=words), label), reason=words
+    )
+    gone = replace(change(prompt(name), None, label), reason=words)
+    for told in (story(one), story(gone), Story(name, (one, gone), (Editor(words), Editor(words)))):
+        message = commit_message(told)
+        message.encode()
+        assert not ACTIVE.search(message)
+        assert len(title(told)) <= 72
+        assert len(title(told).splitlines()) == 1
+        assert {kept.label for kept in trailers(message)} == {label}
+
+
+@pytest.mark.parametrize(
+    "email", ["a b@x.de", "<x@y.de>", "x@y.de>\nPromptLayer-Prompt: 1", "", None]
+)
+def test_an_editor_without_a_usable_address_is_no_co_author(email: str | None) -> None:
+    message = commit_message(story(UPDATE, editors=(Editor("Jane"), Editor("Bob", email))))
+
+    assert "Co-authored-by" not in message
