@@ -50,6 +50,21 @@ class GitLabCase:
     url: str
     name: str = "gitlab"
 
+    @classmethod
+    def over(cls, standin: GitLabStandIn, project: Project, url: str) -> GitLabCase:
+        def forge(token: str = TOKEN, timeout: float = 30.0) -> GitLab:
+            path = project.path
+            return GitLab(path, forge_name="gitlab", url=url, token=token, timeout=timeout)
+
+        return cls(
+            forge=forge(),
+            short_timeout_forge=forge(timeout=SHORT_TIMEOUT),
+            read_only_forge=forge(token=READ_ONLY_TOKEN),
+            project=project,
+            standin=standin,
+            url=url,
+        )
+
     @property
     def remote(self) -> GitRemote:
         return self.forge.git_remote()
@@ -92,16 +107,5 @@ def gitlab_case(tmp_path: Path) -> Iterator[GitLabCase]:
     project = standin.repository(REPOSITORY, {"README.md": b"Prompts live here.\n"})
     for name in ("alice", "bob", "carol"):
         standin.user(name)
-
-    def forge(url: str, token: str = TOKEN, timeout: float = 30.0) -> GitLab:
-        return GitLab(REPOSITORY, forge_name="gitlab", url=url, token=token, timeout=timeout)
-
     with serve(standin.app) as url:
-        yield GitLabCase(
-            forge=forge(url),
-            short_timeout_forge=forge(url, timeout=SHORT_TIMEOUT),
-            read_only_forge=forge(url, token=READ_ONLY_TOKEN),
-            project=project,
-            standin=standin,
-            url=url,
-        )
+        yield GitLabCase.over(standin, project, url)
