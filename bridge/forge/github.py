@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -22,16 +22,8 @@ import requests
 from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
-from jwt import PyJWTError
 
-from bridge.errors import (
-    BridgeError,
-    ConfigError,
-    NotFound,
-    Permanent,
-    Refused,
-    Unauthorized,
-)
+from bridge.errors import BridgeError, ConfigError, NotFound, Permanent, Refused
 from bridge.forge.base import (
     Finding,
     GitRemote,
@@ -48,6 +40,7 @@ from bridge.forge.github_credentials import (
     InstallationTokens,
     Token,
     addresses,
+    require_private_key,
 )
 
 __all__ = ["App", "GitHub", "Token"]
@@ -103,8 +96,14 @@ class GitHub:
         self._timeout = timeout
         self._clock = clock
         self._api, self._web = addresses(url)
-        self._key = "token" if isinstance(auth, Token) else "app_id and private_key_file"
-        self._auth = self._authentication(auth)
+        self._tokens: InstallationTokens | None = None
+        if isinstance(auth, App):
+            self._key = "app_id and private_key_file"
+            self._tokens = InstallationTokens(lambda: self._mint(auth), clock)
+            self._auth: github.Auth.Auth = _AppAuth(self._tokens)
+        else:
+            self._key = "token"
+            self._auth = github.Auth.Token(auth.token)
         self._default_branch: str | None = None
         self._lock = threading.Lock()
         # A PyGithub client keeps the request in hand in itself, so each thread has its own.
@@ -209,7 +208,7 @@ class GitHub:
                     private=found.private,
                     archived=found.archived,
                     scopes=found.raw_headers.get("x-oauth-scopes"),
-                    app_permissions=self._app_permissions(),
+                    app_permissions=self._tokens.current().permissions if self._tokens else None,
                 )
         except Permanent as error:
             return [Finding(Severity.PROBLEM, str(error))]
@@ -292,19 +291,10 @@ class GitHub:
             "lazy": True,
         }
 
-    def _authentication(self, auth: Token | App) -> github.Auth.Token | _AppAuth:
-        if isinstance(auth, Token):
-            return github.Auth.Token(auth.token)
-        return _AppAuth(InstallationTokens(lambda: self._mint(auth), self._clock))
-
-    def _app_permissions(self) -> Mapping[str, str] | None:
-        if isinstance(self._auth, _AppAuth):
-            return self._auth.tokens.current().permissions
-        return None
-
     def _mint(self, app: App) -> InstallationToken:
-        signed = self._signed(app)
+        require_private_key(app, self._credential)
         with self._trying("make an installation token", "to be installed there"):
+            signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
             integration = github.GithubIntegration(auth=signed, **self._connection())
             installation = app.installation_id
             if installation is None:
@@ -314,17 +304,6 @@ class GitHub:
             return InstallationToken(
                 minted.token, minted.expires_at.timestamp(), minted.permissions
             )
-
-    def _signed(self, app: App) -> github.Auth.AppAuth:
-        try:
-            signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
-            signed.create_jwt()  # nothing is read before
-        except (AssertionError, PyJWTError, ValueError):
-            raise Unauthorized(
-                f"The private key of {self._credential} cannot be read: it must be the PEM file "
-                "that GitHub offered for download."
-            ) from None
-        return signed
 
     @property
     def _credential(self) -> str:

@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import jwt
+
+from bridge.errors import Unauthorized
+
 SECONDS_LEFT = 300.0  # that an installation token must still be good for
 
 
@@ -49,6 +53,18 @@ class InstallationTokens:
             if self._last is None or self._last.expires_at - self._clock() < SECONDS_LEFT:
                 self._last = self._mint()
             return self._last
+
+
+def require_private_key(app: App, spelled: str) -> None:
+    """Raises Unauthorized for a key nothing can be signed with; ``spelled`` is where the mapping
+    file names it."""
+    try:
+        jwt.encode({}, app.private_key_pem, algorithm="RS256")
+    except (jwt.PyJWTError, ValueError):
+        raise Unauthorized(
+            f"The private key of {spelled} cannot be read: it must be the PEM file that GitHub "
+            "offered for download."
+        ) from None
 
 
 def addresses(url: str | None) -> tuple[str, str]:
