@@ -54,11 +54,50 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX deliveries_by_state ON deliveries (state, received_at)",
         "CREATE INDEX deliveries_by_arrival ON deliveries (received_at, id)",
         """CREATE INDEX deliveries_by_label
-            ON deliveries (workspace_id, prompt_id, label, occurred_at)""",
+            ON deliveries (workspace_id, prompt_id, label, occurred_at)
+            WHERE label IS NOT NULL""",
+    ),
+    (
+        """CREATE TABLE looks (
+            mapping TEXT NOT NULL,
+            branch TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            label TEXT NOT NULL,
+            delivery_id TEXT NOT NULL,
+            asked_at BIGINT NOT NULL,
+            settled_at BIGINT,
+            kind TEXT,
+            reason TEXT,
+            PRIMARY KEY (mapping, branch, prompt_id, label, delivery_id)
+        )""",
+        "CREATE INDEX looks_by_delivery ON looks (delivery_id)",
+        "CREATE INDEX looks_waiting ON looks (mapping, branch) WHERE settled_at IS NULL",
+        """CREATE TABLE proposals (
+            mapping TEXT NOT NULL,
+            branch TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            pull_request TEXT,
+            number BIGINT,
+            commit_name TEXT,
+            attempts INTEGER NOT NULL,
+            not_before BIGINT,
+            changed_at BIGINT NOT NULL,
+            PRIMARY KEY (mapping, branch)
+        )""",
+        """CREATE TABLE pauses (
+            repository TEXT PRIMARY KEY,
+            until BIGINT NOT NULL,
+            failures INTEGER NOT NULL,
+            reason TEXT NOT NULL
+        )""",
+        "CREATE TABLE creations (forge TEXT NOT NULL, created_at BIGINT NOT NULL)",
+        "CREATE INDEX creations_by_forge ON creations (forge, created_at)",
     ),
 )
 
 _BUSY_SECONDS = 10.0
+_UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
 _MIGRATION_LOCK = 0x70726F6D7074  # any constant: PostgreSQL's advisory lock is a number
 
@@ -164,12 +203,12 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        except (*_UNAVAILABLE, sqlite3.OperationalError) as error:
             raise Unavailable(
                 f"The database {self.name} did not do its work ({_reason(error)}). "
                 "It is tried again; check the disk, or the server, if this lasts."
             ) from error
-        except exc.DatabaseError as error:
+        except (exc.DatabaseError, sqlite3.DatabaseError) as error:
             raise Permanent(
                 f"The database {self.name} refused ({_reason(error)}). If it is damaged, move it "
                 "away: the bridge makes a new one and loses history, not correctness."
@@ -238,8 +277,8 @@ def _switch_to_write_ahead_log(engine: Engine, name: str) -> None:
     while True:
         try:
             mode = _ask_for_write_ahead_log(engine)
-        except exc.OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
@@ -257,8 +296,6 @@ def _ask_for_write_ahead_log(engine: Engine) -> str:
         cursor.execute("PRAGMA journal_mode = WAL")
         (mode,) = cursor.fetchall()
         return str(mode[0])
-    except sqlite3.OperationalError as error:
-        raise exc.OperationalError("PRAGMA journal_mode = WAL", None, error) from error
     finally:
         connection.close()
 
@@ -273,5 +310,8 @@ def _schema_version(connection: Connection) -> int:
     return int(version or 0)
 
 
-def _reason(error: exc.SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or type(error).__name__)
+def _reason(error: Exception) -> str:
+    """The driver's words; SQLAlchemy's would add the statement and its parameters."""
+    if isinstance(error, exc.SQLAlchemyError):
+        return str(getattr(error, "orig", None) or type(error).__name__)
+    return str(error)

@@ -1,0 +1,133 @@
+"""The database: opened by several processes, upgraded once, refused when it is newer than us."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+import bridge.engine.inbox  # noqa: F401 - declares its tables
+from bridge.engine.database import MIGRATIONS, Database, metadata
+from bridge.errors import BridgeError, ConfigError, Permanent
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def url_in(folder: Path) -> str:
+    return f"sqlite:///{folder}/data/bridge.sqlite"
+
+
+def open_and_close(url: str) -> None:
+    Database(url).close()
+
+
+def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
+    database = Database(url_in(tmp_path))
+    with database.reading() as connection:
+        inspector = inspect(connection)
+        made = {
+            name: [column["name"] for column in inspector.get_columns(name)]
+            for name in inspector.get_table_names()
+        }
+    database.close()
+
+    declared = {name: list(table.c.keys()) for name, table in metadata.tables.items()}
+    assert {name: made.get(name) for name in declared} == declared
+
+
+def test_every_commit_reaches_the_disk_before_it_returns(tmp_path: Path) -> None:
+    database = Database(url_in(tmp_path))
+    with database.reading() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    database.close()
+
+    full = 2
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+    }
+
+
+def test_a_migration_runs_once_however_many_processes_open_the_file(tmp_path: Path) -> None:
+    processes = [SPAWN.Process(target=open_and_close, args=(url_in(tmp_path),)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+
+
+def test_an_older_database_gets_the_missing_migrations_only(tmp_path: Path) -> None:
+    older, newer = [["CREATE TABLE a (x TEXT)"]], [["CREATE TABLE b (x TEXT)"]]
+    Database(url_in(tmp_path), migrations=older).close()
+
+    database = Database(url_in(tmp_path), migrations=older + newer)
+
+    with database.reading() as connection:
+        assert {"a", "b"} <= set(inspect(connection).get_table_names())
+    database.close()
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(BridgeError, match="syntax"):
+        Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)", "CREATE nonsense"]])
+
+    database = Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)"]])
+    database.close()
+
+
+def test_a_database_of_a_newer_bridge_is_left_alone(tmp_path: Path) -> None:
+    Database(url_in(tmp_path), migrations=[*MIGRATIONS, ["CREATE TABLE later (x TEXT)"]]).close()
+
+    with pytest.raises(ConfigError, match="Upgrade the bridge"):
+        Database(url_in(tmp_path))
+
+
+def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "bridge.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"a letter to my aunt\n" * 100)
+
+    with pytest.raises(Permanent, match="not a database"):
+        Database(url_in(tmp_path))
+
+    assert file.read_bytes().startswith(b"a letter")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite://", "has to be a file"),
+        ("sqlite:///:memory:", "has to be a file"),
+        ("mysql://user:hunter2@db/bridge", "not in mysql"),
+        ("not an address hunter2", "cannot be read"),
+        ("sqlite:////proc/nowhere/bridge.sqlite", "cannot be made"),
+    ],
+)
+def test_an_address_that_makes_no_sense_is_a_mistake_in_the_config(url: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason) as raised:
+        Database(url)
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_what_a_raising_block_wrote_is_undone(tmp_path: Path) -> None:
+    database = Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)"]])
+
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO a VALUES ('half')")
+        raise ZeroDivisionError
+
+    database.close()
+    with sqlite3.connect(tmp_path / "data" / "bridge.sqlite") as plain:
+        assert plain.execute("SELECT count(*) FROM a").fetchone() == (0,)
+    plain.close()
