@@ -1,0 +1,72 @@
+"""The events of the stand-in: what PromptLayer's webhooks would say about a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from bridge.promptlayer.events import User
+from bridge.prompts.prompt import Json, JsonObject
+from bridge.sandbox.entries import Entry, Label, LabelRequest
+
+Clock = Callable[[], datetime]
+Listener = Callable[[JsonObject], None]
+
+
+class Announcer:
+    """Tells every listener each event's payload, in order."""
+
+    def __init__(self, workspace_id: int, clock: Clock) -> None:
+        self.listeners: list[Listener] = []
+        self._workspace_id = workspace_id
+        self._clock = clock
+        self._muted = False
+
+    def announce(self, entry: Entry, what: str, actor: User, **details: Json) -> None:
+        """``what`` is the event type without ``prompt_template_``."""
+        if self._muted:
+            return
+        payload = self._payload(entry, what, actor, details)
+        for listener in self.listeners:
+            listener(payload)
+
+    def about_version(self, entry: Entry, what: str, actor: User) -> None:
+        number = {"prompt_template_version_number": entry.latest.number}
+        self.announce(entry, what, actor, **number)
+
+    def about_label(
+        self, entry: Entry, label: Label, what: str, actor: User, old_version: int | None = None
+    ) -> None:
+        details: JsonObject = {"prompt_template_version_number": label.version}
+        if old_version is not None:
+            details["old_prompt_template_version_number"] = old_version
+        self.announce(entry, what, actor, **details, prompt_template_label=label.name)
+
+    def about_request(self, entry: Entry, request: LabelRequest, what: str, actor: User) -> None:
+        details = {"prompt_template_label": request.label, "change_type": request.change_type}
+        self.announce(entry, f"label_change_{what}", actor, **details)
+
+    @contextmanager
+    def muted(self, quiet: bool) -> Iterator[None]:
+        self._muted = quiet
+        try:
+            yield
+        finally:
+            self._muted = False
+
+    def _payload(self, entry: Entry, what: str, actor: User, details: JsonObject) -> JsonObject:
+        moment = self._clock().astimezone(UTC).replace(tzinfo=None)  # theirs carry no zone
+        return {
+            "event_type": f"prompt_template_{what}",
+            "details": {
+                "prompt_template_id": entry.id,
+                "prompt_template_name": entry.name,
+                **details,
+            },
+            "user_id": actor.id,
+            "user_name": actor.name,
+            "user_email": actor.email,
+            "workspace_id": self._workspace_id,
+            "timestamp": moment.isoformat(timespec="microseconds"),
+        }
