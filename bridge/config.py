@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, PromptFileError
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
@@ -38,7 +37,11 @@ from bridge.prompts.paths import (
 )
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import Selection
+from bridge.prompts.source import Source, read
 
+Location = tuple[str | int, ...]
+
+_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -178,7 +181,9 @@ class MappingSettings(_Model):
     path: str = DEFAULT_PATH
     branch: str | None = None
     format: Literal["yaml", "json"] = "yaml"
-    pull_request: PullRequestSettings = PullRequestSettings()
+    pull_request: PullRequestSettings = Field(
+        default_factory=lambda: PullRequestSettings.model_validate({})
+    )
 
     @field_validator("path")
     @classmethod
@@ -256,7 +261,7 @@ class Config(_Model):
 
     promptlayer: PromptLayerSettings
     forges: dict[str, ForgeSettings] = Field(min_length=1)
-    mappings: tuple[MappingSettings, ...] = Field(min_length=1)
+    mappings: tuple[MappingSettings, ...]
     roster: tuple[Person, ...] = ()
     identity: IdentitySettings = IdentitySettings()
     data: Path = Field(Path("bridge-data"), description="Folder for the database and the mirrors.")
@@ -271,6 +276,8 @@ class Config(_Model):
 
     @model_validator(mode="after")
     def _references(self) -> Config:
+        if not self.mappings:
+            raise ValueError("mappings: expected at least one")
         seen: set[str] = set()
         for number, mapping in enumerate(self.mappings):
             where = f"mappings[{number}]"
@@ -315,99 +322,50 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
 
 def parse(text: str, path: str, environment: Mapping[str, str]) -> Config:
     """``load`` for a text that is already there."""
-    document = _Document.of(text, path)
+    document = _read(text, path)
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{path}:1: expected the sections promptlayer, forges and mappings")
     mistakes: list[str] = []
-    filled = _fill(document.root, environment, document, (), mistakes)
+    filled = _Filling(environment, path, document, mistakes).fill(document.value, ())
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError("\n".join(document.explain(error))) from None
+        raise ConfigError("\n".join(_explained(error, path, document))) from None
 
 
-Location = tuple[str | int, ...]
+def _read(text: str, path: str) -> Source:
+    """Variables are taken out of YAML's sight first: ``{`` would mean something to it."""
+    hidden = _VARIABLE.sub(lambda found: f"\ue000{found[1]}\ue001" if found[1] else "$", text)
+    try:
+        return read(hidden, path, "yaml")
+    except PromptFileError as error:
+        raise ConfigError(str(error)) from None
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A YAML file that knows on which line each of its values stands."""
+def _explained(error: ValidationError, path: str, document: Source) -> Iterator[str]:
+    for mistake in error.errors(include_url=False, include_input=False):
+        location = _in_file(mistake["loc"])
+        message = mistake["msg"].removeprefix("Value error, ")
+        indexed = re.match(r"mappings\[(\d+)\]\.(\w+): ", message)
+        if indexed:  # found while looking at the whole file: it names its own place
+            line = document.line(("mappings", int(indexed[1]), indexed[2]))
+            yield f"{path}:{line}: {message}"
+            continue
+        words = "this setting is not known" if mistake["type"] == "extra_forbidden" else message
+        name = _spelled(location)
+        yield f"{path}:{document.line(location)}: {name + ': ' if name else ''}{words}"
 
-    path: str
-    root: Any
-    lines: Mapping[Location, int]
 
-    @classmethod
-    def of(cls, text: str, path: str) -> _Document:
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            root = yaml.safe_load(text)
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ConfigError(f"{path}:{line}: this is not YAML: {error.problem}") from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}:1: this is not YAML: {error}") from None
-        if not isinstance(root, dict):
-            raise ConfigError(f"{path}:1: expected the sections promptlayer, forges and mappings")
-        repeated = _repeated_key(node)
-        if repeated is not None:
-            line, key = repeated
-            raise ConfigError(f"{path}:{line}: the key {key!r} stands twice in one mapping")
-        return cls(path, root, dict(_lines(node, ())))
-
-    def at(self, location: Location) -> str:
-        """``file:line`` of a value, or of the nearest thing around it that is there."""
-        while location and location not in self.lines:
-            location = location[:-1]
-        return f"{self.path}:{self.lines.get(location, 1)}"
-
-    def explain(self, error: ValidationError) -> Iterator[str]:
-        for mistake in error.errors(include_url=False, include_input=False):
-            location = self._in_file(mistake["loc"])
-            message = mistake["msg"].removeprefix("Value error, ")
-            indexed = re.match(r"mappings\[(\d+)\]\.(\w+): ", message)
-            if indexed:  # found while looking at the whole file: the line is that of the mapping
-                yield f"{self.at(('mappings', int(indexed[1]), indexed[2]))}: {message}"
-                continue
-            words = "this setting is not known" if mistake["type"] == "extra_forbidden" else message
-            name = _spelled(location)
-            yield f"{self.at(location)}: {name + ': ' if name else ''}{words}"
-
-    def _in_file(self, location: Location) -> Location:
-        """pydantic puts the chosen kind of forge into the path; the file does not have it."""
-        if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
-            return (*location[:2], *location[3:])
-        return location
+def _in_file(location: Location) -> Location:
+    """pydantic puts the chosen kind of forge into the path; the file does not have it."""
+    if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
+        return (*location[:2], *location[3:])
+    return location
 
 
 _FORGE_TYPES = ("github", "gitlab", "local")
-
-
-def _lines(node: yaml.Node, location: Location) -> Iterator[tuple[Location, int]]:
-    yield location, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _lines(value, (*location, key.value))
-            yield (*location, key.value), key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _lines(value, (*location, number))
-
-
-def _repeated_key(node: yaml.Node | None) -> tuple[int, str] | None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return key.start_mark.line + 1, key.value
-            seen.add(key.value)
-            if found := _repeated_key(value):
-                return found
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            if found := _repeated_key(value):
-                return found
-    return None
 
 
 def _spelled(location: Location) -> str:
@@ -417,43 +375,35 @@ def _spelled(location: Location) -> str:
     return text
 
 
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HIDDEN = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
 
 
-def _fill(
-    value: Any,
-    environment: Mapping[str, str],
-    document: _Document,
-    location: Location,
-    mistakes: list[str],
-) -> Any:
-    """Put environment variables where the file names them; ``$$`` is a plain dollar sign."""
-    if isinstance(value, dict):
-        return {
-            key: _fill(inner, environment, document, (*location, key), mistakes)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _fill(inner, environment, document, (*location, number), mistakes)
-            for number, inner in enumerate(value)
-        ]
-    if not isinstance(value, str):
-        return value
+@dataclass(frozen=True)
+class _Filling:
+    """Puts environment variables where the file names them."""
 
-    def replaced(found: re.Match[str]) -> str:
-        name = found[1]
-        if name is None:
-            return "$"
-        if name not in environment:
-            mistakes.append(
-                f"{document.at(location)}: {_spelled(location)}: the environment variable"
-                f" {name} is not set"
+    environment: Mapping[str, str]
+    path: str
+    document: Source
+    mistakes: list[str]
+
+    def fill(self, value: Any, location: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: self.fill(inner, (*location, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.fill(inner, (*location, at)) for at, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        return _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
+
+    def _variable(self, name: str, location: Location) -> str:
+        if name not in self.environment:
+            line = self.document.line(location)
+            self.mistakes.append(
+                f"{self.path}:{line}: {_spelled(location)}: the environment variable {name} is"
+                " not set"
             )
-            return ""
-        return environment[name]
-
-    return _VARIABLE.sub(replaced, value)
+        return self.environment.get(name, "")
 
 
 _M = TypeVar("_M", bound=BaseModel)

@@ -134,10 +134,9 @@ def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
                 f"#{last.number} proposed this and was closed; the next change is proposed again",
                 last,
             )
-    elif (
-        remembered is not None
-        and (remembered.proposes, remembered.replaces)
-        == (situation.memory.proposes, situation.memory.replaces)
+    elif remembered is not None and (remembered.proposes, remembered.replaces) == (
+        situation.memory.proposes,
+        situation.memory.replaces,
     ):
         return Rest(
             OutcomeKind.UNDONE,

@@ -1,0 +1,175 @@
+"""The proposal's branch: what the bridge wrote there, what people did, and the next commit.
+
+A branch is the base plus one commit of the bridge, made afresh when the base moves or the content
+changes. A branch with somebody else's commits is theirs too: the bridge adds on top, merging each
+file three ways, and leaves it alone where that conflicts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.errors import BridgeError
+from bridge.prompts.plan import Edit
+from bridge.repo.commit import Commit, CommitDraft, Identity
+from bridge.repo.snapshot import Entry, Snapshot
+from bridge.site import Site
+
+FOLLOW_UP = "PromptLayer-Follow-Up: on the commits of others"
+_REACH = 50  # commits of people that are walked back to find the bridge's last one
+
+
+class BranchConflict(BridgeError):  # noqa: N818 - a finding, told to the reviewer
+    """People changed the same lines on the branch as PromptLayer did."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = tuple(paths)
+        super().__init__(f"{', '.join(self.paths)} changed on the branch and in PromptLayer")
+
+
+@dataclass(frozen=True)
+class Tip:
+    """The newest commit of a proposal's branch."""
+
+    commit: Commit
+    people: bool  # somebody else's commits are on the branch
+    written: Commit | None  # the bridge's newest commit on it
+
+    @property
+    def onto(self) -> str | None:
+        """What the bridge's one commit stands on; None on a branch that people work on."""
+        return None if self.people or not self.commit.parents else self.commit.parents[0]
+
+
+def tip_of(site: Site, snapshot: Snapshot, branch: str) -> Tip | None:
+    name = snapshot.branches.get(branch)
+    if name is None:
+        return None
+    commit = snapshot.commit_of(name)
+    if _ours(site, commit) and FOLLOW_UP not in commit.message:
+        return Tip(commit, False, commit)
+    walked = snapshot.history(name, lambda found: _ours(site, found), limit=_REACH)
+    written = next((found for found in walked if _ours(site, found)), None)
+    return Tip(commit, True, written)
+
+
+def _ours(site: Site, commit: Commit) -> bool:
+    return commit.committer.email == site.bot.identity.email
+
+
+def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, Entry | None]:
+    """The files that the bridge's one commit changed: path → what it left there."""
+    if tip.onto is None:
+        return {}
+    before = snapshot.entries(tip.onto, site.folder)
+    after = snapshot.entries(tip.commit.object_name, site.folder)
+    return {
+        path: after.get(path)
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    }
+
+
+def is_current(
+    snapshot: Snapshot, tip: Tip | None, left: Mapping[str, Entry | None], edits: tuple[Edit, ...]
+) -> bool:
+    """Whether the branch is exactly base + these edits already."""
+    if tip is None or tip.onto != snapshot.commit:
+        return False
+    wanted = contents(edits)
+    return left.keys() == wanted.keys() and all(
+        (entry.object_name if entry else None) == blob_name(wanted[path], snapshot.commit)
+        for path, entry in left.items()
+    )
+
+
+def contents(edits: tuple[Edit, ...]) -> dict[str, bytes | None]:
+    """Path → text of all edits; a path that one edit leaves and another takes is taken."""
+    every: dict[str, bytes | None] = {}
+    for edit in edits:
+        for path, text in edit.contents.items():
+            if text is not None or every.get(path) is None:
+                every[path] = text
+    return every
+
+
+def blob_name(text: bytes | None, like: str) -> str | None:
+    """The name git gives a file's content, in the hash that the name ``like`` is in."""
+    if text is None:
+        return None
+    digest = hashlib.sha256() if len(like) == 64 else hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(text) + text)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a commit says, and who and when."""
+
+    text: str
+    author: Identity
+    date: datetime
+
+
+def next_commit(
+    site: Site, snapshot: Snapshot, tip: Tip | None, edits: tuple[Edit, ...], message: Message
+) -> str | None:
+    """Write the branch's next commit and return its name; None when people's commits hold all of
+    it already. Raises BranchConflict."""
+    if tip is None or not tip.people:
+        return _write(site, snapshot, snapshot.commit, contents(edits), message)
+    changes = _merged(snapshot, tip, contents(edits))
+    if not changes:
+        return None
+    follow_up = Message(f"{message.text.rstrip()}\n{FOLLOW_UP}\n", message.author, message.date)
+    return _write(site, snapshot, tip.commit.object_name, changes, follow_up)
+
+
+def _write(
+    site: Site,
+    snapshot: Snapshot,
+    parent: str,
+    changes: Mapping[str, bytes | None],
+    message: Message,
+) -> str:
+    return snapshot.write(
+        CommitDraft(
+            parent=parent,
+            changes=changes,
+            message=message.text,
+            author=message.author,
+            committer=site.bot.identity,
+            date=message.date,
+            signing=site.bot.signing,
+        )
+    )
+
+
+def _merged(
+    snapshot: Snapshot, tip: Tip, wanted: Mapping[str, bytes | None]
+) -> dict[str, bytes | None]:
+    """What has to change on people's branch so that it holds their edits and ours."""
+    written = tip.written.object_name if tip.written else snapshot.commit
+    changes: dict[str, bytes | None] = {}
+    conflicts: list[str] = []
+    for path, ours in wanted.items():
+        before = snapshot.file(written, path)
+        theirs = snapshot.file(tip.commit.object_name, path)
+        if ours in (before, theirs):
+            continue  # PromptLayer has nothing new, or the branch has it
+        if before == theirs:
+            changes[path] = ours
+        elif (
+            ours is None
+            or theirs is None
+            or (merged := snapshot.merge(before or b"", ours, theirs)) is None
+        ):
+            conflicts.append(path)
+        else:
+            changes[path] = merged
+    if conflicts:
+        raise BranchConflict(conflicts)
+    return changes

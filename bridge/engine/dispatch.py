@@ -1,0 +1,89 @@
+"""Dispatch: from deliveries to looks. An event only says which prompt to look at. Pure but for the
+two tables it reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bridge.config import MappingSettings
+from bridge.engine.inbox import Delivery
+from bridge.engine.ledger import Ask
+from bridge.errors import Malformed, UnsafePath
+from bridge.promptlayer.events import PromptEvent
+from bridge.prompts.occasion import Cause
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.target import Proposal, Target
+from bridge.site import Site
+
+_EVERY_LABEL = (
+    "prompt_template_name_changed",
+    "prompt_template_deleted",
+    "prompt_template_updated",
+)
+
+
+def labels_concerned(event: PromptEvent, track: Sequence[str]) -> tuple[str, ...]:
+    """Which of the labels a mapping tracks an event is about."""
+    if event.type in _EVERY_LABEL:
+        return tuple(track)
+    label = LATEST if event.label is None else event.label
+    return (label,) if label in track else ()
+
+
+def may_concern(event: PromptEvent, mapping: MappingSettings) -> bool:
+    """Whether a mapping may follow this prompt, as far as names tell; looking tells for sure."""
+    names = {event.prompt_name, event.old_name or event.prompt_name}
+    return any(mapping.selection.may_hold(name) for name in names)
+
+
+def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
+    """The looks a delivery asks for; none when no mapping follows its prompt."""
+    event = prompt_event(delivery)
+    if event is None:
+        return ()
+    return tuple(
+        Ask(proposal, target, delivery.id)
+        for site in sites.values()
+        if may_concern(event, site.mapping)
+        for label in labels_concerned(event, site.mapping.track)
+        for target in (Target(site.mapping.name, event.prompt_id, label),)
+        for proposal in _proposals(site, event, target)
+    )
+
+
+def prompt_event(delivery: Delivery) -> PromptEvent | None:
+    """The event about a prompt that a delivery holds; None for all others."""
+    try:
+        event = delivery.event()
+    except Malformed:
+        return None
+    return event if isinstance(event, PromptEvent) else None
+
+
+def _proposals(site: Site, event: PromptEvent, target: Target) -> Iterable[Proposal]:
+    """One, but for a rename where the mapping's branches carry the prompt's name."""
+    names = {event.prompt_name, event.old_name or event.prompt_name}
+    found = set()
+    for name in names:
+        try:
+            found.add(site.proposal(name, target))
+        except UnsafePath:
+            continue
+    return sorted(found)
+
+
+def cause_of(delivery: Delivery) -> Cause | None:
+    """What looking needs to know of a delivery; None when it is not about a prompt."""
+    event = prompt_event(delivery)
+    if event is None:
+        return None
+    return Cause(
+        type=event.type,
+        prompt_id=event.prompt_id,
+        label=event.label,
+        at=event.timestamp,
+        received_at=delivery.received_at,
+        user_name=event.user_name,
+        user_email=event.user_email,
+        change_type=event.change_type,
+    )

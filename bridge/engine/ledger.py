@@ -1,0 +1,432 @@
+"""The ledger: what is to be looked at and why, and what came of it.
+
+It is history and bookkeeping. Losing it loses no correctness: the sweep asks for every look again,
+and the forge remembers what people decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.inbox import Clock, DeliveryState, deliveries
+from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.target import Proposal, Target
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("branch", String, primary_key=True),
+    Column("prompt_id", BigInteger, primary_key=True),
+    Column("label", String, primary_key=True),
+    Column("delivery_id", String, primary_key=True),  # "" for a look no delivery asked for
+    Column("asked_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("kind", String),
+    Column("reason", String),
+)
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("branch", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("pull_request", String),
+    Column("number", BigInteger),
+    Column("commit_name", String),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant),
+    Column("changed_at", Instant, nullable=False),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("repository", String, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+creations = Table(
+    "creations",
+    metadata,
+    Column("forge", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+_OPEN = (OutcomeKind.PROPOSED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED, OutcomeKind.CONFLICT)
+_LONGEST_PAUSE = 300.0  # seconds
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One look that is asked for, and the delivery that asks, if one does."""
+
+    proposal: Proposal
+    target: Target
+    delivery_id: str = ""
+
+
+@dataclass(frozen=True)
+class WaitingLook:
+    """``asked_at`` tells it from the same look asked for again while somebody is looking."""
+
+    target: Target
+    delivery_id: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class SettledLook:
+    """One look as ``deliveries show`` tells it."""
+
+    proposal: Proposal
+    target: Target
+    kind: str | None  # None: still waiting
+    reason: str | None
+    pull_request: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The last word on one proposal."""
+
+    proposal: Proposal
+    kind: OutcomeKind
+    reason: str
+    pull_request: str | None
+    changed_at: datetime
+
+
+class Ledger:
+    """Bookkeeping over one database. Safe for threads and for several processes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def ask(self, asks: Iterable[Ask]) -> None:
+        """Note looks that are wanted; one that waits already is not doubled."""
+        rows = [
+            {
+                "mapping": ask.proposal.mapping,
+                "branch": ask.proposal.branch,
+                "prompt_id": ask.target.prompt_id,
+                "label": ask.target.label,
+                "delivery_id": ask.delivery_id,
+                "asked_at": self._clock(),
+            }
+            for ask in asks
+        ]
+        if rows:
+            with self._database.transaction() as connection:
+                connection.execute(self._upsert_look(), rows)
+
+    def _upsert_look(self) -> postgresql.Insert | sqlite.Insert:
+        insert = _insert(self._database, looks)
+        again = {"asked_at": insert.excluded.asked_at, "settled_at": None, "kind": None}
+        return insert.on_conflict_do_update(
+            index_elements=["mapping", "branch", "prompt_id", "label", "delivery_id"], set_=again
+        )
+
+    def waiting(self, proposal: Proposal) -> tuple[WaitingLook, ...]:
+        """The looks that nobody has settled, the oldest first."""
+        query = (
+            select(looks.c.prompt_id, looks.c.label, looks.c.delivery_id, looks.c.asked_at)
+            .where(*_of(looks, proposal), looks.c.settled_at.is_(None))
+            .order_by(looks.c.asked_at, looks.c.prompt_id, looks.c.label)
+        )
+        with self._database.reading() as connection:
+            return tuple(
+                WaitingLook(
+                    Target(proposal.mapping, row.prompt_id, row.label),
+                    row.delivery_id,
+                    row.asked_at,
+                )
+                for row in connection.execute(query)
+            )
+
+    def waiting_proposals(self) -> tuple[Proposal, ...]:
+        """Every proposal with looks that nobody has settled."""
+        query = (
+            select(looks.c.mapping, looks.c.branch).where(looks.c.settled_at.is_(None)).distinct()
+        )
+        with self._database.reading() as connection:
+            return tuple(Proposal(row.mapping, row.branch) for row in connection.execute(query))
+
+    def settle(self, proposal: Proposal, settled: Sequence[WaitingLook], outcome: Outcome) -> None:
+        """Record what came of these looks, on them, on their deliveries and on the proposal."""
+        now = self._clock()
+        rows = [_settled_row(proposal, look, outcome) | {"now": now} for look in settled]
+        with self._database.transaction() as connection:
+            if rows:
+                connection.execute(_SETTLE, rows)
+            self._record(connection, proposal, outcome, now)
+            self._close_deliveries(connection, {look.delivery_id for look in settled} - {""}, now)
+
+    def _record(
+        self, connection: Connection, proposal: Proposal, outcome: Outcome, now: datetime
+    ) -> None:
+        values = {
+            "kind": outcome.kind,
+            "reason": outcome.reason,
+            "pull_request": outcome.pull_request,
+            "number": outcome.number,
+            "commit_name": outcome.commit,
+            "attempts": 0,
+            "not_before": None,
+            "changed_at": now,
+        }
+        insert = _insert(self._database, proposals).values(
+            mapping=proposal.mapping, branch=proposal.branch, **values
+        )
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=values)
+        )
+
+    def _close_deliveries(self, connection: Connection, ids: set[str], now: datetime) -> None:
+        """A delivery is done when every look it asked for is settled."""
+        for delivery_id in sorted(ids):
+            rows = connection.execute(
+                select(looks.c.kind, looks.c.reason, looks.c.settled_at).where(
+                    looks.c.delivery_id == delivery_id
+                )
+            ).all()
+            if any(row.settled_at is None for row in rows):
+                continue
+            parked = any(row.kind == OutcomeKind.PARKED for row in rows)
+            words = "; ".join(dict.fromkeys(f"{row.kind}: {row.reason}" for row in rows))
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id)
+                .values(
+                    state=DeliveryState.PARKED if parked else DeliveryState.DONE,
+                    outcome=words,
+                    changed_at=now,
+                )
+            )
+
+    def postpone(self, proposal: Proposal, reason: str, retry_after: float | None) -> float:
+        """Note that a proposal waits and why. Returns for how many seconds: growing from look to
+        look, and never less than ``retry_after``."""
+        now = self._clock()
+        with self._database.transaction() as connection:
+            attempts = 1 + (
+                connection.execute(
+                    select(proposals.c.attempts).where(*_of(proposals, proposal))
+                ).scalar()
+                or 0
+            )
+            pause = _pause(attempts, retry_after)
+            values = {
+                "kind": OutcomeKind.WAITING,
+                "reason": reason,
+                "attempts": attempts,
+                "not_before": now + timedelta(seconds=pause),
+                "changed_at": now,
+            }
+            insert = _insert(self._database, proposals).values(
+                mapping=proposal.mapping, branch=proposal.branch, **values
+            )
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=values)
+            )
+        return pause
+
+    def pause_repository(self, repository: str, reason: str, retry_after: float | None) -> None:
+        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer."""
+        with self._database.transaction() as connection:
+            failures = 1 + (
+                connection.execute(
+                    select(pauses.c.failures).where(pauses.c.repository == repository)
+                ).scalar()
+                or 0
+            )
+            values = {
+                "until": self._clock() + timedelta(seconds=_pause(failures, retry_after)),
+                "failures": failures,
+                "reason": reason,
+            }
+            insert = _insert(self._database, pauses).values(repository=repository, **values)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["repository"], set_=values)
+            )
+
+    def resume_repository(self, repository: str) -> None:
+        """It answers again."""
+        with self._database.reading() as connection:
+            paused = connection.execute(
+                select(pauses.c.repository).where(pauses.c.repository == repository)
+            ).scalar()
+        if paused is not None:
+            with self._database.transaction() as connection:
+                connection.execute(delete(pauses).where(pauses.c.repository == repository))
+
+    def paused(self, repository: str) -> tuple[float, str] | None:
+        """For how many more seconds a repository is left alone, and why."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                select(pauses.c.until, pauses.c.reason).where(pauses.c.repository == repository)
+            ).first()
+        if row is None:
+            return None
+        seconds = (row.until - self._clock()).total_seconds()
+        return (seconds, str(row.reason)) if seconds > 0 else None
+
+    def open_pull_requests(self, mapping: str) -> int:
+        """How many of a mapping's pull requests were open when they were last looked at."""
+        query = select(func.count()).where(
+            proposals.c.mapping == mapping,
+            proposals.c.number.is_not(None),
+            proposals.c.kind.in_(_OPEN),
+        )
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def take_creation(self, forge: str, windows: Sequence[tuple[int, float]]) -> float | None:
+        """Take one creation out of a forge's budget. None when there was one left, else the
+        seconds until there is. ``windows`` are (count, seconds)."""
+        now = self._clock()
+        with self._database.transaction() as connection:
+            longest = max((seconds for _, seconds in windows), default=0.0)
+            horizon = now - timedelta(seconds=longest)
+            connection.execute(
+                delete(creations).where(
+                    creations.c.forge == forge, creations.c.created_at < horizon
+                )
+            )
+            times = (
+                connection.execute(
+                    select(creations.c.created_at)
+                    .where(creations.c.forge == forge)
+                    .order_by(creations.c.created_at.desc())
+                )
+                .scalars()
+                .all()
+            )
+            wait = _longest_wait(times, windows, now)
+            if wait is None:
+                connection.execute(creations.insert().values(forge=forge, created_at=now))
+            return wait
+
+    def standings(self, kinds: Sequence[OutcomeKind] | None = None) -> tuple[Standing, ...]:
+        """The last word on every proposal, by mapping and branch."""
+        query = select(proposals).order_by(proposals.c.mapping, proposals.c.branch)
+        if kinds is not None:
+            query = query.where(proposals.c.kind.in_(list(kinds)))
+        with self._database.reading() as connection:
+            return tuple(
+                Standing(
+                    Proposal(row.mapping, row.branch),
+                    OutcomeKind(row.kind),
+                    row.reason,
+                    row.pull_request,
+                    row.changed_at,
+                )
+                for row in connection.execute(query)
+            )
+
+    def looks_of(self, delivery_id: str) -> tuple[SettledLook, ...]:
+        """What came of one delivery."""
+        joined = looks.outerjoin(
+            proposals,
+            and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch),
+        )
+        query = (
+            select(looks, proposals.c.pull_request)
+            .select_from(joined)
+            .where(looks.c.delivery_id == delivery_id)
+            .order_by(looks.c.mapping, looks.c.branch, looks.c.label)
+        )
+        with self._database.reading() as connection:
+            return tuple(
+                SettledLook(
+                    Proposal(row.mapping, row.branch),
+                    Target(row.mapping, row.prompt_id, row.label),
+                    row.kind,
+                    row.reason,
+                    row.pull_request,
+                )
+                for row in connection.execute(query)
+            )
+
+
+_SETTLE = (
+    update(looks)
+    .where(
+        looks.c.mapping == bindparam("of_mapping"),
+        looks.c.branch == bindparam("of_branch"),
+        looks.c.prompt_id == bindparam("of_prompt"),
+        looks.c.label == bindparam("of_label"),
+        looks.c.delivery_id == bindparam("of_delivery"),
+        looks.c.asked_at == bindparam("of_asked_at"),
+    )
+    .values(settled_at=bindparam("now"), kind=bindparam("to_kind"), reason=bindparam("to_reason"))
+)
+
+
+def _settled_row(proposal: Proposal, look: WaitingLook, outcome: Outcome) -> dict[str, object]:
+    refused = dict(outcome.refusals).get(look.target)
+    return {
+        "of_mapping": proposal.mapping,
+        "of_branch": proposal.branch,
+        "of_prompt": look.target.prompt_id,
+        "of_label": look.target.label,
+        "of_delivery": look.delivery_id,
+        "of_asked_at": look.asked_at,
+        "to_kind": outcome.kind if refused is None else OutcomeKind.PARKED,
+        "to_reason": outcome.reason if refused is None else refused,
+    }
+
+
+def _insert(database: Database, table: Table) -> postgresql.Insert | sqlite.Insert:
+    if database.dialect == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def _of(table: Table, proposal: Proposal) -> tuple[ColumnElement[bool], ...]:
+    return (table.c.mapping == proposal.mapping, table.c.branch == proposal.branch)
+
+
+def _pause(attempts: int, retry_after: float | None) -> float:
+    growing = min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
+    if retry_after is None:
+        return growing
+    return max(retry_after, growing if attempts > 5 else 0.0)
+
+
+def _longest_wait(
+    times: Sequence[datetime], windows: Sequence[tuple[int, float]], now: datetime
+) -> float | None:
+    """``times`` are newest first; the count-th newest has to leave its window first."""
+    waits = [
+        (times[count - 1] + timedelta(seconds=seconds) - now).total_seconds()
+        for count, seconds in windows
+        if len(times) >= count
+    ]
+    longest = max(waits, default=0.0)
+    return longest if longest > 0 else None

@@ -1,0 +1,181 @@
+"""The durable queues (DBOS): when proposals are looked at, how often, and by how many at once.
+
+Two stages. A look first waits in ``looks``, where more events for the same proposal are absorbed
+(a debouncer: what arrives while its proposal is being looked at starts a fresh wait, so nothing is
+swallowed). Then it runs in ``work``, whose partitions are lanes: one look at a time in each, a few
+lanes for each repository, so that no branch has two writers and no repository takes every worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
+
+from bridge.engine.worker import Worker
+from bridge.prompts.target import Proposal
+
+log = logging.getLogger("bridge.queues")
+
+LOOKS, WORK = "looks", "work"
+LANES = 4  # for each repository
+
+# Looking again is always safe, so a job of an older release may be finished by a newer one.
+_APPLICATION_VERSION = "1"
+_LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
+_IDLE = 1.0  # seconds between two looks for what another process put into the inbox
+_SHUTDOWN = 8  # seconds for the steps in hand
+
+
+@dataclass(frozen=True)
+class Timing:
+    quiet: timedelta  # how long a look waits for more events
+    sweep: timedelta
+    polling: float = 0.5  # seconds between two looks at a queue
+
+
+class Queues:
+    """The queues of one process. DBOS is one for each process, and so is this."""
+
+    _running: Queues | None = None
+
+    def __init__(
+        self, worker: Worker, *, database: str, executor: str, workers: int, timing: Timing
+    ) -> None:
+        self.worker = worker
+        self.timing = timing
+        self._workers = workers
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._config: DBOSConfig = {
+            "name": "promptlayer-bridge",
+            "system_database_url": database,
+            "application_version": _APPLICATION_VERSION,
+            "executor_id": executor,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+
+    def start(self) -> None:
+        """Take up what was left, and go on."""
+        Queues._running = self
+        DBOS(config=self._config)
+        DBOS.launch()
+        polling = self.timing.polling
+        DBOS.register_queue(LOOKS, polling_interval_sec=polling, on_conflict="always_update")
+        DBOS.register_queue(
+            WORK,
+            worker_concurrency=self._workers,
+            partition_concurrency=1,
+            polling_interval_sec=polling,
+            on_conflict="always_update",
+        )
+        for proposal in self.worker.unfinished():
+            self.look_soon(proposal)
+        self._spawn("dispatcher", self._dispatch)
+        self._spawn("sweeper", self._sweep)
+
+    def stop(self) -> None:
+        """Finish the steps in hand; what is not finished is taken up at the next start."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+        DBOS.destroy(workflow_completion_timeout_sec=_SHUTDOWN)
+        Queues._running = None
+
+    def look_soon(self, proposal: Proposal) -> None:
+        """Look at a proposal once it has been quiet for a while."""
+        self.look_after(proposal, self.timing.quiet.total_seconds())
+
+    def look_after(self, proposal: Proposal, seconds: float) -> None:
+        """Look at a proposal in so many seconds, or sooner if something else asks for it."""
+        site = self.worker.sites.get(proposal.mapping)
+        repository = site.forge.repository if site else proposal.mapping
+        _debouncer(max(seconds, _LONGEST_ABSORPTION)).debounce(
+            f"{proposal.mapping}/{proposal.branch}",
+            seconds,
+            proposal.mapping,
+            proposal.branch,
+            lane(repository, proposal.branch),
+        )
+
+    def sweep_now(self, occasion: str) -> None:
+        """Sweep every mapping; asked twice for the same occasion, it is done once."""
+        for name, site in self.worker.sites.items():
+            with (
+                SetWorkflowID(f"sweep/{name}/{occasion}"),
+                SetEnqueueOptions(queue_partition_key=f"{site.forge.repository} sweep"),
+            ):
+                DBOS.enqueue_workflow(WORK, _sweep_mapping, name, occasion, 0)
+
+    def _spawn(self, name: str, loop: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                loop()
+            except Exception:  # the database may come back; nothing is lost meanwhile
+                log.exception("%s stumbled and goes on", threading.current_thread().name)
+                self._stopping.wait(_IDLE)
+
+    def _dispatch(self) -> None:
+        if not self.worker.dispatch(self.look_soon):
+            self.worker.inbox.wait_for_fresh(_IDLE)
+
+    def _sweep(self) -> None:
+        every = self.timing.sweep.total_seconds()
+        started = self.worker.clock().timestamp()
+        self.sweep_now(f"start {started:.6f}")
+        while not self._stopping.wait(every - self.worker.clock().timestamp() % every):
+            self.sweep_now(f"{self.worker.clock().timestamp() // every:.0f}")
+
+
+def lane(repository: str, branch: str) -> str:
+    """The lane of a branch: always the same, one of few for each repository."""
+    return f"{repository} {zlib.crc32(branch.encode()) % LANES}"
+
+
+def _current() -> Queues:
+    running = Queues._running
+    if running is None:
+        raise RuntimeError("A job was started before the queues were.")
+    return running
+
+
+@DBOS.workflow(name="pass_on")
+def _pass_on(mapping: str, branch: str, lane: str) -> None:
+    with SetEnqueueOptions(queue_partition_key=lane):
+        DBOS.enqueue_workflow(WORK, _look_at, mapping, branch)
+
+
+@DBOS.workflow(name="look_at")
+def _look_at(mapping: str, branch: str) -> None:
+    proposal = Proposal(mapping, branch)
+    again = _current().worker.look_at(proposal)
+    if again is not None:
+        _current().look_after(proposal, again)
+
+
+@DBOS.workflow(name="sweep")
+def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
+    queues = _current()
+    again = queues.worker.sweep(mapping, queues.look_soon)
+    if again is not None:
+        repository = queues.worker.sites[mapping].forge.repository
+        with (
+            SetWorkflowID(f"sweep/{mapping}/{occasion}/{attempt + 1}"),
+            SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=again),
+        ):
+            DBOS.enqueue_workflow(WORK, _sweep_mapping, mapping, occasion, attempt + 1)
+
+
+def _debouncer(longest: float) -> Debouncer[[str, str, str], None]:
+    return Debouncer.create(_pass_on, queue=LOOKS, debounce_timeout_sec=longest)

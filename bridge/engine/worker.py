@@ -1,0 +1,186 @@
+"""The worker: takes what waits for a proposal, reconciles it, and books what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.engine.dispatch import asks_of, cause_of
+from bridge.engine.inbox import Clock, DeliveryState, Inbox
+from bridge.engine.ledger import Ask, Ledger, WaitingLook
+from bridge.errors import BridgeError, RateLimited, Transient, Unavailable
+from bridge.prompts.occasion import Cause, Occasion
+from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.target import Proposal, Target
+from bridge.reconcile import reconcile
+from bridge.repo.index import FileIndex
+from bridge.scan import scan
+from bridge.site import Site
+
+log = logging.getLogger("bridge.worker")
+
+_DISPATCH_AT_ONCE = 500
+_OPEN_LIMIT_PAUSE = 300.0  # seconds
+_SWEEP_PAUSE = 60.0  # seconds
+_LABELS_ASKED_ONE_BY_ONE = 50  # a look at more targets than this comes from a sweep
+
+
+class LimitReached(RateLimited):
+    """One of the bridge's own limits; the forge itself is well."""
+
+
+@dataclass
+class Worker:
+    """Everything a running bridge does, without saying when: the queues call it."""
+
+    sites: Mapping[str, Site]
+    inbox: Inbox
+    ledger: Ledger
+    clock: Clock
+    index: FileIndex = field(default_factory=FileIndex)
+
+    def dispatch(self, enqueue: Callable[[Proposal], None]) -> int:
+        """Turn new deliveries into looks; returns how many deliveries there were. They stay new
+        until their looks are enqueued, so a crash in between only repeats this."""
+        fresh = self.inbox.fresh(_DISPATCH_AT_ONCE)
+        asks = {delivery.id: asks_of(delivery, self.sites) for delivery in fresh}
+        self.ledger.ask(ask for some in asks.values() for ask in some)
+        for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
+            enqueue(proposal)
+        self._mark([id for id, some in asks.items() if some], DeliveryState.DISPATCHED)
+        nobody = [id for id, some in asks.items() if not some]
+        self._mark(nobody, DeliveryState.IGNORED, "no mapping follows this prompt or label")
+        return len(fresh)
+
+    def _mark(self, ids: Collection[str], state: DeliveryState, outcome: str | None = None) -> None:
+        if ids:
+            self.inbox.set_state(ids, state, outcome, only_from=[DeliveryState.NEW])
+
+    def look_at(self, proposal: Proposal) -> float | None:
+        """Look at one proposal. Returns after how many seconds to look again, None for not."""
+        waiting = self.ledger.waiting(proposal)
+        if not waiting:
+            return None
+        site = self.sites.get(proposal.mapping)
+        if site is None:
+            self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
+            return None
+        if paused := self.ledger.paused(site.forge.repository):
+            seconds, reason = paused
+            return max(seconds, self.ledger.postpone(proposal, reason, seconds))
+        return self._reconcile(site, proposal, waiting)
+
+    def _reconcile(
+        self, site: Site, proposal: Proposal, waiting: tuple[WaitingLook, ...]
+    ) -> float | None:
+        try:
+            outcome = reconcile(
+                site,
+                self.index,
+                proposal,
+                self._occasion(waiting),
+                now=self.clock(),
+                permit=self.permit,
+            )
+        except Transient as error:
+            return self._wait(site, proposal, error)
+        except BridgeError as error:
+            self._park(proposal, waiting, str(error))
+        except Exception as error:  # a mistake of ours must not stop the others
+            log.exception("proposal %s of %s failed", proposal.branch, proposal.mapping)
+            self._park(
+                proposal, waiting, f"A mistake in the bridge ({type(error).__name__}); see its log."
+            )
+        else:
+            self._settle(site, proposal, waiting, outcome)
+        return None
+
+    def sweep(self, mapping: str, enqueue: Callable[[Proposal], None]) -> float | None:
+        """Look for what webhooks lost. Returns after how many seconds to try again, None when
+        the sweep was done."""
+        site = self.sites[mapping]
+        try:
+            found = scan(site, self.index)
+            site.mirror.tidy()
+        except Transient as error:
+            log.warning("sweep of %s waits: %s", mapping, error)
+            return error.retry_after or _SWEEP_PAUSE
+        except BridgeError as error:
+            log.error("sweep of %s: %s", mapping, error)
+            return None
+        for target, reason in found.refusals:
+            log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
+        self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
+        for proposal in sorted({each.proposal for each in found.candidates}):
+            enqueue(proposal)
+        log.info(
+            "sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(found.candidates)
+        )
+        return None
+
+    def unfinished(self) -> tuple[Proposal, ...]:
+        """Proposals that wait for a look, whatever the queues know of it."""
+        return self.ledger.waiting_proposals()
+
+    def permit(self, site: Site) -> None:
+        """Raise LimitReached when no pull request may be created for a mapping now."""
+        limit = site.mapping.pull_request.limit
+        if self.ledger.open_pull_requests(site.mapping.name) >= limit:
+            raise LimitReached(
+                f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
+                " (pull_request.limit). Merge or close some.",
+                retry_after=_OPEN_LIMIT_PAUSE,
+            )
+        wait = self.ledger.take_creation(site.mapping.forge, site.forge.creations)
+        if wait is not None:
+            raise LimitReached(
+                f"{site.mapping.forge} allows no more new pull requests for {wait:.0f} seconds.",
+                retry_after=wait,
+            )
+
+    def _occasion(self, waiting: Sequence[WaitingLook]) -> Occasion:
+        targets = tuple(sorted({look.target for look in waiting}))
+        deliveries = self.inbox.several({look.delivery_id for look in waiting} - {""})
+        causes = [cause for delivery in deliveries if (cause := cause_of(delivery))]
+        workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
+        return Occasion(targets, tuple(causes), self._label_events(targets, workspaces))
+
+    def _label_events(
+        self, targets: Sequence[Target], workspaces: Collection[int]
+    ) -> dict[Target, Cause]:
+        """The newest event about each target's label, whenever it came."""
+        newest: dict[Target, Cause] = {}
+        for target in targets if len(targets) <= _LABELS_ASKED_ONE_BY_ONE else ():
+            events = [
+                delivery
+                for workspace in workspaces
+                for delivery in self.inbox.label_events(workspace, target.prompt_id, target.label)
+            ]
+            if events and (cause := cause_of(max(events, key=lambda d: d.occurred_at))):
+                newest[target] = cause
+        return newest
+
+    def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
+        if isinstance(error, Unavailable | RateLimited) and not isinstance(error, LimitReached):
+            self.ledger.pause_repository(site.forge.repository, str(error), error.retry_after)
+        seconds = self.ledger.postpone(proposal, str(error), error.retry_after)
+        log.warning("%s waits %.0f s: %s", proposal.branch, seconds, error)
+        return seconds
+
+    def _settle(
+        self, site: Site, proposal: Proposal, waiting: Sequence[WaitingLook], outcome: Outcome
+    ) -> None:
+        self.ledger.resume_repository(site.forge.repository)
+        self.ledger.settle(proposal, waiting, outcome)
+        log.info(
+            "%s: %s (%s)%s",
+            proposal.branch,
+            outcome.kind,
+            outcome.reason,
+            f" {outcome.pull_request}" if outcome.pull_request else "",
+        )
+
+    def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
+        self.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
+        log.error("%s is parked: %s", proposal.branch, reason)

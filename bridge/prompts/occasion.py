@@ -1,0 +1,109 @@
+"""Why a proposal is looked at: targets, and what is known of who did what. Pure.
+
+An occasion never says what to do; it names who edited, and whether somebody asked for approval,
+because PromptLayer tells these two nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bridge.prompts.memory import PendingRequest
+from bridge.prompts.story import ApprovalRequest
+from bridge.prompts.target import Target
+
+REQUESTED = "prompt_template_label_change_requested"
+APPROVED = "prompt_template_label_change_approved"
+DENIED = "prompt_template_label_change_denied"
+SNIPPET_CHANGED = "prompt_template_updated"
+
+LABEL_EVENTS = (
+    REQUESTED,
+    APPROVED,
+    DENIED,
+    "prompt_template_label_created",
+    "prompt_template_label_moved",
+    "prompt_template_label_deleted",
+)
+
+# An approval's event may come before the label moves; so long the bridge asks again.
+APPROVAL_PATIENCE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One event, as far as looking needs it."""
+
+    type: str
+    prompt_id: int
+    label: str | None
+    at: datetime  # when it happened, as PromptLayer says; aware
+    received_at: datetime  # aware
+    user_name: str | None = None
+    user_email: str | None = None
+    change_type: str | None = None  # "move" or "deletion", for label_change_* events
+
+    @property
+    def edits(self) -> bool:
+        """Whether its user changed what a file holds."""
+        return self.type not in (SNIPPET_CHANGED, DENIED)
+
+
+@dataclass(frozen=True)
+class Occasion:
+    targets: tuple[Target, ...]
+    causes: tuple[Cause, ...] = ()  # events that nobody has looked after yet
+    label_events: Mapping[Target, Cause] = field(default_factory=dict)  # the newest of each
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """The change was approved a moment ago and the label has not moved: ask again soon."""
+
+
+def pending_request(
+    newest: Cause | None,
+    remembered: PendingRequest | None,
+    version: int | None,
+    known_version: int | None,
+    now: datetime,
+) -> PendingRequest | NotYet | None:
+    """Is a change of this protected label waiting for a decision?
+
+    ``version`` is where the label stands now, ``known_version`` where the base branch has it,
+    ``remembered`` what the open pull request says. Events may come in any order; the newest by
+    PromptLayer's clock decides, and a label that moved has been decided in any case.
+    """
+    before = remembered.from_version if remembered else known_version
+    if remembered is not None and version != remembered.from_version:
+        return None
+    if newest is None:
+        return remembered
+    if newest.type == REQUESTED:
+        return _asked(newest, remembered, version)
+    if (
+        newest.type == APPROVED
+        and version == before
+        and now - newest.received_at < APPROVAL_PATIENCE
+    ):
+        return NotYet()
+    return None
+
+
+def _asked(newest: Cause, remembered: PendingRequest | None, version: int | None) -> PendingRequest:
+    asked = ApprovalRequest(
+        by=newest.user_name or newest.user_email,
+        change="deletion" if newest.change_type == "deletion" else "move",
+        label=newest.label or "",
+        at=newest.at.isoformat(),
+    )
+    if remembered is not None and remembered.request.at == asked.at:
+        return remembered
+    return PendingRequest(asked, version)
+
+
+def newest_first(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """By PromptLayer's clock, then by arrival."""
+    return tuple(sorted(causes, key=lambda cause: (cause.at, cause.received_at), reverse=True))

@@ -1,0 +1,189 @@
+"""Scan a mapping: which of its prompts are worth a look, from list pages and one fetch.
+
+The scan asks nothing about a single prompt. A file that is byte for byte what the list page would
+be written as is in step; whatever differs, for whatever reason, is looked at properly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bridge.branch import blob_name, carried, tip_of
+from bridge.config import Group
+from bridge.errors import Refused, UnsafePath
+from bridge.observe import base_file
+from bridge.prompts.file import render
+from bridge.prompts.prompt import LATEST, Prompt, PromptFile
+from bridge.prompts.target import Proposal, Target
+from bridge.prompts.text import trailers
+from bridge.repo.index import FileIndex
+from bridge.repo.snapshot import Entry, Snapshot
+from bridge.site import Site
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A target that is worth a look, and the proposal it belongs to."""
+
+    proposal: Proposal
+    target: Target
+
+
+@dataclass(frozen=True)
+class Scan:
+    candidates: tuple[Candidate, ...]
+    in_step: int  # files that are as PromptLayer has them
+    refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
+
+
+def scan(site: Site, index: FileIndex) -> Scan:
+    """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
+    while the repository has some: that is more likely a wrong key than an empty workspace."""
+    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    branches = list(_branches(site, snapshot, index))
+    entries = snapshot.entries(snapshot.commit, site.folder) | {
+        path: entry for branch in branches for path, entry in branch.overlay.items()
+    }
+    present = {path: entry for path, entry in entries.items() if entry is not None}
+    search = _Search(site, snapshot, index, present)
+    for label in site.mapping.track:
+        search.compare_listing(label)
+    search.compare_rest()
+    for branch in branches:
+        search.found.update(branch.targets)
+    return Scan(
+        tuple(sorted(search.candidates(), key=_order)), search.in_step, tuple(search.refusals)
+    )
+
+
+def _order(candidate: Candidate) -> tuple[Proposal, Target]:
+    return candidate.proposal, candidate.target
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """A branch of the mapping: targets that are always looked at, and files that stand for the
+    base's while it is proposed."""
+
+    targets: Mapping[Target, str | None]  # target → prompt name, where it is known
+    overlay: Mapping[str, Entry | None]
+
+
+def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Branch]:
+    for name in snapshot.branches:
+        tip = tip_of(site, snapshot, name)
+        if tip is None or tip.written is None:
+            continue
+        targets = [
+            Target(site.mapping.name, prompt_id, label)
+            for prompt_id, _, label in trailers(tip.written.message)
+            if label in site.mapping.track
+        ]
+        if site.mapping.pull_request.group is Group.MAPPING:
+            yield from _rolling(site, snapshot, index, name)
+        elif targets and all(site.proposal("", target).branch == name for target in targets):
+            yield _Branch(dict.fromkeys(targets), {})
+
+
+def _rolling(site: Site, snapshot: Snapshot, index: FileIndex, name: str) -> Iterator[_Branch]:
+    """One look at the mapping's one branch makes sure of its pull request; its files stand for
+    the base's, so that what is proposed already is not looked at prompt by prompt."""
+    anything = Target(site.mapping.name, 1, site.mapping.track[0])
+    if site.proposal("", anything).branch != name:
+        return
+    tip = tip_of(site, snapshot, name)
+    if tip is None:
+        return
+    overlay = carried(site, snapshot, tip)
+    owners = index.owners(snapshot, {path: entry for path, entry in overlay.items() if entry})
+    first = next(
+        (
+            Target(site.mapping.name, owner.prompt_id, owner.label)
+            for _, owner in sorted(owners.items())
+            if owner.prompt_id is not None and owner.label is not None
+        ),
+        None,
+    )
+    yield _Branch({first: None} if first else {}, overlay)
+
+
+class _Search:
+    """Walks list pages against files, and remembers what did not fit."""
+
+    def __init__(
+        self, site: Site, snapshot: Snapshot, index: FileIndex, entries: Mapping[str, Entry]
+    ) -> None:
+        self.site = site
+        self.snapshot = snapshot
+        self.index = index
+        self.entries = entries
+        self.found: dict[Target, str | None] = {}
+        self.refusals: list[tuple[Target, str]] = []
+        self.in_step = 0
+        self._unlike: dict[Target, Prompt] = {}  # listed, and its file is not letter for letter so
+        self._claimed: set[str] = set()
+        self._listed = 0
+
+    def compare_listing(self, label: str) -> None:
+        for item in self.site.platform.prompts(label=None if label == LATEST else label):
+            self._listed += 1
+            prompt = item.prompt
+            if prompt.id is None or not self.site.mapping.selection.holds(
+                prompt.name, prompt.tags, item.folder
+            ):
+                continue
+            self._compare(Target(self.site.mapping.name, prompt.id, label), prompt)
+
+    def _compare(self, target: Target, prompt: Prompt) -> None:
+        try:
+            path = self.site.path(prompt, target.label)
+        except UnsafePath as error:
+            self.refusals.append((target, str(error)))
+            return
+        entry = self.entries.get(path)
+        text = render(PromptFile(prompt, target.label), self.site.mapping.format).encode()
+        if entry is not None and entry.object_name == blob_name(text, self.snapshot.commit):
+            self.in_step += 1
+            self._claimed.add(path)
+        else:
+            self._unlike[target] = prompt
+
+    def compare_rest(self) -> None:
+        """Files that differ in letters may still mean the same; files nobody claimed may belong
+        to a prompt that is gone, or was moved."""
+        rest = {path: entry for path, entry in self.entries.items() if path not in self._claimed}
+        owners = self.index.owners(self.snapshot, rest)
+        if owners and not self._listed:
+            raise Refused(
+                f"PromptLayer shows no prompt at all, and {self.site.forge.repository} has"
+                f" {len(owners)} files of mapping {self.site.mapping.name}. Check that the API key"
+                " belongs to the right workspace."
+            )
+        places = {
+            Target(self.site.mapping.name, owner.prompt_id, owner.label): path
+            for path, owner in sorted(owners.items(), reverse=True)
+            if owner.prompt_id is not None and owner.label in self.site.mapping.track
+        }
+        self._compare_meaning(places)
+        for target in places.keys() - self._unlike.keys():
+            self.found[target] = None  # nobody listed it
+
+    def _compare_meaning(self, places: Mapping[Target, str]) -> None:
+        here = {target: places[target] for target in self._unlike if target in places}
+        texts = self.snapshot.read({self.entries[path].object_name for path in here.values()})
+        for target, prompt in self._unlike.items():
+            if target in here:
+                path = here[target]
+                file = base_file(path, texts[self.entries[path].object_name], self.site).prompt
+                if file is not None and (file.digest, file.name) == (prompt.digest, prompt.name):
+                    self.in_step += 1
+                    continue
+            self.found[target] = prompt.name
+
+    def candidates(self) -> Iterator[Candidate]:
+        for target, name in self.found.items():
+            try:
+                yield Candidate(self.site.proposal(name or "", target), target)
+            except UnsafePath as error:
+                self.refusals.append((target, str(error)))
