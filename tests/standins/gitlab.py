@@ -52,7 +52,7 @@ class Call:
     fields: Mapping[str, Any]
 
 
-Handler = Callable[[Call], Response]
+Answering = Callable[[Call], Response]
 
 
 class GitLabStandIn:
@@ -106,7 +106,7 @@ class GitLabStandIn:
     def _routes(self) -> ASGIApp:
         merge_requests = "/projects/{project}/merge_requests"
         one = merge_requests + "/{iid:int}"
-        handlers: Sequence[tuple[str, str, Handler]] = (
+        calls: Sequence[tuple[str, str, Answering]] = (
             ("GET", "/user", self._own_user),
             ("GET", "/users", self._find_users),
             ("GET", "/personal_access_tokens/self", self._own_token),
@@ -120,7 +120,7 @@ class GitLabStandIn:
             ("POST", one + "/notes", self._add_note),
             ("PUT", one + "/notes/{note:int}", self._change_note),
         )
-        api = [Route(path, self._endpoint(do), methods=[verb]) for verb, path, do in handlers]
+        api = [Route(path, self._endpoint(do), methods=[verb]) for verb, path, do in calls]
         pages = GitDoor(self._root, self._tokens)
         app = Starlette(
             routes=[Mount(f"{self._prefix}/api/v4", routes=api), Mount(self._prefix, app=pages)],
@@ -128,14 +128,14 @@ class GitLabStandIn:
         )
         return KeepEncodedSlashes(app)
 
-    def _endpoint(self, do: Handler) -> Callable[[Request], Any]:
+    def _endpoint(self, do: Answering) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
             return await run_in_threadpool(self._answer, do, request, body)
 
         return endpoint
 
-    def _answer(self, do: Handler, request: Request, body: bytes) -> Response:
+    def _answer(self, do: Answering, request: Request, body: bytes) -> Response:
         with self._lock:
             try:
                 answer = do(self._call(request, body))
