@@ -212,8 +212,7 @@ class Inbox:
         if state is not None:
             query = query.where(deliveries.c.state == state)
         if prompt is not None:
-            column = deliveries.c.prompt_id if isinstance(prompt, int) else deliveries.c.prompt_name
-            query = query.where(column == prompt)
+            query = query.where(_about(prompt))
         return self._select(query)
 
     def label_events(self, workspace_id: int, prompt_id: int, label: str) -> list[Delivery]:
@@ -274,6 +273,12 @@ def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[PutRe
 def _from_row(row: Row[Any]) -> Delivery:
     columns = row._asdict()
     return Delivery(**columns | {"state": DeliveryState(columns["state"])})
+
+
+def _about(prompt: int | str) -> ColumnElement[bool]:
+    if isinstance(prompt, int):
+        return deliveries.c.prompt_id == prompt
+    return deliveries.c.prompt_name == _storable(prompt)
 
 
 def _received_before(delivery_id: str) -> ColumnElement[bool]:

@@ -57,13 +57,13 @@ def test_every_commit_reaches_the_disk_before_it_returns(tmp_path: Path) -> None
 
 
 def test_a_migration_runs_once_however_many_processes_open_the_file(tmp_path: Path) -> None:
-    processes = [SPAWN.Process(target=open_and_close, args=(url_in(tmp_path),)) for _ in range(4)]
+    processes = [SPAWN.Process(target=open_and_close, args=(url_in(tmp_path),)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
 
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
 def test_an_older_database_gets_the_missing_migrations_only(tmp_path: Path) -> None:
@@ -123,10 +123,13 @@ def test_an_address_that_makes_no_sense_is_a_mistake_in_the_config(url: str, rea
 def test_what_a_raising_block_wrote_is_undone(tmp_path: Path) -> None:
     database = Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)"]])
 
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
-        connection.exec_driver_sql("INSERT INTO a VALUES ('half')")
-        raise ZeroDivisionError
+    def write_half() -> None:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO a VALUES ('half')")
+            raise ZeroDivisionError
 
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     database.close()
     with sqlite3.connect(tmp_path / "data" / "bridge.sqlite") as plain:
         assert plain.execute("SELECT count(*) FROM a").fetchone() == (0,)
