@@ -70,8 +70,12 @@ def read(text: str | bytes, path: str, format: Format) -> Source:
     decoded = _decoded(text, path)
     try:
         return _read_json(decoded, path) if format == "json" else _read_yaml(decoded, path)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a JSON abyss
-        raise mistake(path, 1, f"cannot be read: {error}; expected a prompt file") from error
+    except RecursionError as error:
+        raise mistake(path, 1, f"expected at most {DEEPEST} levels, got more") from error
+    except ValueError as error:
+        raise mistake(
+            path, 1, "expected numbers of a usual length, got a far longer one"
+        ) from error
 
 
 def _decoded(text: str | bytes, path: str) -> str:
@@ -136,7 +140,7 @@ def _line(mark: Any) -> int:
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
     context = f"{error.context}, " if error.context else ""
-    hint = " (indent with blanks, not tabs)" if "tab" in str(error.problem) else ""
+    hint = " (a tab? YAML is indented with blanks)" if "start any" in str(error.problem) else ""
     return f"{context}{error.problem}{hint}"
 
 

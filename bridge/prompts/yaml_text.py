@@ -126,8 +126,14 @@ def _float(value: float) -> str:
 def _text(text: str, indent: int) -> str:
     """``text`` as a scalar whose further lines, if any, stand at column ``indent``."""
     if "\n" in text and text.strip("\n \t"):
-        return _folded(text, indent) if _UNPRINTABLE.search(text) else _literal(text, indent)
+        return _literal(text, indent) if is_literal(text) else _folded(text, indent)
     return text if is_plain(text) else _quoted(text)
+
+
+def is_literal(text: str) -> bool:
+    """Whether a literal block gives multi-line ``text`` back as it is: CR, NEL and others do not
+    survive there, and neither does a text of nothing but blanks."""
+    return "\n" in text and bool(text.strip("\n \t")) and not _UNPRINTABLE.search(text)
 
 
 def is_plain(text: str) -> bool:

@@ -17,7 +17,7 @@ from ruamel.yaml.scalarstring import (
 )
 
 from bridge.prompts.prompt import Json, JsonObject
-from bridge.prompts.yaml_text import is_plain
+from bridge.prompts.yaml_text import is_literal, is_plain
 
 # (mapping, sequence, offset): how far engineers indent, the bridge's own way first.
 _INDENTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
@@ -116,7 +116,7 @@ def _equal(one: Json, other: Json) -> bool:
 def _scalar_like(node: Any, text: str) -> Any:
     """``text`` in the style that stands there, with the comment that hangs on it."""
     quoted = isinstance(node, DoubleQuotedScalarString | SingleQuotedScalarString)
-    fresh = type(node)(text) if quoted and "\n" not in text else _node(text)
+    fresh = type(node)(text) if quoted and not is_literal(text) else _node(text)
     if getattr(node, "comment", None) is not None and isinstance(fresh, LiteralScalarString):
         fresh.comment = node.comment  # type: ignore[attr-defined]
     return fresh
@@ -133,5 +133,5 @@ def _node(value: Json) -> Any:
 def _styled(text: str) -> str:
     if is_plain(text):
         return text
-    style: type[str] = LiteralScalarString if "\n" in text else DoubleQuotedScalarString
+    style: type[str] = LiteralScalarString if is_literal(text) else DoubleQuotedScalarString
     return style(text)
