@@ -1,0 +1,29 @@
+"""A front door to start as a process of its own: ``python -m … FOLDER`` prints its port."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from socket import create_server
+
+import uvicorn
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Inbox
+from bridge.web.app import WebSettings, create_app
+
+SECRET = "whsec_front_door"
+
+
+def main(folder: str) -> None:
+    inbox = Inbox(Database(f"sqlite:///{folder}/bridge.sqlite"), lambda: datetime.now(UTC))
+    app = create_app(WebSettings(clock=lambda: datetime.now(UTC), secrets=(SECRET,)), inbox)
+    listener = create_server(("127.0.0.1", 0))
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

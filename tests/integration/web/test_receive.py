@@ -1,0 +1,420 @@
+"""The front door over real HTTP: who gets in, who does not, and what is on disk by then."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import DeliveryState, Inbox
+from bridge.errors import ConfigError
+from bridge.promptlayer.events import digest
+from bridge.promptlayer.signature import HEADER, sign
+from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
+from bridge.web.receive import BODY_LIMIT
+from tests.integration.engine.deliveries import NOON, payload_of, version_created
+from tests.integration.web import front_door
+from tests.standins.serving import serve
+
+SECRET, OLD_SECRET = "whsec_new_Zx81", "whsec_old_Kp47"
+PROJECT = Path(__file__).resolve().parents[3]
+EVENTS = PROJECT.parent / "shared" / "promptlayer" / "events"
+DEADLINE = 20.0  # seconds, for what should happen at once
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    """A running front door, its inbox, and how PromptLayer would knock."""
+
+    url: str
+    database: Database
+    inbox: Inbox
+    client: httpx.Client
+
+    def post(self, body: bytes, signature: str | None, **headers: str) -> httpx.Response:
+        signed = {} if signature is None else {HEADER: signature}
+        return self.client.post(self.url + WEBHOOK_PATH, content=body, headers=headers | signed)
+
+    def deliver(self, payload: Any, secret: str = SECRET) -> httpx.Response:
+        return self.post(json.dumps(payload).encode(), sign(payload, secret))
+
+    def deliver_raw(self, body: bytes) -> httpx.Response:
+        """Signed as it is, whatever it is."""
+        return self.post(body, signed_raw(body))
+
+
+def signed_raw(body: bytes, secret: str = SECRET) -> str:
+    import hashlib
+    import hmac
+
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('door')}/bridge.sqlite")
+    inbox = Inbox(database, lambda: NOON)
+    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET, OLD_SECRET)), inbox)
+    with serve(app) as url, httpx.Client(timeout=DEADLINE) as client:
+        yield FrontDoor(url, database, inbox, client)
+    inbox.close()
+    database.close()
+
+
+@pytest.fixture
+def door(running: FrontDoor) -> FrontDoor:
+    """The front door with an empty inbox behind it."""
+    with running.database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM deliveries")
+    return running
+
+
+# Let in
+
+
+def test_a_signed_delivery_is_accepted_and_on_disk(door: FrontDoor) -> None:
+    payload = version_created()
+
+    answer = door.deliver(payload)
+
+    assert answer.status_code == 202
+    assert answer.json() == {"delivery": digest(payload), "status": "accepted"}
+    (kept,) = door.inbox.fresh(10)
+    assert (kept.id, kept.prompt_id, kept.received_at) == (digest(payload), 17, NOON)
+
+
+def test_the_same_delivery_again_is_a_duplicate(door: FrontDoor) -> None:
+    door.deliver(version_created())
+
+    again = door.deliver(version_created())
+
+    assert (again.status_code, again.json()["status"]) == (202, "duplicate")
+    assert len(door.inbox.recent(10)) == 1
+
+
+def test_the_same_content_spelled_otherwise_is_a_duplicate(door: FrontDoor) -> None:
+    payload = version_created()
+    door.deliver(payload)
+
+    again = door.deliver_raw(json.dumps(payload, indent=3, ensure_ascii=False).encode())
+
+    assert again.json()["status"] == "duplicate"
+
+
+def test_while_secrets_rotate_either_of_them_signs(door: FrontDoor) -> None:
+    assert door.deliver(version_created(1), SECRET).status_code == 202
+    assert door.deliver(version_created(2), OLD_SECRET).status_code == 202
+
+
+@pytest.mark.parametrize("event_type", ["report_finished", "tea_ready"])
+def test_events_of_no_interest_are_ignored_and_kept(door: FrontDoor, event_type: str) -> None:
+    payload = payload_of(event_type, report_id=1, report_name="nightly")
+
+    answer = door.deliver(payload)
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "ignored")
+    assert [each.state for each in door.inbox.recent(10)] == [DeliveryState.IGNORED]
+
+
+def test_every_recorded_event_is_taken(door: FrontDoor) -> None:
+    if not EVENTS.is_dir():
+        pytest.skip("the recorded events are not at hand")
+    files = sorted(each for each in EVENTS.rglob("*.json") if each.name != "signatures.json")
+
+    answers = {file.name: door.deliver(json.loads(file.read_bytes())) for file in files}
+
+    assert {answer.status_code for answer in answers.values()} == {202}
+    assert len(door.inbox.recent(100)) == len(files)
+
+
+# Kept out
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [None, "", "0" * 64, "sha256=" + "0" * 64, "é", "A" * 64, "0" * 5000],
+    ids=["none", "empty", "wrong", "prefixed", "not ascii", "upper case", "long"],
+)
+def test_what_nobody_signed_is_kept_out(door: FrontDoor, signature: str | None) -> None:
+    headers = {} if signature is None else {HEADER.encode(): signature.encode()}
+    body = json.dumps(version_created()).encode()
+
+    answer = door.client.post(door.url + WEBHOOK_PATH, content=body, headers=list(headers.items()))
+
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"error"}
+    assert door.inbox.recent(10) == []
+
+
+def test_a_changed_delivery_no_longer_fits_its_signature(door: FrontDoor) -> None:
+    signature = sign(version_created(1), SECRET)
+
+    answer = door.post(json.dumps(version_created(2)).encode(), signature)
+
+    assert answer.status_code == 401
+
+
+MALFORMED = {
+    "nothing": b"",
+    "not JSON": b"{",
+    "not UTF-8": b'{"event_type": "\xff"}',
+    "a list": b"[]",
+    "a number": b"1",
+    "NaN": b'{"event_type": NaN}',
+    "no type": b"{}",
+    "a type that is no text": b'{"event_type": 7}',
+    "no details": b'{"event_type": "prompt_template_deleted", "workspace_id": 1}',
+    "a lone surrogate": b'{"event_type": "\\ud800"}',
+    "an endless number": b'{"event_type": "x", "n": ' + b"9" * 10_000 + b"}",
+    "nested lists": b"[" * 200_000,
+    "nested objects": b'{"event_type": "x", "details": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
+    "compressed": gzip.compress(json.dumps(version_created()).encode()),
+    "an id that is no number": json.dumps(version_created(prompt_template_id="17")).encode(),
+    "an id beyond all bounds": json.dumps(version_created(prompt_template_id=2**70)).encode(),
+    "a timestamp that is none": json.dumps(version_created() | {"timestamp": "soon"}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_signed_and_makes_no_sense_is_refused(door: FrontDoor, body: bytes) -> None:
+    answer = door.deliver_raw(body)
+
+    assert answer.status_code == 400
+    assert len(answer.json()["error"]) < 300
+    assert door.inbox.recent(10) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+NEARLY_EVENTS = st.fixed_dictionaries(
+    {"event_type": st.sampled_from(["prompt_template_deleted", "report_finished", "?"]) | JSON},
+    optional={"details": JSON, "workspace_id": JSON, "timestamp": JSON | st.datetimes().map(str)},
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    body=st.binary() | st.one_of(JSON, NEARLY_EVENTS).map(lambda value: json.dumps(value).encode())
+)
+def test_no_signed_body_makes_the_server_fail(running: FrontDoor, body: bytes) -> None:
+    assert running.deliver_raw(body).status_code in (202, 400)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    body=st.binary(), signature=st.binary(max_size=80).filter(lambda it: not {*it} & {*b"\r\n\0"})
+)
+def test_no_unsigned_body_gets_in(running: FrontDoor, body: bytes, signature: bytes) -> None:
+    headers = [(HEADER.encode(), signature.strip())]
+    answer = running.client.post(running.url + WEBHOOK_PATH, content=body, headers=headers)
+
+    assert answer.status_code in (400, 401)  # 400: the server's own, for a header that is none
+
+
+def test_no_answer_and_no_log_line_holds_a_secret(
+    door: FrontDoor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers = [
+        door.deliver(version_created()),
+        door.post(b"{}", "0" * 64),
+        door.post(SECRET.encode(), SECRET),
+        door.deliver_raw(b"{"),
+    ]
+
+    told = [*(answer.text for answer in answers), *(str(vars(each)) for each in caplog.records)]
+    assert not [text for text in told if SECRET in text or OLD_SECRET in text]
+    assert SECRET not in repr(WebSettings(clock=lambda: NOON, secrets=(SECRET,)))
+
+
+def test_each_delivery_is_one_log_line_that_a_name_cannot_break(
+    door: FrontDoor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge.web")
+
+    door.deliver(version_created(prompt_template_name="a\nERROR root: all is lost \x1b[31m"))
+
+    (record,) = [each for each in caplog.records if each.name == "bridge.web"]
+    assert record.getMessage().isprintable()
+    assert vars(record)["outcome"] == "accepted"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_only_post_delivers(door: FrontDoor, method: str) -> None:
+    assert door.client.request(method, door.url + WEBHOOK_PATH).status_code == 405
+
+
+# The replay window
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, 202), (299, 202), (301, 400), (-301, 400)])
+def test_outside_the_replay_window_a_delivery_is_refused(
+    tmp_path: Path, age: int, status: int
+) -> None:
+    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
+    inbox = Inbox(database, lambda: NOON)
+    web = WebSettings(lambda: NOON, (SECRET,), replay_window=timedelta(minutes=5))
+    payload = version_created() | {"timestamp": (NOON - timedelta(seconds=age)).isoformat()}
+
+    with serve(create_app(web, inbox)) as url, httpx.Client() as client:
+        answer = FrontDoor(url, database, inbox, client).deliver(payload)
+
+    assert answer.status_code == status
+    inbox.close()
+    database.close()
+
+
+# Without a secret the door stays shut
+
+
+@pytest.mark.parametrize("secrets", [(), ("",), (SECRET, "")])
+def test_without_a_secret_there_is_no_front_door(
+    running: FrontDoor, secrets: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigError, match="webhook_secret"):
+        create_app(WebSettings(clock=lambda: NOON, secrets=secrets), running.inbox)
+
+
+# Too large
+
+
+def connect(url: str) -> socket.socket:
+    address = httpx.URL(url)
+    assert address.port is not None
+    return socket.create_connection((address.host, address.port), timeout=DEADLINE)
+
+
+def head(*headers: str) -> bytes:
+    lines = [f"POST {WEBHOOK_PATH} HTTP/1.1", "Host: bridge", f"{HEADER}: {'0' * 64}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    answer = b""
+    while more := connection.recv(65536):
+        answer += more
+    return answer
+
+
+def test_a_body_of_exactly_the_limit_is_read(door: FrontDoor) -> None:
+    assert door.deliver_raw(b" " * BODY_LIMIT).status_code == 400
+    assert door.deliver_raw(b" " * (BODY_LIMIT + 1)).status_code == 413
+
+
+def test_an_announced_body_over_the_limit_is_refused_unread(door: FrontDoor) -> None:
+    with connect(door.url) as connection:
+        connection.sendall(head(f"Content-Length: {BODY_LIMIT + 1}"))  # and not a byte of it
+
+        answer = read_to_the_end(connection)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_chunked_body_is_not_read_beyond_the_limit(door: FrontDoor) -> None:
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    with connect(door.url) as connection:
+        connection.sendall(head("Transfer-Encoding: chunked"))
+        for _ in range(BODY_LIMIT // 0x10000):
+            connection.sendall(chunk)
+        connection.sendall(b"1\r\n \r\n")  # one byte too many, and no end in sight
+
+        answer = read_to_the_end(connection)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_client_that_hangs_up_half_way_leaves_nothing(door: FrontDoor) -> None:
+    with connect(door.url) as connection:
+        connection.sendall(head("Content-Length: 1000") + b"half")
+
+    assert door.deliver(version_created()).status_code == 202
+    assert len(door.inbox.recent(10)) == 1
+
+
+# When it cannot be stored
+
+
+def test_what_cannot_be_stored_is_postponed_and_not_acknowledged(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
+    inbox = Inbox(database, lambda: NOON)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE deliveries RENAME TO elsewhere")
+    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET,)), inbox)
+
+    with serve(app) as url, httpx.Client() as client:
+        answer = FrontDoor(url, database, inbox, client).deliver(version_created())
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert str(tmp_path) not in answer.text
+    inbox.close()
+    database.close()
+
+
+def test_health_is_told(door: FrontDoor) -> None:
+    assert door.client.get(door.url + "/healthz").json() == {"status": "ok"}
+
+
+# Killed
+
+
+@pytest.mark.kill
+def test_a_server_killed_after_the_202s_has_lost_none_of_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", front_door.__name__, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        acknowledged = deliver_until(url, enough=100, then=server.kill)
+
+    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
+    inbox = Inbox(database, lambda: NOON)
+    stored = {each.id for each in inbox.recent(10_000)}
+    inbox.close()
+    database.close()
+    assert len(acknowledged) >= 100
+    assert acknowledged <= stored
+
+
+def deliver_until(url: str, enough: int, then: Callable[[], None]) -> set[str]:
+    """Deliver from eight sides at once; after ``enough`` acknowledgements, in full swing, do
+    ``then``. Returns the deliveries that were acknowledged."""
+    acknowledged: set[str] = set()
+
+    def deliver_every_eighth(first: int) -> None:
+        with httpx.Client(timeout=DEADLINE) as client:
+            for number in range(first, 10_000, 8):
+                payload = version_created(number + 1)
+                signed = {HEADER: sign(payload, front_door.SECRET)}
+                try:
+                    answer = client.post(url + WEBHOOK_PATH, json=payload, headers=signed)
+                except httpx.TransportError:
+                    return  # killed
+                acknowledged.add(answer.json()["delivery"])
+                if len(acknowledged) == enough:
+                    then()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(deliver_every_eighth, range(8)))
+    return acknowledged
