@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import github
 import github.Auth
@@ -50,6 +50,7 @@ CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: 
 PAGE = 100
 NEWEST = 30  # of one head and base
 USER_AGENT = "promptlayer-bridge"
+Given = TypeVar("Given")
 
 READ = "“Metadata: read”"
 LIST = "“Pull requests: read”"
@@ -128,7 +129,7 @@ class GitHub:
     def default_branch(self) -> str:
         with self._lock, self._trying("read the default branch", READ):
             if self._default_branch is None:
-                self._default_branch = self._repository().default_branch
+                self._default_branch = _given(self._repository().default_branch)
             return self._default_branch
 
     def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
@@ -204,7 +205,7 @@ class GitHub:
             with self._trying("read the repository", READ):
                 found = self._repository().complete()
                 access = Access(
-                    may_push=found.permissions.push,
+                    may_push=_given(found.permissions).push,
                     private=found.private,
                     archived=found.archived,
                     scopes=found.raw_headers.get("x-oauth-scopes"),
@@ -254,14 +255,14 @@ class GitHub:
             self._repository().get_pull(number).create_review_request(people, teams)
 
     def _value(self, pull: GitHubPull) -> PullRequest:
-        if pull.number is None:
+        if pull.html_url is None:
             # PyGithub takes the redirect that answers a write for the written thing.
             raise NotFound(f"{self.repository} was renamed or moved: write its new name.")
         teams = (f"{self._owner}/{team.slug}" for team in pull.requested_teams)
         return PullRequest(
             number=pull.number,
             url=pull.html_url,
-            state=_state(pull),
+            state=PullRequestState.MERGED if pull.merged_at else PullRequestState(pull.state),
             head=pull.head.ref,
             base=pull.base.ref,
             head_commit=pull.head.sha,
@@ -322,20 +323,21 @@ class GitHub:
             raise no_answer(attempt, f"no answer in {self._timeout:g} seconds") from None
         except requests.RequestException:  # its own words hold addresses and objects
             raise no_answer(attempt, "the connection failed or was cut") from None
-        except (json.JSONDecodeError, github.BadAttributeException, KeyError):
+        except (json.JSONDecodeError, github.BadAttributeException, KeyError, TypeError):
             raise no_answer(attempt, "the answer was not GitHub's") from None
+
+
+def _given(value: Given) -> Given:
+    """PyGithub reads None from a page that is not GitHub's at all."""
+    if value is None:
+        raise TypeError
+    return value
 
 
 def _is_ours(pull: GitHubPull) -> bool:
     """Whether the head branch is in the repository itself; a deleted fork's is nowhere."""
     home = pull.head.repo
     return home is not None and home.id == pull.base.repo.id
-
-
-def _state(pull: GitHubPull) -> PullRequestState:
-    if pull.merged_at is not None:
-        return PullRequestState.MERGED
-    return PullRequestState(pull.state)
 
 
 def _with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
