@@ -88,7 +88,7 @@ def difference(before: Prompt | None, after: Prompt | None) -> Difference:
 
 def diff_lines(before: str | None, after: str | None) -> tuple[str, ...]:
     """Lines of a unified diff, each with its mark; the header only where lines are left out."""
-    old, new = _lines(before), _lines(after)
+    old, new = _lines(before, after), _lines(after, before)
     if len(old) * len(new) > _MOST_LINES_COMPARED:
         return (*(f"-{line}" for line in old), *(f"+{line}" for line in new))
     hunks = list(unified_diff(old, new, lineterm=""))[2:]
@@ -96,8 +96,12 @@ def diff_lines(before: str | None, after: str | None) -> tuple[str, ...]:
     return tuple(hunks[1:] if starts_at_the_top else hunks)
 
 
-def _lines(text: str | None) -> list[str]:
-    return [] if text is None else text.split("\n")
+def _lines(text: str | None, other: str | None) -> list[str]:
+    """A line feed at the very end is a line of its own only where the other text has none."""
+    if text is None:
+        return []
+    both_end = text.endswith("\n") and (other is None or other.endswith("\n"))
+    return (text[:-1] if both_end else text).split("\n")
 
 
 def _metadata(prompt: Prompt | None) -> JsonObject:
@@ -119,7 +123,7 @@ def _models(before: Json, after: Json) -> Iterator[Row | TextChange]:
 
 def _templates(before: JsonObject, after: JsonObject) -> Iterator[Row | TextChange]:
     asked, asks = variables(before), variables(after)
-    yield from _members("variables", sorted(asked - asks), sorted(asks - asked))
+    yield from _members("variables", sorted(asked), sorted(asks))
     yield from _definitions("tools", "Tool", before, after)
     yield from _definitions("functions", "Function", before, after)
     old_format, new_format = _format(before), _format(after)
@@ -150,17 +154,23 @@ def _setting(aspect: str, before: Json, after: Json) -> Iterator[Row | TextChang
         yield _text_change("Setting", aspect, _pretty(before), _pretty(after))
 
 
-def _members(aspect: str, gone: list[str], new: list[str]) -> Iterator[Row]:
-    if gone or new:
-        yield Row(aspect, tuple(gone), tuple(new))
+def _members(aspect: str, before: list[str], after: list[str]) -> Iterator[Row]:
+    """Who came and who went; those that stay are not told."""
+    stay = set(before) & set(after)
+    gone = tuple(name for name in before if name not in stay)
+    new = tuple(name for name in after if name not in stay)
+    if gone:
+        yield Row(f"{aspect} removed", gone, ())
+    if new:
+        yield Row(f"{aspect} added" if before else aspect, (), new)
 
 
 def _definitions(
     key: str, what: str, before: JsonObject, after: JsonObject
 ) -> Iterator[Row | TextChange]:
-    """Tools or functions: who came and went as a row, each definition as a diff."""
+    """Tools or functions: who came and went as rows, each definition as a diff."""
     old, new = _by_name(before.get(key)), _by_name(after.get(key))
-    yield from _members(key, [n for n in old if n not in new], [n for n in new if n not in old])
+    yield from _members(key, list(old), list(new))
     for name in dict.fromkeys([*old, *new]):
         if not _same(old.get(name), new.get(name)):
             yield _text_change(what, name, _pretty(old.get(name)), _pretty(new.get(name)))

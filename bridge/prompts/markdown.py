@@ -12,9 +12,11 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 JOINER = "\u2060"
 ELLIPSIS = "…"
+LONGEST_NAME = 100
 
 _ACTS_ANYWHERE = re.compile(
     r"""
@@ -116,6 +118,18 @@ def shorten_middle(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 2
     return text[: most - 1 - tail] + ELLIPSIS + text[-tail:]
+
+
+def name_span(name: str) -> str:
+    """A name as inline code, its middle left out where it is long."""
+    return code_span(shorten_middle(name, LONGEST_NAME))
+
+
+def listed(items: Sequence[str], count: int, noun: str) -> str:
+    """``a, b and 3 others``, where ``count`` things are told of and ``items`` are named."""
+    rest = [f"{count - len(items):,} {noun}"] if count > len(items) else []
+    *first, last = [*items, *rest] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _harmless_prose(text: str) -> str:

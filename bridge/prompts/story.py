@@ -1,7 +1,8 @@
 """What a proposal tells its reviewer, as values: the title, the body and the commit message are
 written from a ``Story`` and from nothing else.
 
-Pure. Every string in here may come from a stranger; who writes it out makes it harmless.
+Pure. But for ``merging`` and links, every string in here may come from a stranger; who writes it
+out makes it harmless.
 """
 
 from __future__ import annotations
@@ -92,4 +93,4 @@ class Story:
     changes: tuple[Change, ...]
     editors: tuple[Editor, ...] = ()  # the first is the author
     request: ApprovalRequest | None = None
-    merging: str = ""  # a sentence: what merging does
+    merging: str = ""  # a sentence, in Markdown of ours: what merging does

@@ -54,11 +54,15 @@ def test_settings_are_rows() -> None:
     )
 
 
-def test_variables_that_come_and_go_are_one_row() -> None:
+def test_variables_that_come_and_go_are_rows() -> None:
     before = chat(("user", "{question} {tone}"))
     after = chat(("user", "{question} {language}"))
 
-    assert Row("variables", ("tone",), ("language",)) in difference(before, after).rows
+    assert difference(before, after).rows == (
+        Row("variables removed", ("tone",), ()),
+        Row("variables added", (), ("language",)),
+    )
+    assert difference(None, after).rows == (Row("variables", (), ("language", "question")),)
 
 
 def test_a_rename_is_a_row_and_provenance_is_none() -> None:
@@ -124,7 +128,7 @@ def test_a_tool_that_changes_is_shown_by_name() -> None:
     after = chat(tools=[tool("search", "new"), tool("call", "x")])
 
     found = difference(before, after)
-    assert found.rows == (Row("tools", ("mail",), ("call",)),)
+    assert found.rows == (Row("tools removed", ("mail",), ()), Row("tools added", (), ("call",)))
     assert titles(found) == [
         ("Tool", "search", "changed"),
         ("Tool", "mail", "removed"),
@@ -190,6 +194,12 @@ def test_other_metadata_and_fields_are_not_forgotten() -> None:
         "provider_id",
         "other",
     }
+
+
+def test_a_line_feed_at_the_end_shows_only_where_it_differs() -> None:
+    assert diff_lines(None, "a\n") == ("+a",)
+    assert diff_lines("a\n", "b\n") == ("-a", "+b")
+    assert diff_lines("a", "a\n") == (" a", "+")
 
 
 def test_left_out_lines_are_announced() -> None:

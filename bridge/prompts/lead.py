@@ -1,0 +1,125 @@
+"""The first sentences of a pull request's body: who did what and why, and what to be careful
+about. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bridge.prompts.markdown import listed, name_span, plain, shorten
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.story import ApprovalRequest, Change, Editor, Story
+
+_LONGEST_QUOTE = 300
+
+
+def summary(story: Story) -> str:
+    """One sentence: who did what and, in their own words, why."""
+    if len(story.changes) != 1:
+        count = f"{len(story.changes):,} prompts of mapping {name_span(story.mapping)}"
+        by = f" Edited by {_people(story.editors)}." if story.editors else ""
+        return f"Brings {count} in step with PromptLayer.{by}"
+    change = story.changes[0]
+    if change.after is None:
+        return _removal(change, story.editors)
+    if story.request:
+        proposed = f"{spelled_version(change)} of {name_span(change.prompt.name)}"
+        return _ended(f"Proposes {proposed} for {_label(change)}", quote(change))
+    return _ended(_deed(change, story.editors), quote(change))
+
+
+def _removal(change: Change, editors: Sequence[Editor]) -> str:
+    why = f": {plain(shorten(change.reason, _LONGEST_QUOTE))}" if change.reason else ""
+    tracked = "" if change.label == LATEST else f" ({name_span(change.label)})"
+    by = f" By {_people(editors)}." if editors else ""
+    return f"Removes the file of {name_span(change.prompt.name)}{tracked}{why}.{by}"
+
+
+def _deed(change: Change, editors: Sequence[Editor]) -> str:
+    name, version = name_span(change.prompt.name), spelled_version(change)
+    who = _people(editors)
+    if change.renamed_from is not None:
+        old = name_span(change.renamed_from)
+        return _told_of(who, f"renamed {old} to {name}", f"{old} was renamed to {name}")
+    if change.label != LATEST:
+        verb = "put" if change.before is None else "moved"
+        where = f"{'on' if change.before is None else 'to'} {version} of {name}"
+        label = _label(change)
+        return _told_of(who, f"{verb} {label} {where}", f"{label} was {verb} {where}")
+    if change.before is None and change.prompt.version == 1:
+        return _told_of(who, f"created {name}", f"{name} was created")
+    return _told_of(who, f"saved {version} of {name}", f"{version} of {name} was saved")
+
+
+def _told_of(who: str, active: str, passive: str) -> str:
+    sentence = f"{who} {active}" if who else passive[0].upper() + passive[1:]
+    return f"{sentence} in PromptLayer"
+
+
+def _ended(sentence: str, why: str) -> str:
+    return f"{sentence}: {why}" if why else f"{sentence}."
+
+
+def _people(editors: Sequence[Editor]) -> str:
+    names = [f"**{plain(shorten(editor.name, 60)) or 'somebody'}**" for editor in editors]
+    return listed(names[:3], len(names), "others")
+
+
+def _label(change: Change) -> str:
+    return "the newest version" if change.label == LATEST else f"label {name_span(change.label)}"
+
+
+def quote(change: Change) -> str:
+    """What the editor wrote about the version; empty where nothing."""
+    message = change.after.commit_message if change.after else None
+    words = plain(shorten((message or "").strip(), _LONGEST_QUOTE))
+    return f"“{words}”" if words else ""
+
+
+def spelled_version(change: Change) -> str:
+    """``version 9``."""
+    number = change.prompt.version
+    return f"version {number}" if number else "a new version"
+
+
+def cautions(story: Story) -> Iterator[str]:
+    """Banners, only where there is something to be careful about."""
+    if story.request:
+        yield _request(story.request, story)
+    yield from _overwrites(story)
+
+
+def _request(request: ApprovalRequest, story: Story) -> str:
+    who = plain(shorten(request.by, 60)) if request.by else "Somebody"
+    day = plain(shorten(request.at.partition("T")[0], 20))
+    label = name_span(request.label)
+    if request.change == "deletion":
+        return _banner(
+            "Waiting for approval in PromptLayer.",
+            f"{who} asked on {day} to delete label {label}. "
+            "This draft becomes ready for review upon approval.",
+        )
+    newest = "the newest is shown"
+    if len(story.changes) == 1 and story.changes[0].prompt.version:
+        newest = f"the newest, {story.changes[0].prompt.version}, is shown"
+    return _banner(
+        "Waiting for approval in PromptLayer.",
+        f"{who} asked on {day} to move label {label}. PromptLayer does not say to which version: "
+        f"{newest}. Upon approval this draft shows what was approved and becomes ready for review.",
+    )
+
+
+def _overwrites(story: Story) -> Iterator[str]:
+    count = sum(change.overwrites for change in story.changes)
+    if count:
+        many = len(story.changes) > 1
+        files = f"{count:,} of these files" if many else "This file"
+        were = "were" if count > 1 else "was"
+        yield _banner(
+            f"{files} {were} edited in the repository too.",
+            "Merging replaces those edits with what PromptLayer holds: "
+            "look for anything worth keeping in the file's diff first.",
+        )
+
+
+def _banner(headline: str, words: str) -> str:
+    return f"> **{headline}** {words}"
