@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bridge.errors import PromptFileError
 from bridge.prompts.document import aligned, document_of, file_of
-from bridge.prompts.prompt import JsonObject, PromptFile
+from bridge.prompts.prompt import PromptFile
 from bridge.prompts.schema import SCHEMA_URL, misfits
 from bridge.prompts.source import Format, mistake, read
 from bridge.prompts.yaml_text import dump
@@ -25,18 +25,20 @@ def render(file: PromptFile, format: Format = "yaml", existing: str | None = Non
     """The file's text, ending in a newline. ``existing`` is what the repository holds now: the
     comments, key order and quoting an engineer gave it survive, and only what changed changes.
     Raises PromptFileError for a prompt that no file can hold (lone surrogates, endless nesting)."""
-    former = _readable(existing, format)
-    if former is None or existing is None:
-        return _fresh(file, format)
-    if means_same(former, file):
-        return existing
-    ordered = _in_order_of(file, former)
-    fresh = _fresh(ordered, format)
-    if format == "json" or existing == _fresh(former, format):
-        return fresh
-    touched = updated(existing, document_of(former), document_of(ordered))
-    survivor = _readable(touched, format)
-    return touched if touched and survivor and means_same(survivor, file) else fresh
+    try:
+        text = _rendered(file, format, existing)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptFileError(
+            f"The prompt {file.prompt.name!r} holds half a character (a lone surrogate) that no "
+            "file can hold: replace it in PromptLayer."
+        ) from error
+    except RecursionError as error:
+        raise PromptFileError(
+            f"The prompt {file.prompt.name!r} is nested too deeply for a file: make it simpler in "
+            "PromptLayer."
+        ) from error
+    return text
 
 
 def parse(text: str | bytes, *, path: str, format: Format = "yaml") -> PromptFile:
@@ -77,24 +79,23 @@ def _in_order_of(file: PromptFile, former: PromptFile) -> PromptFile:
     return replace(file, prompt=prompt)
 
 
+def _rendered(file: PromptFile, format: Format, existing: str | None) -> str:
+    former = _readable(existing, format)
+    if former is None or existing is None:
+        return _fresh(file, format)
+    if means_same(former, file):
+        return existing
+    ordered = _in_order_of(file, former)
+    fresh = _fresh(ordered, format)
+    if format == "json" or existing == _fresh(former, format):
+        return fresh
+    touched = updated(existing, document_of(former), document_of(ordered))
+    survivor = _readable(touched, format)
+    return touched if touched and survivor and means_same(survivor, file) else fresh
+
+
 def _fresh(file: PromptFile, format: Format) -> str:
-    try:
-        text = _text(document_of(file), format)
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PromptFileError(
-            f"The prompt {file.prompt.name!r} holds half a character (a lone surrogate) that no "
-            "file can hold: replace it in PromptLayer."
-        ) from error
-    except RecursionError as error:
-        raise PromptFileError(
-            f"The prompt {file.prompt.name!r} is nested too deeply for a file: make it simpler in "
-            "PromptLayer."
-        ) from error
-    return text
-
-
-def _text(document: JsonObject, format: Format) -> str:
+    document = document_of(file)
     if format == "json":
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return _FIRST_LINE + dump(document, _ON_ONE_LINE)

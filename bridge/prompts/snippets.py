@@ -42,8 +42,13 @@ def _reference(name: str, pin: str | None, value: str | None) -> SnippetReferenc
 
 
 def _texts(json: Json) -> Iterator[str]:
-    if isinstance(json, str):
-        yield json
-    elif isinstance(json, list | dict):
-        for item in json.values() if isinstance(json, dict) else json:
-            yield from _texts(item)
+    """Every text in a JSON value, in order. Not recursive: the platform's nesting has no limit."""
+    waiting = [json]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            waiting.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            waiting.extend(reversed(value))

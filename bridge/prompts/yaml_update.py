@@ -22,6 +22,17 @@ from bridge.prompts.yaml_text import is_literal, is_plain
 # (mapping, sequence, offset): how far engineers indent, the bridge's own way first.
 _INDENTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
 
+# What ruamel runs into in rare corners of YAML: the file is written afresh.
+_BEYOND_THE_ROUND_TRIP = (
+    YAMLError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+    RecursionError,
+)
+
 
 def updated(text: str, former: JsonObject, wanted: JsonObject) -> str | None:
     """``text``, which means ``former``, changed to mean ``wanted`` with as few lines as it takes.
@@ -31,8 +42,8 @@ def updated(text: str, former: JsonObject, wanted: JsonObject) -> str | None:
         tree = yaml.load(text)
         _merge_mapping(tree, former, wanted)
         return _dumped(yaml, tree)
-    except (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError):
-        return None  # a corner of YAML the round trip cannot hold: written afresh instead
+    except _BEYOND_THE_ROUND_TRIP:
+        return None
 
 
 def _round_trip(text: str) -> YAML:

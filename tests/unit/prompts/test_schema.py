@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+import jsonschema
+
+from bridge.prompts.canonical import canonical_metadata, canonical_template
+from bridge.prompts.document import document_of
+from bridge.prompts.prompt import JsonObject, Prompt, PromptFile
+from bridge.prompts.schema import SCHEMA_URL, prompt_schema
+
+from .strategies import metadata, template
+
+SCHEMA_FILE = Path(__file__).parents[3] / "prompts-schema/prompt.v1.json"
+
+
+def test_the_schema_in_the_repository_is_the_one_of_the_models() -> None:
+    dumped = json.dumps(prompt_schema(), indent=2, ensure_ascii=False) + "\n"
+
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == dumped
+
+
+def test_the_schema_is_one_and_says_where_it_lives() -> None:
+    jsonschema.Draft202012Validator.check_schema(prompt_schema())
+
+    assert prompt_schema()["$id"] == SCHEMA_URL
+    assert SCHEMA_URL.endswith("/prompts-schema/prompt.v1.json")
+
+
+def test_every_key_and_every_model_is_described_for_editors() -> None:
+    schema = prompt_schema()
+
+    assert all(definition["description"] for definition in schema["$defs"].values())
+    undescribed = [
+        key
+        for key in schema["properties"]
+        if '"description"' not in json.dumps(schema["properties"][key])
+    ]
+    assert set(undescribed) <= {"model"}  # described where it is defined
+
+
+def test_every_rendered_document_fits_the_schema() -> None:
+    validator = jsonschema.Draft202012Validator(prompt_schema())
+    random = Random(3)
+    for _ in range(150):
+        prompt = Prompt(
+            "p", canonical_template(template(random)), canonical_metadata(metadata(random))
+        )
+        document = document_of(PromptFile(prompt, "prod"))
+        assert list(validator.iter_errors(document)) == []
+
+
+def test_the_schema_refuses_what_the_models_refuse() -> None:
+    validator = jsonschema.Draft202012Validator(prompt_schema())
+    good: JsonObject = {"kind": "prompt/v1", "name": "a", "label": "prod", "messages": []}
+    bad: list[JsonObject] = [
+        {"zzz": 1},
+        {"kind": "x"},
+        {"messages": [{"role": "usr"}]},
+        {"content": 5},
+        {"name": ""},
+    ]
+
+    assert validator.is_valid(good)
+    assert [change for change in bad if validator.is_valid(good | change)] == []
+
+
+def test_unknown_keys_are_welcome_inside_and_refused_outside() -> None:
+    schema = prompt_schema()
+
+    assert schema["additionalProperties"] is False
+    assert all(definition["additionalProperties"] for definition in schema["$defs"].values())
