@@ -5,15 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -26,62 +19,12 @@ from bridge.errors import ConfigError
 from bridge.promptlayer.events import digest
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.receive import BODY_LIMIT
 from tests.integration.engine.deliveries import NOON, payload_of, version_created
-from tests.integration.web import front_door
+from tests.integration.web.knocking import OLD_SECRET, SECRET, FrontDoor
 from tests.standins.serving import serve
 
-SECRET, OLD_SECRET = "whsec_new_Zx81", "whsec_old_Kp47"
 PROJECT = Path(__file__).resolve().parents[3]
 EVENTS = PROJECT.parent / "shared" / "promptlayer" / "events"
-DEADLINE = 20.0  # seconds, for what should happen at once
-
-
-@dataclass(frozen=True)
-class FrontDoor:
-    """A running front door, its inbox, and how PromptLayer would knock."""
-
-    url: str
-    database: Database
-    inbox: Inbox
-    client: httpx.Client
-
-    def post(self, body: bytes, signature: str | None, **headers: str) -> httpx.Response:
-        signed = {} if signature is None else {HEADER: signature}
-        return self.client.post(self.url + WEBHOOK_PATH, content=body, headers=headers | signed)
-
-    def deliver(self, payload: Any, secret: str = SECRET) -> httpx.Response:
-        return self.post(json.dumps(payload).encode(), sign(payload, secret))
-
-    def deliver_raw(self, body: bytes) -> httpx.Response:
-        """Signed as it is, whatever it is."""
-        return self.post(body, signed_raw(body))
-
-
-def signed_raw(body: bytes, secret: str = SECRET) -> str:
-    import hashlib
-    import hmac
-
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('door')}/bridge.sqlite")
-    inbox = Inbox(database, lambda: NOON)
-    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET, OLD_SECRET)), inbox)
-    with serve(app) as url, httpx.Client(timeout=DEADLINE) as client:
-        yield FrontDoor(url, database, inbox, client)
-    inbox.close()
-    database.close()
-
-
-@pytest.fixture
-def door(running: FrontDoor) -> FrontDoor:
-    """The front door with an empty inbox behind it."""
-    with running.database.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM deliveries")
-    return running
 
 
 # Let in
@@ -222,15 +165,19 @@ def test_no_signed_body_makes_the_server_fail(running: FrontDoor, body: bytes) -
     assert running.deliver_raw(body).status_code in (202, 400)
 
 
-@settings(max_examples=50, deadline=None)
-@given(
-    body=st.binary(), signature=st.binary(max_size=80).filter(lambda it: not {*it} & {*b"\r\n\0"})
+# What a client can put into a header at all.
+HEADER_VALUES = st.text(
+    st.characters(min_codepoint=0x21, max_codepoint=0xFF, categories=("L", "N", "P"))
 )
-def test_no_unsigned_body_gets_in(running: FrontDoor, body: bytes, signature: bytes) -> None:
-    headers = [(HEADER.encode(), signature.strip())]
+
+
+@settings(max_examples=50, deadline=None)
+@given(body=st.binary(), signature=HEADER_VALUES)
+def test_no_unsigned_body_gets_in(running: FrontDoor, body: bytes, signature: str) -> None:
+    headers = [(HEADER.encode(), signature.encode("latin-1"))]
     answer = running.client.post(running.url + WEBHOOK_PATH, content=body, headers=headers)
 
-    assert answer.status_code in (400, 401)  # 400: the server's own, for a header that is none
+    assert answer.status_code == 401
 
 
 def test_no_answer_and_no_log_line_holds_a_secret(
@@ -295,126 +242,3 @@ def test_without_a_secret_there_is_no_front_door(
 ) -> None:
     with pytest.raises(ConfigError, match="webhook_secret"):
         create_app(WebSettings(clock=lambda: NOON, secrets=secrets), running.inbox)
-
-
-# Too large
-
-
-def connect(url: str) -> socket.socket:
-    address = httpx.URL(url)
-    assert address.port is not None
-    return socket.create_connection((address.host, address.port), timeout=DEADLINE)
-
-
-def head(*headers: str) -> bytes:
-    lines = [f"POST {WEBHOOK_PATH} HTTP/1.1", "Host: bridge", f"{HEADER}: {'0' * 64}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def read_to_the_end(connection: socket.socket) -> bytes:
-    answer = b""
-    while more := connection.recv(65536):
-        answer += more
-    return answer
-
-
-def test_a_body_of_exactly_the_limit_is_read(door: FrontDoor) -> None:
-    assert door.deliver_raw(b" " * BODY_LIMIT).status_code == 400
-    assert door.deliver_raw(b" " * (BODY_LIMIT + 1)).status_code == 413
-
-
-def test_an_announced_body_over_the_limit_is_refused_unread(door: FrontDoor) -> None:
-    with connect(door.url) as connection:
-        connection.sendall(head(f"Content-Length: {BODY_LIMIT + 1}"))  # and not a byte of it
-
-        answer = read_to_the_end(connection)
-
-    assert answer.startswith(b"HTTP/1.1 413")
-
-
-def test_a_chunked_body_is_not_read_beyond_the_limit(door: FrontDoor) -> None:
-    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    with connect(door.url) as connection:
-        connection.sendall(head("Transfer-Encoding: chunked"))
-        for _ in range(BODY_LIMIT // 0x10000):
-            connection.sendall(chunk)
-        connection.sendall(b"1\r\n \r\n")  # one byte too many, and no end in sight
-
-        answer = read_to_the_end(connection)
-
-    assert answer.startswith(b"HTTP/1.1 413")
-
-
-def test_a_client_that_hangs_up_half_way_leaves_nothing(door: FrontDoor) -> None:
-    with connect(door.url) as connection:
-        connection.sendall(head("Content-Length: 1000") + b"half")
-
-    assert door.deliver(version_created()).status_code == 202
-    assert len(door.inbox.recent(10)) == 1
-
-
-# When it cannot be stored
-
-
-def test_what_cannot_be_stored_is_postponed_and_not_acknowledged(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    inbox = Inbox(database, lambda: NOON)
-    with database.transaction() as connection:
-        connection.exec_driver_sql("ALTER TABLE deliveries RENAME TO elsewhere")
-    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET,)), inbox)
-
-    with serve(app) as url, httpx.Client() as client:
-        answer = FrontDoor(url, database, inbox, client).deliver(version_created())
-
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    assert str(tmp_path) not in answer.text
-    inbox.close()
-    database.close()
-
-
-def test_health_is_told(door: FrontDoor) -> None:
-    assert door.client.get(door.url + "/healthz").json() == {"status": "ok"}
-
-
-# Killed
-
-
-@pytest.mark.kill
-def test_a_server_killed_after_the_202s_has_lost_none_of_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", front_door.__name__, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        acknowledged = deliver_until(url, enough=100, then=server.kill)
-
-    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    inbox = Inbox(database, lambda: NOON)
-    stored = {each.id for each in inbox.recent(10_000)}
-    inbox.close()
-    database.close()
-    assert len(acknowledged) >= 100
-    assert acknowledged <= stored
-
-
-def deliver_until(url: str, enough: int, then: Callable[[], None]) -> set[str]:
-    """Deliver from eight sides at once; after ``enough`` acknowledgements, in full swing, do
-    ``then``. Returns the deliveries that were acknowledged."""
-    acknowledged: set[str] = set()
-
-    def deliver_every_eighth(first: int) -> None:
-        with httpx.Client(timeout=DEADLINE) as client:
-            for number in range(first, 10_000, 8):
-                payload = version_created(number + 1)
-                signed = {HEADER: sign(payload, front_door.SECRET)}
-                try:
-                    answer = client.post(url + WEBHOOK_PATH, json=payload, headers=signed)
-                except httpx.TransportError:
-                    return  # killed
-                acknowledged.add(answer.json()["delivery"])
-                if len(acknowledged) == enough:
-                    then()
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(deliver_every_eighth, range(8)))
-    return acknowledged

@@ -1,0 +1,44 @@
+"""Knocking at a front door the way PromptLayer does."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Inbox
+from bridge.promptlayer.signature import HEADER, sign
+from bridge.web.app import WEBHOOK_PATH
+
+SECRET, OLD_SECRET = "whsec_new_Zx81", "whsec_old_Kp47"
+DEADLINE = 20.0  # seconds, for what should happen at once
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    """A running front door, its inbox, and how PromptLayer would knock."""
+
+    url: str
+    database: Database
+    inbox: Inbox
+    client: httpx.Client
+
+    def post(self, body: bytes, signature: str | None, **headers: str) -> httpx.Response:
+        signed = {} if signature is None else {HEADER: signature}
+        return self.client.post(self.url + WEBHOOK_PATH, content=body, headers=headers | signed)
+
+    def deliver(self, payload: Any, secret: str = SECRET) -> httpx.Response:
+        return self.post(json.dumps(payload).encode(), sign(payload, secret))
+
+    def deliver_raw(self, body: bytes) -> httpx.Response:
+        """Signed as it is, whatever it is."""
+        return self.post(body, signed_raw(body))
+
+
+def signed_raw(body: bytes, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
