@@ -10,10 +10,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
-from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -180,8 +179,8 @@ class RegistryPage:
 
     def _act_as(self, _: Request, form: Form) -> Response:
         answer = _to("/")
-        whom = formataddr((form.get("name", ""), form.get("email", "")), charset="utf-8")
-        answer.set_cookie(_ACTOR, quote(whom), httponly=True, samesite="strict")
+        whom = urlencode({"name": form.get("name", ""), "email": form.get("email", "")})
+        answer.set_cookie(_ACTOR, whom, httponly=True, samesite="strict")
         return answer
 
     def _save(self, entry: Entry, form: Form, actor: User) -> None:
@@ -232,8 +231,8 @@ class RegistryPage:
 
 
 def _actor(request: Request) -> User:
-    name, email = parseaddr(unquote(request.cookies.get(_ACTOR, "")))
-    return User(ADA.id, name or None, email) if email else ADA
+    whom = dict(parse_qsl(request.cookies.get(_ACTOR, "")))
+    return User(ADA.id, whom.get("name"), whom["email"]) if "email" in whom else ADA
 
 
 def _number(text: str) -> int:

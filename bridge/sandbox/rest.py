@@ -208,10 +208,11 @@ class FolderRest:
     def entities(self, request: Request, _: JsonObject) -> Response:
         """Prompts and snippets only; the folder's own, or with ``flatten`` all below it."""
         registry, folder_id = self._registry, number(request, "folder_id")
+        detailed = flag(request, "include_metadata")
         registry.folders.check(folder_id)
         with registry.lock:
             found = [
-                self._entity(entry)
+                self._entity(entry) | (self._metadata(entry) if detailed else {})
                 for entry in registry.entries.values()
                 if not entry.deleted and self._shown(entry, folder_id, flag(request, "flatten"))
             ]
@@ -232,12 +233,12 @@ class FolderRest:
             "updated_at": entry.updated_at.isoformat(),
             "folder_id": entry.folder_id,
             "path": self._registry.folders.path(entry.folder_id),
-            "metadata": {
-                "type": entry.latest.template["type"],
-                "latest_version_number": entry.latest.number,
-            },
             "external_ids": external_ids(entry),
         }
+
+    def _metadata(self, entry: Entry) -> JsonObject:
+        kind, number = entry.latest.template["type"], entry.latest.number
+        return {"metadata": {"type": kind, "latest_version_number": number}}
 
     def move(self, _: Request, body: JsonObject) -> Response:
         with self._registry.lock:
