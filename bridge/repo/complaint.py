@@ -54,7 +54,7 @@ _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
     (
         r"unable to access|could ?n[o']t (resolve|connect)|connection|early eof|hung up|disconnect"
         r"|rpc failed|returned error: 5\d\d|timed out|empty reply|ssl|certificate|the remote end"
-        r"|expected .*packet|bad line length|unexpected",
+        r"|expected .*packet|bad line length|unexpected|not valid: is this a git",
         Unavailable,
         "{url} could not be reached with git ({words}). It is tried again later.",
     ),

@@ -56,12 +56,15 @@ class Mirror:
             )
 
     def _look(self, remote: GitRemote, base: str, prefix: str, held: int) -> Snapshot:
-        tips = self._tips(remote, base, prefix)
         try:
-            self._take(remote, tips, prefix, held)
+            return self._seen(remote, base, prefix, held)
         except Broken:
             self._store.remake()
-            self._take(remote, tips, prefix, held)
+            return self._seen(remote, base, prefix, held)
+
+    def _seen(self, remote: GitRemote, base: str, prefix: str, held: int) -> Snapshot:
+        tips = self._tips(remote, base, prefix)
+        self._take(remote, tips, prefix, held)
         branches = {name: tip for name, tip in tips.items() if name.startswith(prefix)}
         return Snapshot(base, tips[base], branches, remote, self._store)
 

@@ -24,7 +24,7 @@ PROMISED = (
 )
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
-_UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "objects/pack/tmp_*", "gc.pid")
+_UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "gc.pid")
 
 
 class Broken(Unavailable):

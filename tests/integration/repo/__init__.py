@@ -1,0 +1,1 @@
+"""Git for real: bare repositories on this disk and behind HTTP."""
