@@ -117,16 +117,22 @@ class PromptLayer:
         return {label.release_label: label.prompt_version_number for label in labels}
 
     def prompts(
-        self, *, label: str | None = None, name: str | None = None
+        self,
+        *,
+        label: str | None = None,
+        name: str | None = None,
+        is_snippet: bool | None = None,
     ) -> Iterator[ListedPrompt]:
         """Every active prompt once, oldest first, page by page while it is read; with ``label``
-        only those that carry it, in that version; with ``name`` those whose name contains it.
+        only those that carry it, in that version; with ``name`` those whose name contains it;
+        with ``is_snippet`` only snippets, or only others.
 
         In a workspace that changes meanwhile one may be missing: ask ``prompt`` before believing
         that it is gone.
         """
         seen: set[int] = set()
-        for page in self._pages({"label": label, "name": name}):
+        kind = None if is_snippet is None else str(is_snippet).lower()
+        for page in self._pages({"label": label, "name": name, "is_snippet": kind}):
             for item in page.items:
                 if item.id not in seen:
                     seen.add(item.id)
@@ -213,7 +219,7 @@ class PromptLayer:
         if status == 401:
             raise Unauthorized(f"PromptLayer key refused. {told} Set a valid API key.")
         if status == 403:
-            raise Forbidden(f"The PromptLayer key may not do this. {told}")
+            raise Forbidden(f"PromptLayer key lacks a permission. {told}")
         if status == 404 and _is_from_api(response):
             raise NotFound(told)
         if status == 429:

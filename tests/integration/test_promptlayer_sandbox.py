@@ -26,6 +26,7 @@ from bridge.sandbox.entries import chat, completion, model
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
+from tests.integration.changing_app import ChangingApp
 from tests.integration.promptlayer_schemas import check_answer
 from tests.standins.serving import serve
 from tests.unit.promptlayer.recorded import fact
@@ -41,10 +42,18 @@ def registry() -> Registry:
     return Registry(workspace_id=42, clock=lambda: datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC))
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[ChangingApp, str]]:
+    changing = ChangingApp()
+    with serve(changing) as url:
+        yield changing, url
+
+
 @pytest.fixture
-def url(registry: Registry) -> Iterator[str]:
-    with serve(promptlayer_app(registry, api_key=KEY)) as url:
-        yield url
+def url(served: tuple[ChangingApp, str], registry: Registry) -> str:
+    changing, url = served
+    changing.app = promptlayer_app(registry, api_key=KEY)
+    return url
 
 
 @pytest.fixture
