@@ -82,9 +82,10 @@ class Kept:
             if base is None or base.path != path or before is None:
                 return None  # gone from the base too, or one half of a move
             change = Change(path, None, target.label, before, None, reason="proposed before")
-            return Edit(change, None)
+            return Edit(change, None, base.text)
         after = base_file(path, text, self.base.site).prompt
         if after is None:
             return None
         old_path = base.path if base and base.path != path else None
-        return Edit(Change(path, old_path, target.label, before, after), text)
+        change = Change(path, old_path, target.label, before, after)
+        return Edit(change, text, base.text if base else None)

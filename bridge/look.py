@@ -234,7 +234,7 @@ class _Eye:
             used_by=self._used_by(held.prompt) if asking else (),
             overwrites=comparison.standing is Standing.BOTH_MOVED,
         )
-        return Edit(change, text)
+        return Edit(change, text, base.text if base else None)
 
     def _used_by(self, prompt: Prompt) -> tuple[str, ...]:
         """Only a completion template can be a snippet."""
@@ -289,4 +289,4 @@ def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
             f" ({problem}). Remove the file by hand if it is not needed."
         )
     change = Change(base.path, None, target.label, base.prompt, None, reason=held.absent)
-    return Edit(change, None)
+    return Edit(change, None, base.text)

@@ -196,6 +196,14 @@ class Inbox:
             raise Rejected(f"Several deliveries start with {id_prefix!r}. Give more digits.")
         return found[0] if found else None
 
+    def several(self, ids: Collection[str]) -> list[Delivery]:
+        """The deliveries with these ids, in no particular order."""
+        return [
+            delivery
+            for some in _slices(sorted(ids))
+            for delivery in self._select(select(deliveries).where(deliveries.c.id.in_(some)))
+        ]
+
     def recent(
         self,
         limit: int,

@@ -332,11 +332,18 @@ class Ledger:
                 connection.execute(creations.insert().values(forge=forge, created_at=now))
             return wait
 
-    def standings(self, kinds: Sequence[OutcomeKind] | None = None) -> tuple[Standing, ...]:
-        """The last word on every proposal, by mapping and branch."""
-        query = select(proposals).order_by(proposals.c.mapping, proposals.c.branch)
-        if kinds is not None:
-            query = query.where(proposals.c.kind.in_(list(kinds)))
+    def standing(self, proposal: Proposal) -> Standing | None:
+        """The last word on a proposal."""
+        found = self._standings(*_of(proposals, proposal))
+        return found[0] if found else None
+
+    def stuck(self) -> tuple[Standing, ...]:
+        """The proposals that wait or are parked, by mapping and branch."""
+        return self._standings(proposals.c.kind.in_([OutcomeKind.WAITING, OutcomeKind.PARKED]))
+
+    def _standings(self, *conditions: ColumnElement[bool]) -> tuple[Standing, ...]:
+        query = select(proposals).where(*conditions)
+        query = query.order_by(proposals.c.mapping, proposals.c.branch)
         with self._database.reading() as connection:
             return tuple(
                 Standing(

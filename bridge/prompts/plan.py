@@ -18,6 +18,7 @@ class Edit:
 
     change: Change
     text: bytes | None  # None: the file goes
+    was: bytes | None = None  # what the base branch holds
 
     @property
     def contents(self) -> dict[str, bytes | None]:

@@ -1,0 +1,5 @@
+"""The command line: ``promptlayer-bridge``."""
+
+from bridge.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,153 @@
+"""Every command, and how a mistake is told: one clear message, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bridge.cli import checking, deliveries, planning, running, starting
+from bridge.errors import BridgeError
+
+CONFIG = Path("bridge.yaml")
+
+app = typer.Typer(
+    name="promptlayer-bridge",
+    help="Keeps PromptLayer and git in step: prompt edits become pull requests.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(deliveries.app, name="deliveries")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="BRIDGE_CONFIG", help="The mapping file.", show_default=True
+    ),
+]
+Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; default: all.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("promptlayer-bridge"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = CONFIG,
+) -> None:
+    """Write a commented bridge.yaml to start from."""
+    starting.init(path)
+
+
+@app.command()
+def check(
+    config: ConfigPath = CONFIG,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Only read the file, ask nobody.")
+    ] = False,
+) -> None:
+    """Validate bridge.yaml, and ask PromptLayer and each forge whether the credentials suffice."""
+    checking.check(config, offline=offline)
+
+
+@app.command()
+def serve(
+    config: ConfigPath = CONFIG,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8484,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Proposals worked on at once; 0: only take deliveries in."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="This process' name, stable over restarts.")
+    ] = None,
+) -> None:
+    """Take webhooks in and work on them, in one process."""
+    running.serve(config, host=host, port=port, workers=workers, name=name)
+
+
+@app.command()
+def work(
+    config: ConfigPath = CONFIG,
+    workers: Annotated[int | None, typer.Option(min=1, help="Proposals worked on at once.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="This process' name, stable over restarts.")
+    ] = None,
+) -> None:
+    """Work on deliveries that `serve --workers 0` takes in."""
+    running.work(config, workers=workers, name=name)
+
+
+@app.command()
+def sync(mappings: Mappings = None, config: ConfigPath = CONFIG) -> None:
+    """Bring everything in step; also the first import."""
+    planning.sync(config, mappings or [])
+
+
+@app.command()
+def plan(
+    mappings: Mappings = None,
+    config: ConfigPath = CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show each file's diff.")] = False,
+) -> None:
+    """Show what sync would do. Exits with 2 when something is out of step."""
+    planning.plan(config, mappings or [], as_json=as_json, diff=diff)
+
+
+@app.command()
+def schema(
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write the files into this folder instead.")
+    ] = None,
+) -> None:
+    """Print the JSON Schemas of the prompt file and of bridge.yaml."""
+    starting.schema(write)
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Run the loop unattended, then stop.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: one JSON object.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to keep it; default: .demo, made anew.")
+    ] = None,
+) -> None:
+    """The whole loop on this machine: PromptLayer stand-in, bridge and a local forge."""
+    starting.demo(once=once, as_json=as_json, folder=folder)
+
+
+def main() -> None:
+    """Run the command line; the exit status is 1 for a mistake that was told."""
+    try:
+        app()
+    except BridgeError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            str(error), style="red", markup=False
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

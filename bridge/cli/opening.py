@@ -1,0 +1,31 @@
+"""Open what a configuration names: database, PromptLayer, and the worker over both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bridge.config import Config
+from bridge.engine.database import Database
+from bridge.engine.worker import Worker
+from bridge.wiring import open_database, platform_of, worker_of
+
+
+@contextmanager
+def opened_database(config: Config) -> Iterator[Database]:
+    database = open_database(config)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened_worker(config: Config) -> Iterator[Worker]:
+    """Everything that is needed to look at proposals; closed at the end, deliveries stored."""
+    with opened_database(config) as database, platform_of(config) as platform:
+        worker = worker_of(config, database, platform)
+        try:
+            yield worker
+        finally:
+            worker.inbox.close()

@@ -1,0 +1,203 @@
+"""``plan`` and ``sync``: everything at once, shown or done."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.opening import opened_worker
+from bridge.config import Config, load
+from bridge.engine.sync import Done, synchronise
+from bridge.engine.worker import Worker
+from bridge.look import Look
+from bridge.prompts.occasion import Occasion
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.plan import Edit, Plan, Propose, Rest, Tidy, Withdraw
+from bridge.prompts.target import Target
+from bridge.reconcile import preview
+from bridge.scan import scan
+from bridge.site import Site
+
+OUT_OF_STEP = 2
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``plan``: a target that is out of step, and what ``sync`` would do."""
+
+    mapping: str
+    prompt: str
+    label: str
+    path: str
+    standing: str
+    action: str
+    pull_request: str | None = None
+    diff: str = ""
+
+
+def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
+    config = load(path)
+    with opened_worker(config) as worker:
+        sites = _chosen(config, worker, mappings)
+        rows = [row for site in sites for row in _rows(worker, site, diff=diff)]
+    if as_json:
+        typer.echo(json.dumps({"out_of_step": [asdict(row) for row in rows]}, indent=2))
+    else:
+        _show(rows, diff=diff)
+    if rows:
+        raise typer.Exit(OUT_OF_STEP)
+
+
+def _chosen(config: Config, worker: Worker, mappings: Sequence[str]) -> list[Site]:
+    names = [config.mapping(name).name for name in mappings]
+    return [worker.sites[name] for name in names or worker.sites]
+
+
+def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
+    found = scan(site, worker.index)
+    for target, reason in found.refusals:
+        yield _refused(target, reason)
+    grouped = [
+        (proposal, tuple(each.target for each in some))
+        for proposal, some in groupby(found.candidates, lambda each: each.proposal)
+    ]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        looks = pool.map(
+            lambda one: preview(site, worker.index, one[0], Occasion(one[1]), worker.clock()),
+            grouped,
+        )
+        for look, planned in looks:
+            yield from _rows_of(look, planned, diff=diff)
+
+
+def _refused(target: Target, reason: str) -> Row:
+    return Row(
+        target.mapping, str(target.prompt_id), target.label, "", "has no place", f"skip: {reason}"
+    )
+
+
+def _rows_of(look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
+    action, address = _action(planned)
+    standings = {
+        (seen.edit.change.path, seen.target.label): seen.comparison
+        for seen in look.seen
+        if seen.edit is not None
+    }
+    mapping = look.proposal.mapping
+    for target, reason in look.refusals:
+        yield _refused(target, reason)
+    for edit in look.edits:
+        change = edit.change
+        compared = standings.get((change.path, change.label))
+        yield Row(
+            mapping,
+            change.prompt.name,
+            change.label,
+            change.path,
+            f"{compared.standing}: {compared.reason}" if compared else "proposed before",
+            action,
+            address,
+            _diff(edit) if diff else "",
+        )
+    if not look.edits and not _at_rest(planned):
+        yield Row(
+            mapping, look.proposal.branch, "", "", look.situation.idle_reason, action, address
+        )
+
+
+def _diff(edit: Edit) -> str:
+    lines = difflib.unified_diff(
+        (edit.was or b"").decode("utf-8", "replace").splitlines(),
+        (edit.text or b"").decode("utf-8", "replace").splitlines(),
+        f"a/{edit.change.old_path or edit.change.path}" if edit.was is not None else "/dev/null",
+        f"b/{edit.change.path}" if edit.text is not None else "/dev/null",
+        lineterm="",
+    )
+    return "\n".join(lines)
+
+
+def _at_rest(planned: Plan) -> bool:
+    return isinstance(planned, Tidy) or (
+        isinstance(planned, Rest) and planned.kind is OutcomeKind.IN_STEP
+    )
+
+
+def _action(planned: Plan) -> tuple[str, str | None]:
+    if isinstance(planned, Propose):
+        if planned.pull_request is None:
+            return "open a pull request", None
+        return "bring the pull request up to date", planned.pull_request.url
+    if isinstance(planned, Withdraw):
+        return "withdraw the pull request", planned.pull_request.url
+    if isinstance(planned, Rest):
+        address = planned.pull_request.url if planned.pull_request else None
+        return f"nothing ({planned.kind}): {planned.reason}", address
+    return "delete the branch", None
+
+
+def _show(rows: Sequence[Row], *, diff: bool) -> None:
+    console = Console(highlight=False)
+    if not rows:
+        console.print("Everything is in step.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("mapping", "prompt", "label", "standing", "sync would"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
+        )
+    console.print(table)
+    for row in rows if diff else ():
+        console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
+
+
+def sync(path: Path, mappings: Sequence[str]) -> None:
+    config = load(path)
+    console = Console(highlight=False, soft_wrap=True)
+    with opened_worker(config) as worker:
+        names = [site.mapping.name for site in _chosen(config, worker, mappings)]
+        done = _with_progress(worker, names, Console(stderr=True))
+    for one in done:
+        if one.kind is not OutcomeKind.IN_STEP:
+            address = f" {one.pull_request}" if one.pull_request else ""
+            console.print(f"{one.kind}: {one.what}: {one.reason}{address}", markup=False)
+    console.print(_summary(done), markup=False)
+    if any(one.kind in (OutcomeKind.PARKED, OutcomeKind.WAITING) for one in done):
+        raise typer.Exit(1)
+
+
+def _with_progress(worker: Worker, names: Iterable[str], console: Console) -> list[Done]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("comparing", total=None)
+
+        def tell(what: str, finished: int, total: int | None) -> None:
+            progress.update(task, description=what, completed=finished, total=total)
+
+        return synchronise(worker, list(names), tell)
+
+
+def _summary(done: Sequence[Done]) -> str:
+    counts: dict[str, int] = {}
+    for one in done:
+        counts[one.kind] = counts.get(one.kind, 0) + one.count
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing to do"

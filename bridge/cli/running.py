@@ -1,0 +1,112 @@
+"""``serve`` and ``work``: processes that stay."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from bridge.cli.opening import opened_worker
+from bridge.config import Config, load
+from bridge.engine.queues import Queues, Timing
+from bridge.engine.worker import Worker
+from bridge.errors import ConfigError
+from bridge.web.app import WebSettings, create_app
+from bridge.wiring import now, queue_database_url
+
+log = logging.getLogger("bridge")
+
+_GRACE = 2  # seconds for requests in flight at the end
+
+
+def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | None) -> None:
+    config = load(path)
+    _log_to_stderr()
+    with opened_worker(config) as worker:
+        settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
+        application = create_app(settings, worker.inbox)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        listening = _listen(host, port)
+        _until_told_otherwise()
+        with _queues(config, worker, workers, f"{name or socket.gethostname()} serve"):
+            log.info("listening on http://%s:%d", host, listening.getsockname()[1])
+            server.run(sockets=[listening])
+
+
+def work(path: Path, *, workers: int | None, name: str | None) -> None:
+    config = load(path)
+    _log_to_stderr()
+    with opened_worker(config) as worker:
+        stop = _until_told_otherwise()
+        with _queues(config, worker, workers, f"{name or socket.gethostname()} work"):
+            log.info("working")
+            stop.wait()
+
+
+@contextmanager
+def _queues(config: Config, worker: Worker, workers: int | None, executor: str) -> Iterator[None]:
+    count = config.workers if workers is None else workers
+    if count == 0:
+        yield
+        return
+    queues = Queues(
+        worker,
+        database=queue_database_url(config),
+        executor=executor,
+        workers=count,
+        timing=Timing(config.quiet, config.sweep),
+    )
+    queues.start()
+    try:
+        yield
+    finally:
+        log.info("finishing the steps in hand")
+        queues.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --host or --port."
+        ) from None
+    return listening
+
+
+def _until_told_otherwise() -> threading.Event:
+    """Set by SIGTERM and SIGINT, which thereby no longer end the process in the middle of a step.
+    The web server has handlers of its own while it runs and passes the signal on afterwards."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    return told
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("httpx", "httpcore", "uvicorn", "git", "github", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

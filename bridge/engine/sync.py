@@ -1,0 +1,74 @@
+"""Synchronise: scan some mappings and look at everything that differs, here and now.
+
+The looks go through the ledger as those of a running bridge do, so what is interrupted is taken
+up by the next start, and nobody counts pull requests twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from bridge.engine.ledger import Ask
+from bridge.engine.worker import Worker
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.target import Proposal
+from bridge.scan import scan
+
+Tell = Callable[[str, int, int | None], None]  # what is done, how much of it, out of how much
+
+_AT_ONCE = 8
+_PATIENCE = 120.0  # seconds: a longer pause is left to the running bridge
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one proposal, or of all prompts that were in step."""
+
+    what: str
+    kind: OutcomeKind
+    reason: str
+    pull_request: str | None = None
+    count: int = 1
+
+
+def synchronise(worker: Worker, mappings: Sequence[str], tell: Tell) -> list[Done]:
+    """Bring these mappings in step; raises what keeps a scan from being done."""
+    done: list[Done] = []
+    proposals: list[Proposal] = []
+    for number, name in enumerate(mappings):
+        tell(f"comparing {name}", number, len(mappings))
+        found = scan(worker.sites[name], worker.index)
+        worker.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
+        proposals += sorted({each.proposal for each in found.candidates})
+        done += [
+            Done(f"prompt {target.prompt_id} ({target.label})", OutcomeKind.PARKED, reason)
+            for target, reason in found.refusals
+        ]
+        if found.in_step:
+            done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
+    return done + _look_at_all(worker, proposals, tell)
+
+
+def _look_at_all(worker: Worker, proposals: Sequence[Proposal], tell: Tell) -> list[Done]:
+    done = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        jobs = [pool.submit(_look_at, worker, proposal) for proposal in proposals]
+        for finished, job in enumerate(as_completed(jobs), start=1):
+            done.append(job.result())
+            tell("bringing in step", finished, len(proposals))
+    return sorted(done, key=lambda one: one.what)
+
+
+def _look_at(worker: Worker, proposal: Proposal) -> Done:
+    waited = 0.0
+    while (pause := worker.look_at(proposal)) is not None and waited + pause <= _PATIENCE:
+        waited += pause
+        threading.Event().wait(pause)
+    standing = worker.ledger.standing(proposal)
+    what = f"{proposal.mapping} {proposal.branch}"
+    if standing is None:
+        return Done(what, OutcomeKind.IN_STEP, "somebody else looked at it")
+    return Done(what, standing.kind, standing.reason, standing.pull_request)
