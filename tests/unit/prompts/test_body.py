@@ -247,6 +247,14 @@ def test_no_story_breaks_out_of_its_body(told: Story, limit: int) -> None:
     assert_sound(body(told, limit, MEMORY), limit)
 
 
+@pytest.mark.parametrize("name", STORIES)
+def test_a_body_uses_its_limit_to_the_last_character(name: str) -> None:
+    whole = body(STORIES[name], LIMIT, MEMORY)
+
+    assert body(STORIES[name], len(whole), MEMORY) == whole
+    assert len(body(STORIES[name], len(whole) - 1, MEMORY)) < len(whole)
+
+
 def test_the_longest_text_is_shortened_first() -> None:
     long, short = "\n".join(f"long {n}" for n in range(5_000)), "short one"
     told = story(change(None, prompt(1, ("system", long), ("user", short))))
@@ -269,7 +277,7 @@ def test_a_single_endless_line_is_cut() -> None:
 def test_ten_thousand_prompts_are_a_short_table() -> None:
     told = story(*[change(OLD, NEW)] * 10_000)
 
-    text = body(told, LIMIT, MEMORY)
+    text = body(told, 10**7, MEMORY)
     assert "Brings 10,000 prompts" in text
     assert "| and 9,900 more | | | |" in text
     assert "<details>" not in text

@@ -124,6 +124,11 @@ def test_a_cell_stays_in_its_column(one: str, other: str) -> None:
     assert cells[0][0].content.replace(JOINER, "") == (markdown.one_line(one) or '""')
 
 
+def test_a_bar_in_a_cell_is_escaped_whatever_stands_before_it() -> None:
+    assert markdown.cell("a|b") == "`a\\|b`"
+    assert markdown.cell("a\\|b") == f"`a\\{JOINER}\\|b`"
+
+
 @settings(max_examples=400, deadline=None)
 @given(hostile)
 def test_nothing_leaves_its_fence(text: str) -> None:
