@@ -33,6 +33,7 @@ class RecordedRequest:
     path: str
     query: str
     headers: Headers
+    client: tuple[str, int]  # address and port at the other end of the connection
     body: bytearray = field(default_factory=bytearray)  # grows while the request is read
 
     @property
@@ -94,6 +95,7 @@ class WithFaults:
             scope["path"],
             scope["query_string"].decode(),
             Headers(raw=list(scope["headers"])),
+            scope["client"],
         )
         self.faults.requests.append(request)
         receive = _recording(receive, request)

@@ -112,7 +112,7 @@ def test_no_token_is_ever_told(
     for auth in (Token(standin.token()), App(APP, private_key()[0])):
         forge = connected(standin, auth, clock)
         told = [repr(auth), repr(forge), repr(forge.git_remote()), forge.git_remote().url]
-        with caplog.at_level(logging.DEBUG):
+        with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="github"):
             for code in (401, 403, 404, 422, 500):
                 standin.faults.add("GET /api/v3/repos/acme/support-bot", status(code, b"{}"))
                 with pytest.raises(BridgeError) as refused:
