@@ -125,12 +125,9 @@ def _equal(one: Json, other: Json) -> bool:
 
 
 def _scalar_like(node: Any, text: str) -> Any:
-    """``text`` in the style that stands there, with the comment that hangs on it."""
+    """``text`` in the quotes that stand there, if any; as a literal block where it has lines."""
     quoted = isinstance(node, DoubleQuotedScalarString | SingleQuotedScalarString)
-    fresh = type(node)(text) if quoted and not is_literal(text) else _node(text)
-    if getattr(node, "comment", None) is not None and isinstance(fresh, LiteralScalarString):
-        fresh.comment = node.comment  # type: ignore[attr-defined]
-    return fresh
+    return type(node)(text) if quoted and not is_literal(text) else _node(text)
 
 
 def _node(value: Json) -> Any:

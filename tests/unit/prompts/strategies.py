@@ -77,8 +77,9 @@ def part(random: Random) -> JsonObject:
     if random.random() < 0.6:
         return {"type": "text", "text": text(random)}
     kind = random.choice(PART_TYPES)
-    made: JsonObject = {"id": None, "type": kind}
-    return made | ({"text": text(random)} if kind == "text" else {kind: json_value(random, 2)})
+    made: JsonObject = {"type": kind} if random.random() < 0.5 else {"id": None, "type": kind}
+    textual = kind == "text" or random.random() < 0.2
+    return made | ({"text": text(random)} if textual else {kind: json_value(random, 2)})
 
 
 def tool(random: Random) -> JsonObject:

@@ -68,6 +68,12 @@ def test_the_defaults_of_a_function_mean_nothing() -> None:
     assert canonical_template(chat(tools=[{"type": "function", "function": read}])) == bare
 
 
+def test_what_only_equals_a_default_in_python_is_kept() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "strict": 0}}]
+
+    assert canonical_template(chat(tools=tools)) == chat(tools=tools)
+
+
 def test_a_string_is_one_text_part() -> None:
     assert canonical_template(chat({"role": "user", "content": "hi"})) == chat(user("hi"))
     assert canonical_template({"type": "completion", "content": "hi"}) == {

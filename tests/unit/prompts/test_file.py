@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from difflib import ndiff
 from pathlib import Path
 from random import Random
 
@@ -166,9 +167,20 @@ def test_the_order_of_keys_on_the_platform_makes_no_diff() -> None:
     existing = render(tools("b", "a"))
 
     assert render(tools("a", "b"), existing=existing) == existing
-    assert len(render(tools("a", "c", "b"), existing=existing).splitlines()) == 4 + len(
-        existing.splitlines()
-    )
+    grown = render(tools("c", "a", "b"), existing=existing).splitlines()
+    assert not [line for line in ndiff(existing.splitlines(), grown) if line.startswith("- ")]
+
+
+def test_a_key_longer_than_yaml_looks_ahead_survives() -> None:
+    long = {"key " * 500: [{"x\n" * 600: 1}, {"plain" * 300: {"deeper": "a\nb"}}]}
+
+    require_round_trip(prompt_file({"type": "chat", "x": long, "y": [long]}))
+
+
+def test_a_part_of_another_type_is_no_plain_text() -> None:
+    refusal = [{"type": "refusal", "text": "I cannot."}]
+
+    require_round_trip(prompt_file({"type": "completion", "content": refusal}))
 
 
 def test_a_long_line_is_never_wrapped() -> None:

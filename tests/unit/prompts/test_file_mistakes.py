@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.errors import PromptFileError
 from bridge.prompts.file import parse
 from bridge.prompts.source import Format
 
+from .strategies import FRAGMENTS, texts
+
+FORMATS: tuple[Format, ...] = ("yaml", "json")
 HEAD = "kind: prompt/v1\nname: a\nlabel: prod\n"
 CHAT = HEAD + "messages:\n  - role: system\n    content: hi\n"  # seven lines follow from here
 
@@ -83,6 +90,18 @@ def test_a_mistake_in_json_is_told_with_its_line(text: str, said: str) -> None:
 def test_a_byte_that_is_no_utf8_is_told_with_its_line() -> None:
     with pytest.raises(PromptFileError, match=r"^p\.yaml:3: expected UTF-8"):
         parse(b"kind: prompt/v1\nname: a\nlabel: \xff\n", path="p.yaml")
+
+
+@given(st.lists(st.sampled_from((*FRAGMENTS, CHAT, "metadata:", "{", "- ")), max_size=12), texts)
+@settings(max_examples=400, deadline=None)
+def test_any_text_is_read_or_refused_with_its_line(fragments: list[str], tail: str) -> None:
+    text = "".join(fragments)
+    for format in FORMATS:
+        for candidate in (text, CHAT + text + tail, f"{CHAT}metadata: {text}\n"):
+            try:
+                parse(candidate, path="p", format=format)
+            except PromptFileError as error:
+                assert re.match(r"p:\d+: \S", str(error))
 
 
 def test_further_mistakes_are_counted() -> None:
