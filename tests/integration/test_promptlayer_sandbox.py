@@ -58,7 +58,8 @@ def url(served: tuple[ChangingApp, str], registry: Registry) -> str:
 
 @pytest.fixture
 def api(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"X-API-KEY": KEY}, trust_env=False) as client:
+    key = {"X-API-KEY": KEY}
+    with httpx.Client(base_url=url, headers=key, verify=False) as client:
         yield client
 
 
@@ -538,7 +539,7 @@ def form_token(page: httpx.Response) -> str:
 
 @pytest.fixture
 def page(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, follow_redirects=True, trust_env=False) as client:
+    with httpx.Client(base_url=url, follow_redirects=True, verify=False) as client:
         yield client
 
 
