@@ -28,7 +28,6 @@ from sqlalchemy import (
     and_,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -237,7 +236,7 @@ class Inbox:
     def check(self) -> None:
         """Raise Unavailable when deliveries cannot be read."""
         with self._database.reading() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(select(deliveries.c.id).limit(1))
 
     def close(self) -> None:
         """Store what is waiting and turn further deliveries away. The database stays open."""

@@ -97,8 +97,9 @@ def test_what_cannot_be_stored_is_postponed_and_not_acknowledged(tmp_path: Path)
 
     with serve(app) as url, httpx.Client() as client:
         answer = FrontDoor(url, database, inbox, client).deliver(version_created())
+        health = client.get(url + "/healthz")
 
-    assert answer.status_code == 503
+    assert (answer.status_code, health.status_code) == (503, 503)
     assert int(answer.headers["Retry-After"]) > 0
     assert str(tmp_path) not in answer.text
     inbox.close()
