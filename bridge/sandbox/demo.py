@@ -124,7 +124,7 @@ def _make_anew(folder: Path) -> None:
 
 def _socket(port: int) -> socket.socket:
     """A listening address: the wanted one, or any when somebody has it."""
-    listening = socket.socket()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
