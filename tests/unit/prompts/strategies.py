@@ -34,7 +34,7 @@ PART_TYPES = (
 
 def template(random: Random) -> JsonObject:
     """A template as PromptLayer might answer it: every role, part type and odd text there is."""
-    made: JsonObject = {"type": "chat", "messages": _some(random, message, 4)}
+    made: JsonObject = {"type": "chat", "messages": _some(random, message, 3)}
     if random.random() < 0.25:
         content = text(random) if random.random() < 0.2 else _some(random, part, 2)
         made = {"type": "completion", "content": content, **_format(random)}

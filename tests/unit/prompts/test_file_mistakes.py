@@ -96,12 +96,18 @@ def test_a_byte_that_is_no_utf8_is_told_with_its_line() -> None:
 @settings(max_examples=400, deadline=None)
 def test_any_text_is_read_or_refused_with_its_line(fragments: list[str], tail: str) -> None:
     text = "".join(fragments)
-    for format in FORMATS:
-        for candidate in (text, CHAT + text + tail, f"{CHAT}metadata: {text}\n"):
-            try:
-                parse(candidate, path="p", format=format)
-            except PromptFileError as error:
-                assert re.match(r"p:\d+: \S", str(error))
+    for candidate in (text, CHAT + text + tail, f"{CHAT}metadata: {text}\n"):
+        for format in FORMATS:
+            assert re.match(r"p:\d+: \S|^$", refusal(candidate, format))
+
+
+def refusal(text: str, format: Format) -> str:
+    """Why ``text`` is refused; nothing when it is not."""
+    try:
+        parse(text, path="p", format=format)
+    except PromptFileError as error:
+        return str(error)
+    return ""
 
 
 def test_further_mistakes_are_counted() -> None:
