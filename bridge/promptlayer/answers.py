@@ -91,14 +91,16 @@ def understood(model: type[Answer], answer: Json, what: str) -> Answer:
 
 
 def prompt_of(answer: PromptAnswer) -> Prompt:
-    """Raises Refused when the template is neither a chat nor a completion."""
+    """Raises Refused when the template is neither a chat nor a completion, or a bottomless one."""
     try:
-        template = canonical_template(answer.prompt_template)
-    except Malformed as error:
+        prompt = _prompt(answer, canonical_template(answer.prompt_template))
+        _ = prompt.digest  # computed once and needed later: here we can still say what is wrong
+    except (Malformed, RecursionError) as error:
+        why = str(error) if isinstance(error, Malformed) else "it is nested too deeply."
         raise Refused(
-            f"Prompt {answer.id} ({answer.prompt_name!r}) cannot be understood: {error}"
+            f"Prompt {answer.id} ({answer.prompt_name!r}) cannot be understood: {why}"
         ) from None
-    return _prompt(answer, template)
+    return prompt
 
 
 def listed_prompt_of(item: PromptAnswer) -> ListedPrompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -219,6 +220,16 @@ def test_one_prompt_that_cannot_be_understood_does_not_hide_the_others(
     assert good.unreadable is None
     faults.add("/prompt-templates", status(200, item))
     with pytest.raises(Refused, match="cannot be understood"):
+        client.prompt(1)
+
+
+@pytest.mark.parametrize("depth", [100, 900, 990, 5_000])
+def test_a_bottomless_prompt_is_read_or_refused(
+    client: PromptLayer, faults: Faults, depth: int
+) -> None:
+    body = '{"id": 1, "prompt_name": "p", "prompt_template": {"type": "chat", "tools": DEEP}}'
+    faults.add("/", status(200, body.replace("DEEP", "[" * depth + "]" * depth)))
+    with contextlib.suppress(Refused, Unavailable):
         client.prompt(1)
 
 
