@@ -238,8 +238,6 @@ class Registry:
             entry.external_ids.remove(pair)
             self._touch(entry)
 
-    # Inside
-
     def _check(
         self,
         name: str,
