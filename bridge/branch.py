@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Stale
 from bridge.prompts.plan import Edit
 from bridge.repo.commit import Commit, CommitDraft, Identity
 from bridge.repo.snapshot import Entry, Snapshot
@@ -64,7 +64,10 @@ def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, Entry | None]
     """The files that the bridge's one commit changed: path → what it left there."""
     if tip.onto is None:
         return {}
-    before = snapshot.entries(tip.onto, site.folder)
+    try:
+        before = snapshot.entries(tip.onto, site.folder)
+    except Stale:  # the base was rewritten and the server forgot what the branch stood on
+        return {}
     after = snapshot.entries(tip.commit.object_name, site.folder)
     return {
         path: after.get(path)

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.branch import BranchConflict, next_commit
-from bridge.forge.base import PullRequest, PullRequestContent
+from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.ensure import ensure_pull_request
 from bridge.look import Look
 from bridge.prompts.body import body
 from bridge.prompts.markdown import code_span
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw
+from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, first
 from bridge.prompts.story import Story
 from bridge.prompts.text import title
 from bridge.site import Site
@@ -117,6 +117,11 @@ def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -
 
 
 def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
+    still_open = first(
+        site.forge.pull_requests(look.proposal.branch, site.base), PullRequestState.OPEN
+    )
+    if still_open is None:  # merged or closed while we looked: that was the better answer
+        return _outcome(look, look.situation.idle_kind, plan.reason)
     kept = look.tip is not None and look.tip.people
     words = f"Withdrawn: {plan.reason}."
     if kept:

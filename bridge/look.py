@@ -83,7 +83,7 @@ def look(
     memory = recall(open_.body) if open_ else None
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
-    eye = _Eye(site, base, occasion, memory.pending if memory else None, now)
+    eye = _Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     edits = _sorted([s.edit for s in seen if s.edit], kept.edits(targets))
@@ -126,6 +126,7 @@ class _Eye:
 
     site: Site
     base: BaseFiles
+    branch: str
     occasion: Occasion
     remembered: PendingRequest | None
     now: datetime
@@ -135,8 +136,9 @@ class _Eye:
     ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
         """Every target, or why it cannot be placed."""
         platform = reading(self.site, targets)
-        held = {target: platform.held(target) for target in targets}
-        wanted, refusals = self._homes(held)
+        refusals: list[tuple[Target, str]] = []
+        held = self._held(platform, targets, refusals)
+        wanted = self._homes(held, refusals)
         base = self.base.find(wanted)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
@@ -162,18 +164,29 @@ class _Eye:
         )
         return tuple(s for s in seen if s.target not in blocked), tuple(refusals)
 
+    @staticmethod
+    def _held(
+        platform: PlatformReading, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, Held]:
+        held: dict[Target, Held] = {}
+        for target in targets:
+            try:
+                held[target] = platform.held(target)
+            except Refused as error:  # this one cannot be understood; the others go on
+                refusals.append((target, str(error)))
+        return held
+
     def _homes(
-        self, held: Mapping[Target, Held]
-    ) -> tuple[dict[Target, str], list[tuple[Target, str]]]:
+        self, held: Mapping[Target, Held], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, str]:
         homes: dict[Target, str] = {}
-        refusals: list[tuple[Target, str]] = []
         for target, found in held.items():
             try:
                 prompt = found.prompt
                 homes[target] = self.site.path(prompt, target.label) if prompt else ""
             except UnsafePath as error:
                 refusals.append((target, str(error)))
-        return homes, refusals
+        return homes
 
     def _see_one(
         self,
@@ -186,12 +199,22 @@ class _Eye:
         pending = self._pending(target, held, base)
         if pending is not None:
             held = _as_requested(platform, target, pending, held)
+        if (elsewhere := self._elsewhere(target, held, base)) is not None:
+            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
         if not comparison.proposes:
             return Seen(target, comparison, None, pending)
         edit = self._edit(target, held, base, comparison, asking)
         return Seen(target, comparison, edit, pending)
+
+    def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
+        """A prompt whose name is in its branch's name has another branch after a rename."""
+        prompt = held.prompt or (base.prompt if base else None)
+        if prompt is None:
+            return None
+        branch = self.site.proposal(prompt.name, target).branch
+        return None if branch == self.branch else f"is proposed on {branch}"
 
     def _pending(self, target: Target, held: Held, base: BaseFile | None) -> PendingRequest | None:
         if self.site.mapping.pull_request.group is Group.MAPPING:

@@ -95,6 +95,7 @@ class Listed:
                 item.prompt.id: item.prompt
                 for item in site.platform.prompts(label=filtered)
                 if item.prompt.id is not None
+                and item.unreadable is None
                 and site.mapping.selection.holds(item.prompt.name, item.prompt.tags, item.folder)
             }
         return cls(site, listings, snippet_users(site.platform))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.branch import blob_name, carried, tip_of
+from bridge.branch import Tip, blob_name, carried, tip_of
 from bridge.config import Group
 from bridge.errors import Refused, UnsafePath
-from bridge.observe import base_file
+from bridge.observe import BaseFiles, base_file
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.target import Proposal, Target
-from bridge.prompts.text import trailers
+from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
@@ -50,11 +50,9 @@ def scan(site: Site, index: FileIndex) -> Scan:
     for label in site.mapping.track:
         search.compare_listing(label)
     search.compare_rest()
-    for branch in branches:
-        search.found.update(branch.targets)
-    return Scan(
-        tuple(sorted(search.candidates(), key=_order)), search.in_step, tuple(search.refusals)
-    )
+    candidates = set(search.candidates())
+    candidates.update(Candidate(b.proposal, target) for b in branches for target in b.targets)
+    return Scan(tuple(sorted(candidates, key=_order)), search.in_step, tuple(search.refusals))
 
 
 def _order(candidate: Candidate) -> tuple[Proposal, Target]:
@@ -63,49 +61,45 @@ def _order(candidate: Candidate) -> tuple[Proposal, Target]:
 
 @dataclass(frozen=True)
 class _Branch:
-    """A branch of the mapping: targets that are always looked at, and files that stand for the
-    base's while it is proposed."""
+    """A branch of the mapping: targets that are always looked at there, and files that stand for
+    the base's while it is proposed."""
 
-    targets: Mapping[Target, str | None]  # target → prompt name, where it is known
+    proposal: Proposal
+    targets: frozenset[Target]
     overlay: Mapping[str, Entry | None]
 
 
 def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Branch]:
+    rolling = site.mapping.pull_request.group is Group.MAPPING
     for name in snapshot.branches:
         tip = tip_of(site, snapshot, name)
         if tip is None or tip.written is None:
             continue
-        targets = [
-            Target(site.mapping.name, prompt_id, label)
-            for prompt_id, _, label in trailers(tip.written.message)
-            if label in site.mapping.track
-        ]
-        if site.mapping.pull_request.group is Group.MAPPING:
-            yield from _rolling(site, snapshot, index, name)
-        elif targets and all(site.proposal("", target).branch == name for target in targets):
-            yield _Branch(dict.fromkeys(targets), {})
+        if mapping_of(tip.written.message) != site.mapping.name:
+            continue
+        proposal = Proposal(site.mapping.name, name)
+        if rolling:
+            yield _rolling(site, snapshot, index, proposal, tip)
+        else:
+            yield _Branch(proposal, _trailed(site, tip.written.message), {})
 
 
-def _rolling(site: Site, snapshot: Snapshot, index: FileIndex, name: str) -> Iterator[_Branch]:
+def _trailed(site: Site, message: str) -> frozenset[Target]:
+    return frozenset(
+        Target(site.mapping.name, found.prompt_id, found.label) for found in trailers(message)
+    )
+
+
+def _rolling(
+    site: Site, snapshot: Snapshot, index: FileIndex, proposal: Proposal, tip: Tip
+) -> _Branch:
     """One look at the mapping's one branch makes sure of its pull request; its files stand for
     the base's, so that what is proposed already is not looked at prompt by prompt."""
-    anything = Target(site.mapping.name, 1, site.mapping.track[0])
-    if site.proposal("", anything).branch != name:
-        return
-    tip = tip_of(site, snapshot, name)
-    if tip is None:
-        return
+    files = BaseFiles.at(site, snapshot, snapshot.commit, index)
     overlay = carried(site, snapshot, tip)
-    owners = index.owners(snapshot, {path: entry for path, entry in overlay.items() if entry})
-    first = next(
-        (
-            Target(site.mapping.name, owner.prompt_id, owner.label)
-            for _, owner in sorted(owners.items())
-            if owner.prompt_id is not None and owner.label is not None
-        ),
-        None,
-    )
-    yield _Branch({first: None} if first else {}, overlay)
+    owned = sorted(files.owned({path: entry for path, entry in overlay.items() if entry}).values())
+    some = owned[:1] or sorted(_trailed(site, tip.commit.message))[:1]
+    return _Branch(proposal, frozenset(some), overlay)
 
 
 class _Search:
@@ -122,6 +116,7 @@ class _Search:
         self.refusals: list[tuple[Target, str]] = []
         self.in_step = 0
         self._unlike: dict[Target, Prompt] = {}  # listed, and its file is not letter for letter so
+        self._left: set[Target] = set()
         self._claimed: set[str] = set()
         self._listed = 0
 
@@ -133,13 +128,22 @@ class _Search:
                 prompt.name, prompt.tags, item.folder
             ):
                 continue
-            self._compare(Target(self.site.mapping.name, prompt.id, label), prompt)
+            target = Target(self.site.mapping.name, prompt.id, label)
+            if item.unreadable is not None:
+                self._leave(target, item.unreadable)
+            else:
+                self._compare(target, prompt)
+
+    def _leave(self, target: Target, reason: str) -> None:
+        """No place, or no meaning: it is told, and whatever the repository has of it stays."""
+        self.refusals.append((target, reason))
+        self._left.add(target)
 
     def _compare(self, target: Target, prompt: Prompt) -> None:
         try:
             path = self.site.path(prompt, target.label)
         except UnsafePath as error:
-            self.refusals.append((target, str(error)))
+            self._leave(target, str(error))
             return
         entry = self.entries.get(path)
         text = render(PromptFile(prompt, target.label), self.site.mapping.format).encode()
@@ -166,7 +170,7 @@ class _Search:
             if owner.prompt_id is not None and owner.label in self.site.mapping.track
         }
         self._compare_meaning(places)
-        for target in places.keys() - self._unlike.keys():
+        for target in places.keys() - self._unlike.keys() - self._left:
             self.found[target] = None  # nobody listed it
 
     def _compare_meaning(self, places: Mapping[Target, str]) -> None:

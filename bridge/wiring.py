@@ -18,6 +18,7 @@ from bridge.config import (
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger
+from bridge.engine.restraint import Restraint
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.forge.base import Forge
@@ -151,5 +152,6 @@ def worker_of(config: Config, database: Database, platform: PromptLayer) -> Work
         sites=sites_of(config, platform),
         inbox=Inbox(database, now),
         ledger=Ledger(database, now),
+        restraint=Restraint(database, now),
         clock=now,
     )

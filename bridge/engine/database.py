@@ -22,11 +22,13 @@ from sqlalchemy import (
     Dialect,
     Engine,
     MetaData,
+    Table,
     create_engine,
     event,
     exc,
     make_url,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
 from bridge.errors import ConfigError, Permanent, Unavailable
@@ -152,6 +154,10 @@ class Database:
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An INSERT that can say ``on_conflict_do_update``, in this database's dialect."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

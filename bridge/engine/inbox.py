@@ -30,7 +30,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.engine.database import Database, Instant, metadata
 from bridge.engine.group_commit import GroupCommit
@@ -132,7 +131,7 @@ class Inbox:
     def __init__(self, database: Database, clock: Clock, *, backlog: int = 4096) -> None:
         self._database = database
         self._clock = clock
-        self._upsert = _upsert(database.dialect)
+        self._upsert = _upsert(database)
         self._something_new = threading.Event()
         self._writer = GroupCommit(self._write, backlog=backlog)
 
@@ -261,10 +260,10 @@ class Inbox:
         return vars(delivery) | {"seen": times, "changed_at": self._clock()}
 
 
-def _upsert(dialect: str) -> Any:
+def _upsert(database: Database) -> Any:
     """One statement that stores or counts, and tells which: atomic on its own, so that processes
     that share a database cannot both take a delivery for the first."""
-    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](deliveries)
+    insert = database.insert(deliveries)
     return insert.on_conflict_do_update(
         index_elements=[deliveries.c.id],
         set_={"seen": deliveries.c.seen + insert.excluded.seen},

@@ -6,7 +6,7 @@ and the forge remembers what people decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    delete,
     func,
     select,
     update,
@@ -29,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.engine.database import Database, Instant, metadata
 from bridge.engine.inbox import Clock, DeliveryState, deliveries
+from bridge.engine.restraint import growing_pause
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
 
@@ -61,24 +61,13 @@ proposals = Table(
     Column("changed_at", Instant, nullable=False),
 )
 
-pauses = Table(
-    "pauses",
-    metadata,
-    Column("repository", String, primary_key=True),
-    Column("until", Instant, nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("reason", String, nullable=False),
+_OPEN = (
+    OutcomeKind.PROPOSED,
+    OutcomeKind.UPDATED,
+    OutcomeKind.UNCHANGED,
+    OutcomeKind.CONFLICT,
+    OutcomeKind.WAITING,  # for the next change of a pull request that is open
 )
-
-creations = Table(
-    "creations",
-    metadata,
-    Column("forge", String, nullable=False),
-    Column("created_at", Instant, nullable=False),
-)
-
-_OPEN = (OutcomeKind.PROPOSED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED, OutcomeKind.CONFLICT)
-_LONGEST_PAUSE = 300.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -146,7 +135,7 @@ class Ledger:
                 connection.execute(self._upsert_look(), rows)
 
     def _upsert_look(self) -> postgresql.Insert | sqlite.Insert:
-        insert = _insert(self._database, looks)
+        insert = self._database.insert(looks)
         again = {"asked_at": insert.excluded.asked_at, "settled_at": None, "kind": None}
         return insert.on_conflict_do_update(
             index_elements=["mapping", "branch", "prompt_id", "label", "delivery_id"], set_=again
@@ -200,7 +189,7 @@ class Ledger:
             "not_before": None,
             "changed_at": now,
         }
-        insert = _insert(self._database, proposals).values(
+        insert = self._database.insert(proposals).values(
             mapping=proposal.mapping, branch=proposal.branch, **values
         )
         connection.execute(
@@ -240,7 +229,7 @@ class Ledger:
                 ).scalar()
                 or 0
             )
-            pause = _pause(attempts, retry_after)
+            pause = growing_pause(attempts, retry_after)
             values = {
                 "kind": OutcomeKind.WAITING,
                 "reason": reason,
@@ -248,53 +237,13 @@ class Ledger:
                 "not_before": now + timedelta(seconds=pause),
                 "changed_at": now,
             }
-            insert = _insert(self._database, proposals).values(
+            insert = self._database.insert(proposals).values(
                 mapping=proposal.mapping, branch=proposal.branch, **values
             )
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=values)
             )
         return pause
-
-    def pause_repository(self, repository: str, reason: str, retry_after: float | None) -> None:
-        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer."""
-        with self._database.transaction() as connection:
-            failures = 1 + (
-                connection.execute(
-                    select(pauses.c.failures).where(pauses.c.repository == repository)
-                ).scalar()
-                or 0
-            )
-            values = {
-                "until": self._clock() + timedelta(seconds=_pause(failures, retry_after)),
-                "failures": failures,
-                "reason": reason,
-            }
-            insert = _insert(self._database, pauses).values(repository=repository, **values)
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["repository"], set_=values)
-            )
-
-    def resume_repository(self, repository: str) -> None:
-        """It answers again."""
-        with self._database.reading() as connection:
-            paused = connection.execute(
-                select(pauses.c.repository).where(pauses.c.repository == repository)
-            ).scalar()
-        if paused is not None:
-            with self._database.transaction() as connection:
-                connection.execute(delete(pauses).where(pauses.c.repository == repository))
-
-    def paused(self, repository: str) -> tuple[float, str] | None:
-        """For how many more seconds a repository is left alone, and why."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                select(pauses.c.until, pauses.c.reason).where(pauses.c.repository == repository)
-            ).first()
-        if row is None:
-            return None
-        seconds = (row.until - self._clock()).total_seconds()
-        return (seconds, str(row.reason)) if seconds > 0 else None
 
     def open_pull_requests(self, mapping: str) -> int:
         """How many of a mapping's pull requests were open when they were last looked at."""
@@ -306,31 +255,22 @@ class Ledger:
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar() or 0)
 
-    def take_creation(self, forge: str, windows: Sequence[tuple[int, float]]) -> float | None:
-        """Take one creation out of a forge's budget. None when there was one left, else the
-        seconds until there is. ``windows`` are (count, seconds)."""
-        now = self._clock()
+    def correct_open(self, mapping: str, open_: Collection[str]) -> None:
+        """Learn from the forge which branches of a mapping have an open pull request."""
         with self._database.transaction() as connection:
-            longest = max((seconds for _, seconds in windows), default=0.0)
-            horizon = now - timedelta(seconds=longest)
-            connection.execute(
-                delete(creations).where(
-                    creations.c.forge == forge, creations.c.created_at < horizon
+            numbered = connection.execute(
+                select(proposals.c.branch).where(
+                    proposals.c.mapping == mapping,
+                    proposals.c.number.is_not(None),
+                    proposals.c.kind.in_(_OPEN),
                 )
-            )
-            times = (
+            ).scalars()
+            for branch in set(numbered) - set(open_):
                 connection.execute(
-                    select(creations.c.created_at)
-                    .where(creations.c.forge == forge)
-                    .order_by(creations.c.created_at.desc())
+                    update(proposals)
+                    .where(*_of(proposals, Proposal(mapping, branch)))
+                    .values(number=None)
                 )
-                .scalars()
-                .all()
-            )
-            wait = _longest_wait(times, windows, now)
-            if wait is None:
-                connection.execute(creations.insert().values(forge=forge, created_at=now))
-            return wait
 
     def standing(self, proposal: Proposal) -> Standing | None:
         """The last word on a proposal."""
@@ -409,31 +349,5 @@ def _settled_row(proposal: Proposal, look: WaitingLook, outcome: Outcome) -> dic
     }
 
 
-def _insert(database: Database, table: Table) -> postgresql.Insert | sqlite.Insert:
-    if database.dialect == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
-
-
 def _of(table: Table, proposal: Proposal) -> tuple[ColumnElement[bool], ...]:
     return (table.c.mapping == proposal.mapping, table.c.branch == proposal.branch)
-
-
-def _pause(attempts: int, retry_after: float | None) -> float:
-    growing = min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
-    if retry_after is None:
-        return growing
-    return max(retry_after, growing if attempts > 5 else 0.0)
-
-
-def _longest_wait(
-    times: Sequence[datetime], windows: Sequence[tuple[int, float]], now: datetime
-) -> float | None:
-    """``times`` are newest first; the count-th newest has to leave its window first."""
-    waits = [
-        (times[count - 1] + timedelta(seconds=seconds) - now).total_seconds()
-        for count, seconds in windows
-        if len(times) >= count
-    ]
-    longest = max(waits, default=0.0)
-    return longest if longest > 0 else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bridge.engine.dispatch import asks_of, cause_of
 from bridge.engine.inbox import Clock, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
+from bridge.engine.restraint import Restraint
 from bridge.errors import BridgeError, RateLimited, Transient, Unavailable
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
@@ -37,6 +38,7 @@ class Worker:
     sites: Mapping[str, Site]
     inbox: Inbox
     ledger: Ledger
+    restraint: Restraint
     clock: Clock
     index: FileIndex = field(default_factory=FileIndex)
 
@@ -66,7 +68,7 @@ class Worker:
         if site is None:
             self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
             return None
-        if paused := self.ledger.paused(site.forge.repository):
+        if paused := self.restraint.paused(site.forge.repository):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
         return self._reconcile(site, proposal, waiting)
@@ -126,18 +128,27 @@ class Worker:
     def permit(self, site: Site) -> None:
         """Raise LimitReached when no pull request may be created for a mapping now."""
         limit = site.mapping.pull_request.limit
-        if self.ledger.open_pull_requests(site.mapping.name) >= limit:
+        if self._open_pull_requests(site, limit) >= limit:
             raise LimitReached(
                 f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
                 " (pull_request.limit). Merge or close some.",
                 retry_after=_OPEN_LIMIT_PAUSE,
             )
-        wait = self.ledger.take_creation(site.mapping.forge, site.forge.creations)
+        wait = self.restraint.take_creation(site.mapping.forge, site.forge.creations)
         if wait is not None:
             raise LimitReached(
                 f"{site.mapping.forge} allows no more new pull requests for {wait:.0f} seconds.",
                 retry_after=wait,
             )
+
+    def _open_pull_requests(self, site: Site, limit: int) -> int:
+        """By the books, and by the forge's word where the books say that the limit is reached:
+        nobody tells the bridge of a merge."""
+        name = site.mapping.name
+        if self.ledger.open_pull_requests(name) >= limit:
+            open_ = site.forge.open_pull_requests(site.branches)
+            self.ledger.correct_open(name, {pull.head for pull in open_})
+        return self.ledger.open_pull_requests(name)
 
     def _occasion(self, waiting: Sequence[WaitingLook]) -> Occasion:
         targets = tuple(sorted({look.target for look in waiting}))
@@ -163,7 +174,7 @@ class Worker:
 
     def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
         if isinstance(error, Unavailable | RateLimited) and not isinstance(error, LimitReached):
-            self.ledger.pause_repository(site.forge.repository, str(error), error.retry_after)
+            self.restraint.pause_repository(site.forge.repository, str(error), error.retry_after)
         seconds = self.ledger.postpone(proposal, str(error), error.retry_after)
         log.warning("%s waits %.0f s: %s", proposal.branch, seconds, error)
         return seconds
@@ -171,7 +182,7 @@ class Worker:
     def _settle(
         self, site: Site, proposal: Proposal, waiting: Sequence[WaitingLook], outcome: Outcome
     ) -> None:
-        self.ledger.resume_repository(site.forge.repository)
+        self.restraint.resume_repository(site.forge.repository)
         self.ledger.settle(proposal, waiting, outcome)
         log.info(
             "%s: %s (%s)%s",

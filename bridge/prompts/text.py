@@ -22,6 +22,7 @@ _LONGEST_QUOTE = 200
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./-]+)*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_MAPPING = re.compile(r"^PromptLayer-Mapping: (.+)$", re.MULTILINE)
 _TRAILER = re.compile(r"^PromptLayer-(Prompt|Version|Label): (.*)$", re.MULTILINE)
 
 
@@ -48,8 +49,8 @@ def title(story: Story) -> str:
 
 def commit_message(story: Story) -> str:
     """Subject, one line for each change, trailers: ``PromptLayer-Prompt``, ``-Version`` and
-    ``-Label`` for each change in order (up to 50 changes; beyond, only their number), and
-    ``Co-authored-by`` for every editor but the first. The same story gives the same message."""
+    ``-Label`` for each change in order (up to 50 changes; beyond, only their number),
+    ``PromptLayer-Mapping``, and ``Co-authored-by`` for every editor but the first. The same story gives the same message."""
     lines = [_line(change) for change in story.changes[:_MOST_LINES]]
     if len(story.changes) > _MOST_LINES:
         lines.append(f"- and {len(story.changes) - _MOST_LINES:,} more")
@@ -71,6 +72,12 @@ def trailers(message: str) -> list[Provenance]:
         elif key == "Version":
             version = _read_number(value)
     return found
+
+
+def mapping_of(message: str) -> str | None:
+    """The mapping whose proposal a message belongs to; None for a message that is not ours."""
+    found = _MAPPING.findall(message)
+    return _read_label(found[-1]) if found else None
 
 
 def _fitted(write: Callable[[int], str]) -> str:
@@ -125,6 +132,7 @@ def _trailer_lines(story: Story) -> Iterator[str]:
     else:
         for change in story.changes:
             yield from _provenance_lines(change)
+    yield f"PromptLayer-Mapping: {_written_label(story.mapping)}"
     yield from dict.fromkeys(filter(None, map(_co_author, story.editors[1:])))
 
 

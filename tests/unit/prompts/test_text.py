@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.story import Change, Editor, Story
-from bridge.prompts.text import Provenance, commit_message, title, trailers
+from bridge.prompts.text import Provenance, commit_message, mapping_of, title, trailers
 
 
 def prompt(
@@ -78,6 +78,7 @@ def test_a_commit_message_tells_each_change_and_remembers_its_source() -> None:
         "PromptLayer-Prompt: 17\n"
         "PromptLayer-Version: 9\n"
         "PromptLayer-Label: prod\n"
+        "PromptLayer-Mapping: support\n"
         "Co-authored-by: Bob Roe <bob@example.com>\n"
     )
 
@@ -94,7 +95,7 @@ def test_beyond_fifty_changes_only_their_number_is_remembered() -> None:
     message = commit_message(story(*[UPDATE] * 10_000))
 
     assert "- and 9,950 more\n" in message
-    assert message.endswith("\n\nPromptLayer-Prompts: 10000\n")
+    assert message.endswith("\n\nPromptLayer-Prompts: 10000\nPromptLayer-Mapping: support\n")
     assert trailers(message) == []
 
 
@@ -146,10 +147,11 @@ def test_git_reads_the_trailers_and_none_that_are_forged(text: str) -> None:
         "PromptLayer-Prompt",
         "PromptLayer-Version",
         "PromptLayer-Label",
+        "PromptLayer-Mapping",
         "Co-authored-by",
     ]
     assert lines[:2] == ["PromptLayer-Prompt: 17", "PromptLayer-Version: 9"]
-    assert lines[3].endswith(" <bob@example.com>")
+    assert lines[4].endswith(" <bob@example.com>")
 
 
 @settings(max_examples=300, deadline=None)
@@ -166,6 +168,7 @@ def test_nothing_a_stranger_writes_acts_in_the_history(name: str, label: str, wo
         assert len(title(told)) <= 72
         assert len(title(told).splitlines()) == 1
         assert {kept.label for kept in trailers(message)} == {label}
+        assert mapping_of(message) == told.mapping
 
 
 @pytest.mark.parametrize(
