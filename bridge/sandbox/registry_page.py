@@ -79,6 +79,7 @@ class RegistryPage:
             Route("/ui/actor", self.act_as, methods=["POST"]),
             Route("/ui/protect", self.protect, methods=["POST"]),
             Route("/ui/prompts/{id:int}", self.show),
+            Route("/workspace/{workspace:int}/prompt/{id:int}", self.show),  # links lead there
             Route("/ui/prompts/{id:int}/{act}", self.change, methods=["POST"]),
         ]
 
