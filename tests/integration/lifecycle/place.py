@@ -1,0 +1,163 @@
+"""One repository on one forge, and what people do there behind the bridge's back."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
+from tests.contract.case import MergeHow
+from tests.contract.github_case import REPOSITORY, github_case
+from tests.contract.gitlab_case import gitlab_case
+from tests.contract.local_case import local_case
+from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
+
+FORGES = ("local", "github", "gitlab")
+
+
+@dataclass(frozen=True)
+class Place:
+    forge: Forge
+    repository: Path  # bare
+    press_merge: Callable[[int, MergeHow], None]
+    close: Callable[[int], None]
+    reopen: Callable[[int], None]
+    comments: Callable[[int], Sequence[str]]
+
+    def merge(self, pull_request: PullRequest, how: MergeHow = "merge") -> None:
+        self.press_merge(pull_request.number, how)
+
+    def commit(self, files: Files, branch: str = "main", *, author: str = SOMEBODY) -> str:
+        """Somebody's commit on top of a branch."""
+        return commit_files(self.repository, branch, files, author=author)
+
+    def revert(self, branch: str = "main") -> None:
+        """Take the newest commit of a branch back, as ``git revert`` does."""
+        parent = git(self.repository, "rev-parse", f"{branch}^1")
+        tree = git(self.repository, "rev-parse", f"{parent}^{{tree}}")
+        new = git(self.repository, "commit-tree", tree, "-p", branch, "-m", "Revert")
+        git(self.repository, "update-ref", f"refs/heads/{branch}", new)
+
+    def symlink(self, path: str, to: str) -> None:
+        """Put a symbolic link on main."""
+        blob = git(self.repository, "hash-object", "-w", "--stdin", stdin=to.encode())
+        stream = (
+            "commit refs/heads/main\ncommitter Sam Person <sam@example.com> now\n"
+            f"data 4\nLink\nfrom refs/heads/main^0\nM 120000 {blob} {path}\n\ndone\n"
+        )
+        git(
+            self.repository,
+            *("fast-import", "--quiet", "--done", "--date-format=now"),
+            stdin=stream.encode(),
+        )
+
+    def delete_branch(self, branch: str) -> None:
+        delete_branch(self.repository, branch)
+
+    def text(self, path: str, revision: str = "main") -> str | None:
+        """A file as a branch holds it; None where there is none."""
+        try:
+            return read_file(self.repository, revision, path).decode()
+        except subprocess.CalledProcessError:
+            return None
+
+    def paths(self, revision: str = "main") -> set[str]:
+        """Every file of a branch."""
+        listed = git(self.repository, "ls-tree", "-r", "-z", "--name-only", revision)
+        return set(filter(None, listed.split("\0")))
+
+    def changed(self, branch: str, since: str = "main") -> set[str]:
+        """The files that a branch changes against where it left ``since``."""
+        listed = git(self.repository, "diff", "--no-renames", "--name-only", f"{since}...{branch}")
+        return set(listed.splitlines())
+
+    def branches(self) -> set[str]:
+        """Every branch but main."""
+        listed = git(self.repository, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads")
+        return set(listed.splitlines()) - {"main"}
+
+    def log(self, branch: str, form: str, since: str = "main") -> list[str]:
+        """The commits that a branch adds, newest first, each as ``git log --format`` says."""
+        listed = git(self.repository, "log", "-z", f"--format={form}", f"{since}..{branch}")
+        return [entry for entry in listed.split("\0") if entry]
+
+    def open(self) -> list[PullRequest]:
+        """The open pull requests of the bridge, oldest first."""
+        found = self.forge.open_pull_requests("promptlayer/")
+        return sorted(found, key=lambda one: one.number)
+
+    def every(self, branch: str) -> Sequence[PullRequest]:
+        """All pull requests of a branch, newest first."""
+        return self.forge.pull_requests(branch, "main")
+
+    def newest(self, branch: str) -> PullRequest:
+        return self.every(branch)[0]
+
+    def edit(self, pull_request: PullRequest, *, body: str | None = None) -> None:
+        """A person writes another body."""
+        body = pull_request.body if body is None else body
+        self._change(replace(pull_request, body=body))
+
+    def turn(self, pull_request: PullRequest, *, draft: bool) -> None:
+        """A person makes it a draft, or ready for review."""
+        self._change(replace(pull_request, draft=draft))
+
+    def _change(self, wanted: PullRequest) -> None:
+        content = PullRequestContent(wanted.title, wanted.body, wanted.draft)
+        known = {one.number: one for one in self.every(wanted.head)}
+        self.forge.update_pull_request(known[wanted.number], content)
+
+
+def is_open(pull_request: PullRequest) -> bool:
+    return pull_request.state is PullRequestState.OPEN
+
+
+@contextmanager
+def place_on(forge: str, root: Path) -> Iterator[Place]:
+    """A repository with a README on one of FORGES."""
+    with {"local": _local, "github": _github, "gitlab": _gitlab}[forge](root) as place:
+        yield place
+
+
+@contextmanager
+def _local(root: Path) -> Iterator[Place]:
+    with local_case(root) as case:
+        path = Path(case.forge.git_remote().url)
+        yield Place(
+            case.forge,
+            path,
+            case.merge,
+            case.close,
+            case.reopen,
+            lambda number: list(case.forge.comments(number).values()),
+        )
+
+
+@contextmanager
+def _github(root: Path) -> Iterator[Place]:
+    with github_case(root) as case:
+        behind = case.standin.repositories[REPOSITORY]
+        yield Place(
+            case.forge,
+            behind.path,
+            case.merge,
+            case.close,
+            case.reopen,
+            lambda number: [comment.body for comment in behind.pull(number).comments],
+        )
+
+
+@contextmanager
+def _gitlab(root: Path) -> Iterator[Place]:
+    with gitlab_case(root) as case:
+        yield Place(
+            case.forge,
+            case.project.directory,
+            case.merge,
+            case.close,
+            case.reopen,
+            lambda number: [note.body for note in case.project.find(number).notes],
+        )
