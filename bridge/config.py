@@ -1,83 +1,32 @@
-"""``bridge.yaml``: its models, its loader, and errors that name file, line and what was expected.
-
-Secrets are named in the file (``${NAME}``), taken from the environment, and never written.
-"""
+"""``bridge.yaml``: its models, and the loader that names file, line and what was expected."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from bridge.errors import ConfigError, PromptFileError
+from bridge.config_text import ConfigText
+from bridge.config_types import Duration, PositiveDuration, Secret, Settings
+from bridge.errors import ConfigError
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
     DEFAULT_ROLLING_BRANCH,
     check_branch_template,
     check_path_template,
+    static_prefix,
 )
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import Selection
-from bridge.prompts.source import Source, read
-
-Location = tuple[str | int, ...]
-
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if not found:
-            raise ValueError("expected a duration such as 30s, 10m, 1h or 7d")
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError("expected a duration with its unit, such as 30s or 1h")
-    return value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*(ms|s|m|h|d)$", "examples": ["1h"]}),
-]
-
-
-def _not_empty(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip():
-        raise ValueError("expected a secret, got an empty text")
-    return value
-
-
-Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class PromptLayerSettings(_Model):
+class PromptLayerSettings(Settings):
     """The PromptLayer workspace that this bridge follows."""
 
     api_key: Secret = Field(
@@ -93,8 +42,8 @@ class PromptLayerSettings(_Model):
     dashboard_url: str = Field(
         "https://dashboard.promptlayer.com", description="Where links in pull requests lead."
     )
-    timeout: Duration = Field(timedelta(seconds=20), description="For one request.")
-    replay_window: Duration | None = Field(
+    timeout: PositiveDuration = Field(timedelta(seconds=20), description="For one request.")
+    replay_window: PositiveDuration | None = Field(
         None, description="Refuse deliveries whose timestamp is further from now than this."
     )
 
@@ -105,7 +54,7 @@ class PromptLayerSettings(_Model):
         return tuple(secret.get_secret_value() for secret in (*one, *self.webhook_secrets))
 
 
-class GitHubSettings(_Model):
+class GitHubSettings(Settings):
     """GitHub, github.com or an Enterprise Server, with a token or a GitHub App."""
 
     type: Literal["github"]
@@ -114,7 +63,7 @@ class GitHubSettings(_Model):
     app_id: int | None = Field(None, description="A GitHub App's id, with private_key_file.")
     private_key_file: Path | None = Field(None, description="The App's private key (PEM).")
     installation_id: int | None = Field(None, description="Found by itself when left out.")
-    timeout: Duration = timedelta(seconds=30)
+    timeout: PositiveDuration = timedelta(seconds=30)
 
     @model_validator(mode="after")
     def _one_credential(self) -> GitHubSettings:
@@ -124,16 +73,16 @@ class GitHubSettings(_Model):
         return self
 
 
-class GitLabSettings(_Model):
+class GitLabSettings(Settings):
     """GitLab, gitlab.com or self-managed, with a personal, group or project token."""
 
     type: Literal["gitlab"]
     url: str = "https://gitlab.com"
     token: Secret
-    timeout: Duration = timedelta(seconds=30)
+    timeout: PositiveDuration = timedelta(seconds=30)
 
 
-class LocalSettings(_Model):
+class LocalSettings(Settings):
     """Bare repositories and pull requests in a folder of this machine."""
 
     type: Literal["local"]
@@ -151,7 +100,7 @@ class Group(StrEnum):
     MAPPING = "mapping"
 
 
-class PullRequestSettings(_Model):
+class PullRequestSettings(Settings):
     """How pull requests of a mapping are made."""
 
     group: Group = Field(
@@ -164,7 +113,7 @@ class PullRequestSettings(_Model):
     limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
 
 
-class MappingSettings(_Model):
+class MappingSettings(Settings):
     """Which prompts go to which repository, and how."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -191,24 +140,25 @@ class MappingSettings(_Model):
         check_path_template(value)
         return value
 
-    @field_validator("branch")
-    @classmethod
-    def _branch(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_branch_template(value)
-        return value
-
     @model_validator(mode="after")
     def _consistent(self) -> MappingSettings:
         if not (self.prompts or self.tags or self.folder):
             raise ValueError('expected prompts, tags or folder; prompts: ["**"] means every prompt')
-        if len(self.track) > 1 and "{label}" not in self.path:
-            raise ValueError("path needs {label} when track names more than one")
         if len(set(self.track)) != len(self.track):
             raise ValueError("track names a label twice")
-        if "{prompt}" not in self.path and "{id}" not in self.path:
-            raise ValueError("path needs {prompt} or {id}: prompts would share a file")
+        if len(self.track) > 1 and "{label}" not in self.path:
+            raise ValueError("path needs {label}, as track names more than one")
+        if self.path.endswith(".json") != (self.format == "json"):
+            raise ValueError("path has to end in .json where format is json, and only there")
+        if self.branch is not None:
+            self._check_branch(self.branch)
         return self
+
+    def _check_branch(self, branch: str) -> None:
+        try:
+            check_branch_template(branch, rolling=self.pull_request.group is Group.MAPPING)
+        except ValueError as error:
+            raise ValueError(f"branch {error}") from None
 
     @property
     def forge(self) -> str:
@@ -219,6 +169,25 @@ class MappingSettings(_Model):
     def repository_name(self) -> str:
         """``owner/name`` on that forge."""
         return self.repository.partition(":")[2]
+
+    def contests(self, other: MappingSettings) -> bool:
+        """Whether both would take the same files for theirs: what lies in a mapping's folder, has
+        one of its labels and is not among its prompts is proposed for removal."""
+        one, two = static_prefix(self.path), static_prefix(other.path)
+        return (
+            self.repository == other.repository
+            and (self.base is None or other.base is None or self.base == other.base)
+            and bool(set(self.track) & set(other.track))
+            and (one.startswith(two) or two.startswith(one))
+        )
+
+    def shares_branches(self, other: MappingSettings) -> bool:
+        """Whether proposals of both would end on one branch."""
+        return (
+            self.repository == other.repository
+            and self.branch_template == other.branch_template
+            and "{mapping}" not in self.branch_template
+        )
 
     @property
     def branch_template(self) -> str:
@@ -232,7 +201,7 @@ class MappingSettings(_Model):
         return Selection(self.prompts, self.tags, self.folder)
 
 
-class Person(_Model):
+class Person(Settings):
     """Ties a PromptLayer user to a name in git and a login on the forge."""
 
     promptlayer: str = Field(description="The e-mail or name that PromptLayer knows.")
@@ -241,14 +210,14 @@ class Person(_Model):
     login: str | None = Field(None, description="On the forge, without @.")
 
 
-class SigningSettings(_Model):
+class SigningSettings(Settings):
     """Signs the bridge's commits."""
 
     format: Literal["ssh", "openpgp"] = "ssh"
     key: str = Field(description="Path of an SSH private key, or the id of a GPG key.")
 
 
-class IdentitySettings(_Model):
+class IdentitySettings(Settings):
     """Who commits."""
 
     name: str = "promptlayer-bridge"
@@ -256,7 +225,7 @@ class IdentitySettings(_Model):
     signing: SigningSettings | None = None
 
 
-class Config(_Model):
+class Config(Settings):
     """The whole of ``bridge.yaml``."""
 
     promptlayer: PromptLayerSettings
@@ -265,10 +234,10 @@ class Config(_Model):
     roster: tuple[Person, ...] = ()
     identity: IdentitySettings = IdentitySettings()
     data: Path = Field(Path("bridge-data"), description="Folder for the database and the mirrors.")
-    database: str | None = Field(
+    database: Secret | None = Field(
         None, description="Database URL; default: bridge.sqlite in the data folder."
     )
-    sweep: Duration = Field(timedelta(hours=1), description="Compare everything so often.")
+    sweep: PositiveDuration = Field(timedelta(hours=1), description="Compare everything so often.")
     quiet: Duration = Field(
         timedelta(seconds=2), description="Wait so long for more edits of the same prompt."
     )
@@ -278,19 +247,28 @@ class Config(_Model):
     def _references(self) -> Config:
         if not self.mappings:
             raise ValueError("mappings: expected at least one")
-        seen: set[str] = set()
         for number, mapping in enumerate(self.mappings):
-            where = f"mappings[{number}]"
-            if mapping.name in seen:
-                raise ValueError(f"{where}.name: {mapping.name!r} is used twice")
-            seen.add(mapping.name)
-            if mapping.forge not in self.forges or not mapping.repository_name:
-                known = ", ".join(sorted(self.forges))
-                raise ValueError(
-                    f"{where}.repository: expected forge:owner/name with a forge of this file"
-                    f" ({known}), got {mapping.repository!r}"
-                )
+            for mistake in self._misplaced(mapping, self.mappings[:number]):
+                raise ValueError(f"mappings[{number}].{mistake}")
         return self
+
+    def _misplaced(
+        self, mapping: MappingSettings, others: Sequence[MappingSettings]
+    ) -> Iterator[str]:
+        """What keeps a mapping from standing in this file, after these others."""
+        if mapping.forge not in self.forges or not mapping.repository_name:
+            known = ", ".join(sorted(self.forges))
+            yield f"repository: expected forge:owner/name with a forge of this file ({known})"
+        for other in others:
+            if mapping.name == other.name:
+                yield f"name: {mapping.name!r} is used twice"
+            if mapping.contests(other):
+                yield (
+                    f"path: mapping {other.name} has its files in the same folder of this"
+                    f" repository; begin the path with a folder of its own, such as {mapping.name}/"
+                )
+            if mapping.shares_branches(other):
+                yield f"branch: mapping {other.name} proposes on the same branches; add {{mapping}}"
 
     def mapping(self, name: str) -> MappingSettings:
         """The mapping of that name; ConfigError when there is none."""
@@ -322,88 +300,11 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
 
 def parse(text: str, path: str, environment: Mapping[str, str]) -> Config:
     """``load`` for a text that is already there."""
-    document = _read(text, path)
-    if not isinstance(document.value, dict):
-        raise ConfigError(f"{path}:1: expected the sections promptlayer, forges and mappings")
-    mistakes: list[str] = []
-    filled = _Filling(environment, path, document, mistakes).fill(document.value, ())
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
+    document = ConfigText.read(text, path)
     try:
-        return Config.model_validate(filled)
+        return Config.model_validate(document.filled(environment))
     except ValidationError as error:
-        raise ConfigError("\n".join(_explained(error, path, document))) from None
-
-
-def _read(text: str, path: str) -> Source:
-    """Variables are taken out of YAML's sight first: ``{`` would mean something to it."""
-    hidden = _VARIABLE.sub(lambda found: f"\ue000{found[1]}\ue001" if found[1] else "$", text)
-    try:
-        return read(hidden, path, "yaml")
-    except PromptFileError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _explained(error: ValidationError, path: str, document: Source) -> Iterator[str]:
-    for mistake in error.errors(include_url=False, include_input=False):
-        location = _in_file(mistake["loc"])
-        message = mistake["msg"].removeprefix("Value error, ")
-        indexed = re.match(r"mappings\[(\d+)\]\.(\w+): ", message)
-        if indexed:  # found while looking at the whole file: it names its own place
-            line = document.line(("mappings", int(indexed[1]), indexed[2]))
-            yield f"{path}:{line}: {message}"
-            continue
-        words = "this setting is not known" if mistake["type"] == "extra_forbidden" else message
-        name = _spelled(location)
-        yield f"{path}:{document.line(location)}: {name + ': ' if name else ''}{words}"
-
-
-def _in_file(location: Location) -> Location:
-    """pydantic puts the chosen kind of forge into the path; the file does not have it."""
-    if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
-        return (*location[:2], *location[3:])
-    return location
-
-
-_FORGE_TYPES = ("github", "gitlab", "local")
-
-
-def _spelled(location: Location) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-_HIDDEN = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
-
-
-@dataclass(frozen=True)
-class _Filling:
-    """Puts environment variables where the file names them."""
-
-    environment: Mapping[str, str]
-    path: str
-    document: Source
-    mistakes: list[str]
-
-    def fill(self, value: Any, location: Location) -> Any:
-        if isinstance(value, dict):
-            return {key: self.fill(inner, (*location, key)) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self.fill(inner, (*location, at)) for at, inner in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        return _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
-
-    def _variable(self, name: str, location: Location) -> str:
-        if name not in self.environment:
-            line = self.document.line(location)
-            self.mistakes.append(
-                f"{self.path}:{line}: {_spelled(location)}: the environment variable {name} is"
-                " not set"
-            )
-        return self.environment.get(name, "")
+        raise document.explained(error) from None
 
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -422,4 +323,12 @@ def _anchored(config: Config, folder: Path) -> Config:
             forges[name] = _changed(forge, private_key_file=folder / forge.private_key_file)
         else:
             forges[name] = forge
-    return _changed(config, data=folder / config.data, forges=forges)
+    identity = _anchored_identity(config.identity, folder)
+    return _changed(config, data=folder / config.data, forges=forges, identity=identity)
+
+
+def _anchored_identity(identity: IdentitySettings, folder: Path) -> IdentitySettings:
+    signing = identity.signing
+    if signing is None or signing.format != "ssh":
+        return identity
+    return _changed(identity, signing=_changed(signing, key=str(folder / signing.key)))

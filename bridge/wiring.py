@@ -134,16 +134,28 @@ def mirror_path(data: Path, repository: str) -> Path:
 
 
 def database_url(config: Config) -> str:
-    return config.database or f"sqlite:///{config.data / 'bridge.sqlite'}"
+    return _database(config, "bridge.sqlite")
 
 
 def queue_database_url(config: Config) -> str:
     """The engine's tables: a file of their own, so that the inbox never waits for them."""
-    return config.database or f"sqlite:///{config.data / 'engine.sqlite'}"
+    return _database(config, "engine.sqlite")
+
+
+def _database(config: Config, file_name: str) -> str:
+    if config.database is not None:
+        return config.database.get_secret_value()
+    return f"sqlite:///{config.data / file_name}"
 
 
 def open_database(config: Config) -> Database:
-    config.data.mkdir(parents=True, exist_ok=True)
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {config.data} cannot be made ({error.strerror}). Choose another one with"
+            " the setting `data`."
+        ) from None
     return Database(database_url(config))
 
 

@@ -1,0 +1,163 @@
+"""From the text of ``bridge.yaml`` to plain values, and from a mistake back to its line.
+
+Secrets are named in the file (``${NAME}``), taken from the environment, and never written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge.errors import ConfigError, PromptFileError
+from bridge.prompts.source import Source, read
+
+Location = tuple[str | int, ...]
+
+# A variable is taken out of YAML's sight first: ``{`` would mean something to it.
+_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HIDDEN = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
+_DOLLAR = "\ue002"
+
+_FORGE_TYPES = ("github", "gitlab", "local")
+_IN_MAPPING = re.compile(r"mappings\[(\d+)\]\.(\w+): ")
+
+
+@dataclass(frozen=True)
+class ConfigText:
+    """One ``bridge.yaml``, read as YAML and not yet understood."""
+
+    path: str
+    source: Source
+
+    @classmethod
+    def read(cls, text: str, path: str) -> ConfigText:
+        """Raises ConfigError when the text is not YAML, or not the sections of a config."""
+        try:
+            source = read(_VARIABLE.sub(_hidden, text), path, "yaml")
+        except PromptFileError as error:
+            raise ConfigError(_shown(str(error))) from None
+        if not isinstance(source.value, dict):
+            raise ConfigError(f"{path}:1: expected the sections promptlayer, forges and mappings")
+        return cls(path, source)
+
+    def filled(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """The values, each variable in its place. Raises ConfigError listing all that are not
+        set."""
+        filling = _Filling(self, environment)
+        values: dict[str, Any] = filling.fill(self.source.value, ())
+        if filling.mistakes:
+            raise ConfigError("\n".join(filling.mistakes))
+        return values
+
+    def explained(self, error: ValidationError) -> ConfigError:
+        """Every mistake that was found, one a line: where it is and what was expected."""
+        return ConfigError("\n".join(self._lines(error)))
+
+    def mistake(self, location: Location, words: str) -> str:
+        name = _shown(_spelled(location))
+        line = self.source.line(location)
+        return f"{self.path}:{line}: {name + ': ' if name else ''}{words}"
+
+    def _lines(self, error: ValidationError) -> Iterator[str]:
+        for found in error.errors(include_url=False, include_input=False):
+            words = _words(found["type"], found["msg"], found.get("ctx", {}))
+            inside = _IN_MAPPING.match(words)
+            if inside:  # seen while comparing mappings: the words name their own place
+                place = ("mappings", int(inside[1]), inside[2])
+                yield f"{self.path}:{self.source.line(place)}: {words}"
+            else:
+                yield self.mistake(_in_file(found["loc"]), words)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return f"\ue000{found[1]}\ue001" if found[1] else _DOLLAR
+
+
+def _shown(text: str) -> str:
+    return _HIDDEN.sub(r"${\1}", text).replace(_DOLLAR, "$$")
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """Puts environment variables where the file names them."""
+
+    text: ConfigText
+    environment: Mapping[str, str]
+    mistakes: list[str] = field(default_factory=list)
+
+    def fill(self, value: Any, location: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: self.fill(inner, (*location, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.fill(inner, (*location, at)) for at, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        if "${" in value:
+            words = "expected ${NAME}, a name of letters, digits and _; $$ stands for one $"
+            self.mistakes.append(self.text.mistake(location, words))
+        filled = _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
+        return filled.replace(_DOLLAR, "$")
+
+    def _variable(self, name: str, location: Location) -> str:
+        if name not in self.environment:
+            words = f"the environment variable {name} is not set"
+            self.mistakes.append(self.text.mistake(location, words))
+        return self.environment.get(name, "")
+
+
+def _in_file(location: Location) -> Location:
+    """pydantic puts the chosen kind of forge into the path; the file does not have it."""
+    if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
+        return (*location[:2], *location[3:])
+    return location
+
+
+def _spelled(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+_A_NUMBER = "expected a whole number"
+_YES_OR_NO = "expected true or false"
+_A_LIST = "expected a list: [one, another]"
+_A_SECTION = "expected settings below it, got something else"
+_A_FORGE_TYPE = f"expected type: {', '.join(_FORGE_TYPES[:-1])} or {_FORGE_TYPES[-1]}"
+
+_EXPECTED: Mapping[str, str] = {
+    "missing": "this setting is missing",
+    "extra_forbidden": "this setting is not known",
+    "string_type": "expected a text; put quotes around a number",
+    "path_type": "expected a path",
+    "int_type": _A_NUMBER,
+    "int_parsing": _A_NUMBER,
+    "int_from_float": _A_NUMBER,
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "tuple_type": _A_LIST,
+    "dict_type": _A_SECTION,
+    "model_type": _A_SECTION,
+    "model_attributes_type": _A_SECTION,
+    "string_pattern_mismatch": "expected lower-case letters, digits, - and _, at most 63",
+    "too_short": "expected at least one",
+    "union_tag_not_found": _A_FORGE_TYPE,
+    "union_tag_invalid": _A_FORGE_TYPE,
+}
+_EXPECTED_WITH: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "literal_error": lambda said: f"expected {said['expected']}",
+    "enum": lambda said: f"expected {said['expected']}",
+    "greater_than_equal": lambda said: f"expected {said['ge']} or more",
+    "less_than_equal": lambda said: f"expected {said['le']} or less",
+}
+
+
+def _words(kind: str, message: str, said: Mapping[str, Any]) -> str:
+    """What was expected, in words of this file's; never what was found, which may be secret."""
+    if kind in _EXPECTED_WITH:
+        return _EXPECTED_WITH[kind](said)
+    return _EXPECTED.get(kind, message.removeprefix("Value error, "))

@@ -1,0 +1,59 @@
+"""The kinds of values that ``bridge.yaml`` is made of."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    WithJsonSchema,
+)
+
+_DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Settings(BaseModel):
+    """A section of the file: nothing unknown in it, never changed, silent about its secrets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _duration(value: object) -> object:
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("expected a duration with its unit, such as 30s, 10m, 1h or 7d")
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("expected a duration longer than 0")
+    return value
+
+
+_DurationText = WithJsonSchema(
+    {"type": "string", "pattern": r"^\d+\s*(ms|s|m|h|d)$", "examples": ["1h"]}
+)
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), _DurationText]
+PositiveDuration = Annotated[
+    timedelta, BeforeValidator(_duration), AfterValidator(_positive), _DurationText
+]
+
+
+def _not_empty(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("expected a secret, got an empty text (is its variable empty?)")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
