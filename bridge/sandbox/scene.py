@@ -1,0 +1,198 @@
+"""What the demo runs: PromptLayer's stand-in, the real bridge as a process of its own, and a local
+forge.
+
+Nothing is pretended between them: webhooks are signed and go over HTTP, git fetches and pushes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+
+from bridge.errors import ConfigError, Unavailable
+from bridge.forge.local import LocalForge
+from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.forge_page import forge_page
+from bridge.sandbox.promptlayer import promptlayer_app
+from bridge.sandbox.registry import Registry
+from bridge.sandbox.webhooks import Webhooks
+
+REPOSITORY = "acme/support-bot"
+LABEL = "prod"
+
+_PATIENCE = 60.0  # seconds for one step
+_PORTS = {"promptlayer": 8485, "forge": 8486, "bridge": 8484}
+_OURS = ".promptlayer-bridge-demo"  # a folder without this file is not ours to remove
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that runs, and where."""
+
+    registry: Registry
+    forge: LocalForge
+    webhooks: Webhooks
+    addresses: dict[str, str]
+    command: Command
+
+    def deliveries(self) -> list[JsonObject]:
+        """What the bridge says of the deliveries it got."""
+        answer = subprocess.run(
+            self.command.of("deliveries", "list", "--json", "--limit", "1000"),
+            env=self.command.environment,
+            capture_output=True,
+            check=True,
+        )
+        listed: list[JsonObject] = json.loads(answer.stdout)["deliveries"]
+        return listed
+
+
+@dataclass(frozen=True)
+class Command:
+    """How this demo's bridge is called."""
+
+    config: Path
+    environment: dict[str, str] = field(repr=False)
+
+    def of(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "bridge", *words, "--config", str(self.config)]
+
+
+@contextmanager
+def opened_scene(folder: Path, *, fixed_ports: bool) -> Iterator[Scene]:
+    """Everything started in ``folder``, which is made anew; ended when the context ends."""
+    _make_anew(folder)
+    with ExitStack() as stack:
+        sockets = {name: _socket(port if fixed_ports else 0) for name, port in _PORTS.items()}
+        addresses = {name: f"http://127.0.0.1:{s.getsockname()[1]}" for name, s in sockets.items()}
+        api_key, secret = f"pl_{secrets.token_hex(16)}", secrets.token_hex(16)
+        forge = _forge(folder, addresses["forge"])
+        registry = Registry()
+        webhooks = Webhooks([(f"{addresses['bridge']}/webhooks/promptlayer", secret)])
+        stack.callback(webhooks.close)
+        platform = promptlayer_app(registry, api_key=api_key, webhooks=webhooks)
+        stack.enter_context(_served(platform, sockets["promptlayer"]))
+        stack.enter_context(_served(forge_page(folder / "forge"), sockets["forge"]))
+        config = folder / "bridge.yaml"
+        config.write_text(_config(addresses), encoding="utf-8")
+        named = {"PROMPTLAYER_API_KEY": api_key, "PROMPTLAYER_WEBHOOK_SECRET": secret}
+        command = Command(config, {**os.environ, **named})
+        port = sockets["bridge"].getsockname()[1]
+        sockets["bridge"].close()
+        stack.enter_context(_bridge(command, port, folder / "bridge.log"))
+        yield Scene(registry, forge, webhooks, addresses, command)
+
+
+def _make_anew(folder: Path) -> None:
+    if folder.exists():
+        if not (folder / _OURS).exists() and any(folder.iterdir()):
+            raise ConfigError(
+                f"{folder} holds something else; give the demo a --folder of its own."
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / _OURS).touch()
+
+
+def _socket(port: int) -> socket.socket:
+    """A listening address: the wanted one, or any when somebody has it."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        listening.bind(("127.0.0.1", 0))
+    return listening
+
+
+def _forge(folder: Path, page: str) -> LocalForge:
+    readme = b"# support-bot\n\nIts prompts are in `prompts/`, proposed by promptlayer-bridge.\n"
+    LocalForge.create_repository(folder / "forge", REPOSITORY, {"README.md": readme})
+    return LocalForge(folder / "forge", REPOSITORY, page_url=page)
+
+
+def _config(addresses: dict[str, str]) -> str:
+    return f"""\
+promptlayer:
+  api_key: ${{PROMPTLAYER_API_KEY}}
+  webhook_secret: ${{PROMPTLAYER_WEBHOOK_SECRET}}
+  base_url: {addresses["promptlayer"]}
+  dashboard_url: {addresses["promptlayer"]}
+forges:
+  local: {{type: local, root: forge, page_url: "{addresses["forge"]}"}}
+mappings:
+  - name: support
+    prompts: ["**"]
+    repository: local:{REPOSITORY}
+    track: [latest, {LABEL}]
+    pull_request: {{labels: [prompt]}}
+quiet: 1s
+sweep: 1m
+"""
+
+
+@contextmanager
+def _served(app: Starlette, listening: socket.socket) -> Iterator[None]:
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, "a server of the demo did not start")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listening.close()
+
+
+@contextmanager
+def _bridge(command: Command, port: int, log: Path) -> Iterator[None]:
+    """The bridge itself, as anybody would start it."""
+    words = command.of("serve", "--port", str(port))
+    with log.open("wb") as output:
+        process = subprocess.Popen(words, env=command.environment, stdout=output, stderr=output)
+        try:
+            wait_for(lambda: _healthy(process, port, log), f"the bridge did not start; see {log}")
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+    if process.poll() is not None:
+        raise Unavailable(f"The bridge ended at once:\n{log.read_text(errors='replace')[-2000:]}")
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], otherwise: str) -> None:
+    """Return once the condition holds; Unavailable when that takes too long."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Unavailable(f"After {_PATIENCE:.0f} seconds {otherwise}.")
+        time.sleep(0.05)
