@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.errors import BridgeError, Stale
+from bridge.observe import base_file
+from bridge.prompts.file import render
 from bridge.prompts.plan import Edit
+from bridge.prompts.prompt import PromptFile
+from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.commit import Commit, CommitDraft, Identity
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
@@ -51,13 +55,18 @@ def tip_of(site: Site, snapshot: Snapshot, branch: str) -> Tip | None:
     commit = snapshot.commit_of(name)
     if _ours(site, commit) and FOLLOW_UP not in commit.message:
         return Tip(commit, False, commit)
-    walked = snapshot.history(name, lambda found: _ours(site, found), limit=_REACH)
-    written = next((found for found in walked if _ours(site, found)), None)
+    walked = snapshot.history(name, lambda found: _written_by(site, found), limit=_REACH)
+    written = next((found for found in walked if _written_by(site, found)), None)
     return Tip(commit, True, written)
 
 
 def _ours(site: Site, commit: Commit) -> bool:
     return commit.committer.email == site.bot.identity.email
+
+
+def _written_by(site: Site, commit: Commit) -> bool:
+    """A rebase makes somebody else the committer and leaves the message."""
+    return _ours(site, commit) or mapping_of(commit.message) == site.mapping.name
 
 
 def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, Entry | None]:
@@ -124,7 +133,7 @@ def next_commit(
     it already. Raises BranchConflict."""
     if tip is None or not tip.people:
         return _write(site, snapshot, snapshot.commit, contents(edits), message)
-    changes = _merged(snapshot, tip, contents(edits))
+    changes = _merged(site, snapshot, tip, edits)
     if not changes:
         return None
     follow_up = Message(f"{message.text.rstrip()}\n{FOLLOW_UP}\n", message.author, message.date)
@@ -152,27 +161,69 @@ def _write(
 
 
 def _merged(
-    snapshot: Snapshot, tip: Tip, wanted: Mapping[str, bytes | None]
+    site: Site, snapshot: Snapshot, tip: Tip, edits: tuple[Edit, ...]
 ) -> dict[str, bytes | None]:
     """What has to change on people's branch so that it holds their edits and ours."""
-    written = tip.written.object_name if tip.written else snapshot.commit
+    before = _before(site, snapshot, tip, edits)
     changes: dict[str, bytes | None] = {}
     conflicts: list[str] = []
-    for path, ours in wanted.items():
-        before = snapshot.file(written, path)
+    for path, ours in contents(edits).items():
         theirs = snapshot.file(tip.commit.object_name, path)
-        if ours in (before, theirs):
+        if ours in (before[path], theirs):
             continue  # PromptLayer has nothing new, or the branch has it
-        if before == theirs:
+        if before[path] == theirs:
             changes[path] = ours
-        elif (
-            ours is None
-            or theirs is None
-            or (merged := snapshot.merge(before or b"", ours, theirs)) is None
-        ):
+        elif (merged := _merged_text(snapshot, before[path], ours, theirs)) is None:
             conflicts.append(path)
         else:
             changes[path] = merged
     if conflicts:
         raise BranchConflict(conflicts)
     return changes
+
+
+def _merged_text(
+    snapshot: Snapshot, before: bytes | None, ours: bytes | None, theirs: bytes | None
+) -> bytes | None:
+    """None where they conflict: a file that one side removed and the other changed, too."""
+    if ours is None or theirs is None:
+        return None
+    return snapshot.merge(before or b"", ours, theirs)
+
+
+def _before(
+    site: Site, snapshot: Snapshot, tip: Tip, edits: tuple[Edit, ...]
+) -> dict[str, bytes | None]:
+    """Path → what PromptLayer had when the bridge last wrote to the branch."""
+    written = tip.written
+    at = written.object_name if written else snapshot.commit
+    before = {path: snapshot.file(at, path) for path in contents(edits)}
+    if written is not None and FOLLOW_UP in written.message:
+        for edit in edits:
+            text = before[edit.change.path]
+            if text is not None:
+                before[edit.change.path] = _unmerged(site, written, edit, text)
+    return before
+
+
+def _unmerged(site: Site, written: Commit, edit: Edit, text: bytes) -> bytes:
+    """A file as the bridge would have written it without the edits of others that it merged; the
+    text itself where PromptLayer cannot tell any more."""
+    change = edit.change
+    version = next(
+        (
+            found.version
+            for found in trailers(written.message)
+            if (found.prompt_id, found.label) == (change.prompt.id, change.label)
+        ),
+        None,
+    )
+    merged = base_file(change.path, text, site).prompt
+    if version is None or merged is None or change.prompt.id is None:
+        return text
+    then = site.platform.prompt(change.prompt.id, version=version)
+    if then is None:
+        return text
+    then = replace(then, name=merged.name, tags=merged.tags)  # these have no versions
+    existing = edit.was.decode("utf-8", "replace") if edit.was else None
+    return render(PromptFile(then, change.label), site.mapping.format, existing).encode()

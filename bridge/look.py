@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from functools import cached_property
 from bridge.branch import Tip, is_current, tip_of
 from bridge.config import Group
 from bridge.errors import Refused, Transient, UnsafePath
-from bridge.forge.base import PullRequestState
+from bridge.forge.base import PullRequest, PullRequestState
 from bridge.kept import Kept
 from bridge.observe import BaseFiles, Held, PlatformReading, ancestor, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
@@ -78,7 +78,7 @@ def look(
     between is seen as merged by both, or by git alone."""
     pulls = tuple(site.forge.pull_requests(proposal.branch, site.base))
     snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
-    tip = tip_of(site, snapshot, proposal.branch)
+    tip = _tip(site, snapshot, proposal.branch, pulls)
     open_ = first(pulls, PullRequestState.OPEN)
     memory = recall(open_.body) if open_ else None
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
@@ -104,6 +104,15 @@ def look(
     return Look(
         proposal, site.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
     )
+
+
+def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullRequest]) -> Tip | None:
+    """The branch's tip. Once it is merged, commits of others on it have reached the base, and the
+    next proposal starts from there."""
+    tip = tip_of(site, snapshot, branch)
+    if tip is None or not pulls or pulls[0].state is not PullRequestState.MERGED:
+        return tip
+    return replace(tip, people=tip.people and pulls[0].head_commit != tip.commit.object_name)
 
 
 def _sorted(looked: list[Edit], untouched: list[Edit]) -> tuple[Edit, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,19 @@ class Place:
             *("fast-import", "--quiet", "--done", "--date-format=now"),
             stdin=stream.encode(),
         )
+
+    def point(self, branch: str, commit: str) -> None:
+        """Force a branch to another commit."""
+        git(self.repository, "update-ref", f"refs/heads/{branch}", commit)
+
+    def squash_branch(self, branch: str) -> None:
+        """Make one commit of Sam's of everything a branch adds."""
+        tree = git(self.repository, "rev-parse", f"{branch}^{{tree}}")
+        self.point(branch, git(self.repository, "commit-tree", tree, "-p", "main", "-m", "All"))
+
+    def forget_pull_requests(self) -> None:
+        """As if none had ever been opened; the local forge's alone."""
+        shutil.rmtree(self.repository.with_suffix(".pulls"))
 
     def delete_branch(self, branch: str) -> None:
         delete_branch(self.repository, branch)
