@@ -9,6 +9,10 @@ from bridge.repo.credentials import REMOTE
 from bridge.repo.process import Answer
 from bridge.repo.store import Store
 
+# In a shallow repository git walks the whole tree of every branch it knows before it sends
+# anything. What we send ends at a commit that the other side has: nothing shallow is about it.
+_NOT_SHALLOW = {"GIT_SHALLOW_FILE": ""}
+
 
 def push(store: Store, remote: GitRemote, branch: str, commit: str, expected: str | None) -> None:
     """Make ``branch`` point to ``commit`` if it points to ``expected`` (None: if it is not there).
@@ -66,4 +70,5 @@ def _attempt(
         REMOTE,
         f"{commit}:{ref}",
         settings=(("push.negotiate", str(negotiate).lower()),),
+        variables=_NOT_SHALLOW,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Store:
         return answer.output
 
     def attempt(
-        self, *arguments: str, stdin: bytes = b"", variables: dict[str, str] | None = None
+        self, *arguments: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None
     ) -> Answer:
         """A git command without network that may fail."""
         return self._run(arguments, stdin, variables or {})
@@ -86,11 +86,11 @@ class Store:
         remote: GitRemote,
         *arguments: str,
         settings: Sequence[tuple[str, str]] = (),
-        stdin: bytes = b"",
+        variables: Mapping[str, str] | None = None,
     ) -> Answer:
         """A git command that talks to ``remote``, known to it as ``REMOTE``; it may fail."""
         told = environment(remote, settings=settings, patience=self._timeout)
-        return self._run(arguments, stdin, told)
+        return self._run(arguments, b"", {**told, **(variables or {})})
 
     def fetch(self, remote: GitRemote, commits: Sequence[str], *, depth: int, held: int) -> None:
         """Fetch these commits and those before them, ``depth`` together, in one request. Only
@@ -133,7 +133,7 @@ class Store:
         self,
         arguments: Sequence[str],
         stdin: bytes,
-        variables: dict[str, str],
+        variables: Mapping[str, str],
         inherited: Sequence[int] = (),
     ) -> Answer:
         return run(
