@@ -108,3 +108,30 @@ def test_a_branch_template_without_a_folder_is_found_again(make_world: MakeWorld
     propose(world, "Answer briefly.")
 
     assert world.says(PATH, "prompt-1") == "Answer briefly."
+
+
+def test_a_sweep_proposes_a_removal_on_the_branch_that_bears_the_prompts_name(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"branch": "promptlayer/{prompt}"})
+    propose(world, "Answer kindly.")
+    world.place.merge(world.pull_request())
+    propose(world, "Greet.", "support/greeting")
+    world.place.merge(world.pull_request())
+    world.registry.delete(1)
+    world.post.lose()
+
+    world.sweep()
+
+    assert world.place.changed(world.pull_request().head) == {PATH}
+    assert world.says(revision=world.pull_request().head) is None
+
+
+def test_a_branch_that_git_cannot_have_beside_another_is_told(world: World) -> None:
+    in_the_way = "promptlayer/support"
+    world.place.point(in_the_way, world.place.commit({"src/bot.py": b"print()\n"}))
+
+    propose(world, "Answer kindly.")
+
+    assert world.standing().kind is OutcomeKind.PARKED
+    assert f"beside its branch {in_the_way}. Delete that one" in world.standing().reason
