@@ -62,9 +62,10 @@ class Site:
     roster: Roster
     version_url: str  # with {workspace}, {id} and {version}
 
-    @cached_property
+    @property
     def base(self) -> str:
-        """The branch that is merged into."""
+        """The branch that is merged into. The forge remembers its default; a cached property
+        would, before Python 3.12, let one forge that hangs hold up all others."""
         return self.mapping.base or self.forge.default_branch()
 
     @property
