@@ -33,7 +33,8 @@ class Roster:
 
     @cached_property
     def _by_key(self) -> Mapping[str, Person]:
-        return {person.promptlayer.casefold(): person for person in self.people}
+        by_email = {person.email.casefold(): person for person in self.people if person.email}
+        return by_email | {person.promptlayer.casefold(): person for person in self.people}
 
     def editor(self, name: str | None, email: str | None) -> Editor | None:
         """The person behind an event's user; None when the event names nobody."""
