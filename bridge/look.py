@@ -16,7 +16,7 @@ from bridge.observe import BaseFiles, Held, PlatformReading, ancestor, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest, recall
-from bridge.prompts.occasion import Cause, NotYet, Occasion, pending_request
+from bridge.prompts.occasion import REQUESTED, Cause, NotYet, Occasion, pending_request
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.plan import Edit, Situation, first, remembered
 from bridge.prompts.prompt import Prompt, PromptFile
@@ -242,6 +242,9 @@ class _Eye:
         version = held.prompt.version if held.prompt else None
         newest = self.occasion.label_events.get(target)
         remembered = self.remembered if _is_about(self.remembered, target) else None
+        if remembered is None and newest and newest.type == REQUESTED:
+            # An old request that no open pull request remembers was decided, and nobody told us.
+            newest = newest if newest in self.occasion.causes else None
         pending = pending_request(newest, remembered, version, known, self.now)
         if isinstance(pending, NotYet):
             raise Transient(
