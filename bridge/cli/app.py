@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,13 @@ from rich.console import Console
 from bridge.cli import checking, deliveries, planning, running, starting
 from bridge.errors import BridgeError
 
+NAME = "promptlayer-bridge"
 CONFIG = Path("bridge.yaml")
 
 app = typer.Typer(
-    name="promptlayer-bridge",
-    help="Keeps PromptLayer and git in step: prompt edits become pull requests.",
+    name=NAME,
+    help="Keeps PromptLayer and git in step: prompt edits become pull requests.\n\nA first time:"
+    " demo, to see it work; then init, check, plan, sync, and serve for good.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,7 +38,7 @@ Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; d
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(version("promptlayer-bridge"))
+        typer.echo(version(NAME))
         raise typer.Exit
 
 
@@ -66,7 +69,7 @@ def check(
         bool, typer.Option("--offline", help="Only read the file, ask nobody.")
     ] = False,
 ) -> None:
-    """Validate bridge.yaml, and ask PromptLayer and each forge whether the credentials suffice."""
+    """Validate bridge.yaml and try its credentials on PromptLayer and each repository."""
     checking.check(config, offline=offline)
 
 
@@ -80,10 +83,10 @@ def serve(
         typer.Option(min=0, help="Proposals worked on at once; 0: only take deliveries in."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="This process' name, stable over restarts.")
+        str | None, typer.Option(help="A name for this process, the same at every start.")
     ] = None,
 ) -> None:
-    """Take webhooks in and work on them, in one process."""
+    """Take webhooks in at /webhooks/promptlayer and work on them, in one process."""
     running.serve(config, host=host, port=port, workers=workers, name=name)
 
 
@@ -92,7 +95,7 @@ def work(
     config: ConfigPath = CONFIG,
     workers: Annotated[int | None, typer.Option(min=1, help="Proposals worked on at once.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="This process' name, stable over restarts.")
+        str | None, typer.Option(help="A name for this process, the same at every start.")
     ] = None,
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
@@ -101,7 +104,10 @@ def work(
 
 @app.command()
 def sync(mappings: Mappings = None, config: ConfigPath = CONFIG) -> None:
-    """Bring everything in step; also the first import."""
+    """Bring everything in step now: the first import, or what webhooks lost.
+
+    Exits with 1 when something has to wait, or needs a person.
+    """
     planning.sync(config, mappings or [])
 
 
@@ -112,7 +118,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show each file's diff.")] = False,
 ) -> None:
-    """Show what sync would do. Exits with 2 when something is out of step."""
+    """Show what sync would do, and do nothing. Exits with 2 when something is out of step."""
     planning.plan(config, mappings or [], as_json=as_json, diff=diff)
 
 
@@ -136,14 +142,15 @@ def demo(
         Path | None, typer.Option(help="Where to keep it; default: .demo, made anew.")
     ] = None,
 ) -> None:
-    """The whole loop on this machine: PromptLayer stand-in, bridge and a local forge."""
+    """Play the whole loop on this machine, without any account."""
     starting.demo(once=once, as_json=as_json, folder=folder)
 
 
-def main() -> None:
-    """Run the command line; the exit status is 1 for a mistake that was told."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line, by default with the words it was called with; the exit status is 1
+    for a mistake that was told."""
     try:
-        app()
+        app(words, prog_name=NAME)
     except BridgeError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             str(error), style="red", markup=False

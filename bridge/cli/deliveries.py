@@ -60,7 +60,7 @@ def list_(
         typer.echo(json.dumps({"deliveries": listed, "stuck": standing}, indent=2))
         return
     console = Console(highlight=False)
-    console.print(_table(found))
+    console.print(_table(found) if found else "No deliveries.")
     for one in stuck:
         console.print(
             f"{one.kind}: {one.proposal.branch}: {one.reason}", markup=False, soft_wrap=True
@@ -86,7 +86,7 @@ def show(
         return
     console = Console(highlight=False, soft_wrap=True)
     for name, value in _as_json(found).items():
-        console.print(f"{name:12} {value}", markup=False)
+        console.print(f"{name:12} {'-' if value is None else value}", markup=False)
     console.print(json.dumps(json.loads(found.payload), indent=2), markup=False)
     for look in looks:
         said = f"{look.kind}: {look.reason}" if look.kind else "waiting"

@@ -1,0 +1,73 @@
+"""``demo --once``: the whole loop, as anybody would start it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STEPS = [
+    "create prompt → pull request",
+    "second save updates it",
+    "merge",
+    "label move → pull request for the label's file",
+    "close it",
+    "same content is not proposed again",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    folder = tmp_path_factory.mktemp("demo")
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", "demo", "--once", "--json", "--folder", "made"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_prints_one_json_object_and_succeeds(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    assert (demo.returncode, demo.stderr) == (0, "")
+
+    told = json.loads(demo.stdout)
+
+    assert told.keys() == {"steps", "ok"}
+    assert told["ok"] is True
+
+
+@pytest.mark.xdist_group("demo")
+def test_every_step_of_the_demo_says_what_came_of_it(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    steps = json.loads(demo.stdout)["steps"]
+
+    assert [step["step"] for step in steps] == STEPS
+    for step in steps:
+        assert step.keys() == {"step", "ok", "pull_request", "commit", "seconds"}
+        assert step["ok"] is True
+        assert step["seconds"] >= 0
+    assert all(step["pull_request"].startswith("http") for step in steps[:-1])
+    assert all(len(step["commit"]) == 40 for step in steps[:-1])
+
+
+def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "bridge", "demo", "--once", "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1
+    assert "holds something else; give the demo a --folder of its own" in ended.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

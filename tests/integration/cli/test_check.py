@@ -1,0 +1,163 @@
+"""``check``: what a newcomer is told about the file, the key, the token and the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.desk import CONFIG, NOBODY, Desk, Said
+from tests.standins.github import GitHubStandIn
+
+READING = {"contents": "read", "pull_requests": "read", "metadata": "read"}
+ON_GITHUB = CONFIG.replace(
+    '{{type: local, root: forge, page_url: "http://forge.example.com"}}',
+    '{{type: github, url: "{github}", token: "${{TOKEN}}"}}',
+)
+
+
+def problems(said: Said) -> list[str]:
+    lines = said.out.splitlines()
+    assert all(line.startswith(("ok      ", "problem ")) for line in lines), said.out
+    return [line.removeprefix("problem ") for line in lines if line.startswith("problem")]
+
+
+def test_all_is_well(desk: Desk) -> None:
+    desk.save("support/reply")
+
+    said = desk.run("check")
+
+    assert (said.status, problems(said), said.err) == (0, [], "")
+    assert "PromptLayer lets us read 1 prompt" in said.out
+    assert "git reads the branch main." in said.out
+
+
+def test_offline_asks_nobody(desk: Desk) -> None:
+    desk.configure(platform=NOBODY)
+
+    said = desk.run("check", "--offline")
+
+    assert (said.status, said.out) == (0, "ok      bridge.yaml is valid. Mappings: support.\n")
+
+
+def test_a_mistake_in_the_file_is_all_that_is_told(desk: Desk) -> None:
+    desk.configure(CONFIG + "    brunch: x\n")
+
+    said = desk.run("check")
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err == "bridge.yaml:11: mappings[0].brunch: this setting is not known\n"
+
+
+def test_a_wrong_key_is_told_and_the_rest_is_asked_all_the_same(desk: Desk) -> None:
+    desk.environment["PROMPTLAYER_API_KEY"] = "pl_wrong"
+
+    said = desk.run("check")
+
+    (problem,) = problems(said)
+    assert said.status == 1
+    assert problem.startswith("PromptLayer key refused.")
+    assert "pl_wrong" not in said.out
+    assert "git reads the branch main." in said.out
+
+
+def test_promptlayer_out_of_reach_is_told(desk: Desk) -> None:
+    desk.configure(platform=NOBODY)
+
+    said = desk.run("check")
+
+    (problem,) = problems(said)
+    assert said.status == 1
+    assert problem.startswith(f"PromptLayer cannot be reached at {NOBODY}")
+
+
+def test_a_missing_repository_is_told_once(desk: Desk) -> None:
+    desk.configure(CONFIG.replace("acme/support-bot", "acme/nobody"))
+
+    said = desk.run("check")
+
+    (problem,) = problems(said)
+    assert said.status == 1
+    assert problem.startswith("local:acme/nobody: there is no repository at ")
+    assert problem.endswith("create it first.")
+
+
+def test_a_missing_base_branch_is_told(desk: Desk) -> None:
+    desk.configure(CONFIG + "    base: release\n")
+
+    said = desk.run("check")
+
+    (problem,) = problems(said)
+    assert "release" in problem
+
+
+def test_a_missing_webhook_secret_is_told(desk: Desk) -> None:
+    secret = "  webhook_secret: ${{PROMPTLAYER_WEBHOOK_SECRET}}\n"
+    desk.configure(CONFIG.replace(secret, ""))
+
+    said = desk.run("check", "--offline")
+
+    (problem,) = problems(said)
+    assert said.status == 1
+    assert problem.startswith("promptlayer.webhook_secret is not set: serve will not start.")
+
+
+@pytest.fixture
+def github(desk: Desk, tmp_path: Path) -> Iterator[GitHubStandIn]:
+    """The desk's repository is on GitHub."""
+    with GitHubStandIn(tmp_path / "github").serving() as standin:
+        standin.repository("acme/support-bot", {"README.md": b"# Bot\n"})
+        desk.configure(ON_GITHUB, github=standin.url)
+        yield standin
+
+
+def test_a_good_token_is_well(desk: Desk, github: GitHubStandIn) -> None:
+    desk.environment["TOKEN"] = github.token("bot")
+
+    said = desk.run("check")
+
+    assert (said.status, problems(said)) == (0, [])
+
+
+def test_a_wrong_token_is_told_and_not_repeated(desk: Desk, github: GitHubStandIn) -> None:
+    desk.environment["TOKEN"] = "ghp_planted"
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert len(problems(said)) == 1
+    assert "local:acme/support-bot" in problems(said)[0]
+    assert "ghp_planted" not in said.out + said.err
+
+
+def test_a_token_without_the_scope_cannot_see_a_private_repository(
+    desk: Desk, github: GitHubStandIn
+) -> None:
+    desk.environment["TOKEN"] = github.token("bot", scopes="read:org")
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    (problem,) = problems(said)
+    assert "forges.local.token cannot see that repository" in problem
+
+
+def test_a_missing_permission_is_named(desk: Desk, github: GitHubStandIn) -> None:
+    desk.environment["TOKEN"] = github.token("bot", may_push=False, permissions=READING)
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert any("Contents: write" in problem for problem in problems(said))
+
+
+def test_a_key_file_that_is_not_there_is_told(desk: Desk, github: GitHubStandIn) -> None:
+    app = ON_GITHUB.replace('token: "${{TOKEN}}"', "app_id: 1, private_key_file: app.pem")
+    desk.configure(app, github=github.url)
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert "forges.local.private_key_file: " in said.err
+    assert "Traceback" not in said.err

@@ -1,0 +1,136 @@
+"""The first minutes: ``init``, help, and every way to get the command line wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.integration.cli.desk import Desk
+
+VARIABLES = {"GITHUB_TOKEN": "ghp_x"}
+
+
+def test_init_writes_a_file_that_is_valid_as_it_is(desk: Desk) -> None:
+    desk.config.unlink()
+    desk.environment |= VARIABLES
+
+    said = desk.run("init")
+
+    assert said.status == 0
+    assert said.out == (
+        "Wrote bridge.yaml. Edit it, set the variables it names, then: promptlayer-bridge check\n"
+    )
+    assert desk.run("check", "--offline").status == 0
+
+
+def test_the_file_of_init_fits_its_schema(desk: Desk) -> None:
+    desk.run("init", "new.yaml")
+    desk.run("schema", "--write", "schemas")
+
+    schema = json.loads((desk.folder / "schemas/bridge.v1.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    text = (desk.folder / "new.yaml").read_text()
+    assert [*Draft202012Validator(schema).iter_errors(yaml.safe_load(text))] == []
+
+
+def test_init_overwrites_nothing(desk: Desk) -> None:
+    before = desk.config.read_bytes()
+
+    said = desk.run("init")
+
+    assert (said.status, said.err) == (1, "bridge.yaml is there already, and stays as it is.\n")
+    assert desk.config.read_bytes() == before
+
+
+def test_init_into_a_folder_that_is_not_there_is_told(desk: Desk) -> None:
+    said = desk.run("init", "no/such/bridge.yaml")
+
+    assert said.status == 1
+    assert said.err == "no/such/bridge.yaml cannot be written: No such file or directory.\n"
+
+
+def test_schema_prints_both_schemas(desk: Desk) -> None:
+    said = desk.run("schema")
+
+    assert said.status == 0
+    assert said.json.keys() == {"prompt.v1.json", "bridge.v1.json"}
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "serve", "work", "deliveries list"])
+def test_a_missing_config_says_how_to_get_one(desk: Desk, command: str) -> None:
+    said = desk.run(*command.split(), "--config", "nowhere.yaml")
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        "nowhere.yaml is not there. `promptlayer-bridge init` writes one to start from.\n"
+    )
+
+
+def test_the_config_may_be_named_by_the_environment(desk: Desk) -> None:
+    desk.environment["BRIDGE_CONFIG"] = "elsewhere.yaml"
+    desk.config.rename(desk.folder / "elsewhere.yaml")
+
+    assert desk.run("check", "--offline").status == 0
+
+
+BAD = [
+    "plan --bad",
+    "plans",
+    "serve --port 70000",
+    "serve --workers -1",
+    "deliveries list --limit 0",
+]
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_words_that_make_no_sense_are_told_with_the_way_to_help(desk: Desk, words: str) -> None:
+    said = desk.run(*words.split())
+
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("Usage: promptlayer-bridge ")
+    assert "--help' for help" in said.err
+
+
+def test_json_of_the_demo_needs_once(desk: Desk) -> None:
+    said = desk.run("demo", "--json")
+
+    assert (said.status, said.err) == (1, "--json goes with --once.\n")
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(desk: Desk) -> None:
+    (desk.folder / "bridge-data").touch()
+
+    said = desk.run("plan")
+
+    assert said.status == 1
+    assert said.err.endswith("(File exists). Choose another one with the setting `data`.\n")
+
+
+def test_a_mistake_in_a_process_of_its_own_is_no_traceback(desk: Desk) -> None:
+    said = desk.start("plan", PROMPTLAYER_API_KEY="")
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        "bridge.yaml:2: promptlayer.api_key: expected a secret, got an empty text"
+        " (is its variable empty?)\n"
+    )
+
+
+def test_every_command_has_a_line_of_help(desk: Desk) -> None:
+    said = desk.run("--help")
+
+    commands = ("init", "check", "plan", "sync", "serve", "work", "deliveries", "schema", "demo")
+    assert said.status == 0
+    for command in commands:
+        assert any(command in line.split()[1:2] for line in said.out.splitlines()), command
+        assert desk.run(command, "--help").status == 0
+
+
+def test_the_version_is_printed_alone(desk: Desk) -> None:
+    said = desk.run("--version")
+
+    assert said.status == 0
+    assert len(said.out.split()) == 1

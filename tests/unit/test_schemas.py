@@ -1,0 +1,71 @@
+"""The JSON Schemas that editors complete from are those of the models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from bridge.cli.starting import config_schema
+from bridge.config import parse
+from bridge.prompts.prompt import JsonObject
+from bridge.prompts.schema import prompt_schema
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = (ROOT / "bridge/cli/bridge.example.yaml").read_text(encoding="utf-8")
+SCHEMAS = {"prompt.v1.json": prompt_schema, "bridge.v1.json": config_schema}
+ENVIRONMENT = dict.fromkeys(
+    ("PROMPTLAYER_API_KEY", "PROMPTLAYER_WEBHOOK_SECRET", "GITHUB_TOKEN"), "something"
+)
+
+
+def written(name: str) -> JsonObject:
+    schema: JsonObject = json.loads((ROOT / "prompts-schema" / name).read_text(encoding="utf-8"))
+    return schema
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_on_disk_is_that_of_the_model(name: str) -> None:
+    assert written(name) == SCHEMAS[name](), "out of date: make schema"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_is_a_valid_one(name: str) -> None:
+    Draft202012Validator.check_schema(written(name))
+
+
+def test_the_example_fits_the_schema() -> None:
+    validator = Draft202012Validator(written("bridge.v1.json"))
+
+    assert [*validator.iter_errors(yaml.safe_load(EXAMPLE))] == []
+
+
+def test_the_example_is_a_valid_config() -> None:
+    config = parse(EXAMPLE, "bridge.yaml", ENVIRONMENT)
+
+    assert [mapping.name for mapping in config.mappings] == ["support"]
+
+
+def test_every_setting_that_the_example_leaves_out_is_a_valid_one_too() -> None:
+    """Its comments hold settings to be taken in: all of those at the top level at once."""
+    lines = EXAMPLE.splitlines()
+    start = lines.index("# roster: # ties PromptLayer users to people in git and on the forge")
+    taken_in = [line.removeprefix("# ") for line in lines[start:]]
+
+    config = parse("\n".join([*lines[:start], *taken_in]), "bridge.yaml", ENVIRONMENT)
+
+    assert config.roster[0].login == "jane"
+    assert config.identity.signing is not None
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"brunch": "x"}, {"track": "prod"}, {"format": "toml"}, {"name": "Support"}]
+)
+def test_an_editor_sees_a_mistake_in_a_mapping(mistake: JsonObject) -> None:
+    document = yaml.safe_load(EXAMPLE)
+    document["mappings"][0] |= mistake
+
+    assert [*Draft202012Validator(written("bridge.v1.json")).iter_errors(document)]
