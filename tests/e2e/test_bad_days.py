@@ -3,8 +3,6 @@ waits and resumes by itself, and what needs a person says so."""
 
 from __future__ import annotations
 
-import json
-
 from bridge.engine.inbox import DeliveryState
 from bridge.prompts.outcome import OutcomeKind
 from tests.e2e.processes import until
@@ -74,9 +72,8 @@ def test_a_refusal_that_waiting_cannot_mend_is_parked_until_a_person_acts(scene:
         assert scene.run("deliveries", "redeliver", delivery.id).returncode == 0
     until(lambda: len(scene.pulls()) == 2, "what was redelivered was not proposed", bridge)
     scene.until_settled()
-    told = json.loads(scene.run("deliveries", "list", "--json").stdout)
-    assert {one["state"] for one in told["deliveries"]} == {"done"}
-    assert told["stuck"] == []
+    assert {delivery.state for delivery in scene.deliveries()} == {DeliveryState.DONE}
+    assert not scene.stuck()
 
 
 def test_a_repository_that_hangs_holds_up_no_other(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from tests.e2e.scene import ON_DISK, UNFINISHED, Scene
 pytestmark = pytest.mark.kill
 
 LANES = 2  # the requests of an event are shared among so many tests, which can run side by side
+STRIDE = 4  # requests further before each kill of a starting bridge
 BURST, PROMPTS, KILLS = 40, 12, 4
 
 
@@ -87,6 +88,25 @@ def test_a_bridge_killed_before_it_looked_at_what_it_acknowledged_looks_later(sc
         _proposed_once_on_disk(scene, name, prompt_id)
 
 
+def test_a_bridge_killed_again_and_again_while_it_starts_gets_there(scene: Scene) -> None:
+    """From an empty disk, and with nobody but the sweep to tell what there is to do."""
+    scene.webhooks.drop()
+    name, prompt_id = _saved(scene, 1)
+
+    for number in count(1, STRIDE):
+        gate = Gate(*scene.faults, number=number)
+        bridge = scene.serve()
+        until(partial(_has_swept_or_stopped, scene, bridge, gate), "nothing happened", bridge)
+        if not gate.reached.is_set():
+            break
+        bridge.kill()
+        gate.open()
+
+    gate.open()
+    assert number > 2 * STRIDE
+    _proposed_once(scene, name, prompt_id)
+
+
 def test_a_burst_survives_kills_at_random_times(scene: Scene) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -122,6 +142,10 @@ def _reached(gate: Gate, scene: Scene, bridge: Bridge) -> bool:
     assert scene.webhooks.wait_until_sent()
     until(lambda: gate.reached.is_set() or scene.settled(), "nothing happened", bridge)
     return gate.reached.is_set()
+
+
+def _has_swept_or_stopped(scene: Scene, bridge: Bridge, gate: Gate) -> bool:
+    return gate.reached.is_set() or ("sweep of " in bridge.said and scene.settled())
 
 
 def _has_come_to(scene: Scene, requests: int) -> bool:
