@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -61,6 +62,7 @@ proposals = Table(
     Column("changed_at", Instant, nullable=False),
 )
 
+_Values = dict[str, Any]
 _OPEN = (
     OutcomeKind.PROPOSED,
     OutcomeKind.UPDATED,
@@ -189,6 +191,9 @@ class Ledger:
             "not_before": None,
             "changed_at": now,
         }
+        self._write_down(connection, proposal, values)
+
+    def _write_down(self, connection: Connection, proposal: Proposal, values: _Values) -> None:
         insert = self._database.insert(proposals).values(
             mapping=proposal.mapping, branch=proposal.branch, **values
         )
@@ -223,12 +228,8 @@ class Ledger:
         look, and never less than ``retry_after``."""
         now = self._clock()
         with self._database.transaction() as connection:
-            attempts = 1 + (
-                connection.execute(
-                    select(proposals.c.attempts).where(*_of(proposals, proposal))
-                ).scalar()
-                or 0
-            )
+            query = select(proposals.c.attempts).where(*_of(proposals, proposal))
+            attempts = 1 + (connection.execute(query).scalar() or 0)
             pause = growing_pause(attempts, retry_after)
             values = {
                 "kind": OutcomeKind.WAITING,
@@ -237,12 +238,7 @@ class Ledger:
                 "not_before": now + timedelta(seconds=pause),
                 "changed_at": now,
             }
-            insert = self._database.insert(proposals).values(
-                mapping=proposal.mapping, branch=proposal.branch, **values
-            )
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=values)
-            )
+            self._write_down(connection, proposal, values)
         return pause
 
     def open_pull_requests(self, mapping: str) -> int:
