@@ -154,7 +154,7 @@ class _Eye:
         self, targets: tuple[Target, ...]
     ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
         """Every target, or why it cannot be placed."""
-        platform = reading(self.site, targets)
+        platform = reading(self.site, targets, self.occasion.listed)
         refusals: list[tuple[Target, str]] = []
         held = self._held(platform, targets, refusals)
         wanted = self._homes(held, refusals)

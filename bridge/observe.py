@@ -79,35 +79,34 @@ class Listed:
     prompts that are on no page."""
 
     site: Site
-    listings: Mapping[str, Mapping[int, Prompt]]  # label → prompt id → prompt
+    prompts: Mapping[Target, Prompt]
     with_snippets: frozenset[int]
     single: OneByOne = field(init=False)
 
     def __post_init__(self) -> None:
         self.single = OneByOne(self.site)
 
-    @classmethod
-    def of(cls, site: Site, labels: Iterable[str]) -> Listed:
-        listings: dict[str, dict[int, Prompt]] = {}
-        for label in labels:
-            filtered = None if label == LATEST else label
-            listings[label] = {
-                item.prompt.id: item.prompt
-                for item in site.platform.prompts(label=filtered)
-                if item.prompt.id is not None
-                and item.unreadable is None
-                and site.mapping.selection.holds(item.prompt.name, item.prompt.tags, item.folder)
-            }
-        return cls(site, listings, snippet_users(site.platform))
-
     def held(self, target: Target) -> Held:
-        prompt = self.listings.get(target.label, {}).get(target.prompt_id)
+        prompt = self.prompts.get(target)
         if prompt is None or target.prompt_id in self.with_snippets:
             return self.single.held(target)
         return Held(prompt)
 
     def newest(self, prompt_id: int) -> Prompt | None:
         return self.single.newest(prompt_id)
+
+
+def listed(site: Site, labels: Iterable[str]) -> dict[Target, Prompt]:
+    """What the list pages hold for these labels of a mapping, as far as it can be understood."""
+    mapping = site.mapping
+    return {
+        Target(mapping.name, item.prompt.id, label): item.prompt
+        for label in labels
+        for item in site.platform.prompts(label=None if label == LATEST else label)
+        if item.prompt.id is not None
+        and item.unreadable is None
+        and mapping.selection.holds(item.prompt.name, item.prompt.tags, item.folder)
+    }
 
 
 def snippet_users(platform: PromptLayer) -> frozenset[int]:
@@ -120,11 +119,15 @@ def snippet_users(platform: PromptLayer) -> frozenset[int]:
     )
 
 
-def reading(site: Site, targets: Sequence[Target]) -> PlatformReading:
-    """The cheaper way to read so many targets."""
-    if len(targets) > MANY:
-        return Listed.of(site, sorted({target.label for target in targets}))
-    return OneByOne(site)
+def reading(
+    site: Site, targets: Sequence[Target], known: Mapping[Target, Prompt]
+) -> PlatformReading:
+    """The cheaper way to read so many targets; ``known`` was read from list pages just now."""
+    if len(targets) <= MANY:
+        return OneByOne(site)
+    if sum(target not in known for target in targets) > MANY:
+        known = listed(site, sorted({target.label for target in targets}))
+    return Listed(site, known, snippet_users(site.platform))
 
 
 @dataclass(frozen=True)

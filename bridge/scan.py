@@ -34,6 +34,7 @@ class Candidate:
 class Scan:
     candidates: tuple[Candidate, ...]
     in_step: int  # files that are as PromptLayer has them
+    listed: Mapping[Target, Prompt]  # what the list pages hold for those that differ
     refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
 
 
@@ -52,7 +53,12 @@ def scan(site: Site, index: FileIndex) -> Scan:
     search.compare_rest()
     candidates = set(search.candidates())
     candidates.update(Candidate(b.proposal, target) for b in branches for target in b.targets)
-    return Scan(tuple(sorted(candidates, key=_order)), search.in_step, tuple(search.refusals))
+    return Scan(
+        tuple(sorted(candidates, key=_order)),
+        search.in_step,
+        search.listed,
+        tuple(search.refusals),
+    )
 
 
 def _order(candidate: Candidate) -> tuple[Proposal, Target]:
@@ -115,14 +121,14 @@ class _Search:
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.in_step = 0
-        self._unlike: dict[Target, Prompt] = {}  # listed, and its file is not letter for letter so
+        self.listed: dict[Target, Prompt] = {}  # and whose file is not letter for letter so
         self._left: set[Target] = set()
         self._claimed: set[str] = set()
-        self._listed = 0
+        self._seen = 0
 
     def compare_listing(self, label: str) -> None:
         for item in self.site.platform.prompts(label=None if label == LATEST else label):
-            self._listed += 1
+            self._seen += 1
             prompt = item.prompt
             if prompt.id is None or not self.site.mapping.selection.holds(
                 prompt.name, prompt.tags, item.folder
@@ -146,19 +152,23 @@ class _Search:
             self._leave(target, str(error))
             return
         entry = self.entries.get(path)
-        text = render(PromptFile(prompt, target.label), self.site.mapping.format).encode()
-        if entry is not None and entry.object_name == blob_name(text, self.snapshot.commit):
+        if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
             self.in_step += 1
             self._claimed.add(path)
         else:
-            self._unlike[target] = prompt
+            self.listed[target] = prompt
+
+    def _blob_name(self, prompt: Prompt, label: str) -> str | None:
+        """Of the file that the prompt would be written as."""
+        text = render(PromptFile(prompt, label), self.site.mapping.format).encode()
+        return blob_name(text, self.snapshot.commit)
 
     def compare_rest(self) -> None:
         """Files that differ in letters may still mean the same; files nobody claimed may belong
         to a prompt that is gone, or was moved."""
         rest = {path: entry for path, entry in self.entries.items() if path not in self._claimed}
         owners = self.index.owners(self.snapshot, rest)
-        if owners and not self._listed:
+        if owners and not self._seen:
             raise Refused(
                 f"PromptLayer shows no prompt at all, and {self.site.forge.repository} has"
                 f" {len(owners)} files of mapping {self.site.mapping.name}. Check that the API key"
@@ -170,7 +180,7 @@ class _Search:
             if owner.prompt_id is not None and owner.label in self.site.mapping.track
         }
         self._compare_meaning(places)
-        unlisted = places.keys() - self._unlike.keys() - self._left
+        unlisted = places.keys() - self.listed.keys() - self._left
         self.found.update(self._names({target: places[target] for target in unlisted}))
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
@@ -183,9 +193,9 @@ class _Search:
         return {target: file.name if file else "" for target, file in files.items()}
 
     def _compare_meaning(self, places: Mapping[Target, str]) -> None:
-        here = {target: places[target] for target in self._unlike if target in places}
+        here = {target: places[target] for target in self.listed if target in places}
         texts = self.snapshot.read({self.entries[path].object_name for path in here.values()})
-        for target, prompt in self._unlike.items():
+        for target, prompt in self.listed.items():
             if target in here:
                 path = here[target]
                 file = base_file(path, texts[self.entries[path].object_name], self.site).prompt

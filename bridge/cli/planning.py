@@ -76,7 +76,9 @@ def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
     ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         looks = pool.map(
-            lambda one: preview(site, worker.index, one[0], Occasion(one[1]), worker.clock()),
+            lambda one: preview(
+                site, worker.index, one[0], Occasion(one[1], listed=found.listed), worker.clock()
+            ),
             grouped,
         )
         for look, planned in looks:

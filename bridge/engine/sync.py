@@ -7,14 +7,15 @@ up by the next start, and nobody counts pull requests twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
-from bridge.prompts.target import Proposal
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.target import Proposal, Target
 from bridge.scan import scan
 
 Tell = Callable[[str, int, int | None], None]  # what is done, how much of it, out of how much
@@ -38,33 +39,37 @@ def synchronise(worker: Worker, mappings: Sequence[str], tell: Tell) -> list[Don
     """Bring these mappings in step; raises what keeps a scan from being done."""
     done: list[Done] = []
     proposals: list[Proposal] = []
+    listed: dict[Target, Prompt] = {}
     for number, name in enumerate(mappings):
         tell(f"comparing {name}", number, len(mappings))
         found = scan(worker.sites[name], worker.index)
         worker.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
         proposals += sorted({each.proposal for each in found.candidates})
+        listed |= found.listed
         done += [
             Done(f"prompt {target.prompt_id} ({target.label})", OutcomeKind.PARKED, reason)
             for target, reason in found.refusals
         ]
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
-    return done + _look_at_all(worker, proposals, tell)
+    return done + _look_at_all(worker, proposals, listed, tell)
 
 
-def _look_at_all(worker: Worker, proposals: Sequence[Proposal], tell: Tell) -> list[Done]:
+def _look_at_all(
+    worker: Worker, proposals: Sequence[Proposal], listed: Mapping[Target, Prompt], tell: Tell
+) -> list[Done]:
     done = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_look_at, worker, proposal) for proposal in proposals]
+        jobs = [pool.submit(_look_at, worker, proposal, listed) for proposal in proposals]
         for finished, job in enumerate(as_completed(jobs), start=1):
             done.append(job.result())
             tell("bringing in step", finished, len(proposals))
     return sorted(done, key=lambda one: one.what)
 
 
-def _look_at(worker: Worker, proposal: Proposal) -> Done:
+def _look_at(worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt]) -> Done:
     waited = 0.0
-    while (pause := worker.look_at(proposal)) is not None and waited + pause <= _PATIENCE:
+    while (pause := worker.look_at(proposal, listed)) is not None and waited + pause <= _PATIENCE:
         waited += pause
         threading.Event().wait(pause)
     standing = worker.ledger.standing(proposal)

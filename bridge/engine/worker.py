@@ -14,6 +14,7 @@ from bridge.engine.restraint import Restraint
 from bridge.errors import BridgeError, RateLimited, Transient, Unavailable
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile import reconcile
 from bridge.repo.index import FileIndex
@@ -60,8 +61,11 @@ class Worker:
         if ids:
             self.inbox.set_state(ids, state, outcome, only_from=[DeliveryState.NEW])
 
-    def look_at(self, proposal: Proposal) -> float | None:
-        """Look at one proposal. Returns after how many seconds to look again, None for not."""
+    def look_at(
+        self, proposal: Proposal, listed: Mapping[Target, Prompt] | None = None
+    ) -> float | None:
+        """Look at one proposal. Returns after how many seconds to look again, None for not.
+        ``listed`` is what a scan has just read from the list pages."""
         waiting = self.ledger.waiting(proposal)
         if not waiting:
             return None
@@ -72,17 +76,21 @@ class Worker:
         if paused := self.restraint.paused(site.forge.repository):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
-        return self._reconcile(site, proposal, waiting)
+        return self._reconcile(site, proposal, waiting, listed or {})
 
     def _reconcile(
-        self, site: Site, proposal: Proposal, waiting: tuple[WaitingLook, ...]
+        self,
+        site: Site,
+        proposal: Proposal,
+        waiting: tuple[WaitingLook, ...],
+        listed: Mapping[Target, Prompt],
     ) -> float | None:
         try:
             outcome = reconcile(
                 site,
                 self.index,
                 proposal,
-                self._occasion(waiting),
+                self._occasion(waiting, listed),
                 now=self.clock(),
                 permit=self.permit,
             )
@@ -151,12 +159,14 @@ class Worker:
             self.ledger.correct_open(name, {pull.head for pull in open_})
         return self.ledger.open_pull_requests(name)
 
-    def _occasion(self, waiting: Sequence[WaitingLook]) -> Occasion:
+    def _occasion(
+        self, waiting: Sequence[WaitingLook], listed: Mapping[Target, Prompt]
+    ) -> Occasion:
         targets = tuple(sorted({look.target for look in waiting}))
         deliveries = self.inbox.several({look.delivery_id for look in waiting} - {""})
         causes = [cause for delivery in deliveries if (cause := cause_of(delivery))]
         workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
-        return Occasion(targets, tuple(causes), self._label_events(targets, workspaces))
+        return Occasion(targets, tuple(causes), self._label_events(targets, workspaces), listed)
 
     def _label_events(
         self, targets: Sequence[Target], workspaces: Collection[int]

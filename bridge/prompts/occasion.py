@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.prompts.memory import PendingRequest
+from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import ApprovalRequest
 from bridge.prompts.target import Target
 
@@ -56,6 +57,7 @@ class Occasion:
     targets: tuple[Target, ...]
     causes: tuple[Cause, ...] = ()  # events that nobody has looked after yet
     label_events: Mapping[Target, Cause] = field(default_factory=dict)  # the newest of each
+    listed: Mapping[Target, Prompt] = field(default_factory=dict)  # just read from list pages
 
 
 @dataclass(frozen=True)
