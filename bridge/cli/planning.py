@@ -92,7 +92,7 @@ def _refused(target: Target, reason: str) -> Row:
 
 
 def _rows_of(look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
-    action, address = _action(planned)
+    action, address = _action(look, planned)
     standings = {
         (seen.edit.change.path, seen.target.label): seen.comparison
         for seen in look.seen
@@ -137,10 +137,12 @@ def _at_rest(planned: Plan) -> bool:
     )
 
 
-def _action(planned: Plan) -> tuple[str, str | None]:
+def _action(look: Look, planned: Plan) -> tuple[str, str | None]:
     if isinstance(planned, Propose):
         if planned.pull_request is None:
             return "open a pull request", None
+        if look.is_current:
+            return "nothing (proposed already)", planned.pull_request.url
         return "bring the pull request up to date", planned.pull_request.url
     if isinstance(planned, Withdraw):
         return "withdraw the pull request", planned.pull_request.url
@@ -189,7 +191,8 @@ def _with_progress(worker: Worker, names: Iterable[str], console: Console) -> li
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    quiet = not console.is_terminal  # a pipe or a log wants no moving bar
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("comparing", total=None)
 
         def tell(what: str, finished: int, total: int | None) -> None:

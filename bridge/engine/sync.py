@@ -69,9 +69,11 @@ def _look_at_all(
 
 def _look_at(worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt]) -> Done:
     waited = 0.0
-    while (pause := worker.look_at(proposal, listed)) is not None and waited + pause <= _PATIENCE:
+    pause = worker.look_at(proposal, listed)
+    while pause is not None and waited + pause <= _PATIENCE:
         waited += pause
         threading.Event().wait(pause)
+        pause = worker.look_at(proposal)  # what was listed may be old by now
     standing = worker.ledger.standing(proposal)
     what = f"{proposal.mapping} {proposal.branch}"
     if standing is None:

@@ -115,7 +115,11 @@ def _why_withdrawn(situation: Situation, open_: PullRequest) -> str:
     remembered = recall(open_.body)
     if remembered is not None and remembered.pending is not None:
         return "the change of the protected label did not come about"
-    return f"PromptLayer and `{situation.base}` hold the same content again"
+    words = {
+        "same content": f"PromptLayer and `{situation.base}` hold the same content again",
+        "on neither side": "PromptLayer has it no longer",
+    }
+    return words.get(situation.idle_reason, situation.idle_reason)
 
 
 def _withdrawn(pull_request: PullRequest) -> bool:

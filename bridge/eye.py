@@ -1,0 +1,232 @@
+"""See targets: read both sides, compare, and make the edit that would bring them in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bridge.config import Group
+from bridge.errors import Refused, Transient, UnsafePath
+from bridge.observe import BaseFiles, Held, PlatformReading, ancestor, reading
+from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
+from bridge.prompts.file import render
+from bridge.prompts.memory import PendingRequest
+from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, pending_request
+from bridge.prompts.plan import Edit
+from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.snippets import references
+from bridge.prompts.story import Change
+from bridge.prompts.target import Target
+from bridge.site import Site
+
+_APPROVAL_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
+_STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One target as it was found."""
+
+    target: Target
+    comparison: Comparison
+    edit: Edit | None
+    pending: PendingRequest | None = None
+
+
+@dataclass(frozen=True)
+class Eye:
+    """Looks at targets one after the other, with what was read once for all of them."""
+
+    site: Site
+    base: BaseFiles
+    branch: str
+    occasion: Occasion
+    remembered: PendingRequest | None
+    now: datetime
+
+    def see(
+        self, targets: tuple[Target, ...]
+    ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
+        """Every target, or why it cannot be placed."""
+        platform = reading(self.site, targets, self.occasion.listed)
+        refusals: list[tuple[Target, str]] = []
+        held = self._held(platform, targets, refusals)
+        wanted = self._homes(held, refusals)
+        base = self.base.find(wanted)
+        asking = len(targets) <= _STORIES_WITH_USAGE
+        seen = []
+        for target in wanted:
+            try:
+                found = base.get(target)
+                seen.append(self._see_one(platform, target, held[target], found, asking))
+            except (UnsafePath, Refused) as error:
+                refusals.append((target, str(error)))
+        return self._placeable(seen, refusals)
+
+    def _placeable(
+        self, seen: list[Seen], refusals: list[tuple[Target, str]]
+    ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
+        """Without those that something stands in the way of; asked of git once for all."""
+        writes = {s.target: s.edit.change.path for s in seen if s.edit and s.edit.text is not None}
+        snapshot = self.base.snapshot
+        obstacles = snapshot.obstacles(snapshot.commit, sorted(set(writes.values())))
+        blocked = {t: path for t, path in writes.items() if path in obstacles}
+        refusals.extend(
+            (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
+            for t, path in blocked.items()
+        )
+        return tuple(s for s in seen if s.target not in blocked), tuple(refusals)
+
+    @staticmethod
+    def _held(
+        platform: PlatformReading, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, Held]:
+        held: dict[Target, Held] = {}
+        for target in targets:
+            try:
+                held[target] = platform.held(target)
+            except Refused as error:  # this one cannot be understood; the others go on
+                refusals.append((target, str(error)))
+        return held
+
+    def _homes(
+        self, held: Mapping[Target, Held], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, str]:
+        homes: dict[Target, str] = {}
+        for target, found in held.items():
+            try:
+                prompt = found.prompt
+                homes[target] = self.site.path(prompt, target.label) if prompt else ""
+            except UnsafePath as error:
+                refusals.append((target, str(error)))
+        return homes
+
+    def _see_one(
+        self,
+        platform: PlatformReading,
+        target: Target,
+        held: Held,
+        base: BaseFile | None,
+        asking: bool,
+    ) -> Seen:
+        pending = self._pending(target, held, base)
+        if pending is not None:
+            held = _as_requested(platform, target, pending, held)
+        if (elsewhere := self._elsewhere(target, held, base)) is not None:
+            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
+        before = ancestor(self.site.platform, base, held.prompt)
+        comparison = compare(held.prompt, base, before)
+        if not comparison.proposes:
+            return Seen(target, comparison, None, pending)
+        edit = self._edit(target, held, base, comparison, asking)
+        return Seen(target, comparison, edit, pending)
+
+    def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
+        """A prompt whose name is in its branch's name has another branch after a rename."""
+        prompt = held.prompt or (base.prompt if base else None)
+        if prompt is None:
+            return None
+        branch = self.site.proposal(prompt.name, target).branch
+        return None if branch == self.branch else f"it is proposed on {branch} now"
+
+    def _pending(self, target: Target, held: Held, base: BaseFile | None) -> PendingRequest | None:
+        if self.site.mapping.pull_request.group is Group.MAPPING:
+            return None  # one undecided label must not turn everybody's proposal into a draft
+        known = base.prompt.version if base and base.prompt else None
+        version = held.prompt.version if held.prompt else None
+        newest = self.occasion.label_events.get(target)
+        remembered = self.remembered if _is_about(self.remembered, target) else None
+        if remembered is None and newest and newest.type == REQUESTED:
+            # An old request that no open pull request remembers was decided, and nobody told us.
+            newest = newest if newest in self.occasion.causes else None
+        pending = pending_request(newest, remembered, version, known, self.now)
+        if isinstance(pending, NotYet):
+            raise Transient(
+                f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
+                " and PromptLayer does not show it yet.",
+                retry_after=_APPROVAL_PAUSE,
+            )
+        return pending
+
+    def _edit(
+        self,
+        target: Target,
+        held: Held,
+        base: BaseFile | None,
+        comparison: Comparison,
+        asking: bool,
+    ) -> Edit:
+        if held.prompt is None:
+            return _removal(target, held, base)
+        path = self._place(target, held.prompt, base)
+        existing = base.text.decode("utf-8", "replace") if base else None
+        file = PromptFile(held.prompt, target.label)
+        text = render(file, self.site.mapping.format, existing).encode()
+        change = Change(
+            path=path,
+            old_path=base.path if base and base.path != path else None,
+            label=target.label,
+            before=base.prompt if base else None,
+            after=held.prompt,
+            link=self.site.link(held.prompt),
+            uses=tuple(str(reference) for reference in references(held.prompt.template)),
+            used_by=self._used_by(held.prompt) if asking else (),
+            overwrites=comparison.standing is Standing.BOTH_MOVED,
+        )
+        return Edit(change, text, base.text if base else None)
+
+    def _used_by(self, prompt: Prompt) -> tuple[str, ...]:
+        """Only a completion template can be a snippet."""
+        if prompt.id is None or prompt.template.get("type") != "completion":
+            return ()
+        return tuple(user.name for user in self.site.platform.snippet_users(prompt.id))
+
+    def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
+        """Where the file goes: where an engineer put it, else where the mapping wants it."""
+        path = self.site.path(prompt, target.label)
+        if base is not None and not self._follows_its_name(target, prompt, base):
+            path = base.path
+        if (base is None or base.path != path) and path in self.base.entries:
+            raise Refused(
+                f"{path} is there already and does not belong to prompt {prompt.id}"
+                f" ({prompt.name!r}). Move that file, or change the mapping's `path`."
+            )
+        return path
+
+    def _follows_its_name(self, target: Target, prompt: Prompt, base: BaseFile) -> bool:
+        """Whether the prompt was renamed and its file stands where the old name put it."""
+        if base.prompt is None or base.prompt.name == prompt.name:
+            return False
+        old = replace(base.prompt, id=target.prompt_id)
+        try:
+            return self.site.path(old, target.label) == base.path
+        except UnsafePath:
+            return False
+
+
+def _is_about(pending: PendingRequest | None, target: Target) -> bool:
+    return pending is not None and pending.request.label == target.label
+
+
+def _as_requested(
+    platform: PlatformReading, target: Target, pending: PendingRequest, held: Held
+) -> Held:
+    """What the platform would hold if the request were approved; which version was asked for is
+    told nowhere, so the newest stands for it."""
+    if pending.request.change == "deletion":
+        return Held(None, f"somebody asked to remove label {target.label}")
+    newest = platform.newest(target.prompt_id)
+    return Held(newest) if newest is not None else held
+
+
+def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
+    if base is None or base.prompt is None:
+        problem = base.problem if base else "it is not there"
+        path = base.path if base else "its file"
+        raise Refused(
+            f"Prompt {target.prompt_id} is gone from PromptLayer and {path} cannot be read"
+            f" ({problem}). Remove the file by hand if it is not needed."
+        )
+    change = Change(base.path, None, target.label, base.prompt, None, reason=held.absent)
+    return Edit(change, None, base.text)
