@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from bridge.errors import UnsafePath
 
@@ -62,9 +63,11 @@ def branch_name(template: str, *, prompt: str, label: str, mapping: str, id: int
     the branches ``a`` and ``a/b`` cannot both exist. For the same reason a mapping that changes
     its group (``promptlayer/support`` instead of ``promptlayer/support/…``) has to close its
     proposals first. Raises UnsafePath where git would refuse."""
-    flat = _slug(prompt).replace("/", "-") or "prompt"
-    name = flat if "{id}" in template else f"{flat}.{id}"
-    branch = _fill(template, _values(label, mapping, id) | {"prompt": name})
+    values = _values(label, mapping, id)
+    if "{prompt}" in template:
+        flat = _slug(prompt).replace("/", "-") or "prompt"
+        values["prompt"] = flat if "{id}" in template else f"{flat}.{id}"
+    branch = _fill(template, values)
     problem = _branch_problem(branch)
     if problem:
         raise UnsafePath(
@@ -132,6 +135,7 @@ def _is_plain(name: str, shape: re.Pattern[str]) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def _word(value: str, fallback: str) -> str:
     """A label or a mapping's name as one word. It has no id, so a short hash keeps two apart."""
     if _PLAIN_LABEL.fullmatch(value) and not _DEVICE.match(value):
@@ -200,6 +204,7 @@ def _path_problem(path: str) -> str | None:
     return next(filter(None, map(_segment_problem, path.split("/"))), None)
 
 
+@lru_cache(maxsize=4096)
 def _segment_problem(segment: str) -> str | None:
     if segment in ("", ".", ".."):
         return "has an empty, '.' or '..' folder"

@@ -39,6 +39,7 @@ _ESCAPES = {
     "\u2029": "\\P",
 }
 _LONGEST_SIMPLE_KEY = 1000  # readers look 1,024 characters ahead for the colon
+_COLLECTIONS = (dict, list)  # for every value of every prompt: a union would be made each time
 STEP = 2  # columns a level
 DEEPEST = 200  # levels; deeper JSON is refused when written and when read
 
@@ -72,7 +73,7 @@ def _write_entry(key: str, value: Json, indent: int, lines: list[str]) -> None:
     if len(head) > _LONGEST_SIMPLE_KEY:
         lines.append(" " * indent + "? " + _key(key))
         head = " " * indent
-    if isinstance(value, dict | list) and value:
+    if isinstance(value, _COLLECTIONS) and value:
         lines.append(head + ":")
         _write(value, indent + STEP, lines)
     else:
@@ -80,7 +81,7 @@ def _write_entry(key: str, value: Json, indent: int, lines: list[str]) -> None:
 
 
 def _write_item(value: Json, indent: int, lines: list[str]) -> None:
-    if isinstance(value, dict | list) and value:
+    if isinstance(value, _COLLECTIONS) and value:
         first = len(lines)
         _write(value, indent + STEP, lines)
         lines[first] = " " * indent + "- " + lines[first][indent + STEP :]

@@ -46,12 +46,9 @@ def list_prompts(registry: Registry, request: Request) -> Response:
 
 
 def _selected(registry: Registry, request: Request) -> list[Entry]:
-    filters = list(_filters(registry, request))
-    entries = [
-        entry
-        for entry in registry.entries.values()
-        if entry.versions and all(allows(entry) for allows in filters)
-    ]
+    entries = [entry for entry in registry.entries.values() if entry.versions]
+    for allows in _filters(registry, request):
+        entries = list(filter(allows, entries))
     order = _ORDERS.get(request.query_params.get("sort_by", "created_at"))
     if order is None:
         raise Refused(f"sort_by: Input should be one of {', '.join(_ORDERS)}")
