@@ -8,11 +8,11 @@ from datetime import datetime
 
 from bridge.config import Group
 from bridge.errors import Refused, Transient, UnsafePath
-from bridge.observe import BaseFiles, Held, PlatformReading, ancestor, reading
+from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
-from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, pending_request
+from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.snippets import references
@@ -20,7 +20,7 @@ from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.site import Site
 
-_APPROVAL_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
+_NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
 
 
@@ -110,6 +110,7 @@ class Eye:
         base: BaseFile | None,
         asking: bool,
     ) -> Seen:
+        self._require_news(target, held)
         pending = self._pending(target, held, base)
         if pending is not None:
             held = _as_requested(platform, target, pending, held)
@@ -121,6 +122,17 @@ class Eye:
             return Seen(target, comparison, None, pending)
         edit = self._edit(target, held, base, comparison, asking)
         return Seen(target, comparison, edit, pending)
+
+    def _require_news(self, target: Target, held: Held) -> None:
+        """Raise Transient where PromptLayer does not show yet what an event just told."""
+        if held.prompt is None and held.absent != GONE:
+            return
+        version = held.prompt.version if held.prompt else None
+        if is_behind(target, version, self.occasion.causes, self.now):
+            raise Transient(
+                f"PromptLayer does not show the newest version of prompt {target.prompt_id} yet.",
+                retry_after=_NOT_YET_PAUSE,
+            )
 
     def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
         """A prompt whose name is in its branch's name has another branch after a rename."""
@@ -145,7 +157,7 @@ class Eye:
             raise Transient(
                 f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
                 " and PromptLayer does not show it yet.",
-                retry_after=_APPROVAL_PAUSE,
+                retry_after=_NOT_YET_PAUSE,
             )
         return pending
 

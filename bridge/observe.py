@@ -16,6 +16,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
 
+GONE = "deleted in PromptLayer"
 MANY = 50  # more prompts than this are read from the list pages, not one by one
 
 
@@ -58,7 +59,7 @@ class OneByOne:
     def _why_absent(self, target: Target) -> str:
         if target.label != LATEST and self.newest(target.prompt_id) is not None:
             return f"label {target.label} was removed"
-        return "deleted in PromptLayer"
+        return GONE
 
     def _selected(self, prompt: Prompt) -> bool:
         selection = self.site.mapping.selection

@@ -86,4 +86,5 @@ def cause_of(delivery: Delivery) -> Cause | None:
         user_name=event.user_name,
         user_email=event.user_email,
         change_type=event.change_type,
+        version=event.version,
     )

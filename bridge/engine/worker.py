@@ -73,10 +73,20 @@ class Worker:
         if site is None:
             self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
             return None
-        if paused := self.restraint.paused(site.forge.repository):
+        if paused := self._paused(site, proposal):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
         return self._reconcile(site, proposal, waiting, listed or {})
+
+    def _paused(self, site: Site, proposal: Proposal) -> tuple[float, str] | None:
+        """Whether to leave a proposal alone for now. One that waits for room needs no look: what
+        thousands of them would ask of the forge is more than it answers."""
+        if paused := self.restraint.paused(site.forge.repository):
+            return paused
+        standing = self.ledger.standing(proposal)
+        if standing is None or standing.kind is not OutcomeKind.WAITING or standing.pull_request:
+            return None
+        return self.restraint.paused(_room(proposal.mapping))
 
     def _reconcile(
         self,
@@ -185,7 +195,9 @@ class Worker:
         return newest
 
     def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
-        if isinstance(error, Unavailable | RateLimited) and not isinstance(error, LimitReached):
+        if isinstance(error, LimitReached):
+            self.restraint.pause_repository(_room(proposal.mapping), str(error), error.retry_after)
+        elif isinstance(error, Unavailable | RateLimited):
             self.restraint.pause_repository(site.forge.repository, str(error), error.retry_after)
         seconds = self.ledger.postpone(proposal, str(error), error.retry_after)
         log.warning("%s waits %.0f s: %s", proposal.branch, seconds, error)
@@ -195,6 +207,8 @@ class Worker:
         self, site: Site, proposal: Proposal, waiting: Sequence[WaitingLook], outcome: Outcome
     ) -> None:
         self.restraint.resume_repository(site.forge.repository)
+        if outcome.kind is OutcomeKind.PROPOSED:
+            self.restraint.resume_repository(_room(proposal.mapping))
         self.ledger.settle(proposal, waiting, outcome)
         log.info(
             "%s: %s (%s)%s",
@@ -217,3 +231,8 @@ def _telling(events: Sequence[Delivery]) -> Delivery:
         return events[0]
     moves = (event for event in since_request if event.event_type not in (APPROVED, DENIED))
     return next(moves, events[0])
+
+
+def _room(mapping: str) -> str:
+    """What is paused when a mapping may open no more pull requests for now."""
+    return f"new pull requests of {mapping}"

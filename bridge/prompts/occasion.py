@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.prompts.memory import PendingRequest
-from bridge.prompts.prompt import Prompt
+from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.story import ApprovalRequest
 from bridge.prompts.target import Target
 
@@ -19,6 +19,8 @@ REQUESTED = "prompt_template_label_change_requested"
 APPROVED = "prompt_template_label_change_approved"
 DENIED = "prompt_template_label_change_denied"
 SNIPPET_CHANGED = "prompt_template_updated"
+VERSION_CREATED = "prompt_template_version_created"
+DELETED = "prompt_template_deleted"
 
 LABEL_EVENTS = (
     REQUESTED,
@@ -29,8 +31,8 @@ LABEL_EVENTS = (
     "prompt_template_label_deleted",
 )
 
-# An approval's event may come before the label moves; so long the bridge asks again.
-APPROVAL_PATIENCE = timedelta(seconds=30)
+# An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
+PATIENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Cause:
     user_name: str | None = None
     user_email: str | None = None
     change_type: str | None = None  # "move" or "deletion", for label_change_* events
+    version: int | None = None
 
     @property
     def edits(self) -> bool:
@@ -85,11 +88,7 @@ def pending_request(
         return remembered
     if newest.type == REQUESTED:
         return _asked(newest, remembered, version)
-    if (
-        newest.type == APPROVED
-        and version == before
-        and now - newest.received_at < APPROVAL_PATIENCE
-    ):
+    if newest.type == APPROVED and version == before and now - newest.received_at < PATIENCE:
         return NotYet()
     return None
 
@@ -104,6 +103,18 @@ def _asked(newest: Cause, remembered: PendingRequest | None, version: int | None
     if remembered is not None and remembered.request.at == asked.at:
         return remembered
     return PendingRequest(asked, version)
+
+
+def is_behind(target: Target, version: int | None, causes: Sequence[Cause], now: datetime) -> bool:
+    """Whether PromptLayer shows less of a newest version (``version``, None: no prompt) than an
+    event told moments ago. A label that stands elsewhere may have moved on; it is believed."""
+    if target.label != LATEST:
+        return False
+    about = [cause for cause in causes if cause.prompt_id == target.prompt_id]
+    if any(cause.type == DELETED for cause in about):
+        return False
+    fresh = (c for c in about if c.type == VERSION_CREATED and now - c.received_at < PATIENCE)
+    return max((cause.version or 0 for cause in fresh), default=0) > (version or 0)
 
 
 def newest_first(causes: Sequence[Cause]) -> tuple[Cause, ...]:

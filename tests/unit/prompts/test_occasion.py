@@ -9,17 +9,22 @@ import pytest
 
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.occasion import (
-    APPROVAL_PATIENCE,
     APPROVED,
+    DELETED,
     DENIED,
+    PATIENCE,
     REQUESTED,
     SNIPPET_CHANGED,
+    VERSION_CREATED,
     Cause,
     NotYet,
+    is_behind,
     newest_first,
     pending_request,
 )
+from bridge.prompts.prompt import LATEST
 from bridge.prompts.story import ApprovalRequest
+from bridge.prompts.target import Target
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MOVED = "prompt_template_label_moved"
@@ -123,7 +128,7 @@ def test_a_denied_change_is_decided_in_whatever_order_its_events_arrive(
 
 def test_a_late_approval_is_waited_for_from_when_it_arrived() -> None:
     approved = event(APPROVED, 1, received=HOURS)
-    patience = APPROVAL_PATIENCE.total_seconds() / 60
+    patience = PATIENCE.total_seconds() / 60
 
     assert decide(approved, REMEMBERED, minute=HOURS + patience * 0.9) == NotYet()
     assert decide(approved, REMEMBERED, minute=HOURS + patience) is None
@@ -156,3 +161,30 @@ def test_of_two_events_of_one_moment_the_later_arrival_is_newer() -> None:
 )
 def test_only_who_changed_the_file_is_its_editor(type: str, edits: bool) -> None:
     assert event(type, 0).edits is edits
+
+
+SAVED = Cause(VERSION_CREATED, 17, None, NOON, NOON, version=9)
+NEWEST = Target("support", 17, LATEST)
+
+
+@pytest.mark.parametrize("shown", [8, None])
+def test_a_version_that_an_event_told_and_nobody_shows_yet_is_waited_for(shown: int | None) -> None:
+    assert is_behind(NEWEST, shown, [SAVED], NOON + PATIENCE / 2)
+
+
+@pytest.mark.parametrize("shown", [9, 10])
+def test_a_version_that_is_shown_is_not_waited_for(shown: int) -> None:
+    assert not is_behind(NEWEST, shown, [SAVED], NOON)
+
+
+def test_patience_with_what_an_event_told_ends() -> None:
+    assert not is_behind(NEWEST, 8, [SAVED], NOON + PATIENCE)
+
+
+def test_nobody_waits_for_a_version_of_a_prompt_that_was_deleted() -> None:
+    assert not is_behind(NEWEST, None, [SAVED, Cause(DELETED, 17, None, NOON, NOON)], NOON)
+
+
+@pytest.mark.parametrize("other", [Target("support", 17, "prod"), Target("support", 18, LATEST)])
+def test_only_the_newest_version_of_the_same_prompt_is_waited_for(other: Target) -> None:
+    assert not is_behind(other, 8, [SAVED], NOON)
