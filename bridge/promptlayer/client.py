@@ -8,6 +8,7 @@ https://docs.promptlayer.com/reference/templates-get-raw
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -162,17 +163,17 @@ class PromptLayer:
         return " PromptLayer's keys start with pl_; this one does not." if odd else ""
 
     def _pages(self, wanted: Mapping[str, Any]) -> Iterator[PageAnswer]:
-        number, total = 1, 0
-        while True:
-            page = self._page(number, PAGE_SIZE, wanted)
-            yield page
-            if page.total < total and number > 1:
-                number -= 1  # prompts were deleted and the rest moved up, behind our back
-            elif page.has_next and page.items:
-                number += 1
-            else:
-                return
-            total = page.total
+        """The next page is on its way while one is worked on."""
+        number: int | None = 1
+        total = 0
+        with ThreadPoolExecutor(1, "pages") as reader:
+            asked = reader.submit(self._page, 1, PAGE_SIZE, wanted)
+            while number is not None:
+                page = asked.result()
+                number, total = _following(page, total), page.total
+                if number is not None:
+                    asked = reader.submit(self._page, number, PAGE_SIZE, wanted)
+                yield page
 
     def _page(self, number: int, size: int, wanted: Mapping[str, Any]) -> PageAnswer:
         place = {"page": number, "per_page": size, "sort_by": "id", "sort_order": "asc"}
@@ -236,6 +237,13 @@ class PromptLayer:
         if len(words) > _WORDS_LIMIT:
             words = f"{words[:_WORDS_LIMIT]}…"
         return f": {words.rstrip('.')}" if words else ""
+
+
+def _following(page: PageAnswer, total: int) -> int | None:
+    """The page to read after this one, before which there were ``total`` prompts."""
+    if page.total < total and page.page > 1:
+        return page.page - 1  # prompts were deleted and the rest moved up, behind our back
+    return page.page + 1 if page.has_next and page.items else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:
