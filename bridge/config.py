@@ -129,6 +129,9 @@ class MappingSettings(Settings):
     )
     path: str = DEFAULT_PATH
     branch: str | None = None
+    publish: bool = Field(
+        False, description="Make a new version in PromptLayer of what is merged."
+    )
     format: Literal["yaml", "json"] = "yaml"
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})

@@ -14,7 +14,9 @@ from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
 from bridge.prompts.plan import Edit
+from bridge.prompts.merge import Merged
 from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.publication import Publication, both, goes_to_platform
 from bridge.prompts.snippets import references
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
@@ -32,6 +34,7 @@ class Seen:
     comparison: Comparison
     edit: Edit | None
     pending: PendingRequest | None = None
+    publication: Publication | None = None
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,15 @@ class Eye:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
+        merged = None
+        if self.site.mapping.publish and before and held.prompt and base and base.prompt:
+            merged = both(comparison, before, held.prompt, base.prompt)
+            if goes_to_platform(comparison, merged, base.prompt):
+                publication = Publication(target, base.path, base.prompt, held.prompt)
+                return Seen(target, comparison, None, pending, publication)
         if not comparison.proposes:
             return Seen(target, comparison, None, pending)
-        edit = self._edit(target, held, base, comparison, asking)
+        edit = self._edit(target, held, base, comparison, asking, merged)
         return Seen(target, comparison, edit, pending)
 
     def _require_news(self, target: Target, held: Held) -> None:
@@ -168,23 +177,27 @@ class Eye:
         base: BaseFile | None,
         comparison: Comparison,
         asking: bool,
+        merged: Merged | None,
     ) -> Edit:
         if held.prompt is None:
             return _removal(target, held, base)
-        path = self._place(target, held.prompt, base)
+        prompt = merged.prompt if merged else held.prompt
+        path = self._place(target, prompt, base)
         existing = base.text.decode("utf-8", "replace") if base else None
-        file = PromptFile(held.prompt, target.label)
+        file = PromptFile(prompt, target.label)
         text = render(file, self.site.mapping.format, existing).encode()
         change = Change(
             path=path,
             old_path=base.path if base and base.path != path else None,
             label=target.label,
             before=base.prompt if base else None,
-            after=held.prompt,
+            after=prompt,
             link=self.site.link(held.prompt),
-            uses=tuple(str(reference) for reference in references(held.prompt.template)),
+            uses=tuple(str(reference) for reference in references(prompt.template)),
             used_by=self._used_by(held.prompt) if asking else (),
-            overwrites=comparison.standing is Standing.BOTH_MOVED,
+            overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
+            merges=merged is not None,
+            conflicts=merged.conflicts if merged else (),
         )
         return Edit(change, text, base.text if base else None)
 

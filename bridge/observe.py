@@ -17,6 +17,7 @@ from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
 
 GONE = "deleted in PromptLayer"
+_REACH = 20  # versions that are walked back to find one a file was published as
 MANY = 50  # more prompts than this are read from the list pages, not one by one
 
 
@@ -208,4 +209,19 @@ def ancestor(platform: PromptLayer, base: BaseFile | None, held: Prompt | None) 
         return None
     if base.prompt.version == held.version:
         return held
-    return platform.prompt(held.id, version=base.prompt.version)
+    named = platform.prompt(held.id, version=base.prompt.version)
+    if named is not None and named.digest == base.prompt.digest:
+        return named
+    return _published_from(platform, base.prompt, held) or named
+
+
+def _published_from(platform: PromptLayer, base: Prompt, held: Prompt) -> Prompt | None:
+    """A later version that says what the file says: the file was published, and still names the
+    version that it was edited from."""
+    if held.id is None or held.version is None or base.version is None:
+        return None
+    for number in range(held.version - 1, max(base.version, held.version - _REACH), -1):
+        version = platform.prompt(held.id, version=number)
+        if version is not None and version.digest == base.digest:
+            return version
+    return None

@@ -14,12 +14,16 @@ class OutcomeKind(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "proposed already"
     WITHDRAWN = "withdrawn"
+    PUBLISHED = "published"  # a file became a version in PromptLayer
     REJECTED = "rejected"  # a person closed this very proposal
     UNDONE = "undone in the repository"  # merged once, then taken back
     REPOSITORY_AHEAD = "repository is ahead"
     CONFLICT = "conflict on the branch"
     WAITING = "waiting"  # the engine comes back by itself
     PARKED = "parked"  # a person has to change something first
+
+
+_SETTLED = (OutcomeKind.IN_STEP, OutcomeKind.WITHDRAWN, OutcomeKind.PUBLISHED)
 
 
 @dataclass(frozen=True)
@@ -36,4 +40,4 @@ class Outcome:
     @property
     def out_of_step(self) -> bool:
         """Whether somebody or something still has to act before both sides agree."""
-        return self.kind not in (OutcomeKind.IN_STEP, OutcomeKind.WITHDRAWN) or bool(self.refusals)
+        return self.kind not in _SETTLED or bool(self.refusals)

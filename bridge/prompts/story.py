@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from bridge.prompts.merge import Conflict
 from bridge.prompts.prompt import Prompt
 
 
@@ -37,6 +38,8 @@ class Change:
     used_by: tuple[str, ...] = ()  # prompts that use this one, when it is a snippet
     reason: str | None = None  # why it is removed: "deleted in PromptLayer"
     overwrites: bool = False  # the file was edited in the repository too
+    merges: bool = False  # and those edits are in ``after``, but for the conflicts
+    conflicts: tuple[Conflict, ...] = ()  # parts that both sides changed differently
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:

@@ -1,0 +1,149 @@
+"""Publish: make versions in PromptLayer of what was merged, snippets before those who use them.
+
+PromptLayer has no compare-and-swap. So each prompt is read once more right before, without cache,
+and left alone when it is not what the edit was based on: the next comparison then sees that both
+sides moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from bridge.errors import BridgeError, Refused, Stale
+from bridge.observe import OneByOne
+from bridge.origin import origins
+from bridge.prompts.order import SnippetCycle, layers
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import NewPrompt, Publication
+from bridge.prompts.snippets import references
+from bridge.promptlayer.writing import Published, Stamp, publish
+from bridge.repo.commit import Commit
+from bridge.repo.snapshot import Snapshot
+from bridge.site import Site
+
+AT_ONCE = 8  # publications under way at the same time
+
+Work = Publication | NewPrompt
+Tell = Callable[[int, int], None]  # how many are done, out of how many
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one file."""
+
+    work: Work
+    published: Published | None  # None: nothing was made
+    problem: BridgeError | None = None
+    overtaken: int | None = None  # a version that somebody saved while this one was made
+
+
+def publish_all(
+    site: Site, snapshot: Snapshot, work: Sequence[Work], tell: Tell = lambda *_: None
+) -> list[Result]:
+    """Publish in layers; one that fails stops only those that use it. Results in the order of
+    ``work``. Raises only what keeps the repository's history from being read."""
+    if not work:
+        return []
+    came_from = origins(site, snapshot, {one.path for one in work})
+    run = _Run(site, came_from, len(work), tell)
+    by_name: dict[str, list[Work]] = {}
+    for one in work:
+        by_name.setdefault(one.prompt.name, []).append(one)
+    try:
+        order = layers({name: some[0].prompt for name, some in by_name.items()})
+    except SnippetCycle as cycle:
+        return [Result(one, None, _in_a_circle(cycle)) for one in work]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for layer in order:
+            ready = [one for name in layer for one in by_name[name]]
+            list(pool.map(run.one, ready))
+    return [run.results[one] for one in work]
+
+
+def _in_a_circle(cycle: SnippetCycle) -> Refused:
+    return Refused(f"Snippets use each other in a circle: {cycle}. Break it in one of the files.")
+
+
+class _Run:
+    """One publishing of many files."""
+
+    def __init__(
+        self, site: Site, came_from: Mapping[str, Commit], count: int, tell: Tell
+    ) -> None:
+        self.site = site
+        self.results: dict[Work, Result] = {}
+        self._came_from = came_from
+        self._count = count
+        self._tell = tell
+        self._failed: set[str] = set()
+
+    def one(self, work: Work) -> None:
+        self.results[work] = result = self._result(work)
+        if result.problem is not None:
+            self._failed.add(work.prompt.name)
+        self._tell(len(self.results), self._count)
+
+    def _result(self, work: Work) -> Result:
+        used = {reference.name for reference in references(work.prompt.template)}
+        if missing := sorted(used & self._failed):
+            return Result(work, None, Refused(f"It uses {missing[0]}, which was not published."))
+        try:
+            if isinstance(work, NewPrompt):
+                return self._new(work)
+            return self._next(work)
+        except BridgeError as error:
+            return Result(work, None, error)
+
+    def _next(self, work: Publication) -> Result:
+        held = OneByOne(self.site).held(work.target).prompt
+        if held is not None and held.digest == work.prompt.digest:
+            return Result(work, None)  # a run that was killed had got so far
+        if held is None or held.digest != work.replaces.digest:
+            raise Stale(f"{work.path} was edited in PromptLayer a moment ago.")
+        prompt = replace(work.prompt, name=held.name, tags=held.tags)
+        made = self._publish(prompt, work.path, work.labels)
+        return Result(work, made, overtaken=_overtaken(work, held, made))
+
+    def _new(self, work: NewPrompt) -> Result:
+        existing = find_by_name(self.site, work.prompt.name)
+        if existing is None:
+            external_id = f"{self.site.mapping.repository_name}:{work.path}"
+            labels = () if work.label == "latest" else (work.label,)
+            return Result(work, self._publish(work.prompt, work.path, labels, external_id))
+        if existing.digest == work.prompt.digest and existing.id is not None:
+            return Result(work, None)
+        raise Refused(
+            f"{work.path}: a prompt named {work.prompt.name!r} exists already (id {existing.id})."
+            f" Write `id: {existing.id}` into the file to make it a version of that prompt, or"
+            " choose another name."
+        )
+
+    def _publish(
+        self, prompt: Prompt, path: str, labels: Sequence[str], external_id: str | None = None
+    ) -> Published:
+        commit = self._came_from[path]
+        stamp = Stamp(commit.object_name, self.site.mapping.repository, path)
+        return publish(
+            self.site.platform,
+            prompt,
+            message=commit.message,
+            stamp=stamp,
+            labels=labels,
+            external_id=external_id,
+        )
+
+
+def find_by_name(site: Site, name: str) -> Prompt | None:
+    """The prompt of exactly this name."""
+    listed = site.platform.prompts(name=name)
+    return next((item.prompt for item in listed if item.prompt.name == name), None)
+
+
+def _overtaken(work: Publication, held: Prompt, made: Published) -> int | None:
+    """The number of a version that came between reading and writing; only the newest version's
+    number tells, so a label's does not."""
+    if work.labels or made.version is None or held.version is None:
+        return None
+    return made.version - 1 if made.version > held.version + 1 else None
