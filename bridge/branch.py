@@ -8,10 +8,11 @@ file three ways, and leaves it alone where that conflicts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bridge.config import Group
 from bridge.errors import BridgeError, Stale
 from bridge.observe import base_file
 from bridge.prompts.file import render
@@ -41,11 +42,12 @@ class Tip:
     commit: Commit
     people: bool  # somebody else's commits are on the branch
     written: Commit | None  # the bridge's newest commit on it
+    first: Commit | None  # the bridge's commit that is no follow-up
 
     @property
     def onto(self) -> str | None:
-        """What the bridge's one commit stands on; None on a branch that people work on."""
-        return None if self.people or not self.commit.parents else self.commit.parents[0]
+        """What the bridge's first commit stands on; None where it was not found."""
+        return self.first.parents[0] if self.first and self.first.parents else None
 
 
 def tip_of(site: Site, snapshot: Snapshot, branch: str) -> Tip | None:
@@ -54,10 +56,11 @@ def tip_of(site: Site, snapshot: Snapshot, branch: str) -> Tip | None:
         return None
     commit = snapshot.commit_of(name)
     if _ours(site, commit) and FOLLOW_UP not in commit.message:
-        return Tip(commit, False, commit)
-    walked = snapshot.history(name, lambda found: _written_by(site, found), limit=_REACH)
+        return Tip(commit, False, commit, commit)
+    walked = snapshot.history(name, lambda found: _begins(site, found), limit=_REACH)
     written = next((found for found in walked if _written_by(site, found)), None)
-    return Tip(commit, True, written)
+    first = walked[-1] if _begins(site, walked[-1]) else None
+    return Tip(commit, True, written, first)
 
 
 def _ours(site: Site, commit: Commit) -> bool:
@@ -69,9 +72,14 @@ def _written_by(site: Site, commit: Commit) -> bool:
     return _ours(site, commit) or mapping_of(commit.message) == site.mapping.name
 
 
+def _begins(site: Site, commit: Commit) -> bool:
+    return _written_by(site, commit) and FOLLOW_UP not in commit.message
+
+
 def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, Entry | None]:
-    """The files that the bridge's one commit changed: path → what it left there."""
-    if tip.onto is None:
+    """The files that a proposal changed: path → what it left there. Those of people count on a
+    rolling branch only: any other is about the prompts that are looked at, and nothing else."""
+    if tip.onto is None or (tip.people and site.mapping.pull_request.group is Group.PROMPT):
         return {}
     try:
         before = snapshot.entries(tip.onto, site.folder)
@@ -164,13 +172,14 @@ def _merged(
     site: Site, snapshot: Snapshot, tip: Tip, edits: tuple[Edit, ...]
 ) -> dict[str, bytes | None]:
     """What has to change on people's branch so that it holds their edits and ours."""
-    before = _before(site, snapshot, tip, edits)
+    wanted = _unlike(site, snapshot, tip, contents(edits))
+    before = _before(site, snapshot, tip, edits, wanted)
     changes: dict[str, bytes | None] = {}
     conflicts: list[str] = []
-    for path, ours in contents(edits).items():
+    for path, ours in wanted.items():
         theirs = snapshot.file(tip.commit.object_name, path)
-        if ours in (before[path], theirs):
-            continue  # PromptLayer has nothing new, or the branch has it
+        if ours == before[path]:
+            continue  # PromptLayer has nothing new
         if before[path] == theirs:
             changes[path] = ours
         elif (merged := _merged_text(snapshot, before[path], ours, theirs)) is None:
@@ -180,6 +189,18 @@ def _merged(
     if conflicts:
         raise BranchConflict(conflicts)
     return changes
+
+
+def _unlike(
+    site: Site, snapshot: Snapshot, tip: Tip, wanted: Mapping[str, bytes | None]
+) -> dict[str, bytes | None]:
+    """What the branch does not hold yet, told without reading a file."""
+    there = snapshot.entries(tip.commit.object_name, site.folder)
+    return {
+        path: text
+        for path, text in wanted.items()
+        if blob_name(text, snapshot.commit) != (there[path].object_name if path in there else None)
+    }
 
 
 def _merged_text(
@@ -192,15 +213,19 @@ def _merged_text(
 
 
 def _before(
-    site: Site, snapshot: Snapshot, tip: Tip, edits: tuple[Edit, ...]
+    site: Site,
+    snapshot: Snapshot,
+    tip: Tip,
+    edits: tuple[Edit, ...],
+    paths: Collection[str],
 ) -> dict[str, bytes | None]:
     """Path → what PromptLayer had when the bridge last wrote to the branch."""
     written = tip.written
     at = written.object_name if written else snapshot.commit
-    before = {path: snapshot.file(at, path) for path in contents(edits)}
+    before = {path: snapshot.file(at, path) for path in paths}
     if written is not None and FOLLOW_UP in written.message:
         for edit in edits:
-            text = before[edit.change.path]
+            text = before.get(edit.change.path)
             if text is not None:
                 before[edit.change.path] = _unmerged(site, written, edit, text)
     return before

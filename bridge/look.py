@@ -27,7 +27,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.site import Site
 
-_APPROVAL_PAUSE = 2.0  # seconds
+_APPROVAL_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
 
 
@@ -86,7 +86,9 @@ def look(
     eye = _Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
-    edits = _sorted([s.edit for s in seen if s.edit], kept.edits(targets))
+    understood = {one.target for one in seen}  # what was refused stays as it was proposed
+    untouched = _placeable(snapshot, kept.edits(understood)) if refusals else kept.edits(understood)
+    edits = _sorted([s.edit for s in seen if s.edit], untouched)
     pending = next((s.pending for s in seen if s.pending), None)
     current = is_current(snapshot, tip, kept.left, edits)
     situation = Situation(
@@ -100,6 +102,7 @@ def look(
         tip=tip.commit.object_name if tip else None,
         tip_is_current=current,
         base=site.base,
+        refused=refusals[0][1] if refusals else None,
     )
     return Look(
         proposal, site.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
@@ -107,12 +110,19 @@ def look(
 
 
 def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullRequest]) -> Tip | None:
-    """The branch's tip. Once it is merged, commits of others on it have reached the base, and the
-    next proposal starts from there."""
+    """The branch's tip. Once it is merged, everybody's commits on it have reached the base: the
+    next proposal starts from there, and names none of those who worked on this one."""
     tip = tip_of(site, snapshot, branch)
     if tip is None or not pulls or pulls[0].state is not PullRequestState.MERGED:
         return tip
-    return replace(tip, people=tip.people and pulls[0].head_commit != tip.commit.object_name)
+    done = pulls[0].head_commit == tip.commit.object_name
+    return replace(tip, people=False, written=None) if done else tip
+
+
+def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:
+    """Those that nothing stands in the way of."""
+    obstacles = snapshot.obstacles(snapshot.commit, [e.change.path for e in edits if e.text])
+    return [edit for edit in edits if edit.change.path not in obstacles]
 
 
 def _sorted(looked: list[Edit], untouched: list[Edit]) -> tuple[Edit, ...]:

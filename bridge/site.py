@@ -75,7 +75,7 @@ class Site:
     @property
     def branches(self) -> str:
         """What all branches of the mapping begin with."""
-        return static_prefix(self.mapping.branch_template) or self.mapping.branch_template
+        return self.mapping.branch_template.partition("{")[0]
 
     def path(self, prompt: Prompt, label: str) -> str:
         """Where a prompt's file belongs; UnsafePath when nowhere."""

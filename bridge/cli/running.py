@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -23,7 +24,7 @@ from bridge.wiring import now, queue_database_url
 
 log = logging.getLogger("bridge")
 
-_GRACE = 2  # seconds for requests in flight at the end
+_GRACE = 1  # seconds for requests in flight at the end
 
 
 def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | None) -> None:
@@ -42,10 +43,11 @@ def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | 
             )
         )
         listening = _listen(host, port)
-        _until_told_otherwise()
+        told = _until_told_otherwise()
         with _queues(config, worker, workers, f"{name or socket.gethostname()} serve"):
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
-            server.run(sockets=[listening])
+            if not told.is_set():
+                server.run(sockets=[listening])
 
 
 def work(path: Path, *, workers: int | None, name: str | None) -> None:
@@ -76,7 +78,17 @@ def _queues(config: Config, worker: Worker, workers: int | None, executor: str) 
         yield
     finally:
         log.info("finishing the steps in hand")
-        queues.stop()
+        finished = queues.stop()
+    if not finished:
+        _leave()
+
+
+def _leave() -> None:
+    """End now, while a step still hangs: the interpreter would wait for its thread, and closing
+    things under it would look like a mistake. It is as safe as being killed."""
+    log.warning("a step did not end in time; it is taken up at the next start")
+    logging.shutdown()
+    os._exit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

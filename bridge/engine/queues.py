@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,7 +31,9 @@ LANES = 4  # for each repository
 _APPLICATION_VERSION = "1"
 _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
 _IDLE = 1.0  # seconds between two looks for what another process put into the inbox
-_SHUTDOWN = 8  # seconds for the steps in hand
+# Together with the web server's grace these stay within ten seconds.
+_THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
+_STEPS_END = 5  # seconds for the steps in hand
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Queues:
         self._workers = workers
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._steps = 0
+        self._counting = threading.Lock()
         self._config: DBOSConfig = {
             "name": "promptlayer-bridge",
             "system_database_url": database,
@@ -80,13 +86,27 @@ class Queues:
         self._spawn("dispatcher", self._dispatch)
         self._spawn("sweeper", self._sweep)
 
-    def stop(self) -> None:
-        """Finish the steps in hand; what is not finished is taken up at the next start."""
+    def stop(self) -> bool:
+        """Finish the steps in hand. Returns whether all of them were; what is not finished is
+        taken up at the next start."""
         self._stopping.set()
+        deadline = time.monotonic() + _THREADS_END
         for thread in self._threads:
-            thread.join(timeout=2.0)
-        DBOS.destroy(workflow_completion_timeout_sec=_SHUTDOWN)
+            thread.join(max(0.0, deadline - time.monotonic()))
+        DBOS.destroy(workflow_completion_timeout_sec=_STEPS_END)
         Queues._running = None
+        return self._steps == 0
+
+    @contextmanager
+    def step(self) -> Iterator[Worker]:
+        """The worker, for a step that ``stop`` waits for."""
+        with self._counting:
+            self._steps += 1
+        try:
+            yield self.worker
+        finally:
+            with self._counting:
+                self._steps -= 1
 
     def look_soon(self, proposal: Proposal) -> None:
         """Look at a proposal once it has been quiet for a while."""
@@ -158,16 +178,18 @@ def _pass_on(mapping: str, branch: str, lane: str) -> None:
 
 @DBOS.workflow(name="look_at")
 def _look_at(mapping: str, branch: str) -> None:
-    proposal = Proposal(mapping, branch)
-    again = _current().worker.look_at(proposal)
+    queues, proposal = _current(), Proposal(mapping, branch)
+    with queues.step() as worker:
+        again = worker.look_at(proposal)
     if again is not None:
-        _current().look_after(proposal, again)
+        queues.look_after(proposal, again)
 
 
 @DBOS.workflow(name="sweep")
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
-    again = queues.worker.sweep(mapping, queues.look_soon)
+    with queues.step() as worker:
+        again = worker.sweep(mapping, queues.look_soon)
     if again is not None:
         repository = queues.worker.sites[mapping].forge.repository
         with (

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from bridge.engine.dispatch import asks_of, cause_of
-from bridge.engine.inbox import Clock, DeliveryState, Inbox
+from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.restraint import Restraint
 from bridge.errors import BridgeError, RateLimited, Transient, Unavailable
-from bridge.prompts.occasion import Cause, Occasion
+from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile import reconcile
@@ -168,7 +169,8 @@ class Worker:
                 for workspace in workspaces
                 for delivery in self.inbox.label_events(workspace, target.prompt_id, target.label)
             ]
-            if events and (cause := cause_of(max(events, key=lambda d: d.occurred_at))):
+            events.sort(key=lambda delivery: delivery.occurred_at, reverse=True)
+            if events and (cause := cause_of(_telling(events))):
                 newest[target] = cause
         return newest
 
@@ -195,3 +197,13 @@ class Worker:
     def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
         self.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
         log.error("%s is parked: %s", proposal.branch, reason)
+
+
+def _telling(events: Sequence[Delivery]) -> Delivery:
+    """The newest of these label events, which are newest first; but of an approval and the move
+    that it caused, the move: it says that nothing has to be waited for."""
+    since_request = list(takewhile(lambda event: event.event_type != REQUESTED, events))
+    if events[0].event_type != APPROVED or len(since_request) == len(events):
+        return events[0]
+    moves = (event for event in since_request if event.event_type not in (APPROVED, DENIED))
+    return next(moves, events[0])

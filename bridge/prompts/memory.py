@@ -7,12 +7,13 @@ it (a person may edit the body) costs a repeated proposal, never a lost text.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+
+from pydantic import TypeAdapter
 
 from bridge.prompts.story import ApprovalRequest
 
@@ -40,18 +41,17 @@ class Memory:
         return f"<!-- promptlayer-bridge:{base64.urlsafe_b64encode(packed).decode()} -->"
 
 
+_MEMORY = TypeAdapter(Memory)
+
+
 def recall(body: str) -> Memory | None:
     """The memory in a pull request's body; None when there is none that can be read."""
     lines = _LINE.findall(body)
     if not lines:
         return None
     try:
-        fields = json.loads(base64.urlsafe_b64decode(lines[-1]))
-        pending = fields.pop("pending")
-        if pending is not None:
-            pending = PendingRequest(ApprovalRequest(**pending["request"]), pending["from_version"])
-        return Memory(**fields, pending=pending)
-    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError):
+        return _MEMORY.validate_json(base64.urlsafe_b64decode(lines[-1]), strict=True)
+    except ValueError:  # not base64, not JSON, or not a memory
         return None
 
 

@@ -77,6 +77,7 @@ class Situation:
     tip: str | None  # the branch's newest commit
     tip_is_current: bool  # the branch says already what would be proposed
     base: str  # the base branch's name
+    refused: str | None = None  # why a target could not be looked at or placed
 
 
 def decide(situation: Situation) -> Plan:
@@ -97,6 +98,8 @@ def first(pull_requests: Sequence[PullRequest], state: PullRequestState) -> Pull
 
 
 def _nothing_to_propose(situation: Situation, open_: PullRequest | None) -> Plan:
+    if situation.refused is not None:  # that is no word on what was proposed before
+        return Rest(OutcomeKind.PARKED, situation.refused, open_)
     if open_ is not None:
         return Withdraw(open_, _why_withdrawn(situation, open_))
     last = situation.pull_requests[0] if situation.pull_requests else None

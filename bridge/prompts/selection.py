@@ -43,7 +43,8 @@ def _inside(folder: str, wanted: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _glob(pattern: str) -> re.Pattern[str]:
-    """``*`` and ``?`` stay within one folder of a name, ``**`` does not; all else is literal."""
-    parts = re.split(r"(\*\*|\*|\?)", pattern)
-    spelled = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    """``*`` and ``?`` stay within one folder of a name, ``**`` does not, and ``**/`` is any number
+    of folders or none; all else is literal."""
+    parts = re.split(r"((?:^|(?<=/))\*\*/|\*\*|\*|\?)", pattern)
+    spelled = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(spelled.get(part, re.escape(part)) for part in parts), re.DOTALL)

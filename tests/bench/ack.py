@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from bridge.engine.inbox import Inbox
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from bridge.web.receive import Answer, read_body
+from tests.bench.figure import Figure, counted, gain
 
 SECRET = "whsec_bench"
 CONNECTIONS = 32
@@ -65,29 +65,14 @@ class Nothing:
         await Answer(202, {"delivery": "0" * 64, "status": "accepted"}).send(send)
 
 
-def measure() -> list[dict[str, object]]:
-    """The figures, as the lines of ``make bench``."""
+def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as port:
         stored, nothing = _load(port)
     durable = statistics.median(each.rate for each in stored)
     baseline = statistics.median(each.rate for each in nothing)
     p99 = statistics.median(_p99(each) for each in stored) * 1000
-    return [
-        {
-            "name": "ack_ratio",
-            "value": round(durable),
-            "unit": "durable deliveries/s",
-            "against": round(baseline),
-            "ratio": round(durable / baseline, 3),
-        },
-        {
-            "name": "ack_p99",
-            "value": round(p99, 1),
-            "unit": "ms",
-            "against": 25.0,
-            "ratio": round(p99 / 25.0, 3),
-        },
-    ]
+    yield gain("ack_ratio", round(durable), "durable deliveries/s", round(baseline), at_least=0.35)
+    yield counted("ack_p99", round(p99, 1), "ms", 25)
 
 
 def _p99(one: Round) -> float:
@@ -222,8 +207,3 @@ async def _read_acknowledgement(reader: asyncio.StreamReader) -> None:
         raise RuntimeError(f"The server did not acknowledge: {head[:80]!r}")
     length = head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0]
     await reader.readexactly(int(length))
-
-
-if __name__ == "__main__":
-    for figure in measure():
-        sys.stdout.write(json.dumps(figure) + "\n")

@@ -201,6 +201,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config_types",
         "bridge.promptlayer",
         "bridge.prompts.document",
+        "bridge.prompts.memory",
         "bridge.prompts.schema",
     ),
     "pydantic_core": ("bridge.prompts.schema",),

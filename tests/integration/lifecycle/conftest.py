@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.changing_app import ChangingApp
-from tests.integration.lifecycle.place import place_on
+from tests.integration.lifecycle.place import Windows, place_on
 from tests.integration.lifecycle.world import MakeWorld, World
 from tests.standins.serving import serve
 
@@ -35,9 +35,9 @@ def make_world(
     changing, url = served
     with ExitStack() as stack:
 
-        def make(*mappings: dict[str, Any], **bridge: Any) -> World:
+        def make(*mappings: dict[str, Any], creations: Windows = (), **bridge: Any) -> World:
             """A world with these mappings, each named and about everything unless it says so."""
-            place = stack.enter_context(place_on(forge_name, tmp_path / "forge"))
+            place = stack.enter_context(place_on(forge_name, tmp_path / "forge", creations))
             told = [{"name": "support", "prompts": ["**"], **each} for each in mappings or ({},)]
             made = World(place, tmp_path, url, told, **bridge)
             stack.callback(made.close)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.local import LocalForge
 from tests.contract.case import MergeHow
 from tests.contract.github_case import REPOSITORY, github_case
 from tests.contract.gitlab_case import gitlab_case
@@ -129,19 +131,40 @@ def is_open(pull_request: PullRequest) -> bool:
     return pull_request.state is PullRequestState.OPEN
 
 
+Windows = tuple[tuple[int, float], ...]
+Opening = Callable[[Path], AbstractContextManager[Place]]
+
+
 @contextmanager
-def place_on(forge: str, root: Path) -> Iterator[Place]:
-    """A repository with a README on one of FORGES."""
-    with {"local": _local, "github": _github, "gitlab": _gitlab}[forge](root) as place:
+def place_on(forge: str, root: Path, creations: Windows = ()) -> Iterator[Place]:
+    """A repository with a README on one of FORGES; the local one allows so many ``creations``."""
+    openings: dict[str, Opening] = {
+        "local": partial(_local, creations),
+        "github": _github,
+        "gitlab": _gitlab,
+    }
+    with openings[forge](root) as place:
         yield place
 
 
+class BudgetedForge(LocalForge):
+    """A local forge that limits how many pull requests are made, as GitHub does."""
+
+    def __init__(self, root: Path, repository: str, budget: Windows) -> None:
+        super().__init__(root, repository, people={"alice", "bob"})
+        self._budget = budget
+
+    @property
+    def creations(self) -> Windows:
+        return self._budget
+
+
 @contextmanager
-def _local(root: Path) -> Iterator[Place]:
+def _local(budget: Windows, root: Path) -> Iterator[Place]:
     with local_case(root) as case:
         path = Path(case.forge.git_remote().url)
         yield Place(
-            case.forge,
+            BudgetedForge(root / "forge", REPOSITORY, budget),
             path,
             case.merge,
             case.close,

@@ -19,13 +19,10 @@ def propose(world: World, text: str) -> None:
     world.settle()
 
 
-def merged(world: World, text: str, how: MergeHow = "merge") -> None:
-    """The prompt says ``text`` on both sides, and no branch is left."""
-    propose(world, text)
-    world.place.merge(world.pull_request(), how)
-    world.sweep()
-    assert world.says() == text
-    assert not world.place.branches()
+def in_step(world: World, text: str) -> None:
+    """The prompt says ``text`` on both sides."""
+    world.save(text)
+    world.adopt()
 
 
 # Withdrawn
@@ -33,7 +30,7 @@ def merged(world: World, text: str, how: MergeHow = "merge") -> None:
 
 @on_every_forge
 def test_a_pull_request_is_withdrawn_when_the_platform_goes_back(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     opened = world.pull_request()
 
@@ -63,7 +60,7 @@ def test_a_pull_request_is_withdrawn_when_somebody_pushed_its_content_by_hand(wo
 
 
 def test_what_was_withdrawn_is_proposed_again_when_it_comes_back(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     first = world.pull_request().number
     propose(world, "Answer kindly.")
@@ -166,7 +163,7 @@ def test_a_reopened_pull_request_is_updated_again(world: World) -> None:
 
 def test_a_withdrawn_pull_request_that_a_person_closes_for_good_stays_closed(world: World) -> None:
     """Withdrawn is no rejection, and the next one that is closed is."""
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     propose(world, "Answer kindly.")
     propose(world, "Answer briefly.")
@@ -242,7 +239,7 @@ def test_the_version_after_a_merge_is_proposed_anew(world: World, how: MergeHow)
 
 @on_every_forge
 def test_what_was_merged_and_reverted_is_not_proposed_again(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     world.place.merge(world.pull_request(), "squash")
     world.sweep()
@@ -256,7 +253,7 @@ def test_what_was_merged_and_reverted_is_not_proposed_again(world: World) -> Non
 
 
 def test_the_version_after_a_revert_is_proposed(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     world.place.merge(world.pull_request(), "squash")
     world.place.revert()
@@ -296,7 +293,7 @@ def test_the_next_version_stands_on_the_base_as_it_is_now(world: World) -> None:
 
 
 def test_a_file_edited_in_the_repository_is_left_alone(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     edited = world.place.text(PATH)
     assert edited is not None
     world.place.commit({PATH: edited.replace("kindly", "warmly").encode()})
@@ -309,7 +306,7 @@ def test_a_file_edited_in_the_repository_is_left_alone(world: World) -> None:
 
 def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(world: World) -> None:
     """Somebody takes the version over by hand and improves it before anybody merged."""
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     propose(world, "Answer briefly.")
     opened = world.pull_request()
     taken = world.place.text(PATH, opened.head)
@@ -323,7 +320,7 @@ def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(world: World) -
 
 
 def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     edited = world.place.text(PATH)
     assert edited is not None
     world.place.commit({PATH: edited.replace("kindly", "warmly").encode()})
@@ -335,7 +332,7 @@ def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(world: World
 
 
 def test_comments_of_engineers_survive_an_update(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
     text = world.place.text(PATH)
     assert text is not None
     world.place.commit({PATH: text.replace("messages:", "# Ask Ada first.\nmessages:").encode()})
@@ -350,7 +347,7 @@ def test_comments_of_engineers_survive_an_update(world: World) -> None:
 
 
 def test_a_prompt_that_changes_only_in_number_is_in_step(world: World) -> None:
-    merged(world, "Answer kindly.")
+    in_step(world, "Answer kindly.")
 
     propose(world, "Answer kindly.")
 

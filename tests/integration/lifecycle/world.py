@@ -28,8 +28,8 @@ from bridge.forge.base import PullRequest
 from bridge.promptlayer.client import PromptLayer
 from bridge.promptlayer.events import User
 from bridge.promptlayer.signature import HEADER, sign
-from bridge.prompts.file import parse
-from bridge.prompts.prompt import JsonObject, Prompt
+from bridge.prompts.file import parse, render
+from bridge.prompts.prompt import LATEST, JsonObject, Prompt, PromptFile
 from bridge.prompts.target import Proposal
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
@@ -163,6 +163,10 @@ class World:
         self.worker.inbox.close()
         self.database.close()
         self.worker = self.another_worker(self.fresh_database())
+        self.reopen_front_door()
+
+    def reopen_front_door(self) -> None:
+        """Deliveries go to the worker that is now."""
         self.address.front_door = self._front_door()
 
     def _site(self, settings: MappingSettings, mirror: Mirror) -> Site:
@@ -227,6 +231,14 @@ class World:
     def save(self, text: str, name: str = NAME, *, by: User = ADA, **more: Any) -> int:
         """Save a prompt with this system message; its id."""
         return self.registry.save(name, template(text), actor=by, **more).prompt_id
+
+    def adopt(self, path: str = PATH, *, label: str = LATEST, prompt_id: int = 1) -> None:
+        """Bring a file on main in step with PromptLayer, without any pull request. No webhook of
+        before is delivered."""
+        prompt = self.platform.prompt(prompt_id, label=None if label == LATEST else label)
+        assert prompt is not None
+        self.place.commit({path: render(PromptFile(prompt, label)).encode()})
+        self.post.lose()
 
     # Looking
 

@@ -164,9 +164,11 @@ def test_lock_files_of_a_killed_git_hold_nobody_up(repository: Repository) -> No
     repository.look()
     for left in ("shallow.lock", "packed-refs.lock", "refs/remotes/origin/main.lock", "gc.pid"):
         (repository.mirror_path / left).write_bytes(b"")
+    same = repository.mirror_path.stat().st_ino
     moved = commit_files(repository.path, "main", {"new": b"new"})
 
     assert repository.look().commit == moved
+    assert repository.mirror_path.stat().st_ino == same, "it was made anew"
 
 
 def test_tidying_keeps_all_that_is_needed(repository: Repository) -> None:

@@ -1,0 +1,82 @@
+"""``event_to_pr_growth``: one event to its pull request, in a large repository and a small one,
+and how much of the large one the mirror holds."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.engine.worker import Worker
+from bridge.prompts.outcome import OutcomeKind
+from bridge.sandbox.registry import Registry
+from tests.bench.figure import Figure, counted, growth
+from tests.bench.house import asked, configured, github, look, mirror_of, served_platform, working
+from tests.bench.prompts import name_of, template_of
+from tests.bench.repositories import grow, size
+from tests.standins.git_http import GIT_ENVIRONMENT
+from tests.standins.github import GitHubStandIn
+
+LARGE, SMALL = 500_000, 1_000  # files
+EVENTS = 15  # for each; together they stay below what GitHub lets one create in a minute
+_WARM_UP = 2
+
+
+@dataclass
+class Side:
+    """One repository with the bridge before it."""
+
+    repository: Path
+    config: Path
+    worker: Worker
+    registry: Registry
+
+    def event(self, number: int) -> float:
+        """Somebody saves a new prompt; seconds until its pull request is there."""
+        name = name_of(number)
+        version = self.registry.save(name, template_of(number))
+        return look(self.worker, asked(self.worker, version, name), OutcomeKind.PROPOSED)
+
+
+def measure() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        standin = stack.enter_context(GitHubStandIn(Path(folder) / "github").serving())
+        large = side(stack, standin, Path(folder) / "large", LARGE)
+        small = side(stack, standin, Path(folder) / "small", SMALL)
+        in_large, in_small = _taking_turns(large, small)
+        yield growth("event_to_pr_growth", in_large, "ms", in_small, at_most=1.5)
+        share = size(mirror_of(large.config)) / _full_clone(large.repository, Path(folder)) * 100
+        yield counted("mirror_size", round(share, 2), "% of a full bare clone", 5)
+
+
+def side(stack: ExitStack, standin: GitHubStandIn, folder: Path, files: int) -> Side:
+    """A repository of so many files behind GitHub's stand-in, and a warm bridge."""
+    name = f"acme/with-{files}"
+    repository = standin.repository(name, {"README.md": b"Hello\n"}).path
+    grow(repository, files)
+    platform = stack.enter_context(served_platform(Registry()))
+    config = configured(folder, platform.url, github(standin, standin.token()), name)
+    found = Side(repository, config, stack.enter_context(working(config)), platform.registry)
+    for number in range(_WARM_UP):
+        found.event(number)
+    return found
+
+
+def _taking_turns(*sides: Side) -> list[float]:
+    """The median of each side in milliseconds; a noisy neighbour hits all of them."""
+    seconds: list[list[float]] = [[] for _ in sides]
+    for number in range(_WARM_UP, _WARM_UP + EVENTS):
+        for measured, one in zip(seconds, sides, strict=True):
+            measured.append(one.event(number))
+    return [round(statistics.median(each) * 1000, 1) for each in seconds]
+
+
+def _full_clone(repository: Path, folder: Path) -> int:
+    clone = folder / "full.git"
+    command = ["git", "clone", "--quiet", "--bare", f"file://{repository}", str(clone)]
+    subprocess.run(command, check=True, env=GIT_ENVIRONMENT)
+    return size(clone)

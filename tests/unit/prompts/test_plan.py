@@ -1,0 +1,271 @@
+"""The one decision of the bridge, as a table of situations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.prompts.memory import Memory, PendingRequest
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.plan import (
+    Edit,
+    Plan,
+    Propose,
+    Rest,
+    Situation,
+    Tidy,
+    Withdraw,
+    decide,
+    remembered,
+)
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.story import ApprovalRequest, Change
+
+PATH = "prompts/prod/reply.yaml"
+TIP = "1" * 40
+PENDING = PendingRequest(ApprovalRequest("Jane", "move", "prod", "2026-03-02"), 1)
+
+
+def prompt(text: str, name: str = "reply") -> Prompt:
+    return Prompt(name, {"type": "chat", "messages": [text]}, id=17, version=1)
+
+
+def edit(after: str | None = "new", before: str | None = "old", **change: str) -> Edit:
+    made = Change(
+        path=change.get("path", PATH),
+        old_path=change.get("old_path"),
+        label="prod",
+        before=prompt(before) if before is not None else None,
+        after=prompt(after) if after is not None else None,
+    )
+    return Edit(made, after.encode() if after is not None else None)
+
+
+def memory_of(*edits: Edit) -> Memory:
+    return remembered(edits)
+
+
+NEW = edit()
+MEMORY = memory_of(NEW)
+
+
+def pull(
+    state: PullRequestState, memory: Memory | None = MEMORY, *, number: int = 3, head: str = TIP
+) -> PullRequest:
+    body = "Words.\n" + (memory.line() if memory else "")
+    return PullRequest(number, "https://x/3", state, "b", "main", head, "Title", body, False)
+
+
+OPEN, MERGED, CLOSED = PullRequestState.OPEN, PullRequestState.MERGED, PullRequestState.CLOSED
+WITHDRAWN = pull(CLOSED, replace(MEMORY, withdrawn=True))
+OTHER = memory_of(edit("something else"))
+
+
+def situation(*edits: Edit, pulls: tuple[PullRequest, ...] = (), **changed: Any) -> Situation:
+    given = Situation(
+        edits=edits,
+        memory=memory_of(*edits),
+        idle_kind=OutcomeKind.IN_STEP,
+        idle_reason="same content",
+        pull_requests=pulls,
+        branch_exists=False,
+        people=False,
+        tip=None,
+        tip_is_current=False,
+        base="main",
+    )
+    return replace(given, **changed)
+
+
+def propose(onto: PullRequest | None) -> Propose:
+    return Propose((NEW,), MEMORY, onto)
+
+
+def rejected(by: PullRequest) -> Rest:
+    reason = f"#{by.number} proposed this and was closed; the next change is proposed again"
+    return Rest(OutcomeKind.REJECTED, reason, by)
+
+
+CURRENT: dict[str, Any] = {"branch_exists": True, "tip": TIP, "tip_is_current": True}
+
+WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
+    "never proposed": (situation(NEW), propose(None)),
+    "a branch is left from a crash": (situation(NEW, **CURRENT), propose(None)),
+    "proposed already": (
+        situation(NEW, pulls=(pull(OPEN),), **CURRENT),
+        propose(pull(OPEN)),
+    ),
+    "proposed, and changed since": (
+        situation(NEW, pulls=(pull(OPEN, OTHER),)),
+        propose(pull(OPEN, OTHER)),
+    ),
+    "proposed, and the body was emptied": (
+        situation(NEW, pulls=(pull(OPEN, None),)),
+        propose(pull(OPEN, None)),
+    ),
+    "closed by a person": (
+        situation(NEW, pulls=(pull(CLOSED),)),
+        rejected(pull(CLOSED)),
+    ),
+    "closed by a person, another content": (
+        situation(NEW, pulls=(pull(CLOSED, OTHER),)),
+        propose(None),
+    ),
+    "closed by a person who replaced something else": (
+        situation(NEW, pulls=(pull(CLOSED, replace(MEMORY, replaces="other")),)),
+        rejected(pull(CLOSED, replace(MEMORY, replaces="other"))),
+    ),
+    "withdrawn by the bridge": (situation(NEW, pulls=(WITHDRAWN,)), propose(None)),
+    "closed without a memory, and the branch says this": (
+        situation(NEW, pulls=(pull(CLOSED, None),), **CURRENT),
+        rejected(pull(CLOSED, None)),
+    ),
+    "closed without a memory, and the branch is gone": (
+        situation(NEW, pulls=(pull(CLOSED, None),)),
+        propose(None),
+    ),
+    "closed without a memory, and the branch says something else": (
+        situation(NEW, pulls=(pull(CLOSED, None),), **CURRENT | {"tip_is_current": False}),
+        propose(None),
+    ),
+    "closed without a memory, and the branch went on": (
+        situation(NEW, pulls=(pull(CLOSED, None, head="2" * 40),), **CURRENT),
+        propose(None),
+    ),
+    "merged, and saved again": (
+        situation(NEW, pulls=(pull(MERGED, OTHER),)),
+        propose(None),
+    ),
+    "merged, and taken back": (
+        situation(NEW, pulls=(pull(MERGED),)),
+        Rest(
+            OutcomeKind.UNDONE,
+            "#3 was merged and `main` has been taken back since",
+            pull(MERGED),
+        ),
+    ),
+    "merged, and the file was changed to something else": (
+        situation(NEW, pulls=(pull(MERGED, replace(MEMORY, replaces="other")),)),
+        propose(None),
+    ),
+    "merged without a memory": (
+        situation(NEW, pulls=(pull(MERGED, None),)),
+        propose(None),
+    ),
+    "closed once, and open again": (
+        situation(NEW, pulls=(pull(CLOSED, number=5), pull(OPEN, number=4))),
+        propose(pull(OPEN, number=4)),
+    ),
+    "closed long ago, merged since": (
+        situation(NEW, pulls=(pull(MERGED, OTHER, number=5), pull(CLOSED, number=4))),
+        propose(None),
+    ),
+    "merged long ago, closed since": (
+        situation(NEW, pulls=(pull(CLOSED, number=5), pull(MERGED, OTHER, number=4))),
+        rejected(pull(CLOSED, number=5)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "plan"), WITH_EDITS.values(), ids=WITH_EDITS)
+def test_what_is_new_is_proposed_unless_a_person_has_answered(given: Situation, plan: Plan) -> None:
+    assert decide(given) == plan
+
+
+OURS: dict[str, Any] = {"branch_exists": True, "tip": TIP}
+AHEAD: dict[str, Any] = {
+    "idle_kind": OutcomeKind.REPOSITORY_AHEAD,
+    "idle_reason": "edited in the repository",
+}
+AT_REST = Rest(OutcomeKind.IN_STEP, "same content")
+SAME_AGAIN = "PromptLayer and `main` hold the same content again"
+
+WITHOUT_EDITS: dict[str, tuple[Situation, Plan]] = {
+    "in step": (situation(), AT_REST),
+    "the repository is ahead": (
+        situation(**AHEAD),
+        Rest(OutcomeKind.REPOSITORY_AHEAD, "edited in the repository"),
+    ),
+    "still open": (situation(pulls=(pull(OPEN),), **OURS), Withdraw(pull(OPEN), SAME_AGAIN)),
+    "still open, and people worked on it": (
+        situation(pulls=(pull(OPEN),), **OURS, people=True),
+        Withdraw(pull(OPEN), SAME_AGAIN),
+    ),
+    "still open, and the repository is ahead": (
+        situation(pulls=(pull(OPEN),), **OURS, **AHEAD),
+        Withdraw(pull(OPEN), "edited in the repository"),
+    ),
+    "still open, and the request was denied": (
+        situation(pulls=(pull(OPEN, replace(MEMORY, pending=PENDING)),), **OURS),
+        Withdraw(
+            pull(OPEN, replace(MEMORY, pending=PENDING)),
+            "the change of the protected label did not come about",
+        ),
+    ),
+    "merged, and the branch is left": (
+        situation(pulls=(pull(MERGED),), **OURS),
+        Tidy("same content"),
+    ),
+    "never proposed, and a branch is left": (situation(**OURS), Tidy("same content")),
+    "withdrawn, and the branch is left": (
+        situation(pulls=(WITHDRAWN,), **OURS),
+        Tidy("same content"),
+    ),
+    "closed by a person, who may want the branch": (
+        situation(pulls=(pull(CLOSED),), **OURS),
+        AT_REST,
+    ),
+    "merged, and people worked on the branch": (
+        situation(pulls=(pull(MERGED),), **OURS, people=True),
+        AT_REST,
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "plan"), WITHOUT_EDITS.values(), ids=WITHOUT_EDITS)
+def test_what_is_not_needed_any_more_is_cleared_away(given: Situation, plan: Plan) -> None:
+    assert decide(given) == plan
+
+
+def test_the_same_situation_has_the_same_plan() -> None:
+    for given, _ in (*WITH_EDITS.values(), *WITHOUT_EDITS.values()):
+        assert decide(given) == decide(given)
+
+
+def test_an_edit_that_moves_a_file_removes_it_where_it_was() -> None:
+    moved = edit(path="b.yaml", old_path="a.yaml")
+
+    assert moved.contents == {"a.yaml": None, "b.yaml": b"new"}
+
+
+def test_a_memory_is_of_meaning_and_not_of_provenance() -> None:
+    saved_again = replace(
+        NEW, change=replace(NEW.change, after=replace(prompt("new"), version=9, tags=("x",)))
+    )
+
+    assert memory_of(saved_again) == MEMORY
+
+
+DIFFERENT = {
+    "another content": edit("newer"),
+    "another content before": edit(before="older"),
+    "a new file": edit(before=None),
+    "a removal": edit(after=None),
+    "another path": edit(path="b.yaml"),
+    "a move": edit(old_path="a.yaml"),
+    "a rename": replace(NEW, change=replace(NEW.change, after=prompt("new", "answer"))),
+}
+
+
+@pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT)
+def test_different_proposals_are_remembered_apart(other: Edit) -> None:
+    assert memory_of(other) != MEMORY
+
+
+def test_the_order_of_edits_is_not_remembered() -> None:
+    one, two = edit(path="a.yaml"), edit(path="b.yaml")
+
+    assert memory_of(one, two) == memory_of(two, one)

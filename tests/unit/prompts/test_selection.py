@@ -1,0 +1,89 @@
+"""Which prompts a mapping means."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.prompts.selection import Selection
+
+NAMES = [
+    # patterns, name, meant
+    ([], "anything/at/all", True),
+    (["support/reply"], "support/reply", True),
+    (["support/reply"], "support/reply2", False),
+    (["support/reply"], "Support/reply", False),
+    (["support/*"], "support/reply", True),
+    (["support/*"], "support/", True),
+    (["support/*"], "support/a/b", False),
+    (["support/*"], "support", False),
+    (["*"], "greeting", True),
+    (["*"], "support/reply", False),
+    (["**"], "support/a/b", True),
+    (["**"], "", True),
+    (["**"], "two\nlines", True),
+    (["support/**"], "support/a/b", True),
+    (["support/**"], "supporter/a", False),
+    (["**/draft"], "support/a/draft", True),
+    (["**/draft"], "draft", True),
+    (["**/draft"], "overdraft", False),
+    (["a/**/b"], "a/b", True),
+    (["a/**/b"], "a/c/d/b", True),
+    (["a/**/b"], "a/cb", False),
+    (["a**/b"], "ab", False),
+    (["repl?"], "reply", True),
+    (["repl?"], "repl/", False),
+    (["a.b"], "axb", False),
+    (["[ab]"], "a", False),
+    (["[ab]"], "[ab]", True),
+    (["a", "b*"], "bc", True),
+    (["**", "!support/*"], "support/reply", False),
+    (["**", "!support/*"], "sales/reply", True),
+    (["!support/*", "**"], "support/reply", False),
+    (["!support/*"], "support/reply", False),
+    (["!support/*"], "sales/reply", True),
+]
+
+
+@pytest.mark.parametrize(("patterns", "name", "meant"), NAMES)
+def test_names_are_meant_by_globs(patterns: list[str], name: str, meant: bool) -> None:
+    assert Selection(tuple(patterns)).may_hold(name) is meant
+
+
+FOLDERS = [
+    # folder of the mapping, folder of the prompt, meant
+    ("Care", "Care", True),
+    ("Care", "Care/German", True),
+    ("Care", "Careless", False),
+    ("Care", "Old/Care", False),
+    ("Care", None, False),
+    ("/Care/", "Care", True),
+    ("Care/German", "Care", False),
+    ("", None, True),
+    ("", "Care", True),
+]
+
+
+@pytest.mark.parametrize(("wanted", "folder", "meant"), FOLDERS)
+def test_a_folder_means_all_below_it(wanted: str, folder: str | None, meant: bool) -> None:
+    assert Selection(folder=wanted).holds("reply", (), folder) is meant
+
+
+@pytest.mark.parametrize(
+    ("carried", "meant"),
+    [(("a", "b"), True), (("b", "c", "a"), True), (("a",), False), ((), False)],
+)
+def test_a_prompt_has_to_carry_every_tag(carried: tuple[str, ...], meant: bool) -> None:
+    assert Selection(tags=("a", "b")).holds("reply", carried, None) is meant
+
+
+def test_every_condition_that_is_given_has_to_hold() -> None:
+    selection = Selection(("support/*",), ("a",), "Care")
+
+    assert selection.holds("support/reply", ("a",), "Care")
+    assert not selection.holds("sales/reply", ("a",), "Care")
+    assert not selection.holds("support/reply", (), "Care")
+    assert not selection.holds("support/reply", ("a",), "Sales")
+
+
+def test_a_name_may_be_meant_whatever_its_tags_and_folder() -> None:
+    assert Selection(("support/*",), ("a",), "Care").may_hold("support/reply")
