@@ -7,8 +7,7 @@ stays as it is, as long as the base branch has not touched it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from bridge.branch import Tip, carried
 from bridge.observe import BaseFiles, base_file
@@ -19,25 +18,25 @@ from bridge.prompts.target import Target
 from bridge.repo.tree import Entry
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kept:
-    """The branch's own changes, seen from the base as it is now."""
+    """The branch's own changes, seen from the base as it is now. All of it is read at once: before
+    Python 3.12 a cached property would let one repository that hangs hold up all others."""
 
     base: BaseFiles
     tip: Tip | None
+    left: dict[str, Entry | None] = field(init=False)
+    """Path → what the bridge's commit left there; None where it removed a file."""
+    targets: dict[str, Target] = field(init=False)
+    """Path → the target that each of these files belongs to, or belonged to."""
 
-    @cached_property
-    def left(self) -> dict[str, Entry | None]:
-        """Path → what the bridge's commit left there; None where it removed a file."""
-        return carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
-
-    @cached_property
-    def targets(self) -> dict[str, Target]:
-        """Path → the target that each of these files belongs to, or belonged to."""
+    def __post_init__(self) -> None:
+        self.left = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
+        self._before = self._under() if self.left else {}
         entries = {path: entry or self._before[path] for path, entry in self.left.items()}
-        return self.base.owned(entries) if entries else {}
+        self.targets = self.base.owned(entries) if entries else {}
 
-    @cached_property
+    @property
     def outdated(self) -> frozenset[Target]:
         """The targets whose file moved on the base branch meanwhile."""
         now = self.base.entries
@@ -62,8 +61,7 @@ class Kept:
         )
         return [edit for edit in kept if edit is not None]
 
-    @cached_property
-    def _before(self) -> Mapping[str, Entry]:
+    def _under(self) -> Mapping[str, Entry]:
         """The folder as it was under the bridge's commit."""
         if self.tip is None or self.tip.onto is None:
             return {}

@@ -112,7 +112,7 @@ class _Search:
         self.snapshot = snapshot
         self.index = index
         self.entries = entries
-        self.found: dict[Target, str | None] = {}
+        self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.in_step = 0
         self._unlike: dict[Target, Prompt] = {}  # listed, and its file is not letter for letter so
@@ -170,8 +170,17 @@ class _Search:
             if owner.prompt_id is not None and owner.label in self.site.mapping.track
         }
         self._compare_meaning(places)
-        for target in places.keys() - self._unlike.keys() - self._left:
-            self.found[target] = None  # nobody listed it
+        unlisted = places.keys() - self._unlike.keys() - self._left
+        self.found.update(self._names({target: places[target] for target in unlisted}))
+
+    def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
+        """The names that files give prompts which nobody lists; their branches may bear them."""
+        texts = self.snapshot.read({self.entries[path].object_name for path in places.values()})
+        files = {
+            target: base_file(path, texts[self.entries[path].object_name], self.site).prompt
+            for target, path in places.items()
+        }
+        return {target: file.name if file else "" for target, file in files.items()}
 
     def _compare_meaning(self, places: Mapping[Target, str]) -> None:
         here = {target: places[target] for target in self._unlike if target in places}
@@ -188,6 +197,6 @@ class _Search:
     def candidates(self) -> Iterator[Candidate]:
         for target, name in self.found.items():
             try:
-                yield Candidate(self.site.proposal(name or "", target), target)
+                yield Candidate(self.site.proposal(name, target), target)
             except UnsafePath as error:
                 self.refusals.append((target, str(error)))

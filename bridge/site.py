@@ -33,7 +33,8 @@ class Roster:
 
     @cached_property
     def _by_key(self) -> Mapping[str, Person]:
-        return {person.promptlayer.casefold(): person for person in self.people}
+        by_email = {person.email.casefold(): person for person in self.people if person.email}
+        return by_email | {person.promptlayer.casefold(): person for person in self.people}
 
     def editor(self, name: str | None, email: str | None) -> Editor | None:
         """The person behind an event's user; None when the event names nobody."""
@@ -62,9 +63,10 @@ class Site:
     roster: Roster
     version_url: str  # with {workspace}, {id} and {version}
 
-    @cached_property
+    @property
     def base(self) -> str:
-        """The branch that is merged into."""
+        """The branch that is merged into. The forge remembers its default; a cached property
+        would, before Python 3.12, let one forge that hangs hold up all others."""
         return self.mapping.base or self.forge.default_branch()
 
     @property

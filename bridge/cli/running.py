@@ -44,7 +44,7 @@ def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | 
         )
         listening = _listen(host, port)
         told = _until_told_otherwise()
-        with _queues(config, worker, workers, f"{name or socket.gethostname()} serve"):
+        with _queues(config, worker, workers, _executor(config, name, "serve")):
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not told.is_set():
                 server.run(sockets=[listening])
@@ -55,9 +55,16 @@ def work(path: Path, *, workers: int | None, name: str | None) -> None:
     _log_to_stderr()
     with opened_worker(config) as worker:
         stop = _until_told_otherwise()
-        with _queues(config, worker, workers, f"{name or socket.gethostname()} work"):
+        with _queues(config, worker, workers, _executor(config, name, "work")):
             log.info("working")
             stop.wait()
+
+
+def _executor(config: Config, name: str | None, command: str) -> str:
+    """Who runs the steps. It has to be the same after a restart, or what was left would wait for
+    the dead: a database on this disk belongs to this machine, even in a new container."""
+    shared = not queue_database_url(config).startswith("sqlite")
+    return f"{name or (socket.gethostname() if shared else 'here')} {command}"
 
 
 @contextmanager

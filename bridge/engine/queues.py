@@ -20,6 +20,7 @@ from datetime import timedelta
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
 from bridge.engine.worker import Worker
+from bridge.errors import Transient
 from bridge.prompts.target import Proposal
 
 log = logging.getLogger("bridge.queues")
@@ -30,6 +31,7 @@ LANES = 4  # for each repository
 # Looking again is always safe, so a job of an older release may be finished by a newer one.
 _APPLICATION_VERSION = "1"
 _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
+_BOOKS_PAUSE = 10.0  # seconds
 _IDLE = 1.0  # seconds between two looks for what another process put into the inbox
 # Together with the web server's grace these stay within ten seconds.
 _THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
@@ -81,8 +83,7 @@ class Queues:
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        for proposal in self.worker.unfinished():
-            self.look_soon(proposal)
+        self._take_up()
         self._spawn("dispatcher", self._dispatch)
         self._spawn("sweeper", self._sweep)
 
@@ -156,6 +157,12 @@ class Queues:
         self.sweep_now(f"start {started:.6f}")
         while not self._stopping.wait(every - self.worker.clock().timestamp() % every):
             self.sweep_now(f"{self.worker.clock().timestamp() // every:.0f}")
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Look at whatever waits, should its job have been lost."""
+        for proposal in self.worker.unfinished():
+            self.look_soon(proposal)
 
 
 def lane(repository: str, branch: str) -> str:
@@ -180,7 +187,11 @@ def _pass_on(mapping: str, branch: str, lane: str) -> None:
 def _look_at(mapping: str, branch: str) -> None:
     queues, proposal = _current(), Proposal(mapping, branch)
     with queues.step() as worker:
-        again = worker.look_at(proposal)
+        try:
+            again = worker.look_at(proposal)
+        except Transient as error:  # the books do not answer; nobody else would look again
+            log.warning("%s waits: %s", branch, error)
+            again = error.retry_after or _BOOKS_PAUSE
     if again is not None:
         queues.look_after(proposal, again)
 

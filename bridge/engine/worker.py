@@ -106,6 +106,7 @@ class Worker:
         try:
             found = scan(site, self.index)
             site.mirror.tidy()
+            self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
             return error.retry_after or _SWEEP_PAUSE
@@ -114,7 +115,6 @@ class Worker:
             return None
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
-        self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
         for proposal in sorted({each.proposal for each in found.candidates}):
             enqueue(proposal)
         log.info(

@@ -51,6 +51,7 @@ class LocalForge:
         self._forge_name = forge_name
         self._page_url = page_url
         self._people = people
+        self._default_branch: str | None = None
         self._git = BareRepository(root.resolve() / f"{repository}.git")
         self._pulls = PullRequestFiles(root.resolve() / f"{repository}.pulls")
 
@@ -81,7 +82,9 @@ class LocalForge:
         return GitRemote(str(self._git.path))
 
     def default_branch(self) -> str:
-        return self._git.default_branch()
+        if self._default_branch is None:
+            self._default_branch = self._git.default_branch()
+        return self._default_branch
 
     def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
         mine = [pull for pull in self._pulls.all() if (pull.head, pull.base) == (head, base)]

@@ -60,8 +60,13 @@ def _ended(sentence: str, why: str) -> str:
 
 
 def _people(editors: Sequence[Editor]) -> str:
-    names = [f"**{plain(shorten(editor.name, 60)) or 'somebody'}**" for editor in editors]
-    return listed(names[:3], len(names), "others")
+    return listed([_person(editor) for editor in editors[:3]], len(editors), "others")
+
+
+def _person(editor: Editor) -> str:
+    """Their login is told and never mentioned: a bot that pings people is switched off."""
+    name = f"**{plain(shorten(editor.name, 60)) or 'somebody'}**"
+    return f"{name} ({name_span(editor.login)})" if editor.login else name
 
 
 def _label(change: Change) -> str:

@@ -65,6 +65,8 @@ _MOVED = re.compile(
     r"|already exists|incorrect old value|but expected",
     re.IGNORECASE,
 )
+# git cannot have both a branch and others below its name; no second look changes that.
+_NAME_TAKEN = re.compile(r"'refs/heads/([^']+)' exists; cannot create", re.IGNORECASE)
 _UNSENT = re.compile(r"unable to read [0-9a-f]{40}|missing blob|bad object", re.IGNORECASE)
 
 
@@ -80,6 +82,11 @@ def understood(complaint: str, remote: GitRemote) -> BridgeError | None:
 def push_refused(output: str, complaint: str, branch: str, remote: GitRemote) -> BridgeError:
     """The error that a failed ``git push --porcelain`` stands for."""
     reason = "".join(line.partition("[")[2] for line in output.splitlines() if line[:1] == "!")
+    if taken := _NAME_TAKEN.search(f"{reason}\n{complaint}"):
+        return Refused(
+            f"{shown(remote.url)} cannot have a branch {branch} beside its branch {taken[1]}. "
+            "Delete that one, or change the mapping's `branch`."
+        )
     if _MOVED.search(reason):
         return Stale(
             f"The branch {branch} of {shown(remote.url)} moved while we were looking. "

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from posixpath import commonpath
 
 from bridge.errors import ConfigError, UnsafePath
 from bridge.forge.base import GitRemote
@@ -25,7 +26,7 @@ from bridge.repo.tree import Entry, first_unseen, impossible, obstacle, parse_en
 
 __all__ = ["Entry", "Snapshot"]
 
-_PATHS_AT_ONCE = 500  # in one command line
+_FEW_PATHS = 500  # fit into one command line
 _OBJECTS_AT_ONCE = 20_000  # in one request
 
 
@@ -144,10 +145,15 @@ class Snapshot:
 
     def _places(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
         """What is at these paths, and the folders on the way there."""
-        found: dict[str, Entry] = {}
-        for chunk in _chunks(paths, _PATHS_AT_ONCE):
-            found.update(parse_entries(self._listing("-t", commit, "--", *chunk)))
-        return found
+        if not paths:
+            return {}
+        if len(paths) <= _FEW_PATHS:
+            return dict(parse_entries(self._listing("-t", commit, "--", *paths)))
+        # Git holds every entry against every path it is told: many are found by reading the
+        # whole folder that they are in.
+        folder = commonpath(paths)
+        scope = ("--", f"{folder}/") if folder else ()
+        return dict(parse_entries(self._listing("-rt", commit, *scope)))
 
     def _listing(self, depth: str, commit: str, *scope: str) -> bytes:
         """What ``git ls-tree`` lists of a commit, which is fetched when the mirror lacks it."""

@@ -95,7 +95,11 @@ class Scene:
     # The bridge
 
     def configure(
-        self, *mappings: Mapping_, forges: Mapping_ | None = None, **settings: Any
+        self,
+        *mappings: Mapping_,
+        promptlayer: Mapping_ | None = None,
+        forges: Mapping_ | None = None,
+        **settings: Any,
     ) -> None:
         """Write bridge.yaml; every JSON document is YAML."""
         document = {
@@ -104,6 +108,7 @@ class Scene:
                 "webhook_secret": "${PROMPTLAYER_WEBHOOK_SECRET}",
                 "base_url": self.platform_url,
                 "timeout": "5s",
+                **(promptlayer or {}),
             },
             "forges": {
                 "github": {"type": "github", "url": self.github.url, "token": "${GITHUB_TOKEN}"},

@@ -127,6 +127,17 @@ def test_a_closed_pull_request_is_not_taken_for_the_open_one(forge: WatchedForge
     assert (ensured.action, ensured.pull_request.number) == ("created", rejected.number + 1)
 
 
+def test_a_lost_race_finds_the_open_one_behind_a_newer_closed_one(forge: WatchedForge) -> None:
+    older = forge.create_pull_request(HEAD, "main", CONTENT)
+    forge.close(older.number)
+    forge.close(forge.create_pull_request(HEAD, "main", CONTENT).number)
+    forge.reopen(older.number)
+
+    ensured = ensure_pull_request(forge, None, HEAD, "main", CONTENT)
+
+    assert (ensured.action, ensured.pull_request) == ("unchanged", older)
+
+
 @pytest.mark.usefixtures("forge")
 def test_one_that_exists_and_is_not_shown_is_looked_at_again_later(tmp_path: Path) -> None:
     forge = ForgetfulForge(tmp_path, "acme/bot")

@@ -162,6 +162,7 @@ def test_the_policy_allows_no_script_and_one_style(browser: httpx.Client) -> Non
         ("<!-- hidden -->\n\nafter", "<p>after</p>\n"),
         ("one<br>two<br/>three", "<p>one<br>two<br>three</p>\n"),
         ("<DETAILS open>", "<details open>"),
+        ("<div><details><b>x</b></details>", "&lt;div&gt;<details>&lt;b&gt;x&lt;/b&gt;</details>"),
         ("```py\n<b>\n```", "<pre><code>&lt;b&gt;\n</code></pre>\n"),
         ('```"><script>\nx\n```', "<pre><code>x\n</code></pre>\n"),
     ],

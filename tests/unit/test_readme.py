@@ -155,7 +155,7 @@ def test_the_mapping_file_that_is_shown_is_accepted() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {re.split(r"[<>=]", one)[0] for one in project["dependencies"]}
+    wanted = {re.split(r"[<>=[]", one)[0] for one in project["dependencies"]}
     for_development = {
         re.split(r"[<>=]", one)[0] for one in project["optional-dependencies"]["dev"]
     }

@@ -87,8 +87,9 @@ class Place:
 
     def changed(self, branch: str, since: str = "main") -> set[str]:
         """The files that a branch changes against where it left ``since``."""
-        listed = git(self.repository, "diff", "--no-renames", "--name-only", f"{since}...{branch}")
-        return set(listed.splitlines())
+        span = f"{since}...{branch}"
+        listed = git(self.repository, "diff", "--no-renames", "--name-only", "-z", span)
+        return set(filter(None, listed.split("\0")))
 
     def branches(self) -> set[str]:
         """Every branch but main."""

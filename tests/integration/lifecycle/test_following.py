@@ -17,24 +17,23 @@ def proposed_paths(world: World) -> set[str]:
 @pytest.mark.parametrize(
     ("patterns", "followed"),
     [
-        (["support/reply"], {"support/reply"}),
-        (["support/*"], {"support/reply"}),
-        (["support/**"], {"support/reply", "support/eu/reply"}),
-        (["**", "!support/**"], {"sales/pitch"}),
-        (["s?les/*"], {"sales/pitch"}),
+        ("support/reply", "support/reply"),
+        ("support/*", "support/reply"),
+        ("support/**", "support/reply support/eu/reply"),
+        ("** !support/**", "sales/pitch"),
+        ("s?les/*", "sales/pitch"),
     ],
-    ids=str,
 )
 def test_names_and_globs_say_which_prompts(
-    make_world: MakeWorld, patterns: list[str], followed: set[str]
+    make_world: MakeWorld, patterns: str, followed: str
 ) -> None:
-    world = make_world({"prompts": patterns})
+    world = make_world({"prompts": patterns.split()})
     for name in ("support/reply", "support/eu/reply", "sales/pitch"):
         world.save("Hello.", name)
 
     world.settle()
 
-    assert proposed_paths(world) == {f"prompts/latest/{name}.yaml" for name in followed}
+    assert proposed_paths(world) == {f"prompts/latest/{name}.yaml" for name in followed.split()}
 
 
 def test_tags_say_which_prompts(make_world: MakeWorld) -> None:

@@ -135,3 +135,29 @@ def test_a_branch_that_git_cannot_have_beside_another_is_told(world: World) -> N
 
     assert world.standing().kind is OutcomeKind.PARKED
     assert f"beside its branch {in_the_way}. Delete that one" in world.standing().reason
+
+
+def test_a_request_that_was_decided_unheard_is_not_remembered_for_ever(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"track": ["prod"]})
+    world.save("Answer kindly.")
+    world.registry.move_label(1, "prod", 1)
+    world.settle()
+    world.place.merge(world.pull_request())
+    world.save("Answer briefly.")
+    world.registry.protect("prod")
+    world.registry.request_label(1, "prod", version=2)
+    world.settle()
+    assert world.pull_request().draft
+    world.registry.approve_label(1, "prod")
+    world.post.lose()
+    world.sweep()
+    world.place.merge(world.pull_request())
+
+    world.save("Not for production.")
+    world.registry.rename(1, "support/answer")
+    world.settle()
+
+    assert not world.pull_request().draft
+    assert world.proposed("prompts/prod/support/answer.yaml") == "Answer briefly."

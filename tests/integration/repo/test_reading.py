@@ -103,6 +103,16 @@ def test_the_obstacles_of_many_paths_are_told_at_once(repository: Repository) ->
     assert snapshot.obstacles(snapshot.commit, paths).keys() == {"link/x", "module"}
 
 
+def test_the_obstacles_of_many_paths_in_one_folder_are_told_at_once(
+    repository: Repository,
+) -> None:
+    _lay_traps(repository)
+    snapshot = repository.look()
+    blocked = {"prompts/up/x.yaml", "prompts/deep"}
+    paths = [*blocked, *(f"prompts/{number}.yaml" for number in range(1200))]
+    assert snapshot.obstacles(snapshot.commit, paths).keys() == blocked
+
+
 def test_a_commit_says_who_made_it_when_and_from_what(repository: Repository) -> None:
     parent = repository.look().commit
     commit = commit_files(

@@ -1,0 +1,116 @@
+"""No secret in a log, an error, a process list, a mirror, a database or a pull request."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.scene import API_KEY, ON_GITHUB, SECRET, Scene
+from tests.e2e.secrets import CommandLines, Planted
+from tests.standins.faults import status
+from tests.unit.github.setting import private_key
+
+APP = 7
+
+needs_proc = pytest.mark.skipif(
+    not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists(),
+    reason="this system does not show what processes others start",
+)
+
+
+@needs_proc
+def test_secrets_stay_where_they_belong_with_a_token(scene: Scene) -> None:
+    planted = Planted({"key": API_KEY, "secret": SECRET, "token": scene.github_token})
+    bridge = scene.serve()
+    commands = CommandLines(bridge.process.pid)
+
+    with commands.watched():
+        scene.save("greeting", "Say hello.")
+        scene.until_settled()
+        _bad_days(scene)
+    bridge.end()
+
+    assert [pull.state for pull in scene.pulls()] == ["open", "open"]
+    _search_everywhere(scene, planted, commands)
+    assert planted.found == []
+
+
+@needs_proc
+def test_secrets_stay_where_they_belong_with_an_app(scene: Scene) -> None:
+    private, public = private_key()
+    key_file = scene.folder / "app.pem"
+    key_file.write_text(private)
+    scene.github.register_app(APP, public)
+    scene.github.install_app(APP, "acme")
+    app = {"type": "github", "url": scene.github.url, "app_id": APP, "private_key_file": "app.pem"}
+    scene.configure(ON_GITHUB, forges={"github": app})
+    bridge = scene.serve()
+    commands = CommandLines(bridge.process.pid)
+
+    with commands.watched():
+        scene.save("greeting", "Say hello.")
+        scene.until_settled()
+    bridge.end()
+
+    minted = [token for token in scene.github.credentials if token.startswith("ghs_")]
+    lines = [line for line in private.splitlines() if not line.startswith("-----")]
+    named = {f"installation token {n}": token for n, token in enumerate(minted)}
+    planted = Planted({"key": API_KEY, **named, "first line": lines[0], "last line": lines[-2]})
+    assert minted
+    assert [pull.state for pull in scene.pulls()] == ["open"]
+    _search_everywhere(scene, planted, commands, but=key_file)
+    assert planted.found == []
+
+
+def test_wrong_secrets_are_not_repeated_by_the_errors_about_them(scene: Scene) -> None:
+    wrong = {"PROMPTLAYER_API_KEY": "pl_wrong-and-secret", "GITHUB_TOKEN": "ghp_wrong-and-secret"}
+    planted = Planted(wrong)
+
+    checked = scene.run("check", **wrong)
+    synced = scene.run("sync", **wrong)
+
+    assert (checked.returncode, synced.returncode) == (1, 1)
+    for about in ("PromptLayer", "forges.github.token"):
+        assert about in checked.stdout + checked.stderr
+    for ended in (checked, synced):
+        planted.search(str(ended.args[3]), ended.stdout + ended.stderr)
+        assert "Traceback" not in ended.stderr
+    planted.search_files(scene.data)
+    assert planted.found == []
+
+
+def test_a_planted_secret_would_be_found(tmp_path: Path) -> None:
+    planted = Planted({"token": "ghp_planted"})
+    (tmp_path / "log").write_text("remote: https://ghp_planted@example.com")
+    (tmp_path / "header").write_text("Basic eC1hY2Nlc3MtdG9rZW46Z2hwX3BsYW50ZWQ=")
+
+    assert planted.search_files(tmp_path) == 2
+    assert len(planted.found) == 2
+
+
+def _bad_days(scene: Scene) -> None:
+    """Things go wrong in every way that might tell too much."""
+    soon = {"Retry-After": "1"}
+    pushing = "POST /acme/support-bot.git/git-receive-pack"
+    scene.github.faults.add(pushing, status(500, scene.github_token))
+    scene.save("farewell", "Say goodbye.")
+    scene.until_settled()
+    scene.platform_faults.add("/prompt-templates/", status(500, f"key {API_KEY}", soon))
+    scene.github.faults.add("/api/v3/", status(502, f"token {scene.github_token}", soon))
+    scene.save("farewell", "Say goodbye, kindly.")
+    scene.until_settled()
+
+
+def _search_everywhere(
+    scene: Scene, planted: Planted, commands: CommandLines, but: Path | None = None
+) -> None:
+    planted.search("the log", scene.logs)
+    for command in commands.seen:
+        planted.search("a command line", command)
+    assert any(b"push" in command for command in commands.seen), "no push was seen"
+    for pull in scene.pulls():
+        planted.search("a pull request", json.dumps([pull.title, pull.body, pull.head]))
+    assert planted.search_files(scene.folder, but=[but] if but else []) > 10
