@@ -238,6 +238,7 @@ FORGE_NAMES = {
     "bridge.wiring",
     "bridge.cli.running",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
+    "bridge.prompts.secrets",  # whose tokens look how
 }
 
 
