@@ -66,7 +66,7 @@ class _Document:
         elif name == "testcase":
             self._case = _Case(attributes)
         elif self._case is not None:
-            self._case.start(name, attributes)
+            self._case.start(name, attributes, self.line())
 
     def text(self, text: str) -> None:
         if self._case is not None:
@@ -85,13 +85,13 @@ class _Document:
     def _built(self, case: _Case) -> EvalCase:
         told = case.properties
         scores = {
-            name.removeprefix("score:"): self._score(name, value)
-            for name, value in told.items()
+            name.removeprefix("score:"): self._score(case, name)
+            for name in told
             if name.startswith("score:")
         }
         return EvalCase(
             name=case.name,
-            score=self._score("score", told["score"]) if "score" in told else None,
+            score=self._score(case, "score") if "score" in told else None,
             passed=case.passed,
             input=told.get("input"),
             output=told.get("output"),
@@ -101,11 +101,12 @@ class _Document:
             prompt=self._ref(told["prompt"]) if told.get("prompt") else None,
         )
 
-    def _score(self, name: str, value: str) -> float:
+    def _score(self, case: _Case, name: str) -> float:
+        place, line = f"property {name}", case.lines[name]
         try:
-            return self._file.score(float(value), f"property {name}", self.line())
+            return self._file.score(float(case.properties[name]), place, line)
         except ValueError:
-            self._refuse(f"property {name}: expected a number from 0 to 1")
+            self._file.refuse(f"{place}: expected a number from 0 to 1", line)
 
     def _refuse(self, mistake: str) -> NoReturn:
         self._file.refuse(mistake, self.line())
@@ -120,10 +121,11 @@ class _Case:
         self.passed: bool | None = True
         self.reason: str | None = None
         self.properties: dict[str, str] = {}
+        self.lines: dict[str, int] = {}  # of the properties
         self.text: list[str] = []
         self._property = ""
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str], line: int) -> None:
         self.text.clear()
         if name in _VERDICTS:
             self.passed = _VERDICTS[name]
@@ -131,6 +133,7 @@ class _Case:
         elif name == "property":
             self._property = attributes.get("name", "")
             self.properties[self._property] = attributes.get("value", "")
+            self.lines[self._property] = line
 
     def end(self, name: str) -> None:
         said = "".join(self.text).strip()

@@ -21,7 +21,7 @@ from bridge.evals.results import EvalCase, PromptRef
 from bridge.evals.results_file import MOST_BYTES, ResultsFile, as_text
 from bridge.prompts.prompt import Json, JsonObject
 
-SOURCE = "results"
+SOURCE = "a script"
 Ref = Callable[[str], PromptRef]
 
 _TRUE = {"true", "yes", "pass", "passed", "1"}

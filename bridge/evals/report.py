@@ -52,8 +52,8 @@ class Turn(Enum):
     """What became of a case; the value is the word for it. In the order they are shown."""
 
     BROKEN = "now fails"
-    WORSE = "worse"
     FAILING = "fails"
+    WORSE = "worse"
     MENDED = "now passes"
     BETTER = "better"
 
@@ -199,8 +199,7 @@ def _turn(case: EvalCase, before: EvalCase | None) -> Turn | None:
 
 
 def _cases_table(changed: Sequence[_Changed], most: int, *, compared: bool) -> str:
-    noun = "1 case" if len(changed) == 1 else f"{len(changed):,} cases"
-    lines = [f"<details><summary>{noun} to look at</summary>", ""]
+    lines = [f"<details><summary>{_cases(len(changed))} to look at</summary>", ""]
     if compared:
         lines += ["| case | | base | this change | why |", "|---|---|---:|---:|---|"]
     else:
@@ -228,20 +227,22 @@ def _cell(text: str, most: int) -> str:
 
 def _footnotes(run: EvalRun, base: EvalRun | None) -> Iterator[str]:
     if run.ungraded:
-        verb = "was" if run.ungraded == 1 else "were"
-        yield f"{run.ungraded:,} of {len(run.cases):,} cases {verb} not graded."
-    gone = (
-        len({case.name for case in base.cases} - {case.name for case in run.cases}) if base else 0
-    )
-    if gone and run.cases:
-        yield f"{gone:,} cases of the base were not run."
+        yield f"{_cases(run.ungraded)} not graded."
+    if run.cases and base is not None:
+        gone = {case.name for case in base.cases} - {case.name for case in run.cases}
+        if gone:
+            yield f"{_cases(len(gone))} of the base not run."
     if run.note:
         yield plain(run.note)
     yield _origin(run, base)
 
 
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count:,} cases"
+
+
 def _origin(run: EvalRun, base: EvalRun | None) -> str:
-    told = f"Evaluated by {plain(run.source)}"
+    told = f"Results of {plain(run.source)}"
     if run.commit:
         told += f" at {code_span(run.commit[:10])}"
     if base is not None and base.prompt.version is not None:

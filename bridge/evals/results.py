@@ -8,11 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from statistics import fmean
-from types import MappingProxyType
 
 from bridge.prompts.prompt import LATEST
-
-NO_SCORES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class EvalCase:
     output: str | None = None
     expected: str | None = None
     reason: str | None = None  # why it got this score
-    scores: Mapping[str, float] = NO_SCORES  # by the name of what was measured
+    scores: Mapping[str, float] = field(default_factory=dict)  # by the name of what was measured
     prompt: PromptRef | None = None  # where it is not the run's
     model: str | None = None  # as the source spells it: "openai:gpt-4o"
 
@@ -77,7 +74,7 @@ class EvalRun:
     commit: str | None = None
     started: datetime | None = None  # aware
     overall: float | None = None
-    measured: Mapping[str, float] = field(default=NO_SCORES)
+    measured: Mapping[str, float] = field(default_factory=dict)
     note: str | None = None  # what a reader should know about how this came about
     link: str | None = None
 

@@ -141,10 +141,12 @@ def _from_percent(score: float) -> float:
 
 
 class WorkflowEvaluation:
-    """A workflow of PromptLayer, by its name (or its number: PromptLayer does not find a name with
-    a slash in it), whose output nodes say how good the prompt is: a
-    number from 0 to 1, true or false, or an object with ``score`` and maybe ``scores``. The score
-    is the mean of its output nodes. ``label`` chooses its version, the newest without."""
+    """A workflow of PromptLayer whose output nodes say how good the prompt is: a number from 0 to
+    1, true or false, or an object with ``score`` and maybe ``scores``. The score is their mean.
+
+    ``name`` may be its number, too: PromptLayer does not find a name with a slash in it. ``label``
+    chooses the workflow's version, the newest without.
+    """
 
     def __init__(self, promptlayer: PromptLayer, name: str, *, label: str | None = None) -> None:
         self._promptlayer = promptlayer
