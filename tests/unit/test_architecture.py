@@ -176,7 +176,11 @@ def test_prompts_do_not_ask_for_the_time(name: str) -> None:
 
 
 HOMES: Mapping[str, tuple[str, ...]] = {
-    "github": ("bridge.forge.github", "bridge.forge.github_credentials"),
+    "github": (
+        "bridge.forge.github",
+        "bridge.forge.github_credentials",
+        "bridge.forge.github_session",
+    ),
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),
     "git": ("bridge.repo", "bridge.forge.local_repository"),
     "dbos": ("bridge.engine.queues",),
