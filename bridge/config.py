@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bridge.config_text import ConfigText
-from bridge.config_types import Duration, PositiveDuration, Secret, Settings
+from bridge.config_types import Duration, PositiveDuration, Secret, Settings, Signed
 from bridge.errors import ConfigError
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
@@ -26,7 +26,7 @@ from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import Selection
 
 
-class PromptLayerSettings(Settings):
+class PromptLayerSettings(Signed):
     """The PromptLayer workspace that this bridge follows."""
 
     api_key: Secret = Field(
@@ -34,9 +34,6 @@ class PromptLayerSettings(Settings):
     )
     webhook_secret: Secret | None = Field(
         None, description="The secret shown when the webhook was registered."
-    )
-    webhook_secrets: tuple[Secret, ...] = Field(
-        (), description="Several at once, while a secret is being replaced."
     )
     base_url: str = Field("https://api.promptlayer.com", description="The API's address.")
     dashboard_url: str = Field(
@@ -47,14 +44,8 @@ class PromptLayerSettings(Settings):
         None, description="Refuse deliveries whose timestamp is further from now than this."
     )
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Every webhook secret that is accepted."""
-        one = (self.webhook_secret,) if self.webhook_secret else ()
-        return tuple(secret.get_secret_value() for secret in (*one, *self.webhook_secrets))
 
-
-class GitHubSettings(Settings):
+class GitHubSettings(Signed):
     """GitHub, github.com or an Enterprise Server, with a token or a GitHub App."""
 
     type: Literal["github"]
@@ -73,7 +64,7 @@ class GitHubSettings(Settings):
         return self
 
 
-class GitLabSettings(Settings):
+class GitLabSettings(Signed):
     """GitLab, gitlab.com or self-managed, with a personal, group or project token."""
 
     type: Literal["gitlab"]
@@ -82,7 +73,7 @@ class GitLabSettings(Settings):
     timeout: PositiveDuration = timedelta(seconds=30)
 
 
-class LocalSettings(Settings):
+class LocalSettings(Signed):
     """Bare repositories and pull requests in a folder of this machine."""
 
     type: Literal["local"]

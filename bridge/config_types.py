@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     WithJsonSchema,
 )
@@ -57,3 +58,20 @@ def _not_empty(value: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
+
+
+class Signed(Settings):
+    """A side whose webhooks come in at the bridge's server."""
+
+    webhook_secret: Secret | None = Field(
+        None, description="The secret set for the webhook there; without one it is not listened to."
+    )
+    webhook_secrets: tuple[Secret, ...] = Field(
+        (), description="Several at once, while a secret is being replaced."
+    )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every webhook secret that is accepted."""
+        one = (self.webhook_secret,) if self.webhook_secret else ()
+        return tuple(secret.get_secret_value() for secret in (*one, *self.webhook_secrets))

@@ -41,6 +41,10 @@ class PromptFileError(Rejected):
     """A mistake in a prompt file: file, line and what was expected are in the message."""
 
 
+class ResultsError(Rejected):
+    """A mistake in a file of evaluation results: file, line and what was expected are told."""
+
+
 class UnsafePath(Rejected):
     """A prompt whose file cannot be placed safely: a symlink in the way, a path too long."""
 

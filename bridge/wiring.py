@@ -21,10 +21,12 @@ from bridge.engine.ledger import Ledger
 from bridge.engine.restraint import Restraint
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
+from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.base import Forge
 from bridge.forge.github import App, GitHub, Token
 from bridge.forge.gitlab import GitLab
 from bridge.forge.local import LocalForge
+from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
 from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
@@ -64,6 +66,23 @@ def forge_of(name: str, settings: ForgeSettings, repository: str) -> Forge:
             timeout=settings.timeout.total_seconds(),
         )
     return _local(name, settings, repository)
+
+
+def webhooks_of(settings: ForgeSettings) -> ForgeWebhooks:
+    """How a forge of this type tells what happens there."""
+    if isinstance(settings, GitHubSettings):
+        return github_webhooks
+    if isinstance(settings, GitLabSettings):
+        return gitlab_webhooks
+    return local_webhooks
+
+
+def doors_of(config: Config) -> dict[str, ForgeDoor]:
+    """Where the webhooks of every forge come in, by the forge's name."""
+    return {
+        name: ForgeDoor(webhooks_of(settings), settings.secrets)
+        for name, settings in config.forges.items()
+    }
 
 
 def _local(name: str, settings: LocalSettings, repository: str) -> Forge:

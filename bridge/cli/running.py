@@ -20,7 +20,8 @@ from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.web.app import WebSettings, create_app
-from bridge.wiring import now, queue_database_url
+from bridge.web.forge_receive import forge_route
+from bridge.wiring import doors_of, now, queue_database_url
 
 log = logging.getLogger("bridge")
 
@@ -32,7 +33,8 @@ def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | 
     _log_to_stderr()
     with opened_worker(config) as worker:
         settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
-        application = create_app(settings, worker.inbox)
+        forges = forge_route(worker.inbox, now, doors_of(config))
+        application = create_app(settings, worker.inbox, routes=[forges])
         server = uvicorn.Server(
             uvicorn.Config(
                 application,

@@ -96,6 +96,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE creations (forge TEXT NOT NULL, created_at BIGINT NOT NULL)",
         "CREATE INDEX creations_by_forge ON creations (forge, created_at)",
     ),
+    ("ALTER TABLE deliveries ADD COLUMN source TEXT NOT NULL DEFAULT 'promptlayer'",),
 )
 
 _BUSY_SECONDS = 10.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.config import MappingSettings
-from bridge.engine.inbox import Delivery
+from bridge.engine.inbox import PROMPTLAYER, Delivery
 from bridge.engine.ledger import Ask
 from bridge.errors import Malformed, UnsafePath
 from bridge.promptlayer.events import PromptEvent
@@ -53,6 +53,8 @@ def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
 
 def prompt_event(delivery: Delivery) -> PromptEvent | None:
     """The event about a prompt that a delivery holds; None for all others."""
+    if delivery.source != PROMPTLAYER:
+        return None
     try:
         event = delivery.event()
     except Malformed:

@@ -1,4 +1,4 @@
-"""The inbox: every delivery PromptLayer made, durable before it is acknowledged.
+"""The inbox: every delivery PromptLayer or a forge made, durable before it is acknowledged.
 
 A delivery's identity is the digest of its content, so one that comes twice is one row. It is *new*
 until the dispatcher has turned it into targets; a crash in between only means doing that again.
@@ -39,6 +39,8 @@ from bridge.prompts.prompt import JsonObject
 
 Clock = Callable[[], datetime]  # the time now, aware
 
+PROMPTLAYER = "promptlayer"  # a delivery's source; that of a forge is ``forge:<name>``
+
 _LABEL_EVENTS = "prompt_template_label_"
 _IDS_PER_STATEMENT = 500
 
@@ -67,6 +69,7 @@ deliveries = Table(
     Column("state", String, nullable=False),
     Column("outcome", String),
     Column("seen", Integer, nullable=False),
+    Column("source", String, nullable=False),
 )
 _OLDEST_FIRST = (deliveries.c.received_at, deliveries.c.id)
 _NEWEST_FIRST = (deliveries.c.received_at.desc(), deliveries.c.id.desc())
@@ -88,6 +91,7 @@ class Delivery:
     state: DeliveryState = DeliveryState.NEW
     outcome: str | None = None  # for a person: what came of it
     seen: int = 1  # how many times it was delivered
+    source: str = PROMPTLAYER
     changed_at: datetime | None = None  # when state or outcome last changed; None until stored
 
     @classmethod

@@ -1,29 +1,21 @@
 """GitHub: github.com, its data-residency hosts, and Enterprise Server, by PyGithub.
 
-PyGithub's own retries and pauses are off: it would sleep inside a call, and the engine waits
-better. Objects are lazy, so no call is spent on reading what is known.
+Objects are lazy, so no call is spent on reading what is known.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import github
-import github.Auth
-import requests
 from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
-from github.Repository import Repository
 
-from bridge.errors import BridgeError, ConfigError, NotFound, Permanent, Refused
+from bridge.errors import BridgeError, NotFound, Permanent, Refused
 from bridge.forge.base import (
     Finding,
     GitRemote,
@@ -33,46 +25,19 @@ from bridge.forge.base import (
     Severity,
 )
 from bridge.forge.github_access import Access, findings
-from bridge.forge.github_answers import Answer, Attempt, error_for, no_answer
-from bridge.forge.github_credentials import (
-    App,
-    InstallationToken,
-    InstallationTokens,
-    Token,
-    addresses,
-    require_private_key,
-)
+from bridge.forge.github_credentials import App, Token
+from bridge.forge.github_session import Session
 
 __all__ = ["App", "GitHub", "Token"]
 
 BODY_LIMIT = 65_536  # characters
 CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
-PAGE = 100
 NEWEST = 30  # of one head and base
-USER_AGENT = "promptlayer-bridge"
 Given = TypeVar("Given")
 
 READ = "“Metadata: read”"
 LIST = "“Pull requests: read”"
 PROPOSE = "“Pull requests: write”"
-
-# At DEBUG, PyGithub logs every answer whole, and a minted token is one of them.
-logging.getLogger("github.Requester").setLevel(logging.INFO)
-
-
-class _AppAuth(github.Auth.Auth):
-    """Lets PyGithub ask with whatever installation token is current."""
-
-    def __init__(self, tokens: InstallationTokens) -> None:
-        self.tokens = tokens
-
-    @property
-    def token_type(self) -> str:
-        return "token"
-
-    @property
-    def token(self) -> str:
-        return self.tokens.current().token
 
 
 class GitHub:
@@ -89,30 +54,18 @@ class GitHub:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._owner, _, name = repository.partition("/")
-        if not self._owner or not name or "/" in name:
-            raise ConfigError(f"“{repository}” is not a GitHub repository: owner/name is expected.")
-        self._name = repository
-        self._forge_name = forge_name
-        self._timeout = timeout
-        self._clock = clock
-        self._api, self._web = addresses(url)
-        self._tokens: InstallationTokens | None = None
-        if isinstance(auth, App):
-            self._key = "app_id and private_key_file"
-            self._tokens = InstallationTokens(lambda: self._mint(auth), clock)
-            self._auth: github.Auth.Auth = _AppAuth(self._tokens)
-        else:
-            self._key = "token"
-            self._auth = github.Auth.Token(auth.token)
+        self._session = Session(
+            repository, forge_name=forge_name, url=url, auth=auth, timeout=timeout, clock=clock
+        )
+        self._owner = self._session.owner
+        self._trying = self._session.trying
+        self._repository = self._session.repository
         self._default_branch: str | None = None
         self._lock = threading.Lock()
-        # A PyGithub client keeps the request in hand in itself, so each thread has its own.
-        self._of_thread = threading.local()
 
     @property
     def repository(self) -> str:
-        return f"{self._forge_name}:{self._name}"
+        return self._session.name
 
     @property
     def body_limit(self) -> int:
@@ -123,8 +76,7 @@ class GitHub:
         return CREATIONS
 
     def git_remote(self) -> GitRemote:
-        url = f"{self._web}/{self._name}.git"
-        return GitRemote(url, "x-access-token", self._auth.token)
+        return GitRemote(self._session.clone_url, "x-access-token", self._session.token)
 
     def default_branch(self) -> str:
         with self._lock, self._trying("read the default branch", READ):
@@ -209,11 +161,11 @@ class GitHub:
                     private=found.private,
                     archived=found.archived,
                     scopes=found.raw_headers.get("x-oauth-scopes"),
-                    app_permissions=self._tokens.current().permissions if self._tokens else None,
+                    app_permissions=self._session.app_permissions,
                 )
         except Permanent as error:
             return [Finding(Severity.PROBLEM, str(error))]
-        return findings(self.repository, self._credential, access)
+        return findings(self.repository, self._session.credential, access)
 
     def _marked(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
         """Labels and assignees set, but for those that GitHub does not take."""
@@ -273,58 +225,6 @@ class GitHub:
             assignees=frozenset(user.login for user in pull.assignees),
             reviewers=frozenset([user.login for user in pull.requested_reviewers]) | set(teams),
         )
-
-    def _repository(self) -> Repository:
-        client = getattr(self._of_thread, "client", None)
-        if client is None:
-            client = self._of_thread.client = github.Github(auth=self._auth, **self._connection())
-        return client.get_repo(self._name)
-
-    def _connection(self) -> dict[str, Any]:
-        return {
-            "base_url": self._api,
-            "timeout": math.ceil(self._timeout),
-            "user_agent": USER_AGENT,
-            "per_page": PAGE,
-            "retry": None,
-            "seconds_between_requests": None,
-            "seconds_between_writes": None,
-            "lazy": True,
-        }
-
-    def _mint(self, app: App) -> InstallationToken:
-        require_private_key(app, self._credential)
-        with self._trying("make an installation token", "to be installed there"):
-            signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
-            integration = github.GithubIntegration(auth=signed, **self._connection())
-            installation = app.installation_id
-            if installation is None:
-                owner, _, name = self._name.partition("/")
-                installation = integration.get_repo_installation(owner, name).id
-            minted = integration.get_access_token(installation)
-            return InstallationToken(
-                minted.token, minted.expires_at.timestamp(), minted.permissions
-            )
-
-    @property
-    def _credential(self) -> str:
-        return f"forges.{self._forge_name}.{self._key}"
-
-    @contextmanager
-    def _trying(self, what: str, needs: str) -> Iterator[None]:
-        """Turns what PyGithub raises into the errors of ``bridge.errors``."""
-        attempt = Attempt(self.repository, what, needs, self._credential)
-        try:
-            yield
-        except github.GithubException as refused:
-            answer = Answer(refused.status, refused.data, refused.headers or {})
-            raise error_for(answer, attempt, self._clock()) from None
-        except requests.Timeout:
-            raise no_answer(attempt, f"no answer in {self._timeout:g} seconds") from None
-        except requests.RequestException:  # its own words hold addresses and objects
-            raise no_answer(attempt, "the connection failed or was cut") from None
-        except (json.JSONDecodeError, github.BadAttributeException, KeyError, TypeError):
-            raise no_answer(attempt, "the answer was not GitHub's") from None
 
 
 def _given(value: Given) -> Given:

@@ -63,6 +63,7 @@ class PageAnswer(BaseModel):
 class LabelAnswer(BaseModel):
     release_label: str
     prompt_version_number: int
+    release_label_id: int | None = None
 
 
 class LabelsAnswer(BaseModel):

@@ -1,4 +1,4 @@
-"""PromptLayer's REST API, as far as the bridge reads it.
+"""PromptLayer's REST API: what the bridge reads of it, and the way to send everything else.
 
 Every read bypasses PromptLayer's response cache and keeps snippet references unexpanded. Prompts
 are asked for by number, never by name: a name may contain slashes and be given to another prompt.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import httpx
 
@@ -39,11 +39,18 @@ from bridge.promptlayer.answers import (
 )
 from bridge.prompts.prompt import Json, Prompt
 
-__all__ = ["DEFAULT_BASE_URL", "ListedPrompt", "PromptLayer", "SnippetUser"]
+__all__ = ["DEFAULT_BASE_URL", "Answer", "ListedPrompt", "PromptLayer", "SnippetUser"]
 
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
 PAGE_SIZE = 100
 _WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
+
+
+class Answer(NamedTuple):
+    """What PromptLayer answered with success."""
+
+    status: int  # 200 and 202 differ where something runs on
+    body: Json  # None for an empty one
 
 
 class PromptLayer:
@@ -158,6 +165,29 @@ class PromptLayer:
             return [Finding(Severity.PROBLEM, f"{error}{self._hint(error)}")]
         return [Finding(Severity.OK, f"PromptLayer lets us read {page.total} prompts.")]
 
+    @property
+    def base_url(self) -> str:
+        return self._base_url
+
+    def send(self, method: str, path: str, json: Json = None) -> Json:
+        """Make a request with a JSON body and return the JSON of the answer, None for an empty
+        one. It is made once: whether it may be repeated after an error is the caller's to know.
+        Raises NotFound and what every call raises."""
+        return self.ask(method, path, json=json).body
+
+    def ask(
+        self, method: str, path: str, *, json: Json = None, params: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """Like ``send``, with the answer's status; of ``params`` those that are not None go into
+        the query."""
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+        told = f"{method} {path}"
+        with self._reaching(told):
+            response = self._client.request(method, path, json=json, params=query)
+        if not response.is_success:
+            self._refuse(told, response)
+        return Answer(response.status_code, _body(told, response))
+
     def _hint(self, error: BridgeError) -> str:
         odd = isinstance(error, Unauthorized) and not self._api_key.startswith("pl_")
         return " PromptLayer's keys start with pl_; this one does not." if odd else ""
@@ -190,33 +220,28 @@ class PromptLayer:
             return None
 
     def _get(self, path: str, wanted: Mapping[str, Any]) -> Json:
-        params = {key: value for key, value in wanted.items() if value is not None}
-        with self._reaching(path):
-            response = self._client.get(path, params=params)
-        if not response.is_success:
-            self._refuse(path, response)
-        try:
-            return response.json()
-        except (ValueError, RecursionError):
-            raise Unavailable(f"PromptLayer answered GET {path} with no JSON.") from None
+        answer = self.ask("GET", path, params=wanted).body
+        if answer is None:
+            raise Unavailable(f"PromptLayer answered GET {path} with no JSON.")
+        return answer
 
     @contextmanager
-    def _reaching(self, path: str) -> Iterator[None]:
+    def _reaching(self, told: str) -> Iterator[None]:
         try:
             yield
         except httpx.TimeoutException:
             raise Unavailable(
-                f"PromptLayer did not answer GET {path} within {self._timeout:g} s."
+                f"PromptLayer did not answer {told} within {self._timeout:g} s."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(
-                f"PromptLayer cannot be reached at {self._base_url} for GET {path}: "
+                f"PromptLayer cannot be reached at {self._base_url} for {told}: "
                 f"{type(error).__name__}."
             ) from None
 
-    def _refuse(self, path: str, response: httpx.Response) -> NoReturn:
+    def _refuse(self, asked: str, response: httpx.Response) -> NoReturn:
         status = response.status_code
-        told = f"PromptLayer answered GET {path} with {status}{self._words(response)}."
+        told = f"PromptLayer answered {asked} with {status}{self._words(response)}."
         if status == 401:
             raise Unauthorized(f"PromptLayer key refused. {told} Set a valid API key.")
         if status == 403:
@@ -244,6 +269,13 @@ def _following(page: PageAnswer, total: int) -> int | None:
     if page.total < total and page.page > 1:
         return page.page - 1  # prompts were deleted and the rest moved up, behind our back
     return page.page + 1 if page.has_next and page.items else None
+def _body(asked: str, response: httpx.Response) -> Json:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        raise Unavailable(f"PromptLayer answered {asked} with no JSON.") from None
 
 
 def _retry_after(response: httpx.Response) -> float | None:

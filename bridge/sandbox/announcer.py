@@ -56,17 +56,22 @@ class Announcer:
             self._muted = False
 
     def _payload(self, entry: Entry, what: str, actor: User, details: JsonObject) -> JsonObject:
-        moment = self._clock().astimezone(UTC).replace(tzinfo=None)  # theirs carry no zone
-        return {
-            "event_type": f"prompt_template_{what}",
-            "details": {
-                "prompt_template_id": entry.id,
-                "prompt_template_name": entry.name,
-                **details,
-            },
-            "user_id": actor.id,
-            "user_name": actor.name,
-            "user_email": actor.email,
-            "workspace_id": self._workspace_id,
-            "timestamp": moment.isoformat(timespec="microseconds"),
-        }
+        named = {"prompt_template_id": entry.id, "prompt_template_name": entry.name, **details}
+        event_type = f"prompt_template_{what}"
+        return payload(event_type, named, actor, self._workspace_id, self._clock())
+
+
+def payload(
+    event_type: str, details: JsonObject, actor: User, workspace_id: int, moment: datetime
+) -> JsonObject:
+    """The body of a webhook, as PromptLayer documents it."""
+    at = moment.astimezone(UTC).replace(tzinfo=None)  # theirs carry no zone
+    return {
+        "event_type": event_type,
+        "details": details,
+        "user_id": actor.id,
+        "user_name": actor.name,
+        "user_email": actor.email,
+        "workspace_id": workspace_id,
+        "timestamp": at.isoformat(timespec="microseconds"),
+    }

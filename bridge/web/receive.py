@@ -85,9 +85,9 @@ class Receive:
             delivery = self._accept(body, headers.get(_SIGNATURE_HEADER))
             return _accepted(delivery, await self._inbox.put_async(delivery))
         except (SignatureMismatch, Malformed, TooLarge) as error:
-            return _refused(error)
+            return refused(error)
         except Transient as error:
-            return _postponed(error)
+            return postponed(error)
 
     def _accept(self, body: bytes, signed: bytes | None) -> Delivery:
         claimed = None if signed is None else signed.decode("latin-1")
@@ -99,12 +99,14 @@ class Receive:
         return Delivery.of(event, payload, now)
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: ReceiveMessage) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to exceed BODY_LIMIT, without
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: ReceiveMessage, limit: int = BODY_LIMIT
+) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to exceed ``limit`` bytes, without
     reading the rest; ClientGone when the connection ends first."""
     announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
-        raise _too_large()
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
     body = bytearray()
     more = True
     while more:
@@ -112,14 +114,14 @@ async def read_body(headers: Mapping[bytes, bytes], receive: ReceiveMessage) -> 
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise _too_large()
+        if len(body) > limit:
+            raise _too_large(limit)
         more = message.get("more_body", False)
     return bytes(body)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The body is larger than {BODY_LIMIT} bytes. No PromptLayer event is.")
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes, the most a delivery may have here.")
 
 
 def _accepted(delivery: Delivery, result: PutResult) -> Answer:
@@ -146,7 +148,8 @@ def _status(delivery: Delivery, result: PutResult) -> str:
     return "ignored" if delivery.state is DeliveryState.IGNORED else "accepted"
 
 
-def _refused(error: SignatureMismatch | Malformed | TooLarge) -> Answer:
+def refused(error: SignatureMismatch | Malformed | TooLarge) -> Answer:
+    """400, 401 or 413."""
     status = _STATUS[type(error)]
     log.warning("delivery refused with %d: %s", status, error, extra={"outcome": "refused"})
     # What was not read of the body would be taken for the next request.
@@ -154,7 +157,8 @@ def _refused(error: SignatureMismatch | Malformed | TooLarge) -> Answer:
     return Answer(status, {"error": str(error)}, headers)
 
 
-def _postponed(error: Transient) -> Answer:
+def postponed(error: Transient) -> Answer:
+    """503, with when to come again."""
     log.error("delivery not stored: %s", error, extra={"outcome": "postponed"})
     seconds = math.ceil(error.retry_after or RETRY_AFTER)
     return Answer(

@@ -176,7 +176,11 @@ def test_prompts_do_not_ask_for_the_time(name: str) -> None:
 
 
 HOMES: Mapping[str, tuple[str, ...]] = {
-    "github": ("bridge.forge.github", "bridge.forge.github_credentials"),
+    "github": (
+        "bridge.forge.github",
+        "bridge.forge.github_credentials",
+        "bridge.forge.github_session",
+    ),
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),
     "git": ("bridge.repo", "bridge.forge.local_repository"),
     "dbos": ("bridge.engine.queues",),
@@ -224,7 +228,7 @@ def test_every_foreign_package_has_a_place() -> None:
 
 def test_a_merge_request_is_gitlabs_word() -> None:
     words = re.compile(r"\bmerge[_ -]?requests?\b|\bMRs?\b|\biid\b|mergerequests", re.IGNORECASE)
-    allowed = {"bridge.forge.gitlab", "bridge.forge.gitlab_errors"}
+    allowed = {name for name in modules() if name.startswith("bridge.forge.gitlab")}
 
     found = {module.name: words.findall(module.text) for module in modules().values()}
     found["bridge.forge.base"] = found["bridge.forge.base"][1:]  # where the word is explained
@@ -238,6 +242,7 @@ FORGE_NAMES = {
     "bridge.wiring",
     "bridge.cli.running",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
+    "bridge.prompts.secrets",  # whose tokens look how
 }
 
 

@@ -1,0 +1,1 @@
+"""Evaluation results: read, judged, told on the pull request and put into PromptLayer."""

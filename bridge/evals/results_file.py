@@ -1,0 +1,125 @@
+"""A file of results as it was found: its limits, and the words for its mistakes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from bridge.errors import ResultsError
+from bridge.prompts.prompt import Json
+
+MOST_BYTES = 50 * 1024 * 1024
+MOST_CASES = 100_000
+
+Item = TypeVar("Item")
+
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True)
+class ResultsFile:
+    """The content of a file, and its name for messages."""
+
+    name: str
+    content: bytes
+
+    @classmethod
+    def open(cls, path: Path) -> ResultsFile:
+        """Raises ResultsError for a file that is not there, not a file, or over the limit."""
+        try:
+            with path.open("rb") as stream:
+                content = stream.read(MOST_BYTES + 1)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ResultsError(f"{path}: the results cannot be read: {reason}.") from None
+        file = cls(str(path), content)
+        if len(content) > MOST_BYTES:
+            file.refuse(f"the file is over {MOST_BYTES // 1024**2} MB; split it by test suite")
+        return file
+
+    @property
+    def text(self) -> str:
+        """The content, with or without a byte order mark."""
+        try:
+            return self.content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = self.content.count(b"\n", 0, error.start) + 1
+            self.refuse("expected UTF-8 text", line)
+
+    @property
+    def json(self) -> Json:
+        text = self.text
+        try:
+            document = json.loads(text, parse_constant=self._refuse_constant)
+            return _without_halves(document) if _HALF_CHARACTER.search(text) else document
+        except json.JSONDecodeError as error:
+            self.refuse(f"expected JSON: {error.msg}", error.lineno)
+        except ValueError:
+            self.refuse("there is a number of thousands of digits in it")
+        except RecursionError:
+            self.refuse("the JSON is nested too deeply")
+
+    def refuse(self, mistake: str, line: int | None = None) -> NoReturn:
+        place = self.name if line is None else f"{self.name}:{line}"
+        raise ResultsError(f"{place}: {mistake}.")
+
+    def limited(self, cases: Iterable[Item]) -> Iterator[Item]:
+        """The cases, as long as they are not too many."""
+        for count, case in enumerate(cases):
+            if count == MOST_CASES:
+                self.refuse(f"more than {MOST_CASES:,} cases; split the file by test suite")
+            yield case
+
+    def score(self, value: Json, place: str, line: int | None = None) -> float:
+        """A number from 0 to 1, or ResultsError."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(f"{place}: expected a number from 0 to 1", line)
+        if not 0 <= value <= 1:  # false for NaN, too
+            hint = "; divide percentages by 100" if 1 < value <= 100 else ""
+            self.refuse(f"{place}: expected a number from 0 to 1, got {value!r:.20}{hint}", line)
+        return float(value)
+
+    def _refuse_constant(self, name: str) -> NoReturn:
+        self.refuse(f"{name} is no number; leave a score out where there is none")
+
+
+def as_text(value: Json) -> str | None:
+    """What people read: text as it is, everything else as JSON; None for nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def as_moment(value: Json) -> datetime | None:
+    """An ISO 8601 moment, in UTC where it names no zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def clamped(value: Json) -> float | None:
+    """A score of a tool that lets graders give any number, brought between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return None
+    return float(min(max(value, 0), 1))
+
+
+def _without_halves(value: Json) -> Json:
+    """The document with lone surrogates replaced: JSON can spell them, UTF-8 cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_without_halves(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,234 @@
+"""Evaluations that PromptLayer runs itself: a report (its older kind) or a workflow.
+
+Neither can be told which version to evaluate. A report evaluates what its prompt column says: the
+newest version, a label's, or a fixed one. So the answer is checked: an evaluation of another
+version than the one asked about is refused. A workflow is given ``prompt_name``, ``prompt_id``,
+``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Protocol
+from urllib.parse import quote
+
+from bridge.errors import Refused
+from bridge.evals.results import EvalRun, PromptRef
+from bridge.evals.waiting import Pace, wait_for
+from bridge.promptlayer.answers import understood
+from bridge.promptlayer.client import PromptLayer
+from bridge.promptlayer.eval_answers import (
+    Report,
+    ReportAnswer,
+    ReportRun,
+    ReportScoreAnswer,
+    ScoreDetails,
+    WorkflowNode,
+    WorkflowNodes,
+    WorkflowRun,
+)
+from bridge.promptlayer.events import AgentRunEvent, Event, ReportEvent, UnknownEvent
+from bridge.prompts.markdown import shorten
+from bridge.prompts.prompt import Json, JsonObject
+
+_LONGEST_NAME = 255  # characters of a report's name
+_BUSY = {"QUEUED", "RUNNING"}
+
+
+class Evaluation(Protocol):
+    """Something at PromptLayer that evaluates a prompt when asked."""
+
+    def start(self, prompt: PromptRef, commit: str | None) -> int:
+        """Start it; the number of this execution."""
+
+    def outcome(self, execution: int, prompt: PromptRef) -> EvalRun | None:
+        """What came out; None while it runs. Raises Refused when it failed or evaluated
+        something else."""
+
+    def finished(self, execution: int, event: Event | UnknownEvent) -> bool:
+        """Whether an event says that this execution may be finished."""
+
+
+def evaluate(
+    evaluation: Evaluation,
+    prompt: PromptRef,
+    *,
+    commit: str | None = None,
+    pace: Pace | None = None,
+) -> EvalRun:
+    """Start an evaluation and wait for what comes out. Raises what PromptLayer says, Refused when
+    the evaluation failed, and Unavailable when it takes longer than the pace's patience."""
+    started = datetime.now(UTC)
+    execution = evaluation.start(prompt, commit)
+    run = wait_for(
+        lambda: evaluation.outcome(execution, prompt),
+        pace or Pace(),
+        f"PromptLayer's evaluation {execution} of {prompt.title}",
+    )
+    return replace(run, commit=commit, started=started)
+
+
+class ReportEvaluation:
+    """An evaluation pipeline of PromptLayer, by its number. Its scores are from 0 to 100."""
+
+    def __init__(self, promptlayer: PromptLayer, report_id: int) -> None:
+        self._promptlayer = promptlayer
+        self._report_id = report_id
+
+    def start(self, prompt: PromptRef, commit: str | None) -> int:
+        named = " ".join(filter(None, [prompt.title, prompt.edition, (commit or "")[:10]]))
+        body = {"name": shorten(named, _LONGEST_NAME)}
+        answer = self._promptlayer.send("POST", f"/reports/{self._report_id}/run", body)
+        return understood(ReportRun, answer, f"the run of evaluation {self._report_id}").report_id
+
+    def outcome(self, execution: int, prompt: PromptRef) -> EvalRun | None:
+        place, what = f"/reports/{execution}", f"evaluation {execution}"
+        told = understood(ReportAnswer, self._promptlayer.send("GET", place), what)
+        if told.status == "RUNNING":
+            return None
+        _check_version(told.report, prompt)
+        answer = self._promptlayer.send("GET", f"{place}/score")
+        score = understood(ReportScoreAnswer, answer, f"the score of {what}").score
+        if score.overall_score is None:
+            raise Refused(
+                f"PromptLayer's evaluation {self._report_id} has no score: choose the columns "
+                "that are part of its score card."
+            )
+        return EvalRun(
+            f"PromptLayer's evaluation {self._report_id}",
+            prompt,
+            overall=_from_percent(score.overall_score),
+            measured=_column_scores(score.details),
+            note=_failed_cells(told.stats.status_counts),
+        )
+
+    def finished(self, execution: int, event: Event | UnknownEvent) -> bool:
+        # Whether the event carries the run's number or the pipeline's is not documented.
+        numbers = (execution, self._report_id)
+        return isinstance(event, ReportEvent) and event.details.report_id in numbers
+
+
+def _check_version(report: Report, prompt: PromptRef) -> None:
+    evaluated = report.prompt_version_number
+    other_prompt = prompt.id is not None and report.prompt_registry_id != prompt.id
+    if evaluated is None or other_prompt or prompt.version in (None, evaluated):
+        return
+    raise Refused(
+        f"PromptLayer evaluated version {evaluated} of {prompt.title}, not version "
+        f"{prompt.version}: let the evaluation's prompt column use the newest version, or the "
+        "label that the version has."
+    )
+
+
+def _column_scores(details: ScoreDetails) -> dict[str, float]:
+    found = {column.column_name: column.score for column in details.columns}
+    if details.column_name is not None:
+        found[details.column_name] = details.score
+    return {name: _from_percent(score) for name, score in found.items() if score is not None}
+
+
+def _failed_cells(counts: Mapping[str, int]) -> str | None:
+    failed, total = counts.get("FAILED", 0), sum(counts.values())
+    return f"{failed:,} of {total:,} cells could not be computed." if failed else None
+
+
+def _from_percent(score: float) -> float:
+    return min(max(score / 100, 0.0), 1.0)
+
+
+class WorkflowEvaluation:
+    """A workflow of PromptLayer whose output nodes say how good the prompt is: a number from 0 to
+    1, true or false, or an object with ``score`` and maybe ``scores``. The score is their mean.
+
+    ``name`` may be its number, too: PromptLayer does not find a name with a slash in it. ``label``
+    chooses the workflow's version, the newest without.
+    """
+
+    def __init__(self, promptlayer: PromptLayer, name: str, *, label: str | None = None) -> None:
+        self._promptlayer = promptlayer
+        self._name = name
+        self._label = label
+
+    def start(self, prompt: PromptRef, commit: str | None) -> int:
+        told = {
+            "prompt_name": prompt.name,
+            "prompt_id": prompt.id,
+            "prompt_version": prompt.version,
+            "prompt_label": prompt.label,
+            "commit": commit,
+        }
+        variables = {key: value for key, value in told.items() if value is not None}
+        body: JsonObject = {"input_variables": variables, "return_all_outputs": True}
+        if self._label:
+            body["workflow_label_name"] = self._label
+        answer = self._promptlayer.send(
+            "POST", f"/workflows/{quote(self._name, safe='')}/run", body
+        )
+        run = understood(WorkflowRun, answer, f"the run of workflow {self._name!r}")
+        return run.workflow_version_execution_id
+
+    def outcome(self, execution: int, prompt: PromptRef) -> EvalRun | None:
+        params = {"workflow_version_execution_id": execution, "return_all_outputs": "true"}
+        answer = self._promptlayer.ask("GET", "/workflow-version-execution-results", params=params)
+        if answer.status == 202:
+            return None
+        nodes = understood(WorkflowNodes, answer.body, f"workflow run {execution}").root
+        if any(node.status.upper() in _BUSY for node in nodes.values()):
+            return None
+        found = {name: self._read(name, node) for name, node in nodes.items() if _counts(node)}
+        if not found:
+            raise Refused(
+                f"PromptLayer's workflow {self._name!r} has no output to read a score from."
+            )
+        measured = {name: score for name, (score, _) in found.items()} if len(found) > 1 else {}
+        for _, named in found.values():
+            measured.update(named)
+        return EvalRun(
+            f"PromptLayer's workflow {self._name}",
+            prompt,
+            overall=fmean(score for score, _ in found.values()),
+            measured=measured,
+        )
+
+    def finished(self, execution: int, event: Event | UnknownEvent) -> bool:
+        return isinstance(event, AgentRunEvent) and event.details.agent_execution_id == execution
+
+    def _read(self, name: str, node: WorkflowNode) -> tuple[float, dict[str, float]]:
+        """The score that one output node says, and its named scores."""
+        if node.status.upper() != "SUCCESS":
+            why = (node.error_message or node.status.lower()).rstrip(".")
+            raise Refused(f"PromptLayer's workflow {self._name!r} failed at {name!r}: {why}.")
+        value = _meant(node.value)
+        if not isinstance(value, dict):
+            return self._score(name, value), {}
+        named = value.get("scores")
+        scores = named.items() if isinstance(named, dict) else ()
+        measured = {each: self._score(f"{name}.{each}", score) for each, score in scores}
+        return self._score(name, value.get("score", value.get("passed"))), measured
+
+    def _score(self, place: str, value: Json) -> float:
+        if isinstance(value, bool | int | float) and 0 <= value <= 1:
+            return float(value)
+        raise Refused(
+            f"PromptLayer's workflow {self._name!r} should say a score from 0 to 1, or true or "
+            f"false, at {place!r}, not {shorten(repr(value), 60)}."
+        )
+
+
+def _counts(node: WorkflowNode) -> bool:
+    """Output nodes do, and failures wherever they are."""
+    return node.is_output_node or node.status.upper().startswith("FAIL")
+
+
+def _meant(value: Json) -> Json:
+    """Nodes give text where they mean numbers and objects."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,109 @@
+"""GitHub's webhooks, of a repository, an organization or an App.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+from bridge.errors import Malformed
+from bridge.forge.webhooks import (
+    ForgeEvent,
+    Headers,
+    Payload,
+    PullRequestAction,
+    PullRequestChanged,
+    equal,
+    hex_hmac,
+    pushed,
+    require_one,
+)
+
+EVENT = "x-github-event"
+DELIVERY = "x-github-delivery"
+SIGNATURE = "x-hub-signature-256"
+_FORM = "application/x-www-form-urlencoded"
+
+_ACTIONS = {
+    "opened": PullRequestAction.OPENED,
+    "reopened": PullRequestAction.REOPENED,
+    "synchronize": PullRequestAction.UPDATED,
+    "ready_for_review": PullRequestAction.UPDATED,
+    "converted_to_draft": PullRequestAction.UPDATED,
+}
+
+
+def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
+    claimed = headers.get(SIGNATURE, "")
+    require_one(
+        (equal(signature(body, secret), claimed) for secret in secrets if secret),
+        f"The delivery's {SIGNATURE} is missing or does not fit.",
+    )
+
+
+def signature(body: bytes, secret: str) -> str:
+    """What GitHub sends in the header SIGNATURE."""
+    return f"sha256={hex_hmac(secret, body)}"
+
+
+def delivery_name(headers: Headers) -> str:
+    return headers.get(DELIVERY, "")
+
+
+def parse_webhook(headers: Headers, body: bytes) -> ForgeEvent | None:
+    match headers.get(EVENT):
+        case None:
+            raise Malformed(f"The delivery has no {EVENT} header.")
+        case "push":
+            payload = _payload(headers, body)
+            return pushed(payload, payload.text("repository.full_name"))
+        case "pull_request":
+            return _pull_request(_payload(headers, body))
+    return None
+
+
+def _payload(headers: Headers, body: bytes) -> Payload:
+    """Of either content type that the settings of a webhook offer."""
+    if not headers.get("content-type", "").startswith(_FORM):
+        return Payload.read(body)
+    try:
+        fields = parse_qs(body.decode("ascii"), errors="strict", max_num_fields=10)
+    except ValueError:
+        raise Malformed("The body is not a form.") from None
+    return Payload.read(fields.get("payload", [""])[0])
+
+
+def _pull_request(payload: Payload) -> PullRequestChanged | None:
+    action = _action(payload)
+    if action is None:
+        return None
+    return PullRequestChanged(
+        repository=payload.text("repository.full_name"),
+        number=payload.number("pull_request.number"),
+        action=action,
+        head=payload.text("pull_request.head.ref"),
+        base=payload.text("pull_request.base.ref"),
+        head_commit=payload.commit("pull_request.head.sha"),
+        from_fork=_is_from_fork(payload),
+        author=payload.text("pull_request.user.login"),
+    )
+
+
+def _action(payload: Payload) -> PullRequestAction | None:
+    action = payload.text("action")
+    if action == "closed":
+        merged = payload.flag("pull_request.merged")
+        return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
+    if action == "edited":  # of title or body, but for this
+        return PullRequestAction.UPDATED if payload.find("changes.base") else None
+    return _ACTIONS.get(action)
+
+
+def _is_from_fork(payload: Payload) -> bool:
+    """A fork that is gone has no repository any more."""
+    if payload.find("pull_request.head.repo") is None:
+        return True
+    home = payload.number("pull_request.base.repo.id")
+    return payload.number("pull_request.head.repo.id") != home

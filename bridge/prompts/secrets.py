@@ -1,0 +1,247 @@
+"""Secrets in a prompt's text, found before it enters git's history or PromptLayer.
+
+A leak is something with the shape of a known key, or something random right after a word such as
+"token" or "password". What looks like an example is none. A leak tells where it is and never what
+it is. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bridge.prompts.prompt import Json, Prompt
+
+_SHOWN = 4  # characters of a secret, and never more than a quarter of it
+_LONG_ENOUGH = 16  # characters of something random; below, it has to look like a password
+_RANDOM = 3.5  # bits for each character
+_RANDOM_PASSWORD = 3.0
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One secret, told without telling it."""
+
+    place: str  # where in the prompt: ``template.messages[0].content[0].text``
+    kind: str  # for a person: "GitHub token"
+    shown: str  # the first few characters and …
+    line: int | None = None  # of the text there, where it has several
+
+    def __str__(self) -> str:
+        where = self.place if self.line is None else f"{self.place}, line {self.line}"
+        return f"{self.kind} ({self.shown}) in {where}"
+
+
+@dataclass(frozen=True)
+class _Shape:
+    kind: str
+    pattern: re.Pattern[str]  # the secret is its group "secret", or all of it
+
+
+def _shape(kind: str, pattern: str) -> _Shape:
+    return _Shape(kind, re.compile(pattern))
+
+
+# The particular before the general: what one shape has found is not found again by the next. All
+# repetitions are bounded or cannot overlap, so no text makes this slow.
+_SHAPES = (
+    _shape(
+        "private key",
+        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:(?!-----)[\s\S]){0,400}?(?P<secret>[A-Za-z0-9+/=]{40})",
+    ),
+    _shape("AWS access key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
+    _shape("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{60,255})"),
+    _shape("GitLab token", r"\bgl(?:[a-z]{2,5}|agent)-[A-Za-z0-9_-]{20,300}"),
+    _shape("Slack token", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,250}"),
+    _shape("Slack webhook", r"hooks\.slack\.com/services/(?P<secret>T\w{6,}/B\w{6,}/\w{16,})"),
+    _shape("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,250}"),
+    _shape(
+        "OpenAI key",
+        r"(?<![\w-])sk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{0,24}[A-Za-z0-9_]{20,250}[A-Za-z0-9_-]{0,250}",
+    ),
+    _shape("Google key", r"\b(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28})"),
+    _shape("Google token", r"\bya29\.[A-Za-z0-9_-]{20,500}"),
+    _shape("Stripe key", r"\b(?:[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,250})"),
+    _shape("PromptLayer key", r"\bpl_(?=[a-z_]{0,60}[0-9A-Z])[A-Za-z0-9]{20,250}"),
+    _shape("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,60}\b"),
+    _shape("package registry token", r"\b(?:npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250})"),
+    _shape("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
+    _shape("model provider key", r"\b(?:gsk_|xai-|pplx-|r8_)[A-Za-z0-9]{32,100}\b"),
+    _shape("JSON Web Token", r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}"),
+    _shape(
+        "password in an address",
+        r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@:]{3,200})@[\w\[]",
+    ),
+)  # fmt: skip
+
+_WORDS = r"api[ _-]?key|access[ _-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|bearer|authorization"
+_GLUE = r"[\"'`]?[ \t]{0,3}(?:[:=]{1,2}>?|->|\bis\b|[ \t])[ \t]{0,3}(?:\b(?:Bearer|Basic|is)[ \t]{1,3})?[\"'`(]?"
+_AFTER_WORD = re.compile(
+    rf"(?i:(?P<word>{_WORDS}|\bkey)(?:[ _-](?:key|id|value))?){_GLUE}"
+    r"(?P<secret>[A-Za-z0-9][A-Za-z0-9+/_=.~!@#%^&*-]{11,500})"
+)
+_CREDENTIAL_NAME = re.compile(rf"(?:{_WORDS}|(?:^|[_-])key)$", re.IGNORECASE)
+_NAMED = re.compile(r"(?P<secret>[A-Za-z0-9][A-Za-z0-9+/_=.~!@#%^&*-]{11,500})")
+
+_EXAMPLE = re.compile(
+    r"(.)\1{4}|x{4}|\*{3}|\.{3}|example|your|placeholder|dummy|sample|change[_-]?me|redacted|"
+    r"insert|fake|1234567|abcdefg|^[<{$%\[]",
+    re.IGNORECASE,
+)
+_EXAMPLE_PASSWORDS = frozenset(
+    {"password", "passwd", "pass", "pwd", "secret", "token", "pw", "key"}
+)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HEX = re.compile(r"[0-9a-f]+", re.IGNORECASE)
+_DATA_ADDRESS = re.compile(r"data:[\w/+.;=-]{0,100};base64,[A-Za-z0-9+/=_-]*")
+_BINARY = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
+
+
+def leaks(prompt: Prompt, allow: Sequence[str] = ()) -> tuple[Leak, ...]:
+    """What in a prompt must not leave it. ``allow`` holds what is known to be harmless: a string
+    as it stands, or a regular expression between slashes that fits the whole of it. Raises
+    ValueError for an expression that cannot be read (see ``check_allowed``)."""
+    allowed = [_allowing(entry) for entry in allow]
+    return tuple(
+        Leak(place, found.kind, _masked(found.secret), _line(text, found.start))
+        for place, text, name in _texts(prompt)
+        for found in _found(text, name)
+        if not any(pattern.search(found.secret) for pattern in allowed)
+    )
+
+
+def check_allowed(entry: str) -> None:
+    """Raises ValueError when an entry of the allow list cannot be used."""
+    _allowing(entry)
+
+
+def _allowing(entry: str) -> re.Pattern[str]:
+    if len(entry) < 3:
+        raise ValueError(f"expected a whole string or /an expression/, not {entry!r}")
+    if not (entry.startswith("/") and entry.endswith("/")):
+        return re.compile(rf"\A{re.escape(entry)}\Z")
+    try:
+        return re.compile(rf"\A(?:{entry[1:-1]})\Z")
+    except re.error as mistake:
+        raise ValueError(f"expected a regular expression between the slashes: {mistake}") from None
+
+
+# Where to look.
+
+
+def _texts(prompt: Prompt) -> Iterator[tuple[str, str, str]]:
+    """Every text of a prompt: its place, itself, and the name it goes by."""
+    yield from _strings(prompt.name, "name", "")
+    yield from _strings(prompt.commit_message, "commit message", "")
+    yield from _strings(list(prompt.tags), "tags", "")
+    yield from _strings(prompt.template, "template", "")
+    yield from _strings(prompt.metadata, "metadata", "")
+    yield from _strings(prompt.extra, "version", "")
+
+
+def _strings(value: Json, place: str, name: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, str):
+        if not _BINARY.fullmatch(value):  # pictures, sounds, sealed thoughts
+            yield place, _DATA_ADDRESS.sub("data:", value), name
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str) and len(key) > _LONG_ENOUGH:
+                yield f"{place} (a key)", key, ""
+            yield from _strings(inner, f"{place}.{_plain(key)}", str(key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _strings(inner, f"{place}[{at}]", name)
+
+
+def _plain(key: object) -> str:
+    """A key as part of a place: one that is a secret itself is not told."""
+    text = str(key)
+    return text if re.fullmatch(r"[A-Za-z0-9_ -]{1,40}", text) and not _found(text, "") else "…"
+
+
+# What to look for.
+
+
+@dataclass(frozen=True)
+class _Found:
+    kind: str
+    secret: str
+    start: int
+    end: int
+
+
+def _found(text: str, name: str) -> list[_Found]:
+    """The leaks of one text, in its order."""
+    taken: list[_Found] = []
+    for each in _candidates(text, name):
+        if not any(each.start < other.end and other.start < each.end for other in taken):
+            taken.append(each)
+    return sorted(taken, key=lambda each: each.start)
+
+
+def _candidates(text: str, name: str) -> Iterator[_Found]:
+    for shape in _SHAPES:
+        for match in shape.pattern.finditer(text):
+            found = _taken(shape.kind, match)
+            if not _is_example(found.secret):
+                yield found
+    for match in _AFTER_WORD.finditer(text):
+        found = _taken(_kind(match["word"]), match)
+        if _is_random(found.secret, certain=match["word"].lower() != "key"):
+            yield found
+    if _CREDENTIAL_NAME.search(name) and (whole := _NAMED.fullmatch(text.strip())):
+        found = _taken(_kind(name), whole)
+        if _is_random(found.secret, certain=True):
+            yield found
+
+
+def _taken(kind: str, match: re.Match[str]) -> _Found:
+    group = "secret" if "secret" in match.re.groupindex else 0
+    return _Found(kind, match[group].rstrip(".!"), match.start(group), match.end(group))
+
+
+def _kind(word: str) -> str:
+    return "password" if word.lower().startswith(("passw", "pwd", "passph")) else "secret"
+
+
+def _is_example(secret: str) -> bool:
+    return bool(_EXAMPLE.search(secret)) or secret.lower() in _EXAMPLE_PASSWORDS
+
+
+def _is_random(secret: str, *, certain: bool) -> bool:
+    """Whether nobody would write this by hand. ``certain`` is whether the word before it leaves no
+    doubt; after a mere "key", a hash is taken for what it mostly is."""
+    if _is_example(secret) or _UUID.fullmatch(secret) or _is_made_of_words(secret):
+        return False
+    if _HEX.fullmatch(secret):
+        return certain and len(secret) >= 2 * _LONG_ENOUGH
+    classes = [any(map(is_one, secret)) for is_one in (str.islower, str.isupper, str.isdigit)]
+    if len(secret) < _LONG_ENOUGH:
+        return all(classes) and _bits(secret) >= _RANDOM_PASSWORD
+    return classes[2] and any(classes[:2]) and _bits(secret) >= _RANDOM
+
+
+def _is_made_of_words(text: str) -> bool:
+    """``gpt-4o-mini-2024-07-18``, ``support/reply.v2``: names, however long."""
+    return all(
+        re.fullmatch(r"[A-Z]?[a-z]*|[A-Z]+|[0-9]+|\w{1,4}|[a-z]+[0-9]{1,2}", part)
+        for part in re.split(r"[-_./=+~!@#%^&*]", text)
+    )
+
+
+def _bits(text: str) -> float:
+    """Shannon entropy for each character."""
+    counts = Counter(text).values()
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
+
+
+def _masked(secret: str) -> str:
+    return secret[: min(_SHOWN, len(secret) // 4)] + "…"
+
+
+def _line(text: str, start: int) -> int | None:
+    return text.count("\n", 0, start) + 1 if "\n" in text else None

@@ -1,0 +1,173 @@
+"""The stand-in's endpoints about evaluations, as far as the bridge uses them."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bridge.errors import Refused
+from bridge.prompts.prompt import Json, JsonObject
+from bridge.sandbox.answering import Action, endpoint, flag, integer, number
+from bridge.sandbox.evaluations import Evaluations, Log, Progress, ReportRun, WorkflowRun
+
+_LOG_FIELDS = ("provider", "model", "input", "output", "request_start_time", "request_end_time")
+
+
+class EvaluationsRest:
+    """Logged requests, reports and workflows."""
+
+    def __init__(self, evaluations: Evaluations) -> None:
+        self._evaluations = evaluations
+
+    def routes(self, api_key: str) -> list[Route]:
+        table: list[tuple[str, str, Action]] = [
+            ("POST", "/log-request", self.log),
+            ("POST", "/rest/track-score", self.track_score),
+            ("POST", "/reports/{id:int}/run", self.run_report),
+            ("GET", "/reports/{id:int}", self.report),
+            ("GET", "/reports/{id:int}/score", self.report_score),
+            ("POST", "/workflows/{name}/run", self.run_workflow),
+            ("GET", "/workflow-version-execution-results", self.workflow_results),
+        ]
+        return [
+            Route(path, endpoint(action, api_key), methods=[method])
+            for method, path, action in table
+        ]
+
+    def log(self, _: Request, body: JsonObject) -> Response:
+        for name in _LOG_FIELDS:
+            if name not in body:
+                raise Refused(f"{name}: Field required")
+        for name in ("input", "output"):
+            _check_template(name, body[name])
+        _check_score(body.get("score", 0))
+        for key, value in (body.get("metadata") or {}).items():
+            if not isinstance(value, str):
+                raise Refused(f"metadata.{key}: Input should be a valid string")
+        return JSONResponse(_log_answer(self._evaluations.log(body)), 201)
+
+    def track_score(self, _: Request, body: JsonObject) -> Response:
+        score = _check_score(integer(body, "score"))
+        name = body.get("name") or "default"
+        self._evaluations.track_score(integer(body, "request_id"), name, score)
+        return JSONResponse({"success": True, "message": "success"})
+
+    def run_report(self, request: Request, body: JsonObject) -> Response:
+        name = body.get("name")
+        if not isinstance(name, str) or not 1 <= len(name) <= 255:
+            raise Refused("name: String should have 1 to 255 characters")
+        run = self._evaluations.run_report(request.path_params["id"], name)
+        return JSONResponse({"success": True, "report_id": run.id}, 201)
+
+    def report(self, request: Request, _: JsonObject) -> Response:
+        run = self._evaluations.report_run(request.path_params["id"])
+        return JSONResponse(_report_answer(run, self._evaluations.workspace_id))
+
+    def report_score(self, request: Request, _: JsonObject) -> Response:
+        run = self._evaluations.report_run(request.path_params["id"])
+        return JSONResponse({"success": True, "message": "success", "score": _report_score(run)})
+
+    def run_workflow(self, request: Request, body: JsonObject) -> Response:
+        variables = body.get("input_variables") or {}
+        # The server decoded once before routing; clients encode slashes.
+        run = self._evaluations.run_workflow(unquote(request.path_params["name"]), variables)
+        answer = {"success": True, "message": "Workflow started", "warning": None}
+        return JSONResponse({**answer, "workflow_version_execution_id": run.id}, 201)
+
+    def workflow_results(self, request: Request, _: JsonObject) -> Response:
+        run = self._evaluations.workflow_run(number(request, "workflow_version_execution_id"))
+        status = 200 if run.progress is Progress.COMPLETED else 202
+        nodes = _nodes(run)
+        if flag(request, "return_all_outputs"):
+            return JSONResponse(nodes, status)
+        return JSONResponse(next(iter(nodes.values()))["value"], status)
+
+
+def _check_template(name: str, template: Json) -> None:
+    if not isinstance(template, dict) or template.get("type") not in ("chat", "completion"):
+        raise Refused(f"{name}: Input should be a chat or a completion")
+    for message in template.get("messages") or [template]:
+        if not isinstance(message.get("content"), list):
+            raise Refused(f"{name}: content should be a list of parts")
+
+
+def _check_score(score: Json) -> int:
+    if not isinstance(score, int) or isinstance(score, bool) or not 0 <= score <= 100:
+        raise Refused("score: Input should be an integer from 0 to 100")
+    return score
+
+
+def _log_answer(log: Log) -> JsonObject:
+    version = log.version
+    template = version.template if version else log.body["input"]
+    told = {"prompt_template": template, "commit_message": None, "metadata": None}
+    if version:
+        told |= {"commit_message": version.commit_message, "metadata": version.metadata}
+    status = {"status": "SUCCESS", "error_type": None, "error_message": None}
+    return {"id": log.id, "prompt_version": told, **status}
+
+
+def _report_answer(run: ReportRun, workspace_id: int) -> JsonObject:
+    done, cells = run.progress is Progress.COMPLETED, max(len(run.pipeline.columns), 1) * 10
+    failed = run.pipeline.failed_cells if done else 0
+    at = run.started_at.isoformat()
+    return {
+        "success": True,
+        "report": {
+            "id": run.id,
+            "name": run.name,
+            "deleted": False,
+            "is_blueprint": False,
+            "created_at": at,
+            "updated_at": at,
+            "parent_report_id": run.pipeline.id,
+            "workspace_id": workspace_id,
+            "prompt_registry_id": run.pipeline.prompt_id,
+            "prompt_version_number": run.version,
+        },
+        "status": run.progress.value,
+        "stats": {
+            "status_counts": {
+                "COMPLETED": cells - failed if done else 0,
+                "FAILED": failed,
+                "QUEUED": 0,
+                "RUNNING": 0 if done else cells,
+            }
+        },
+        "report_columns": [],
+    }
+
+
+def _report_score(run: ReportRun) -> JsonObject:
+    columns = [
+        {"column_name": name, "score": score, "score_type": "boolean", "num_skipped": 0}
+        for name, score in run.pipeline.columns.items()
+    ]
+    kind, details = "multi_column", JsonObject(columns=columns)
+    if run.pipeline.score is None:
+        kind, details = "none", {"message": "No score is configured."}
+    elif len(columns) == 1:
+        kind, details = "single_column", columns[0]
+    score = {"overall_score": run.pipeline.score, "score_type": kind, "details": details}
+    return {**score, "has_custom_scoring": False}
+
+
+def _nodes(run: WorkflowRun) -> JsonObject:
+    workflow = run.workflow
+    if run.progress is Progress.RUNNING:
+        status = "RUNNING"
+    else:
+        status = "FAILED" if workflow.failure else "SUCCESS"
+    return {
+        name: {
+            "status": status,
+            "value": value if status == "SUCCESS" else None,
+            "error_message": workflow.failure if status == "FAILED" else None,
+            "raw_error_message": None,
+            "is_output_node": True,
+        }
+        for name, value in workflow.outputs.items()
+    }
