@@ -12,9 +12,9 @@ from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, rea
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
+from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
 from bridge.prompts.plan import Edit
-from bridge.prompts.merge import Merged
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, both, goes_to_platform
 from bridge.prompts.snippets import references
@@ -43,7 +43,7 @@ class Eye:
 
     site: Site
     base: BaseFiles
-    branch: str
+    branch: str | None  # of the proposal that is looked at; None: of no particular one
     occasion: Occasion
     remembered: PendingRequest | None
     now: datetime
@@ -146,7 +146,7 @@ class Eye:
     def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
         """A prompt whose name is in its branch's name has another branch after a rename."""
         prompt = held.prompt or (base.prompt if base else None)
-        if prompt is None:
+        if prompt is None or self.branch is None:
             return None
         branch = self.site.proposal(prompt.name, target).branch
         return None if branch == self.branch else f"it is proposed on {branch} now"

@@ -17,6 +17,7 @@ from bridge.prompts.memory import recall
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.plan import Edit, Situation, first, remembered
+from bridge.prompts.publication import Publication
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
@@ -44,6 +45,11 @@ class Look:
     @property
     def edits(self) -> tuple[Edit, ...]:
         return self.situation.edits
+
+    @property
+    def publications(self) -> tuple[Publication, ...]:
+        """What was merged and is not in PromptLayer yet."""
+        return tuple(seen.publication for seen in self.seen if seen.publication is not None)
 
     @cached_property
     def reason(self) -> str:

@@ -196,7 +196,8 @@ class BaseFiles:
 def base_file(path: str, text: bytes, site: Site) -> BaseFile:
     """A file's text with the prompt in it, or with what is wrong in it."""
     try:
-        return BaseFile(path, text, parse(text, path=path, format=site.mapping.format).prompt)
+        file = parse(text, path=path, format=site.mapping.format)
+        return BaseFile(path, text, file.prompt, label=file.label)
     except PromptFileError as error:
         return BaseFile(path, text, None, str(error))
 

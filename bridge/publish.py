@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from bridge.errors import BridgeError, Refused, Stale
 from bridge.observe import OneByOne
 from bridge.origin import origins
+from bridge.promptlayer.writing import Published, Stamp, publish
 from bridge.prompts.order import SnippetCycle, layers
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.snippets import references
-from bridge.promptlayer.writing import Published, Stamp, publish
 from bridge.repo.commit import Commit
 from bridge.repo.snapshot import Snapshot
 from bridge.site import Site
@@ -69,9 +69,7 @@ def _in_a_circle(cycle: SnippetCycle) -> Refused:
 class _Run:
     """One publishing of many files."""
 
-    def __init__(
-        self, site: Site, came_from: Mapping[str, Commit], count: int, tell: Tell
-    ) -> None:
+    def __init__(self, site: Site, came_from: Mapping[str, Commit], count: int, tell: Tell) -> None:
         self.site = site
         self.results: dict[Work, Result] = {}
         self._came_from = came_from
@@ -133,6 +131,21 @@ class _Run:
             labels=labels,
             external_id=external_id,
         )
+
+
+def told(result: Result) -> str:
+    """What came of one file, in words."""
+    if result.problem is not None:
+        return str(result.problem)
+    if result.published is None:
+        return f"{result.work.path} is in PromptLayer already"
+    version = f"version {result.published.version}" if result.published.version else "a new version"
+    overtaken = (
+        f" (version {result.overtaken} was saved in PromptLayer at the same moment: compare them)"
+        if result.overtaken
+        else ""
+    )
+    return f"{result.work.path} is {version} of {result.work.prompt.name}{overtaken}"
 
 
 def find_by_name(site: Site, name: str) -> Prompt | None:

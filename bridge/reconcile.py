@@ -6,14 +6,19 @@ or person asked for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bridge.carry_out import Permit, carry_out
+from bridge.errors import Transient
 from bridge.look import Look, look
 from bridge.prompts.occasion import Occasion
-from bridge.prompts.outcome import Outcome
+from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.plan import Plan, decide
+from bridge.prompts.publication import Publication
 from bridge.prompts.target import Proposal
+from bridge.publish import Result, publish_all, told
 from bridge.repo.index import FileIndex
 from bridge.site import Site
 
@@ -41,4 +46,22 @@ def reconcile(
     done until then stays valid.
     """
     found, plan = preview(site, index, proposal, occasion, now)
-    return carry_out(site, found, plan, permit)
+    results = publish_all(site, found.snapshot, found.publications)
+    return _with_publications(carry_out(site, found, plan, permit), results)
+
+
+def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
+    """What was published is told where nothing else happened; what was refused in any case."""
+    for result in results:
+        if isinstance(result.problem, Transient):
+            raise result.problem
+    refused = tuple(
+        (result.work.target, str(result.problem))
+        for result in results
+        if result.problem is not None and isinstance(result.work, Publication)
+    )
+    outcome = replace(outcome, refusals=(*outcome.refusals, *refused))
+    words = [told(result) for result in results if result.problem is None]
+    if not words or outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
+        return outcome
+    return replace(outcome, kind=OutcomeKind.PUBLISHED, reason="; ".join(words))

@@ -7,7 +7,7 @@ be written as is in step; whatever differs, for whatever reason, is looked at pr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.branch import Tip, blob_name, carried, tip_of
 from bridge.config import Group
@@ -15,6 +15,7 @@ from bridge.errors import Refused, UnsafePath
 from bridge.observe import BaseFiles, base_file
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
+from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Proposal, Target
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex
@@ -34,14 +35,20 @@ class Candidate:
 class Scan:
     candidates: tuple[Candidate, ...]
     in_step: int  # files that are as PromptLayer has them
+    snapshot: Snapshot
     listed: Mapping[Target, Prompt]  # what the list pages hold for those that differ
     refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
+    new: tuple[NewPrompt, ...] = ()  # files without an id
+    mistakes: tuple[str, ...] = ()  # in files that belong to no prompt yet, or to one twice
 
 
-def scan(site: Site, index: FileIndex) -> Scan:
+def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
     """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
-    while the repository has some: that is more likely a wrong key than an empty workspace."""
+    while the repository has some: that is more likely a wrong key than an empty workspace.
+    ``at`` is another commit to look at, as if it were the base branch's newest."""
     snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    if at is not None:
+        snapshot = replace(snapshot, commit=snapshot.commit_of(at).object_name)
     branches = list(_branches(site, snapshot, index))
     entries = snapshot.entries(snapshot.commit, site.folder) | {
         path: entry for branch in branches for path, entry in branch.overlay.items()
@@ -56,8 +63,11 @@ def scan(site: Site, index: FileIndex) -> Scan:
     return Scan(
         tuple(sorted(candidates, key=_order)),
         search.in_step,
+        snapshot,
         search.listed,
         tuple(search.refusals),
+        tuple(search.new),
+        tuple(search.mistakes),
     )
 
 
@@ -121,6 +131,8 @@ class _Search:
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.in_step = 0
+        self.new: list[NewPrompt] = []
+        self.mistakes: list[str] = []
         self.listed: dict[Target, Prompt] = {}  # and whose file is not letter for letter so
         self._left: set[Target] = set()
         self._claimed: set[str] = set()
@@ -174,14 +186,28 @@ class _Search:
                 f" {len(owners)} files of mapping {self.site.mapping.name}. Check that the API key"
                 " belongs to the right workspace."
             )
-        places = {
-            Target(self.site.mapping.name, owner.prompt_id, owner.label): path
-            for path, owner in sorted(owners.items(), reverse=True)
-            if owner.prompt_id is not None and owner.label in self.site.mapping.track
-        }
+        places: dict[Target, str] = {}
+        for path, owner in sorted(owners.items()):
+            if owner.prompt_id is None:
+                self._take_new(path)
+            elif owner.label in self.site.mapping.track:
+                target = Target(self.site.mapping.name, owner.prompt_id, owner.label)
+                if places.setdefault(target, path) != path:
+                    self.mistakes.append(
+                        f"{path}:1: expected one file for prompt {owner.prompt_id}"
+                        f" ({owner.label}); {places[target]} is it already. Remove one of them."
+                    )
         self._compare_meaning(places)
         unlisted = places.keys() - self.listed.keys() - self._left
         self.found.update(self._names({target: places[target] for target in unlisted}))
+
+    def _take_new(self, path: str) -> None:
+        name = self.entries[path].object_name
+        file = base_file(path, self.snapshot.read([name])[name], self.site)
+        if file.prompt is None:
+            self.mistakes.append(file.problem or path)
+        elif file.label in self.site.mapping.track:
+            self.new.append(NewPrompt(path, file.prompt, file.label))
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
         """The names that files give prompts which nobody lists; their branches may bear them."""

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bridge.cli import checking, deliveries, planning, running, starting
+from bridge.cli import checking, deliveries, planning, publishing, running, starting
 from bridge.errors import BridgeError
 
 NAME = "promptlayer-bridge"
@@ -120,6 +120,24 @@ def plan(
 ) -> None:
     """Show what sync would do, and do nothing. Exits with 2 when something is out of step."""
     planning.plan(config, mappings or [], as_json=as_json, diff=diff)
+
+
+@app.command()
+def publish(
+    mappings: Mappings = None,
+    config: ConfigPath = CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    at: Annotated[
+        str | None, typer.Option(help="With --dry-run: as if this commit were merged.")
+    ] = None,
+) -> None:
+    """Make versions in PromptLayer of what is merged, for mappings with `publish: true`.
+
+    Exits with 2 when --dry-run has something to publish, with 3 on a conflict, and with 1 when a
+    file could not be published.
+    """
+    publishing.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
 
 
 @app.command()

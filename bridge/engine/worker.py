@@ -16,9 +16,10 @@ from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
+from bridge.publish import publish_all, told
 from bridge.reconcile import reconcile
 from bridge.repo.index import FileIndex
-from bridge.scan import scan
+from bridge.scan import Scan, scan
 from bridge.site import Site
 
 log = logging.getLogger("bridge.worker")
@@ -124,6 +125,7 @@ class Worker:
         try:
             found = scan(site, self.index)
             site.mirror.tidy()
+            self._create(site, found)
             self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -139,6 +141,15 @@ class Worker:
             "sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(found.candidates)
         )
         return None
+
+    @staticmethod
+    def _create(site: Site, found: Scan) -> None:
+        """Make prompts of files without an id; the next sweep brings the ids into the files."""
+        if site.mapping.publish and found.new:
+            for result in publish_all(site, found.snapshot, found.new):
+                log.info("sweep of %s: %s", site.mapping.name, told(result))
+        for mistake in found.mistakes:
+            log.error("sweep of %s: %s", site.mapping.name, mistake)
 
     def unfinished(self) -> tuple[Proposal, ...]:
         """Proposals that wait for a look, whatever the queues know of it."""

@@ -269,6 +269,8 @@ def _following(page: PageAnswer, total: int) -> int | None:
     if page.total < total and page.page > 1:
         return page.page - 1  # prompts were deleted and the rest moved up, behind our back
     return page.page + 1 if page.has_next and page.items else None
+
+
 def _body(asked: str, response: httpx.Response) -> Json:
     if not response.content:
         return None

@@ -29,6 +29,7 @@ class BaseFile:
     text: bytes
     prompt: Prompt | None  # None: the file cannot be read as a prompt
     problem: str | None = None  # why not, with line
+    label: str | None = None  # what it tracks
 
 
 @dataclass(frozen=True)

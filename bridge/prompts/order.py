@@ -9,7 +9,7 @@ from bridge.prompts.prompt import Prompt
 from bridge.prompts.snippets import references
 
 
-class SnippetCycle(ValueError):
+class SnippetCycle(ValueError):  # noqa: N818 - a finding, told to whoever publishes
     """Snippets that use each other in a circle; ``names`` tells the way round."""
 
     def __init__(self, names: Sequence[str]) -> None:

@@ -1,0 +1,154 @@
+"""``publish``: from the base branch to PromptLayer, with no server at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from bridge.cli.opening import opened_worker
+from bridge.config import load
+from bridge.engine.ledger import Ask
+from bridge.engine.worker import Worker
+from bridge.errors import Rejected
+from bridge.prompts.publication import NewPrompt
+from bridge.publish import Result, publish_all, told
+from bridge.site import Site
+from bridge.survey import Survey, survey
+
+SOMETHING, CONFLICT, FAILED = 2, 3, 1  # exit codes
+
+_PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target", "merge_request_event")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One file, and what happens to it."""
+
+    mapping: str
+    path: str
+    prompt: str
+    action: str  # publish, create, conflict, merge, published, failed, mistake, skip
+    reason: str
+
+
+def publish(
+    path: Path, mappings: Sequence[str], *, dry_run: bool, as_json: bool, at: str | None
+) -> None:
+    if at is not None and not dry_run:
+        raise Rejected("--at goes with --dry-run: only the base branch is ever published.")
+    if not dry_run:
+        require_trusted(os.environ)
+    config = load(path)
+    with opened_worker(config) as worker:
+        names = [config.mapping(name).name for name in mappings] or list(worker.sites)
+        sites = [worker.sites[name] for name in names if worker.sites[name].mapping.publish]
+        if not sites:
+            raise Rejected(f"No mapping of {path} has `publish: true`.")
+        surveys = [survey(site, worker.index, worker.clock(), at) for site in sites]
+        lines = [line for one in surveys for line in _planned(one)]
+        if not dry_run:
+            lines = [line for one in surveys for line in _done(worker, one)]
+    _show(lines, as_json=as_json)
+    _leave(lines, surveys, dry_run=dry_run)
+
+
+def require_trusted(environment: Mapping[str, str]) -> None:
+    """Raise Rejected where CI runs for a pull request: its author may be a stranger."""
+    event = environment.get("GITHUB_EVENT_NAME") or environment.get("CI_PIPELINE_SOURCE") or ""
+    if event in _PULL_REQUEST_EVENTS:
+        raise Rejected(
+            f"publish does not run on the event {event}: only what is merged is published. Run it"
+            " on pushes to the base branch, and `publish --dry-run` on pull requests."
+        )
+
+
+def _planned(found: Survey) -> Iterator[Line]:
+    name = found.site.mapping.name
+    for one in found.publications:
+        words = f"a new version on top of version {one.replaces.version}"
+        yield Line(name, one.path, one.prompt.name, "publish", words)
+    for new in found.new:
+        yield Line(name, new.path, new.prompt.name, "create", "a new prompt")
+    yield from _met(found)
+    yield from _told(found)
+
+
+def _met(found: Survey) -> Iterator[Line]:
+    for seen in found.met:
+        if seen.edit is None:
+            continue
+        change = seen.edit.change
+        action = "conflict" if seen in found.conflicts else "merge"
+        places = ", ".join(conflict.place for conflict in change.conflicts)
+        reason = f"{seen.comparison.reason}{f': {places}' if places else ''}"
+        yield Line(found.site.mapping.name, change.path, change.prompt.name, action, reason)
+
+
+def _told(found: Survey) -> Iterator[Line]:
+    name = found.site.mapping.name
+    for target, reason in found.refusals:
+        yield Line(name, "", f"prompt {target.prompt_id}", "skip", reason)
+    for mistake in found.mistakes:
+        yield Line(name, mistake.partition(":")[0], "", "mistake", mistake)
+
+
+def _done(worker: Worker, found: Survey) -> Iterator[Line]:
+    work = (*found.new, *found.publications)
+    with Progress(
+        TextColumn("publishing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not Console(stderr=True).is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=len(work))
+        results = publish_all(
+            found.site,
+            found.snapshot,
+            work,
+            lambda done, _: progress.update(task, completed=done),
+        )
+    yield from (_line(found.site, result) for result in results)
+    yield from _met(found)
+    yield from _told(found)
+    for seen in found.met:
+        if seen.edit is not None:
+            proposal = found.site.proposal(seen.edit.change.prompt.name, seen.target)
+            worker.ledger.ask([Ask(proposal, seen.target)])
+            worker.look_at(proposal)
+
+
+def _line(site: Site, result: Result) -> Line:
+    action = "failed" if result.problem else "published"
+    if isinstance(result.work, NewPrompt) and result.problem is None:
+        action = "created"
+    return Line(site.mapping.name, result.work.path, result.work.prompt.name, action, told(result))
+
+
+def _show(lines: Sequence[Line], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"files": [asdict(line) for line in lines]}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not lines:
+        console.print("PromptLayer has everything that is merged.")
+    for line in lines:
+        console.print(f"{line.action:9}  {line.path or line.prompt}: {line.reason}", markup=False)
+
+
+def _leave(lines: Sequence[Line], surveys: Sequence[Survey], *, dry_run: bool) -> None:
+    actions = {line.action for line in lines}
+    if any(one.conflicts for one in surveys):
+        raise typer.Exit(CONFLICT)
+    if actions & {"failed", "mistake"}:
+        raise typer.Exit(FAILED)
+    if dry_run and actions & {"publish", "create", "merge"}:
+        raise typer.Exit(SOMETHING)
