@@ -59,7 +59,7 @@ def publish_all(
         for layer in order:
             ready = [one for name in layer for one in by_name[name]]
             list(pool.map(run.one, ready))
-    return [run.results[one] for one in work]
+    return [run.results[one.path] for one in work]
 
 
 def _in_a_circle(cycle: SnippetCycle) -> Refused:
@@ -71,14 +71,14 @@ class _Run:
 
     def __init__(self, site: Site, came_from: Mapping[str, Commit], count: int, tell: Tell) -> None:
         self.site = site
-        self.results: dict[Work, Result] = {}
+        self.results: dict[str, Result] = {}  # by path
         self._came_from = came_from
         self._count = count
         self._tell = tell
         self._failed: set[str] = set()
 
     def one(self, work: Work) -> None:
-        self.results[work] = result = self._result(work)
+        self.results[work.path] = result = self._result(work)
         if result.problem is not None:
             self._failed.add(work.prompt.name)
         self._tell(len(self.results), self._count)

@@ -17,7 +17,7 @@ from bridge.config import load
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
-from bridge.prompts.publication import NewPrompt
+from bridge.prompts.publication import NewPrompt, Publication
 from bridge.publish import Result, publish_all, told
 from bridge.site import Site
 from bridge.survey import Survey, survey
@@ -100,7 +100,7 @@ def _told(found: Survey) -> Iterator[Line]:
 
 
 def _done(worker: Worker, found: Survey) -> Iterator[Line]:
-    work = (*found.new, *found.publications)
+    work: list[Publication | NewPrompt] = [*found.new, *found.publications]
     with Progress(
         TextColumn("publishing"),
         BarColumn(),

@@ -3,13 +3,17 @@ about. Pure."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
-from bridge.prompts.markdown import listed, name_span, plain, shorten
-from bridge.prompts.prompt import LATEST
+from bridge.prompts.markdown import code_span, fence, listed, name_span, plain, shorten
+from bridge.prompts.merge import Conflict
+from bridge.prompts.prompt import LATEST, Json
 from bridge.prompts.story import ApprovalRequest, Change, Editor, Story
 
 _LONGEST_QUOTE = 300
+_MOST_CONFLICTS = 5
+_LONGEST_PART = 2000  # characters
 
 
 def summary(story: Story) -> str:
@@ -114,6 +118,9 @@ def _request(request: ApprovalRequest, story: Story) -> str:
 
 
 def _overwrites(story: Story) -> Iterator[str]:
+    for change in story.changes:
+        if change.conflicts:
+            yield _conflicts(change)
     count = sum(change.overwrites for change in story.changes)
     if count:
         many = len(story.changes) > 1
@@ -124,6 +131,34 @@ def _overwrites(story: Story) -> Iterator[str]:
             "Merging replaces those edits with what PromptLayer holds: "
             "look for anything worth keeping in the file's diff first.",
         )
+
+
+def _conflicts(change: Change) -> str:
+    """Both texts of every part that both sides changed, as long as there is room for them."""
+    told = "\n\n".join(_conflict(conflict) for conflict in change.conflicts[:_MOST_CONFLICTS])
+    more = len(change.conflicts) - _MOST_CONFLICTS
+    rest = f"\n\nAnd {more:,} more." if more > 0 else ""
+    headline = _banner(
+        "Both sides changed the same part.",
+        "What PromptLayer says is proposed; all other edits of both sides are in. Edit the file on"
+        " this branch where the repository's text should stay, then merge: what is merged is"
+        " published.",
+    )
+    return f"{headline}\n\n{told}{rest}"
+
+
+def _conflict(conflict: Conflict) -> str:
+    return (
+        f"{code_span(conflict.place)} in PromptLayer:\n\n{_part(conflict.platform)}\n\n"
+        f"in the repository:\n\n{_part(conflict.repository)}"
+    )
+
+
+def _part(value: Json) -> str:
+    if value is None:
+        return "(removed)"
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return fence(shorten(text, _LONGEST_PART), "")
 
 
 def _banner(headline: str, words: str) -> str:
