@@ -19,7 +19,7 @@ import io
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -82,8 +82,6 @@ class LogRecorder:
         stop = threading.Event()
         with ThreadPoolExecutor(self._at_once) as pool:
             logged = [pool.submit(self._log, run, case, stop) for case in cases]
-            wait(logged, return_when=FIRST_EXCEPTION)
-            stop.set()
         _raise_first(logged)
         return None
 
@@ -91,13 +89,20 @@ class LogRecorder:
         """Whether the case was logged: not after another one could not be."""
         if stop.is_set():
             return False
+        try:
+            self._log_case(run, case)
+        except BridgeError:
+            stop.set()
+            raise
+        return True
+
+    def _log_case(self, run: EvalRun, case: EvalCase) -> None:
         body = _log_request(run, case, self._model)
         answer = self._promptlayer.send("POST", "/log-request", body)
         request = understood(LoggedRequest, answer, "a logged request")
         for name, score in case.scores.items():
             told = {"request_id": request.id, "name": name, "score": _percent(score)}
             self._promptlayer.send("POST", "/rest/track-score", told)
-        return True
 
 
 def _raise_first(logged: Sequence[Future[bool]]) -> None:
@@ -193,7 +198,7 @@ class TableRecorder:
         sheets = f"{TABLES}/{table.id}/sheets"
         content = _csv(run)
         title = _sheet_title(run, content)
-        sheet = self._find(sheets, title) or self._import(sheets, title, content)
+        sheet = self._ensure_sheet(sheets, title, content)
         if any(case.passed is not None for case in run.cases):
             self._score(f"{sheets}/{sheet.id}", run)
         address = f"{self._dashboard}/workspace/{table.workspace_id}/smart-tables/{table.id}"
@@ -221,26 +226,33 @@ class TableRecorder:
                 return None
             cursor = page.next_cursor
 
-    def _import(self, sheets: str, title: str, content: bytes) -> Titled:
+    def _ensure_sheet(self, sheets: str, title: str, content: bytes) -> Titled:
+        """The sheet with its rows in it, whoever began to import them."""
+        operation = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{sheets}/{title}"))
+        sheet = self._find(sheets, title) or self._import(sheets, title, content, operation)
+        place = f"{sheets}/operations/{operation}"
+        wait_for(lambda: self._imported(place), self._pace, "PromptLayer's import of the results")
+        return sheet
+
+    def _import(self, sheets: str, title: str, content: bytes, operation: str) -> Titled:
         source = {
             "type": "file",
             "file_name": "results.csv",
             "file_content_base64": base64.b64encode(content).decode("ascii"),
         }
-        operation = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{sheets}/{title}"))  # twice makes one
         body = {"title": title, "operation_id": operation, "source": source}
         answer = self._promptlayer.send("POST", sheets, body)
-        started = understood(SheetImport, answer, "the import of results")
-        place = f"{sheets}/operations/{started.operation_id}"
-        wait_for(lambda: self._imported(place), self._pace, "PromptLayer's import of the results")
-        return started.sheet
+        return understood(SheetImport, answer, "the import of results").sheet
 
     def _imported(self, place: str) -> bool | None:
         answer = self._promptlayer.send("GET", place)
         operation = understood(ImportAnswer, answer, "the import of results").operation
         if operation.status == "failed":
             reason = (operation.error_message or "it did not say why").rstrip(".")
-            raise Refused(f"PromptLayer could not import the results as a table: {reason}.")
+            raise Refused(
+                f"PromptLayer could not import the results as a table: {reason}. Delete the sheet "
+                "there to try it again."
+            )
         return True if operation.status == "completed" else None
 
     def _score(self, sheet: str, run: EvalRun) -> None:

@@ -44,6 +44,9 @@ class PullRequest:
     labels: frozenset[str] = frozenset()
     assignees: frozenset[str] = frozenset()
     reviewers: frozenset[str] = frozenset()
+    from_fork: bool = False  # whether ``head`` is a branch of another repository
+    author: str = ""  # login
+    merge_commit: str | None = None  # what the base pointed at after the merge
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,22 @@ class PullRequestContent:
         str, ...
     ] = ()  # login names; "org/team" or "group/…" where the forge has teams
     assignees: tuple[str, ...] = ()
+
+
+class StatusState(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"  # what was checked is not good enough
+    ERROR = "error"  # it could not be checked
+
+
+STATUS_LIMIT = 140  # characters of a status's text: the least that a forge takes
+
+
+def status_text(text: str) -> str:
+    """On one line, and no longer than every forge takes."""
+    line = " ".join(text.split())
+    return line if len(line) <= STATUS_LIMIT else line[: STATUS_LIMIT - 1] + "…"
 
 
 class Severity(StrEnum):
@@ -106,6 +125,13 @@ class Forge(Protocol):
     def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         """Every open pull request of this repository whose head branch starts so, all pages."""
 
+    def pull_request(self, number: int) -> PullRequest | None:
+        """The pull request of that number, from a fork too; None where there is none."""
+
+    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+        """The pull requests that brought a commit, or that would, newest first; those of forks
+        too. Empty where there are none and where the forge does not know the commit."""
+
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         """Open a pull request. Raises AlreadyExists when one is open for this head and base.
         A label, reviewer or assignee that the forge does not know never undoes the creation: it
@@ -124,6 +150,14 @@ class Forge(Protocol):
         """Make the one comment that carries ``marker`` say ``body``: created the first time,
         edited in place after that, untouched when it says so already. The marker is a short
         ASCII word; the adapter hides it in the comment."""
+
+    def set_status(
+        self, commit: str, name: str, state: StatusState, text: str, url: str | None
+    ) -> None:
+        """Say on a commit how the check ``name`` stands; what was said under that name before no
+        longer counts. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is where
+        people read more. Saying the same again is no error. Raises NotFound or Refused for a
+        commit that the forge does not have."""
 
     def check_access(self) -> Sequence[Finding]:
         """Ask whether the credential can do what the bridge needs (read, push a branch, open and

@@ -23,6 +23,8 @@ from bridge.forge.base import (
     PullRequestContent,
     PullRequestState,
     Severity,
+    StatusState,
+    status_text,
 )
 from bridge.forge.github_access import Access, findings
 from bridge.forge.github_credentials import App, Token
@@ -33,11 +35,13 @@ __all__ = ["App", "GitHub", "Token"]
 BODY_LIMIT = 65_536  # characters
 CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
 NEWEST = 30  # of one head and base
+UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
 Given = TypeVar("Given")
 
 READ = "“Metadata: read”"
 LIST = "“Pull requests: read”"
 PROPOSE = "“Pull requests: write”"
+SAY = "“Commit statuses: write”"
 
 
 class GitHub:
@@ -104,6 +108,26 @@ class GitHub:
                 if pull.head.ref.startswith(head_prefix) and _is_ours(pull)
             ]
 
+    def pull_request(self, number: int) -> PullRequest | None:
+        try:
+            with self._trying(f"read pull request #{number}", LIST):
+                return self._value(self._repository().get_pull(number))
+        except NotFound:
+            self.default_branch()  # raises where it is the repository that is not there
+            return None
+
+    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+        try:
+            with self._trying(f"list the pull requests of commit {commit[:10]}", LIST):
+                pulls = [
+                    self._value(pull) for pull in self._repository().get_commit(commit).get_pulls()
+                ]
+        except Refused as refusal:
+            if UNKNOWN_COMMIT not in str(refusal):
+                raise
+            return []
+        return sorted(pulls, key=lambda pull: pull.number, reverse=True)
+
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         with self._trying(f"open a pull request from {head} to {base}", PROPOSE):
             pull = self._repository().create_pull(
@@ -151,6 +175,19 @@ class GitHub:
                         comment.edit(wanted)
                     return
             issue.create_comment(wanted)
+
+    def set_status(
+        self, commit: str, name: str, state: StatusState, text: str, url: str | None
+    ) -> None:
+        said = {"state": state.value, "context": name, "description": status_text(text)}
+        with self._trying(f"set the status “{name}” of commit {commit[:10]}", SAY):
+            repository = self._repository()
+            # A commit's own method would read the commit first.
+            repository.requester.requestJsonAndCheck(
+                "POST",
+                f"{repository.url}/statuses/{commit}",
+                input=said | ({"target_url": url} if url else {}),
+            )
 
     def check_access(self) -> Sequence[Finding]:
         try:
@@ -224,6 +261,10 @@ class GitHub:
             labels=frozenset(label.name for label in pull.labels),
             assignees=frozenset(user.login for user in pull.assignees),
             reviewers=frozenset([user.login for user in pull.requested_reviewers]) | set(teams),
+            from_fork=not _is_ours(pull),
+            author=pull.user.login,
+            # Before the merge it is the commit of an attempt.
+            merge_commit=pull.merge_commit_sha if pull.merged_at else None,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -26,6 +26,15 @@ from bridge.forge.base import (
     PullRequestContent,
     PullRequestState,
     Severity,
+    StatusState,
+    status_text,
+)
+from bridge.forge.gitlab_access import (
+    Answer,
+    expiry_finding,
+    role_finding,
+    scope_finding,
+    takes_merge_requests,
 )
 from bridge.forge.gitlab_errors import interruption, refusal
 
@@ -33,8 +42,6 @@ BODY_LIMIT = 1_048_576  # characters of a description
 TITLE_LIMIT = 255  # characters, the draft marker included
 NEWEST = 30  # how many pull requests of one branch are looked at
 PAGE = 100  # the most GitLab gives at once
-DEVELOPER = 30  # access level
-EXPIRY_NOTICE = 14  # days
 
 DRAFT = "Draft: "
 DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
@@ -46,7 +53,12 @@ STATES = {
     "closed": PullRequestState.CLOSED,
 }
 
-Answer = Mapping[str, Any]  # a JSON object as GitLab sent it
+STATUSES = {
+    StatusState.PENDING: "pending",
+    StatusState.SUCCESS: "success",
+    StatusState.FAILURE: "failed",
+    StatusState.ERROR: "failed",
+}
 
 
 class GitLab:
@@ -123,6 +135,24 @@ class GitLab:
             own = _own_pull_requests(each.attributes for each in found)
         return [each for each in own if each.head.startswith(head_prefix)]
 
+    def pull_request(self, number: int) -> PullRequest | None:
+        try:
+            with self._translated(f"read merge request !{number}"):
+                return _pull_request(self._project.mergerequests.get(number).attributes)
+        except errors.NotFound:
+            self.default_branch()  # raises where it is the project that is not there
+            return None
+
+    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+        try:
+            with self._translated(f"list the merge requests of commit {commit[:10]}"):
+                known = self._project.commits.get(commit, lazy=True)
+                found = [_pull_request(each) for each in known.merge_requests(get_all=True)]
+        except errors.NotFound:
+            self.default_branch()
+            return []
+        return sorted(found, key=lambda each: each.number, reverse=True)
+
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         wanted: dict[str, Any] = {
             "source_branch": head,
@@ -163,6 +193,19 @@ class GitLab:
             else:
                 notes.update(ours.id, {"body": wanted})
 
+    def set_status(
+        self, commit: str, name: str, state: StatusState, text: str, url: str | None
+    ) -> None:
+        said = {"state": STATUSES[state], "name": name, "description": status_text(text)}
+        try:
+            with self._translated(f"set the status {name!r} of commit {commit[:10]}"):
+                known = self._project.commits.get(commit, lazy=True)
+                known.statuses.create(said | ({"target_url": url} if url else {}))
+        except errors.Refused as refusal:
+            # What waits already cannot be made to wait: GitLab calls that a transition.
+            if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
+                raise
+
     def check_access(self) -> Sequence[Finding]:
         findings: list[Finding] = []
         try:
@@ -202,17 +245,17 @@ class GitLab:
         except errors.NotFound:  # before GitLab 15.5; what the token may do shows when it is used
             yield Finding(Severity.OK, f"{self._url} does not tell the scopes of a token.")
             return
-        yield _scope_finding(token["scopes"])
+        yield scope_finding(token["scopes"])
         if token.get("expires_at"):
-            yield _expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
+            yield expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
 
     def _project_findings(self) -> Iterator[Finding]:
         with self._translated("read the project"):
             project = self._gitlab.projects.get(self._path).attributes
-        yield _role_finding(self.repository, project)
+        yield role_finding(self.repository, project)
         if project["archived"]:
             yield Finding(Severity.PROBLEM, f"{self.repository} is archived: unarchive it.")
-        if not _takes_merge_requests(project):
+        if not takes_merge_requests(project):
             yield Finding(
                 Severity.PROBLEM,
                 f"{self.repository} takes no merge requests: enable them in Settings > General > "
@@ -269,16 +312,23 @@ def _pull_request(answer: Answer) -> PullRequest:
         labels=frozenset(answer["labels"]),
         assignees=_names(answer.get("assignees")),
         reviewers=_names(answer.get("reviewers")),
+        from_fork=answer["source_project_id"] != answer["target_project_id"],
+        author=answer["author"]["username"],
+        merge_commit=_merge_commit(answer),
     )
+
+
+def _merge_commit(answer: Answer) -> str | None:
+    """A fast-forward makes no commit: the branch's own becomes the target's."""
+    if answer["state"] != "merged":
+        return None
+    made = answer.get("merge_commit_sha") or answer.get("squash_commit_sha")
+    return made or answer["sha"] or None
 
 
 def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:
     """Without those from forks, whose branches may bear the same names."""
-    return [
-        _pull_request(answer)
-        for answer in answers
-        if answer["source_project_id"] == answer["target_project_id"]
-    ]
+    return [own for own in map(_pull_request, answers) if not own.from_fork]
 
 
 def _names(users: Iterable[Answer] | None) -> frozenset[str]:
@@ -289,42 +339,6 @@ def _marked_title(content: PullRequestContent) -> str:
     """On GitLab a draft is nothing but a title that begins so."""
     title = (DRAFT if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
     return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
-
-
-def _scope_finding(scopes: Sequence[str]) -> Finding:
-    if "api" in scopes:  # it includes pushing over HTTP
-        return Finding(Severity.OK, "The token has the scope api.")
-    return Finding(
-        Severity.PROBLEM,
-        f"The token has the scopes {', '.join(scopes) or 'none'} and lacks api: with it the bridge "
-        "opens merge requests and pushes branches (write_repository alone only pushes).",
-    )
-
-
-def _expiry_finding(expires: date, today: date) -> Finding:
-    days = (expires - today).days
-    if days > EXPIRY_NOTICE:
-        return Finding(Severity.OK, f"The token is valid until {expires}.")
-    return Finding(Severity.PROBLEM, f"The token expires on {expires}, in {days} days: rotate it.")
-
-
-def _role_finding(repository: str, project: Answer) -> Finding:
-    grants = (project.get("permissions") or {}).values()
-    level = max((grant["access_level"] for grant in grants if grant), default=0)
-    if level >= DEVELOPER:
-        return Finding(
-            Severity.OK, f"The token's user may push and open merge requests in {repository}."
-        )
-    return Finding(
-        Severity.PROBLEM,
-        f"The token's user has access level {level} in {repository}: it needs the role Developer "
-        f"({DEVELOPER}) or higher to push branches and open merge requests.",
-    )
-
-
-def _takes_merge_requests(project: Answer) -> bool:
-    level = project.get("merge_requests_access_level", "enabled")
-    return bool(project.get("merge_requests_enabled", True)) and level != "disabled"
 
 
 def _failure(error: requests.RequestException) -> str:

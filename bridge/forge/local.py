@@ -13,9 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from bridge.errors import AlreadyExists, Refused
+from bridge.errors import AlreadyExists, NotFound, Refused
 from bridge.forge.base import (
     Finding,
     GitRemote,
@@ -23,14 +22,20 @@ from bridge.forge.base import (
     PullRequestContent,
     PullRequestState,
     Severity,
+    StatusState,
+    status_text,
 )
+from bridge.forge.local_history import History, MergeHow
 from bridge.forge.local_pulls import PullRequestFile, PullRequestFiles
-from bridge.forge.local_repository import BareRepository, Commit, Person, person
+from bridge.forge.local_repository import BareRepository, Commit, person
+from bridge.forge.local_statuses import Status, StatusFiles
+
+__all__ = ["LocalForge", "MergeHow", "repositories"]
 
 BODY_LIMIT = 65_536  # as on GitHub, so that what works here works there
 TITLE_LIMIT = 255
 PAGE = 30
-MergeHow = Literal["merge", "squash", "rebase"]
+BOT = "promptlayer-bridge"  # the login of whoever uses the port
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
@@ -54,6 +59,8 @@ class LocalForge:
         self._default_branch: str | None = None
         self._git = BareRepository(root.resolve() / f"{repository}.git")
         self._pulls = PullRequestFiles(root.resolve() / f"{repository}.pulls")
+        self._statuses = StatusFiles(root.resolve() / f"{repository}.statuses")
+        self._history = History(self._git, self.repository)
 
     @staticmethod
     def create_repository(
@@ -87,13 +94,21 @@ class LocalForge:
         return self._default_branch
 
     def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        mine = [pull for pull in self._pulls.all() if (pull.head, pull.base) == (head, base)]
+        mine = [pull for pull in self._own() if (pull.head, pull.base) == (head, base)]
         return self._seen(mine[:PAGE])
 
     def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         return self._seen(
-            pull for pull in self._pulls.all() if pull.is_open and pull.head.startswith(head_prefix)
+            pull for pull in self._own() if pull.is_open and pull.head.startswith(head_prefix)
         )
+
+    def pull_request(self, number: int) -> PullRequest | None:
+        known = self._pulls.path(number).is_file()
+        return next(iter(self._seen([self._pulls.read(number)] if known else [])), None)
+
+    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+        every = self._pulls.all()
+        return self._seen(pull for pull in every if self._history.brings(pull, commit))
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         self._check(content.title, content.body)
@@ -110,6 +125,7 @@ class LocalForge:
                 labels=content.labels,
                 assignees=self._known(content.assignees),
                 reviewers=self._known(content.reviewers),
+                author=BOT,
             )
             return self._kept(pull)
 
@@ -141,6 +157,14 @@ class LocalForge:
             if pull.comments.get(marker) != body:
                 self._pulls.write(replace(pull, comments={**pull.comments, marker: body}))
 
+    def set_status(
+        self, commit: str, name: str, state: StatusState, text: str, url: str | None
+    ) -> None:
+        if not self._git.has_commit(commit):
+            raise NotFound(f"{self.repository} has no commit {commit!r}: push it first.")
+        with self._pulls.writing():
+            self._statuses.write(commit, name, Status(state, status_text(text), url))
+
     def check_access(self) -> Sequence[Finding]:
         path = self._git.path
         if not path.is_dir():
@@ -157,9 +181,13 @@ class LocalForge:
         """All pull requests, newest first."""
         return self._seen(self._pulls.all())
 
-    def pull_request(self, number: int) -> PullRequest:
+    def read_pull_request(self, number: int) -> PullRequest:
         """One pull request. Raises NotFound."""
         return self._seen([self._pulls.read(number)])[0]
+
+    def statuses(self, commit: str) -> Mapping[str, Status]:
+        """What was said on a commit: check → how it stands."""
+        return self._statuses.read(commit)
 
     def comments(self, number: int) -> Mapping[str, str]:
         """The comments of a pull request: marker → body."""
@@ -167,11 +195,11 @@ class LocalForge:
 
     def diff(self, number: int) -> str:
         """What merging would change, as ``git diff`` shows it."""
-        return self._git.diff(*self._range(number))
+        return self._history.diff(self._pulls.read(number))
 
     def commits(self, number: int) -> Sequence[Commit]:
         """The pull request's commits, oldest first."""
-        return self._git.commits(*self._range(number))
+        return self._history.commits(self._pulls.read(number))
 
     def merge(
         self, number: int, how: MergeHow = "merge", author: str = "Reviewer <reviewer@localhost>"
@@ -179,19 +207,31 @@ class LocalForge:
         """Merge into the base branch (``how`` is merge, squash or rebase). Raises Refused for a
         conflict, a draft, or a pull request that is not open."""
         with self._pulls.writing():
-            pull = self.pull_request(number)
-            if pull.state is not PullRequestState.OPEN or pull.draft:
+            pull = self._pulls.read(number)
+            if not pull.is_open or pull.draft:
                 state = "a draft" if pull.draft else pull.state.value
                 raise Refused(f"Pull request {number} is {state}, so it cannot be merged.")
-            merged_from = self._git.fork_point(self._base_commit(pull.base), pull.head_commit)
-            self._advance_base(pull, how, person(author))
-            return self._kept(
-                replace(
-                    self._pulls.read(number),
-                    state=PullRequestState.MERGED,
-                    merged_from=merged_from,
-                )
+            return self._kept(self._history.merged(pull, how, person(author)))
+
+    def open_from_fork(self, owner: str, head: str, commit: str, base: str, title: str) -> int:
+        """Open a pull request from branch ``head`` of ``owner``'s fork, which is at ``commit``
+        (an object of this repository, as on the big forges); its number."""
+        self._check(title, "")
+        with self._pulls.writing():
+            number = self._pulls.newest() + 1
+            self._history.keep(number, commit)
+            pull = PullRequestFile(
+                number,
+                PullRequestState.OPEN,
+                head,
+                base,
+                title,
+                "",
+                False,
+                fork=owner,
+                author=owner,
             )
+            return self._kept(pull).number
 
     def close(self, number: int) -> PullRequest:
         """Close without merging. Raises Refused when it is not open."""
@@ -207,34 +247,9 @@ class LocalForge:
             pull = self._pulls.read(number)
             if pull.state is not old:
                 raise Refused(f"Pull request {number} is {pull.state}, not {old}.")
-            if new is PullRequestState.OPEN:
+            if new is PullRequestState.OPEN and not pull.fork:
                 self._check_creatable(pull.head, pull.base)
             return self._kept(replace(pull, state=new))
-
-    def _advance_base(self, pull: PullRequest, how: MergeHow, by: Person) -> None:
-        base, head = self._base_commit(pull.base), pull.head_commit
-        match how:
-            case "merge":
-                message = f"Merge pull request #{pull.number} from {pull.head}\n\n{pull.title}\n"
-                tip = self._git.merged(base, head, message, by)
-            case "squash":
-                messages = [commit.message for commit in self.commits(pull.number)]
-                message = "\n".join([f"{pull.title} (#{pull.number})", "", *messages])
-                tip = self._git.squashed(base, head, message, by)
-            case "rebase":
-                tip = self._git.rebased(base, head, by)
-        self._git.set_ref(f"refs/heads/{pull.base}", tip, base)
-
-    def _range(self, number: int) -> tuple[str, str]:
-        pull = self._pulls.read(number)
-        head = self.pull_request(number).head_commit
-        return pull.merged_from or self._git.fork_point(self._base_commit(pull.base), head), head
-
-    def _base_commit(self, base: str) -> str:
-        commit = self._git.branches().get(base)
-        if commit is None:
-            raise Refused(f"The base branch {base!r} of {self.repository} is gone.")
-        return commit
 
     # Values and rules.
 
@@ -244,19 +259,11 @@ class LocalForge:
 
     def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
         refs = self._git.refs()
-        return [self._value(pull, self._head_commit(pull, refs)) for pull in pulls]
+        return [self._value(pull, self._history.head_commit(pull, refs)) for pull in pulls]
 
-    def _head_commit(self, pull: PullRequestFile, refs: Mapping[str, str]) -> str:
-        """An open pull request follows its branch. A ref of its own keeps what was seen last, for
-        the day the branch is deleted or the pull request is closed."""
-        own = f"refs/pull/{pull.number}/head"
-        known, branch = refs.get(own), refs.get(f"refs/heads/{pull.head}")
-        if known is not None and (branch is None or branch == known or not pull.is_open):
-            return known
-        if branch is None:
-            raise Refused(f"Neither {own} nor the branch {pull.head!r} is in {self.repository}.")
-        self._git.set_ref(own, branch)
-        return branch
+    def _own(self) -> Iterable[PullRequestFile]:
+        """Without those from forks, whose branches may bear the same names."""
+        return (pull for pull in self._pulls.all() if not pull.fork)
 
     def _value(self, pull: PullRequestFile, head_commit: str) -> PullRequest:
         return PullRequest(
@@ -272,6 +279,9 @@ class LocalForge:
             labels=frozenset(pull.labels),
             assignees=frozenset(pull.assignees),
             reviewers=frozenset(pull.reviewers),
+            from_fork=pull.fork is not None,
+            author=pull.author,
+            merge_commit=pull.merge_commit,
         )
 
     def _url(self, number: int) -> str:
@@ -295,7 +305,7 @@ class LocalForge:
                 raise Refused(f"{self.repository} has no branch {branch!r}: push it first.")
         if branches[head] == branches[base]:
             raise Refused(f"There are no commits between {base!r} and {head!r}.")
-        for pull in self._pulls.all():
+        for pull in self._own():
             if pull.is_open and (pull.head, pull.base) == (head, base):
                 raise AlreadyExists(
                     f"Pull request {pull.number} is open from {head!r} to {base!r} already."

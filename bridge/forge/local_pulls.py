@@ -31,6 +31,10 @@ class PullRequestFile:
     reviewers: tuple[str, ...] = ()
     comments: Mapping[str, str] = field(default_factory=dict)  # marker → body
     merged_from: str | None = None  # the commit where the head had left the base
+    merged_onto: str | None = None  # the base's commit right before the merge
+    merge_commit: str | None = None  # and right after
+    fork: str | None = None  # who owns the repository of the head, where it is not this one
+    author: str = ""
 
     @classmethod
     def parse(cls, text: str) -> PullRequestFile:

@@ -107,6 +107,14 @@ class BareRepository:
         fields = log.split("\0")[:-1]
         return tuple(_commit(fields[at : at + 5]) for at in range(0, len(fields), 5))
 
+    def between(self, old: str, new: str) -> set[str]:
+        """The ids of all commits that ``new`` has and ``old`` has not."""
+        return set(self._git("rev-list", f"{old}..{new}").split())
+
+    def has_commit(self, name: str) -> bool:
+        """Whether the full object name is that of a commit here."""
+        return self._try("cat-file", "-e", f"{name}^{{commit}}")[0] == 0
+
     def diff(self, old: str, new: str) -> str:
         """The difference as ``git diff`` shows it."""
         return self._git(

@@ -32,7 +32,6 @@ class MadeTable(BaseModel):
 
 class SheetImport(BaseModel):
     sheet: Titled
-    operation_id: str
 
 
 class ImportState(BaseModel):

@@ -112,7 +112,7 @@ class ForgePage:
 
     def _pull_request(self, request: Request, *, status: int, complaint: str | None) -> Response:
         forge, number = self._forge(request), request.path_params["number"]
-        pull_request = forge.pull_request(number)
+        pull_request = forge.read_pull_request(number)
         comments = forge.comments(number)
         return self._page(
             "pull_request.html",
@@ -120,6 +120,7 @@ class ForgePage:
             repository=_name(request),
             pull=pull_request,
             body=rendered(pull_request.body),
+            statuses=forge.statuses(pull_request.head_commit),
             comments={marker: rendered(body) for marker, body in comments.items()},
             commits=forge.commits(number),
             files=diff_files(forge.diff(number)),

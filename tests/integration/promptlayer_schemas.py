@@ -11,7 +11,7 @@ from tests.unit.promptlayer.recorded import fact
 
 def check_answer(answer: Any, schema: str) -> None:
     """Raise ``jsonschema.ValidationError`` unless ``answer`` is as the named schema says."""
-    components = _nullable(fact("openapi.json")["components"])
+    components = nullable(fact("openapi.json")["components"])
     # Recorded answers have null here where the description knows integers only.
     for field in ("next_num", "prev_num"):
         components["schemas"]["ListPromptTemplates"]["properties"][field] = {}
@@ -19,13 +19,15 @@ def check_answer(answer: Any, schema: str) -> None:
     Draft202012Validator(wanted).validate(answer)
 
 
-def _nullable(node: Any) -> Any:
+def nullable(node: Any) -> Any:
     """OpenAPI 3.0's ``nullable``, which the description still uses, in the words of 3.1."""
     if isinstance(node, list):
-        return [_nullable(item) for item in node]
+        return [nullable(item) for item in node]
     if not isinstance(node, dict):
         return node
-    changed = {key: _nullable(value) for key, value in node.items()}
-    if changed.get("nullable") is True and isinstance(changed.get("type"), str):
-        changed["type"] = [changed["type"], "null"]
-    return changed
+    changed = {key: nullable(value) for key, value in node.items()}
+    if changed.get("nullable") is not True:
+        return changed
+    if isinstance(changed.get("type"), str):
+        return {**changed, "type": [changed["type"], "null"]}
+    return {"anyOf": [changed, {"type": "null"}]} if "allOf" in changed else changed

@@ -87,7 +87,7 @@ def test_a_pull_request_that_says_something_else_is_updated(
     ensured = ensure_pull_request(forge, there, HEAD, "main", content)
 
     assert (ensured.action, forge.asked) == ("updated", ["create", "update"])
-    assert says(forge.pull_request(there.number), content)
+    assert says(forge.read_pull_request(there.number), content)
 
 
 def test_labels_and_people_alone_are_no_reason_to_update(forge: WatchedForge) -> None:

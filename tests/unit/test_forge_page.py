@@ -76,7 +76,7 @@ def test_what_is_not_there_is_not_found(browser: httpx.Client, path: str) -> Non
 
 
 def test_a_lone_surrogate_breaks_no_page(browser: httpx.Client, forge: LocalForge) -> None:
-    pull_request = forge.pull_request(1)
+    pull_request = forge.read_pull_request(1)
     forge.update_pull_request(pull_request, PullRequestContent("Odd \ud800", "body \udfff"))
 
     assert browser.get(PULL).status_code == 200
@@ -91,15 +91,15 @@ def test_a_button_merges(browser: httpx.Client, forge: LocalForge, how: str) -> 
 
     assert page.url.path == PULL
     assert "Merged" in page.text
-    assert forge.pull_request(1).state is PullRequestState.MERGED
+    assert forge.read_pull_request(1).state is PullRequestState.MERGED
 
 
 def test_buttons_close_and_reopen(browser: httpx.Client, forge: LocalForge) -> None:
     browser.post(f"{PULL}/close")
-    assert forge.pull_request(1).state is PullRequestState.CLOSED
+    assert forge.read_pull_request(1).state is PullRequestState.CLOSED
 
     browser.post(f"{PULL}/reopen")
-    assert forge.pull_request(1).state is PullRequestState.OPEN
+    assert forge.read_pull_request(1).state is PullRequestState.OPEN
 
 
 def test_a_refusal_is_told_on_the_page(browser: httpx.Client, forge: LocalForge) -> None:
@@ -124,7 +124,7 @@ def test_a_form_of_another_site_changes_nothing(
     answer = browser.post(f"{PULL}/merge", headers={"Origin": origin})
 
     assert answer.status_code == 403
-    assert forge.pull_request(1).state is PullRequestState.OPEN
+    assert forge.read_pull_request(1).state is PullRequestState.OPEN
 
 
 def test_a_foreign_host_name_gets_no_answer(browser: httpx.Client) -> None:

@@ -105,8 +105,8 @@ def test_the_address_is_the_pages_where_there_is_one(place: Place) -> None:
     number = place.open()
     served = LocalForge(place.root, NAME, page_url="http://127.0.0.1:8000")
 
-    assert served.pull_request(number).url == f"http://127.0.0.1:8000/{NAME}/pull/{number}"
-    assert place.forge.pull_request(number).url.startswith("file:///")
+    assert served.read_pull_request(number).url == f"http://127.0.0.1:8000/{NAME}/pull/{number}"
+    assert place.forge.read_pull_request(number).url.startswith("file:///")
 
 
 # Rules.
@@ -241,7 +241,7 @@ def test_a_conflict_is_refused_and_changes_nothing(place: Place, how: MergeHow) 
         place.forge.merge(number, how)
 
     assert place.git.branches()["main"] == base
-    assert place.forge.pull_request(number).state is PullRequestState.OPEN
+    assert place.forge.read_pull_request(number).state is PullRequestState.OPEN
 
 
 def test_a_draft_cannot_be_merged(place: Place) -> None:
@@ -261,7 +261,7 @@ def test_what_is_merged_stays_merged(place: Place) -> None:
             act(number)
 
     place.commit("work", {"x": b"later"})
-    assert place.forge.pull_request(number) == merged
+    assert place.forge.read_pull_request(number) == merged
     assert place.forge.close_pull_request(merged, "late").state is PullRequestState.MERGED
 
 

@@ -1,0 +1,54 @@
+"""Whether a credential suffices on GitLab, told in GitLab's words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from bridge.forge.base import Finding, Severity
+
+DEVELOPER = 30  # access level
+EXPIRY_NOTICE = 14  # days
+
+Answer = Mapping[str, Any]  # a JSON object as GitLab sent it
+
+
+def scope_finding(scopes: Sequence[str]) -> Finding:
+    """Whether a token's scopes suffice."""
+    if "api" in scopes:  # it includes pushing over HTTP
+        return Finding(Severity.OK, "The token has the scope api.")
+    return Finding(
+        Severity.PROBLEM,
+        f"The token has the scopes {', '.join(scopes) or 'none'} and lacks api: with it the bridge "
+        "opens merge requests and pushes branches (write_repository alone only pushes).",
+    )
+
+
+def expiry_finding(expires: date, today: date) -> Finding:
+    """Whether a token is valid for a while."""
+    days = (expires - today).days
+    if days > EXPIRY_NOTICE:
+        return Finding(Severity.OK, f"The token is valid until {expires}.")
+    return Finding(Severity.PROBLEM, f"The token expires on {expires}, in {days} days: rotate it.")
+
+
+def role_finding(repository: str, project: Answer) -> Finding:
+    """Whether the token's user may do in the project what the bridge does."""
+    grants = (project.get("permissions") or {}).values()
+    level = max((grant["access_level"] for grant in grants if grant), default=0)
+    if level >= DEVELOPER:
+        return Finding(
+            Severity.OK, f"The token's user may push and open merge requests in {repository}."
+        )
+    return Finding(
+        Severity.PROBLEM,
+        f"The token's user has access level {level} in {repository}: it needs the role Developer "
+        f"({DEVELOPER}) or higher to push branches and open merge requests.",
+    )
+
+
+def takes_merge_requests(project: Answer) -> bool:
+    """Whether the project has them switched on."""
+    level = project.get("merge_requests_access_level", "enabled")
+    return bool(project.get("merge_requests_enabled", True)) and level != "disabled"

@@ -1,0 +1,92 @@
+"""What git knows of a pull request of the local forge: its commits, its changes, its merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Literal
+
+from bridge.errors import Refused
+from bridge.forge.base import PullRequestState
+from bridge.forge.local_pulls import PullRequestFile
+from bridge.forge.local_repository import BareRepository, Commit, Person
+
+MergeHow = Literal["merge", "squash", "rebase"]
+
+
+class History:
+    """The pull requests of one repository, seen by its git. ``repository`` is for messages."""
+
+    def __init__(self, git: BareRepository, repository: str) -> None:
+        self._git = git
+        self._repository = repository
+
+    def head_commit(self, pull: PullRequestFile, refs: Mapping[str, str] | None = None) -> str:
+        """An open pull request follows its branch. A ref of its own keeps what was seen last, for
+        the day the branch is deleted or the pull request is closed; and for a fork's branch, which
+        is not here."""
+        refs = self._git.refs() if refs is None else refs
+        own = f"refs/pull/{pull.number}/head"
+        branch = None if pull.fork else refs.get(f"refs/heads/{pull.head}")
+        known = refs.get(own)
+        if known is not None and (branch is None or branch == known or not pull.is_open):
+            return known
+        if branch is None:
+            raise Refused(f"Neither {own} nor the branch {pull.head!r} is in {self._repository}.")
+        self.keep(pull.number, branch)
+        return branch
+
+    def keep(self, number: int, commit: str) -> None:
+        """Point the pull request's own ref at ``commit``."""
+        self._git.set_ref(f"refs/pull/{number}/head", commit)
+
+    def commits(self, pull: PullRequestFile) -> Sequence[Commit]:
+        """Oldest first, without merges."""
+        return self._git.commits(*self._range(pull))
+
+    def diff(self, pull: PullRequestFile) -> str:
+        """What merging would change, as ``git diff`` shows it."""
+        return self._git.diff(*self._range(pull))
+
+    def brings(self, pull: PullRequestFile, commit: str) -> bool:
+        """Whether the commit is of its branch, or was made by its merge."""
+        with suppress(Refused):  # the base is gone
+            if commit in self._git.between(*self._range(pull)):
+                return True
+        if pull.merge_commit is None or pull.merged_onto is None:
+            return False
+        return commit in self._git.between(pull.merged_onto, pull.merge_commit)
+
+    def merged(self, pull: PullRequestFile, how: MergeHow, by: Person) -> PullRequestFile:
+        """Merge into the base branch; the pull request as it is then. Raises Refused."""
+        base, head = self._base_commit(pull.base), self.head_commit(pull)
+        merged_from = self._git.fork_point(base, head)
+        match how:
+            case "merge":
+                message = f"Merge pull request #{pull.number} from {pull.head}\n\n{pull.title}\n"
+                tip = self._git.merged(base, head, message, by)
+            case "squash":
+                messages = [commit.message for commit in self.commits(pull)]
+                message = "\n".join([f"{pull.title} (#{pull.number})", "", *messages])
+                tip = self._git.squashed(base, head, message, by)
+            case "rebase":
+                tip = self._git.rebased(base, head, by)
+        self._git.set_ref(f"refs/heads/{pull.base}", tip, base)
+        return replace(
+            pull,
+            state=PullRequestState.MERGED,
+            merged_from=merged_from,
+            merged_onto=base,
+            merge_commit=tip,
+        )
+
+    def _range(self, pull: PullRequestFile) -> tuple[str, str]:
+        head = self.head_commit(pull)
+        return pull.merged_from or self._git.fork_point(self._base_commit(pull.base), head), head
+
+    def _base_commit(self, base: str) -> str:
+        commit = self._git.branches().get(base)
+        if commit is None:
+            raise Refused(f"The base branch {base!r} of {self._repository} is gone.")
+        return commit

@@ -1,0 +1,79 @@
+"""What the PromptLayer client sends: once, and with errors told as for every read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from bridge.errors import NotFound, RateLimited, Refused, Unavailable
+from bridge.promptlayer.client import Answer, PromptLayer
+from bridge.sandbox.entries import chat
+from bridge.sandbox.promptlayer import promptlayer_app
+from bridge.sandbox.registry import Registry
+from tests.standins.faults import Fault, Faults, WithFaults, cut, dead, status
+from tests.standins.serving import serve
+
+KEY = "pl_0123456789abcdef"
+LABEL = "/prompts/1/label"
+
+
+@pytest.fixture(scope="module")
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture(scope="module")
+def client(faults: Faults) -> Iterator[PromptLayer]:
+    registry = Registry()
+    registry.save("support/reply", chat(("user", "{question}")))
+    app = WithFaults(promptlayer_app(registry, api_key=KEY), faults)
+    plain = httpx.HTTPTransport(verify=False)  # loading certificates takes longer than the tests
+    with (
+        serve(app) as url,
+        PromptLayer(KEY, base_url=url, timeout=5, transport=plain) as client,
+    ):
+        yield client
+
+
+def test_a_body_is_sent_and_the_answer_read(client: PromptLayer) -> None:
+    made = client.send("POST", LABEL, {"prompt_version_number": 1, "name": "prod"})
+
+    assert made["name"] == "prod"
+    assert client.labels(1) == {"prod": 1}
+    assert client.send("DELETE", f"/prompt-labels/{made['id']}") is None
+    assert client.labels(1) == {}
+
+
+def test_status_and_query_are_told_where_they_matter(client: PromptLayer, faults: Faults) -> None:
+    faults.add("GET /results", status(202, {"waiting": True}))
+
+    answer = client.ask("GET", "/results", params={"run": 5, "label": None})
+
+    assert answer == Answer(202, {"waiting": True})
+    assert faults.requests[-1].query == "run=5"
+
+
+@pytest.mark.parametrize("fault", [dead(), cut(), status(502), status(200, b"<html>")])
+def test_what_was_sent_once_is_not_sent_again(
+    client: PromptLayer, faults: Faults, fault: Fault
+) -> None:
+    faults.add(f"POST {LABEL}", fault)
+    before = len(faults.requests)
+
+    with pytest.raises(Unavailable, match=rf"POST {LABEL}"):
+        client.send("POST", LABEL, {"prompt_version_number": 1, "name": "prod"})
+
+    assert len(faults.requests) == before + 1
+
+
+def test_refusals_are_told_in_promptlayers_words(client: PromptLayer, faults: Faults) -> None:
+    with pytest.raises(Refused, match=r"POST .* with 422: prompt_version_number"):
+        client.send("POST", LABEL, {"name": "prod"})
+    with pytest.raises(NotFound, match=r"with 404: Prompt template 99 not found\."):
+        client.send("POST", "/prompts/99/label", {"prompt_version_number": 1, "name": "prod"})
+    faults.add(f"POST {LABEL}", status(429, {}, {"Retry-After": "9"}))
+    with pytest.raises(RateLimited) as limited:
+        client.send("POST", LABEL, {})
+    assert limited.value.retry_after == 9
