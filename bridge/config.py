@@ -104,6 +104,18 @@ class PullRequestSettings(Settings):
     limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
 
 
+class OnMerge(Settings):
+    """What merging a pull request of the bridge does in PromptLayer."""
+
+    move_label: str = Field(description="Moves to exactly the version that was reviewed.")
+
+
+class OnReject(Settings):
+    """What closing a pull request of the bridge without a merge does in PromptLayer."""
+
+    label: str = Field(description="The version that was declined gets it.")
+
+
 class MappingSettings(Settings):
     """Which prompts go to which repository, and how."""
 
@@ -120,9 +132,9 @@ class MappingSettings(Settings):
     )
     path: str = DEFAULT_PATH
     branch: str | None = None
-    publish: bool = Field(
-        False, description="Make a new version in PromptLayer of what is merged."
-    )
+    publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
+    on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
+    on_reject: OnReject | None = Field(None, description="What a rejection does there.")
     format: Literal["yaml", "json"] = "yaml"
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})

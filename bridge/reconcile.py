@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.carry_out import Permit, carry_out
+from bridge.decision import follow_decision
 from bridge.errors import Transient
 from bridge.look import Look, look
 from bridge.prompts.occasion import Occasion
@@ -47,7 +48,9 @@ def reconcile(
     """
     found, plan = preview(site, index, proposal, occasion, now)
     results = publish_all(site, found.snapshot, found.publications)
-    return _with_publications(carry_out(site, found, plan, permit), results)
+    followed = follow_decision(site, found)
+    outcome = _with_publications(carry_out(site, found, plan, permit), results)
+    return replace(outcome, reason=f"{outcome.reason}; {followed}") if followed else outcome
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from bridge.branch import Message, Tip
+from bridge.prompts.markdown import code_span
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.occasion import Cause, newest_first
 from bridge.prompts.plan import Edit
@@ -59,8 +60,16 @@ def story(
         changes=tuple(edit.change for edit in edits),
         editors=who,
         request=pending.request if pending else None,
-        merging=f"Merging writes this to `{site.base}`; nothing changes in PromptLayer.",
+        merging=_merging(site),
     )
+
+
+def _merging(site: Site) -> str:
+    """What merging does, in the reviewer's words."""
+    if site.mapping.on_merge is None:
+        return f"Merging writes this to `{site.base}`; nothing changes in PromptLayer."
+    label = code_span(site.mapping.on_merge.move_label)
+    return f"Merging writes this to `{site.base}` and moves label {label} to this version."
 
 
 def message(site: Site, snapshot: Snapshot, told: Story, causes: Sequence[Cause]) -> Message:

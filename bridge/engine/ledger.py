@@ -160,6 +160,15 @@ class Ledger:
                 for row in connection.execute(query)
             )
 
+    def targets_of(self, proposal: Proposal) -> tuple[Target, ...]:
+        """The targets that were ever looked at for a proposal."""
+        query = select(looks.c.prompt_id, looks.c.label).where(*_of(looks, proposal)).distinct()
+        with self._database.reading() as connection:
+            return tuple(
+                Target(proposal.mapping, row.prompt_id, row.label)
+                for row in connection.execute(query)
+            )
+
     def waiting_proposals(self) -> tuple[Proposal, ...]:
         """Every proposal with looks that nobody has settled."""
         query = (

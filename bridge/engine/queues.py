@@ -19,6 +19,7 @@ from datetime import timedelta
 
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
+from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
@@ -134,6 +135,19 @@ class Queues:
             ):
                 DBOS.enqueue_workflow(WORK, _sweep_mapping, name, occasion, 0)
 
+    def send(self, errand: Errand, occasion: str, attempt: int = 0, after: float = 0.0) -> None:
+        """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
+        site = self.worker.sites[errand.mapping]
+        number = f"errand/{errand.mapping}/{errand.kind}/{occasion}/{attempt}"
+        with (
+            SetWorkflowID(number),
+            SetEnqueueOptions(
+                queue_partition_key=f"{site.forge.repository} errands", delay_seconds=after
+            ),
+        ):
+            told = (errand.mapping, str(errand.kind), errand.about)
+            DBOS.enqueue_workflow(WORK, _run_errand, *told, occasion, attempt)
+
     def _spawn(self, name: str, loop: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
         thread.start()
@@ -148,7 +162,7 @@ class Queues:
                 self._stopping.wait(_IDLE)
 
     def _dispatch(self) -> None:
-        if not self.worker.dispatch(self.look_soon):
+        if not self.worker.dispatch(self.look_soon, self.send):
             self.worker.inbox.wait_for_fresh(_IDLE)
 
     def _sweep(self) -> None:
@@ -208,6 +222,15 @@ def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
             SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=again),
         ):
             DBOS.enqueue_workflow(WORK, _sweep_mapping, mapping, occasion, attempt + 1)
+
+
+@DBOS.workflow(name="errand")
+def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int) -> None:
+    queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
+    with queues.step() as worker:
+        again = worker.run(errand, queues.look_soon)
+    if again is not None:
+        queues.send(errand, occasion, attempt + 1, again)
 
 
 def _debouncer(longest: float) -> Debouncer[[str, str, str], None]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from bridge.engine.dispatch import asks_of, cause_of
+from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.restraint import Restraint
-from bridge.errors import BridgeError, RateLimited, Transient, Unavailable
+from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
+from bridge.following import Followed, changed
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
@@ -19,10 +21,13 @@ from bridge.prompts.target import Proposal, Target
 from bridge.publish import publish_all, told
 from bridge.reconcile import reconcile
 from bridge.repo.index import FileIndex
+from bridge.review import review
 from bridge.scan import Scan, scan
 from bridge.site import Site
 
 log = logging.getLogger("bridge.worker")
+
+Send = Callable[[Errand, str], None]  # an errand, and the delivery that asks for it
 
 _DISPATCH_AT_ONCE = 500
 _OPEN_LIMIT_PAUSE = 300.0  # seconds
@@ -45,11 +50,16 @@ class Worker:
     clock: Clock
     index: FileIndex = field(default_factory=FileIndex)
 
-    def dispatch(self, enqueue: Callable[[Proposal], None]) -> int:
-        """Turn new deliveries into looks; returns how many deliveries there were. They stay new
-        until their looks are enqueued, so a crash in between only repeats this."""
+    def dispatch(self, enqueue: Callable[[Proposal], None], send: Send) -> int:
+        """Turn new deliveries into looks and errands; returns how many deliveries there were.
+        They stay new until these are enqueued, so a crash in between only repeats this."""
         fresh = self.inbox.fresh(_DISPATCH_AT_ONCE)
-        asks = {delivery.id: asks_of(delivery, self.sites) for delivery in fresh}
+        sent = {delivery.id: errands_of(delivery, self.sites) for delivery in fresh}
+        for id, errands in sent.items():
+            for errand in errands:
+                send(errand, id)
+        self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
+        asks = {d.id: self._asks(d) for d in fresh if not sent[d.id]}
         self.ledger.ask(ask for some in asks.values() for ask in some)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
@@ -57,6 +67,47 @@ class Worker:
         nobody = [id for id, some in asks.items() if not some]
         self._mark(nobody, DeliveryState.IGNORED, "no mapping follows this prompt or label")
         return len(fresh)
+
+    def _asks(self, delivery: Delivery) -> tuple[Ask, ...]:
+        """The looks that a delivery asks for; the books know the targets of a decided proposal."""
+        asks = asks_of(delivery, self.sites)
+        return asks or tuple(
+            Ask(proposal, target, delivery.id)
+            for proposal in decided(delivery, self.sites)
+            for target in self.ledger.targets_of(proposal)
+        )
+
+    def run(self, errand: Errand, enqueue: Callable[[Proposal], None]) -> float | None:
+        """Run an errand. Returns after how many seconds to try again, None when it was done."""
+        site = self.sites.get(errand.mapping)
+        if site is None:
+            return None
+        try:
+            if errand.kind is ErrandKind.REVIEW:
+                review(site, self.index, int(errand.about), self.clock())
+                return None
+            return self._follow(site, errand.about, enqueue)
+        except Stale:
+            return self.sweep(errand.mapping, enqueue)  # the commit before is not to be had
+        except Transient as error:
+            log.warning("%s of %s waits: %s", errand.kind, errand.mapping, error)
+            return error.retry_after or _SWEEP_PAUSE
+        except BridgeError as error:
+            log.error("%s of %s: %s", errand.kind, errand.mapping, error)
+            return None
+
+    def _follow(self, site: Site, before: str, enqueue: Callable[[Proposal], None]) -> float | None:
+        """Look at what a push to the base branch changed."""
+        if not before:
+            return self.sweep(site.mapping.name, enqueue)
+        snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+        found = changed(site, self.index, snapshot, before, snapshot.commit)
+        self._create(site, found)
+        asks = [Ask(site.proposal(name, target), target) for target, name in found.targets.items()]
+        self.ledger.ask(asks)
+        for proposal in sorted({ask.proposal for ask in asks}):
+            enqueue(proposal)
+        return None
 
     def _mark(self, ids: Collection[str], state: DeliveryState, outcome: str | None = None) -> None:
         if ids:
@@ -143,7 +194,7 @@ class Worker:
         return None
 
     @staticmethod
-    def _create(site: Site, found: Scan) -> None:
+    def _create(site: Site, found: Scan | Followed) -> None:
         """Make prompts of files without an id; the next sweep brings the ids into the files."""
         if site.mapping.publish and found.new:
             for result in publish_all(site, found.snapshot, found.new):

@@ -34,6 +34,8 @@ class Memory:
     replaces: str  # fingerprint of what it replaces on the base branch
     withdrawn: bool = False  # closed by the bridge, so not a rejection
     pending: PendingRequest | None = None
+    versions: tuple[tuple[int, str, int | None], ...] = ()  # (prompt id, label, version)
+    followed: bool = False  # what a merge or a rejection means in PromptLayer was done
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

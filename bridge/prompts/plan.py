@@ -11,6 +11,8 @@ from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
 
+_MOST_VERSIONS = 200  # that a pull request's one hidden line remembers
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -165,7 +167,12 @@ def remembered(edits: Sequence[Edit]) -> Memory:
             replaces[path] = None
         proposes[change.path] = _meaning(change.after)
         replaces[change.old_path or change.path] = _meaning(change.before)
-    return Memory(fingerprint(proposes), fingerprint(replaces))
+    versions = tuple(
+        (change.after.id, change.label, change.after.version)
+        for change in (edit.change for edit in edits[:_MOST_VERSIONS])
+        if change.after is not None and change.after.id is not None
+    )
+    return Memory(fingerprint(proposes), fingerprint(replaces), versions=versions)
 
 
 def _meaning(prompt: Prompt | None) -> str | None:

@@ -80,6 +80,10 @@ class Place:
         except subprocess.CalledProcessError:
             return None
 
+    def head(self, branch: str) -> str:
+        """A branch's newest commit."""
+        return git(self.repository, "rev-parse", branch)
+
     def paths(self, revision: str = "main") -> set[str]:
         """Every file of a branch."""
         listed = git(self.repository, "ls-tree", "-r", "-z", "--name-only", revision)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.config import MappingSettings, Person
 from bridge.engine.database import Database
+from bridge.engine.errands import Errand
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger, Standing
 from bridge.engine.restraint import Restraint
@@ -215,8 +216,11 @@ class World:
 
     def look(self) -> list[float | None]:
         """Dispatch, and look once at each proposal that waits: what each look returned."""
-        self.worker.dispatch(lambda _: None)
+        self.worker.dispatch(lambda _: None, self._run)
         return [self.worker.look_at(proposal) for proposal in self.worker.unfinished()]
+
+    def _run(self, errand: Errand, _occasion: str) -> None:
+        assert self.worker.run(errand, lambda _: None) is None
 
     def sweep(self) -> None:
         """What the hourly sweep does. Webhooks that wait are not delivered before it is done."""

@@ -1,0 +1,63 @@
+"""What people decided about a pull request, told to PromptLayer: labels that move on a merge or on
+a rejection. Done once: the pull request remembers it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.errors import Forbidden, Refused
+from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
+from bridge.look import Look
+from bridge.promptlayer.writing import move_label
+from bridge.prompts.markdown import plain
+from bridge.prompts.memory import Memory, recall
+from bridge.site import Site
+
+_MARKER = "promptlayer-bridge-labels"
+
+
+def follow_decision(site: Site, look: Look) -> str | None:
+    """Move the label that a merge or a rejection moves; returns what was done, in words. A label
+    that PromptLayer refuses to move is told on the pull request."""
+    last = look.situation.pull_requests[0] if look.situation.pull_requests else None
+    memory = recall(last.body) if last else None
+    if last is None or memory is None or memory.followed or memory.withdrawn:
+        return None
+    label = _label(site, last)
+    if label is None:
+        return None
+    moved, refused = _move(site, memory, label)
+    if refused:
+        words = "\n".join(f"- {plain(each)}" for each in refused)
+        site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{words}")
+    _remember(site, last, memory)
+    return "; ".join([*moved, *refused]) or None
+
+
+def _label(site: Site, pull_request: PullRequest) -> str | None:
+    mapping = site.mapping
+    if pull_request.state is PullRequestState.MERGED and mapping.on_merge:
+        return mapping.on_merge.move_label
+    if pull_request.state is PullRequestState.CLOSED and mapping.on_reject:
+        return mapping.on_reject.label
+    return None
+
+
+def _move(site: Site, memory: Memory, label: str) -> tuple[list[str], list[str]]:
+    moved, refused = [], []
+    for prompt_id, _, version in memory.versions:
+        if version is None:
+            continue
+        try:
+            if move_label(site.platform, prompt_id, label, version):
+                moved.append(f"label {label} of prompt {prompt_id} is on version {version}")
+        except (Refused, Forbidden) as error:
+            refused.append(f"label {label} of prompt {prompt_id}: {error}")
+    return moved, refused
+
+
+def _remember(site: Site, pull_request: PullRequest, memory: Memory) -> None:
+    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
+    body = f"{text.rstrip()}\n\n{replace(memory, followed=True).line()}"
+    content = PullRequestContent(pull_request.title, body, pull_request.draft)
+    site.forge.update_pull_request(pull_request, content)

@@ -1,0 +1,170 @@
+"""What the forge tells: pushes are followed, engineers' pull requests get a word, and what people
+decided about the bridge's own has its meaning in PromptLayer."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from bridge.engine.forge_delivery import delivery_of
+from bridge.forge.base import PullRequest, PullRequestContent
+from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
+from bridge.review import MARKER
+from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
+from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
+
+REPOSITORY = "acme/support-bot"
+_numbers = count(1)
+
+
+def tell(world: World, event: ForgeEvent) -> None:
+    """The forge's webhook arrives, and everything that follows from it happens."""
+    id = f"{next(_numbers):064x}"
+    world.worker.inbox.put(delivery_of("local", id, event, world.clock()))
+    world.settle()
+
+
+def push_told(world: World, before: str) -> None:
+    tell(world, Pushed(REPOSITORY, "main", before, world.place.head("main")))
+
+
+def decision_told(world: World, pull: PullRequest, action: PullRequestAction) -> None:
+    told = PullRequestChanged(
+        REPOSITORY, pull.number, action, pull.head, pull.base, pull.head_commit, False, "jane"
+    )
+    tell(world, told)
+
+
+def test_a_push_to_the_base_branch_is_published_at_once(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    before = world.place.head("main")
+    edited(world, "kindly", "briefly")
+
+    push_told(world, before)
+
+    assert published(world) == ["Answer kindly.", "Answer briefly."]
+
+
+def test_a_push_of_the_bridges_own_proposal_publishes_nothing(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.settle()
+    before = world.place.head("main")
+    world.place.merge(world.pull_request())
+
+    push_told(world, before)
+
+    assert published(world) == ["Answer kindly."]
+    assert world.place.open() == []
+
+
+def test_merging_moves_the_label_to_the_version_that_was_reviewed(make_world: MakeWorld) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    world.save("Answer kindly.")
+    world.settle()
+    pull = world.pull_request()
+    world.save("Answer at length.")  # newer by the time of the merge, and not reviewed
+    world.post.lose()
+    world.place.merge(pull)
+
+    decision_told(world, pull, PullRequestAction.MERGED)
+
+    assert world.registry.entry(NAME).labels["prod"].version == 1
+
+
+def test_a_label_that_somebody_moved_back_after_a_merge_stays(make_world: MakeWorld) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    id = world.save("Answer kindly.")
+    world.save("Answer briefly.")
+    world.settle()
+    pull = world.pull_request()
+    world.place.merge(pull)
+    decision_told(world, pull, PullRequestAction.MERGED)
+    world.registry.move_label(id, "prod", 1)
+
+    decision_told(world, pull, PullRequestAction.MERGED)
+    world.sweep()
+
+    assert world.registry.entry(NAME).labels["prod"].version == 1
+
+
+def test_closing_labels_the_version_that_was_declined(make_world: MakeWorld) -> None:
+    world = make_world({"on_reject": {"label": "rejected"}})
+    world.save("Answer kindly.")
+    world.settle()
+    pull = world.pull_request()
+    world.place.close(pull.number)
+
+    decision_told(world, pull, PullRequestAction.CLOSED)
+
+    assert world.registry.entry(NAME).labels["rejected"].version == 1
+
+
+def test_a_protected_label_is_told_on_the_pull_request(make_world: MakeWorld) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    id = world.save("Answer kindly.", labels=["prod"])
+    world.registry.protect("prod")
+    world.save("Answer briefly.")
+    world.settle()
+    pull = world.pull_request()
+    world.place.merge(pull)
+
+    decision_told(world, pull, PullRequestAction.MERGED)
+
+    assert world.registry.entry(id).labels["prod"].version == 1
+    assert any(
+        "PromptLayer did not do all of it" in each for each in world.place.comments(pull.number)
+    )
+
+
+def engineers(world: World, files: dict[str, str]) -> PullRequest:
+    """A pull request of somebody else."""
+    world.place.commit({path: text.encode() for path, text in files.items()}, branch="jane/edit")
+    return world.place.forge.create_pull_request(
+        "jane/edit", "main", PullRequestContent("Edit", "By hand.")
+    )
+
+
+def test_an_engineers_pull_request_gets_one_word_on_what_merging_publishes(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    text = world.place.text(PATH) or ""
+    pull = engineers(world, {PATH: text.replace("kindly", "briefly")})
+
+    decision_told(world, pull, PullRequestAction.OPENED)
+    decision_told(world, pull, PullRequestAction.UPDATED)
+
+    [comment] = world.place.comments(pull.number)
+    assert "a new version on top of version 1" in comment
+    assert PATH in comment
+    assert published(world) == ["Answer kindly."]
+
+
+def test_a_mistake_in_a_file_is_told_with_its_line(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    text = world.place.text(PATH) or ""
+    pull = engineers(world, {PATH: text.replace("role: system", "role: sytsem")})
+
+    decision_told(world, pull, PullRequestAction.OPENED)
+
+    [comment] = world.place.comments(pull.number)
+    assert "cannot be published" in comment
+    assert "sytsem" in comment
+    assert MARKER not in comment.replace(f"<!-- {MARKER} -->", "")
+
+
+def test_a_pull_request_that_touches_no_prompt_gets_no_word(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    pull = engineers(world, {"README.md": "hello"})
+
+    decision_told(world, pull, PullRequestAction.OPENED)
+
+    assert world.place.comments(pull.number) == []
