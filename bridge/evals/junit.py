@@ -137,7 +137,6 @@ class _Case:
 
     def end(self, name: str) -> None:
         said = "".join(self.text).strip()
-        self.text.clear()
         if name in _VERDICTS:
             self.reason = self.reason or said or None
         elif name == "property" and said:

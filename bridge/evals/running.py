@@ -36,7 +36,6 @@ from bridge.prompts.markdown import shorten
 from bridge.prompts.prompt import Json, JsonObject
 
 _LONGEST_NAME = 255  # characters of a report's name
-_BUSY = {"QUEUED", "RUNNING"}
 
 
 class Evaluation(Protocol):
@@ -177,8 +176,6 @@ class WorkflowEvaluation:
         if answer.status == 202:
             return None
         nodes = understood(WorkflowNodes, answer.body, f"workflow run {execution}").root
-        if any(node.status.upper() in _BUSY for node in nodes.values()):
-            return None
         found = {name: self._read(name, node) for name, node in nodes.items() if _counts(node)}
         if not found:
             raise Refused(
@@ -220,8 +217,9 @@ class WorkflowEvaluation:
 
 
 def _counts(node: WorkflowNode) -> bool:
-    """Output nodes do, and failures wherever they are."""
-    return node.is_output_node or node.status.upper().startswith("FAIL")
+    """Output nodes do, unless the workflow took another way; failures do wherever they are."""
+    status = node.status.upper()
+    return status.startswith("FAIL") or (node.is_output_node and status != "SKIPPED")
 
 
 def _meant(value: Json) -> Json:

@@ -83,7 +83,7 @@ class EvaluationsRest:
         nodes = _nodes(run)
         if flag(request, "return_all_outputs"):
             return JSONResponse(nodes, status)
-        return JSONResponse(next(iter(nodes.values()))["value"], status)
+        return JSONResponse([*nodes.values()][-1]["value"], status)
 
 
 def _check_template(name: str, template: Json) -> None:
@@ -156,18 +156,27 @@ def _report_score(run: ReportRun) -> JsonObject:
 
 
 def _nodes(run: WorkflowRun) -> JsonObject:
-    workflow = run.workflow
+    """What every node said. One that is not for output is done at once, the others at the end;
+    an output of None stands for a node that was skipped."""
+    nodes = {"start": _node("SUCCESS", "started") | {"is_output_node": False}}
+    for name, value in run.workflow.outputs.items():
+        nodes[name] = _output_node(run, value)
+    return nodes
+
+
+def _output_node(run: WorkflowRun, value: Json) -> JsonObject:
     if run.progress is Progress.RUNNING:
-        status = "RUNNING"
-    else:
-        status = "FAILED" if workflow.failure else "SUCCESS"
+        return _node("RUNNING")
+    if run.workflow.failure:
+        return _node("FAILED", error=run.workflow.failure)
+    return _node("SKIPPED") if value is None else _node("SUCCESS", value)
+
+
+def _node(status: str, value: Json = None, error: str | None = None) -> JsonObject:
     return {
-        name: {
-            "status": status,
-            "value": value if status == "SUCCESS" else None,
-            "error_message": workflow.failure if status == "FAILED" else None,
-            "raw_error_message": None,
-            "is_output_node": True,
-        }
-        for name, value in workflow.outputs.items()
+        "status": status,
+        "value": value,
+        "error_message": error,
+        "raw_error_message": error,
+        "is_output_node": True,
     }

@@ -6,8 +6,9 @@ from typing import Literal, Protocol
 
 from bridge.forge.base import Forge, GitRemote
 from bridge.forge.local import MergeHow
+from bridge.forge.webhooks import ForgeWebhooks
 
-__all__ = ["Failure", "ForgeCase", "MergeHow"]
+__all__ = ["Failure", "ForgeCase", "HostedCase", "MergeHow", "Said"]
 
 Failure = Literal[
     "401",
@@ -24,6 +25,9 @@ Failure = Literal[
     "cut",
     "slow",
 ]
+
+
+Said = tuple[str, str | None, str | None]  # state in the forge's word, text, url
 
 
 class ForgeCase(Protocol):
@@ -55,6 +59,24 @@ class ForgeCase(Protocol):
 
     def many(self, n: int) -> None:
         """Open ``n`` pull requests quickly, each from a branch of its own."""
+
+    def open_from_fork(self, head: str) -> int:
+        """Open a pull request from branch ``head`` of mallory's fork to main: its number."""
+
+    def protect(self, branch: str) -> None:
+        """Decline every push to a branch from now on."""
+
+    def statuses(self, commit: str) -> dict[str, Said]:
+        """What was last said on a commit, by the name of the check."""
+
+    @property
+    def webhooks(self) -> ForgeWebhooks: ...
+
+    def hook(self, url: str, secret: str) -> None:
+        """Have the forge tell ``url`` what happens from now on."""
+
+    def tell(self) -> None:
+        """Let the forge send what it has to tell now."""
 
 
 class HostedCase(ForgeCase, Protocol):

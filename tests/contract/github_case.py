@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bridge.forge import github_webhooks
 from bridge.forge.base import Forge, GitRemote
 from bridge.forge.github import GitHub, Token
-from tests.contract.case import Failure, MergeHow
+from bridge.forge.webhooks import ForgeWebhooks
+from tests.contract.case import Failure, MergeHow, Said
 from tests.standins.faults import Fault, cut, slow, status, time_out
 from tests.standins.github import GitHubStandIn
 
@@ -36,6 +38,7 @@ FAILURES: dict[Failure, Callable[[], Fault]] = {
 
 class GitHubCase:
     name = "github"
+    webhooks: ForgeWebhooks = github_webhooks
 
     def __init__(self, standin: GitHubStandIn) -> None:
         self.standin = standin
@@ -81,6 +84,28 @@ class GitHubCase:
 
     def many(self, n: int) -> None:
         self._site.open_many(n)
+
+    def open_from_fork(self, head: str) -> int:
+        self._site.push(head, {"prompts/reply.yaml": b"text of a fork"})
+        return self._site.open_pull(
+            head, "main", title="From a fork", author="mallory", head_owner="mallory"
+        ).number
+
+    def protect(self, branch: str) -> None:
+        self._site.protect(branch)
+
+    def statuses(self, commit: str) -> dict[str, Said]:
+        return {
+            each.context: (each.state, each.description, each.target_url)
+            for each in self._site.statuses
+            if each.commit == commit
+        }
+
+    def hook(self, url: str, secret: str) -> None:
+        self.standin.hooks.register(url, secret)
+
+    def tell(self) -> None:
+        self.standin.hooks.tell()
 
     def fail_next(self, kind: Failure) -> None:
         self.standin.faults.add("/api/v3/", FAILURES[kind]())

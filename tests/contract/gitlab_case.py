@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.forge import gitlab_webhooks
 from bridge.forge.base import GitRemote
 from bridge.forge.gitlab import GitLab
+from bridge.forge.webhooks import ForgeWebhooks
+from tests.contract.case import Said
 from tests.standins.faults import Fault, cut, slow, status, time_out
-from tests.standins.git_http import MAIN, Files, commit_files, delete_branch, git
+from tests.standins.git_http import MAIN, Files, git
 from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
 from tests.standins.gitlab_project import Project
 from tests.standins.serving import serve
@@ -49,6 +52,7 @@ class GitLabCase:
     standin: GitLabStandIn
     url: str
     name: str = "gitlab"
+    webhooks: ForgeWebhooks = field(default_factory=lambda: gitlab_webhooks)
 
     @classmethod
     def over(cls, standin: GitLabStandIn, project: Project, url: str) -> GitLabCase:
@@ -74,7 +78,7 @@ class GitLabCase:
         return self.standin.calls
 
     def seed_branch(self, branch: str, files: Files) -> str:
-        return commit_files(self.project.directory, branch, files)
+        return self.project.push(branch, files)
 
     def merge(self, number: int, how: str) -> None:
         self.project.merge(number, how)
@@ -86,8 +90,30 @@ class GitLabCase:
         self.project.reopen(number)
 
     def delete_branch(self, branch: str) -> None:
-        delete_branch(self.project.directory, branch)
-        self.project.refresh()
+        self.project.delete_branch(branch)
+
+    def open_from_fork(self, head: str) -> int:
+        mallory = self.standin.user("mallory")
+        opened = self.project.open(
+            head, MAIN, "From a fork", author=mallory, source_project_id=4711
+        )
+        return opened.iid
+
+    def protect(self, branch: str) -> None:
+        self.project.protect(branch)
+
+    def statuses(self, commit: str) -> dict[str, Said]:
+        return {
+            each.name: (each.status, each.description, each.target_url)
+            for each in self.project.statuses
+            if each.sha == commit
+        }
+
+    def hook(self, url: str, secret: str) -> None:
+        self.standin.hooks.register(url, secret)
+
+    def tell(self) -> None:
+        self.project.changed()
 
     def fail_next(self, kind: str) -> None:
         self.standin.faults.add("/api/v4/", FAULTS[kind])

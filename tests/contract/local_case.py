@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bridge.forge import local_webhooks
 from bridge.forge.base import GitRemote, PullRequestContent
 from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
-from tests.contract.case import MergeHow
+from bridge.forge.webhooks import ForgeWebhooks
+from bridge.sandbox.forge_announcer import ForgeAnnouncer
+from tests.contract.case import MergeHow, Said
+from tests.standins.protection import GITHUB, protect
 
 
 class LocalCase:
     name = "local"
     calls = 0
+    webhooks: ForgeWebhooks = local_webhooks
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         path = LocalForge.create_repository(root, "acme/support-bot", {"README.md": b"# Bot\n"})
         self.forge = LocalForge(root, "acme/support-bot", people={"alice", "bob"})
         self._git = BareRepository(path)
@@ -39,6 +45,24 @@ class LocalCase:
 
     def delete_branch(self, branch: str) -> None:
         self._git.delete_branch(branch)
+
+    def open_from_fork(self, head: str) -> int:
+        fork = self.seed_branch("of-the-fork", {"prompts/reply.yaml": b"text of a fork"})
+        self._git.delete_branch("of-the-fork")
+        return self.forge.open_from_fork("mallory", head, fork, "main", "From a fork")
+
+    def protect(self, branch: str) -> None:
+        protect(self._git.path, branch, GITHUB)
+
+    def statuses(self, commit: str) -> dict[str, Said]:
+        said = self.forge.statuses(commit)
+        return {name: (str(each.state), each.text, each.url) for name, each in said.items()}
+
+    def hook(self, url: str, secret: str) -> None:
+        self._announcer = ForgeAnnouncer(self._root, "acme/support-bot", url=url, secret=secret)
+
+    def tell(self) -> None:
+        self._announcer.tell()
 
     def many(self, n: int) -> None:
         for at in range(n):

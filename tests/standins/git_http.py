@@ -59,6 +59,14 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
     return finished.stdout.decode().removesuffix("\n")
 
 
+def git_says(repository: Path, *arguments: str) -> str | None:
+    """What git prints; None where it fails."""
+    try:
+        return git(repository, *arguments)
+    except subprocess.CalledProcessError:
+        return None
+
+
 def create_repository(root: Path, name: str, files: Files) -> Path:
     """The bare repository ``root/name.git`` with one commit of ``files`` on main."""
     repository = root / f"{name}.git"

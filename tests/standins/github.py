@@ -20,16 +20,25 @@ from pathlib import Path
 from typing import Self
 
 import jwt
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from tests.standins import github_hooks
 from tests.standins.faults import Faults, WithFaults
 from tests.standins.git_http import Files, GitHttp, basic_credential, create_repository
+from tests.standins.github_commits import COMMIT_ROUTES
 from tests.standins.github_rest import rest_app
 from tests.standins.github_state import Credential, Refusal, Repository, utc_now
+from tests.standins.hooks import Hooks
 from tests.standins.serving import serve
 
-APP_PERMISSIONS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+APP_PERMISSIONS = {
+    "contents": "write",
+    "pull_requests": "write",
+    "statuses": "write",
+    "metadata": "read",
+}
 TOKEN_LIFE = timedelta(hours=1)
 RATE_LIMIT = 5000
 
@@ -61,8 +70,14 @@ class GitHubStandIn:
         self._app_keys: dict[int, str] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._rest = rest_app(self)
+        self._rest = rest_app(self, COMMIT_ROUTES)
         self._git = GitHttp(root, self._git_allowed)
+        self.hooks = Hooks(
+            lambda: {name: github_hooks.look(each) for name, each in self.repositories.items()},
+            lambda event, secret, name: github_hooks.render(
+                event, secret, name, self.repositories, self.url
+            ),
+        )
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
@@ -73,6 +88,7 @@ class GitHubStandIn:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._git if _is_git(scope["path"]) else self._rest
         await app(scope, receive, send)
+        await run_in_threadpool(self.hooks.tell)
 
     @property
     def calls(self) -> int:
@@ -84,6 +100,7 @@ class GitHubStandIn:
         owner, name = full_name.split("/")
         path = create_repository(self.root, full_name, files)
         repository = Repository(owner, name, path, 1000 * next(self._numbers), self.now)
+        repository.changed = self.hooks.tell
         self.repositories[full_name] = repository
         return repository
 

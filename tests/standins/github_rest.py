@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -77,10 +77,10 @@ Item = TypeVar("Item")
 Handler = Callable[[Call], Response]
 
 
-def rest_app(github: GitHubStandIn) -> Starlette:
+def rest_app(github: GitHubStandIn, more: Sequence[tuple[str, str, Handler]]) -> Starlette:
     routes = [
         Route(path, _endpoint(github, handler), methods=[method])
-        for method, path, handler in ROUTES
+        for method, path, handler in [*ROUTES, *more]
     ]
     graphql = _endpoint(github, change_draft)
     enterprise = [
@@ -172,7 +172,7 @@ def list_pulls(call: Call) -> Response:
         and query.get("head", f"{pull.head_owner}:{pull.head}") == f"{pull.head_owner}:{pull.head}"
     ]
     pulls.sort(key=lambda pull: pull.number, reverse=query.get("direction", "desc") == "desc")
-    page, headers = _page(call, pulls)
+    page, headers = page_of(call, pulls)
     shapes, credential = call.shapes, call.credential
     return JSONResponse(
         [shapes.pull(repository, pull, credential) for pull in page], headers=headers
@@ -251,7 +251,7 @@ def request_reviews(call: Call) -> Response:
 
 def list_comments(call: Call) -> Response:
     pull, repository, shapes = call.pull, call.repository, call.shapes
-    page, headers = _page(call, pull.comments)
+    page, headers = page_of(call, pull.comments)
     return JSONResponse([shapes.comment(repository, pull, one) for one in page], headers=headers)
 
 
@@ -313,7 +313,7 @@ def _graphql_error(kind: str, message: str) -> Response:
     return JSONResponse({"data": None, "errors": [{"type": kind, "message": message}]})
 
 
-def _page(call: Call, items: list[Item]) -> tuple[list[Item], dict[str, str]]:
+def page_of(call: Call, items: list[Item]) -> tuple[list[Item], dict[str, str]]:
     query = call.request.query_params
     size = min(int(query.get("per_page", DEFAULT_PAGE)), call.github.page_cap, 100)
     page, last = int(query.get("page", 1)), -(-len(items) // size)

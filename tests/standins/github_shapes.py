@@ -10,7 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from tests.standins.github_links import REPOSITORY_PARTS, USER_PARTS
-from tests.standins.github_state import Comment, Credential, Pull, Repository
+from tests.standins.github_state import Comment, CommitStatus, Credential, Pull, Repository
 
 JsonObject = dict[str, Any]
 
@@ -214,6 +214,21 @@ class Shapes:
             "author_association": "MEMBER",
             "body": comment.body,
             "performed_via_github_app": None,
+        }
+
+    def status(self, repository: Repository, status: CommitStatus) -> JsonObject:
+        return {
+            "url": f"{self.api}/repos/{repository.full_name}/statuses/{status.commit}",
+            "avatar_url": f"{self.web}/avatars/{status.author}.png",
+            "id": status.id,
+            "node_id": _node_id("StatusContext", str(status.id)),
+            "state": status.state,
+            "description": status.description,
+            "target_url": status.target_url,
+            "context": status.context,
+            "created_at": _time(status.at),
+            "updated_at": _time(status.at),
+            "creator": self.user(status.author),
         }
 
     def label(self, repository: Repository, name: str) -> JsonObject:

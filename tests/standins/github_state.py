@@ -20,6 +20,7 @@ from tests.standins.git_http import (
     git,
     merge_branches,
 )
+from tests.standins.protection import GITHUB, protect
 
 BODY_LIMIT = 65536  # characters
 
@@ -71,6 +72,18 @@ class Comment:
     at: datetime
 
 
+@dataclass(frozen=True)
+class CommitStatus:
+    id: int
+    commit: str
+    context: str
+    state: str
+    description: str | None
+    target_url: str | None
+    author: str
+    at: datetime
+
+
 @dataclass
 class Pull:
     number: int
@@ -88,6 +101,7 @@ class Pull:
     closed_at: datetime | None = None
     merged_at: datetime | None = None
     merge_commit: str | None = None
+    merged_onto: str | None = None  # the base's commit right before
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
     reviewers: list[str] = field(default_factory=list)
@@ -121,6 +135,8 @@ class Repository:
         self.collaborators = {"alice", "bob", "sam"}
         self.teams = {"writers"}
         self.pulls: dict[int, Pull] = {}
+        self.statuses: list[CommitStatus] = []  # oldest first
+        self.changed: Callable[[], None] = lambda: None  # called after what is done by hand
         self.lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._comment_ids = itertools.count(1001)
@@ -131,10 +147,17 @@ class Repository:
 
     def push(self, branch: str, files: Files, message: str = "Change by a person") -> str:
         """A person's commit on top of ``branch`` (of main where it is new); its object name."""
-        return commit_files(self.path, branch, files, message=message)
+        commit = commit_files(self.path, branch, files, message=message)
+        self.changed()
+        return commit
 
     def delete_branch(self, branch: str) -> None:
         delete_branch(self.path, branch)
+        self.changed()
+
+    def protect(self, branch: str) -> None:
+        """Decline every push there; merging still works."""
+        protect(self.path, branch, GITHUB)
 
     def open_pull(
         self,
@@ -195,11 +218,17 @@ class Repository:
 
     def merge(self, number: int, how: str = "merge") -> str:
         """Press the merge button: ``merge``, ``squash`` or ``rebase``; the base's new commit."""
+        commit = self._merge(number, how)
+        self.changed()
+        return commit
+
+    def _merge(self, number: int, how: str) -> str:
         with self.lock:
             pull = self.pull(number)
             if pull.state != "open" or pull.draft:
                 raise Refusal(405, "Pull Request is not mergeable")
             message = f"{pull.title} (#{number})"
+            pull.merged_onto = self.branches()[pull.base]
             try:
                 pull.merge_commit = merge_branches(self.path, pull.head, pull.base, how, message)
             except MergeConflict:
@@ -210,9 +239,18 @@ class Repository:
 
     def close(self, number: int) -> None:
         self.pull(number).close(self.now())
+        self.changed()
 
     def reopen(self, number: int) -> None:
         self.pull(number).reopen()
+        self.changed()
+
+    def brings(self, pull: Pull, commit: str) -> bool:
+        """Whether a commit is of the pull request's branch, or was made by its merge."""
+        ranges = [f"{pull.base_commit}..{pull.head_commit}"]
+        if pull.merged_onto and pull.merge_commit:
+            ranges.append(f"{pull.merged_onto}..{pull.merge_commit}")
+        return any(commit in git(self.path, "rev-list", each).split() for each in ranges)
 
     def comment(self, number: int, author: str, body: str) -> Comment:
         with self.lock:

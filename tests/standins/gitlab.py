@@ -22,20 +22,25 @@ from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bridge.forge.webhooks import ForgeEvent
+from bridge.sandbox.forge_changes import Look
 from tests.standins import gitlab_bodies as bodies
+from tests.standins import gitlab_commits as commits
+from tests.standins import gitlab_hooks
 from tests.standins.faults import Faults, WithFaults
-from tests.standins.git_http import Files, GitHttp, basic_credential, create_repository
+from tests.standins.git_http import Files, create_repository
+from tests.standins.gitlab_door import DEVELOPER, GitDoor, is_over
 from tests.standins.gitlab_project import MAINTAINER, AccessToken, Project, Refusal, User
+from tests.standins.hooks import Hooks
 
 TOKEN = "glpat-bridge-0123456789"
 READ_ONLY_TOKEN = "glpat-reader-0123456789"
-DEVELOPER = 30
 PAGE = 20  # when the request names no size
 HOURLY = 2000  # what the rate limit's headers tell
 
@@ -71,6 +76,7 @@ class GitLabStandIn:
         self._tokens: dict[str, AccessToken] = {}
         self._projects: dict[str, Project] = {}
         self._person = self.user("sam")
+        self.hooks = Hooks(self._look, self._render)
         self.token(TOKEN, self.user("bridge-bot"), {"api"})
         self.token(READ_ONLY_TOKEN, self.user("reader"), {"read_api", "read_repository"})
         self.app: ASGIApp = WithFaults(self._routes(), self.faults)
@@ -100,8 +106,19 @@ class GitLabStandIn:
     def repository(self, path: str, files: Files) -> Project:
         directory = create_repository(self._root, path, files)
         project = Project(next(self._ids), path, directory, self._person, self._users)
+        project.changed = self._tell
         self._projects[path] = self._projects[str(project.id)] = project
         return project
+
+    def _tell(self) -> None:
+        with self._lock:  # always taken before that of the hooks
+            self.hooks.tell()
+
+    def _look(self) -> Mapping[str, Look]:
+        return {each.path: gitlab_hooks.look(each) for each in self._projects.values()}
+
+    def _render(self, event: ForgeEvent, secret: str, name: str) -> tuple[bytes, dict[str, str]]:
+        return gitlab_hooks.render(event, secret, name, self._projects[event.repository])
 
     def _routes(self) -> ASGIApp:
         merge_requests = "/projects/{project}/merge_requests"
@@ -119,9 +136,11 @@ class GitLabStandIn:
             ("GET", one + "/notes", self._list_notes),
             ("POST", one + "/notes", self._add_note),
             ("PUT", one + "/notes/{note:int}", self._change_note),
+            ("POST", "/projects/{project}/statuses/{sha}", self._set_status),
+            ("GET", "/projects/{project}/repository/commits/{sha}/merge_requests", self._related),
         )
         api = [Route(path, self._endpoint(do), methods=[verb]) for verb, path, do in calls]
-        pages = GitDoor(self._root, self._tokens)
+        pages = GitDoor(self._root, self._tokens, self._tell)
         app = Starlette(
             routes=[Mount(f"{self._prefix}/api/v4", routes=api), Mount(self._prefix, app=pages)],
             exception_handlers={404: lambda *_: JSONResponse({"error": "404 Not Found"}, 404)},
@@ -141,6 +160,7 @@ class GitLabStandIn:
                 answer = do(self._call(request, body))
             except Refusal as refusal:
                 answer = JSONResponse(refusal.body, refusal.status)
+        self._tell()
         reset = int(datetime.now(UTC).timestamp()) + 60
         answer.headers.update(
             {
@@ -153,7 +173,7 @@ class GitLabStandIn:
 
     def _call(self, request: Request, body: bytes) -> Call:
         token = self._tokens.get(request.headers.get("private-token", ""))
-        if token is None or _is_over(token):
+        if token is None or is_over(token):
             raise Refusal(401, {"message": "401 Unauthorized"})
         if not request.url.path.endswith("/personal_access_tokens/self"):
             _check_scope(token, reading=request.method == "GET")
@@ -253,6 +273,16 @@ class GitLabStandIn:
         note.body, note.updated_at = call.fields["body"], datetime.now(UTC)
         return JSONResponse(bodies.note(note, on, project, call.base))
 
+    def _set_status(self, call: Call) -> Response:
+        project = self._project(call, writing=True)
+        said = commits.set_status(project, call.ids["sha"], call.fields, call.token.user)
+        return JSONResponse(commits.status_body(said, call.base), 201)
+
+    def _related(self, call: Call) -> Response:
+        project = self._project(call)
+        found = commits.related(project, call.ids["sha"])
+        return self._page(call, [bodies.merge_request(each, project, call.base) for each in found])
+
     def _page(self, call: Call, found: Sequence[bodies.Body]) -> Response:
         page = int(call.query.get("page", "1"))
         size = min(int(call.query.get("per_page", PAGE)), self.page_limit)
@@ -272,30 +302,6 @@ class GitLabStandIn:
         return JSONResponse(found[(page - 1) * size : page * size], headers=headers)
 
 
-class GitDoor:
-    """Git over HTTP for whom GitLab would let in: 401 without a token, 403 for too little."""
-
-    def __init__(self, root: Path, tokens: Mapping[str, AccessToken]) -> None:
-        self._tokens = tokens
-        self._git = GitHttp(root, self._knows)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = self._token(Headers(raw=list(scope["headers"])))
-        pushing = "git-receive-pack" in scope["path"] + scope["query_string"].decode()
-        if token is not None and not _may_use_git(token, pushing=pushing):
-            refusal = PlainTextResponse("You are not allowed to push code to this project.", 403)
-            await refusal(scope, receive, send)
-        else:
-            await self._git(scope, receive, send)
-
-    def _knows(self, headers: Headers) -> bool:
-        return self._token(headers) is not None
-
-    def _token(self, headers: Headers) -> AccessToken | None:
-        token = self._tokens.get(basic_credential(headers)[1])
-        return None if token is None or _is_over(token) else token
-
-
 class KeepEncodedSlashes:
     """Give the API the path as it came: ``group%2Fname`` is one word to GitLab."""
 
@@ -308,23 +314,12 @@ class KeepEncodedSlashes:
         await self.app(scope, receive, send)
 
 
-def _is_over(token: AccessToken) -> bool:
-    return token.expires_at is not None and token.expires_at <= datetime.now(UTC).date()
-
-
 def _check_scope(token: AccessToken, *, reading: bool) -> None:
     allowed = ("api", "read_api") if reading else ("api",)
     if token.scopes.isdisjoint(allowed):
         needs = "The request requires higher privileges than provided by the access token."
         body = {"error": "insufficient_scope", "error_description": needs, "scope": allowed[0]}
         raise Refusal(403, body)
-
-
-def _may_use_git(token: AccessToken, *, pushing: bool) -> bool:
-    if not pushing:
-        return not token.scopes.isdisjoint({"api", "read_repository", "write_repository"})
-    may_write = not token.scopes.isdisjoint({"api", "write_repository"})
-    return may_write and token.access_level >= DEVELOPER
 
 
 def _required(fields: dict[str, Any], name: str) -> str:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.standins.git_http import MAIN, MergeConflict, git, merge_branches
+from tests.standins.git_http import (
+    MAIN,
+    Files,
+    MergeConflict,
+    commit_files,
+    delete_branch,
+    git,
+    merge_branches,
+)
+from tests.standins.protection import GITLAB, protect
+
+if TYPE_CHECKING:
+    from tests.standins.gitlab_commits import CommitStatus
 
 TITLE_LIMIT = 255
 DESCRIPTION_LIMIT = 1_048_576
@@ -60,6 +72,7 @@ class MergeRequest:
     updated_at: datetime
     sha: str
     target_sha: str
+    opened_onto: str
     title: str
     description: str | None = None
     state: str = "opened"
@@ -69,6 +82,8 @@ class MergeRequest:
     notes: list[Note] = field(default_factory=list)
     merge_commit_sha: str | None = None
     squash_commit_sha: str | None = None
+    merged_onto: str | None = None  # the target's commit right before
+    merged_as: str | None = None  # and right after
     closed_at: datetime | None = None
     closed_by: User | None = None
     merged_at: datetime | None = None
@@ -91,6 +106,8 @@ class Project:
     archived: bool = False
     merge_requests_enabled: bool = True
     merge_requests: list[MergeRequest] = field(default_factory=list)
+    statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
+    changed: Callable[[], None] = lambda: None  # called after what is done by hand
 
     @property
     def name(self) -> str:
@@ -108,7 +125,7 @@ class Project:
     ) -> MergeRequest:
         """A new merge request; what GitLab does not accept is a Refusal. One from another project
         (a fork) has no branch here, so it stays at the target's commit."""
-        heads = self._heads()
+        heads = self.heads()
         fork = source_project_id is not None
         if not fork:
             self._check_branches(source, target, heads)
@@ -125,6 +142,7 @@ class Project:
             updated_at=now,
             sha=heads.get(source, heads[target]),
             target_sha=heads[target],
+            opened_onto=heads[target],
             title=title,
         )
         self._fill(opened, fields)
@@ -147,12 +165,29 @@ class Project:
         if closed.state == "opened":
             closed.state = "closed"
             closed.closed_at, closed.closed_by = datetime.now(UTC), who or self.person
+        self.changed()
 
     def reopen(self, iid: int) -> None:
         reopened = self.find(iid)
-        if reopened.state == "closed" and reopened.source_branch in self._heads():
+        if reopened.state == "closed" and reopened.source_branch in self.heads():
             reopened.state = "opened"
             reopened.closed_at = reopened.closed_by = None
+        self.changed()
+
+    def push(self, branch: str, files: Files) -> str:
+        """A person's commit on top of ``branch`` (of main where it is new); its object name."""
+        commit = commit_files(self.directory, branch, files)
+        self.changed()
+        return commit
+
+    def delete_branch(self, branch: str) -> None:
+        delete_branch(self.directory, branch)
+        self.refresh()
+        self.changed()
+
+    def protect(self, branch: str) -> None:
+        """Decline every push there; merging still works."""
+        protect(self.directory, branch, GITLAB, hook="pre-receive")
 
     def merge(self, iid: int, how: str = "merge") -> MergeRequest:
         """As the button does: ``merge``, ``squash``, or ``rebase``, which moves the source branch
@@ -160,13 +195,16 @@ class Project:
         merged = self.find(iid)
         if merged.state != "opened" or merged.draft:
             raise Refusal(405, {"message": "405 Method Not Allowed"})
+        before = self.heads()[merged.target_branch]
         commit = self._merged(merged, how)
+        merged.merged_onto, merged.merged_as = before, commit
         if how == "rebase":
             git(self.directory, "update-ref", f"refs/heads/{merged.source_branch}", commit)
             merged.sha = commit
         merged.merge_commit_sha = commit if how == "merge" else None
         merged.squash_commit_sha = commit if how == "squash" else None
         self._mark_merged(merged)
+        self.changed()
         return merged
 
     def find(self, iid: int) -> MergeRequest:
@@ -178,7 +216,7 @@ class Project:
     def refresh(self) -> None:
         """Let the open merge requests follow their branches, as GitLab does after each push:
         one whose branch is gone is closed, one whose commits reached the target is merged."""
-        heads = self._heads()
+        heads = self.heads()
         for each in self.merge_requests:
             if each.state == "opened" and each.source_project_id == self.id:
                 self._follow(each, heads)
@@ -243,7 +281,7 @@ class Project:
             if ids in fields:
                 setattr(filled, name, [self.users[i] for i in fields[ids] if i in self.users])
 
-    def _heads(self) -> dict[str, str]:
+    def heads(self) -> dict[str, str]:
         listed = git(
             self.directory,
             "for-each-ref",

@@ -126,6 +126,14 @@ def test_every_answer_is_one_of_the_official_description(
         (client.get(f"{at}/pulls"), f"{REPO}/pulls"),
         (client.get(f"{at}/pulls/1"), f"{REPO}/pulls/{{pull_number}}"),
         (client.patch(f"{at}/pulls/1", json={"title": "New"}), f"{REPO}/pulls/{{pull_number}}"),
+        (
+            client.post(f"{at}/statuses/{site.branches()['main']}", json={"state": "pending"}),
+            f"{REPO}/statuses/{{sha}}",
+        ),
+        (
+            client.get(f"{at}/commits/{site.branches()['b/one']}/pulls"),
+            f"{REPO}/commits/{{commit_sha}}/pulls",
+        ),
         (client.get("/user"), "/user"),
         (client.get("/rate_limit"), "/rate_limit"),
     ]

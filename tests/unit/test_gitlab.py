@@ -15,7 +15,8 @@ from bridge.forge.gitlab import TITLE_LIMIT, GitLab
 from tests.contract.gitlab_case import GitLabCase, gitlab_case
 from tests.standins.faults import dead, status
 from tests.standins.git_http import GIT_ENVIRONMENT, find_commit
-from tests.standins.gitlab import DEVELOPER, READ_ONLY_TOKEN, TOKEN, GitLabStandIn
+from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
+from tests.standins.gitlab_door import DEVELOPER
 from tests.standins.serving import serve
 
 HEAD = "promptlayer/support/reply"

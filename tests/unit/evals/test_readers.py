@@ -185,7 +185,7 @@ JUNIT = """\
     <testcase classname="tests.reply" name="test_order">
       <failure message="expected an order number">Traceback &amp; more</failure>
     </testcase>
-    <testcase name="test_tone"><error>it broke</error></testcase>
+    <testcase name="test_tone">noise<error>it broke</error></testcase>
     <testcase name="test_later"><skipped/></testcase>
   </testsuite>
 </testsuites>
@@ -267,6 +267,12 @@ def test_plain_json_is_read(folder: Path) -> None:
     assert (case.score, case.passed, case.input, case.scores) == (0.9, True, '{"q": "é"}', {"a": 1})
 
 
+def test_the_prompt_of_a_file_is_that_of_its_cases(folder: Path) -> None:
+    reply, _ = read_results(write(folder, "results.json", PLAIN), None)
+
+    assert reply.prompt == PromptRef("support/reply")
+
+
 def test_a_list_of_cases_is_enough(folder: Path) -> None:
     run = read_one(write(folder, "results.json", [{"score": 0.25}, {"passed": True}]))
 
@@ -329,6 +335,7 @@ def test_csv_is_read(folder: Path) -> None:
     reply, triage = read_results(write(folder, "results.csv", "\ufeff" + CSV), REPLY)
 
     refund, order = reply.cases
+    assert (refund.name, order.name) == ("refund", "order")
     assert (refund.score, refund.passed, refund.output) == (0.9, True, "Two\nlines")
     assert refund.scores == {"tone": 0.5}
     assert (order.score, order.passed, order.scores) == (None, False, {})

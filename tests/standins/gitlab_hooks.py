@@ -1,0 +1,131 @@
+"""GitLab's webhooks as the stand-in words them, in the shapes of its documentation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
+from bridge.sandbox.forge_changes import Look
+from tests.standins.git_http import git
+from tests.standins.gitlab_project import MergeRequest, Project
+
+NOBODY = "0" * 40
+STATES = {
+    "opened": PullRequestState.OPEN,
+    "merged": PullRequestState.MERGED,
+    "closed": PullRequestState.CLOSED,
+}
+ACTIONS = {
+    PullRequestAction.OPENED: "open",
+    PullRequestAction.UPDATED: "update",
+    PullRequestAction.MERGED: "merge",
+    PullRequestAction.CLOSED: "close",
+    PullRequestAction.REOPENED: "reopen",
+}
+
+
+def look(project: Project) -> Look:
+    project.refresh()
+    seen = {each.iid: _seen(each, project) for each in project.merge_requests}
+    return Look(project.heads(), seen)
+
+
+def render(
+    event: ForgeEvent, secret: str, name: str, project: Project
+) -> tuple[bytes, dict[str, str]]:
+    if isinstance(event, Pushed):
+        kind, payload = "Push Hook", _push(event, project)
+    else:
+        kind, payload = "Merge Request Hook", _merge_request(event, project)
+    return json.dumps(payload).encode(), {
+        "Content-Type": "application/json",
+        "User-Agent": "GitLab/18.4.0",
+        "X-Gitlab-Event": kind,
+        "X-Gitlab-Instance": "https://gitlab.example.com",
+        "X-Gitlab-Webhook-UUID": "6e1f4b3a-0b60-4a4b-9f6c-3f1f2a5b7c8d",
+        "X-Gitlab-Event-UUID": name,
+        "Idempotency-Key": name,
+        "X-Gitlab-Token": secret,
+    }
+
+
+def _push(event: Pushed, project: Project) -> dict[str, Any]:
+    person = project.person
+    return {
+        "object_kind": "push",
+        "event_name": "push",
+        "before": event.before or NOBODY,
+        "after": event.after or NOBODY,
+        "ref": f"refs/heads/{event.branch}",
+        "ref_protected": False,
+        "checkout_sha": event.after,
+        "user_id": person.id,
+        "user_name": person.username.title(),
+        "user_username": person.username,
+        "user_email": None,
+        "project_id": project.id,
+        "project": _project(project),
+        "commits": [],
+        "total_commits_count": 0,
+    }
+
+
+def _merge_request(event: PullRequestChanged, project: Project) -> dict[str, Any]:
+    of = project.merge_requests[event.number - 1]
+    actor = of.author if event.action is PullRequestAction.OPENED else project.person
+    attributes: dict[str, Any] = {
+        "id": of.id,
+        "iid": of.iid,
+        "action": ACTIONS[event.action],
+        "author_id": of.author.id,
+        "source_branch": of.source_branch,
+        "source_project_id": of.source_project_id,
+        "target_branch": of.target_branch,
+        "target_project_id": project.id,
+        "title": of.title,
+        "description": of.description,
+        "state": of.state,
+        "draft": of.draft,
+        "merge_commit_sha": of.merge_commit_sha,
+        "last_commit": {"id": of.sha, "message": "Change by a person"},
+    }
+    if event.action is PullRequestAction.UPDATED:
+        attributes["oldrev"] = git(project.directory, "rev-parse", f"{of.sha}^")
+    return {
+        "object_kind": "merge_request",
+        "event_type": "merge_request",
+        "user": {"id": actor.id, "name": actor.username.title(), "username": actor.username},
+        "project": _project(project),
+        "object_attributes": attributes,
+        "labels": [],
+        "changes": {},
+    }
+
+
+def _project(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "description": None,
+        "namespace": project.path.rpartition("/")[0],
+        "path_with_namespace": project.path,
+        "default_branch": "main",
+    }
+
+
+def _seen(of: MergeRequest, project: Project) -> PullRequest:
+    return PullRequest(
+        number=of.iid,
+        url="",
+        state=STATES[of.state],
+        head=of.source_branch,
+        base=of.target_branch,
+        head_commit=of.sha,
+        title=of.title,
+        body="",
+        draft=of.draft,
+        from_fork=of.source_project_id != project.id,
+        author=of.author.username,
+    )
