@@ -9,7 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.branch import BranchConflict, next_commit
-from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
+from bridge.evals.telling import STATUS, WAITING
+from bridge.forge.base import (
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+    StatusState,
+)
 from bridge.forge.ensure import ensure_pull_request
 from bridge.look import Look
 from bridge.prompts.body import body
@@ -52,6 +58,8 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
         commit = _commit_and_push(site, look, plan, told)
     except BranchConflict as conflict:
         return _conflict(site, look, plan, conflict)
+    if site.mapping.evals.required and commit != look.tip_name:
+        site.forge.set_status(commit, STATUS, StatusState.PENDING, WAITING, None)
     content = _content(site, plan, told)
     ensured = ensure_pull_request(
         site.forge, plan.pull_request, look.proposal.branch, site.base, content

@@ -116,6 +116,27 @@ class OnReject(Settings):
     label: str = Field(description="The version that was declined gets it.")
 
 
+class EvalsSettings(Settings):
+    """What evaluations of a mapping's prompts have to reach, and how they are run."""
+
+    minimum: float | None = Field(None, ge=0, le=1, description="The score a change has to reach.")
+    drop: float = Field(0.0, ge=0, le=1, description="How far it may fall below the base's.")
+    required: bool = Field(
+        False, description="A proposal says that it waits for its evaluation until there is one."
+    )
+    report_id: int | None = Field(None, description="A PromptLayer evaluation, by its number.")
+    workflow: str | None = Field(None, description="A PromptLayer workflow, by name or number.")
+    record: Literal["table", "log"] = Field(
+        "table", description="Where results go: a sheet for each run, or logged requests."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> EvalsSettings:
+        if self.report_id is not None and self.workflow is not None:
+            raise ValueError("expected report_id or workflow, got both")
+        return self
+
+
 class MappingSettings(Settings):
     """Which prompts go to which repository, and how."""
 
@@ -135,6 +156,9 @@ class MappingSettings(Settings):
     publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
     on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
     on_reject: OnReject | None = Field(None, description="What a rejection does there.")
+    evals: EvalsSettings = Field(
+        default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
+    )
     format: Literal["yaml", "json"] = "yaml"
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bridge.cli import checking, deliveries, planning, publishing, running, starting
+from bridge.cli import checking, deliveries, evals, planning, publishing, running, starting
 from bridge.errors import BridgeError
 
 NAME = "promptlayer-bridge"
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(evals.app, name="evals")
 
 ConfigPath = Annotated[
     Path,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from bridge.config import Config
 from bridge.engine.database import Database
 from bridge.engine.worker import Worker
+from bridge.promptlayer.client import PromptLayer
 from bridge.wiring import open_database, platform_of, worker_of
 
 # Prompts are trees of very many small objects without a circle among them: by default Python
@@ -23,6 +24,12 @@ def opened_database(config: Config) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def opened_platform(config: Config) -> Iterator[PromptLayer]:
+    with platform_of(config) as platform:
+        yield platform
 
 
 @contextmanager
