@@ -126,8 +126,8 @@ class EvalsSettings(Settings):
     )
     report_id: int | None = Field(None, description="A PromptLayer evaluation, by its number.")
     workflow: str | None = Field(None, description="A PromptLayer workflow, by name or number.")
-    record: Literal["table", "log"] = Field(
-        "table", description="Where results go: a sheet for each run, or logged requests."
+    record: Literal["log", "table"] = Field(
+        "log", description="Where results go: logged requests of the version, or a sheet each run."
     )
 
     @model_validator(mode="after")
