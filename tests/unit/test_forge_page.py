@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.forge.base import PullRequestContent, PullRequestState
+from bridge.forge.base import PullRequestContent, PullRequestState, StatusState
 from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
 from bridge.sandbox.forge_page import forge_page
@@ -115,6 +115,19 @@ def test_a_refusal_is_told_on_the_page(browser: httpx.Client, forge: LocalForge)
 
 
 # What it lets nobody do.
+
+
+def test_the_checks_of_a_pull_request_are_shown(browser: httpx.Client, forge: LocalForge) -> None:
+    commit = forge.read_pull_request(1).head_commit
+    forge.set_status(commit, "evals", StatusState.FAILURE, "0.70 <is> too low", "javascript:evil()")
+    forge.set_status(commit, "schema", StatusState.SUCCESS, "Valid.", "https://example.com/7")
+
+    page = browser.get(PULL).text
+
+    assert "evals</b>: failure" in page
+    assert "0.70 &lt;is&gt; too low" in page
+    assert '<a href="https://example.com/7"' in page
+    assert "javascript:" not in page
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])

@@ -1,0 +1,94 @@
+"""Which forge comes in by which door, and what the local forge's sender tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge.config import parse
+from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.local import LocalForge
+from bridge.forge.local_repository import BareRepository
+from bridge.forge.webhooks import PullRequestChanged
+from bridge.sandbox.forge_announcer import ForgeAnnouncer
+from bridge.sandbox.forge_changes import Look, events_between
+from bridge.wiring import doors_of
+
+CONFIG = """\
+promptlayer: {api_key: key}
+forges:
+  hub: {type: github, token: t, webhook_secret: one}
+  lab: {type: gitlab, token: t, webhook_secrets: [one, two]}
+  here: {type: local, root: forge}
+mappings:
+  - {name: support, prompts: ["**"], repository: "hub:acme/support-bot"}
+"""
+
+
+def test_every_forge_has_the_door_of_its_type_and_its_own_secrets() -> None:
+    doors = doors_of(parse(CONFIG, "bridge.yaml", {}))
+
+    assert {name: (door.webhooks, door.secrets) for name, door in doors.items()} == {
+        "hub": (github_webhooks, ("one",)),
+        "lab": (gitlab_webhooks, ("one", "two")),
+        "here": (local_webhooks, ()),
+    }
+    assert "one" not in repr(doors["hub"])
+
+
+def seen(state: PullRequestState, commit: str = "a", *, draft: bool = False) -> PullRequest:
+    return PullRequest(1, "", state, "work", "main", commit, "Title", "", draft)
+
+
+OPEN, MERGED, CLOSED = PullRequestState.OPEN, PullRequestState.MERGED, PullRequestState.CLOSED
+TURNS = [
+    (None, seen(OPEN), ["opened"]),
+    (None, seen(MERGED), ["opened", "merged"]),
+    (seen(OPEN), seen(OPEN), []),
+    (seen(OPEN), seen(OPEN, "b"), ["updated"]),
+    (seen(OPEN, draft=True), seen(OPEN), ["updated"]),
+    (seen(OPEN), seen(CLOSED, "b"), ["closed"]),
+    (seen(CLOSED), seen(CLOSED, "b"), []),
+    (seen(CLOSED), seen(OPEN), ["reopened"]),
+    (seen(OPEN), seen(MERGED), ["merged"]),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "actions"), TURNS)
+def test_a_turn_of_a_pull_request_is_an_event(
+    before: PullRequest | None, now: PullRequest, actions: list[str]
+) -> None:
+    old = Look({}, {} if before is None else {1: before})
+
+    events = events_between("acme/bot", old, Look({}, {1: now}))
+
+    assert [each.action for each in events if isinstance(each, PullRequestChanged)] == actions
+
+
+def test_what_nobody_heard_is_told_again(tmp_path: Path) -> None:
+    path = LocalForge.create_repository(tmp_path, "acme/bot", {"a.txt": b"one"})
+    git = BareRepository(path)
+    announcer = ForgeAnnouncer(tmp_path, "acme/bot", url="http://127.0.0.1:1/", secret="s")
+    git.commit_files("main", git.branches()["main"], {"a.txt": b"two"})
+
+    for _ in range(2):  # the second time because of the first
+        with pytest.raises(httpx.ConnectError):
+            announcer.tell()
+
+
+def test_a_merged_pull_request_of_a_fork_keeps_its_own_commit(tmp_path: Path) -> None:
+    path = LocalForge.create_repository(tmp_path, "acme/bot", {"a.txt": b"one"})
+    git = BareRepository(path)
+    commit = git.commit_files("theirs", git.branches()["main"], {"a.txt": b"two"})
+    git.delete_branch("theirs")
+    forge = LocalForge(tmp_path, "acme/bot")
+
+    number = forge.open_from_fork("mallory", "main", commit, "main", "Mine")
+
+    assert forge.read_pull_request(number).head_commit == commit
+    merged = forge.merge(number)
+    assert (merged.head_commit, merged.from_fork) == (commit, True)
+    assert merged.merge_commit == git.branches()["main"]
