@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bridge.config_text import ConfigText
-from bridge.config_types import Duration, PositiveDuration, Secret, Settings, Signed
+from bridge.config_types import (
+    Duration,
+    PositiveDuration,
+    Secret,
+    SecretScanSettings,
+    Settings,
+    Signed,
+)
 from bridge.errors import ConfigError
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
@@ -120,13 +127,12 @@ class MappingSettings(Settings):
     )
     path: str = DEFAULT_PATH
     branch: str | None = None
-    publish: bool = Field(
-        False, description="Make a new version in PromptLayer of what is merged."
-    )
+    publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
     format: Literal["yaml", "json"] = "yaml"
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})
     )
+    secrets: SecretScanSettings = SecretScanSettings(allow=())
 
     @field_validator("path")
     @classmethod

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bridge.config import Group
 from bridge.errors import Refused, Transient, UnsafePath
+from bridge.guard import guard
 from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
 from bridge.prompts.file import render
@@ -182,6 +183,7 @@ class Eye:
         if held.prompt is None:
             return _removal(target, held, base)
         prompt = merged.prompt if merged else held.prompt
+        guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
         path = self._place(target, prompt, base)
         existing = base.text.decode("utf-8", "replace") if base else None
         file = PromptFile(prompt, target.label)
