@@ -17,7 +17,7 @@ from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
-from bridge.prompts.publication import Publication, both, goes_to_platform
+from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
 from bridge.prompts.snippets import references
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
@@ -36,6 +36,7 @@ class Seen:
     edit: Edit | None
     pending: PendingRequest | None = None
     publication: Publication | None = None
+    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,10 @@ class Eye:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
+        found, side = comparison, self._side(target, held)
+        comparison = chosen(found, side, held.prompt, base)
         merged = None
-        if self.site.mapping.publish and before and held.prompt and base and base.prompt:
+        if self.site.mapping.publish and held.prompt and base and base.prompt:
             merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 publication = Publication(target, base.path, base.prompt, held.prompt)
@@ -131,7 +134,12 @@ class Eye:
         if not comparison.proposes:
             return Seen(target, comparison, None, pending)
         edit = self._edit(target, held, base, comparison, asking, merged)
-        return Seen(target, comparison, edit, pending)
+        adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
+        return Seen(target, comparison, edit, pending, adopted=adopted)
+
+    def _side(self, target: Target, held: Held) -> Side | None:
+        """Whose text a person has chosen."""
+        return self.occasion.side(target.prompt_id, held.prompt.name) if held.prompt else None
 
     def _require_news(self, target: Target, held: Held) -> None:
         """Raise Transient where PromptLayer does not show yet what an event just told."""

@@ -34,6 +34,7 @@ class Memory:
     replaces: str  # fingerprint of what it replaces on the base branch
     withdrawn: bool = False  # closed by the bridge, so not a rejection
     pending: PendingRequest | None = None
+    adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""
