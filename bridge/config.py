@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bridge.config_text import ConfigText
-from bridge.config_types import Duration, PositiveDuration, Secret, Settings, Signed
+from bridge.config_types import (
+    Duration,
+    PositiveDuration,
+    Secret,
+    SecretScanSettings,
+    Settings,
+    Signed,
+)
 from bridge.errors import ConfigError
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
@@ -163,6 +170,7 @@ class MappingSettings(Settings):
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})
     )
+    secrets: SecretScanSettings = SecretScanSettings(allow=())
 
     @field_validator("path")
     @classmethod

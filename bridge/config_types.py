@@ -16,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from bridge.prompts.secrets import check_allowed
+
 _DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -75,3 +77,16 @@ class Signed(Settings):
         """Every webhook secret that is accepted."""
         one = (self.webhook_secret,) if self.webhook_secret else ()
         return tuple(secret.get_secret_value() for secret in (*one, *self.webhook_secrets))
+
+
+def _usable(entry: str) -> str:
+    check_allowed(entry)
+    return entry
+
+
+class SecretScanSettings(Settings):
+    """Prompts that hold a secret go nowhere; what only looks like one can be allowed."""
+
+    allow: tuple[Annotated[str, AfterValidator(_usable)], ...] = Field(
+        (), description="Whole strings, or /regular expressions/ that fit the whole string."
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bridge.config import Group
 from bridge.errors import Refused, Transient, UnsafePath
+from bridge.guard import guard
 from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
 from bridge.prompts.file import render
@@ -16,7 +17,7 @@ from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
-from bridge.prompts.publication import Publication, both, goes_to_platform
+from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
 from bridge.prompts.snippets import references
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
@@ -35,6 +36,7 @@ class Seen:
     edit: Edit | None
     pending: PendingRequest | None = None
     publication: Publication | None = None
+    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,10 @@ class Eye:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
+        found, side = comparison, self._side(target, held)
+        comparison = chosen(found, side, held.prompt, base)
         merged = None
-        if self.site.mapping.publish and before and held.prompt and base and base.prompt:
+        if self.site.mapping.publish and held.prompt and base and base.prompt:
             merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 publication = Publication(target, base.path, base.prompt, held.prompt)
@@ -130,7 +134,12 @@ class Eye:
         if not comparison.proposes:
             return Seen(target, comparison, None, pending)
         edit = self._edit(target, held, base, comparison, asking, merged)
-        return Seen(target, comparison, edit, pending)
+        adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
+        return Seen(target, comparison, edit, pending, adopted=adopted)
+
+    def _side(self, target: Target, held: Held) -> Side | None:
+        """Whose text a person has chosen."""
+        return self.occasion.side(target.prompt_id, held.prompt.name) if held.prompt else None
 
     def _require_news(self, target: Target, held: Held) -> None:
         """Raise Transient where PromptLayer does not show yet what an event just told."""
@@ -182,6 +191,7 @@ class Eye:
         if held.prompt is None:
             return _removal(target, held, base)
         prompt = merged.prompt if merged else held.prompt
+        guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
         path = self._place(target, prompt, base)
         existing = base.text.decode("utf-8", "replace") if base else None
         file = PromptFile(prompt, target.label)

@@ -13,11 +13,11 @@ from bridge.forge.base import PullRequest, PullRequestState
 from bridge.kept import Kept
 from bridge.observe import BaseFiles
 from bridge.prompts.compare import Standing
-from bridge.prompts.memory import recall
+from bridge.prompts.memory import Memory, recall
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.plan import Edit, Situation, first, remembered
-from bridge.prompts.publication import Publication
+from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
@@ -71,6 +71,7 @@ def look(
     memory = recall(open_.body) if open_ else None
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
+    occasion = replace(occasion, adopted=frozenset(memory.adopted if memory else ()))
     eye = Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
@@ -81,7 +82,7 @@ def look(
     current = is_current(snapshot, tip, kept.left, edits)
     situation = Situation(
         edits=edits,
-        memory=replace(remembered(edits), pending=pending),
+        memory=replace(remembered(edits), pending=pending, adopted=_adopted(seen, memory)),
         idle_kind=_idle_kind(seen),
         idle_reason=_idle_reason(seen),
         pull_requests=pulls,
@@ -90,6 +91,7 @@ def look(
         tip=tip.commit.object_name if tip else None,
         tip_is_current=current,
         base=site.base,
+        chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
     )
     return Look(
@@ -105,6 +107,19 @@ def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullReques
         return tip
     done = pulls[0].head_commit == tip.commit.object_name
     return replace(tip, people=False, written=None) if done else tip
+
+
+def _adopted(seen: Sequence[Seen], memory: Memory | None) -> tuple[int, ...]:
+    """The prompts whose proposal takes PromptLayer's text because a person chose it; of those
+    that nobody looked at now, the open pull request remembers."""
+    looked = {one.target.prompt_id for one in seen}
+    before = (id for id in (memory.adopted if memory else ()) if id not in looked)
+    return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
+
+
+def _is_chosen(occasion: Occasion, edit: Edit) -> bool:
+    told = occasion.adopt.of(edit.change.prompt.name) if occasion.adopt else None
+    return told is Side.PLATFORM
 
 
 def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from bridge.errors import BridgeError, Refused, Stale
+from bridge.guard import guard
 from bridge.observe import OneByOne
 from bridge.origin import origins
 from bridge.promptlayer.writing import Published, Stamp, publish
@@ -122,11 +123,13 @@ class _Run:
         self, prompt: Prompt, path: str, labels: Sequence[str], external_id: str | None = None
     ) -> Published:
         commit = self._came_from[path]
+        message = commit.message.strip().partition("\n")[0]
+        guard(self.site.mapping, replace(prompt, commit_message=message), path)
         stamp = Stamp(commit.object_name, self.site.mapping.repository, path)
         return publish(
             self.site.platform,
             prompt,
-            message=commit.message,
+            message=message,
             stamp=stamp,
             labels=labels,
             external_id=external_id,

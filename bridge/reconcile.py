@@ -64,7 +64,11 @@ def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
         if result.problem is not None and isinstance(result.work, Publication)
     )
     outcome = replace(outcome, refusals=(*outcome.refusals, *refused))
+    if outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
+        return outcome
+    if refused:
+        return replace(outcome, kind=OutcomeKind.PARKED, reason=refused[0][1])
     words = [told(result) for result in results if result.problem is None]
-    if not words or outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
+    if not words:
         return outcome
     return replace(outcome, kind=OutcomeKind.PUBLISHED, reason="; ".join(words))

@@ -6,10 +6,13 @@ and touches no pull request.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.errors import Refused
 from bridge.eye import Eye, Seen
+from bridge.guard import guard
 from bridge.observe import BaseFiles
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.publication import NewPrompt, Publication
@@ -47,13 +50,24 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
     base = BaseFiles.at(site, found.snapshot, found.snapshot.commit, index)
     occasion = Occasion(targets, listed=found.listed)
     seen, refusals = Eye(site, base, None, occasion, None, now).see(targets)
+    publications = tuple(s.publication for s in seen if s.publication)
+    leaking = dict(_leaking(site, (*publications, *found.new)))
     met = (s for s in seen if s.edit and (s.edit.change.merges or s.edit.change.overwrites))
     return Survey(
         site=site,
         snapshot=found.snapshot,
-        publications=tuple(s.publication for s in seen if s.publication),
-        new=found.new,
+        publications=tuple(one for one in publications if one.path not in leaking),
+        new=tuple(one for one in found.new if one.path not in leaking),
         met=tuple(met),
         refusals=(*found.refusals, *refusals),
-        mistakes=found.mistakes,
+        mistakes=(*found.mistakes, *leaking.values()),
     )
+
+
+def _leaking(site: Site, work: Sequence[Publication | NewPrompt]) -> Iterator[tuple[str, str]]:
+    """Path → what is wrong, for files that hold a secret."""
+    for one in work:
+        try:
+            guard(site.mapping, one.prompt, f"{one.path}: the file")
+        except Refused as error:
+            yield one.path, str(error)

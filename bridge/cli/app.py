@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from bridge.cli import checking, deliveries, evals, planning, publishing, running, starting
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Rejected
+from bridge.prompts.publication import Adopt, Side
 
 NAME = "promptlayer-bridge"
 CONFIG = Path("bridge.yaml")
@@ -104,12 +105,26 @@ def work(
 
 
 @app.command()
-def sync(mappings: Mappings = None, config: ConfigPath = CONFIG) -> None:
+def sync(
+    mappings: Mappings = None,
+    config: ConfigPath = CONFIG,
+    adopt: Annotated[
+        Side | None, typer.Option(help="Take this side's text wherever the two differ.")
+    ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="With --adopt: only for these names and globs.")
+    ] = None,
+) -> None:
     """Bring everything in step now: the first import, or what webhooks lost.
 
-    Exits with 1 when something has to wait, or needs a person.
+    With --adopt platform the pull request takes PromptLayer's text whatever the repository says;
+    with --adopt repository the file becomes a new version over what PromptLayer holds. Exits
+    with 1 when something has to wait, or needs a person.
     """
-    planning.sync(config, mappings or [])
+    if prompt and adopt is None:
+        raise Rejected("--prompt goes with --adopt: it says whose text is decided about.")
+    decided = Adopt(adopt, tuple(prompt or ())) if adopt else None
+    planning.sync(config, mappings or [], decided)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,13 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.opening import opened_worker
+from bridge.cli.publishing import require_trusted
 from bridge.config import Config, load
 from bridge.engine.sync import Done, synchronise
 from bridge.engine.worker import Worker
+from bridge.errors import Rejected
 from bridge.look import Look
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.plan import Edit, Plan, Propose, Rest, Tidy, Withdraw
+from bridge.prompts.publication import Adopt, Side
 from bridge.prompts.target import Target
 from bridge.reconcile import preview
 from bridge.scan import scan
@@ -169,12 +173,14 @@ def _show(rows: Sequence[Row], *, diff: bool) -> None:
         console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
 
 
-def sync(path: Path, mappings: Sequence[str]) -> None:
+def sync(path: Path, mappings: Sequence[str], adopt: Adopt | None = None) -> None:
     config = load(path)
+    if adopt is not None and adopt.side is Side.REPOSITORY:
+        _require_publish(config, mappings)
     console = Console(highlight=False, soft_wrap=True)
     with opened_worker(config) as worker:
         names = [site.mapping.name for site in _chosen(config, worker, mappings)]
-        done = _with_progress(worker, names, Console(stderr=True))
+        done = _with_progress(worker, names, Console(stderr=True), adopt)
     for one in done:
         if one.kind is not OutcomeKind.IN_STEP:
             address = f" {one.pull_request}" if one.pull_request else ""
@@ -184,7 +190,20 @@ def sync(path: Path, mappings: Sequence[str]) -> None:
         raise typer.Exit(1)
 
 
-def _with_progress(worker: Worker, names: Iterable[str], console: Console) -> list[Done]:
+def _require_publish(config: Config, mappings: Sequence[str]) -> None:
+    """Raise Rejected where the repository's text may not go to PromptLayer at all."""
+    for mapping in [config.mapping(name) for name in mappings] or config.mappings:
+        if not mapping.publish:
+            raise Rejected(
+                f"Mapping {mapping.name} does not write to PromptLayer: set `publish: true`, or"
+                " name the mappings that do."
+            )
+    require_trusted(os.environ)
+
+
+def _with_progress(
+    worker: Worker, names: Iterable[str], console: Console, adopt: Adopt | None
+) -> list[Done]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -198,7 +217,7 @@ def _with_progress(worker: Worker, names: Iterable[str], console: Console) -> li
         def tell(what: str, finished: int, total: int | None) -> None:
             progress.update(task, description=what, completed=finished, total=total)
 
-        return synchronise(worker, list(names), tell)
+        return synchronise(worker, list(names), tell, adopt)
 
 
 def _summary(done: Sequence[Done]) -> str:

@@ -15,6 +15,7 @@ from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
 from bridge.scan import scan
 
@@ -35,8 +36,12 @@ class Done:
     count: int = 1
 
 
-def synchronise(worker: Worker, mappings: Sequence[str], tell: Tell) -> list[Done]:
-    """Bring these mappings in step; raises what keeps a scan from being done."""
+def synchronise(
+    worker: Worker, mappings: Sequence[str], tell: Tell, adopt: Adopt | None = None
+) -> list[Done]:
+    """Bring these mappings in step; raises what keeps a scan from being done. What a person has
+    chosen (``adopt``) holds for these looks; one that has to wait for longer is left to the
+    running bridge, which does not know of it."""
     done: list[Done] = []
     proposals: list[Proposal] = []
     listed: dict[Target, Prompt] = {}
@@ -52,28 +57,34 @@ def synchronise(worker: Worker, mappings: Sequence[str], tell: Tell) -> list[Don
         ]
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
-    return done + _look_at_all(worker, proposals, listed, tell)
+    return done + _look_at_all(worker, proposals, listed, tell, adopt)
 
 
 def _look_at_all(
-    worker: Worker, proposals: Sequence[Proposal], listed: Mapping[Target, Prompt], tell: Tell
+    worker: Worker,
+    proposals: Sequence[Proposal],
+    listed: Mapping[Target, Prompt],
+    tell: Tell,
+    adopt: Adopt | None,
 ) -> list[Done]:
     done = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_look_at, worker, proposal, listed) for proposal in proposals]
+        jobs = [pool.submit(_look_at, worker, proposal, listed, adopt) for proposal in proposals]
         for finished, job in enumerate(as_completed(jobs), start=1):
             done.append(job.result())
             tell("bringing in step", finished, len(proposals))
     return sorted(done, key=lambda one: one.what)
 
 
-def _look_at(worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt]) -> Done:
+def _look_at(
+    worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt], adopt: Adopt | None
+) -> Done:
     waited = 0.0
-    pause = worker.look_at(proposal, listed)
+    pause = worker.look_at(proposal, listed, adopt)
     while pause is not None and waited + pause <= _PATIENCE:
         waited += pause
         threading.Event().wait(pause)
-        pause = worker.look_at(proposal)  # what was listed may be old by now
+        pause = worker.look_at(proposal, adopt=adopt)  # what was listed may be old by now
     standing = worker.ledger.standing(proposal)
     what = f"{proposal.mapping} {proposal.branch}"
     if standing is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from bridge.engine.dispatch import asks_of, cause_of
@@ -17,6 +17,7 @@ from bridge.following import Followed, changed
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
 from bridge.publish import publish_all, told
 from bridge.reconcile import reconcile
@@ -114,10 +115,14 @@ class Worker:
             self.inbox.set_state(ids, state, outcome, only_from=[DeliveryState.NEW])
 
     def look_at(
-        self, proposal: Proposal, listed: Mapping[Target, Prompt] | None = None
+        self,
+        proposal: Proposal,
+        listed: Mapping[Target, Prompt] | None = None,
+        adopt: Adopt | None = None,
     ) -> float | None:
         """Look at one proposal. Returns after how many seconds to look again, None for not.
-        ``listed`` is what a scan has just read from the list pages."""
+        ``listed`` is what a scan has just read from the list pages, ``adopt`` whose text a
+        person has chosen."""
         waiting = self.ledger.waiting(proposal)
         if not waiting:
             return None
@@ -128,7 +133,7 @@ class Worker:
         if paused := self._paused(site, proposal):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
-        return self._reconcile(site, proposal, waiting, listed or {})
+        return self._reconcile(site, proposal, waiting, listed or {}, adopt)
 
     def _paused(self, site: Site, proposal: Proposal) -> tuple[float, str] | None:
         """Whether to leave a proposal alone for now. One that waits for room needs no look: what
@@ -146,13 +151,14 @@ class Worker:
         proposal: Proposal,
         waiting: tuple[WaitingLook, ...],
         listed: Mapping[Target, Prompt],
+        adopt: Adopt | None,
     ) -> float | None:
         try:
             outcome = reconcile(
                 site,
                 self.index,
                 proposal,
-                self._occasion(waiting, listed),
+                replace(self._occasion(waiting, listed), adopt=adopt),
                 now=self.clock(),
                 permit=self.permit,
             )

@@ -36,6 +36,7 @@ class Memory:
     pending: PendingRequest | None = None
     versions: tuple[tuple[int, str, int | None], ...] = ()  # (prompt id, label, version)
     followed: bool = False  # what a merge or a rejection means in PromptLayer was done
+    adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

@@ -1,7 +1,7 @@
 """Why a proposal is looked at: targets, and what is known of who did what. Pure.
 
-An occasion never says what to do; it names who edited, and whether somebody asked for approval,
-because PromptLayer tells these two nowhere else.
+An occasion never says what to do; it names who edited, whether somebody asked for approval, and
+whose text a person has chosen, because neither side tells these.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.publication import Adopt, Side
 from bridge.prompts.story import ApprovalRequest
 from bridge.prompts.target import Target
 
@@ -61,6 +62,13 @@ class Occasion:
     causes: tuple[Cause, ...] = ()  # events that nobody has looked after yet
     label_events: Mapping[Target, Cause] = field(default_factory=dict)  # the newest of each
     listed: Mapping[Target, Prompt] = field(default_factory=dict)  # just read from list pages
+    adopt: Adopt | None = None  # a person's word, said with this very look
+    adopted: frozenset[int] = frozenset()  # prompts whose open proposal takes PromptLayer's text
+
+    def side(self, prompt_id: int, name: str) -> Side | None:
+        """Whose text a person has chosen for a prompt."""
+        told = self.adopt.of(name) if self.adopt else None
+        return told or (Side.PLATFORM if prompt_id in self.adopted else None)
 
 
 @dataclass(frozen=True)

@@ -79,15 +79,17 @@ class Situation:
     tip: str | None  # the branch's newest commit
     tip_is_current: bool  # the branch says already what would be proposed
     base: str  # the base branch's name
+    chosen: bool = False  # a person has just chosen PromptLayer's text
     refused: str | None = None  # why a target could not be looked at or placed
 
 
 def decide(situation: Situation) -> Plan:
-    """The one decision of the bridge. Same situation, same plan."""
+    """The one decision of the bridge. Same situation, same plan. That a person has just chosen
+    PromptLayer's text outweighs what was decided on earlier pull requests."""
     open_ = first(situation.pull_requests, PullRequestState.OPEN)
     if not situation.edits:
         return _nothing_to_propose(situation, open_)
-    if open_ is None and situation.pull_requests:
+    if open_ is None and situation.pull_requests and not situation.chosen:
         decided = _decided_before(situation, situation.pull_requests[0])
         if decided is not None:
             return decided

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from bridge.prompts.compare import Comparison, Standing
+from bridge.prompts.compare import BaseFile, Comparison, Standing
 from bridge.prompts.merge import Merged, merge
 from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.selection import Selection
 from bridge.prompts.target import Target
 
 
@@ -32,11 +34,44 @@ class NewPrompt:
     label: str
 
 
+class Side(StrEnum):
+    PLATFORM = "platform"
+    REPOSITORY = "repository"
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """A person's word on whose text goes, where both sides have one."""
+
+    side: Side
+    names: tuple[str, ...] = ()  # names and globs of the prompts that are meant; none: all
+
+    def of(self, name: str) -> Side | None:
+        """What was decided for the prompt of this name, if anything was."""
+        return self.side if Selection(self.names).may_hold(name) else None
+
+
+def chosen(
+    comparison: Comparison, side: Side | None, platform: Prompt | None, base: BaseFile | None
+) -> Comparison:
+    """The comparison as it is once a person has chosen a side. It stays where there is nothing to
+    choose: one side has no text that could be taken, or both mean the same."""
+    if platform is None or base is None:
+        return comparison
+    if base.prompt is not None and base.prompt.digest == platform.digest:
+        return comparison
+    if side is Side.PLATFORM:
+        return Comparison(Standing.PLATFORM_AHEAD, "PromptLayer's text was chosen")
+    if side is Side.REPOSITORY and base.prompt is not None:
+        return Comparison(Standing.REPOSITORY_AHEAD, "the repository's text was chosen")
+    return comparison
+
+
 def both(
-    comparison: Comparison, ancestor: Prompt, platform: Prompt, repository: Prompt
+    comparison: Comparison, ancestor: Prompt | None, platform: Prompt, repository: Prompt
 ) -> Merged | None:
-    """What both sides say together, where both moved."""
-    if comparison.standing is not Standing.BOTH_MOVED:
+    """What both sides say together, where both moved away from ``ancestor``."""
+    if comparison.standing is not Standing.BOTH_MOVED or ancestor is None:
         return None
     return merge(ancestor, platform, repository)
 

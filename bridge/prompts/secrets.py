@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from bridge.prompts.prompt import Json, Prompt
 
 _SHOWN = 4  # characters of a secret, and never more than a quarter of it
+_SHORTEST = 11  # characters of a text that can hold any
 _LONG_ENOUGH = 16  # characters of something random; below, it has to look like a password
 _RANDOM = 3.5  # bits for each character
 _RANDOM_PASSWORD = 3.0
@@ -31,18 +32,26 @@ class Leak:
     line: int | None = None  # of the text there, where it has several
 
     def __str__(self) -> str:
-        where = self.place if self.line is None else f"{self.place}, line {self.line}"
-        return f"{self.kind} ({self.shown}) in {where}"
+        return f"{self.kind} ({self.shown}) in {self.where}"
+
+    @property
+    def where(self) -> str:
+        return self.place if self.line is None else f"{self.place}, line {self.line}"
 
 
 @dataclass(frozen=True)
 class _Shape:
     kind: str
     pattern: re.Pattern[str]  # the secret is its group "secret", or all of it
+    marks: tuple[str, ...]  # a text without any of them holds none: quick to see
+
+    def found_in(self, text: str) -> Iterator[re.Match[str]]:
+        if any(mark in text for mark in self.marks):
+            yield from self.pattern.finditer(text)
 
 
-def _shape(kind: str, pattern: str) -> _Shape:
-    return _Shape(kind, re.compile(pattern))
+def _shape(kind: str, pattern: str, *marks: str) -> _Shape:
+    return _Shape(kind, re.compile(pattern), marks)
 
 
 # The particular before the general: what one shape has found is not found again by the next. All
@@ -52,29 +61,32 @@ _SHAPES = (
         "private key",
         r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
         r"(?:(?!-----)[\s\S]){0,400}?(?P<secret>[A-Za-z0-9+/=]{40})",
+        "PRIVATE KEY",
     ),
-    _shape("AWS access key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
-    _shape("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{60,255})"),
-    _shape("GitLab token", r"\bgl(?:[a-z]{2,5}|agent)-[A-Za-z0-9_-]{20,300}"),
-    _shape("Slack token", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,250}"),
-    _shape("Slack webhook", r"hooks\.slack\.com/services/(?P<secret>T\w{6,}/B\w{6,}/\w{16,})"),
-    _shape("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,250}"),
+    _shape("AWS access key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])", "AKIA", "ASIA", "ABIA", "ACCA"),
+    _shape("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{60,255})", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    _shape("GitLab token", r"\bgl(?:[a-z]{2,5}|agent)-[A-Za-z0-9_-]{20,300}", "gl"),
+    _shape("Slack token", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,250}", "xox", "xapp-"),
+    _shape("Slack webhook", r"hooks\.slack\.com/services/(?P<secret>T\w{6,}/B\w{6,}/\w{16,})", "hooks.slack.com"),
+    _shape("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,250}", "sk-ant-"),
     _shape(
         "OpenAI key",
         r"(?<![\w-])sk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{0,24}[A-Za-z0-9_]{20,250}[A-Za-z0-9_-]{0,250}",
+        "sk-",
     ),
-    _shape("Google key", r"\b(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28})"),
-    _shape("Google token", r"\bya29\.[A-Za-z0-9_-]{20,500}"),
-    _shape("Stripe key", r"\b(?:[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,250})"),
-    _shape("PromptLayer key", r"\bpl_(?=[a-z_]{0,60}[0-9A-Z])[A-Za-z0-9]{20,250}"),
-    _shape("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,60}\b"),
-    _shape("package registry token", r"\b(?:npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250})"),
-    _shape("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
-    _shape("model provider key", r"\b(?:gsk_|xai-|pplx-|r8_)[A-Za-z0-9]{32,100}\b"),
-    _shape("JSON Web Token", r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}"),
+    _shape("Google key", r"\b(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28})", "AIza", "GOCSPX-"),
+    _shape("Google token", r"\bya29\.[A-Za-z0-9_-]{20,500}", "ya29."),
+    _shape("Stripe key", r"\b(?:[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,250})", "k_live_", "k_test_", "whsec_"),
+    _shape("PromptLayer key", r"\bpl_(?=[a-z_]{0,60}[0-9A-Z])[A-Za-z0-9]{20,250}", "pl_"),
+    _shape("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,60}\b", "hf_"),
+    _shape("package registry token", r"\b(?:npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250})", "npm_", "pypi-"),
+    _shape("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}", "SG."),
+    _shape("model provider key", r"\b(?:gsk_|xai-|pplx-|r8_)[A-Za-z0-9]{32,100}\b", "gsk_", "xai-", "pplx-", "r8_"),
+    _shape("JSON Web Token", r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}", "eyJ"),
     _shape(
         "password in an address",
         r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@:]{3,200})@[\w\[]",
+        "://",
     ),
 )  # fmt: skip
 
@@ -176,6 +188,8 @@ class _Found:
 
 def _found(text: str, name: str) -> list[_Found]:
     """The leaks of one text, in its order."""
+    if len(text) < _SHORTEST:
+        return []
     taken: list[_Found] = []
     for each in _candidates(text, name):
         if not any(each.start < other.end and other.start < each.end for other in taken):
@@ -185,7 +199,7 @@ def _found(text: str, name: str) -> list[_Found]:
 
 def _candidates(text: str, name: str) -> Iterator[_Found]:
     for shape in _SHAPES:
-        for match in shape.pattern.finditer(text):
+        for match in shape.found_in(text):
             found = _taken(shape.kind, match)
             if not _is_example(found.secret):
                 yield found

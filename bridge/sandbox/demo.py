@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bridge.sandbox.demo_loop import JANE, MODEL, PROMPT, run_once, template
+from bridge.sandbox.demo_hand import JANE, MODEL, PATH, PROMPT, template
+from bridge.sandbox.demo_loop import run_once
 from bridge.sandbox.scene import LABEL, Scene, opened_scene
 
 
@@ -36,6 +37,10 @@ Jane has just saved [bold]{PROMPT}[/]; its pull request appears within seconds. 
   2. Change a word on the PromptLayer page: the change alone is proposed. Save twice: one pull request.
   3. Give version 1 the label [bold]{LABEL}[/]: the label's own file is proposed.
   4. Close that pull request: the same content is not proposed again.
+  5. Edit the file with git; the new version is on the PromptLayer page within seconds:
+     git clone {scene.forge.git_remote().url} support-bot && cd support-bot
+     edit {PATH}, then git commit -am "By hand" && git push
+  6. Change the same line on both sides before either is merged: one pull request shows both texts.
 
 Ctrl-C ends it.""")
     stop = threading.Event()

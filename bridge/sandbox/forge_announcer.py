@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from bridge.errors import BridgeError
 from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
 from bridge.forge.local_webhooks import render, signed
 from bridge.forge.webhooks import ForgeEvent
 from bridge.sandbox.forge_changes import Look, events_between
+
+_EVERY = 0.25  # seconds between two looks
 
 
 class ForgeAnnouncer:
@@ -39,6 +44,25 @@ class ForgeAnnouncer:
                     self._send(client, event)
             self._told = now
             return events
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Tell all the time, in a thread, until the context ends."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._tell_until, args=(stop,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _tell_until(self, stop: threading.Event) -> None:
+        while not stop.wait(_EVERY):
+            try:
+                self.tell()
+            except (httpx.HTTPError, BridgeError):
+                continue  # it is told at the next look
 
     def _send(self, client: httpx.Client, event: ForgeEvent) -> None:
         body = render(event)

@@ -28,6 +28,8 @@ from starlette.applications import Starlette
 from bridge.errors import ConfigError, Unavailable
 from bridge.forge.local import LocalForge
 from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.engineer import Engineer
+from bridge.sandbox.forge_announcer import ForgeAnnouncer
 from bridge.sandbox.forge_page import forge_page
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
@@ -35,6 +37,7 @@ from bridge.sandbox.webhooks import Webhooks
 
 REPOSITORY = "acme/support-bot"
 LABEL = "prod"
+MAPPING = "support"
 
 _PATIENCE = 60.0  # seconds for one step
 _PORTS = {"promptlayer": 8485, "forge": 8486, "bridge": 8484}
@@ -45,11 +48,16 @@ _OURS = ".promptlayer-bridge-demo"  # a folder without this file is not ours to 
 class Scene:
     """Everything that runs, and where."""
 
+    folder: Path
     registry: Registry
     forge: LocalForge
     webhooks: Webhooks
     addresses: dict[str, str]
     command: Command
+
+    @property
+    def engineer(self) -> Engineer:
+        return Engineer(self.forge, self.folder / "engineer")
 
     def deliveries(self) -> list[JsonObject]:
         """What the bridge says of the deliveries it got."""
@@ -82,6 +90,7 @@ def opened_scene(folder: Path, *, fixed_ports: bool) -> Iterator[Scene]:
         sockets = {name: _socket(port if fixed_ports else 0) for name, port in _PORTS.items()}
         addresses = {name: f"http://127.0.0.1:{s.getsockname()[1]}" for name, s in sockets.items()}
         api_key, secret = f"pl_{secrets.token_hex(16)}", secrets.token_hex(16)
+        forge_secret = secrets.token_hex(16)
         forge = _forge(folder, addresses["forge"])
         registry = Registry()
         webhooks = Webhooks([(f"{addresses['bridge']}/webhooks/promptlayer", secret)])
@@ -92,11 +101,15 @@ def opened_scene(folder: Path, *, fixed_ports: bool) -> Iterator[Scene]:
         config = folder / "bridge.yaml"
         config.write_text(_config(addresses), encoding="utf-8")
         named = {"PROMPTLAYER_API_KEY": api_key, "PROMPTLAYER_WEBHOOK_SECRET": secret}
+        named["FORGE_WEBHOOK_SECRET"] = forge_secret
         command = Command(config, {**os.environ, **named})
         port = sockets["bridge"].getsockname()[1]
         sockets["bridge"].close()
         stack.enter_context(_bridge(command, port, folder / "bridge.log"))
-        yield Scene(registry, forge, webhooks, addresses, command)
+        told = f"{addresses['bridge']}/webhooks/local"
+        announcer = ForgeAnnouncer(folder / "forge", REPOSITORY, url=told, secret=forge_secret)
+        stack.enter_context(announcer.running())
+        yield Scene(folder, registry, forge, webhooks, addresses, command)
 
 
 def _make_anew(folder: Path) -> None:
@@ -135,13 +148,19 @@ promptlayer:
   base_url: {addresses["promptlayer"]}
   dashboard_url: {addresses["promptlayer"]}
 forges:
-  local: {{type: local, root: forge, page_url: "{addresses["forge"]}"}}
+  local:
+    type: local
+    root: forge
+    page_url: {addresses["forge"]}
+    webhook_secret: ${{FORGE_WEBHOOK_SECRET}}
 mappings:
-  - name: support
+  - name: {MAPPING}
     prompts: ["**"]
     repository: local:{REPOSITORY}
     track: [latest, {LABEL}]
     pull_request: {{labels: [prompt]}}
+    publish: true
+    evals: {{minimum: 0.8}}
 quiet: 1s
 sweep: 1m
 """

@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`forges`, `type: local`": config.LocalSettings,
     "`mappings`": config.MappingSettings,
     "`mappings`, `pull_request`": config.PullRequestSettings,
+    "`mappings`, `secrets`": config.SecretScanSettings,
     "`roster`": config.Person,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
@@ -54,7 +55,8 @@ def spelled(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(default, BaseModel):
-        return "see below" if isinstance(default, config.PullRequestSettings) else "see above"
+        below = isinstance(default, (config.PullRequestSettings, config.SecretScanSettings))
+        return "see below" if below else "see above"
     return "–" if default is None else f"`{_written(default)}`"
 
 
