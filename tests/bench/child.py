@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+TRACE = "GIT_TRACE2_EVENT"  # names a folder; every git process writes a file there
 _processes = multiprocessing.get_context("spawn")  # nothing of this process leaks into the figures
 
 
@@ -53,14 +54,19 @@ def spent(traces: Path, work: Callable[..., Any], *arguments: Any) -> Spent:
         raise RuntimeError(f"{work.__name__} ended without a result; see above") from None
     finally:
         process.join()
+    return Spent(result, seconds, memory, git_runs(traces))
+
+
+def git_runs(traces: Path) -> list[GitRun]:
+    """What git wrote down in the folder that GIT_TRACE2_EVENT named."""
     runs = (_git_run(trace) for trace in sorted(traces.iterdir()))
-    return Spent(result, seconds, memory, [run for run in runs if run is not None])
+    return [run for run in runs if run is not None]
 
 
 def _do(
     results: Connection[Any, Any], traces: str, work: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
-    os.environ["GIT_TRACE2_EVENT"] = traces
+    os.environ[TRACE] = traces
     started = time.perf_counter()
     result = work(*arguments)
     results.send((result, time.perf_counter() - started, _peak_memory()))

@@ -51,9 +51,10 @@ def gain(name: str, value: float, unit: str, against: float, at_least: float) ->
     )
 
 
-def told(name: str, value: float, unit: str) -> Figure:
+def told(name: str, value: float, unit: str, against: float | None = None) -> Figure:
     """Something that is worth knowing and has no goal."""
-    return Figure(name, value, unit)
+    ratio = None if against is None else _rounded(value / against)
+    return Figure(name, value, unit, against, ratio)
 
 
 def _rounded(ratio: float) -> float:
