@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +19,16 @@ from bridge.evals.recording import LogRecorder, Recorder, TableRecorder
 from bridge.evals.report import Bar
 from bridge.evals.results import EvalRun, PromptRef
 from bridge.evals.running import Evaluation, ReportEvaluation, WorkflowEvaluation, evaluate
-from bridge.evals.telling import Judged, judged, proposed, recorded, tell
-from bridge.forge.base import Forge
+from bridge.evals.telling import (
+    Judged,
+    awaited,
+    judged,
+    open_pull_request,
+    proposed,
+    recorded,
+    tell,
+)
+from bridge.forge.base import Forge, PullRequest
 from bridge.promptlayer.client import PromptLayer
 from bridge.wiring import forge_of
 
@@ -39,7 +49,12 @@ def push(
     ],
     mapping: MappingName,
     config: ConfigPath = CONFIG,
-    commit: Annotated[str | None, typer.Option(help="Of the change that was evaluated.")] = None,
+    pull_request: Annotated[
+        int | None, typer.Option(help="That was evaluated; the bridge's own tell the version, too.")
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="That was evaluated, where it is not the pull request's.")
+    ] = None,
     base: Annotated[Path | None, typer.Option(help="Results of the base, to compare with.")] = None,
     prompt: Annotated[
         str | None, typer.Option(help="The prompt, where the file names none.")
@@ -52,15 +67,22 @@ def push(
     record: Annotated[bool, typer.Option(help="Make them visible in PromptLayer.")] = True,
 ) -> None:
     """Push the results of a run. Exits with 2 when they are not good enough."""
+    if prompt is None and (version is not None or label is not None):
+        raise Rejected("--version and --label are about the prompt of --prompt: name it.")
     settings = load(config)
     chosen = settings.mapping(mapping)
-    about = PromptRef(prompt, version=version, label=label) if prompt else None
-    runs = read_results(results, about, format=format, commit=commit)
-    before = read_results(base, about, format=format) if base else ()
-    with opened_platform(settings) as platform:
+    change = _change(_forge(settings, chosen), pull_request, commit)
+    with opened_platform(settings) as platform, change.awaited():
+        known = change.proposes(platform)
+        if prompt is None:
+            about = known[0] if len(known) == 1 else None
+        else:
+            about = _named(prompt, version, label, known)
+        runs = _read(results, about, known, format, change.commit)
+        before = _read(base, _unversioned(about), map(_unversioned, known), format) if base else ()
         if record:
             runs = recorded(runs, _recorder(settings, chosen, platform))
-        _tell(settings, chosen, commit, judged(runs, before, _bar(chosen)))
+    _tell(change, judged(runs, before, _bar(chosen)))
 
 
 @app.command()
@@ -75,17 +97,67 @@ def run(
     """
     settings = load(config)
     chosen = settings.mapping(mapping)
-    forge = _forge(settings, chosen)
-    pull = forge.pull_request(pull_request)
-    prompts = proposed(pull) if pull else ()
-    if pull is None or not prompts:
-        raise Rejected(
-            f"{forge.repository} has no pull request {pull_request} that proposes prompts."
-        )
+    change = _change(_forge(settings, chosen), pull_request, None)
     with opened_platform(settings) as platform:
         evaluation = _evaluation(chosen, platform)
-        runs = [evaluate(evaluation, one, commit=pull.head_commit) for one in prompts]
-        _tell(settings, chosen, pull.head_commit, judged(runs, (), _bar(chosen)))
+        prompts = change.proposes(platform)
+        if not prompts:
+            raise Rejected(
+                f"Pull request {pull_request} of {chosen.repository} proposes no versions of"
+                " PromptLayer: give the number of one that the bridge opened."
+            )
+        with change.awaited():
+            runs = [evaluate(evaluation, one, commit=change.commit) for one in prompts]
+    _tell(change, judged(runs, (), _bar(chosen)))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was evaluated, as the forge knows it: nothing, a commit, or a pull request's commit."""
+
+    forge: Forge
+    commit: str | None
+    pull_request: PullRequest | None
+
+    def awaited(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.commit is None else awaited(self.forge, self.commit)
+
+    def proposes(self, platform: PromptLayer) -> tuple[PromptRef, ...]:
+        return proposed(self.pull_request, platform) if self.pull_request else ()
+
+
+def _change(forge: Forge, number: int | None, commit: str | None) -> Change:
+    if number is None:
+        return Change(forge, commit, open_pull_request(forge, commit) if commit else None)
+    pull_request = forge.pull_request(number)
+    if pull_request is None:
+        raise Rejected(f"{forge.repository} has no pull request {number}.")
+    return Change(forge, commit or pull_request.head_commit, pull_request)
+
+
+def _named(
+    name: str, version: int | None, label: str | None, known: Sequence[PromptRef]
+) -> PromptRef:
+    """The prompt of the command line; what it leaves open, the pull request tells."""
+    if version is None and label is None:
+        return next((one for one in known if one.name == name), PromptRef(name))
+    return PromptRef(name, version=version, label=label)
+
+
+def _unversioned(prompt: PromptRef | None) -> PromptRef | None:
+    """The same prompt on the base, where it has another version."""
+    return replace(prompt, version=None, label=None) if prompt else None
+
+
+def _read(
+    path: Path,
+    about: PromptRef | None,
+    known: Iterable[PromptRef | None],
+    format: Format | None,
+    commit: str | None = None,
+) -> tuple[EvalRun, ...]:
+    by_name = {one.name: one for one in known if one and one.name}
+    return read_results(path, about, known=by_name, format=format, commit=commit)
 
 
 def _evaluation(mapping: MappingSettings, platform: PromptLayer) -> Evaluation:
@@ -113,16 +185,14 @@ def _forge(config: Config, mapping: MappingSettings) -> Forge:
     return forge_of(mapping.forge, config.forges[mapping.forge], mapping.repository_name)
 
 
-def _tell(
-    config: Config, mapping: MappingSettings, commit: str | None, results: Sequence[Judged]
-) -> None:
+def _tell(change: Change, results: Sequence[Judged]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for result in results:
         console.print(_line(result.run, result), markup=False)
-    if commit is not None:
-        pull = tell(_forge(config, mapping), commit, results)
-        if pull is not None:
-            console.print(f"told on {pull.url}", markup=False)
+    if change.commit is not None:
+        tell(change.forge, change.commit, change.pull_request, results)
+    if change.pull_request is not None:
+        console.print(f"told on {change.pull_request.url}", markup=False)
     if not all(result.verdict.good for result in results):
         raise typer.Exit(NOT_GOOD)
 
@@ -131,4 +201,5 @@ def _line(run: EvalRun, result: Judged) -> str:
     score = "not graded" if run.score is None else f"{run.score:.3f}"
     verdict = "good" if result.verdict.good else "; ".join(result.verdict.reasons)
     link = f" {run.link}" if run.link else ""
-    return f"{run.prompt.title} {run.prompt.edition}: {score}, {verdict}{link}"
+    named = f"{run.prompt.title} {run.prompt.edition}".rstrip()
+    return f"{named}: {score}, {verdict}{link}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from bridge.errors import BridgeError
 from bridge.evals.recording import Recorder
 from bridge.evals.report import Bar, Verdict, judge, report, status_text
 from bridge.evals.results import EvalRun, PromptRef
 from bridge.forge.base import Forge, PullRequest, PullRequestState, StatusState
+from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.memory import recall
 
 STATUS = "promptlayer-bridge/evals"
@@ -33,27 +36,70 @@ def judged(runs: Sequence[EvalRun], base: Sequence[EvalRun], bar: Bar) -> tuple[
 
 
 def recorded(runs: Sequence[EvalRun], recorder: Recorder) -> tuple[EvalRun, ...]:
-    """The runs, made visible in PromptLayer, with their addresses there."""
-    return tuple(replace(run, link=recorder.record(run) or run.link) for run in runs)
+    """The runs, made visible in PromptLayer, with their addresses there. Where nothing was graded
+    there is nothing to see."""
+    return tuple(
+        run if run.score is None else replace(run, link=recorder.record(run) or run.link)
+        for run in runs
+    )
 
 
-def tell(forge: Forge, commit: str, results: Sequence[Judged]) -> PullRequest | None:
-    """Say it on the commit and on its open pull request, if there is one; returns that."""
-    good = all(result.verdict.good for result in results)
-    state = StatusState.SUCCESS if good else StatusState.FAILURE
-    worst = next((result for result in results if not result.verdict.good), results[0])
-    text = status_text(worst.run, worst.verdict)
-    forge.set_status(commit, STATUS, state, text, worst.run.link)
-    pulls = forge.commit_pull_requests(commit)
-    pull = next((one for one in pulls if one.state is PullRequestState.OPEN), None)
-    if pull is not None:
+@contextmanager
+def awaited(forge: Forge, commit: str) -> Iterator[None]:
+    """The commit waits for its evaluation meanwhile, and says so when there will be none."""
+    forge.set_status(commit, STATUS, StatusState.PENDING, WAITING, None)
+    try:
+        yield
+    except BridgeError as error:
+        forge.set_status(commit, STATUS, StatusState.ERROR, str(error), None)
+        raise
+
+
+def tell(
+    forge: Forge, commit: str, pull_request: PullRequest | None, results: Sequence[Judged]
+) -> None:
+    """Say it on the commit, and on the pull request if there is one."""
+    worst = _worst(results)
+    state = StatusState.SUCCESS if worst.verdict.good else StatusState.FAILURE
+    forge.set_status(commit, STATUS, state, summary(results), worst.run.link)
+    if pull_request is not None:
         words = "\n\n".join(report(one.run, one.base, one.verdict) for one in results)
-        forge.comment(pull.number, MARKER, words[: forge.body_limit])
-    return pull
+        forge.comment(pull_request.number, MARKER, words[: forge.body_limit])
 
 
-def proposed(pull_request: PullRequest) -> tuple[PromptRef, ...]:
-    """The versions that a pull request of the bridge proposes."""
-    memory = recall(pull_request.body)
+def summary(results: Sequence[Judged]) -> str:
+    """One line over all prompts; of several, the first that is not good enough is named."""
+    worst = _worst(results)
+    text = status_text(worst.run, worst.verdict)
+    if len(results) == 1:
+        return text
+    good = sum(result.verdict.good for result in results)
+    told = f"{good:,} of {len(results):,} prompts are good enough."
+    return told if worst.verdict.good else f"{told} {worst.run.prompt.title}: {text}"
+
+
+def _worst(results: Sequence[Judged]) -> Judged:
+    return next((result for result in results if not result.verdict.good), results[0])
+
+
+def open_pull_request(forge: Forge, commit: str) -> PullRequest | None:
+    """The open pull request that would bring a commit, the newest of several."""
+    pulls = forge.commit_pull_requests(commit)
+    return next((one for one in pulls if one.state is PullRequestState.OPEN), None)
+
+
+def proposed(pull_request: PullRequest, promptlayer: PromptLayer) -> tuple[PromptRef, ...]:
+    """The versions that a pull request of the bridge proposes, with the names they have; none for
+    any other pull request. What a fork's says is not believed."""
+    memory = None if pull_request.from_fork else recall(pull_request.body)
     versions = memory.versions if memory else ()
-    return tuple(PromptRef(id=id, version=version, label=label) for id, label, version in versions)
+    return tuple(
+        PromptRef(_name(promptlayer, id), id, version, label)
+        for id, label, version in versions
+        if version is not None
+    )
+
+
+def _name(promptlayer: PromptLayer, id: int) -> str | None:
+    prompt = promptlayer.prompt(id)
+    return prompt.name if prompt else None
