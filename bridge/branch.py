@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.config import Group
+from bridge.config_mapping import Group
 from bridge.errors import BridgeError, Stale
 from bridge.observe import base_file
 from bridge.prompts.file import render

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.config import Group
+from bridge.config_mapping import Group
 from bridge.errors import Refused, Transient, UnsafePath
 from bridge.guard import guard
 from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading

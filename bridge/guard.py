@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.config import MappingSettings
+from bridge.config_mapping import MappingSettings
 from bridge.errors import Refused
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.secrets import leaks

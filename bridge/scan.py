@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.branch import Tip, blob_name, carried, tip_of
-from bridge.config import Group
+from bridge.config_mapping import Group
 from bridge.errors import Refused, UnsafePath
 from bridge.observe import BaseFiles, base_file
 from bridge.prompts.file import render

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bridge.config import MappingSettings, Person
+from bridge.config import Person
+from bridge.config_mapping import MappingSettings
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.paths import branch_name, file_path, static_prefix

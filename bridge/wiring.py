@@ -7,14 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.config import (
-    Config,
-    ForgeSettings,
-    GitHubSettings,
-    GitLabSettings,
-    LocalSettings,
-    MappingSettings,
-)
+from bridge.config import Config, ForgeSettings, GitHubSettings, GitLabSettings, LocalSettings
+from bridge.config_mapping import MappingSettings
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bridge.config import MappingSettings
+from bridge.config_mapping import MappingSettings
 from bridge.engine.inbox import PROMPTLAYER, Delivery
 from bridge.engine.ledger import Ask
 from bridge.errors import Malformed, UnsafePath

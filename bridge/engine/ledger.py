@@ -12,12 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
-    Integer,
-    String,
     Table,
     and_,
     bindparam,
@@ -27,42 +23,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, DeliveryState, deliveries
+from bridge.engine.ledger_tables import looks, proposals
 from bridge.engine.restraint import growing_pause
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
 
-looks = Table(
-    "looks",
-    metadata,
-    Column("mapping", String, primary_key=True),
-    Column("branch", String, primary_key=True),
-    Column("prompt_id", BigInteger, primary_key=True),
-    Column("label", String, primary_key=True),
-    Column("delivery_id", String, primary_key=True),  # "" for a look no delivery asked for
-    Column("asked_at", Instant, nullable=False),
-    Column("settled_at", Instant),
-    Column("kind", String),
-    Column("reason", String),
-)
-
-proposals = Table(
-    "proposals",
-    metadata,
-    Column("mapping", String, primary_key=True),
-    Column("branch", String, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("pull_request", String),
-    Column("number", BigInteger),
-    Column("commit_name", String),
-    Column("attempts", Integer, nullable=False),
-    Column("not_before", Instant),
-    Column("changed_at", Instant, nullable=False),
-)
-
 _Values = dict[str, Any]
+
 _OPEN = (
     OutcomeKind.PROPOSED,
     OutcomeKind.UPDATED,

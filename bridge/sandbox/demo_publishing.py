@@ -53,7 +53,6 @@ class Publishing:
             lambda: "Answer by name" in json.dumps(self.hand.entry.latest.template),
             "the merged edit was not published",
         )
-        self.hand.settle()
         made = len(self.hand.entry.versions) - before
         expect(made == 1, f"{made} versions were made of one edit")
         return merged
@@ -64,7 +63,6 @@ class Publishing:
         edit = self.engineer.edit(PATH, "by name", "in verse", why="Answer in verse")
         self.engineer.merge(edit)
         wait_for(self._shows_both, "no pull request shows both texts")
-        self.hand.settle()
         expect(
             "Answer at length" in json.dumps(self.hand.entry.latest.template),
             "PromptLayer's text was overwritten",

@@ -16,7 +16,11 @@ STEPS = [
     "label move → pull request for the label's file",
     "close it",
     "same content is not proposed again",
+    "engineer's edit → merged → version on the platform",
+    "both sides edited → conflict pull request",
+    "evaluation results → status and comment",
 ]
+SILENT = "same content is not proposed again"  # the step whose point is that there is nothing
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +58,9 @@ def test_every_step_of_the_demo_says_what_came_of_it(
         assert step.keys() == {"step", "ok", "pull_request", "commit", "seconds"}
         assert step["ok"] is True
         assert step["seconds"] >= 0
-    assert all(step["pull_request"].startswith("http") for step in steps[:-1])
-    assert all(len(step["commit"]) == 40 for step in steps[:-1])
+    telling = [step for step in steps if step["step"] != SILENT]
+    assert all(step["pull_request"].startswith("http") for step in telling)
+    assert all(len(step["commit"]) == 40 for step in telling)
 
 
 def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:

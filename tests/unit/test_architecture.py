@@ -128,6 +128,7 @@ def test_only_the_command_line_imports_the_sandbox() -> None:
 
 
 PURE_LIBRARY = {
+    "graphlib",
     "__future__",
     "base64",
     "binascii",

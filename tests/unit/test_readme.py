@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bridge import config
+from bridge import config, config_mapping, config_types
 from bridge.cli.app import app
 from bridge.config_types import Settings
 from bridge.prompts.file import parse, render
@@ -28,9 +28,9 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`forges`, `type: github`": config.GitHubSettings,
     "`forges`, `type: gitlab`": config.GitLabSettings,
     "`forges`, `type: local`": config.LocalSettings,
-    "`mappings`": config.MappingSettings,
-    "`mappings`, `pull_request`": config.PullRequestSettings,
-    "`mappings`, `secrets`": config.SecretScanSettings,
+    "`mappings`": config_mapping.MappingSettings,
+    "`mappings`, `pull_request`": config_mapping.PullRequestSettings,
+    "`mappings`, `secrets`": config_types.SecretScanSettings,
     "`roster`": config.Person,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
@@ -55,7 +55,7 @@ def spelled(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(default, BaseModel):
-        below = isinstance(default, (config.PullRequestSettings, config.SecretScanSettings))
+        below = isinstance(default, (config_mapping.PullRequestSettings, config_types.SecretScanSettings))
         return "see below" if below else "see above"
     return "–" if default is None else f"`{_written(default)}`"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.config import MappingSettings
+from bridge.config_mapping import MappingSettings
 from bridge.engine.dispatch import asks_of, cause_of, labels_concerned, may_concern
 from bridge.promptlayer.events import PromptEvent, parse
 from bridge.site import Site

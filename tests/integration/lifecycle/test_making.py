@@ -148,7 +148,7 @@ def test_two_bridges_that_race_for_one_proposal_open_one_pull_request(world: Wor
     for turn in range(4):
         world.save(f"Draft {turn}.")
         world.deliver()
-        world.worker.dispatch(lambda _: None)
+        world.worker.dispatch(lambda _: None, lambda *_: None)
         race([world.worker, other], proposal)
 
         world.settle()
@@ -179,7 +179,7 @@ def test_two_bridges_that_know_nothing_of_each_other_open_one_pull_request(world
     world.reopen_front_door()
     world.deliver(payloads)
     for worker in (first, world.worker):
-        worker.dispatch(lambda _: None)
+        worker.dispatch(lambda _: None, lambda *_: None)
     race([first, world.worker], Proposal("support", world.branch()))
 
     world.settle()

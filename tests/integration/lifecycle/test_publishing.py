@@ -33,7 +33,7 @@ def test_an_edit_that_is_merged_becomes_a_version(make_world: MakeWorld) -> None
 
     assert published(world) == ["Answer kindly.", "Answer briefly."]
     assert world.standing().kind is OutcomeKind.PUBLISHED
-    stamp = world.registry.entry(NAME).versions[-1].metadata["promptlayer_bridge"]
+    stamp = (world.registry.entry(NAME).versions[-1].metadata or {})["promptlayer_bridge"]
     assert stamp["path"] == PATH
     assert len(stamp["commit"]) == 40
 

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.config import MappingSettings, Person
+from bridge.config import Person
+from bridge.config_mapping import MappingSettings
 from bridge.engine.database import Database
 from bridge.engine.errands import Errand
 from bridge.engine.inbox import Inbox

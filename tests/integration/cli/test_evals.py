@@ -1,0 +1,534 @@
+"""``evals``: results of evaluations, seen in PromptLayer and on the pull request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.cli.evals import NOT_GOOD
+from bridge.evals.telling import MARKER, STATUS, WAITING
+from bridge.forge.base import Forge, PullRequest, PullRequestContent
+from bridge.sandbox.evaluations import Evaluations
+from tests.contract import github_case, gitlab_case
+from tests.contract.case import ForgeCase
+from tests.integration.changing_app import ChangingApp
+from tests.integration.cli.desk import CONFIG, Desk
+from tests.standins.git_http import commit_files
+from tests.standins.gitlab import TOKEN
+
+TITLE = "support/reply"
+UNKNOWN_COMMIT = "ab" * 20
+
+# What an evaluation before the change and one after it say.
+BEFORE = [
+    {"name": "refund", "score": 1.0, "passed": True},
+    {"name": "order", "score": 0.8, "passed": True},
+]
+AFTER = [
+    {"name": "refund", "score": 0.5, "passed": False, "reason": "no refund | promised"},
+    {"name": "order", "score": 0.9, "passed": True},
+]
+GOOD = [{"name": "refund", "score": 1.0, "passed": True}, {"name": "order", "score": 0.9}]
+COMMENT = """\
+**Evaluation of `support/reply` (version 1): not good enough: 0.70 is below the minimum of 0.80; \
+0.70 is a drop from 0.90 on the base.**
+
+| | base | this change | |
+|---|---:|---:|---:|
+| score | 0.90 | 0.70 | −0.20 |
+| passed | 2 of 2 | 1 of 2 | −1 |
+
+<details><summary>2 cases to look at</summary>
+
+| case | | base | this change | why |
+|---|---|---:|---:|---|
+| `refund` | now fails | 1.00 | 0.50 | `no refund \\| promised` |
+| `order` | better | 0.80 | 0.90 |  |
+
+</details>
+
+Results of a script at `{commit}`."""
+
+PROMPTFOO = {
+    "results": {
+        "version": 3,
+        "prompts": [{"raw": "Be kind. {{question}}", "label": TITLE}],
+        "results": [
+            {
+                "promptIdx": 0,
+                "testIdx": 0,
+                "testCase": {"description": "refund"},
+                "prompt": {"raw": "Be kind. Where is my money?", "label": TITLE},
+                "provider": {"id": "openai:gpt-4o"},
+                "response": {"output": "On its way."},
+                "success": True,
+                "score": 1,
+                "namedScores": {"tone": 0.75},
+            }
+        ],
+    }
+}
+JUNIT = """\
+<testsuites><testsuite name="prompts"><testcase name="refund"><properties>
+<property name="prompt" value="support/reply"/><property name="score" value="1"/>
+</properties></testcase></testsuite></testsuites>
+"""
+CSV = "prompt,name,score,passed\nsupport/reply,refund,1,yes\n"
+FILES: dict[str, Any] = {
+    "out.json": PROMPTFOO,
+    "junit.xml": JUNIT,
+    "plain.json": [{"prompt": TITLE, "name": "refund", "score": 1}],
+    "plain.csv": CSV,
+}
+
+
+@pytest.fixture
+def evaluations(desk: Desk, served: tuple[ChangingApp, str]) -> Evaluations:
+    """What PromptLayer's stand-in behind the desk knows of evaluations."""
+    found: Evaluations = served[0].app.state.evaluations  # type: ignore[attr-defined]
+    return found
+
+
+def write(desk: Desk, name: str, content: Any) -> str:
+    text = content if isinstance(content, str) else json.dumps(content)
+    (desk.folder / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def bar(desk: Desk, **evals: Any) -> None:
+    """Configure what evaluations have to reach, and how they are run."""
+    desk.configure(
+        CONFIG + f"    evals: {json.dumps(evals)}\n".replace("{", "{{").replace("}", "}}")
+    )
+
+
+def proposal(desk: Desk, *names: str) -> PullRequest:
+    """The bridge's pull request for the first version of a prompt."""
+    for name in names or (TITLE,):
+        desk.save(name)
+    assert desk.run("sync").status == 0
+    return desk.forge.every_pull_request()[0]
+
+
+def of_engineer(desk: Desk) -> PullRequest:
+    """A pull request that the bridge did not open."""
+    commit_files(desk.folder / "forge" / "acme" / "support-bot.git", "mine", {"a.txt": b"a\n"})
+    content = PullRequestContent("Mine", "By hand.", draft=False)
+    return desk.forge.create_pull_request("mine", "main", content)
+
+
+def status(desk: Desk, commit: str) -> tuple[str, str]:
+    said = desk.forge.statuses(commit)[STATUS]
+    return str(said.state), said.text
+
+
+def comments(desk: Desk, pull_request: PullRequest) -> list[str]:
+    """The comments about evaluations."""
+    found = desk.forge.comments(pull_request.number)
+    return [body for marker, body in found.items() if marker == MARKER]
+
+
+def push(desk: Desk, results: str, *words: object) -> Any:
+    return desk.run("evals", "push", results, "-m", "support", *map(str, words))
+
+
+# Pushing results
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_results_of_each_form_are_seen_on_both_sides(
+    desk: Desk, evaluations: Evaluations, name: str
+) -> None:
+    pull = proposal(desk)
+    desk.save(TITLE, "A newer version that was not evaluated.")
+
+    said = push(desk, write(desk, name, FILES[name]), "--pull-request", pull.number)
+
+    assert (said.status, said.err) == (0, "")
+    assert said.out == f"support/reply version 1: 1.000, good\ntold on {pull.url}\n"
+    assert status(desk, pull.head_commit)[0] == "success"
+    (comment,) = comments(desk, pull)
+    assert comment.startswith("**Evaluation of `support/reply` (version 1): good.**")
+    (log,) = evaluations.logs.values()
+    assert log.version is not None
+    assert log.version.number == 1
+    assert (log.body["score"], log.body["metadata"]["case"]) == (100, "refund")
+    assert log.body["metadata"]["commit"] == pull.head_commit
+
+
+def test_named_scores_are_seen_in_promptlayer(desk: Desk, evaluations: Evaluations) -> None:
+    pull = proposal(desk)
+
+    push(desk, write(desk, "out.json", PROMPTFOO), "--pull-request", pull.number)
+
+    assert [log.scores for log in evaluations.logs.values()] == [{"tone": 75}]
+    assert "| `tone` | 0.75 |" in comments(desk, pull)[0]
+
+
+def test_the_comment_shows_before_and_after(desk: Desk) -> None:
+    bar(desk, minimum=0.8)
+    pull = proposal(desk)
+    base, after = write(desk, "base.json", BEFORE), write(desk, "after.json", AFTER)
+
+    said = push(desk, after, "--base", base, "--pull-request", pull.number)
+
+    assert said.status == NOT_GOOD
+    assert comments(desk, pull) == [COMMENT.format(commit=pull.head_commit[:10])]
+    assert status(desk, pull.head_commit) == (
+        "failure",
+        "0.70 is below the minimum of 0.80, 0.70 is a drop from 0.90 on the base (1 of 2 passed)",
+    )
+
+
+def test_a_second_push_brings_the_comment_and_the_status_up_to_date(desk: Desk) -> None:
+    bar(desk, minimum=0.8)
+    pull = proposal(desk)
+    assert push(desk, write(desk, "a.json", AFTER), "--pull-request", pull.number).status == 2
+
+    said = push(desk, write(desk, "b.json", GOOD), "--pull-request", pull.number)
+
+    assert said.status == 0
+    (comment,) = comments(desk, pull)
+    assert ": good.**" in comment
+    assert status(desk, pull.head_commit)[0] == "success"
+
+
+@pytest.mark.parametrize(("drop", "left"), [(0.0, 2), (0.25, 0)])
+def test_a_drop_against_the_base_is_judged_by_the_mapping(
+    desk: Desk, drop: float, left: int
+) -> None:
+    bar(desk, drop=drop)
+    pull = proposal(desk)
+    base, after = write(desk, "base.json", BEFORE), write(desk, "after.json", AFTER)
+
+    said = push(desk, after, "--base", base, "--pull-request", pull.number)
+
+    assert said.status == left
+    assert status(desk, pull.head_commit)[0] == ("failure" if left else "success")
+
+
+def test_a_run_goes_into_a_table_where_the_mapping_wants_it(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    bar(desk, record="table", minimum=0.4)
+    pull = proposal(desk)
+
+    said = push(desk, write(desk, "after.json", AFTER), "--pull-request", pull.number)
+
+    (table,) = evaluations.tables.all
+    (sheet,) = table.sheets
+    assert said.status == 0
+    assert table.title == "Evaluations of support/reply"
+    assert sheet.title.startswith(f"version 1 · {pull.head_commit[:10]} · score 0.700 · ")
+    assert sheet.values("case") == ["refund", "order"]
+    assert sheet.values("reason") == ["no refund | promised", ""]
+    assert evaluations.logs == {}
+    link = f"/smart-tables/{table.id}?sheet={sheet.id}"
+    assert link in comments(desk, pull)[0]
+    assert (desk.forge.statuses(pull.head_commit)[STATUS].url or "").endswith(link)
+
+
+def test_several_prompts_are_judged_each(desk: Desk, evaluations: Evaluations) -> None:
+    bar(desk, minimum=0.8)
+    desk.save("support/thank")
+    desk.save(TITLE)
+    commit = of_engineer(desk).head_commit
+    results = [{"prompt": TITLE, "score": 1}, {"prompt": "support/thank", "score": 0.5}]
+
+    said = push(desk, write(desk, "both.json", results), "--commit", commit)
+
+    assert said.status == NOT_GOOD
+    assert [line.partition(":")[0] for line in said.out.splitlines()[:2]] == [
+        TITLE,
+        "support/thank",
+    ]
+    assert status(desk, commit) == (
+        "failure",
+        "1 of 2 prompts are good enough. support/thank: 0.50 is below the minimum of 0.80",
+    )
+    assert len(evaluations.logs) == 2
+
+
+def test_a_commit_is_enough_to_find_its_pull_request(desk: Desk) -> None:
+    desk.save(TITLE)
+    pull = of_engineer(desk)
+    results = write(desk, "good.json", GOOD)
+
+    said = push(desk, results, "--commit", pull.head_commit, "--prompt", TITLE)
+
+    assert (said.status, len(comments(desk, pull))) == (0, 1)
+    assert said.out.endswith(f"told on {pull.url}\n")
+
+
+def test_without_a_commit_only_promptlayer_is_told(desk: Desk, evaluations: Evaluations) -> None:
+    pull = proposal(desk)
+
+    said = push(desk, write(desk, "good.json", GOOD), "--prompt", TITLE, "--version", 1)
+
+    assert (said.status, said.out) == (0, "support/reply version 1: 0.950, good\n")
+    assert len(evaluations.logs) == 2
+    assert comments(desk, pull) == []
+
+
+def test_results_need_not_be_recorded(desk: Desk, evaluations: Evaluations) -> None:
+    pull = proposal(desk)
+
+    said = push(desk, write(desk, "good.json", GOOD), "--pull-request", pull.number, "--no-record")
+
+    assert (said.status, len(comments(desk, pull))) == (0, 1)
+    assert evaluations.logs == {}
+
+
+def test_results_in_which_nothing_was_graded_are_not_good(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    pull = proposal(desk)
+    skipped = '<testsuite><testcase name="refund"><skipped/></testcase></testsuite>'
+
+    said = push(desk, write(desk, "skipped.xml", skipped), "--pull-request", pull.number)
+
+    assert said.status == NOT_GOOD
+    assert status(desk, pull.head_commit) == ("failure", "Nothing was graded")
+    assert evaluations.logs == {}
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.json", '[\n{"score": 1},\n]', "a.json:3: expected JSON"),
+        ("a.csv", "name,score\nrefund,80\n", "a.csv:2: score: expected a number from 0 to 1"),
+        ("a.xml", "<html/>", "a.xml:1: expected <testsuites> or <testsuite>, got <html>"),
+        ("a.txt", "refund 1", "a.txt: expected a file that ends in .json, .xml or .csv"),
+        ("a.json", [], "a.json: there are no cases in it"),
+    ],
+)
+def test_a_mistake_in_the_results_is_told_with_the_file(
+    desk: Desk, evaluations: Evaluations, name: str, content: Any, told: str
+) -> None:
+    pull = proposal(desk)
+
+    said = push(desk, write(desk, name, content), "--pull-request", pull.number)
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith(told)
+    state, text = status(desk, pull.head_commit)
+    assert state == "error"
+    assert text.startswith(told)
+    assert evaluations.logs == {}
+
+
+def test_a_mistake_in_the_results_of_the_base_is_told_before_anything_is_recorded(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    after, base = write(desk, "after.json", AFTER), write(desk, "base.json", "{}")
+
+    said = push(desk, after, "--base", base, "--prompt", TITLE)
+
+    assert (said.status, evaluations.logs) == (1, {})
+    assert said.err.startswith("base.json: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--prompt", "support/nobody"], "support/nobody"),
+        ([], "good.json: which prompt 'refund' is about is not told; name the prompt."),
+        (["--version", "1"], "--version and --label are about the prompt of --prompt"),
+        (["--pull-request", "99"], "local:acme/support-bot has no pull request 99."),
+        (["--prompt", TITLE, "--commit", UNKNOWN_COMMIT], f"has no commit '{UNKNOWN_COMMIT}'"),
+        (["-m", "nobody"], "nobody"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_told_and_nothing_is_recorded(
+    desk: Desk, evaluations: Evaluations, words: list[str], told: str
+) -> None:
+    desk.save(TITLE)
+
+    said = push(desk, write(desk, "good.json", GOOD), *words)
+
+    assert (said.status, said.out) == (1, "")
+    assert told in said.err
+    assert "Traceback" not in said.err
+    assert evaluations.logs == {}
+
+
+# Running an evaluation
+
+
+def run(desk: Desk, number: int) -> Any:
+    return desk.run("evals", "run", "-m", "support", "--pull-request", str(number))
+
+
+@pytest.mark.parametrize(("percent", "state", "left"), [(90.0, "success", 0), (70.0, "failure", 2)])
+def test_a_report_is_run_and_told(
+    desk: Desk, evaluations: Evaluations, percent: float, state: str, left: int
+) -> None:
+    report = evaluations.add_report("Regression", percent, columns={"Tone": 80.0}, prompt_id=1)
+    bar(desk, minimum=0.8, report_id=report)
+    pull = proposal(desk)
+
+    said = run(desk, pull.number)
+
+    assert (said.status, said.err) == (left, "")
+    assert said.out.startswith(f"support/reply version 1: {percent / 100:.3f}, ")
+    assert status(desk, pull.head_commit)[0] == state
+    (comment,) = comments(desk, pull)
+    assert f"| score | {percent / 100:.2f} |" in comment
+    assert "| `Tone` | 0.80 |" in comment
+    (execution,) = evaluations.report_runs.values()
+    assert execution.name == f"support/reply version 1 {pull.head_commit[:10]}"
+
+
+def test_a_workflow_is_run_by_its_name_and_told_what_is_proposed(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    evaluations.add_workflow("My judge", {"score": 0.875})
+    bar(desk, workflow="My judge")
+    pull = proposal(desk)
+
+    said = run(desk, pull.number)
+
+    assert (said.status, status(desk, pull.head_commit)) == (0, ("success", "Score 0.875"))
+    (execution,) = evaluations.workflow_runs.values()
+    assert execution.variables == {
+        "prompt_name": TITLE,
+        "prompt_id": 1,
+        "prompt_version": 1,
+        "prompt_label": "latest",
+        "commit": pull.head_commit,
+    }
+
+
+def test_an_evaluation_of_another_version_is_told_as_one_that_did_not_happen(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    bar(desk, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
+    pull = proposal(desk)
+    desk.save(TITLE, "A newer version.")
+
+    said = run(desk, pull.number)
+
+    told = "PromptLayer evaluated version 2 of support/reply, not version 1"
+    assert said.status == 1
+    assert said.err.startswith(told)
+    state, text = status(desk, pull.head_commit)
+    assert state == "error"
+    assert text.startswith(told)
+    assert comments(desk, pull) == []
+
+
+def test_a_workflow_that_fails_is_told_in_its_words(desk: Desk, evaluations: Evaluations) -> None:
+    evaluations.add_workflow("Judge", {"score": 1}, failure="No model answered.")
+    bar(desk, workflow="Judge")
+    pull = proposal(desk)
+
+    said = run(desk, pull.number)
+
+    assert (said.status, "No model answered." in said.err) == (1, True)
+    assert status(desk, pull.head_commit)[0] == "error"
+
+
+def test_a_mapping_without_an_evaluation_has_none_to_run(desk: Desk) -> None:
+    said = run(desk, proposal(desk).number)
+
+    assert said.status == 1
+    assert said.err.startswith("Mapping support names no evaluation")
+
+
+def test_a_pull_request_of_somebody_else_has_nothing_to_run(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    bar(desk, report_id=evaluations.add_report("Regression", 99.0))
+
+    said = run(desk, of_engineer(desk).number)
+
+    assert said.status == 1
+    assert "proposes no versions of PromptLayer" in said.err
+    assert evaluations.report_runs == {}
+
+
+# On hosted forges
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A hosted forge: how bridge.yaml names it, and what people see there."""
+
+    settings: dict[str, str]
+    repository: str
+    case: ForgeCase
+    comments: Callable[[int], list[str]]
+
+    @property
+    def forge(self) -> Forge:
+        return self.case.forge
+
+
+@contextmanager
+def on_github(root: Path) -> Iterator[Hosted]:
+    with github_case.github_case(root) as case:
+        behind = case.standin.repositories[github_case.REPOSITORY]
+        token = case.standin.token("bot")
+        yield Hosted(
+            {"type": "github", "url": case.base_url, "token": token},
+            github_case.REPOSITORY,
+            case,
+            lambda number: [one.body for one in behind.pull(number).comments],
+        )
+
+
+@contextmanager
+def on_gitlab(root: Path) -> Iterator[Hosted]:
+    with gitlab_case.gitlab_case(root) as case:
+        yield Hosted(
+            {"type": "gitlab", "url": case.url, "token": TOKEN},
+            gitlab_case.REPOSITORY,
+            case,
+            lambda number: [one.body for one in case.project.find(number).notes],
+        )
+
+
+@pytest.fixture(params=[on_github, on_gitlab])
+def hosted(desk: Desk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hosted]:
+    """The desk's repository is on a hosted forge; its evaluations are required."""
+    with request.param(tmp_path / "hosted") as opened:
+        config = CONFIG.replace(
+            '{{type: local, root: forge, page_url: "http://forge.example.com"}}', "{forge}"
+        ).replace("acme/support-bot", "{repository}")
+        config += "    evals: {{minimum: 0.8, required: true}}\n"
+        settings = json.dumps({**opened.settings, "token": "${TOKEN}"})
+        desk.environment["TOKEN"] = opened.settings["token"]
+        desk.configure(config, forge=settings, repository=opened.repository)
+        yield opened
+
+
+def test_a_hosted_forge_shows_status_and_comment(desk: Desk, hosted: Hosted) -> None:
+    desk.save(TITLE)
+    assert desk.run("sync").status == 0
+    (pull,) = hosted.forge.open_pull_requests("promptlayer/")
+    states = {"pending": hosted.case.statuses(pull.head_commit)[STATUS][:2]}
+
+    after, good = write(desk, "after.json", AFTER), write(desk, "good.json", GOOD)
+    exits = []
+    for name, results in {"after": after, "good": good}.items():
+        exits.append(push(desk, results, "--pull-request", pull.number).status)
+        states[name] = hosted.case.statuses(pull.head_commit)[STATUS][:2]
+
+    failed = "failed" if hosted.case.name == "gitlab" else "failure"
+    assert exits == [NOT_GOOD, 0]
+    assert states == {
+        "pending": ("pending", WAITING),
+        "after": (failed, "0.70 is below the minimum of 0.80 (1 of 2 passed)"),
+        "good": ("success", "Score 0.95 (1 of 2 passed)"),
+    }
+    (comment,) = hosted.comments(pull.number)
+    assert "Evaluation of `support/reply` (version 1): good." in comment
