@@ -202,6 +202,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("bridge.cli", "bridge.sandbox.demo"),
     "pydantic": (
         "bridge.config",
+        "bridge.config_mapping",
         "bridge.config_text",
         "bridge.config_types",
         "bridge.promptlayer",

@@ -23,6 +23,7 @@ from tests.standins.git_http import commit_files
 from tests.standins.gitlab import TOKEN
 
 TITLE = "support/reply"
+PULLS = "http://forge.example.com/acme/support-bot/pull"
 UNKNOWN_COMMIT = "ab" * 20
 
 # What an evaluation before the change and one after it say.
@@ -151,7 +152,7 @@ def test_results_of_each_form_are_seen_on_both_sides(
     said = push(desk, write(desk, name, FILES[name]), "--pull-request", pull.number)
 
     assert (said.status, said.err) == (0, "")
-    assert said.out == f"support/reply version 1: 1.000, good\ntold on {pull.url}\n"
+    assert said.out == f"support/reply version 1: 1.000, good\ntold on {PULLS}/{pull.number}\n"
     assert status(desk, pull.head_commit)[0] == "success"
     (comment,) = comments(desk, pull)
     assert comment.startswith("**Evaluation of `support/reply` (version 1): good.**")
@@ -263,7 +264,7 @@ def test_a_commit_is_enough_to_find_its_pull_request(desk: Desk) -> None:
     said = push(desk, results, "--commit", pull.head_commit, "--prompt", TITLE)
 
     assert (said.status, len(comments(desk, pull))) == (0, 1)
-    assert said.out.endswith(f"told on {pull.url}\n")
+    assert said.out.endswith(f"told on {PULLS}/{pull.number}\n")
 
 
 def test_without_a_commit_only_promptlayer_is_told(desk: Desk, evaluations: Evaluations) -> None:
@@ -406,6 +407,23 @@ def test_a_workflow_is_run_by_its_name_and_told_what_is_proposed(
         "prompt_label": "latest",
         "commit": pull.head_commit,
     }
+
+
+def test_every_prompt_of_a_pull_request_is_evaluated(desk: Desk, evaluations: Evaluations) -> None:
+    evaluations.add_workflow("Judge", {"good": True})
+    desk.configure(
+        CONFIG + "    pull_request: {{group: mapping}}\n    evals: {{workflow: Judge}}\n"
+    )
+    pull = proposal(desk, TITLE, "support/thank")
+
+    said = run(desk, pull.number)
+
+    evaluated = [one.variables["prompt_name"] for one in evaluations.workflow_runs.values()]
+    assert said.status == 0
+    assert sorted(evaluated) == [TITLE, "support/thank"]
+    assert status(desk, pull.head_commit) == ("success", "2 of 2 prompts are good enough.")
+    (comment,) = comments(desk, pull)
+    assert comment.count("**Evaluation of ") == 2
 
 
 def test_an_evaluation_of_another_version_is_told_as_one_that_did_not_happen(
