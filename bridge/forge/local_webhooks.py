@@ -86,5 +86,5 @@ def _pull_request(payload: Payload) -> PullRequestChanged:
         base=payload.text("base"),
         head_commit=payload.commit("head_commit"),
         from_fork=payload.flag("from_fork"),
-        author=str(payload.find("author") or ""),
+        author=payload.text("author") if payload.find("author") else "",
     )
