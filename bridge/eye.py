@@ -37,6 +37,7 @@ class Seen:
     pending: PendingRequest | None = None
     publication: Publication | None = None
     adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
+    file: BaseFile | None = None  # what the base branch has
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,12 @@ class Eye:
             merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 publication = Publication(target, base.path, base.prompt, held.prompt)
-                return Seen(target, comparison, None, pending, publication)
+                return Seen(target, comparison, None, pending, publication, file=base)
         if not comparison.proposes:
-            return Seen(target, comparison, None, pending)
+            return Seen(target, comparison, None, pending, file=base)
         edit = self._edit(target, held, base, comparison, asking, merged)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
-        return Seen(target, comparison, edit, pending, adopted=adopted)
+        return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
 
     def _side(self, target: Target, held: Held) -> Side | None:
         """Whose text a person has chosen."""

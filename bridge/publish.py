@@ -52,10 +52,10 @@ def publish_all(
     by_name: dict[str, list[Work]] = {}
     for one in work:
         by_name.setdefault(one.prompt.name, []).append(one)
-    try:
-        order = layers({name: some[0].prompt for name, some in by_name.items()})
-    except SnippetCycle as cycle:
-        return [Result(one, None, _in_a_circle(cycle)) for one in work]
+    order, circles = _in_order({name: some[0].prompt for name, some in by_name.items()})
+    for name, circle in circles.items():
+        for one in by_name[name]:
+            run.refuse(one, circle)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for layer in order:
             ready = [one for name in layer for one in by_name[name]]
@@ -63,8 +63,14 @@ def publish_all(
     return [run.results[one.path] for one in work]
 
 
-def _in_a_circle(cycle: SnippetCycle) -> Refused:
-    return Refused(f"Snippets use each other in a circle: {cycle}. Break it in one of the files.")
+def _in_order(prompts: Mapping[str, Prompt]) -> tuple[list[list[str]], dict[str, SnippetCycle]]:
+    """Names in layers, and those that have no order because they use each other in a circle."""
+    circles: dict[str, SnippetCycle] = {}
+    while True:
+        try:
+            return layers({n: p for n, p in prompts.items() if n not in circles}), circles
+        except SnippetCycle as circle:
+            circles.update(dict.fromkeys(circle.names, circle))
 
 
 class _Run:
@@ -79,15 +85,24 @@ class _Run:
         self._failed: set[str] = set()
 
     def one(self, work: Work) -> None:
-        self.results[work.path] = result = self._result(work)
+        self._note(self._result(work))
+
+    def refuse(self, work: Work, circle: SnippetCycle) -> None:
+        words = f"{work.path}: snippets use each other in a circle: {circle}. Break it in one file."
+        self._note(Result(work, None, Refused(words)))
+
+    def _note(self, result: Result) -> None:
+        self.results[result.work.path] = result
         if result.problem is not None:
-            self._failed.add(work.prompt.name)
+            self._failed.add(result.work.prompt.name)
         self._tell(len(self.results), self._count)
 
     def _result(self, work: Work) -> Result:
         used = {reference.name for reference in references(work.prompt.template)}
         if missing := sorted(used & self._failed):
-            return Result(work, None, Refused(f"It uses {missing[0]}, which was not published."))
+            return Result(
+                work, None, Refused(f"{work.path} uses {missing[0]}, which was not published.")
+            )
         try:
             if isinstance(work, NewPrompt):
                 return self._new(work)

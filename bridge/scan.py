@@ -6,19 +6,21 @@ be written as is in step; whatever differs, for whatever reason, is looked at pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.branch import Tip, blob_name, carried, tip_of
 from bridge.config_mapping import Group
-from bridge.errors import Refused, UnsafePath
+from bridge.errors import Refused, Rejected, Stale, UnsafePath
+from bridge.newcomers import newcomers, second_file
 from bridge.observe import BaseFiles, base_file
+from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Proposal, Target
 from bridge.prompts.text import mapping_of, trailers
-from bridge.repo.index import FileIndex
+from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
 
@@ -39,16 +41,18 @@ class Scan:
     listed: Mapping[Target, Prompt]  # what the list pages hold for those that differ
     refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
     new: tuple[NewPrompt, ...] = ()  # files without an id
-    mistakes: tuple[str, ...] = ()  # in files that belong to no prompt yet, or to one twice
+    mistakes: tuple[str, ...] = ()  # in files, with path and line
+    unreadable: frozenset[Target] = frozenset()  # whose file is among the mistakes
 
 
 def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
     """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
     while the repository has some: that is more likely a wrong key than an empty workspace.
-    ``at`` is another commit to look at, as if it were the base branch's newest."""
+    ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
+    repository does not have it."""
     snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
     if at is not None:
-        snapshot = replace(snapshot, commit=snapshot.commit_of(at).object_name)
+        snapshot = _at(site, snapshot, at)
     branches = list(_branches(site, snapshot, index))
     entries = snapshot.entries(snapshot.commit, site.folder) | {
         path: entry for branch in branches for path, entry in branch.overlay.items()
@@ -68,7 +72,18 @@ def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
         tuple(search.refusals),
         tuple(search.new),
         tuple(search.mistakes),
+        frozenset(search.unreadable),
     )
+
+
+def _at(site: Site, snapshot: Snapshot, commit: str) -> Snapshot:
+    try:
+        return replace(snapshot, commit=snapshot.commit_of(commit).object_name)
+    except Stale:
+        raise Rejected(
+            f"There is no commit {commit} in {site.forge.repository}; expected its full name, of"
+            " 40 or 64 digits."
+        ) from None
 
 
 def _order(candidate: Candidate) -> tuple[Proposal, Target]:
@@ -132,16 +147,21 @@ class _Search:
         self.refusals: list[tuple[Target, str]] = []
         self.in_step = 0
         self.new: list[NewPrompt] = []
-        self.mistakes: list[str] = []
+        self.mistakes: dict[str, None] = {}  # each once, in the order they were found
+        self.unreadable: set[Target] = set()
         self.listed: dict[Target, Prompt] = {}  # and whose file is not letter for letter so
+        self._known: dict[str, int] = {}  # the name of every prompt → its id
+        self._homes: dict[Target, str] = {}  # where the files of those in ``listed`` belong
         self._left: set[Target] = set()
-        self._claimed: set[str] = set()
+        self._claimed: dict[Target, str] = {}  # the files that are letter for letter so
         self._seen = 0
 
     def compare_listing(self, label: str) -> None:
         for item in self.site.platform.prompts(label=None if label == LATEST else label):
             self._seen += 1
             prompt = item.prompt
+            if prompt.id is not None:
+                self._known[prompt.name] = prompt.id
             if prompt.id is None or not self.site.mapping.selection.holds(
                 prompt.name, prompt.tags, item.folder
             ):
@@ -166,9 +186,10 @@ class _Search:
         entry = self.entries.get(path)
         if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
             self.in_step += 1
-            self._claimed.add(path)
+            self._claimed[target] = path
         else:
             self.listed[target] = prompt
+            self._homes[target] = path
 
     def _blob_name(self, prompt: Prompt, label: str) -> str | None:
         """Of the file that the prompt would be written as."""
@@ -178,7 +199,8 @@ class _Search:
     def compare_rest(self) -> None:
         """Files that differ in letters may still mean the same; files nobody claimed may belong
         to a prompt that is gone, or was moved."""
-        rest = {path: entry for path, entry in self.entries.items() if path not in self._claimed}
+        claimed = set(self._claimed.values())
+        rest = {path: entry for path, entry in self.entries.items() if path not in claimed}
         owners = self.index.owners(self.snapshot, rest)
         if owners and not self._seen:
             raise Refused(
@@ -186,28 +208,47 @@ class _Search:
                 f" {len(owners)} files of mapping {self.site.mapping.name}. Check that the API key"
                 " belongs to the right workspace."
             )
-        places: dict[Target, str] = {}
-        for path, owner in sorted(owners.items()):
-            if owner.prompt_id is None:
-                self._take_new(path)
-            elif owner.label in self.site.mapping.track:
-                target = Target(self.site.mapping.name, owner.prompt_id, owner.label)
-                if places.setdefault(target, path) != path:
-                    self.mistakes.append(
-                        f"{path}:1: expected one file for prompt {owner.prompt_id}"
-                        f" ({owner.label}); {places[target]} is it already. Remove one of them."
-                    )
+        self._take_new(path for path, owner in sorted(owners.items()) if owner.prompt_id is None)
+        places = self._places(owners)
         self._compare_meaning(places)
         unlisted = places.keys() - self.listed.keys() - self._left
         self.found.update(self._names({target: places[target] for target in unlisted}))
 
-    def _take_new(self, path: str) -> None:
-        name = self.entries[path].object_name
-        file = base_file(path, self.snapshot.read([name])[name], self.site)
-        if file.prompt is None:
-            self.mistakes.append(file.problem or path)
-        elif file.label in self.site.mapping.track:
-            self.new.append(NewPrompt(path, file.prompt, file.label))
+    def _places(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
+        """Target → its file: the one that stands where it belongs, or the first by name."""
+        owned = (
+            (Target(self.site.mapping.name, owner.prompt_id, owner.label), path)
+            for path, owner in owners.items()
+            if owner.prompt_id is not None and owner.label in self.site.mapping.track
+        )
+        places: dict[Target, str] = {}
+        for target, path in sorted(owned, key=lambda each: (self._is_astray(*each), each[1])):
+            first = self._claimed.get(target) or places.setdefault(target, path)
+            if first != path:
+                mistake = second_file(path, str(target.prompt_id), target.label, first)
+                self.mistakes[mistake] = None
+        return self._vague(owners) | places
+
+    def _vague(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
+        """Files in the places of prompts, that do not say as well as they should whose they are."""
+        return {
+            target: path
+            for target, path in self._homes.items()
+            if (owner := owners.get(path)) is not None
+            and owner.prompt_id in (target.prompt_id, None)
+            and owner.label in (target.label, None)
+        }
+
+    def _is_astray(self, target: Target, path: str) -> bool:
+        return self._homes.get(target) != path
+
+    def _take_new(self, paths: Iterable[str]) -> None:
+        names = {path: self.entries[path].object_name for path in paths}
+        texts = self.snapshot.read(set(names.values()))
+        files = (base_file(path, texts[name], self.site) for path, name in names.items())
+        found = newcomers(self.site, files, self._known)
+        self.new.extend(found.new)
+        self.mistakes.update(dict.fromkeys(found.mistakes))
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
         """The names that files give prompts which nobody lists; their branches may bear them."""
@@ -224,10 +265,13 @@ class _Search:
         for target, prompt in self.listed.items():
             if target in here:
                 path = here[target]
-                file = base_file(path, texts[self.entries[path].object_name], self.site).prompt
-                if file is not None and (file.digest, file.name) == (prompt.digest, prompt.name):
+                file = base_file(path, texts[self.entries[path].object_name], self.site)
+                if _says(file, prompt):
                     self.in_step += 1
                     continue
+                if file.problem is not None:
+                    self.mistakes[file.problem] = None
+                    self.unreadable.add(target)
             self.found[target] = prompt.name
 
     def candidates(self) -> Iterator[Candidate]:
@@ -236,3 +280,10 @@ class _Search:
                 yield Candidate(self.site.proposal(name, target), target)
             except UnsafePath as error:
                 self.refusals.append((target, str(error)))
+
+
+def _says(file: BaseFile, prompt: Prompt) -> bool:
+    held = file.prompt
+    if held is None or held.id is None:
+        return False
+    return (held.digest, held.name) == (prompt.digest, prompt.name)

@@ -14,6 +14,7 @@ from bridge.errors import Refused
 from bridge.eye import Eye, Seen
 from bridge.guard import guard
 from bridge.observe import BaseFiles
+from bridge.prompts.memory import recall
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
@@ -30,6 +31,7 @@ class Survey:
     publications: tuple[Publication, ...]
     new: tuple[NewPrompt, ...]
     met: tuple[Seen, ...]  # edited on both sides: a proposal has to say what goes
+    unnamed: tuple[Seen, ...]  # made in PromptLayer, and their files do not say so yet
     refusals: tuple[tuple[Target, str], ...]
     mistakes: tuple[str, ...]  # in files, with path and line
 
@@ -48,20 +50,28 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
     found = scan(site, index, at)
     targets = tuple(sorted({each.target for each in found.candidates}))
     base = BaseFiles.at(site, found.snapshot, found.snapshot.commit, index)
-    occasion = Occasion(targets, listed=found.listed)
+    adopted = _adopted(site) if targets else frozenset[int]()
+    occasion = Occasion(targets, listed=found.listed, adopted=adopted)
     seen, refusals = Eye(site, base, None, occasion, None, now).see(targets)
     publications = tuple(s.publication for s in seen if s.publication)
     leaking = dict(_leaking(site, (*publications, *found.new)))
-    met = (s for s in seen if s.edit and (s.edit.change.merges or s.edit.change.overwrites))
+    readable = [each for each in seen if each.target not in found.unreadable]
     return Survey(
         site=site,
         snapshot=found.snapshot,
         publications=tuple(one for one in publications if one.path not in leaking),
         new=tuple(one for one in found.new if one.path not in leaking),
-        met=tuple(met),
+        met=tuple(each for each in readable if _is_met(each)),
+        unnamed=tuple(each for each in readable if _is_unnamed(each)),
         refusals=(*found.refusals, *refusals),
         mistakes=(*found.mistakes, *leaking.values()),
     )
+
+
+def _adopted(site: Site) -> frozenset[int]:
+    """Prompts of which an open pull request takes PromptLayer's text because a person chose it."""
+    memories = (recall(pull.body) for pull in site.forge.open_pull_requests(site.branches))
+    return frozenset(id for memory in memories if memory for id in memory.adopted)
 
 
 def _leaking(site: Site, work: Sequence[Publication | NewPrompt]) -> Iterator[tuple[str, str]]:
@@ -71,3 +81,12 @@ def _leaking(site: Site, work: Sequence[Publication | NewPrompt]) -> Iterator[tu
             guard(site.mapping, one.prompt, f"{one.path}: the file")
         except Refused as error:
             yield one.path, str(error)
+
+
+def _is_met(seen: Seen) -> bool:
+    return seen.edit is not None and (seen.edit.change.merges or seen.edit.change.overwrites)
+
+
+def _is_unnamed(seen: Seen) -> bool:
+    before = seen.edit.change.before if seen.edit else None
+    return before is not None and before.id is None and not _is_met(seen)

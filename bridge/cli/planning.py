@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
@@ -18,38 +17,22 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from bridge.cli.drift import Row, rows_of_look, rows_of_scan
 from bridge.cli.opening import opened_worker
 from bridge.cli.publishing import require_trusted
 from bridge.config import Config, load
 from bridge.engine.sync import Done, synchronise
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
-from bridge.look import Look
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.outcome import OutcomeKind
-from bridge.prompts.plan import Edit, Plan, Propose, Rest, Tidy, Withdraw
 from bridge.prompts.publication import Adopt, Side
-from bridge.prompts.target import Target
 from bridge.reconcile import preview
 from bridge.scan import scan
 from bridge.site import Site
 
 OUT_OF_STEP = 2
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of ``plan``: a target that is out of step, and what ``sync`` would do."""
-
-    mapping: str
-    prompt: str
-    label: str
-    path: str
-    standing: str
-    action: str
-    pull_request: str | None = None
-    diff: str = ""
 
 
 def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
@@ -72,8 +55,7 @@ def _chosen(config: Config, worker: Worker, mappings: Sequence[str]) -> list[Sit
 
 def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
     found = scan(site, worker.index)
-    for target, reason in found.refusals:
-        yield _refused(target, reason)
+    yield from rows_of_scan(site, found)
     grouped = [
         (proposal, tuple(each.target for each in some))
         for proposal, some in groupby(found.candidates, lambda each: each.proposal)
@@ -86,74 +68,7 @@ def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
             grouped,
         )
         for look, planned in looks:
-            yield from _rows_of(look, planned, diff=diff)
-
-
-def _refused(target: Target, reason: str) -> Row:
-    return Row(
-        target.mapping, str(target.prompt_id), target.label, "", "has no place", f"skip: {reason}"
-    )
-
-
-def _rows_of(look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
-    action, address = _action(look, planned)
-    standings = {
-        (seen.edit.change.path, seen.target.label): seen.comparison
-        for seen in look.seen
-        if seen.edit is not None
-    }
-    mapping = look.proposal.mapping
-    for target, reason in look.refusals:
-        yield _refused(target, reason)
-    for edit in look.edits:
-        change = edit.change
-        compared = standings.get((change.path, change.label))
-        yield Row(
-            mapping,
-            change.prompt.name,
-            change.label,
-            change.path,
-            f"{compared.standing}: {compared.reason}" if compared else "proposed before",
-            action,
-            address,
-            _diff(edit) if diff else "",
-        )
-    if not look.edits and not _at_rest(planned):
-        yield Row(
-            mapping, look.proposal.branch, "", "", look.situation.idle_reason, action, address
-        )
-
-
-def _diff(edit: Edit) -> str:
-    lines = difflib.unified_diff(
-        (edit.was or b"").decode("utf-8", "replace").splitlines(),
-        (edit.text or b"").decode("utf-8", "replace").splitlines(),
-        f"a/{edit.change.old_path or edit.change.path}" if edit.was is not None else "/dev/null",
-        f"b/{edit.change.path}" if edit.text is not None else "/dev/null",
-        lineterm="",
-    )
-    return "\n".join(lines)
-
-
-def _at_rest(planned: Plan) -> bool:
-    return isinstance(planned, Tidy) or (
-        isinstance(planned, Rest) and planned.kind is OutcomeKind.IN_STEP
-    )
-
-
-def _action(look: Look, planned: Plan) -> tuple[str, str | None]:
-    if isinstance(planned, Propose):
-        if planned.pull_request is None:
-            return "open a pull request", None
-        if look.is_current:
-            return "nothing (proposed already)", planned.pull_request.url
-        return "bring the pull request up to date", planned.pull_request.url
-    if isinstance(planned, Withdraw):
-        return "withdraw the pull request", planned.pull_request.url
-    if isinstance(planned, Rest):
-        address = planned.pull_request.url if planned.pull_request else None
-        return f"nothing ({planned.kind}): {planned.reason}", address
-    return "delete the branch", None
+            yield from rows_of_look(look, planned, diff=diff)
 
 
 def _show(rows: Sequence[Row], *, diff: bool) -> None:

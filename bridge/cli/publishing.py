@@ -18,6 +18,7 @@ from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
 from bridge.prompts.publication import NewPrompt, Publication
+from bridge.prompts.target import Target
 from bridge.publish import Result, publish_all, told
 from bridge.site import Site
 from bridge.survey import Survey, survey
@@ -34,7 +35,7 @@ class Line:
     mapping: str
     path: str
     prompt: str
-    action: str  # publish, create, conflict, merge, published, failed, mistake, skip
+    action: str  # publish, create, conflict, merge, id, published, created, failed, mistake, skip
     reason: str
 
 
@@ -54,7 +55,7 @@ def publish(
         surveys = [survey(site, worker.index, worker.clock(), at) for site in sites]
         lines = [line for one in surveys for line in _planned(one)]
         if not dry_run:
-            lines = [line for one in surveys for line in _done(worker, one)]
+            lines = [line for one in surveys for line in _carried_out(worker, one)]
     _show(lines, as_json=as_json)
     _leave(lines, surveys, dry_run=dry_run)
 
@@ -76,7 +77,17 @@ def _planned(found: Survey) -> Iterator[Line]:
         yield Line(name, one.path, one.prompt.name, "publish", words)
     for new in found.new:
         yield Line(name, new.path, new.prompt.name, "create", "a new prompt")
+    yield from _rest(found)
+
+
+def _rest(found: Survey) -> Iterator[Line]:
+    """What is told, and not published as it is."""
     yield from _met(found)
+    for seen in found.unnamed:
+        if seen.edit is not None:
+            change = seen.edit.change
+            name = found.site.mapping.name
+            yield Line(name, change.path, change.prompt.name, "id", seen.comparison.reason)
     yield from _told(found)
 
 
@@ -99,7 +110,32 @@ def _told(found: Survey) -> Iterator[Line]:
         yield Line(name, mistake.partition(":")[0], "", "mistake", mistake)
 
 
-def _done(worker: Worker, found: Survey) -> Iterator[Line]:
+def _carried_out(worker: Worker, found: Survey) -> Iterator[Line]:
+    """Publish, and propose what cannot be published as it is."""
+    results = _published(found)
+    yield from (_line(found.site, result) for result in results)
+    yield from _rest(found)
+    made = (_made(found.site, result) for result in results)
+    proposed = (
+        (seen.edit.change.prompt.name, seen.target)
+        for seen in (*found.met, *found.unnamed)
+        if seen.edit is not None
+    )
+    for name, target in (*filter(None, made), *proposed):
+        proposal = found.site.proposal(name, target)
+        worker.ledger.ask([Ask(proposal, target)])
+        worker.look_at(proposal)
+
+
+def _made(site: Site, result: Result) -> tuple[str, Target] | None:
+    """The prompt that was made of a file, so that its id is proposed for the file."""
+    if result.published is None or not isinstance(result.work, NewPrompt):
+        return None
+    target = Target(site.mapping.name, result.published.prompt_id, result.work.label)
+    return result.work.prompt.name, target
+
+
+def _published(found: Survey) -> list[Result]:
     work: list[Publication | NewPrompt] = [*found.new, *found.publications]
     with Progress(
         TextColumn("publishing"),
@@ -110,20 +146,12 @@ def _done(worker: Worker, found: Survey) -> Iterator[Line]:
         disable=not Console(stderr=True).is_terminal,
     ) as progress:
         task = progress.add_task("", total=len(work))
-        results = publish_all(
+        return publish_all(
             found.site,
             found.snapshot,
             work,
             lambda done, _: progress.update(task, completed=done),
         )
-    yield from (_line(found.site, result) for result in results)
-    yield from _met(found)
-    yield from _told(found)
-    for seen in found.met:
-        if seen.edit is not None:
-            proposal = found.site.proposal(seen.edit.change.prompt.name, seen.target)
-            worker.ledger.ask([Ask(proposal, seen.target)])
-            worker.look_at(proposal)
 
 
 def _line(site: Site, result: Result) -> Line:
@@ -141,7 +169,12 @@ def _show(lines: Sequence[Line], *, as_json: bool) -> None:
     if not lines:
         console.print("PromptLayer has everything that is merged.")
     for line in lines:
-        console.print(f"{line.action:9}  {line.path or line.prompt}: {line.reason}", markup=False)
+        console.print(f"{line.action:9}  {_words(line)}", markup=False)
+
+
+def _words(line: Line) -> str:
+    subject = line.path or line.prompt
+    return line.reason if line.reason.startswith(subject) else f"{subject}: {line.reason}"
 
 
 def _leave(lines: Sequence[Line], surveys: Sequence[Survey], *, dry_run: bool) -> None:

@@ -17,6 +17,7 @@ from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
+from bridge.publish import Result, told
 from bridge.scan import scan
 
 Tell = Callable[[str, int, int | None], None]  # what is done, how much of it, out of how much
@@ -55,9 +56,20 @@ def synchronise(
             Done(f"prompt {target.prompt_id} ({target.label})", OutcomeKind.PARKED, reason)
             for target, reason in found.refusals
         ]
+        done += [
+            Done(mistake.partition(":")[0], OutcomeKind.PARKED, mistake)
+            for mistake in found.mistakes
+        ]
+        for result in worker.create(worker.sites[name], found):
+            done.append(_made(result))
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
     return done + _look_at_all(worker, proposals, listed, tell, adopt)
+
+
+def _made(result: Result) -> Done:
+    kind = OutcomeKind.PUBLISHED if result.problem is None else OutcomeKind.PARKED
+    return Done(result.work.path, kind, told(result))
 
 
 def _look_at_all(

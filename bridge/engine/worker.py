@@ -19,7 +19,7 @@ from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
-from bridge.publish import publish_all, told
+from bridge.publish import Result, publish_all, told
 from bridge.reconcile import reconcile
 from bridge.repo.index import FileIndex
 from bridge.review import review
@@ -103,7 +103,7 @@ class Worker:
             return self.sweep(site.mapping.name, enqueue)
         snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
         found = changed(site, self.index, snapshot, before, snapshot.commit)
-        self._create(site, found)
+        self.create(site, found)
         asks = [Ask(site.proposal(name, target), target) for target, name in found.targets.items()]
         self.ledger.ask(asks)
         for proposal in sorted({ask.proposal for ask in asks}):
@@ -182,7 +182,7 @@ class Worker:
         try:
             found = scan(site, self.index)
             site.mirror.tidy()
-            self._create(site, found)
+            self.create(site, found)
             self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -200,13 +200,16 @@ class Worker:
         return None
 
     @staticmethod
-    def _create(site: Site, found: Scan | Followed) -> None:
-        """Make prompts of files without an id; the next sweep brings the ids into the files."""
-        if site.mapping.publish and found.new:
-            for result in publish_all(site, found.snapshot, found.new):
-                log.info("sweep of %s: %s", site.mapping.name, told(result))
+    def create(site: Site, found: Scan | Followed) -> list[Result]:
+        """Make prompts of files without an id, where the mapping publishes; the next scan brings
+        the ids into the files."""
+        new = found.new if site.mapping.publish else ()
+        results = publish_all(site, found.snapshot, new)
+        for result in results:
+            log.info("%s: %s", site.mapping.name, told(result))
         for mistake in found.mistakes:
-            log.error("sweep of %s: %s", site.mapping.name, mistake)
+            log.error("%s: %s", site.mapping.name, mistake)
+        return results
 
     def unfinished(self) -> tuple[Proposal, ...]:
         """Proposals that wait for a look, whatever the queues know of it."""

@@ -137,9 +137,10 @@ def _allowing(entry: str) -> re.Pattern[str]:
     if not (entry.startswith("/") and entry.endswith("/")):
         return re.compile(rf"\A{re.escape(entry)}\Z")
     try:
-        return re.compile(rf"\A(?:{entry[1:-1]})\Z")
+        inner = re.compile(entry[1:-1]).pattern  # by itself, so that a mistake is told in its words
     except re.error as mistake:
         raise ValueError(f"expected a regular expression between the slashes: {mistake}") from None
+    return re.compile(rf"\A(?:{inner})\Z")
 
 
 # Where to look.

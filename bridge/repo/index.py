@@ -6,6 +6,7 @@ read once in its life, since a git object never changes.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Owner:
 def glance(text: bytes) -> Owner | None:
     """Who a file belongs to, without parsing it; None when it is no prompt file. Top-level keys
     only: they stand at the line's start (YAML) or two blanks in (JSON as the bridge writes it)."""
+    text = text.removeprefix(codecs.BOM_UTF8)
     if not _KIND.search(text):
         return None
     found_id = _ID.search(text)

@@ -225,6 +225,11 @@ MISTAKES = {
         GOOD + "sweep: 0s\n",
         "bridge.yaml:10: sweep: expected a duration longer than 0",
     ),
+    "an expression that cannot be read": (
+        GOOD + '    secrets: {allow: ["/[/"]}\n',
+        "bridge.yaml:10: mappings[0].secrets.allow[0]: expected a regular expression between the"
+        " slashes: unterminated character set at position 0",
+    ),
     "an empty file": (
         "",
         "bridge.yaml:1: expected the sections promptlayer, forges and mappings",

@@ -7,9 +7,9 @@ import pytest
 from tests.integration.cli.desk import CONFIG, NOBODY, Desk
 
 TABLE = """\
-mapping  prompt         label   standing                                      sync would
-support  support/reply  latest  platform is ahead: not in the repository yet  open a pull request
-support  support/thank  latest  platform is ahead: not in the repository yet  open a pull request
+mapping  prompt         label   standing                                 sync would
+support  support/reply  latest  never synced: not in the repository yet  open a pull request
+support  support/thank  latest  never synced: not in the repository yet  open a pull request
 """
 DIFF = """\
 --- /dev/null
@@ -51,7 +51,7 @@ def test_plan_is_one_json_document(desk: Desk) -> None:
                 "prompt": "support/reply",
                 "label": "latest",
                 "path": "prompts/latest/support/reply.yaml",
-                "standing": "platform is ahead: not in the repository yet",
+                "standing": "never synced: not in the repository yet",
                 "action": "open a pull request",
                 "pull_request": None,
                 "diff": "",
