@@ -23,7 +23,7 @@ class ErrandKind(StrEnum):
 class Errand:
     mapping: str
     kind: ErrandKind
-    about: str  # FOLLOW: the commit before, or nothing; REVIEW: the pull request's number
+    about: str  # FOLLOW: the branch, and the commit before or nothing; REVIEW: its number
 
 
 def told_by(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[ForgeEvent | None, list[Site]]:
@@ -49,10 +49,17 @@ def errands_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Errand, .
 def _errands(event: ForgeEvent, site: Site) -> Iterator[Errand]:
     name = site.mapping.name
     if isinstance(event, Pushed):
-        if event.branch == site.mapping.base or site.mapping.base is None:
-            yield Errand(name, ErrandKind.FOLLOW, event.before or "")
+        if _may_be_base(event.branch, site):
+            yield Errand(name, ErrandKind.FOLLOW, f"{event.branch} {event.before or ''}")
     elif site.mapping.publish and not _is_ours(event, site) and _is_worth_a_review(event):
         yield Errand(name, ErrandKind.REVIEW, str(event.number))
+
+
+def _may_be_base(branch: str, site: Site) -> bool:
+    """Where the mapping names none, only the forge knows; the bridge's own branches never are."""
+    if site.mapping.base is not None:
+        return branch == site.mapping.base
+    return not branch.startswith(site.branches)
 
 
 def decided(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Proposal, ...]:

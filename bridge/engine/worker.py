@@ -97,8 +97,11 @@ class Worker:
             log.error("%s of %s: %s", errand.kind, errand.mapping, error)
             return None
 
-    def _follow(self, site: Site, before: str, enqueue: Callable[[Proposal], None]) -> float | None:
-        """Look at what a push to the base branch changed."""
+    def _follow(self, site: Site, about: str, enqueue: Callable[[Proposal], None]) -> float | None:
+        """Look at what a push changed, if it was to the base branch."""
+        branch, _, before = about.partition(" ")
+        if branch != site.base:
+            return None
         if not before:
             return self.sweep(site.mapping.name, enqueue)
         snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)

@@ -202,6 +202,10 @@ class World:
         """Deliver what waits and look until nothing waits, or only what would have to wait for
         longer than ``patience`` seconds."""
         self.deliver()
+        self.settle_looks(patience)
+
+    def settle_looks(self, patience: float = 60.0) -> None:
+        """``settle`` without delivering anything."""
         for _ in range(_ROUNDS):
             pauses = self.look()
             if not pauses:
