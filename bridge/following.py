@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.errors import BridgeError
+from bridge.newcomers import newcomers
 from bridge.observe import BaseFiles, base_file
+from bridge.prompts.compare import BaseFile
 from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Target
+from bridge.publish import find_by_name
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.site import Site
@@ -54,17 +57,24 @@ def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
 def _new(
     files: BaseFiles, entries: Mapping[str, Entry]
 ) -> tuple[tuple[NewPrompt, ...], tuple[str, ...]]:
-    """The files among these that have no id yet, and what is wrong in any of them."""
+    """The prompts that an engineer wrote anew, and what is wrong in any of these files."""
     owners = files.index.owners(files.snapshot, entries)
     texts = files.snapshot.read({entries[path].object_name for path in owners})
-    new, mistakes = [], []
-    for path, owner in sorted(owners.items()):
-        file = base_file(path, texts[entries[path].object_name], files.site)
-        if file.problem is not None:
-            mistakes.append(file.problem)
-        elif owner.prompt_id is None and file.prompt and file.label in files.site.mapping.track:
-            new.append(NewPrompt(path, file.prompt, file.label))
-    return tuple(new), tuple(mistakes)
+    read = {path: base_file(path, texts[entries[path].object_name], files.site) for path in owners}
+    without_id = [read[path] for path, owner in sorted(owners.items()) if owner.prompt_id is None]
+    found = newcomers(files.site, without_id, _known(files.site, without_id))
+    broken = (
+        file.problem
+        for path, file in sorted(read.items())
+        if file.problem is not None and owners[path].prompt_id is not None
+    )
+    return tuple(found.new), (*found.mistakes, *broken)
+
+
+def _known(site: Site, files: list[BaseFile]) -> dict[str, int]:
+    """The names among these that PromptLayer has already, with their ids."""
+    prompts = (find_by_name(site, file.prompt.name) for file in files if file.prompt)
+    return {prompt.name: prompt.id for prompt in prompts if prompt and prompt.id is not None}
 
 
 def fork_point(snapshot: Snapshot, head: str, reach: int = 100) -> str | None:
