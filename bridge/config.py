@@ -128,6 +128,8 @@ class Config(Settings):
     def _references(self) -> Config:
         if not self.mappings:
             raise ValueError("mappings: expected at least one")
+        if "promptlayer" in self.forges:
+            raise ValueError("forges: the name promptlayer is taken, by PromptLayer's webhooks")
         for number, mapping in enumerate(self.mappings):
             for mistake in self._misplaced(mapping, self.mappings[:number]):
                 raise ValueError(f"mappings[{number}].{mistake}")

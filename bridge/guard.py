@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bridge.config_mapping import MappingSettings
 from bridge.errors import Refused
 from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.secrets import leaks
 
 _TOLD = 3  # places that are named, where there are more
@@ -23,3 +26,14 @@ def guard(mapping: MappingSettings, prompt: Prompt, holder: str) -> None:
         f"{holder} holds what looks like a secret ({'; '.join(places)}), so it goes nowhere. Take"
         f" it out, or allow it in `secrets` of mapping {mapping.name} if it is none."
     )
+
+
+def leaks_of(mapping: MappingSettings, work: Iterable[Publication | NewPrompt]) -> dict[str, str]:
+    """Path → what is wrong, for the files that ``guard`` would not let go to PromptLayer."""
+    found = {}
+    for one in work:
+        try:
+            guard(mapping, one.prompt, f"{one.path}: the file")
+        except Refused as error:
+            found[one.path] = str(error)
+    return found

@@ -140,7 +140,8 @@ class _Run:
         commit = self._came_from[path]
         message = commit.message.strip().partition("\n")[0]
         guard(self.site.mapping, replace(prompt, commit_message=message), path)
-        stamp = Stamp(commit.object_name, self.site.mapping.repository, path)
+        pull_request = self._pull_request(commit)
+        stamp = Stamp(commit.object_name, self.site.mapping.repository, path, pull_request)
         return publish(
             self.site.platform,
             prompt,

@@ -6,13 +6,11 @@ and touches no pull request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.errors import Refused
 from bridge.eye import Eye, Seen
-from bridge.guard import guard
+from bridge.guard import leaks_of
 from bridge.observe import BaseFiles
 from bridge.prompts.memory import recall
 from bridge.prompts.occasion import Occasion
@@ -54,7 +52,7 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
     occasion = Occasion(targets, listed=found.listed, adopted=adopted)
     seen, refusals = Eye(site, base, None, occasion, None, now).see(targets)
     publications = tuple(s.publication for s in seen if s.publication)
-    leaking = dict(_leaking(site, (*publications, *found.new)))
+    leaking = leaks_of(site.mapping, (*publications, *found.new))
     readable = [each for each in seen if each.target not in found.unreadable]
     return Survey(
         site=site,
@@ -72,15 +70,6 @@ def _adopted(site: Site) -> frozenset[int]:
     """Prompts of which an open pull request takes PromptLayer's text because a person chose it."""
     memories = (recall(pull.body) for pull in site.forge.open_pull_requests(site.branches))
     return frozenset(id for memory in memories if memory for id in memory.adopted)
-
-
-def _leaking(site: Site, work: Sequence[Publication | NewPrompt]) -> Iterator[tuple[str, str]]:
-    """Path → what is wrong, for files that hold a secret."""
-    for one in work:
-        try:
-            guard(site.mapping, one.prompt, f"{one.path}: the file")
-        except Refused as error:
-            yield one.path, str(error)
 
 
 def _is_met(seen: Seen) -> bool:

@@ -87,13 +87,14 @@ def _date(snapshot: Snapshot, told: Story, causes: Sequence[Cause]) -> datetime:
     times = [cause.at for cause in causes if cause.edits]
     if not times:
         created = (change.after.created_at for change in told.changes if change.after)
-        times = [moment for text in created if text and (moment := _moment(text))]
+        times = [moment for text in created if text and (moment := moment_of(text))]
     if times:
         return max(times)
     return datetime.fromisoformat(snapshot.commit_of(snapshot.commit).committed_at)
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """A time as PromptLayer writes it, aware; None where it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

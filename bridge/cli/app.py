@@ -11,7 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bridge.cli import checking, deliveries, evals, planning, publishing, running, starting
+from bridge.cli import (
+    checking,
+    deliveries,
+    evals,
+    importing,
+    planning,
+    publishing,
+    running,
+    starting,
+)
 from bridge.errors import BridgeError, Rejected
 from bridge.prompts.publication import Adopt, Side
 
@@ -154,6 +163,21 @@ def publish(
     file could not be published.
     """
     publishing.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
+
+
+@app.command("import")
+def import_(
+    mappings: Mappings = None,
+    config: ConfigPath = CONFIG,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every version of each prompt, one commit each.")
+    ] = False,
+) -> None:
+    """Propose the whole history of prompts that have no file yet, in one pull request.
+
+    Exits with 1 when something had to be left out.
+    """
+    importing.import_(config, mappings or [], history=history)
 
 
 @app.command()

@@ -29,6 +29,7 @@ from bridge.evals.telling import (
     recorded,
     tell,
 )
+from bridge.evals.waiting import Pace
 from bridge.forge.base import Forge, PullRequest
 from bridge.promptlayer.client import PromptLayer
 from bridge.wiring import forge_of
@@ -91,6 +92,9 @@ def run(
     mapping: MappingName,
     pull_request: Annotated[int, typer.Option(help="A pull request of the bridge.")],
     config: ConfigPath = CONFIG,
+    patience: Annotated[
+        float, typer.Option(min=0, help="How many seconds to wait for each prompt's, at most.")
+    ] = 900,
 ) -> None:
     """Run the mapping's PromptLayer evaluation for what a pull request proposes, and wait.
 
@@ -108,7 +112,8 @@ def run(
                 " PromptLayer: give the number of one that the bridge opened."
             )
         with change.awaited():
-            runs = [evaluate(evaluation, one, commit=change.commit) for one in prompts]
+            pace = Pace(patience)
+            runs = [evaluate(evaluation, one, commit=change.commit, pace=pace) for one in prompts]
     _tell(change, judged(runs, (), _bar(chosen)))
 
 

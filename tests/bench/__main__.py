@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ack, burst, calls, first_import, growth, sweep, versus_clone
+from tests.bench import ack, burst, calls, first_import, growth, publish, sweep, versus_clone
 from tests.bench.figure import Figure
 
 MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -22,6 +22,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "burst": burst.measure,
     "sweep": sweep.measure,
     "import": first_import.measure,
+    "publish": publish.measure,
 }
 
 

@@ -30,12 +30,21 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`forges`, `type: local`": config.LocalSettings,
     "`mappings`": config_mapping.MappingSettings,
     "`mappings`, `pull_request`": config_mapping.PullRequestSettings,
+    "`mappings`, `on_merge`": config_mapping.OnMerge,
+    "`mappings`, `on_reject`": config_mapping.OnReject,
+    "`mappings`, `evals`": config_mapping.EvalsSettings,
     "`mappings`, `secrets`": config_types.SecretScanSettings,
     "`roster`": config.Person,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
     "The whole file": config.Config,
 }
+
+_BELOW = (
+    config_mapping.PullRequestSettings,
+    config_mapping.EvalsSettings,
+    config_types.SecretScanSettings,
+)
 
 _ROW = re.compile(r"^\| `([a-z_]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -55,7 +64,7 @@ def spelled(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(default, BaseModel):
-        below = isinstance(default, (config_mapping.PullRequestSettings, config_types.SecretScanSettings))
+        below = isinstance(default, _BELOW)
         return "see below" if below else "see above"
     return "–" if default is None else f"`{_written(default)}`"
 
@@ -133,10 +142,10 @@ def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
-        if path:
-            assert (ROOT / page).parent.joinpath(path).exists(), link
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), link
         if anchor:
-            assert anchor in anchors(text), link
+            assert anchor in anchors(there.read_text(encoding="utf-8")), link
 
 
 def test_the_prompt_file_that_is_shown_is_what_the_bridge_writes() -> None:

@@ -365,8 +365,8 @@ def test_a_mistake_on_the_command_line_is_told_and_nothing_is_recorded(
 # Running an evaluation
 
 
-def run(desk: Desk, number: int) -> Any:
-    return desk.run("evals", "run", "-m", "support", "--pull-request", str(number))
+def run(desk: Desk, number: int, *words: str) -> Any:
+    return desk.run("evals", "run", "-m", "support", "--pull-request", str(number), *words)
 
 
 @pytest.mark.parametrize(("percent", "state", "left"), [(90.0, "success", 0), (70.0, "failure", 2)])
@@ -452,6 +452,18 @@ def test_a_workflow_that_fails_is_told_in_its_words(desk: Desk, evaluations: Eva
     said = run(desk, pull.number)
 
     assert (said.status, "No model answered." in said.err) == (1, True)
+    assert status(desk, pull.head_commit)[0] == "error"
+
+
+def test_an_evaluation_that_takes_too_long_is_told(desk: Desk, evaluations: Evaluations) -> None:
+    bar(desk, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
+    evaluations.hold()
+    pull = proposal(desk)
+
+    said = run(desk, pull.number, "--patience", "0")
+
+    assert said.status == 1
+    assert "was not finished after 0 s." in said.err
     assert status(desk, pull.head_commit)[0] == "error"
 
 

@@ -12,6 +12,9 @@ import pytest
 
 from bridge.engine.database import Database
 from bridge.forge.webhooks import Pushed
+from bridge.publish import publish_all
+from bridge.repo.index import FileIndex
+from bridge.survey import survey
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.test_forge_events import REPOSITORY, tell
@@ -122,6 +125,21 @@ def test_what_met_in_a_proposal_is_published_once(news: ForgeNews) -> None:
     needed = Made(before.versions + 2, before.pull_requests + 1, before.commits + 2)
     assert made(news) == needed
     assert newest(world) == "Answer briefly."
+
+
+def test_a_bridge_that_comes_second_makes_no_second_version(news: ForgeNews) -> None:
+    """It saw the edit before the other one published it; so does one that was killed right after
+    publishing and starts again."""
+    world = news.world
+    in_step(news)
+    edited(world, "kindly", "briefly")
+    seen = survey(news.bridges[-1].sites["support"], FileIndex(), world.clock())
+    news.rest()
+
+    late = publish_all(seen.site, seen.snapshot, seen.publications)
+
+    assert [(each.published, each.problem) for each in late] == [(None, None)]
+    assert made(news).versions == 2
 
 
 def test_a_push_to_another_branch_asks_for_no_look(make_world: MakeWorld) -> None:
