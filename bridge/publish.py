@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from bridge.errors import BridgeError, Refused, Stale
+from bridge.forge.base import PullRequest, PullRequestState
 from bridge.guard import guard
 from bridge.observe import OneByOne
 from bridge.origin import origins
@@ -83,6 +85,8 @@ class _Run:
         self._count = count
         self._tell = tell
         self._failed: set[str] = set()
+        self._pull_requests: dict[str, PullRequest | None] = {}  # by commit
+        self._asking = Lock()
 
     def one(self, work: Work) -> None:
         self._note(self._result(work))
@@ -138,10 +142,13 @@ class _Run:
         self, prompt: Prompt, path: str, labels: Sequence[str], external_id: str | None = None
     ) -> Published:
         commit = self._came_from[path]
-        message = commit.message.strip().partition("\n")[0]
-        guard(self.site.mapping, replace(prompt, commit_message=message), path)
         pull_request = self._pull_request(commit)
-        stamp = Stamp(commit.object_name, self.site.mapping.repository, path, pull_request)
+        message = commit.message.strip().partition("\n")[0]
+        if pull_request and len(commit.parents) > 1:  # a merge commit's own words say little
+            message = pull_request.title
+        guard(self.site.mapping, replace(prompt, commit_message=message), path)
+        address = pull_request.url if pull_request else None
+        stamp = Stamp(commit.object_name, self.site.mapping.repository, path, address)
         return publish(
             self.site.platform,
             prompt,
@@ -150,6 +157,19 @@ class _Run:
             labels=labels,
             external_id=external_id,
         )
+
+    def _pull_request(self, commit: Commit) -> PullRequest | None:
+        """The pull request that a commit was merged with; asked once for each commit. It is told
+        for convenience: a forge that does not answer keeps nothing from being published."""
+        with self._asking:
+            if commit.object_name not in self._pull_requests:
+                try:
+                    found = self.site.forge.commit_pull_requests(commit.object_name)
+                except BridgeError:
+                    found = ()
+                merged = (one for one in found if one.state is PullRequestState.MERGED)
+                self._pull_requests[commit.object_name] = next(merged, None)
+        return self._pull_requests[commit.object_name]
 
 
 def told(result: Result) -> str:

@@ -52,10 +52,10 @@ def push(
     mapping: MappingName,
     config: ConfigPath = CONFIG,
     pull_request: Annotated[
-        int | None, typer.Option(help="That was evaluated; the bridge's own tell the version, too.")
+        int | None, typer.Option(help="What was evaluated; the bridge's own names its versions.")
     ] = None,
     commit: Annotated[
-        str | None, typer.Option(help="That was evaluated, where it is not the pull request's.")
+        str | None, typer.Option(help="What was evaluated, if not the pull request's newest.")
     ] = None,
     base: Annotated[Path | None, typer.Option(help="Results of the base, to compare with.")] = None,
     prompt: Annotated[

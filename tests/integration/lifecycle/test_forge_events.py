@@ -168,3 +168,18 @@ def test_a_pull_request_that_touches_no_prompt_gets_no_word(make_world: MakeWorl
     decision_told(world, pull, PullRequestAction.OPENED)
 
     assert world.place.comments(pull.number) == []
+
+
+def test_a_version_names_the_pull_request_it_was_merged_with(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    before = world.place.head("main")
+    pull = engineers(world, {PATH: (world.place.text(PATH) or "").replace("kindly", "briefly")})
+    world.place.merge(pull)
+
+    push_told(world, before)
+
+    newest = world.registry.entry(NAME).versions[-1]
+    assert (newest.metadata or {})["promptlayer_bridge"]["pull_request"] == pull.url
+    assert newest.commit_message == "Edit"
