@@ -58,7 +58,8 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
         commit = _commit_and_push(site, look, plan, told)
     except BranchConflict as conflict:
         return _conflict(site, look, plan, conflict)
-    if site.mapping.evals.required and commit != look.tip_name:
+    fresh = commit != look.tip_name or plan.pull_request is None
+    if site.mapping.evals.required and fresh:
         site.forge.set_status(commit, STATUS, StatusState.PENDING, WAITING, None)
     content = _content(site, plan, told)
     ensured = ensure_pull_request(
