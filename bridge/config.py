@@ -132,6 +132,9 @@ class MappingSettings(Settings):
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})
     )
+    write_back: Literal["proposal", "commit"] = Field(
+        "proposal", description="How a new prompt's id comes into the file that it was made of."
+    )
     secrets: SecretScanSettings = SecretScanSettings(allow=())
 
     @field_validator("path")

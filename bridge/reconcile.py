@@ -21,6 +21,7 @@ from bridge.prompts.target import Proposal
 from bridge.publish import Result, publish_all, told
 from bridge.repo.index import FileIndex
 from bridge.site import Site
+from bridge.write_back import write_back
 
 
 def preview(
@@ -47,7 +48,8 @@ def reconcile(
     """
     found, plan = preview(site, index, proposal, occasion, now)
     results = publish_all(site, found.snapshot, found.publications)
-    return _with_publications(carry_out(site, found, plan, permit), results)
+    outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+    return _with_publications(outcome, results)
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
