@@ -88,6 +88,9 @@ class MappingSettings(Settings):
     path: str = DEFAULT_PATH
     branch: str | None = None
     publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
+    write_back: Literal["proposal", "commit"] = Field(
+        "proposal", description="How a new prompt's id comes into the file that it was made of."
+    )
     on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
     on_reject: OnReject | None = Field(None, description="What a rejection does there.")
     evals: EvalsSettings = Field(

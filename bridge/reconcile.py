@@ -22,6 +22,7 @@ from bridge.prompts.target import Proposal
 from bridge.publish import Result, publish_all, told
 from bridge.repo.index import FileIndex
 from bridge.site import Site
+from bridge.write_back import write_back
 
 
 def preview(
@@ -49,7 +50,8 @@ def reconcile(
     found, plan = preview(site, index, proposal, occasion, now)
     results = publish_all(site, found.snapshot, found.publications)
     followed = follow_decision(site, found)
-    outcome = _with_publications(carry_out(site, found, plan, permit), results)
+    outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+    outcome = _with_publications(outcome, results)
     return replace(outcome, reason=f"{outcome.reason}; {followed}") if followed else outcome
 
 

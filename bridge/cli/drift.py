@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.eye import Seen
+from bridge.guard import leaks_of
 from bridge.look import Look
 from bridge.prompts.compare import Standing
 from bridge.prompts.outcome import OutcomeKind
@@ -36,9 +37,9 @@ def rows_of_scan(site: Site, found: Scan) -> Iterator[Row]:
     """Prompts that have no place, files that are no prompts yet, and mistakes in files."""
     for target, reason in found.refusals:
         yield _refused(target, reason)
-    publishes = site.mapping.publish
+    leaking = leaks_of(site.mapping, found.new)
     for new in found.new:
-        action = "make a prompt of it" if publishes else "nothing (the mapping does not publish)"
+        action = _making(site, leaking.get(new.path))
         yield Row(
             site.mapping.name,
             new.prompt.name,
@@ -52,14 +53,21 @@ def rows_of_scan(site: Site, found: Scan) -> Iterator[Row]:
         yield Row(site.mapping.name, "", "", path, "a mistake in the file", f"skip: {mistake}")
 
 
-def rows_of_look(look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
+def _making(site: Site, leak: str | None) -> str:
+    if not site.mapping.publish:
+        return "nothing (the mapping does not publish)"
+    return f"skip: {leak}" if leak else "make a prompt of it"
+
+
+def rows_of_look(site: Site, look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
     for target, reason in look.refusals:
         yield _refused(target, reason)
     action, address = _action(look, planned)
     yield from _proposed(look, planned, action, address, diff=diff)
     ahead = [each for each in look.seen if each.comparison.standing is Standing.REPOSITORY_AHEAD]
+    leaking = leaks_of(site.mapping, look.publications)
     for each in ahead:
-        yield _ahead(look, each)
+        yield _ahead(look, each, leaking)
     if not look.edits and not ahead and not _at_rest(planned):
         branch, reason = look.proposal.branch, look.situation.idle_reason
         yield Row(look.proposal.mapping, branch, "", "", reason, action, address)
@@ -67,7 +75,7 @@ def rows_of_look(look: Look, planned: Plan, *, diff: bool) -> Iterator[Row]:
 
 def _refused(target: Target, reason: str) -> Row:
     return Row(
-        target.mapping, str(target.prompt_id), target.label, "", "has no place", f"skip: {reason}"
+        target.mapping, str(target.prompt_id), target.label, "", "left out", f"skip: {reason}"
     )
 
 
@@ -90,16 +98,17 @@ def _proposed(
         )
 
 
-def _ahead(look: Look, seen: Seen) -> Row:
+def _ahead(look: Look, seen: Seen, leaking: Mapping[str, str]) -> Row:
     """A file that says something PromptLayer does not."""
     file = seen.file
+    leak = leaking.get(file.path) if file else None
     return Row(
         look.proposal.mapping,
         file.prompt.name if file and file.prompt else look.proposal.branch,
         seen.target.label,
         file.path if file else "",
         seen.comparison.reason,
-        _publishing(seen),
+        f"skip: {leak}" if leak else _publishing(seen),
     )
 
 

@@ -68,7 +68,7 @@ def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
             grouped,
         )
         for look, planned in looks:
-            yield from rows_of_look(look, planned, diff=diff)
+            yield from rows_of_look(site, look, planned, diff=diff)
 
 
 def _show(rows: Sequence[Row], *, diff: bool) -> None:

@@ -184,9 +184,9 @@ class Worker:
         site = self.sites[mapping]
         try:
             found = scan(site, self.index)
-            site.mirror.tidy()
             self.create(site, found)
             self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
+            site.mirror.tidy()
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
             return error.retry_after or _SWEEP_PAUSE

@@ -132,7 +132,11 @@ def _withdrawn(pull_request: PullRequest) -> bool:
 
 
 def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
-    """A closed pull request is a person's answer to exactly what it proposed."""
+    """A closed pull request is a person's answer to exactly what it proposed.
+
+    A file that was merged and is gone again is told, and no prompt is ever deleted for it: that
+    people deleted the file, moved it out of the mapping's folder, or took the mapping elsewhere
+    all look the same from here."""
     remembered = recall(last.body)
     if last.state is PullRequestState.CLOSED:
         same = (

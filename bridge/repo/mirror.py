@@ -49,11 +49,16 @@ class Mirror:
         return replace(latest.snapshot, remote=remote)
 
     def tidy(self) -> None:
-        """Pack what has gathered, if it is worth it (``git gc --auto``); others wait meanwhile."""
+        """Pack what has gathered, if it is worth it (``git gc --auto``); others wait meanwhile.
+        A mirror that cannot be packed, because it never had all that a forgotten commit of ours
+        names, is begun anew."""
         with self._store.exclusive():
-            self._store.local(
-                "gc", "--auto", "--quiet", settings=(*PROMISED, ("gc.autoDetach", "false"))
-            )
+            try:
+                self._store.local(
+                    "gc", "--auto", "--quiet", settings=(*PROMISED, ("gc.autoDetach", "false"))
+                )
+            except Broken:
+                self._store.remake()
 
     def _look(self, remote: GitRemote, base: str, prefix: str, held: int) -> Snapshot:
         try:

@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ack, burst, calls, first_import, growth, publish, sweep, versus_clone
+from tests.bench import (
+    ack,
+    both_ways,
+    burst,
+    calls,
+    first_import,
+    growth,
+    publish,
+    sweep,
+    versus_clone,
+)
 from tests.bench.figure import Figure
 
 MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -23,6 +33,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "sweep": sweep.measure,
     "import": first_import.measure,
     "publish": publish.measure,
+    "both_ways": both_ways.measure,
 }
 
 

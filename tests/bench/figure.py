@@ -35,6 +35,11 @@ def exactly(name: str, value: int, unit: str, wanted: int) -> Figure:
     return Figure(name, value, unit, wanted, ratio, f"= {wanted}", value == wanted)
 
 
+def none_of(name: str, value: int, unit: str) -> Figure:
+    """Something of which there may be nothing at all."""
+    return Figure(name, value, unit, 0, None, "= 0", value == 0)
+
+
 def growth(name: str, value: float, unit: str, against: float, at_most: float) -> Figure:
     """Something that may be so many times something else."""
     ratio = value / against

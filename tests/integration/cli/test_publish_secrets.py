@@ -36,6 +36,21 @@ def test_a_file_with_a_secret_is_a_mistake_and_the_others_are_published(desk: De
     assert (versions(desk, REPLY), versions(desk, THANK)) == (1, 2)
 
 
+def test_plan_tells_that_a_file_with_a_secret_is_left_alone(desk: Desk) -> None:
+    engineer = publishing(desk)
+    desk.save(REPLY)
+    engineer.takes(REPLY)
+    engineer.edits(REPLY, "Be kind", f"Use {TOKEN}")
+    engineer.writes("support/greet", f"Use {TOKEN}")
+
+    said = desk.run("plan", "--json")
+
+    actions = {row["path"]: row["action"] for row in said.json["out_of_step"]}
+    for file in (path(REPLY), path("support/greet")):
+        assert actions[file].startswith(f"skip: {file}: the file holds what looks like a secret")
+    assert TOKEN not in said.out + said.err
+
+
 def test_what_the_mapping_allows_is_published(desk: Desk) -> None:
     engineer = publishing(desk, f"    secrets:\n      allow: [{TOKEN}]\n")
     desk.save(REPLY)
