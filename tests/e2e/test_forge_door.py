@@ -54,7 +54,7 @@ def test_a_push_that_the_forge_tells_of_becomes_a_version(scene: Scene) -> None:
     until(lambda: len(versions(scene)) == 2, "the push was not published", bridge)
     newest = versions(scene)[-1]
     assert newest.template["messages"][0]["content"][0]["text"] == "Say good morning."
-    assert newest.metadata["promptlayer_bridge"]["commit"] == commit
+    assert (newest.metadata or {})["promptlayer_bridge"]["commit"] == commit
     scene.until_settled()
     assert len(versions(scene)) == 2
     assert [pull.state for pull in scene.pulls()] == ["closed"]

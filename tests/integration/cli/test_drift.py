@@ -39,7 +39,7 @@ def everything_at_once(desk: Desk) -> Engineer:
     engineer.edits(
         "support/meet", "name: support/meet\n", "name: support/meet\nmetadata:\n  a: b\n"
     )
-    desk.registry.delete("support/gone")
+    desk.registry.delete(desk.registry.entry("support/gone").id)
     engineer.writes("support/new")
     return engineer
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.integration.cli.desk import Desk
 from tests.standins.git_http import git
 
@@ -17,7 +19,7 @@ def test_the_history_becomes_one_pull_request(desk: Desk) -> None:
     assert (said.status, said.err) == (0, "")
     page = f"http://forge.example.com/acme/support-bot/pull/{opened.number}"
     assert said.out == f"support: 2 versions of 1 prompts: {page}\n"
-    commits = git(desk.forge.git_remote().url, "rev-list", "--count", f"main..{opened.head}")
+    commits = git(Path(desk.forge.git_remote().url), "rev-list", "--count", f"main..{opened.head}")
     assert commits.strip() == "2"
 
 
