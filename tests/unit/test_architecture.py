@@ -139,7 +139,6 @@ PURE_LIBRARY = {
     "enum",
     "functools",
     "graphlib",
-    "graphlib",
     "hashlib",
     "html",
     "io",
@@ -243,7 +242,6 @@ FORGE_NAMES = {
     "bridge.config_text",
     "bridge.wiring",
     "bridge.cli.publishing",  # how their CI names an event
-    "bridge.cli.publishing",  # the variables by which CI tells what it runs for
     "bridge.cli.running",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
     "bridge.prompts.secrets",  # whose tokens look how
