@@ -128,7 +128,6 @@ def test_only_the_command_line_imports_the_sandbox() -> None:
 
 
 PURE_LIBRARY = {
-    "graphlib",
     "__future__",
     "base64",
     "binascii",
@@ -139,6 +138,7 @@ PURE_LIBRARY = {
     "difflib",
     "enum",
     "functools",
+    "graphlib",
     "hashlib",
     "html",
     "io",
@@ -242,7 +242,7 @@ FORGE_NAMES = {
     "bridge.config",
     "bridge.config_text",
     "bridge.wiring",
-    "bridge.cli.publishing",  # the variables by which CI tells what it runs for
+    "bridge.cli.publishing",  # how their CI names an event
     "bridge.cli.running",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
     "bridge.prompts.secrets",  # whose tokens look how
