@@ -93,6 +93,9 @@ class MappingSettings(Settings):
     )
     on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
     on_reject: OnReject | None = Field(None, description="What a rejection does there.")
+    on_delete: Literal["report", "delete"] = Field(
+        "report", description="What a push that deletes a prompt's file does in PromptLayer."
+    )
     evals: EvalsSettings = Field(
         default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
     )

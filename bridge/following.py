@@ -25,6 +25,7 @@ class Followed:
     targets: Mapping[Target, str]  # target → the prompt's name, as its file has it
     new: tuple[NewPrompt, ...]
     mistakes: tuple[str, ...]
+    deleted: frozenset[Target] = frozenset()  # targets whose last file went
 
 
 def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after: str) -> Followed:
@@ -41,7 +42,8 @@ def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after
     gone = {path: older.entries[path] for path in differing if path not in newer.entries}
     targets = _named(older, gone) | _named(newer, here)
     new, mistakes = _new(newer, here)
-    return Followed(snapshot, targets, new, mistakes)
+    deleted = frozenset(older.owned(gone).values()) - newer.all().keys()
+    return Followed(snapshot, targets, new, mistakes, deleted)
 
 
 def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:

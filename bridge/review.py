@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from bridge.eye import Eye, Seen
 from bridge.following import Followed, changed, fork_point
 from bridge.forge.base import PullRequest, PullRequestState
+from bridge.guard import leaks_of
 from bridge.observe import BaseFiles
 from bridge.prompts.difference import difference
 from bridge.prompts.markdown import cell, code_span, plain
@@ -34,7 +36,11 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     base = BaseFiles.at(site, snapshot, pull.head_commit, index)
     eye = Eye(site, base, None, Occasion(tuple(sorted(found.targets))), None, now)
     seen, refusals = eye.see(tuple(sorted(found.targets)))
-    told = _comment(site, pull, found, seen, [reason for _, reason in refusals])
+    secret = leaks_of(site.mapping, [*found.new, *(s.publication for s in seen if s.publication)])
+    problems = [*(reason for _, reason in refusals), *secret.values()]
+    seen = tuple(s for s in seen if s.publication is None or s.publication.path not in secret)
+    found = replace(found, new=tuple(new for new in found.new if new.path not in secret))
+    told = _comment(site, pull, found, seen, problems)
     site.forge.comment(number, MARKER, told)
     return told
 

@@ -60,12 +60,14 @@ def story(
         changes=tuple(edit.change for edit in edits),
         editors=who,
         request=pending.request if pending else None,
-        merging=_merging(site),
+        merging=_merging(site, edits),
     )
 
 
-def _merging(site: Site) -> str:
+def _merging(site: Site, edits: Sequence[Edit]) -> str:
     """What merging does, in the reviewer's words."""
+    if any(edit.change.merges for edit in edits):
+        return f"Merging writes this to `{site.base}`, and PromptLayer gets a version of it."
     if site.mapping.on_merge is None:
         return f"Merging writes this to `{site.base}`; nothing changes in PromptLayer."
     label = code_span(site.mapping.on_merge.move_label)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from bridge.deletion import delete_prompts
 from bridge.engine.dispatch import asks_of, cause_of
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
@@ -14,6 +15,7 @@ from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.restraint import Restraint
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
 from bridge.following import Followed, changed
+from bridge.observe import BaseFiles
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
@@ -107,6 +109,10 @@ class Worker:
         snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
         found = changed(site, self.index, snapshot, before, snapshot.commit)
         self.create(site, found)
+        if site.mapping.on_delete == "delete" and found.deleted:
+            files = BaseFiles.at(site, snapshot, snapshot.commit, self.index)
+            for words in delete_prompts(site, files, found.deleted):
+                log.info("%s: %s", site.mapping.name, words)
         asks = [Ask(site.proposal(name, target), target) for target, name in found.targets.items()]
         self.ledger.ask(asks)
         for proposal in sorted({ask.proposal for ask in asks}):

@@ -86,6 +86,14 @@ def _published(answer: Json, prompt: Prompt) -> Published:
     return Published(answer["id"], number if isinstance(number, int) else None)
 
 
+def delete_prompt(platform: PromptLayer, prompt: Prompt, *, is_snippet: bool) -> None:
+    """Delete a prompt with all its versions; PromptLayer keeps it among the deleted ones. Raises
+    NotFound where there is none, and Refused in PromptLayer's words."""
+    entity = {"id": prompt.id, "type": "SNIPPET" if is_snippet else "PROMPT"}
+    body = {"entities": [entity], "workspace_id": prompt.workspace_id, "cascade": False}
+    platform.send("DELETE", "/api/public/v2/folders/entities", body)
+
+
 def move_label(platform: PromptLayer, prompt_id: int, label: str, version: int) -> bool:
     """Make a release label point to a version, creating it if need be. False when it does
     already. Raises Refused where the label is protected, in PromptLayer's words."""

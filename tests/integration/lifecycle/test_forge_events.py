@@ -183,3 +183,61 @@ def test_a_version_names_the_pull_request_it_was_merged_with(make_world: MakeWor
     newest = world.registry.entry(NAME).versions[-1]
     assert (newest.metadata or {})["promptlayer_bridge"]["pull_request"] == pull.url
     assert newest.commit_message == "Edit"
+
+
+def deletion_told(world: World, path: str = PATH) -> None:
+    before = world.place.head("main")
+    world.place.commit({path: None})
+    push_told(world, before)
+
+
+def test_a_deleted_file_deletes_its_prompt_where_the_mapping_says_so(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({**PUBLISH, "on_delete": "delete"})
+    world.save("Answer kindly.")
+    world.adopt()
+
+    deletion_told(world)
+
+    assert world.registry.entries[1].deleted
+    assert world.place.open() == []
+
+
+def test_a_deleted_file_deletes_nothing_by_default(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+
+    deletion_told(world)
+
+    assert not world.registry.entry(1).deleted
+
+
+def test_a_file_that_went_because_its_label_was_removed_takes_no_prompt_with_it(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"track": ["prod"], **PUBLISH, "on_delete": "delete"})
+    id = world.save("Answer kindly.", labels=["prod"])
+    path = PATH.replace("latest", "prod")
+    world.adopt(path, label="prod", prompt_id=id)
+    world.registry.delete_label(id, "prod")
+    world.post.lose()
+
+    deletion_told(world, path)
+
+    assert not world.registry.entry(id).deleted
+
+
+def test_a_moved_file_keeps_its_prompt(make_world: MakeWorld) -> None:
+    world = make_world({**PUBLISH, "on_delete": "delete"})
+    world.save("Answer kindly.")
+    world.adopt()
+    before = world.place.head("main")
+    text = world.place.text(PATH) or ""
+    world.place.commit({PATH: None, "prompts/latest/elsewhere.yaml": text.encode()})
+
+    push_told(world, before)
+
+    assert not world.registry.entry(1).deleted
+    assert world.place.open() == []
