@@ -47,7 +47,16 @@ class OnMerge(Settings):
 class OnReject(Settings):
     """What closing a pull request of the bridge without a merge does in PromptLayer."""
 
-    label: str = Field(description="The version that was declined gets it.")
+    label: str | None = Field(None, description="The version that was declined gets it.")
+    move_back: bool = Field(
+        False, description="The label that a file tracks goes back to the version of the file."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> OnReject:
+        if self.label is None and not self.move_back:
+            raise ValueError("expected label, or move_back: true")
+        return self
 
 
 class EvalsSettings(Settings):

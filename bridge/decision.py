@@ -3,6 +3,7 @@ a rejection. Done once: the pull request remembers it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.errors import Forbidden, Refused
@@ -11,7 +12,10 @@ from bridge.look import Look
 from bridge.promptlayer.writing import move_label
 from bridge.prompts.markdown import plain
 from bridge.prompts.memory import Memory, recall
+from bridge.prompts.prompt import LATEST
 from bridge.site import Site
+
+Move = tuple[int, str, int | None]  # prompt id, label, version
 
 _MARKER = "promptlayer-bridge-labels"
 
@@ -23,10 +27,10 @@ def follow_decision(site: Site, look: Look) -> str | None:
     memory = recall(last.body) if last else None
     if last is None or memory is None or memory.followed or memory.withdrawn:
         return None
-    label = _label(site, last)
-    if label is None:
+    moves = _moves(site, last, memory)
+    if not moves:
         return None
-    moved, refused = _move(site, memory, label)
+    moved, refused = _move(site, moves)
     if refused:
         words = "\n".join(f"- {plain(each)}" for each in refused)
         site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{words}")
@@ -34,18 +38,23 @@ def follow_decision(site: Site, look: Look) -> str | None:
     return "; ".join([*moved, *refused]) or None
 
 
-def _label(site: Site, pull_request: PullRequest) -> str | None:
-    mapping = site.mapping
-    if pull_request.state is PullRequestState.MERGED and mapping.on_merge:
-        return mapping.on_merge.move_label
-    if pull_request.state is PullRequestState.CLOSED and mapping.on_reject:
-        return mapping.on_reject.label
-    return None
+def _moves(site: Site, pull_request: PullRequest, memory: Memory) -> list[Move]:
+    """Which labels of which prompts move to which versions, by this decision."""
+    on_merge, on_reject = site.mapping.on_merge, site.mapping.on_reject
+    moves: list[Move] = []
+    if pull_request.state is PullRequestState.MERGED and on_merge:
+        moves += [(id, on_merge.move_label, version) for id, _, version in memory.versions]
+    if pull_request.state is PullRequestState.CLOSED and on_reject:
+        if on_reject.label is not None:
+            moves += [(id, on_reject.label, version) for id, _, version in memory.versions]
+        if on_reject.move_back:
+            moves += [move for move in memory.before if move[1] != LATEST]
+    return moves
 
 
-def _move(site: Site, memory: Memory, label: str) -> tuple[list[str], list[str]]:
+def _move(site: Site, moves: Sequence[Move]) -> tuple[list[str], list[str]]:
     moved, refused = [], []
-    for prompt_id, _, version in memory.versions:
+    for prompt_id, label, version in moves:
         if version is None:
             continue
         try:

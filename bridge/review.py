@@ -10,14 +10,19 @@ from bridge.following import Followed, changed, fork_point
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.guard import leaks_of
 from bridge.observe import BaseFiles
+from bridge.prompts.body import changes_told
 from bridge.prompts.difference import difference
 from bridge.prompts.markdown import cell, code_span, plain
 from bridge.prompts.occasion import Occasion
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
 from bridge.site import Site
 
 MARKER = "promptlayer-bridge-review"
 _MOST_ROWS = 100
+_MOST_DETAILED = 20  # publications whose differences are shown
+_MARGIN = 200  # characters for the hidden marker of a comment
 
 
 def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | None:
@@ -41,6 +46,8 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     seen = tuple(s for s in seen if s.publication is None or s.publication.path not in secret)
     found = replace(found, new=tuple(new for new in found.new if new.path not in secret))
     told = _comment(site, pull, found, seen, problems)
+    details = changes_told(_changes(site, seen), site.forge.body_limit - len(told) - _MARGIN)
+    told = "\n\n".join(filter(None, [told, details]))
     site.forge.comment(number, MARKER, told)
     return told
 
@@ -65,6 +72,29 @@ def _comment(
         lines = "\n".join(f"- {plain(problem)}" for problem in problems[:_MOST_ROWS])
         parts.append(f"These files cannot be published:\n\n{lines}")
     return "\n\n".join(parts)
+
+
+def _changes(site: Site, seen: tuple[Seen, ...]) -> list[Change]:
+    """What differs between PromptLayer and each file that will be published, for the reader."""
+    publications = [one.publication for one in seen if one.publication is not None]
+    return [
+        Change(
+            path=one.path,
+            old_path=None,
+            label=one.target.label,
+            before=one.replaces,
+            after=replace(one.prompt, version=None),
+            used_by=_used_by(site, one.replaces),
+        )
+        for one in publications[:_MOST_DETAILED]
+    ]
+
+
+def _used_by(site: Site, prompt: Prompt) -> tuple[str, ...]:
+    """The prompts that use it, where it can be a snippet."""
+    if prompt.id is None or prompt.template.get("type") != "completion":
+        return ()
+    return tuple(user.name for user in site.platform.snippet_users(prompt.id))
 
 
 def _publications(seen: tuple[Seen, ...]) -> list[str]:

@@ -80,6 +80,17 @@ def body(story: Story, limit: int, memory: str) -> str:
     return memory
 
 
+def changes_told(changes: Sequence[Change], limit: int) -> str:
+    """What each of these changes is, one folded section each: settings, diffs, who uses it. Of at
+    most ``limit`` characters; shortened as a body is."""
+    told = [_Told(change, difference(change.before, change.after)) for change in changes]
+    for detail in _DETAILS:
+        text = "\n\n".join(_folded_change(one, detail) for one in told)
+        if len(text) <= limit:
+            return text
+    return ""
+
+
 def _sections(story: Story, told: Sequence[_Told], detail: _Detail) -> Iterator[str]:
     yield summary(story)
     yield from cautions(story)

@@ -35,6 +35,7 @@ class Memory:
     withdrawn: bool = False  # closed by the bridge, so not a rejection
     pending: PendingRequest | None = None
     versions: tuple[tuple[int, str, int | None], ...] = ()  # (prompt id, label, version)
+    before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
     followed: bool = False  # what a merge or a rejection means in PromptLayer was done
     adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.base import PullRequest, PullRequestState
@@ -173,12 +173,23 @@ def remembered(edits: Sequence[Edit]) -> Memory:
             replaces[path] = None
         proposes[change.path] = _meaning(change.after)
         replaces[change.old_path or change.path] = _meaning(change.before)
-    versions = tuple(
-        (change.after.id, change.label, change.after.version)
-        for change in (edit.change for edit in edits[:_MOST_VERSIONS])
-        if change.after is not None and change.after.id is not None
+    changes = [edit.change for edit in edits[:_MOST_VERSIONS]]
+    return Memory(
+        fingerprint(proposes),
+        fingerprint(replaces),
+        versions=_versions((change.label, change.after) for change in changes),
+        before=_versions((change.label, change.before) for change in changes),
     )
-    return Memory(fingerprint(proposes), fingerprint(replaces), versions=versions)
+
+
+def _versions(
+    prompts: Iterable[tuple[str, Prompt | None]],
+) -> tuple[tuple[int, str, int | None], ...]:
+    return tuple(
+        (prompt.id, label, prompt.version)
+        for label, prompt in prompts
+        if prompt is not None and prompt.id is not None
+    )
 
 
 def _meaning(prompt: Prompt | None) -> str | None:

@@ -9,6 +9,7 @@ from bridge.engine.forge_delivery import delivery_of
 from bridge.forge.base import PullRequest, PullRequestContent
 from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
 from bridge.review import MARKER
+from bridge.sandbox.entries import ADA, completion
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 
@@ -241,3 +242,35 @@ def test_a_moved_file_keeps_its_prompt(make_world: MakeWorld) -> None:
 
     assert not world.registry.entry(1).deleted
     assert world.place.open() == []
+
+
+def test_closing_moves_a_label_back_to_the_version_of_the_file(make_world: MakeWorld) -> None:
+    world = make_world({"track": ["prod"], "on_reject": {"move_back": True}})
+    id = world.save("Answer kindly.", labels=["prod"])
+    world.adopt(PATH.replace("latest", "prod"), label="prod", prompt_id=id)
+    world.save("Answer briefly.", labels=["prod"])
+    world.settle()
+    pull = world.pull_request()
+    world.place.close(pull.number)
+
+    decision_told(world, pull, PullRequestAction.CLOSED)
+
+    assert world.registry.entry(NAME).labels["prod"].version == 1
+
+
+def test_the_word_on_a_changed_snippet_names_who_uses_it_and_shows_what_differs(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(PUBLISH)
+    world.registry.save("support/tone", completion("Be kind."), actor=ADA)
+    world.save("@@@support/tone@@@ Answer.", "support/user")
+    path = PATH.replace("reply", "tone")
+    world.adopt(path)
+    pull = engineers(world, {path: (world.place.text(path) or "").replace("Be kind", "Be brief")})
+
+    decision_told(world, pull, PullRequestAction.OPENED)
+
+    [comment] = world.place.comments(pull.number)
+    assert "-Be kind." in comment
+    assert "+Be brief." in comment
+    assert "support/user" in comment

@@ -246,7 +246,10 @@ def test_a_memory_is_of_meaning_and_not_of_provenance() -> None:
         NEW, change=replace(NEW.change, after=replace(prompt("new"), version=9, tags=("x",)))
     )
 
-    assert memory_of(saved_again) == MEMORY
+    again = memory_of(saved_again)
+
+    assert (again.proposes, again.replaces) == (MEMORY.proposes, MEMORY.replaces)
+    assert again.versions == ((17, "prod", 9),)
 
 
 DIFFERENT = {
