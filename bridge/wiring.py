@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bridge.config import Config, ForgeSettings, GitHubSettings, GitLabSettings, LocalSettings
+from bridge.config import Config, ForgeSettings, GitHubSettings, GitLabSettings
 from bridge.config_mapping import MappingSettings
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
@@ -17,14 +18,15 @@ from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.base import Forge
-from bridge.forge.github import App, GitHub, Token
-from bridge.forge.gitlab import GitLab
 from bridge.forge.local import LocalForge
 from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
 from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
 from bridge.site import Bot, Roster, Site
+
+if TYPE_CHECKING:
+    from bridge.forge.github_credentials import App, Token
 
 
 def now() -> datetime:
@@ -42,24 +44,37 @@ def platform_of(config: Config) -> PromptLayer:
 
 
 def forge_of(name: str, settings: ForgeSettings, repository: str) -> Forge:
-    """The adapter for one repository."""
+    """The adapter for one repository. The libraries of forges that nobody configured are not even
+    loaded: they are half of what starting takes."""
     if isinstance(settings, GitHubSettings):
-        return GitHub(
-            repository,
-            forge_name=name,
-            url=settings.url,
-            auth=_github_credential(name, settings),
-            timeout=settings.timeout.total_seconds(),
-        )
+        return _github(name, settings, repository)
     if isinstance(settings, GitLabSettings):
-        return GitLab(
-            repository,
-            forge_name=name,
-            url=settings.url,
-            token=settings.token.get_secret_value(),
-            timeout=settings.timeout.total_seconds(),
-        )
-    return _local(name, settings, repository)
+        return _gitlab(name, settings, repository)
+    return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
+
+
+def _github(name: str, settings: GitHubSettings, repository: str) -> Forge:
+    from bridge.forge.github import GitHub
+
+    return GitHub(
+        repository,
+        forge_name=name,
+        url=settings.url,
+        auth=_github_credential(name, settings),
+        timeout=settings.timeout.total_seconds(),
+    )
+
+
+def _gitlab(name: str, settings: GitLabSettings, repository: str) -> Forge:
+    from bridge.forge.gitlab import GitLab
+
+    return GitLab(
+        repository,
+        forge_name=name,
+        url=settings.url,
+        token=settings.token.get_secret_value(),
+        timeout=settings.timeout.total_seconds(),
+    )
 
 
 def webhooks_of(settings: ForgeSettings) -> ForgeWebhooks:
@@ -79,11 +94,9 @@ def doors_of(config: Config) -> dict[str, ForgeDoor]:
     }
 
 
-def _local(name: str, settings: LocalSettings, repository: str) -> Forge:
-    return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
-
-
 def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
+    from bridge.forge.github_credentials import App, Token
+
     if settings.token is not None:
         return Token(settings.token.get_secret_value())
     if settings.app_id is None or settings.private_key_file is None:
