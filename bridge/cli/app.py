@@ -1,26 +1,19 @@
-"""Every command, and how a mistake is told: one clear message, never a traceback."""
+"""Every command, and how a mistake is told: one clear message, never a traceback.
+
+A command reads the module that does its work when it is called: the libraries behind all of them
+together take over a second, and nobody waits so long for a page of help.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from bridge.cli import (
-    checking,
-    deliveries,
-    evals,
-    importing,
-    planning,
-    publishing,
-    running,
-    starting,
-)
+from bridge.cli import deliveries, evals
 from bridge.errors import BridgeError, Rejected
 from bridge.prompts.publication import Adopt, Side
 
@@ -48,6 +41,8 @@ Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; d
 
 
 def _print_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
     if wanted:
         typer.echo(version(NAME))
         raise typer.Exit
@@ -70,6 +65,8 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = CONFIG,
 ) -> None:
     """Write a commented bridge.yaml to start from."""
+    from bridge.cli import starting
+
     starting.init(path)
 
 
@@ -81,6 +78,8 @@ def check(
     ] = False,
 ) -> None:
     """Validate bridge.yaml and try its credentials on PromptLayer and each repository."""
+    from bridge.cli import checking
+
     checking.check(config, offline=offline)
 
 
@@ -98,6 +97,8 @@ def serve(
     ] = None,
 ) -> None:
     """Take webhooks in at /webhooks/promptlayer and work on them, in one process."""
+    from bridge.cli import running
+
     running.serve(config, host=host, port=port, workers=workers, name=name)
 
 
@@ -110,6 +111,8 @@ def work(
     ] = None,
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
+    from bridge.cli import running
+
     running.work(config, workers=workers, name=name)
 
 
@@ -130,6 +133,8 @@ def sync(
     with --adopt repository the file becomes a new version over what PromptLayer holds. Exits
     with 1 when something has to wait, or needs a person.
     """
+    from bridge.cli import planning
+
     if prompt and adopt is None:
         raise Rejected("--prompt goes with --adopt: it says whose text is decided about.")
     decided = Adopt(adopt, tuple(prompt or ())) if adopt else None
@@ -144,6 +149,8 @@ def plan(
     diff: Annotated[bool, typer.Option("--diff", help="Show each file's diff.")] = False,
 ) -> None:
     """Show what sync would do, and do nothing. Exits with 2 when something is out of step."""
+    from bridge.cli import planning
+
     planning.plan(config, mappings or [], as_json=as_json, diff=diff)
 
 
@@ -162,6 +169,8 @@ def publish(
     Exits with 2 when --dry-run has something to publish, with 3 on a conflict, and with 1 when a
     file could not be published.
     """
+    from bridge.cli import publishing
+
     publishing.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
 
 
@@ -177,6 +186,8 @@ def import_(
 
     Exits with 1 when something had to be left out.
     """
+    from bridge.cli import importing
+
     importing.import_(config, mappings or [], history=history)
 
 
@@ -187,6 +198,8 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schemas of the prompt file and of bridge.yaml."""
+    from bridge.cli import starting
+
     starting.schema(write)
 
 
@@ -201,6 +214,8 @@ def demo(
     ] = None,
 ) -> None:
     """Play the whole loop on this machine, without any account."""
+    from bridge.cli import starting
+
     starting.demo(once=once, as_json=as_json, folder=folder)
 
 
@@ -210,6 +225,8 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         app(words, prog_name=NAME)
     except BridgeError as error:
+        from rich.console import Console
+
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             str(error), style="red", markup=False
         )

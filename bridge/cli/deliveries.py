@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from bridge.cli.opening import opened_database
-from bridge.config import load
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
-from bridge.engine.ledger import Ledger, SettledLook
-from bridge.errors import Rejected
-from bridge.wiring import now
+from bridge.engine.delivery_state import DeliveryState
 
 app = typer.Typer(help="What PromptLayer delivered, and what came of it.", no_args_is_help=True)
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", envvar="BRIDGE_CONFIG", help="The mapping file.")
 ]
+Id = Annotated[str, typer.Argument(help="Its id, or the first digits of it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 CONFIG = Path("bridge.yaml")
 
 
@@ -35,125 +27,26 @@ def list_(
     prompt: Annotated[
         str | None, typer.Option(help="Only those of this prompt: name or id.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """The newest deliveries, and proposals that wait or are parked."""
+    from bridge.cli import delivered
+
     wanted = int(prompt) if prompt is not None and prompt.isdigit() else prompt
-    with opened_database(load(config)) as database:
-        inbox = Inbox(database, now)
-        try:
-            found = inbox.recent(limit, state=state, prompt=wanted)
-        finally:
-            inbox.close()
-        stuck = Ledger(database, now).stuck()
-    if as_json:
-        standing = [
-            {
-                "mapping": one.proposal.mapping,
-                "branch": one.proposal.branch,
-                "state": one.kind,
-                "reason": one.reason,
-            }
-            for one in stuck
-        ]
-        listed = [_as_json(delivery) for delivery in found]
-        typer.echo(json.dumps({"deliveries": listed, "stuck": standing}, indent=2))
-        return
-    console = Console(highlight=False)
-    console.print(_table(found) if found else "No deliveries.")
-    for one in stuck:
-        console.print(
-            f"{one.kind}: {one.proposal.branch}: {one.reason}", markup=False, soft_wrap=True
-        )
+    delivered.list_(config, limit=limit, state=state, prompt=wanted, as_json=as_json)
 
 
 @app.command()
-def show(
-    delivery: Annotated[str, typer.Argument(help="Its id, or the first digits of it.")],
-    config: ConfigPath = CONFIG,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-) -> None:
+def show(delivery: Id, config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """One delivery: what it said, which looks it asked for, and what came of each."""
-    with opened_database(load(config)) as database:
-        found = _find(database, delivery)
-        looks = Ledger(database, now).looks_of(found.id)
-    if as_json:
-        told = _as_json(found) | {
-            "payload": json.loads(found.payload),
-            "looks": [_look_as_json(look) for look in looks],
-        }
-        typer.echo(json.dumps(told, indent=2))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for name, value in _as_json(found).items():
-        console.print(f"{name:12} {'-' if value is None else value}", markup=False)
-    console.print(json.dumps(json.loads(found.payload), indent=2), markup=False)
-    for look in looks:
-        said = f"{look.kind}: {look.reason}" if look.kind else "waiting"
-        address = f" {look.pull_request}" if look.pull_request else ""
-        console.print(f"{look.proposal.mapping} {look.target.label}: {said}{address}", markup=False)
+    from bridge.cli import delivered
+
+    delivered.show(config, delivery, as_json=as_json)
 
 
 @app.command()
-def redeliver(
-    delivery: Annotated[str, typer.Argument(help="Its id, or the first digits of it.")],
-    config: ConfigPath = CONFIG,
-) -> None:
+def redeliver(delivery: Id, config: ConfigPath = CONFIG) -> None:
     """Look again at what one delivery was about."""
-    with opened_database(load(config)) as database:
-        found = _find(database, delivery)
-        inbox = Inbox(database, now)
-        try:
-            inbox.redeliver(found.id)
-        finally:
-            inbox.close()
-    typer.echo(f"{found.id[:12]} is new again; a running bridge takes it up within a second.")
+    from bridge.cli import delivered
 
-
-def _find(database: Database, prefix: str) -> Delivery:
-    inbox = Inbox(database, now)
-    try:
-        found = inbox.find(prefix)
-    finally:
-        inbox.close()
-    if found is None:
-        raise Rejected(f"There is no delivery {prefix!r}. See: promptlayer-bridge deliveries list")
-    return found
-
-
-def _table(found: list[Delivery]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "received", "event", "prompt", "label", "state", "outcome"):
-        table.add_column(heading, overflow="fold")
-    for one in found:
-        received = f"{one.received_at:%Y-%m-%d %H:%M:%S}"
-        event = one.event_type.removeprefix("prompt_template_")
-        cells = (one.id[:12], received, event, one.prompt_name, one.label, one.state, one.outcome)
-        table.add_row(*(Text(cell or "") for cell in cells))
-    return table
-
-
-def _as_json(delivery: Delivery) -> dict[str, object]:
-    return {
-        "id": delivery.id,
-        "event": delivery.event_type,
-        "prompt": delivery.prompt_name,
-        "prompt_id": delivery.prompt_id,
-        "label": delivery.label,
-        "occurred_at": delivery.occurred_at.isoformat(),
-        "received_at": delivery.received_at.isoformat(),
-        "seen": delivery.seen,
-        "state": delivery.state,
-        "outcome": delivery.outcome,
-    }
-
-
-def _look_as_json(look: SettledLook) -> dict[str, object]:
-    return {
-        "mapping": look.proposal.mapping,
-        "branch": look.proposal.branch,
-        "label": look.target.label,
-        "state": look.kind or "waiting",
-        "reason": look.reason,
-        "pull_request": look.pull_request,
-    }
+    delivered.redeliver(config, delivery)

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +31,9 @@ from sqlalchemy import (
 )
 
 from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.delivery_state import (
+    DeliveryState as DeliveryState,
+)  # part of what a Delivery is
 from bridge.engine.group_commit import GroupCommit
 from bridge.errors import Rejected
 from bridge.promptlayer.events import Event, PromptEvent, UnknownEvent, acts, digest, parse
@@ -43,14 +45,6 @@ PROMPTLAYER = "promptlayer"  # a delivery's source; that of a forge is ``forge:<
 
 _LABEL_EVENTS = "prompt_template_label_"
 _IDS_PER_STATEMENT = 500
-
-
-class DeliveryState(StrEnum):
-    NEW = "new"  # its targets are not enqueued yet
-    DISPATCHED = "dispatched"  # its targets are enqueued
-    DONE = "done"
-    IGNORED = "ignored"  # of a kind that concerns no prompt, or that is not known
-    PARKED = "parked"  # a person has to look; the outcome says why
 
 
 deliveries = Table(

@@ -39,6 +39,11 @@ class Module:
         return frozenset(name for node in ast.walk(self.tree) for name in _imported(node))
 
     @property
+    def read_at_once(self) -> frozenset[str]:
+        """The dotted names that are imported as soon as the module is."""
+        return frozenset(name for node in self.tree.body for name in _imported(node))
+
+    @property
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -121,6 +126,17 @@ def test_only_the_command_line_imports_wiring() -> None:
 
 def test_nothing_imports_the_command_line() -> None:
     assert importers("bridge.cli") <= below("bridge.cli", "bridge.__main__")
+
+
+def test_a_page_of_help_waits_for_no_library_but_its_own() -> None:
+    reached, ahead = set[str](), {"bridge.cli"}
+    while ahead:
+        reached |= ahead
+        ahead = {name for one in ahead for name in modules()[one].read_at_once & modules().keys()}
+        ahead -= reached
+
+    read = {name.partition(".")[0] for one in reached for name in modules()[one].read_at_once}
+    assert read - sys.stdlib_module_names == {"bridge", "typer"}
 
 
 def test_only_the_command_line_imports_the_sandbox() -> None:

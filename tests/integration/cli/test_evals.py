@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.evals import NOT_GOOD
+from bridge.cli.evaluating import NOT_GOOD
 from bridge.evals.telling import MARKER, STATUS, WAITING
 from bridge.forge.base import Forge, PullRequest, PullRequestContent
 from bridge.sandbox.evaluations import Evaluations
