@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import inspect
 
 import bridge.engine.inbox  # noqa: F401 - declares its tables
-from bridge.engine.database import MIGRATIONS, Database, metadata
+from bridge.engine.database import Database, metadata
+from bridge.engine.migrations import MIGRATIONS
 from bridge.errors import BridgeError, ConfigError, Permanent
 
 SPAWN = multiprocessing.get_context("spawn")
