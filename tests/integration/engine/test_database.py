@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from sqlalchemy import inspect
 import bridge.engine.inbox  # noqa: F401 - declares its tables
 from bridge.engine.database import Database, metadata
 from bridge.engine.migrations import MIGRATIONS
-from bridge.errors import BridgeError, ConfigError, Permanent
+from bridge.errors import BridgeError, ConfigError, Permanent, Unavailable
+from tests.standins.postgresql import PostgreSQL
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -25,15 +25,13 @@ def open_and_close(url: str) -> None:
     Database(url).close()
 
 
-def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
-    database = Database(url_in(tmp_path))
+def test_the_migrations_make_the_declared_tables(database: Database) -> None:
     with database.reading() as connection:
         inspector = inspect(connection)
         made = {
             name: [column["name"] for column in inspector.get_columns(name)]
             for name in inspector.get_table_names()
         }
-    database.close()
 
     declared = {name: list(table.c.keys()) for name, table in metadata.tables.items()}
     assert {name: made.get(name) for name in declared} == declared
@@ -57,8 +55,8 @@ def test_every_commit_reaches_the_disk_before_it_returns(tmp_path: Path) -> None
     }
 
 
-def test_a_migration_runs_once_however_many_processes_open_the_file(tmp_path: Path) -> None:
-    processes = [SPAWN.Process(target=open_and_close, args=(url_in(tmp_path),)) for _ in range(3)]
+def test_a_migration_runs_once_however_many_processes_open_the_database(database_url: str) -> None:
+    processes = [SPAWN.Process(target=open_and_close, args=(database_url,)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
@@ -67,30 +65,30 @@ def test_a_migration_runs_once_however_many_processes_open_the_file(tmp_path: Pa
     assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
-def test_an_older_database_gets_the_missing_migrations_only(tmp_path: Path) -> None:
+def test_an_older_database_gets_the_missing_migrations_only(database_url: str) -> None:
     older, newer = [["CREATE TABLE a (x TEXT)"]], [["CREATE TABLE b (x TEXT)"]]
-    Database(url_in(tmp_path), migrations=older).close()
+    Database(database_url, migrations=older).close()
 
-    database = Database(url_in(tmp_path), migrations=older + newer)
+    database = Database(database_url, migrations=older + newer)
 
     with database.reading() as connection:
         assert {"a", "b"} <= set(inspect(connection).get_table_names())
     database.close()
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -> None:
     with pytest.raises(BridgeError, match="syntax"):
-        Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)", "CREATE nonsense"]])
+        Database(database_url, migrations=[["CREATE TABLE a (x TEXT)", "CREATE nonsense"]])
 
-    database = Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)"]])
+    database = Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])
     database.close()
 
 
-def test_a_database_of_a_newer_bridge_is_left_alone(tmp_path: Path) -> None:
-    Database(url_in(tmp_path), migrations=[*MIGRATIONS, ["CREATE TABLE later (x TEXT)"]]).close()
+def test_a_database_of_a_newer_bridge_is_left_alone(database_url: str) -> None:
+    Database(database_url, migrations=[*MIGRATIONS, ["CREATE TABLE later (x TEXT)"]]).close()
 
     with pytest.raises(ConfigError, match="Upgrade the bridge"):
-        Database(url_in(tmp_path))
+        Database(database_url)
 
 
 def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path) -> None:
@@ -102,6 +100,26 @@ def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path) -> None
         Database(url_in(tmp_path))
 
     assert file.read_bytes().startswith(b"a letter")
+
+
+def test_a_server_that_restarts_is_told_as_unavailable_and_used_again(
+    postgresql: PostgreSQL,
+) -> None:
+    database = Database(postgresql.new_database(), migrations=[["CREATE TABLE a (x TEXT)"]])
+
+    def write() -> None:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO a VALUES ('once')")
+
+    postgresql.stop()
+    with pytest.raises(Unavailable, match="did not do its work"):
+        write()
+    postgresql.start()
+    write()
+
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM a").scalar() == 1
+    database.close()
 
 
 @pytest.mark.parametrize(
@@ -121,8 +139,8 @@ def test_an_address_that_makes_no_sense_is_a_mistake_in_the_config(url: str, rea
     assert "hunter2" not in str(raised.value)
 
 
-def test_what_a_raising_block_wrote_is_undone(tmp_path: Path) -> None:
-    database = Database(url_in(tmp_path), migrations=[["CREATE TABLE a (x TEXT)"]])
+def test_what_a_raising_block_wrote_is_undone(database_url: str) -> None:
+    database = Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])
 
     def write_half() -> None:
         with database.transaction() as connection:
@@ -131,7 +149,6 @@ def test_what_a_raising_block_wrote_is_undone(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         write_half()
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM a").scalar() == 0
     database.close()
-    with sqlite3.connect(tmp_path / "data" / "bridge.sqlite") as plain:
-        assert plain.execute("SELECT count(*) FROM a").fetchone() == (0,)
-    plain.close()

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -28,13 +27,6 @@ from tests.integration.engine.deliveries import (
 
 SPAWN = multiprocessing.get_context("spawn")
 DEADLINE = 20.0  # seconds, for what should happen at once
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -136,10 +128,11 @@ def put_numbers(url: str, first: int, results: "multiprocessing.Queue[int]") -> 
     results.put(sum(not result.duplicate for result in put))
 
 
-def test_two_processes_share_one_file_and_agree_on_duplicates(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/bridge.sqlite"
+def test_two_processes_share_one_database_and_agree_on_duplicates(database_url: str) -> None:
     results = SPAWN.Queue()
-    processes = [SPAWN.Process(target=put_numbers, args=(url, n, results)) for n in (1, 21)]
+    processes = [
+        SPAWN.Process(target=put_numbers, args=(database_url, n, results)) for n in (1, 21)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -147,7 +140,7 @@ def test_two_processes_share_one_file_and_agree_on_duplicates(tmp_path: Path) ->
 
     assert [process.exitcode for process in processes] == [0, 0]
     assert results.get(timeout=DEADLINE) + results.get(timeout=DEADLINE) == 60
-    database = Database(url)
+    database = Database(database_url)
     inbox = Inbox(database, lambda: NOON)
     assert len(inbox.fresh(100)) == 60
     inbox.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,18 +19,6 @@ ONE, TWO = Proposal("support", "p/17"), Proposal("support", "p/18")
 PROPOSED = Outcome(OutcomeKind.PROPOSED, "version 2", "https://x/1", 1, "c" * 40)
 IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
 PARKED = Outcome(OutcomeKind.PARKED, "no such branch")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from bridge.engine.database import Database
@@ -16,15 +13,8 @@ WINDOWS = ((2, 60.0), (3, 3600.0))  # two a minute, three an hour
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def restraint(tmp_path: Path, clock: Clock) -> Iterator[Restraint]:
-    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    yield Restraint(database, clock)
-    database.close()
+def restraint(database: Database, clock: Clock) -> Restraint:
+    return Restraint(database, clock)
 
 
 def test_a_paused_repository_is_left_alone_and_no_other(restraint: Restraint) -> None:
