@@ -19,6 +19,7 @@ from bridge.config_types import (
     Settings,
     Signed,
 )
+from bridge.config_watch import LogSettings
 from bridge.errors import ConfigError
 
 
@@ -123,6 +124,9 @@ class Config(Settings):
         timedelta(seconds=2), description="Wait so long for more edits of the same prompt."
     )
     workers: int = Field(16, ge=1, le=256, description="Proposals worked on at once.")
+    log: LogSettings = Field(
+        default_factory=lambda: LogSettings.model_validate({}), description="What is logged, how."
+    )
 
     @model_validator(mode="after")
     def _references(self) -> Config:

@@ -25,6 +25,7 @@ from bridge.prompts.snippets import references
 from bridge.repo.commit import Commit
 from bridge.repo.snapshot import Snapshot
 from bridge.site import Site
+from bridge.trail import carried
 
 AT_ONCE = 8  # publications under way at the same time
 
@@ -61,7 +62,7 @@ def publish_all(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for layer in order:
             ready = [one for name in layer for one in by_name[name]]
-            list(pool.map(run.one, ready))
+            list(pool.map(carried(run.one), ready))
     return [run.results[one.path] for one in work]
 
 

@@ -22,6 +22,7 @@ from bridge.prompts.target import Proposal
 from bridge.publish import Result, publish_all, told
 from bridge.repo.index import FileIndex
 from bridge.site import Site
+from bridge.trail import step
 from bridge.write_back import write_back
 
 
@@ -29,7 +30,8 @@ def preview(
     site: Site, index: FileIndex, proposal: Proposal, occasion: Occasion, now: datetime
 ) -> tuple[Look, Plan]:
     """What was found, and what would be done about it. Changes nothing."""
-    found = look(site, index, proposal, occasion, now)
+    with step("observe"):
+        found = look(site, index, proposal, occasion, now)
     return found, decide(found.situation)
 
 
@@ -48,9 +50,10 @@ def reconcile(
     done until then stays valid.
     """
     found, plan = preview(site, index, proposal, occasion, now)
-    results = publish_all(site, found.snapshot, found.publications)
-    followed = follow_decision(site, found)
-    outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+    with step("carry out"):
+        results = publish_all(site, found.snapshot, found.publications)
+        followed = follow_decision(site, found)
+        outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
     outcome = _with_publications(outcome, results)
     return replace(outcome, reason=f"{outcome.reason}; {followed}") if followed else outcome
 

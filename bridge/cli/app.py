@@ -15,6 +15,7 @@ import typer
 
 from bridge.cli import deliveries, evals
 from bridge.errors import BridgeError, Rejected
+from bridge.logs import LogFormat
 from bridge.prompts.publication import Adopt, Side
 
 NAME = "promptlayer-bridge"
@@ -36,6 +37,10 @@ ConfigPath = Annotated[
     typer.Option(
         "--config", "-c", envvar="BRIDGE_CONFIG", help="The mapping file.", show_default=True
     ),
+]
+LogFormatOption = Annotated[
+    LogFormat | None,
+    typer.Option(help="Lines for people, or JSON; default: what bridge.yaml says."),
 ]
 Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; default: all.")]
 
@@ -95,11 +100,12 @@ def serve(
     name: Annotated[
         str | None, typer.Option(help="A name for this process, the same at every start.")
     ] = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Take webhooks in at /webhooks/promptlayer and work on them, in one process."""
     from bridge.cli import running
 
-    running.serve(config, host=host, port=port, workers=workers, name=name)
+    running.serve(config, host=host, port=port, workers=workers, name=name, log_format=log_format)
 
 
 @app.command()
@@ -109,11 +115,12 @@ def work(
     name: Annotated[
         str | None, typer.Option(help="A name for this process, the same at every start.")
     ] = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
     from bridge.cli import running
 
-    running.work(config, workers=workers, name=name)
+    running.work(config, workers=workers, name=name, log_format=log_format)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,14 @@ from pathlib import Path
 
 import uvicorn
 
+from bridge import logs
 from bridge.cli.opening import opened_worker
 from bridge.config import Config, load
+from bridge.config_watch import every_secret
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
+from bridge.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.forge_receive import forge_route
 from bridge.wiring import doors_of, now, queue_database_url
@@ -28,9 +30,17 @@ log = logging.getLogger("bridge")
 _GRACE = 1  # seconds for requests in flight at the end
 
 
-def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | None) -> None:
+def serve(
+    path: Path,
+    *,
+    host: str,
+    port: int,
+    workers: int | None,
+    name: str | None,
+    log_format: LogFormat | None,
+) -> None:
     config = load(path)
-    _log_to_stderr()
+    _log_as(config, log_format)
     with opened_worker(config) as worker:
         settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
         forges = forge_route(worker.inbox, now, doors_of(config))
@@ -52,9 +62,11 @@ def serve(path: Path, *, host: str, port: int, workers: int | None, name: str | 
                 server.run(sockets=[listening])
 
 
-def work(path: Path, *, workers: int | None, name: str | None) -> None:
+def work(
+    path: Path, *, workers: int | None, name: str | None, log_format: LogFormat | None
+) -> None:
     config = load(path)
-    _log_to_stderr()
+    _log_as(config, log_format)
     with opened_worker(config) as worker:
         stop = _until_told_otherwise()
         with _queues(config, worker, workers, _executor(config, name, "work")):
@@ -124,11 +136,5 @@ def _until_told_otherwise() -> threading.Event:
     return told
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("httpx", "httpcore", "uvicorn", "git", "github", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+def _log_as(config: Config, form: LogFormat | None) -> None:
+    logs.set_up(form or config.log.format, config.log.level, every_secret(config))

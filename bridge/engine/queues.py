@@ -23,6 +23,7 @@ from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
+from bridge.trail import step
 
 log = logging.getLogger("bridge.queues")
 
@@ -213,7 +214,7 @@ def _look_at(mapping: str, branch: str) -> None:
 @DBOS.workflow(name="sweep")
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
-    with queues.step() as worker:
+    with queues.step() as worker, step("sweep", mapping=mapping):
         again = worker.sweep(mapping, queues.look_soon)
     if again is not None:
         repository = queues.worker.sites[mapping].forge.repository
@@ -227,7 +228,7 @@ def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
 @DBOS.workflow(name="errand")
 def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int) -> None:
     queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
-    with queues.step() as worker:
+    with queues.step() as worker, step(kind, mapping=mapping, delivery=occasion):
         again = worker.run(errand, queues.look_soon)
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)

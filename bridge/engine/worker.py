@@ -27,6 +27,7 @@ from bridge.repo.index import FileIndex
 from bridge.review import review
 from bridge.scan import Scan, scan
 from bridge.site import Site
+from bridge.trail import step
 
 log = logging.getLogger("bridge.worker")
 
@@ -60,7 +61,9 @@ class Worker:
         sent = {delivery.id: errands_of(delivery, self.sites) for delivery in fresh}
         for id, errands in sent.items():
             for errand in errands:
-                send(errand, id)
+                with step("dispatch", delivery=id, mapping=errand.mapping):
+                    send(errand, id)
+                    log.info("delivery %s asks %s to %s", id[:12], errand.mapping, errand.kind)
         self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
         asks = {d.id: self._asks(d) for d in fresh if not sent[d.id]}
         self.ledger.ask(ask for some in asks.values() for ask in some)
@@ -73,12 +76,15 @@ class Worker:
 
     def _asks(self, delivery: Delivery) -> tuple[Ask, ...]:
         """The looks that a delivery asks for; the books know the targets of a decided proposal."""
-        asks = asks_of(delivery, self.sites)
-        return asks or tuple(
-            Ask(proposal, target, delivery.id)
-            for proposal in decided(delivery, self.sites)
-            for target in self.ledger.targets_of(proposal)
-        )
+        with step("dispatch", delivery=delivery.id):
+            asks = asks_of(delivery, self.sites) or tuple(
+                Ask(proposal, target, delivery.id)
+                for proposal in decided(delivery, self.sites)
+                for target in self.ledger.targets_of(proposal)
+            )
+            for proposal in sorted({ask.proposal for ask in asks}):
+                log.info("delivery %s asks for a look at %s", delivery.id[:12], proposal.branch)
+            return asks
 
     def run(self, errand: Errand, enqueue: Callable[[Proposal], None]) -> float | None:
         """Run an errand. Returns after how many seconds to try again, None when it was done."""
@@ -135,6 +141,23 @@ class Worker:
         waiting = self.ledger.waiting(proposal)
         if not waiting:
             return None
+        asked_by = tuple(dict.fromkeys(look.delivery_id for look in waiting if look.delivery_id))
+        with step(
+            "look",
+            mapping=proposal.mapping,
+            proposal=proposal.branch,
+            delivery=next(iter(asked_by), None),
+            deliveries=" ".join(asked_by) if len(asked_by) > 1 else None,
+        ):
+            return self._look_at(proposal, waiting, listed or {}, adopt)
+
+    def _look_at(
+        self,
+        proposal: Proposal,
+        waiting: tuple[WaitingLook, ...],
+        listed: Mapping[Target, Prompt],
+        adopt: Adopt | None,
+    ) -> float | None:
         site = self.sites.get(proposal.mapping)
         if site is None:
             self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
@@ -142,7 +165,7 @@ class Worker:
         if paused := self._paused(site, proposal):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
-        return self._reconcile(site, proposal, waiting, listed or {}, adopt)
+        return self._reconcile(site, proposal, waiting, listed, adopt)
 
     def _paused(self, site: Site, proposal: Proposal) -> tuple[float, str] | None:
         """Whether to leave a proposal alone for now. One that waits for room needs no look: what

@@ -7,8 +7,9 @@ added only when the core needs it and every forge can serve it truthfully.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -78,6 +79,22 @@ def status_text(text: str) -> str:
     """On one line, and no longer than every forge takes."""
     line = " ".join(text.split())
     return line if len(line) <= STATUS_LIMIT else line[: STATUS_LIMIT - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many more requests a forge answers to one credential before it asks to wait."""
+
+    limit: int  # in each window
+    remaining: int
+    resets_at: datetime  # aware; when ``limit`` is there again
+
+
+Notice = Callable[[Budget], None]  # hears of it after answers; must be quick and never raise
+
+
+def unnoticed(_: Budget) -> None:
+    """For those who do not want to know."""
 
 
 class Severity(StrEnum):

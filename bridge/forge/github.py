@@ -19,12 +19,14 @@ from bridge.errors import BridgeError, NotFound, Permanent, Refused
 from bridge.forge.base import (
     Finding,
     GitRemote,
+    Notice,
     PullRequest,
     PullRequestContent,
     PullRequestState,
     Severity,
     StatusState,
     status_text,
+    unnoticed,
 )
 from bridge.forge.github_access import Access, findings
 from bridge.forge.github_credentials import App, Token
@@ -46,7 +48,8 @@ SAY = "“Commit statuses: write”"
 
 class GitHub:
     """One repository on GitHub. ``url`` is the address people know the server by; None is
-    github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch."""
+    github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch.
+    ``notice`` hears what is left of the credential's budget."""
 
     def __init__(
         self,
@@ -57,9 +60,16 @@ class GitHub:
         url: str | None = None,
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
+        notice: Notice = unnoticed,
     ) -> None:
         self._session = Session(
-            repository, forge_name=forge_name, url=url, auth=auth, timeout=timeout, clock=clock
+            repository,
+            forge_name=forge_name,
+            url=url,
+            auth=auth,
+            timeout=timeout,
+            clock=clock,
+            notice=notice,
         )
         self._owner = self._session.owner
         self._trying = self._session.trying

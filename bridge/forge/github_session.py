@@ -12,6 +12,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import github
@@ -20,6 +21,7 @@ import requests
 from github.Repository import Repository
 
 from bridge.errors import ConfigError
+from bridge.forge.base import Budget, Notice, unnoticed
 from bridge.forge.github_answers import Answer, Attempt, error_for, no_answer
 from bridge.forge.github_credentials import (
     App,
@@ -29,6 +31,7 @@ from bridge.forge.github_credentials import (
     addresses,
     require_private_key,
 )
+from bridge.trail import step
 
 PAGE = 100
 USER_AGENT = "promptlayer-bridge"
@@ -64,6 +67,7 @@ class Session:
         auth: Token | App,
         timeout: float,
         clock: Callable[[], float],
+        notice: Notice = unnoticed,
     ) -> None:
         self.owner, _, name = repository.partition("/")
         if not self.owner or not name or "/" in name:
@@ -72,6 +76,7 @@ class Session:
         self._path = repository
         self._timeout = timeout
         self._clock = clock
+        self._notice = notice
         self._api, web = addresses(url)
         self.clone_url = f"{web}/{repository}.git"
         self._tokens: InstallationTokens | None = None
@@ -132,7 +137,8 @@ class Session:
         """Turns what PyGithub raises into the errors of ``bridge.errors``."""
         attempt = Attempt(self.name, what, needs, self.credential)
         try:
-            yield
+            with step("ask the forge", repository=self.name, asked=what):
+                yield
         except github.GithubException as refused:
             answer = Answer(refused.status, refused.data, refused.headers or {})
             raise error_for(answer, attempt, self._clock()) from None
@@ -142,3 +148,15 @@ class Session:
             raise no_answer(attempt, "the connection failed or was cut") from None
         except (json.JSONDecodeError, github.BadAttributeException, KeyError, TypeError):
             raise no_answer(attempt, "the answer was not GitHub's") from None
+        finally:
+            self._tell_budget()
+
+    def _tell_budget(self) -> None:
+        """What the last answer to this thread said; PyGithub keeps it, and -1 before the first."""
+        client = getattr(self._of_thread, "client", None)
+        if client is None:
+            return
+        remaining, limit = client.requester.rate_limiting
+        if limit > 0:
+            resets_at = datetime.fromtimestamp(client.requester.rate_limiting_resettime, UTC)
+            self._notice(Budget(limit, remaining, resets_at))

@@ -22,12 +22,14 @@ from bridge import errors
 from bridge.forge.base import (
     Finding,
     GitRemote,
+    Notice,
     PullRequest,
     PullRequestContent,
     PullRequestState,
     Severity,
     StatusState,
     status_text,
+    unnoticed,
 )
 from bridge.forge.gitlab_access import (
     Answer,
@@ -36,7 +38,8 @@ from bridge.forge.gitlab_access import (
     scope_finding,
     takes_merge_requests,
 )
-from bridge.forge.gitlab_errors import interruption, refusal
+from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
+from bridge.trail import step
 
 BODY_LIMIT = 1_048_576  # characters of a description
 TITLE_LIMIT = 255  # characters, the draft marker included
@@ -65,7 +68,7 @@ class GitLab:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
 
     ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
-    answer; ``clock`` tells seconds since the epoch."""
+    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget."""
 
     body_limit = BODY_LIMIT
     creations: tuple[tuple[int, float], ...] = ()  # only the general limits, answered with 429
@@ -79,12 +82,14 @@ class GitLab:
         token: str,
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
+        notice: Notice = unnoticed,
     ) -> None:
         self.repository = f"{forge_name}:{repository}"
         self._url = url.rstrip("/")
         self._path = repository
         self._token = token
         self._clock = clock
+        self._notice = notice
         self._default_branch: str | None = None
         self._own_id: int | None = None
         self._user_ids: dict[str, int | None] = {}
@@ -270,7 +275,8 @@ class GitLab:
         """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message."""
         asked = f"{self.repository}: could not {what}"
         try:
-            yield
+            with step("ask the forge", repository=self.repository, asked=what):
+                yield
         except GitlabParsingError as error:
             raise errors.Unavailable(
                 f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, "
@@ -281,7 +287,7 @@ class GitLab:
             raise refusal(asked, error.response_code or 0, answer) from None
         except requests.RequestException as error:
             raise errors.Unavailable(
-                f"{asked}, because {self._url} {_failure(error)}. It is tried again."
+                f"{asked}, because {self._url} {failure(error)}. It is tried again."
             ) from None
 
     def _session(self) -> requests.Session:
@@ -291,6 +297,8 @@ class GitLab:
 
     def _stop_early(self, response: requests.Response, **_: object) -> None:
         """Raise what python-gitlab would follow, sleep over, or tell without its headers."""
+        if (budget := budget_left(response.headers)) is not None:
+            self._notice(budget)
         early = interruption(self.repository, response.status_code, response.headers, self._clock())
         if early is not None:
             response.close()
@@ -339,12 +347,3 @@ def _marked_title(content: PullRequestContent) -> str:
     """On GitLab a draft is nothing but a title that begins so."""
     title = (DRAFT if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
     return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
-
-
-def _failure(error: requests.RequestException) -> str:
-    """In our words: those of requests hold addresses and object names."""
-    if isinstance(error, requests.Timeout):
-        return "did not answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "has a certificate that is not trusted here"
-    return "could not be reached or cut the connection"

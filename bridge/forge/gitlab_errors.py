@@ -1,13 +1,17 @@
-"""What an answer of GitLab's that is not a success means to the bridge. Knows no SDK."""
+"""What an answer of GitLab's that is not a success means to the bridge. Knows no SDK but the errors of requests."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from bridge import errors
+from bridge.forge.base import Budget
 
 REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_QUOTE = 500  # characters of GitLab's own words in a message
@@ -59,6 +63,26 @@ def interruption(
             "would go along."
         )
     return None
+
+
+def budget_left(headers: Mapping[str, str]) -> Budget | None:
+    """What an answer's headers say of the rate limit; None where they say nothing."""
+    try:
+        limit, remaining, reset = (
+            int(headers[f"RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")
+        )
+        return Budget(limit, remaining, datetime.fromtimestamp(reset, UTC))
+    except (KeyError, ValueError, OverflowError, OSError):
+        return None
+
+
+def failure(error: requests.RequestException) -> str:
+    """In our words: those of requests hold addresses and object names."""
+    if isinstance(error, requests.Timeout):
+        return "did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "has a certificate that is not trusted here"
+    return "could not be reached or cut the connection"
 
 
 def _pause(headers: Mapping[str, str], now: float) -> float | None:

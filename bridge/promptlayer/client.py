@@ -38,6 +38,7 @@ from bridge.promptlayer.answers import (
     understood,
 )
 from bridge.prompts.prompt import Json, Prompt
+from bridge.trail import carried, step
 
 __all__ = ["DEFAULT_BASE_URL", "Answer", "ListedPrompt", "PromptLayer", "SnippetUser"]
 
@@ -182,7 +183,7 @@ class PromptLayer:
         the query."""
         query = {key: value for key, value in (params or {}).items() if value is not None}
         told = f"{method} {path}"
-        with self._reaching(told):
+        with self._reaching(told), step("ask PromptLayer", asked=told):
             response = self._client.request(method, path, json=json, params=query)
         if not response.is_success:
             self._refuse(told, response)
@@ -197,12 +198,13 @@ class PromptLayer:
         number: int | None = 1
         total = 0
         with ThreadPoolExecutor(1, "pages") as reader:
-            asked = reader.submit(self._page, 1, PAGE_SIZE, wanted)
+            read = carried(self._page)
+            asked = reader.submit(read, 1, PAGE_SIZE, wanted)
             while number is not None:
                 page = asked.result()
                 number, total = _following(page, total), page.total
                 if number is not None:
-                    asked = reader.submit(self._page, number, PAGE_SIZE, wanted)
+                    asked = reader.submit(read, number, PAGE_SIZE, wanted)
                 yield page
 
     def _page(self, number: int, size: int, wanted: Mapping[str, Any]) -> PageAnswer:

@@ -15,6 +15,7 @@ from git.exc import GitCommandNotFound
 
 from bridge.errors import ConfigError, Unavailable
 from bridge.repo.credentials import QUIET
+from bridge.trail import step
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,28 @@ def run(
     """Run git in ``folder``. A run longer than ``timeout`` seconds is killed, its children too,
     and raises Unavailable; a failure of git is an ``Answer`` like any other. The file descriptors
     in ``inherited`` stay open in the child."""
-    process = _start(arguments, folder, {**QUIET, **(environment or {})}, inherited)
+    with step(f"git {arguments[0]}"):
+        process = _start(arguments, folder, {**QUIET, **(environment or {})}, inherited)
+        output, complaint = _finished(process, arguments[0], stdin, timeout)
+    return Answer(process.returncode == 0, output, complaint.decode("utf-8", "replace"))
+
+
+def _finished(
+    process: Git.AutoInterrupt, command: str, stdin: bytes, timeout: float
+) -> tuple[bytes, bytes]:
+    """Standard output and standard error, once it has ended by itself."""
     try:
         output, complaint = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as late:
         _end(process)
         raise Unavailable(
-            f"git {arguments[0]} was not done after {timeout:g} seconds and was ended. "
+            f"git {command} was not done after {timeout:g} seconds and was ended. "
             "It is tried again later."
         ) from late
     except BaseException:
         _end(process)
         raise
-    return Answer(process.returncode == 0, output, complaint.decode("utf-8", "replace"))
+    return output, complaint
 
 
 def _start(

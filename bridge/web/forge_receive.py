@@ -15,6 +15,7 @@ from bridge.engine.forge_delivery import delivery_id, delivery_of
 from bridge.engine.inbox import Clock, Delivery, Inbox
 from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
 from bridge.forge.webhooks import ForgeDoor
+from bridge.trail import step
 from bridge.web.receive import Answer, ClientGone, postponed, read_body, refused
 
 FORGE_PATH = "/webhooks/{forge}"
@@ -68,9 +69,10 @@ class ForgeReceive:
         id, delivery = await run_in_threadpool(self._accept, forge, door, headers, body)
         if delivery is None:
             return _answered(id, f"forge:{forge}", "ignored")
-        put = await self.inbox.put_async(delivery)
-        status = "duplicate" if put.duplicate else "accepted"
-        return _answered(id, delivery.event_type, status)
+        with step("accept", delivery=id):
+            put = await self.inbox.put_async(delivery)
+            status = "duplicate" if put.duplicate else "accepted"
+            return _answered(id, delivery.event_type, status)
 
     def _accept(
         self, forge: str, door: ForgeDoor, headers: Mapping[str, str], body: bytes

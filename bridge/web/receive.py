@@ -20,6 +20,7 @@ from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
 from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
+from bridge.trail import step
 
 BODY_LIMIT = 1024 * 1024  # bytes
 RETRY_AFTER = 5.0  # seconds, where the error names no pause
@@ -83,7 +84,8 @@ class Receive:
             headers = dict(reversed(scope["headers"]))  # of doubled headers the first counts
             body = await read_body(headers, receive)
             delivery = self._accept(body, headers.get(_SIGNATURE_HEADER))
-            return _accepted(delivery, await self._inbox.put_async(delivery))
+            with step("accept", delivery=delivery.id):
+                return _accepted(delivery, await self._inbox.put_async(delivery))
         except (SignatureMismatch, Malformed, TooLarge) as error:
             return refused(error)
         except Transient as error:

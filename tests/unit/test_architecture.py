@@ -221,6 +221,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config_mapping",
         "bridge.config_text",
         "bridge.config_types",
+        "bridge.config_watch",
         "bridge.promptlayer",
         "bridge.prompts.document",
         "bridge.prompts.memory",
@@ -259,7 +260,7 @@ FORGE_NAMES = {
     "bridge.config_text",
     "bridge.wiring",
     "bridge.cli.publishing",  # how their CI names an event
-    "bridge.cli.running",  # loggers to keep quiet
+    "bridge.logs",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
     "bridge.prompts.secrets",  # whose tokens look how
 }

@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bridge import config, config_mapping, config_types
+from bridge import config, config_mapping, config_types, config_watch
 from bridge.cli.app import app
 from bridge.config_types import Settings, Signed
 from bridge.prompts.file import parse, render
@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`roster`": config.Person,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
+    "`log`": config_watch.LogSettings,
     "The whole file": config.Config,
 }
 
