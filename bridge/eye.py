@@ -10,7 +10,7 @@ from bridge.config_mapping import Group
 from bridge.errors import Refused, Transient, UnsafePath
 from bridge.guard import guard
 from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading
-from bridge.prompts.compare import BaseFile, Comparison, Standing, compare
+from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
@@ -82,7 +82,10 @@ class Eye:
             (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
             for t, path in blocked.items()
         )
-        return tuple(s for s in seen if s.target not in blocked), tuple(refusals)
+        free = (replace(s, edit=None) if s.target in blocked else s for s in seen)
+        return tuple(s for s in free if s.edit or s.publication or s.target not in blocked), tuple(
+            refusals
+        )
 
     @staticmethod
     def _held(
@@ -127,16 +130,48 @@ class Eye:
         found, side = comparison, self._side(target, held)
         comparison = chosen(found, side, held.prompt, base)
         merged = None
-        if self.site.mapping.publish and held.prompt and base and base.prompt:
-            merged = both(comparison, before, held.prompt, base.prompt)
+        if held.prompt and base and base.prompt:
+            if self.site.mapping.publish:
+                merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
-                publication = Publication(target, base.path, base.prompt, held.prompt)
-                return Seen(target, comparison, None, pending, publication, file=base)
+                return self._ahead(target, held.prompt, base, comparison, pending)
         if not comparison.proposes:
             return Seen(target, comparison, None, pending, file=base)
         edit = self._edit(target, held, base, comparison, asking, merged)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+
+    def _ahead(
+        self,
+        target: Target,
+        held: Prompt,
+        base: BaseFile,
+        comparison: Comparison,
+        pending: PendingRequest | None,
+    ) -> Seen:
+        """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
+        meanwhile; what stands in the way of that is told once both say the same."""
+        assert base.prompt is not None
+        publication = Publication(target, base.path, base.prompt, held)
+        seen = Seen(
+            target,
+            comparison,
+            None,
+            pending,
+            publication if self.site.mapping.publish else None,
+            file=base,
+        )
+        named = naming(held, base.prompt)
+        if not named.proposes:
+            return seen
+        try:
+            edit = self._edit(
+                target, Held(_with_text_of(base.prompt, held)), base, named, False, None
+            )
+        except (UnsafePath, Refused):
+            return seen
+        reason = f"{comparison.reason}, and {named.reason}"
+        return replace(seen, comparison=replace(comparison, reason=reason), edit=edit)
 
     def _side(self, target: Target, held: Held) -> Side | None:
         """Whose text a person has chosen."""
@@ -239,6 +274,17 @@ class Eye:
             return self.site.path(old, target.label) == base.path
         except UnsafePath:
             return False
+
+
+def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
+    """What PromptLayer calls a prompt, and what its file says."""
+    return replace(
+        held,
+        template=file.template,
+        metadata=file.metadata,
+        extra=file.extra,
+        version=file.version,
+    )
 
 
 def _is_about(pending: PendingRequest | None, target: Target) -> bool:

@@ -59,7 +59,8 @@ def reconcile(
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
-    """What was published is told where nothing else happened; what was refused in any case."""
+    """What was published is the outcome where nothing else happened; it is told in any case, and so
+    is what was refused."""
     for result in results:
         if isinstance(result.problem, Transient):
             raise result.problem
@@ -69,11 +70,11 @@ def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
         if result.problem is not None and isinstance(result.work, Publication)
     )
     outcome = replace(outcome, refusals=(*outcome.refusals, *refused))
+    words = [told(result) for result in results if result.problem is None]
     if outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
-        return outcome
+        return replace(outcome, reason="; ".join([outcome.reason, *words]))
     if refused:
         return replace(outcome, kind=OutcomeKind.PARKED, reason=refused[0][1])
-    words = [told(result) for result in results if result.problem is None]
     if not words:
         return outcome
     return replace(outcome, kind=OutcomeKind.PUBLISHED, reason="; ".join(words))

@@ -63,7 +63,7 @@ def _gone(base: BaseFile | None) -> Comparison:
 
 def _both_there(platform: Prompt, base: Prompt, ancestor: Prompt | None) -> Comparison:
     if platform.digest == base.digest:
-        return _same_content(platform, base)
+        return naming(platform, base)
     if ancestor is None:
         return Comparison(Standing.BOTH_MOVED, "the file does not name the version it came from")
     if ancestor.digest == base.digest:
@@ -75,7 +75,8 @@ def _both_there(platform: Prompt, base: Prompt, ancestor: Prompt | None) -> Comp
     )
 
 
-def _same_content(platform: Prompt, base: Prompt) -> Comparison:
+def naming(platform: Prompt, base: Prompt) -> Comparison:
+    """Whether a file that says what PromptLayer holds also calls it what PromptLayer does."""
     if platform.name != base.name:
         return Comparison(Standing.PLATFORM_AHEAD, f"renamed in PromptLayer to {platform.name!r}")
     if base.id is None:

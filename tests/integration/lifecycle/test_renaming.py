@@ -7,6 +7,7 @@ import pytest
 from bridge.prompts.outcome import OutcomeKind
 from bridge.sandbox.entries import completion
 from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World, template
 
 NEW_PATH = "prompts/latest/support/answer.yaml"
@@ -64,6 +65,61 @@ def test_a_rename_and_an_edit_are_one_pull_request(world: World) -> None:
     world.registry.rename(1, NEW_NAME)
     world.save("Answer briefly.", NEW_NAME)
 
+    world.settle()
+
+    assert world.place.changed(world.pull_request().head) == {PATH, NEW_PATH}
+    assert world.proposed(NEW_PATH) == "Answer briefly."
+
+
+def test_a_rename_stays_proposed_while_an_edit_of_its_file_is_published(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    world.registry.rename(1, NEW_NAME)
+    world.settle()
+    proposed = world.pull_request()
+
+    edited(world, "kindly", "briefly")
+    world.sweep()
+    assert world.standing().kind is OutcomeKind.UPDATED
+    assert "version 2" in world.standing().reason
+    world.settle()
+
+    assert published(world, NEW_NAME) == ["Answer kindly.", "Answer briefly."]
+    assert [pull.number for pull in world.place.every(world.branch())] == [proposed.number]
+    assert world.proposed(NEW_PATH) == "Answer briefly."
+    world.place.merge(world.pull_request(), "squash")
+    world.sweep()
+    assert world.place.open() == []
+    assert len(published(world, NEW_NAME)) == 2
+
+
+def test_an_edit_is_published_though_its_file_cannot_be_moved(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    world.place.symlink(NEW_PATH, "elsewhere")
+    world.registry.rename(1, NEW_NAME)
+
+    edited(world, "kindly", "briefly")
+    world.sweep()
+
+    assert published(world, NEW_NAME) == ["Answer kindly.", "Answer briefly."]
+    assert world.place.open() == []
+    world.settle()
+    assert world.standing().kind is OutcomeKind.PARKED
+    assert NEW_PATH in world.standing().reason
+
+
+def test_a_rename_is_proposed_with_the_text_that_only_the_repository_has(world: World) -> None:
+    """A mapping that does not publish: the file moves, and nobody's text with it."""
+    world.save("Answer kindly.")
+    world.adopt()
+    edited(world, "kindly", "briefly")
+
+    world.registry.rename(1, NEW_NAME)
     world.settle()
 
     assert world.place.changed(world.pull_request().head) == {PATH, NEW_PATH}
