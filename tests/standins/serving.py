@@ -19,7 +19,7 @@ def serve(app: ASGIApp) -> Iterator[str]:
     """Serve ``app`` on 127.0.0.1 from a thread; yields its base URL, without a slash at the end.
 
     Requests still held when the context ends are given up after a second."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     server = uvicorn.Server(_settings(app))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
@@ -30,6 +30,16 @@ def serve(app: ASGIApp) -> Iterator[str]:
         server.should_exit = True
         thread.join(START_DEADLINE)
         listener.close()
+
+
+def listening() -> socket.socket:
+    """A listening socket on a free port of this machine. It says that it speaks TCP, else asyncio leaves
+    Nagle's algorithm on, and every answer waits forty milliseconds for an acknowledgement."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
 
 
 def _settings(app: ASGIApp) -> uvicorn.Config:

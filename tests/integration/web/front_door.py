@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from socket import create_server
 
 import uvicorn
 
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
+from tests.standins.serving import listening
 
 SECRET = "whsec_front_door"
 
@@ -18,7 +18,7 @@ SECRET = "whsec_front_door"
 def main(folder: str) -> None:
     inbox = Inbox(Database(f"sqlite:///{folder}/bridge.sqlite"), lambda: datetime.now(UTC))
     app = create_app(WebSettings(clock=lambda: datetime.now(UTC), secrets=(SECRET,)), inbox)
-    listener = create_server(("127.0.0.1", 0))
+    listener = listening()
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
