@@ -19,7 +19,7 @@ from bridge.config_types import (
     Settings,
     Signed,
 )
-from bridge.config_watch import LogSettings
+from bridge.config_watch import LimitsSettings, LogSettings, MetricsSettings
 from bridge.errors import ConfigError
 
 
@@ -126,6 +126,12 @@ class Config(Settings):
     workers: int = Field(16, ge=1, le=256, description="Proposals worked on at once.")
     log: LogSettings = Field(
         default_factory=lambda: LogSettings.model_validate({}), description="What is logged, how."
+    )
+    metrics: MetricsSettings = Field(
+        default_factory=lambda: MetricsSettings.model_validate({}), description="Who reads them."
+    )
+    limits: LimitsSettings = Field(
+        default_factory=lambda: LimitsSettings.model_validate({}), description="At the door."
     )
 
     @model_validator(mode="after")

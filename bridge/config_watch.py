@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
-from bridge.config_types import Settings
+from bridge.config_types import Secret, Settings
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError("expected an address or a network, such as 10.0.0.0/8") from None
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class LogSettings(Settings):
@@ -19,6 +31,26 @@ class LogSettings(Settings):
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is written."
+    )
+
+
+class MetricsSettings(Settings):
+    """Who may read `/metrics`."""
+
+    token: Secret | None = Field(
+        None, description="Has to be shown as a bearer token; without one, all may read."
+    )
+
+
+class LimitsSettings(Settings):
+    """How often somebody may be refused before they have to wait."""
+
+    refused_per_minute: int = Field(
+        600, ge=1, description="Refused requests of one address; accepted ones are never limited."
+    )
+    proxies: tuple[Network, ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses and networks that say truly whom a request comes from.",
     )
 
 

@@ -116,11 +116,23 @@ def work(
         str | None, typer.Option(help="A name for this process, the same at every start.")
     ] = None,
     log_format: LogFormatOption = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Answer /healthz, /readyz and /metrics on this port."),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address to do so.")] = "127.0.0.1",
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
     from bridge.cli import running
 
-    running.work(config, workers=workers, name=name, log_format=log_format)
+    running.work(
+        config,
+        workers=workers,
+        name=name,
+        log_format=log_format,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+    )
 
 
 @app.command()

@@ -15,6 +15,7 @@ import uvicorn
 
 from bridge import logs
 from bridge.cli.opening import opened_worker
+from bridge.cli.watching import listening_probes, opened_watch
 from bridge.config import Config, load
 from bridge.config_watch import every_secret
 from bridge.engine.queues import Queues, Timing
@@ -22,7 +23,9 @@ from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
+from bridge.web.doorkeeper import Doorkeeper
 from bridge.web.forge_receive import forge_route
+from bridge.web.probes import probe_routes
 from bridge.wiring import doors_of, now, queue_database_url
 
 log = logging.getLogger("bridge")
@@ -41,13 +44,16 @@ def serve(
 ) -> None:
     config = load(path)
     _log_as(config, log_format)
-    with opened_worker(config) as worker:
+    with opened_worker(config) as worker, opened_watch(config, worker.inbox) as watch:
         settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
         forges = forge_route(worker.inbox, now, doors_of(config))
-        application = create_app(settings, worker.inbox, routes=[forges])
+        application = create_app(
+            settings, worker.inbox, routes=[forges, *probe_routes(watch.probes)]
+        )
         server = uvicorn.Server(
             uvicorn.Config(
-                application,
+                Doorkeeper(application, watch.allowance, watch.probes.metrics.count_answer),
+                forwarded_allow_ips=list(config.limits.proxies),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -63,13 +69,23 @@ def serve(
 
 
 def work(
-    path: Path, *, workers: int | None, name: str | None, log_format: LogFormat | None
+    path: Path,
+    *,
+    workers: int | None,
+    name: str | None,
+    log_format: LogFormat | None,
+    metrics_host: str,
+    metrics_port: int | None,
 ) -> None:
     config = load(path)
     _log_as(config, log_format)
-    with opened_worker(config) as worker:
+    with opened_worker(config) as worker, opened_watch(config, worker.inbox) as watch:
         stop = _until_told_otherwise()
-        with _queues(config, worker, workers, _executor(config, name, "work")):
+        probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
+        with (
+            _queues(config, worker, workers, _executor(config, name, "work")),
+            listening_probes(watch.probes, probing),
+        ):
             log.info("working")
             stop.wait()
 

@@ -64,4 +64,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX creations_by_forge ON creations (forge, created_at)",
     ),
     ("ALTER TABLE deliveries ADD COLUMN source TEXT NOT NULL DEFAULT 'promptlayer'",),
+    (
+        """CREATE TABLE budgets (
+            forge TEXT PRIMARY KEY,
+            allowed BIGINT NOT NULL,
+            remaining BIGINT NOT NULL,
+            resets_at BIGINT NOT NULL,
+            seen_at BIGINT NOT NULL
+        )""",
+    ),
 )

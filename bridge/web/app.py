@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from bridge.engine.inbox import Clock, Inbox
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import ConfigError
+from bridge.web.probes import health
 from bridge.web.receive import Receive
 
 WEBHOOK_PATH = "/webhooks/promptlayer"
@@ -42,18 +40,7 @@ def create_app(
     return Starlette(
         routes=[
             Route(WEBHOOK_PATH, receive, methods=["POST"]),
-            Route("/healthz", _health(inbox), methods=["GET"]),
+            Route("/healthz", health(inbox), methods=["GET"]),
             *routes,
         ]
     )
-
-
-def _health(inbox: Inbox) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def health(_: Request) -> JSONResponse:
-        try:
-            await run_in_threadpool(inbox.check)
-        except BridgeError:
-            return JSONResponse({"status": "the inbox does not answer"}, status_code=503)
-        return JSONResponse({"status": "ok"})
-
-    return health

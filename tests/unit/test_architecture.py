@@ -207,7 +207,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "requests": ("bridge.forge",),
     "urllib3": ("bridge.forge",),
     "starlette": ("bridge.web", "bridge.sandbox"),
-    "uvicorn": ("bridge.cli.running", "bridge.sandbox"),
+    "uvicorn": ("bridge.cli.running", "bridge.cli.watching", "bridge.sandbox"),
     "jinja2": ("bridge.web", "bridge.sandbox", "bridge.prompts.variables"),
     "markdown_it": ("bridge.sandbox.forge_text",),
     "markupsafe": ("bridge.web", "bridge.sandbox"),

@@ -38,6 +38,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
     "`log`": config_watch.LogSettings,
+    "`metrics`": config_watch.MetricsSettings,
+    "`limits`": config_watch.LimitsSettings,
     "The whole file": config.Config,
 }
 

@@ -1,0 +1,76 @@
+"""What watches over ``serve`` and ``work``: probes, metrics, and the keeper of the door."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from socket import socket
+
+import uvicorn
+
+from bridge import trail
+from bridge.cli.opening import opened_database
+from bridge.config import Config
+from bridge.engine.inbox import Inbox
+from bridge.engine.measures import measure
+from bridge.engine.readiness import Readiness
+from bridge.web.doorkeeper import Allowance
+from bridge.web.metrics import Metrics
+from bridge.web.probes import Kept, Probes, probe_app
+from bridge.wiring import now
+
+_MEASURED = 5.0  # seconds between two readings of the database, however many scrape
+
+
+@dataclass(frozen=True)
+class Watch:
+    probes: Probes
+    allowance: Allowance
+
+
+@contextmanager
+def opened_watch(config: Config, inbox: Inbox) -> Iterator[Watch]:
+    """The watch over this process; it has connections of its own to the database, so that what
+    only looks holds up nobody who works."""
+    with opened_database(config) as database:
+        measures = Kept(partial(measure, database, now), _MEASURED)
+        metrics = Metrics(version("promptlayer-bridge"), measures)
+        token = config.metrics.token.get_secret_value() if config.metrics.token else None
+        ready = Readiness(database, config.data)
+        limits = config.limits
+        allowance = Allowance(limits.refused_per_minute, limits.proxies)
+        trail.trace_with(metrics)
+        try:
+            yield Watch(Probes(inbox, ready.problems, metrics, token), allowance)
+        finally:
+            trail.trace_with()
+
+
+@contextmanager
+def listening_probes(probes: Probes, listening: socket | None) -> Iterator[None]:
+    """The probes at an address of their own while this lasts; nothing where there is none."""
+    if listening is None:
+        yield
+        return
+    server = uvicorn.Server(
+        uvicorn.Config(
+            probe_app(probes),
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listening]}, name="probes", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

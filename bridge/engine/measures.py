@@ -1,0 +1,92 @@
+"""Numbers about the whole bridge, out of the database: all processes that share it agree on them.
+
+Each query reads an index or a small table, whatever the number of deliveries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from bridge.engine.budgets import ForgeBudget, budgets_in
+from bridge.engine.database import Database
+from bridge.engine.inbox import Clock, DeliveryState, deliveries
+from bridge.engine.ledger_tables import looks, proposals
+from bridge.engine.restraint import pauses
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """``count`` things wait; the oldest does so for ``oldest`` seconds."""
+
+    count: int = 0
+    oldest: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How things stand at one moment. Times are in seconds."""
+
+    deliveries: Mapping[str, int]  # by state
+    undispatched: Waiting
+    looks: Mapping[str, Waiting]  # by mapping
+    proposals: Mapping[tuple[str, str], int]  # by mapping and outcome
+    pauses: Mapping[str, float]  # by repository: for how much longer
+    budgets: tuple[ForgeBudget, ...]
+
+
+def measure(database: Database, clock: Clock) -> Measures:
+    """Read them all, as of one moment. Raises Unavailable when the database does not answer."""
+    now = clock()
+    with database.reading() as connection:
+        return Measures(
+            deliveries=_deliveries(connection),
+            undispatched=_undispatched(connection, now),
+            looks=_looks(connection, now),
+            proposals=_proposals(connection),
+            pauses=_pauses(connection, now),
+            budgets=budgets_in(connection),
+        )
+
+
+def _deliveries(connection: Connection) -> dict[str, int]:
+    query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _undispatched(connection: Connection, now: datetime) -> Waiting:
+    query = select(func.count(), func.min(deliveries.c.received_at)).where(
+        deliveries.c.state == DeliveryState.NEW
+    )
+    count, oldest = connection.execute(query).one()
+    return _waiting(count, oldest, now)
+
+
+def _looks(connection: Connection, now: datetime) -> dict[str, Waiting]:
+    query = (
+        select(looks.c.mapping, func.count(), func.min(looks.c.asked_at))
+        .where(looks.c.settled_at.is_(None))
+        .group_by(looks.c.mapping)
+    )
+    return {row[0]: _waiting(row[1], row[2], now) for row in connection.execute(query)}
+
+
+def _proposals(connection: Connection) -> dict[tuple[str, str], int]:
+    query = select(proposals.c.mapping, proposals.c.kind, func.count()).group_by(
+        proposals.c.mapping, proposals.c.kind
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _pauses(connection: Connection, now: datetime) -> dict[str, float]:
+    query = select(pauses.c.repository, pauses.c.until)
+    left = {row[0]: (row[1] - now).total_seconds() for row in connection.execute(query)}
+    return {repository: seconds for repository, seconds in left.items() if seconds > 0}
+
+
+def _waiting(count: int, oldest: datetime | None, now: datetime) -> Waiting:
+    age = 0.0 if oldest is None else (now - oldest).total_seconds()
+    return Waiting(count, max(0.0, age))

@@ -1,0 +1,144 @@
+"""Who may knock: before any work, an address that was refused too often is asked to come later.
+
+Only refused requests count, so a burst of real deliveries is never hurt, however large. A trusted
+proxy is not limited itself: behind one that tells no addresses, everybody would be one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PATHS = "/webhooks/"
+_REFUSED = frozenset((400, 401, 403, 404, 405, 413))
+_ADDRESSES = 10_000  # remembered at once; the one refused longest ago is forgotten first
+_NETWORK = 64  # bits of an IPv6 address: somebody who has one has them all
+
+log = logging.getLogger("bridge.web")
+
+Count = Callable[[str, int], None]  # a door, and the status that was answered there
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass
+class _Bucket:
+    left: float
+    since: float  # when ``left`` was right
+
+
+class Allowance:
+    """How often each address may still be refused: ``per_minute`` at once, and as many more each
+    minute. In memory, bounded; for one thread. ``clock`` is in seconds, and never goes back."""
+
+    def __init__(
+        self,
+        per_minute: int,
+        trusted: Sequence[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        addresses: int = _ADDRESSES,
+    ) -> None:
+        self._most = float(per_minute)
+        self._trusted = tuple(ipaddress.ip_network(each, strict=False) for each in trusted)
+        self._clock = clock
+        self._addresses = addresses
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def wait(self, address: str) -> float:
+        """In how many seconds to come again; 0 for coming in."""
+        if not self._buckets:
+            return 0.0
+        bucket = self._buckets.get(_whose(address))
+        if bucket is None:
+            return 0.0
+        self._refill(bucket)
+        return 0.0 if bucket.left >= 1 else (1 - bucket.left) * 60 / self._most
+
+    def charge(self, address: str) -> bool:
+        """Note that an address was refused. Returns whether that was one time too many."""
+        if _is_among(address, self._trusted):
+            return False
+        whose = _whose(address)
+        bucket = self._buckets.setdefault(whose, _Bucket(self._most, self._clock()))
+        self._buckets.move_to_end(whose)
+        if len(self._buckets) > self._addresses:
+            self._buckets.popitem(last=False)
+        self._refill(bucket)
+        before, bucket.left = bucket.left, max(0.0, bucket.left - 1)
+        return before >= 1 > bucket.left
+
+    def _refill(self, bucket: _Bucket) -> None:
+        now = self._clock()
+        bucket.left = min(self._most, bucket.left + (now - bucket.since) * self._most / 60)
+        bucket.since = now
+
+
+class Doorkeeper:
+    """ASGI middleware before the webhooks' doors; everything else passes untouched. ``count``
+    hears of every answer that is given there."""
+
+    def __init__(self, app: ASGIApp, allowance: Allowance, count: Count) -> None:
+        self._app = app
+        self._allowance = allowance
+        self._count = count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PATHS):
+            await self._app(scope, receive, send)
+            return
+        address = scope["client"][0] if scope.get("client") else ""
+        if seconds := self._allowance.wait(address):
+            self._count("any", 429)
+            await _come_later(send, seconds)
+            return
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._note(scope["path"], address, message["status"])
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+    def _note(self, path: str, address: str, status: int) -> None:
+        # A path that leads nowhere is anybody's invention, and no name for a door.
+        self._count("none" if status == 404 else path.removeprefix(PATHS), status)
+        if status in _REFUSED and self._allowance.charge(address):
+            log.warning("%s was refused too often and has to wait", address)
+
+
+async def _come_later(send: Send, seconds: float) -> None:
+    body = json.dumps({"error": "Too many requests from here were refused. Come later."}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"%d" % math.ceil(seconds)),
+        (b"connection", b"close"),  # what was not read of the body would be the next request
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _whose(address: str) -> str:
+    """The address, or the network of which nobody has less."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], _NETWORK), strict=False))
+    except ValueError:
+        return address
+
+
+def _is_among(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)

@@ -1,0 +1,110 @@
+"""What watches over a running bridge asks: ``/healthz``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bridge.engine.inbox import Inbox
+from bridge.errors import BridgeError
+from bridge.web.metrics import Metrics
+
+_Endpoint = Callable[[Request], Awaitable[Response]]
+_Value = TypeVar("_Value")
+
+_KEPT = 2.0  # seconds; many may ask, and the database is asked so often at most
+
+
+class Kept(Generic[_Value]):
+    """What ``ask`` said, for so many seconds. One asks at a time, the others wait for it."""
+
+    def __init__(self, ask: Callable[[], _Value], seconds: float = _KEPT) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._turn = threading.Lock()
+        self._said: tuple[float, _Value] | None = None
+
+    def __call__(self) -> _Value:
+        with self._turn:
+            if self._said is None or time.monotonic() - self._said[0] > self._seconds:
+                self._said = (time.monotonic(), self._ask())
+            return self._said[1]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """``problems`` says what keeps this process from working, by what was tried. With a
+    ``token``, only who shows it is told the metrics."""
+
+    inbox: Inbox
+    problems: Callable[[], Mapping[str, str]]
+    metrics: Metrics
+    token: str | None = field(default=None, repr=False)
+
+
+def probe_routes(probes: Probes) -> list[BaseRoute]:
+    """Beside ``/healthz``, which every front door has."""
+    return [
+        Route("/readyz", _ready(probes.problems), methods=["GET"]),
+        Route("/metrics", _metrics(probes.metrics, probes.token), methods=["GET"]),
+    ]
+
+
+def probe_app(probes: Probes) -> Starlette:
+    """These alone, for a process that takes no deliveries in."""
+    alive = Route("/healthz", health(probes.inbox), methods=["GET"])
+    return Starlette(routes=[alive, *probe_routes(probes)])
+
+
+def health(inbox: Inbox) -> _Endpoint:
+    """200 as long as the process lives and its inbox can be read, else 503."""
+
+    async def endpoint(_: Request) -> JSONResponse:
+        try:
+            await run_in_threadpool(inbox.check)
+        except BridgeError:
+            return JSONResponse({"status": "the inbox does not answer"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    return endpoint
+
+
+def _ready(problems: Callable[[], Mapping[str, str]]) -> _Endpoint:
+    kept = Kept(problems)
+
+    async def endpoint(_: Request) -> JSONResponse:
+        if found := await run_in_threadpool(kept):
+            return JSONResponse({"status": "not ready", "problems": dict(found)}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    return endpoint
+
+
+def _metrics(metrics: Metrics, token: str | None) -> _Endpoint:
+    async def endpoint(request: Request) -> Response:
+        if token is not None and not _shows(request, token):
+            return PlainTextResponse(
+                "Show the token that metrics.token sets.\n",
+                status_code=401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        accept = request.headers.get("accept", "")
+        content, content_type = await run_in_threadpool(metrics.rendered, accept)
+        return Response(content, headers={"Content-Type": content_type})
+
+    return endpoint
+
+
+def _shows(request: Request, token: str) -> bool:
+    shown = request.headers.get("authorization", "")
+    return hmac.compare_digest(shown.encode(), f"Bearer {token}".encode())
