@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+INPUTS ?= 1000000
+SECONDS ?= 60
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench schema check clean
+.PHONY: help demo test lint format types bench fuzz schema check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +32,9 @@ lint: $(VENV)/.ready ## formatting and lint, nothing is changed
 format: $(VENV)/.ready ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/.ready ## odd inputs for what strangers reach: INPUTS=1000000 SECONDS=60 SEED=1
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS)
 
 types: $(VENV)/.ready ## strict types
 	$(BIN)/mypy

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.errors import ConfigError, PromptFileError
+from bridge.prompts.markdown import one_line, shorten
 from bridge.prompts.source import Source, read
 
 Location = tuple[str | int, ...]
@@ -22,6 +23,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HIDDEN = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
 _DOLLAR = "\ue002"
 
+_LONGEST_WORDS = 400  # characters of a setting's name, and of what is said about it
 _FORGE_TYPES = ("github", "gitlab", "local")
 _IN_MAPPING = re.compile(r"mappings\[(\d+)\]\.(\w+): ")
 
@@ -58,9 +60,9 @@ class ConfigText:
         return ConfigError("\n".join(self._lines(error)))
 
     def mistake(self, location: Location, words: str) -> str:
-        name = _shown(_spelled(location))
+        name = _brief(_shown(_spelled(location)))
         line = self.source.line(location)
-        return f"{self.path}:{line}: {name + ': ' if name else ''}{words}"
+        return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(words)}"
 
     def _lines(self, error: ValidationError) -> Iterator[str]:
         for found in error.errors(include_url=False, include_input=False):
@@ -68,9 +70,13 @@ class ConfigText:
             inside = _IN_MAPPING.match(words)
             if inside:  # seen while comparing mappings: the words name their own place
                 place = ("mappings", int(inside[1]), inside[2])
-                yield f"{self.path}:{self.source.line(place)}: {words}"
+                yield f"{self.path}:{self.source.line(place)}: {_brief(words)}"
             else:
                 yield self.mistake(_in_file(found["loc"]), words)
+
+
+def _brief(text: str) -> str:
+    return shorten(one_line(text), _LONGEST_WORDS)
 
 
 def _hidden(found: re.Match[str]) -> str:

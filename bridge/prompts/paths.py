@@ -39,8 +39,11 @@ _PLAIN_LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,39}")
 _ENDS_LIKE_AN_ID = re.compile(r"\.[0-9]*\Z")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 _GIT_FOLDER = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
-_NOT_IN_A_FILE_NAME = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
-_NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\A[-/]|[/.]\Z")
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # controls, reordering, halves
+)
+_NOT_IN_A_FILE_NAME = re.compile(rf'[{_HIDDEN}\\:*?"<>|]')
+_NOT_IN_A_REF = re.compile(rf"[{_HIDDEN} ~^:?*\[\\]|\.\.|@\{{|//|\A[-/]|[/.]\Z")
 
 
 def file_path(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:

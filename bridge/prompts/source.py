@@ -17,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from bridge.errors import PromptFileError
+from bridge.prompts.markdown import one_line, shorten
 from bridge.prompts.prompt import Json
 from bridge.prompts.yaml_text import DEEPEST, is_plain
 
@@ -24,6 +25,7 @@ Format = Literal["yaml", "json"]
 Location = Sequence[str | int]  # keys and indexes, from the top
 
 LARGEST = 5 * 1024 * 1024  # bytes
+_LONGEST_MISTAKE = 500  # characters
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -44,8 +46,9 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]\n]|[^\s{}\[\],:"]+')
 
 
 def mistake(path: str, line: int, what: str) -> PromptFileError:
-    """A mistake in a prompt file, said where it is."""
-    return PromptFileError(f"{path}:{line}: {what}")
+    """A mistake in a prompt file, said where it is, on one line that holds no control characters
+    of the file's."""
+    return PromptFileError(f"{one_line(path)}:{line}: {shorten(one_line(what), _LONGEST_MISTAKE)}")
 
 
 @dataclass

@@ -257,6 +257,12 @@ def test_what_is_not_yaml_is_told_with_its_line() -> None:
     assert "YAML" in told
 
 
+def test_a_mistake_is_one_line_that_a_name_cannot_break() -> None:
+    (told,) = mistakes_in(GOOD + '"a\\nb.yaml:1: \\e[31m": 1\n')
+
+    assert told == r"bridge.yaml:10: a b.yaml:1: \x1b[31m: this setting is not known"
+
+
 def test_every_mistake_is_told_at_once() -> None:
     told = mistakes_in(GOOD + "sweep: soon\nworkers: many\n")
 

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from bridge.prompts.body import body
 from bridge.prompts.markdown import JOINER
 from bridge.prompts.prompt import LATEST, JsonObject, Prompt
 from bridge.prompts.story import ApprovalRequest, Change, Editor, Story
+from tests.unit.prompts.sound_body import assert_sound
 
 GOLDEN = Path(__file__).parent / "golden"
 LIMIT = 65_536
@@ -157,47 +156,17 @@ def test_a_body_reads_as_approved(name: str) -> None:
     assert body(STORIES[name], LIMIT, MEMORY) + "\n" == expected
 
 
-def tokens(text: str) -> list[Token]:
-    parsed = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
-    return [one for token in parsed for one in (token, *(token.children or []))]
+OWN_LINKS = {f"{LINK}?version={n}" for n in (1, 3, 8, 9, None)}
 
 
-OUR_TAGS = re.compile(
-    r"<details>\n<summary>[^<>\n]*</summary>\n?|</details>\n?|" + re.escape(MEMORY) + r"\n?"
-)
-ACTIVE = re.compile(
-    r"@\w|[#!]\d|\b(?:(?i:gh)|[A-Z]{2})-\d|(?i:/issues/\d|\[skip|\*\*\*no_ci|skip-checks:)",
-    re.ASCII,
-)
-
-
-def assert_sound(text: str, limit: int) -> None:
-    """Whole, within its limit, and with no markup but ours."""
-    assert len(text) <= limit
-    assert text.splitlines()[-1] == MEMORY
-    assert text.count("<!--") == 1
-    found = tokens(text)
-    kinds = {token.type for token in found}
-    assert not kinds & {"html_inline", "image", "heading_open", "s_open", "hr", "bullet_list_open"}
-    assert not kinds & {"ordered_list_open", "code_block", "em_open"}
-    assert {t.attrGet("href") for t in found if t.type == "link_open"} <= {
-        f"{LINK}?version={n}" for n in (1, 3, 8, 9, None)
-    }
-    blocks = [token.content for token in found if token.type == "html_block"]
-    assert all(OUR_TAGS.fullmatch(block) for block in blocks), blocks
-    assert blocks[-1].strip() == MEMORY
-    opened = sum(block.startswith("<details>") for block in blocks)
-    assert opened == sum(block.startswith("</details>") for block in blocks)
-    assert not ACTIVE.search(text)
-    for token in found:
-        if token.type == "fence":
-            assert all(line[:1] in ("+", "-", " ", "@") for line in token.content.splitlines())
+def assert_whole(text: str, limit: int) -> None:
+    assert_sound(text, limit, MEMORY, links=lambda address: address in OWN_LINKS)
 
 
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.parametrize("limit", [LIMIT, 4_000, 1_500, 900, 400, 60])
 def test_a_body_stays_whole_within_any_limit(name: str, limit: int) -> None:
-    assert_sound(body(STORIES[name], limit, MEMORY), limit)
+    assert_whole(body(STORIES[name], limit, MEMORY), limit)
 
 
 words = st.one_of(
@@ -244,7 +213,7 @@ stories = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(stories, st.integers(len(MEMORY), 12_000))
 def test_no_story_breaks_out_of_its_body(told: Story, limit: int) -> None:
-    assert_sound(body(told, limit, MEMORY), limit)
+    assert_whole(body(told, limit, MEMORY), limit)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -270,7 +239,7 @@ def test_a_single_endless_line_is_cut() -> None:
     told = story(change(None, prompt(1, ("system", "x" * 200_000))))
 
     text = body(told, LIMIT, MEMORY)
-    assert_sound(text, LIMIT)
+    assert_whole(text, LIMIT)
     assert "xxx…\n```" in text
 
 
@@ -288,7 +257,7 @@ def test_a_hundred_prompts_are_told_one_by_one_as_far_as_they_fit() -> None:
     told = story(*(change(OLD, moved(NEW, f"support/{n}")) for n in range(100)))
 
     assert body(told, 10**6, MEMORY).count("<details>") == 100
-    assert_sound(body(told, 20_000, MEMORY), 20_000)
+    assert_whole(body(told, 20_000, MEMORY), 20_000)
     assert "support/99" in body(told, 20_000, MEMORY)
 
 

@@ -122,6 +122,18 @@ def test_a_long_value_is_shown_short() -> None:
     assert len(str(raised.value)) < 150
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["a\\nb.yaml:1: all is well", "\\e[31m", "\\u202e", "x" * 10_000],
+    ids=lambda key: key[:9],
+)
+def test_a_mistake_is_one_short_line_that_a_key_cannot_break(key: str) -> None:
+    with pytest.raises(PromptFileError) as raised:
+        parse(CHAT + f'"{key}": 1\n', path="p\n.yaml")
+
+    assert re.fullmatch(r"p \.yaml:7: [ -~…]{,500}", str(raised.value))
+
+
 @pytest.mark.parametrize("format", ["yaml", "json"])
 def test_what_editors_leave_behind_is_tolerated(format: Format) -> None:
     texts = {
