@@ -15,10 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from rich.console import Console
 from rich.table import Table
 
-from tests.fuzz import doors, guided, reading, writing
 from tests.fuzz.run import Tried, tried
-
-TARGETS = {each.name: each for each in (*doors.TARGETS, *reading.TARGETS, *writing.TARGETS)}
+from tests.fuzz.targets import TARGETS
 
 
 def main(words: Sequence[str]) -> int:

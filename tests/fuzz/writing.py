@@ -37,7 +37,7 @@ class Placed:
     template: str
     branch: str
     names: tuple[str, str]
-    labels: tuple[str, str]
+    label: str
     ids: tuple[int, int]
 
 
@@ -51,7 +51,7 @@ def _placed(random: Random) -> Placed:
         template,
         random.choice(BRANCHES) if random.random() < 0.8 else text(random) + "{id}",
         (name, other),
-        (text(random), text(random)),
+        text(random),
         (random.randint(1, 10**6), random.randint(10**6 + 1, 10**12)),
     )
 
@@ -65,7 +65,7 @@ def _every_name_has_a_safe_place(one: Placed) -> None:
     for path in filter(None, found):
         _stays_in_its_folder(path, paths.static_prefix(one.template))
     first, second = (path and _as_any_file_system(path) for path in found)
-    if first and second and one.labels[0] == one.labels[1]:
+    if first and second and one.names[0] != one.names[1]:
         assert first != second, "two prompts share a file"
         assert not first.startswith(f"{second}/")
         assert not second.startswith(f"{first}/")
@@ -74,7 +74,7 @@ def _every_name_has_a_safe_place(one: Placed) -> None:
 def _path(one: Placed, at: int) -> str | None:
     try:
         return paths.file_path(
-            one.template, prompt=one.names[at], label=one.labels[0], mapping="m", id=one.ids[at]
+            one.template, prompt=one.names[at], label=one.label, mapping="m", id=one.ids[at]
         )
     except UnsafePath as refusal:
         str(refusal).encode()
@@ -118,7 +118,7 @@ def _git_takes_the_branch(one: Placed) -> None:
 def _branch(one: Placed, at: int) -> str | None:
     try:
         return paths.branch_name(
-            one.branch, prompt=one.names[at], label=one.labels[0], mapping="m", id=one.ids[at]
+            one.branch, prompt=one.names[at], label=one.label, mapping="m", id=one.ids[at]
         )
     except UnsafePath:
         return None
