@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from bridge.config_dashboard import DashboardSettings
 from bridge.config_mapping import MappingSettings
 from bridge.config_text import ConfigText
 from bridge.config_types import (
@@ -118,6 +119,9 @@ class Config(Settings):
     data: Path = Field(Path("bridge-data"), description="Folder for the database and the mirrors.")
     database: Secret | None = Field(
         None, description="Database URL; default: bridge.sqlite in the data folder."
+    )
+    dashboard: DashboardSettings | None = Field(
+        None, description="Pages that show what is in step, what waits, and why."
     )
     sweep: PositiveDuration = Field(timedelta(hours=1), description="Compare everything so often.")
     quiet: Duration = Field(

@@ -15,6 +15,7 @@ import uvicorn
 
 from bridge import logs
 from bridge.cli.opening import opened_worker
+from bridge.cli.pages import opened_pages
 from bridge.cli.watching import listening_probes, opened_watch
 from bridge.config import Config, load
 from bridge.config_watch import every_secret
@@ -44,12 +45,15 @@ def serve(
 ) -> None:
     config = load(path)
     _log_as(config, log_format)
-    with opened_worker(config) as worker, opened_watch(config, worker.inbox) as watch:
+    with (
+        opened_worker(config) as worker,
+        opened_watch(config, worker.inbox) as watch,
+        opened_pages(config, worker.inbox) as pages,
+    ):
         settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
         forges = forge_route(worker.inbox, now, doors_of(config))
-        application = create_app(
-            settings, worker.inbox, routes=[forges, *probe_routes(watch.probes)]
-        )
+        routes = [forges, *probe_routes(watch.probes)]
+        application = create_app(settings, worker.inbox, routes=routes, pages=pages)
         server = uvicorn.Server(
             uvicorn.Config(
                 Doorkeeper(application, watch.allowance, watch.probes.metrics.count_answer),

@@ -73,4 +73,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             seen_at BIGINT NOT NULL
         )""",
     ),
+    ("CREATE TABLE keys (name TEXT PRIMARY KEY, key TEXT NOT NULL)",),
 )

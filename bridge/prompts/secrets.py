@@ -131,6 +131,24 @@ def leaks(prompt: Prompt, allow: Sequence[str] = ()) -> tuple[Leak, ...]:
     )
 
 
+def masked(value: Json, name: str = "") -> Json:
+    """A copy that can be shown: of each secret the first few characters are left. ``name`` is the
+    key that the value goes by."""
+    if isinstance(value, str):
+        return _with_masks(value, name)
+    if isinstance(value, dict):
+        return {_with_masks(str(key), ""): masked(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [masked(each, name) for each in value]
+    return value
+
+
+def _with_masks(text: str, name: str) -> str:
+    for found in reversed(_found(text, name)):
+        text = text[: found.start] + _masked(found.secret) + text[found.end :]
+    return text
+
+
 def check_allowed(entry: str) -> None:
     """Raises ValueError when an entry of the allow list cannot be used."""
     _allowing(entry)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from bridge.engine.inbox import Clock, Inbox
 from bridge.errors import ConfigError
@@ -15,6 +18,13 @@ from bridge.web.probes import health
 from bridge.web.receive import Receive
 
 WEBHOOK_PATH = "/webhooks/promptlayer"
+
+Pages = ASGIApp  # an application for all that the front door does not take
+
+_OFF = (
+    "The dashboard is off. To see it here, set dashboard: {operator_secret: ${SOME_VARIABLE}} in"
+    " bridge.yaml.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,14 @@ class WebSettings:
 
 
 def create_app(
-    settings: WebSettings, inbox: Inbox, *, routes: Sequence[BaseRoute] = ()
+    settings: WebSettings,
+    inbox: Inbox,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    pages: Pages | None = None,
 ) -> Starlette:
-    """The application, with ``routes`` beside its own. Raises ConfigError without a secret:
-    a front door that cannot tell friend from foe does not open."""
+    """The application, with ``routes`` beside its own; ``pages`` get what no route takes. Raises
+    ConfigError without a secret: a front door that cannot tell friend from foe does not open."""
     if not settings.secrets or not all(settings.secrets):
         raise ConfigError(
             "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
@@ -42,5 +56,15 @@ def create_app(
             Route(WEBHOOK_PATH, receive, methods=["POST"]),
             Route("/healthz", health(inbox), methods=["GET"]),
             *routes,
+            *([] if pages is None else [Mount("/", pages)]),
         ]
     )
+
+
+def no_dashboard() -> Pages:
+    """What stands at ``/`` when nobody configured one."""
+
+    async def off(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(_OFF)
+
+    return Starlette(routes=[Route("/", off, methods=["GET"])])

@@ -203,6 +203,10 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "dbos": ("bridge.engine.queues",),
     "sqlalchemy": ("bridge.engine",),
     "sqlite3": ("bridge.engine.database",),
+    "httpx2": ("bridge.web.oidc",),
+    "authlib": ("bridge.web.oidc",),
+    "joserfc": ("bridge.web.oidc",),
+    "anyio": ("bridge.web.guarded",),
     "httpx": ("bridge.promptlayer.client", "bridge.sandbox"),
     "requests": ("bridge.forge",),
     "urllib3": ("bridge.forge",),
@@ -218,6 +222,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("bridge.cli", "bridge.sandbox.demo"),
     "pydantic": (
         "bridge.config",
+        "bridge.config_dashboard",
         "bridge.config_mapping",
         "bridge.config_text",
         "bridge.config_types",

@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bridge import config, config_mapping, config_types, config_watch
+from bridge import config, config_dashboard, config_mapping, config_types, config_watch
 from bridge.cli.app import app
 from bridge.config_types import Settings, Signed
 from bridge.prompts.file import parse, render
@@ -40,6 +40,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`log`": config_watch.LogSettings,
     "`metrics`": config_watch.MetricsSettings,
     "`limits`": config_watch.LimitsSettings,
+    "`dashboard`": config_dashboard.DashboardSettings,
+    "`dashboard`, `oidc`": config_dashboard.OidcSettings,
     "The whole file": config.Config,
 }
 

@@ -1,0 +1,29 @@
+"""The dashboard of a running bridge, or the line that stands where it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bridge.cli.opening import opened_database
+from bridge.config import Config
+from bridge.config_watch import every_secret
+from bridge.engine.inbox import Inbox
+from bridge.web.app import Pages, no_dashboard
+from bridge.wiring import now
+
+
+@contextmanager
+def opened_pages(config: Config, inbox: Inbox) -> Iterator[Pages]:
+    """What to serve at ``/``. It reads by connections of its own: however many look, the front
+    door does not wait for them."""
+    if config.dashboard is None:
+        yield no_dashboard()
+        return
+    from bridge.engine.ledger import Ledger
+    from bridge.web.dashboard import Sources, dashboard
+
+    with opened_database(config) as database:
+        secrets = tuple(every_secret(config))
+        sources = Sources(database, inbox, Ledger(database, now), now, secrets)
+        yield dashboard(config.dashboard, sources)

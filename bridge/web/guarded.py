@@ -1,0 +1,100 @@
+"""What stands before every page: who may see it, and whether a form is really ours.
+
+Views are plain functions and run in threads of their own, so that however slow the database is,
+the front door has its threads and its loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bridge.engine.inbox import Clock
+from bridge.errors import Forbidden
+from bridge.web.receive import read_body
+from bridge.web.visitor import Visitor, fits, remember_path, visitor_of
+
+SIGN_IN = "/sign-in"
+
+_AT_ONCE = 4  # pages made at the same time
+_FORM_LIMIT = 64 * 1024  # bytes
+
+Form = Mapping[str, str]
+View = Callable[[Request, Visitor], Response]
+Act = Callable[[Request, Visitor, Form], Response]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Turns views into routes. ``origin`` is the public address of the pages, if it is set."""
+
+    clock: Clock
+    origin: str | None
+    threads: anyio.CapacityLimiter
+
+    @classmethod
+    def of(cls, clock: Clock, origin: str | None) -> Gate:
+        return cls(clock, origin, anyio.CapacityLimiter(_AT_ONCE))
+
+    def page(self, path: str, view: View) -> Route:
+        """For everybody who has signed in; others are asked to."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = visitor_of(request, self.clock())
+            if visitor is None:
+                return to_sign_in(request)
+            return await run_sync(view, request, visitor, limiter=self.threads)
+
+        return Route(path, endpoint, methods=["GET"])
+
+    def act(self, path: str, act: Act) -> Route:
+        """For operators, by a form of ours."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = visitor_of(request, self.clock())
+            if visitor is None:
+                return to_sign_in(request)
+            form = await self.form(request)
+            if not visitor.may_act:
+                raise Forbidden("This needs the role operator; you may look.")
+            return await run_sync(act, request, visitor, form, limiter=self.threads)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    async def form(self, request: Request) -> Form:
+        """What a form of this session sent. Raises Forbidden for any other, TooLarge."""
+        self._check_origin(request)
+        headers = dict(request.headers.raw)
+        body = await read_body(headers, request.receive, _FORM_LIMIT)
+        sent = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        if not fits(request, sent.get("token", "")):
+            raise Forbidden(
+                "This form is of another session, or from before you signed in. Go back, reload"
+                " the page and try again."
+            )
+        return sent
+
+    def _check_origin(self, request: Request) -> None:
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        ours = {request.headers.get("host"), urlsplit(self.origin or "").netloc or None}
+        foreign = origin is not None and urlsplit(origin).netloc not in ours
+        if foreign or site not in ("same-origin", "none"):
+            raise Forbidden("Another site sent this form, so it was not followed.")
+
+
+def to_sign_in(request: Request) -> Response:
+    """Ask who it is. A part of a page that is asked for anew cannot show that, so all of it
+    goes."""
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+    if request.method == "GET":
+        remember_path(request)
+    return RedirectResponse(SIGN_IN, 303)

@@ -1,0 +1,84 @@
+"""Making pages: templates, and what every page has. Nothing secret leaves here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from bridge.engine.inbox import Clock
+from bridge.prompts.prompt import Json
+from bridge.prompts.secrets import masked
+from bridge.web import wording
+from bridge.web.assets import Assets
+from bridge.web.visitor import Visitor, take_note
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_SHORTEST_SECRET = 8  # characters; anything shorter is also a word of some page
+
+
+class Pages:
+    """``secrets`` are those of the configuration: they are blotted out wherever they stand."""
+
+    def __init__(self, clock: Clock, assets: Assets, secrets: Iterable[str] = ()) -> None:
+        self._clock = clock
+        self._secrets = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["assets"] = assets
+        self._templates.filters.update(
+            span=wording.span, at=wording.at, event=wording.event_in_words, link=wording.link
+        )
+
+    def show(
+        self,
+        request: Request,
+        template: str,
+        *,
+        visitor: Visitor | None = None,
+        status: int = 200,
+        **values: Any,
+    ) -> Response:
+        now = self._clock()
+        html = self._templates.get_template(template).render(
+            visitor=visitor,
+            here=request.url.path,
+            now=now,
+            ago=lambda then: wording.age(then, now),
+            note=take_note(request) if status < 400 and visitor else None,
+            **{"token": visitor.token if visitor else "", **values},
+        )
+        return HTMLResponse(self.blotted(html), status, {"Cache-Control": "no-store"})
+
+    def mistake(
+        self, request: Request, status: int, words: str, visitor: Visitor | None
+    ) -> Response:
+        """A page that says what went wrong."""
+        title = HTTPStatus(status).phrase
+        return self.show(
+            request, "mistake.html", visitor=visitor, status=status, title=title, words=words
+        )
+
+    def payload(self, text: str) -> str:
+        """A delivery's payload to be read by a person, without the secrets somebody put into it."""
+        value: Json = json.loads(text)
+        return json.dumps(masked(value), indent=2, ensure_ascii=False)
+
+    def blotted(self, html: str) -> str:
+        for secret in self._secrets:
+            for form in {secret, str(escape(secret))}:
+                html = html.replace(form, "•••")
+        return html

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Inbox
+from tests.integration.dashboard.visiting import Place
+from tests.integration.engine.clock import Clock
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    clock = Clock()
+    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
+    place = Place(database, Inbox(database, clock), clock)
+    yield place
+    place.close()

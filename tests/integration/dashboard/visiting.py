@@ -1,0 +1,112 @@
+"""Visiting the dashboard as a browser without JavaScript does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from bridge.config_dashboard import DashboardSettings
+from bridge.engine.database import Database
+from bridge.engine.inbox import Inbox
+from bridge.engine.ledger import Ledger
+from bridge.web.app import WebSettings, create_app
+from bridge.web.dashboard import Sources, dashboard
+from tests.integration.engine.clock import Clock
+
+LOOK = "look-secret-of-the-tests"
+ACT = "act-secret-of-the-tests"
+CONFIGURED = "ghp_configured-token-of-nobody"  # stands in the configuration
+HOST = "http://bridge.test"
+
+SHARED = DashboardSettings.model_validate({"secret": LOOK, "operator_secret": ACT})
+
+
+class InProcess(httpx.BaseTransport):
+    """Asks an application of this process, one request after the other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = httpx.ASGITransport(app)
+        self._runner = asyncio.Runner()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._runner.run(self._answer(request))
+
+    def close(self) -> None:
+        self._runner.close()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._app.handle_async_request(request)
+        body = await answer.aread()
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+
+def client_of(app: ASGIApp, host: str = HOST) -> httpx.Client:
+    return httpx.Client(transport=InProcess(app), base_url=host, follow_redirects=True)
+
+
+@dataclass
+class Place:
+    """A bridge without workers, and its dashboard."""
+
+    database: Database
+    inbox: Inbox
+    clock: Clock = field(default_factory=Clock)
+    opened: list[httpx.Client] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.database, self.clock)
+
+    def app(self, settings: DashboardSettings = SHARED) -> Starlette:
+        sources = Sources(self.database, self.inbox, self.ledger, self.clock, (CONFIGURED,))
+        front = WebSettings(self.clock, ("whsec",))
+        return create_app(front, self.inbox, pages=dashboard(settings, sources))
+
+    def browser(self, settings: DashboardSettings = SHARED, host: str = HOST) -> Browser:
+        browser = Browser(client_of(self.app(settings), host))
+        self.opened.append(browser.client)
+        return browser
+
+    def close(self) -> None:
+        for client in self.opened:
+            client.close()
+        self.inbox.close()
+        self.database.close()
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, follows redirects, and sends forms as they stand on the page."""
+
+    client: httpx.Client
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.client.get(path, headers=headers)
+
+    def post(self, path: str, form: dict[str, str], **headers: str) -> httpx.Response:
+        return self.client.post(path, data=form, headers=headers)
+
+    def token(self, page: httpx.Response) -> str:
+        found = re.search(r'name="token" value="([^"]+)"', page.text)
+        assert found, "the page has no form"
+        return found[1]
+
+    def sign_in(self, secret: str = ACT, **headers: str) -> httpx.Response:
+        token = self.token(self.get("/sign-in"))
+        return self.post("/sign-in", {"token": token, "secret": secret}, **headers)
+
+    def cookie(self) -> str:
+        (cookie,) = self.client.cookies.jar
+        return str(cookie.value)
+
+
+def text_of(page: httpx.Response) -> str:
+    """What a person reads."""
+    body: Any = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.DOTALL)
+    return " ".join(body.split())
