@@ -4,7 +4,7 @@ a rejection. Done once: the pull request remembers it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bridge.errors import Forbidden, Refused
 from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
@@ -16,26 +16,38 @@ from bridge.prompts.prompt import LATEST
 from bridge.site import Site
 
 Move = tuple[int, str, int | None]  # prompt id, label, version
+Moved = tuple[int, str, int]
 
 _MARKER = "promptlayer-bridge-labels"
 
 
-def follow_decision(site: Site, look: Look) -> str | None:
-    """Move the label that a merge or a rejection moves; returns what was done, in words. A label
-    that PromptLayer refuses to move is told on the pull request."""
+@dataclass(frozen=True)
+class Labels:
+    """What a decision did to labels, and the same in words."""
+
+    moved: tuple[Moved, ...] = ()
+    words: str = ""
+
+
+def follow_decision(site: Site, look: Look) -> Labels:
+    """Move the label that a merge or a rejection moves. A label that PromptLayer refuses to move
+    is told on the pull request."""
     last = look.situation.pull_requests[0] if look.situation.pull_requests else None
     memory = recall(last.body) if last else None
     if last is None or memory is None or memory.followed or memory.withdrawn:
-        return None
+        return Labels()
     moves = _moves(site, last, memory)
     if not moves:
-        return None
+        return Labels()
     moved, refused = _move(site, moves)
     if refused:
-        words = "\n".join(f"- {plain(each)}" for each in refused)
-        site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{words}")
+        listed = "\n".join(f"- {plain(each)}" for each in refused)
+        site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{listed}")
     _remember(site, last, memory)
-    return "; ".join([*moved, *refused]) or None
+    words = [
+        f"label {label} of prompt {id} is on version {version}" for id, label, version in moved
+    ]
+    return Labels(tuple(moved), "; ".join([*words, *refused]))
 
 
 def _moves(site: Site, pull_request: PullRequest, memory: Memory) -> list[Move]:
@@ -52,14 +64,14 @@ def _moves(site: Site, pull_request: PullRequest, memory: Memory) -> list[Move]:
     return moves
 
 
-def _move(site: Site, moves: Sequence[Move]) -> tuple[list[str], list[str]]:
+def _move(site: Site, moves: Sequence[Move]) -> tuple[list[Moved], list[str]]:
     moved, refused = [], []
     for prompt_id, label, version in moves:
         if version is None:
             continue
         try:
             if move_label(site.platform, prompt_id, label, version):
-                moved.append(f"label {label} of prompt {prompt_id} is on version {version}")
+                moved.append((prompt_id, label, version))
         except (Refused, Forbidden) as error:
             refused.append(f"label {label} of prompt {prompt_id}: {error}")
     return moved, refused

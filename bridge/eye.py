@@ -15,6 +15,7 @@ from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
+from bridge.prompts.outcome import Sight
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
@@ -38,6 +39,7 @@ class Seen:
     publication: Publication | None = None
     adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
     file: BaseFile | None = None  # what the base branch has
+    elsewhere: bool = False  # another branch carries it now
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Eye:
         if pending is not None:
             held = _as_requested(platform, target, pending, held)
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
-            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None)
+            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
         found, side = comparison, self._side(target, held)
@@ -284,6 +286,23 @@ def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
         metadata=file.metadata,
         extra=file.extra,
         version=file.version,
+    )
+
+
+def sight(seen: Seen) -> Sight:
+    """What the books keep of a target as it was seen."""
+    change = seen.edit.change if seen.edit else None
+    held = change.prompt if change else (seen.file.prompt if seen.file else None)
+    path = change.path if change else (seen.file.path if seen.file else None)
+    return Sight(
+        target=seen.target,
+        standing=seen.comparison.standing,
+        reason=seen.comparison.reason,
+        name=held.name if held else None,
+        path=path,
+        version=held.version if held else None,
+        proposed=seen.edit is not None,
+        elsewhere=seen.elsewhere,
     )
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import cached_property
 
 from bridge.branch import Tip, is_current, tip_of
-from bridge.eye import Eye, Seen
+from bridge.eye import Eye, Seen, sight
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.kept import Kept
 from bridge.observe import BaseFiles
 from bridge.prompts.compare import Standing
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.occasion import Cause, Occasion
-from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.outcome import Decided, OutcomeKind, Sight
 from bridge.prompts.plan import Edit, Situation, first, remembered
 from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
@@ -50,6 +50,19 @@ class Look:
     def publications(self) -> tuple[Publication, ...]:
         """What was merged and is not in PromptLayer yet."""
         return tuple(seen.publication for seen in self.seen if seen.publication is not None)
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """How each target was found."""
+        return tuple(sight(seen) for seen in self.seen)
+
+    @property
+    def decided(self) -> Decided | None:
+        """The newest pull request, if it is not open any more."""
+        newest = next(iter(self.situation.pull_requests), None)
+        if newest is None or newest.state is PullRequestState.OPEN:
+            return None
+        return Decided(newest.number, newest.url, newest.state)
 
     @cached_property
     def reason(self) -> str:

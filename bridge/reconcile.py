@@ -55,7 +55,10 @@ def reconcile(
         followed = follow_decision(site, found)
         outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
     outcome = _with_publications(outcome, results)
-    return replace(outcome, reason=f"{outcome.reason}; {followed}") if followed else outcome
+    outcome = replace(outcome, sights=found.sights, decided=found.decided, moved=followed.moved)
+    if not followed.words:
+        return outcome
+    return replace(outcome, reason=f"{outcome.reason}; {followed.words}")
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
@@ -69,8 +72,13 @@ def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
         for result in results
         if result.problem is not None and isinstance(result.work, Publication)
     )
-    outcome = replace(outcome, refusals=(*outcome.refusals, *refused))
     words = [told(result) for result in results if result.problem is None]
+    made = tuple(
+        (result.work.target, result.published.version)
+        for result in results
+        if result.published is not None and isinstance(result.work, Publication)
+    )
+    outcome = replace(outcome, refusals=(*outcome.refusals, *refused), published=made)
     if outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
         return replace(outcome, reason="; ".join([outcome.reason, *words]))
     if refused:

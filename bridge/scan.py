@@ -34,15 +34,29 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A prompt's name, and the path of its file where it has one."""
+
+    name: str
+    path: str | None
+
+
+@dataclass(frozen=True)
 class Scan:
     candidates: tuple[Candidate, ...]
-    in_step: int  # files that are as PromptLayer has them
+    agreed: Mapping[Target, Found]  # whose file is as PromptLayer has it
+    differing: Mapping[Target, Found]  # all others, but for those of branches only
     snapshot: Snapshot
     listed: Mapping[Target, Prompt]  # what the list pages hold for those that differ
     refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
     new: tuple[NewPrompt, ...] = ()  # files without an id
     mistakes: tuple[str, ...] = ()  # in files, with path and line
     unreadable: frozenset[Target] = frozenset()  # whose file is among the mistakes
+
+    @property
+    def in_step(self) -> int:
+        """How many files are as PromptLayer has them."""
+        return len(self.agreed)
 
 
 def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
@@ -66,7 +80,8 @@ def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
     candidates.update(Candidate(b.proposal, target) for b in branches for target in b.targets)
     return Scan(
         tuple(sorted(candidates, key=_order)),
-        search.in_step,
+        search.agreed,
+        search.differing(),
         snapshot,
         search.listed,
         tuple(search.refusals),
@@ -145,7 +160,7 @@ class _Search:
         self.entries = entries
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
-        self.in_step = 0
+        self.agreed: dict[Target, Found] = {}
         self.new: list[NewPrompt] = []
         self.mistakes: dict[str, None] = {}  # each once, in the order they were found
         self.unreadable: set[Target] = set()
@@ -185,7 +200,7 @@ class _Search:
             return
         entry = self.entries.get(path)
         if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
-            self.in_step += 1
+            self.agreed[target] = Found(prompt.name, path)
             self._claimed[target] = path
         else:
             self.listed[target] = prompt
@@ -267,12 +282,15 @@ class _Search:
                 path = here[target]
                 file = base_file(path, texts[self.entries[path].object_name], self.site)
                 if _says(file, prompt):
-                    self.in_step += 1
+                    self.agreed[target] = Found(prompt.name, path)
                     continue
                 if file.problem is not None:
                     self.mistakes[file.problem] = None
                     self.unreadable.add(target)
             self.found[target] = prompt.name
+
+    def differing(self) -> dict[Target, Found]:
+        return {target: Found(name, self._homes.get(target)) for target, name in self.found.items()}
 
     def candidates(self) -> Iterator[Candidate]:
         for target, name in self.found.items():

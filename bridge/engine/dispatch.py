@@ -4,13 +4,14 @@ two tables it reads and writes."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from bridge.config_mapping import MappingSettings
 from bridge.engine.inbox import PROMPTLAYER, Delivery
 from bridge.engine.ledger import Ask
 from bridge.errors import Malformed, UnsafePath
 from bridge.promptlayer.events import PromptEvent
-from bridge.prompts.occasion import Cause
+from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Proposal, Target
 from bridge.site import Site
@@ -42,7 +43,7 @@ def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
     if event is None:
         return ()
     return tuple(
-        Ask(proposal, target, delivery.id)
+        Ask(proposal, target, delivery.id, event.prompt_name)
         for site in sites.values()
         if may_concern(event, site.mapping)
         for label in labels_concerned(event, site.mapping.track)
@@ -90,3 +91,13 @@ def cause_of(delivery: Delivery) -> Cause | None:
         change_type=event.change_type,
         version=event.version,
     )
+
+
+def telling(events: Sequence[Delivery]) -> Delivery:
+    """The newest of these label events, which are newest first; but of an approval and the move
+    that it caused, the move: it says that nothing has to be waited for."""
+    since_request = list(takewhile(lambda event: event.event_type != REQUESTED, events))
+    if events[0].event_type != APPROVED or len(since_request) == len(events):
+        return events[0]
+    moves = (event for event in since_request if event.event_type not in (APPROVED, DENIED))
+    return next(moves, events[0])

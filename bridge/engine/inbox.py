@@ -242,7 +242,7 @@ class Inbox:
 
     def _select(self, query: Select[Any]) -> list[Delivery]:
         with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(query)]
+            return [from_row(row) for row in connection.execute(query)]
 
     def _write(self, batch: Sequence[Delivery]) -> list[PutResult]:
         times = Counter(delivery.id for delivery in batch)
@@ -274,7 +274,8 @@ def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[PutRe
         unknown.discard(delivery.id)  # its twin in the same batch is a duplicate
 
 
-def _from_row(row: Row[Any]) -> Delivery:
+def from_row(row: Row[Any]) -> Delivery:
+    """A delivery of a row of the table."""
     columns = row._asdict()
     return Delivery(**columns | {"state": DeliveryState(columns["state"])})
 

@@ -26,7 +26,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, DeliveryState, deliveries
 from bridge.engine.ledger_tables import looks, proposals
+from bridge.engine.moments import Told, note
 from bridge.engine.restraint import growing_pause
+from bridge.engine.standings import Standings
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
 
@@ -48,6 +50,7 @@ class Ask:
     proposal: Proposal
     target: Target
     delivery_id: str = ""
+    name: str = ""  # the prompt's, where it is known
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,12 @@ class Ledger:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.standings = Standings(database)
 
-    def ask(self, asks: Iterable[Ask]) -> None:
-        """Note looks that are wanted; one that waits already is not doubled."""
+    def ask(self, asks: Iterable[Ask], moments: Told | None = None) -> None:
+        """Note looks that are wanted; one that waits already is not doubled. ``moments`` are what
+        is known of how that came."""
+        asks, now = list(asks), self._clock()
         rows = [
             {
                 "mapping": ask.proposal.mapping,
@@ -97,13 +103,18 @@ class Ledger:
                 "prompt_id": ask.target.prompt_id,
                 "label": ask.target.label,
                 "delivery_id": ask.delivery_id,
-                "asked_at": self._clock(),
+                "asked_at": now,
             }
             for ask in asks
         ]
-        if rows:
-            with self._database.transaction() as connection:
+        if not (rows or moments):
+            return
+        named = ((ask.proposal, ask.target, ask.name) for ask in asks)
+        with self._database.transaction() as connection:
+            if rows:
                 connection.execute(self._upsert_look(), rows)
+            self.standings.asked(connection, named, now)
+            note(connection, self._database, moments or {})
 
     def _upsert_look(self) -> postgresql.Insert | sqlite.Insert:
         insert = self._database.insert(looks)
@@ -114,20 +125,8 @@ class Ledger:
 
     def waiting(self, proposal: Proposal) -> tuple[WaitingLook, ...]:
         """The looks that nobody has settled, the oldest first."""
-        query = (
-            select(looks.c.prompt_id, looks.c.label, looks.c.delivery_id, looks.c.asked_at)
-            .where(*_of(looks, proposal), looks.c.settled_at.is_(None))
-            .order_by(looks.c.asked_at, looks.c.prompt_id, looks.c.label)
-        )
         with self._database.reading() as connection:
-            return tuple(
-                WaitingLook(
-                    Target(proposal.mapping, row.prompt_id, row.label),
-                    row.delivery_id,
-                    row.asked_at,
-                )
-                for row in connection.execute(query)
-            )
+            return _waiting(connection, proposal)
 
     def targets_of(self, proposal: Proposal) -> tuple[Target, ...]:
         """The targets that were ever looked at for a proposal."""
@@ -154,6 +153,9 @@ class Ledger:
             if rows:
                 connection.execute(_SETTLE, rows)
             self._record(connection, proposal, outcome, now)
+            waiting = frozenset(look.target for look in _waiting(connection, proposal))
+            asked = [(look.target, look.delivery_id) for look in settled]
+            self.standings.settled(connection, proposal, asked, outcome, waiting, now)
             self._close_deliveries(connection, {look.delivery_id for look in settled} - {""}, now)
 
     def _record(
@@ -217,6 +219,7 @@ class Ledger:
                 "changed_at": now,
             }
             self._write_down(connection, proposal, values)
+            self.standings.postponed(connection, proposal, reason)
         return pause
 
     def open_pull_requests(self, mapping: str) -> int:
@@ -307,6 +310,20 @@ _SETTLE = (
     )
     .values(settled_at=bindparam("now"), kind=bindparam("to_kind"), reason=bindparam("to_reason"))
 )
+
+
+def _waiting(connection: Connection, proposal: Proposal) -> tuple[WaitingLook, ...]:
+    query = (
+        select(looks.c.prompt_id, looks.c.label, looks.c.delivery_id, looks.c.asked_at)
+        .where(*_of(looks, proposal), looks.c.settled_at.is_(None))
+        .order_by(looks.c.asked_at, looks.c.prompt_id, looks.c.label)
+    )
+    return tuple(
+        WaitingLook(
+            Target(proposal.mapping, row.prompt_id, row.label), row.delivery_id, row.asked_at
+        )
+        for row in connection.execute(query)
+    )
 
 
 def _settled_row(proposal: Proposal, look: WaitingLook, outcome: Outcome) -> dict[str, object]:

@@ -74,4 +74,75 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     ("CREATE TABLE keys (name TEXT PRIMARY KEY, key TEXT NOT NULL)",),
+    (
+        """CREATE TABLE standings (
+            mapping TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            label TEXT NOT NULL,
+            name TEXT NOT NULL,
+            searched TEXT NOT NULL,
+            path TEXT,
+            branch TEXT NOT NULL,
+            version BIGINT,
+            state TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            since BIGINT NOT NULL,
+            settled_state TEXT,
+            settled_since BIGINT,
+            pull_request TEXT,
+            number BIGINT,
+            pull_request_state TEXT,
+            seen_at BIGINT NOT NULL,
+            PRIMARY KEY (mapping, prompt_id, label)
+        )""",
+        "CREATE INDEX standings_by_name ON standings (searched, mapping, prompt_id, label)",
+        "CREATE INDEX standings_by_age ON standings (since, mapping, prompt_id, label)",
+        "CREATE INDEX standings_by_branch ON standings (mapping, branch)",
+        """CREATE INDEX standings_by_pull_request
+            ON standings (mapping, number) WHERE number IS NOT NULL""",
+        """CREATE TABLE moments (
+            id BIGINT PRIMARY KEY,
+            mapping TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            label TEXT,
+            kind TEXT NOT NULL,
+            at BIGINT NOT NULL,
+            arrived_at BIGINT,
+            version BIGINT,
+            who TEXT,
+            text TEXT NOT NULL,
+            number BIGINT,
+            url TEXT,
+            branch TEXT,
+            delivery_id TEXT,
+            seconds DOUBLE PRECISION
+        )""",
+        "CREATE INDEX moments_by_prompt ON moments (mapping, prompt_id, at, id)",
+        "CREATE INDEX moments_by_kind ON moments (kind, at)",
+        """CREATE INDEX moments_by_pull_request
+            ON moments (mapping, number, at, id) WHERE number IS NOT NULL""",
+        """CREATE TABLE days (
+            day TEXT NOT NULL,
+            measure TEXT NOT NULL,
+            source TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            count BIGINT NOT NULL,
+            PRIMARY KEY (day, measure, source, kind, outcome)
+        )""",
+        """CREATE TABLE sweeps (
+            mapping TEXT PRIMARY KEY,
+            at BIGINT NOT NULL,
+            seconds DOUBLE PRECISION NOT NULL,
+            in_step BIGINT NOT NULL,
+            differing BIGINT NOT NULL
+        )""",
+        "DROP INDEX looks_waiting",
+        """CREATE INDEX looks_waiting
+            ON looks (mapping, branch, asked_at) WHERE settled_at IS NULL""",
+        "DROP INDEX deliveries_by_arrival",
+        "CREATE INDEX deliveries_by_day ON deliveries (received_at, state, event_type, source)",
+        """CREATE INDEX deliveries_by_prompt
+            ON deliveries (prompt_id, received_at) WHERE prompt_id IS NOT NULL""",
+    ),
 )

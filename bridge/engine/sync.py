@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
@@ -48,9 +47,9 @@ def synchronise(
     listed: dict[Target, Prompt] = {}
     for number, name in enumerate(mappings):
         tell(f"comparing {name}", number, len(mappings))
+        started = worker.clock()
         found = scan(worker.sites[name], worker.index)
-        worker.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
-        proposals += sorted({each.proposal for each in found.candidates})
+        proposals += worker.take_in(name, found, started)
         listed |= found.listed
         done += [
             Done(f"prompt {target.prompt_id} ({target.label})", OutcomeKind.PARKED, reason)

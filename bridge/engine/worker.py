@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from datetime import datetime
 
 from bridge.deletion import delete_prompts
-from bridge.engine.dispatch import asks_of, cause_of
+from bridge.engine.arrivals import moments_of
+from bridge.engine.comparing import Compared, take_in
+from bridge.engine.dispatch import asks_of, cause_of, telling
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
@@ -16,7 +18,7 @@ from bridge.engine.restraint import Restraint
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
 from bridge.following import Followed, changed
 from bridge.observe import BaseFiles
-from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause, Occasion
+from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
@@ -66,7 +68,8 @@ class Worker:
                     log.info("delivery %s asks %s to %s", id[:12], errand.mapping, errand.kind)
         self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
         asks = {d.id: self._asks(d) for d in fresh if not sent[d.id]}
-        self.ledger.ask(ask for some in asks.values() for ask in some)
+        told = moments_of(fresh, asks, self.sites, self.ledger.standings)
+        self.ledger.ask((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
         self._mark([id for id, some in asks.items() if some], DeliveryState.DISPATCHED)
@@ -119,7 +122,10 @@ class Worker:
             files = BaseFiles.at(site, snapshot, snapshot.commit, self.index)
             for words in delete_prompts(site, files, found.deleted):
                 log.info("%s: %s", site.mapping.name, words)
-        asks = [Ask(site.proposal(name, target), target) for target, name in found.targets.items()]
+        asks = [
+            Ask(site.proposal(name, target), target, name=name)
+            for target, name in found.targets.items()
+        ]
         self.ledger.ask(asks)
         for proposal in sorted({ask.proposal for ask in asks}):
             enqueue(proposal)
@@ -211,10 +217,11 @@ class Worker:
         """Look for what webhooks lost. Returns after how many seconds to try again, None when
         the sweep was done."""
         site = self.sites[mapping]
+        started = self.clock()
         try:
             found = scan(site, self.index)
             self.create(site, found)
-            self.ledger.ask(Ask(each.proposal, each.target) for each in found.candidates)
+            proposals = self.take_in(mapping, found, started)
             site.mirror.tidy()
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -224,12 +231,14 @@ class Worker:
             return None
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
-        for proposal in sorted({each.proposal for each in found.candidates}):
+        for proposal in proposals:
             enqueue(proposal)
-        log.info(
-            "sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(found.candidates)
-        )
+        log.info("sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(proposals))
         return None
+
+    def take_in(self, mapping: str, found: Scan, started: datetime) -> tuple[Proposal, ...]:
+        """Note what a scan found; returns the proposals to look at."""
+        return take_in(self.ledger, Compared(mapping, found, started, self.clock()))
 
     @staticmethod
     def create(site: Site, found: Scan | Followed) -> list[Result]:
@@ -293,7 +302,7 @@ class Worker:
                 for delivery in self.inbox.label_events(workspace, target.prompt_id, target.label)
             ]
             events.sort(key=lambda delivery: delivery.occurred_at, reverse=True)
-            if events and (cause := cause_of(_telling(events))):
+            if events and (cause := cause_of(telling(events))):
                 newest[target] = cause
         return newest
 
@@ -324,16 +333,6 @@ class Worker:
     def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
         self.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
         log.error("%s is parked: %s", proposal.branch, reason)
-
-
-def _telling(events: Sequence[Delivery]) -> Delivery:
-    """The newest of these label events, which are newest first; but of an approval and the move
-    that it caused, the move: it says that nothing has to be waited for."""
-    since_request = list(takewhile(lambda event: event.event_type != REQUESTED, events))
-    if events[0].event_type != APPROVED or len(since_request) == len(events):
-        return events[0]
-    moves = (event for event in since_request if event.event_type not in (APPROVED, DENIED))
-    return next(moves, events[0])
 
 
 def _room(mapping: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
+from bridge.forge.base import PullRequestState
+from bridge.prompts.compare import Standing
 from bridge.prompts.target import Target
 
 
@@ -27,6 +31,29 @@ _SETTLED = (OutcomeKind.IN_STEP, OutcomeKind.WITHDRAWN, OutcomeKind.PUBLISHED)
 
 
 @dataclass(frozen=True)
+class Sight:
+    """One target as the look found it."""
+
+    target: Target
+    standing: Standing
+    reason: str
+    name: str | None  # the prompt's; None where neither side has it
+    path: str | None = None  # of its file; None where there is none yet
+    version: int | None = None  # PromptLayer's number of what the proposal or the file holds
+    proposed: bool = False  # the proposal changes its file
+    elsewhere: bool = False  # another proposal carries it now
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A pull request that is not open any more."""
+
+    number: int
+    url: str
+    state: PullRequestState
+
+
+@dataclass(frozen=True)
 class Outcome:
     """``reason`` is for people; ``refusals`` are targets that could not be placed, with why."""
 
@@ -36,6 +63,18 @@ class Outcome:
     number: int | None = None
     commit: str | None = None
     refusals: tuple[tuple[Target, str], ...] = ()
+    sights: tuple[Sight, ...] = ()
+    decided: Decided | None = None  # the newest pull request, where people decided it
+    published: tuple[tuple[Target, int | None], ...] = ()  # and the new version's number
+    moved: tuple[tuple[int, str, int], ...] = ()  # prompt id, release label, and its version now
+
+    @cached_property
+    def seen(self) -> Mapping[Target, Sight]:
+        return {sight.target: sight for sight in self.sights}
+
+    @cached_property
+    def refused(self) -> Mapping[Target, str]:
+        return dict(self.refusals)
 
     @property
     def out_of_step(self) -> bool:

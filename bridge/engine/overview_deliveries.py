@@ -1,0 +1,169 @@
+"""Read deliveries, a million of them as quickly as a hundred: what no index finds is looked for
+among the newest few thousand, and the page says how to go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from bridge.engine.inbox import Delivery, DeliveryState, deliveries, from_row
+from bridge.engine.ledger_tables import looks, proposals
+from bridge.engine.paging import Page, behind, cursor
+from bridge.prompts.target import Proposal, Target
+
+REACH = 10_000  # deliveries that one page looks through
+
+_KEY = (deliveries.c.received_at, deliveries.c.id)
+_LISTED = (
+    deliveries.c.id,
+    deliveries.c.source,
+    deliveries.c.event_type,
+    deliveries.c.prompt_id,
+    deliveries.c.prompt_name,
+    deliveries.c.label,
+    deliveries.c.received_at,
+    deliveries.c.state,
+    deliveries.c.outcome,
+    deliveries.c.seen,
+)
+_BEGINNING = re.compile(r"[0-9a-f]{6,64}")
+_MOST_LOOKS = 200  # of one delivery
+
+
+@dataclass(frozen=True)
+class DeliveryFilter:
+    """Which deliveries; everything that is given has to hold."""
+
+    state: DeliveryState | None = None
+    type: str | None = None  # of the event
+    prompt_id: int | None = None
+    source: str | None = None
+    text: str | None = None  # a part of the prompt's name, or the beginning of the id
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A delivery without its payload."""
+
+    id: str
+    source: str
+    event_type: str
+    prompt_id: int | None
+    prompt_name: str | None
+    label: str | None
+    received_at: datetime
+    state: DeliveryState
+    outcome: str | None
+    seen: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look that a delivery asked for."""
+
+    proposal: Proposal
+    target: Target
+    asked_at: datetime
+    settled_at: datetime | None  # None: it waits
+    kind: str | None
+    reason: str | None
+    pull_request: str | None  # address of the proposal's newest
+    number: int | None
+
+
+@dataclass(frozen=True)
+class DeliveryShown:
+    delivery: Delivery
+    looks: tuple[Look, ...]
+
+
+def deliveries_page(
+    connection: Connection, wanted: DeliveryFilter, after: str | None, limit: int
+) -> Page[Listed]:
+    near = list(_indexed(wanted))
+    rest = list(_looked_for(wanted))
+    query = behind(select(*_LISTED).where(*near), _KEY, after, down=True)
+    bound = _bound(connection, near, after) if rest else None
+    if bound is not None:
+        query = query.where(or_(deliveries.c.received_at > bound[0], _is(bound)))
+    rows = connection.execute(query.where(*rest).limit(limit + 1)).all()
+    shown = tuple(_listed(row) for row in rows[:limit])
+    if len(rows) > limit:
+        return Page(shown, cursor([shown[-1].received_at, shown[-1].id]))
+    return Page(shown, cursor(bound) if bound is not None else None)
+
+
+def delivery(connection: Connection, id: str) -> DeliveryShown | None:
+    row = connection.execute(select(deliveries).where(deliveries.c.id == id)).first()
+    if row is None:
+        return None
+    joined = looks.outerjoin(
+        proposals,
+        and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch),
+    )
+    query = (
+        select(looks, proposals.c.pull_request, proposals.c.number)
+        .select_from(joined)
+        .where(looks.c.delivery_id == id)
+        .order_by(looks.c.mapping, looks.c.branch, looks.c.label, looks.c.prompt_id)
+        .limit(_MOST_LOOKS)
+    )
+    return DeliveryShown(from_row(row), tuple(map(_look, connection.execute(query))))
+
+
+def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
+    """What an index finds: the prompt, or else the state."""
+    if wanted.prompt_id is not None:
+        yield deliveries.c.prompt_id == wanted.prompt_id
+    elif wanted.state is not None:
+        yield deliveries.c.state == wanted.state
+
+
+def _looked_for(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.prompt_id is not None and wanted.state is not None:
+        yield deliveries.c.state == wanted.state
+    if wanted.type is not None:
+        yield deliveries.c.event_type == wanted.type
+    if wanted.source is not None:
+        yield deliveries.c.source == wanted.source
+    text = (wanted.text or "").strip()
+    if _BEGINNING.fullmatch(text):
+        # A range, for the index; "g" is behind every hexadecimal digit.
+        yield deliveries.c.id.between(text, text + "g")
+    elif text:
+        yield deliveries.c.prompt_name.icontains(text, autoescape=True)
+
+
+def _bound(
+    connection: Connection, near: list[ColumnElement[bool]], after: str | None
+) -> tuple[datetime, str] | None:
+    """How far back one page looks; None where there are no more than that."""
+    query = behind(select(*_KEY).where(*near), _KEY, after, down=True)
+    row = connection.execute(query.offset(REACH - 1).limit(1)).first()
+    return (row.received_at, row.id) if row else None
+
+
+def _is(bound: tuple[datetime, str]) -> ColumnElement[bool]:
+    return and_(deliveries.c.received_at == bound[0], deliveries.c.id >= bound[1])
+
+
+def _listed(row: Any) -> Listed:
+    return Listed(**row._asdict() | {"state": DeliveryState(row.state)})
+
+
+def _look(row: Any) -> Look:
+    return Look(
+        Proposal(row.mapping, row.branch),
+        Target(row.mapping, row.prompt_id, row.label),
+        row.asked_at,
+        row.settled_at,
+        row.kind,
+        row.reason,
+        row.pull_request,
+        row.number,
+    )

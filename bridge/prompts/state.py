@@ -1,0 +1,54 @@
+"""How a target stands, in the words that people read. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bridge.prompts.compare import Standing
+from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.target import Target
+
+
+class State(StrEnum):
+    """Of one target: exactly one at any time."""
+
+    IN_STEP = "in step"
+    WAITING = "waiting"  # for a look; the bridge comes back by itself
+    OPEN = "pull request open"
+    DECLINED = "declined"  # a person closed or took back what was proposed
+    PERSON = "needs a person"  # the sides differ, and only a person can say what holds
+    PARKED = "parked"  # something is in the way, which a person has to change first
+
+
+_OF_KIND = {
+    OutcomeKind.IN_STEP: State.IN_STEP,
+    OutcomeKind.PROPOSED: State.OPEN,
+    OutcomeKind.UPDATED: State.OPEN,
+    OutcomeKind.UNCHANGED: State.OPEN,
+    OutcomeKind.WITHDRAWN: State.IN_STEP,
+    OutcomeKind.PUBLISHED: State.IN_STEP,
+    OutcomeKind.REJECTED: State.DECLINED,
+    OutcomeKind.UNDONE: State.DECLINED,
+    OutcomeKind.REPOSITORY_AHEAD: State.PERSON,
+    OutcomeKind.CONFLICT: State.PERSON,
+    OutcomeKind.WAITING: State.WAITING,
+    OutcomeKind.PARKED: State.PARKED,
+}
+
+
+def state_of_kind(kind: OutcomeKind) -> State:
+    """What an outcome means for the targets that it is about."""
+    return _OF_KIND[kind]
+
+
+def state_of(outcome: Outcome, target: Target) -> tuple[State, str]:
+    """How one target stands after a look, and why. A proposal may carry many targets, and each
+    stands as it was seen itself."""
+    if target in outcome.refused:
+        return State.PARKED, outcome.refused[target]
+    sight = outcome.seen.get(target)
+    if sight is None or sight.proposed:
+        return state_of_kind(outcome.kind), outcome.reason
+    if sight.standing is Standing.IN_STEP or target in dict(outcome.published):
+        return State.IN_STEP, outcome.reason if len(outcome.sights) == 1 else sight.reason
+    return State.PERSON, sight.reason
