@@ -20,7 +20,7 @@ from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import PromptFile
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.commit import Commit, CommitDraft, Identity
-from bridge.repo.snapshot import Entry, Snapshot
+from bridge.repo.snapshot import Entry, FileChange, Snapshot
 from bridge.site import Site
 
 FOLLOW_UP = "PromptLayer-Follow-Up: on the commits of others"
@@ -50,11 +50,14 @@ class Tip:
         return self.first.parents[0] if self.first and self.first.parents else None
 
 
-def tip_of(site: Site, snapshot: Snapshot, branch: str) -> Tip | None:
+def tip_of(
+    site: Site, snapshot: Snapshot, branch: str, known: Mapping[str, Commit] | None = None
+) -> Tip | None:
+    """``known`` are commits that were read already, by their names."""
     name = snapshot.branches.get(branch)
     if name is None:
         return None
-    commit = snapshot.commit_of(name)
+    commit = known[name] if known and name in known else snapshot.commit_of(name)
     if _ours(site, commit) and FOLLOW_UP not in commit.message:
         return Tip(commit, False, commit, commit)
     walked = snapshot.history(name, lambda found: _begins(site, found), limit=_REACH)
@@ -76,21 +79,16 @@ def _begins(site: Site, commit: Commit) -> bool:
     return _written_by(site, commit) and FOLLOW_UP not in commit.message
 
 
-def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, Entry | None]:
-    """The files that a proposal changed: path → what it left there. Those of people count on a
-    rolling branch only: any other is about the prompts that are looked at, and nothing else."""
+def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
+    """The files that a proposal changed: path → what it found there, and what it left. Those of
+    people count on a rolling branch only: any other is about the prompts that are looked at, and
+    nothing else."""
     if tip.onto is None or (tip.people and site.mapping.pull_request.group is Group.PROMPT):
         return {}
     try:
-        before = snapshot.entries(tip.onto, site.folder)
+        return snapshot.changes(tip.onto, tip.commit.object_name, site.folder)
     except Stale:  # the base was rewritten and the server forgot what the branch stood on
         return {}
-    after = snapshot.entries(tip.commit.object_name, site.folder)
-    return {
-        path: after.get(path)
-        for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path)
-    }
 
 
 def is_current(

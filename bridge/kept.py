@@ -6,7 +6,7 @@ stays as it is, as long as the base branch has not touched it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bridge.branch import Tip, carried
@@ -31,9 +31,10 @@ class Kept:
     """Path → the target that each of these files belongs to, or belonged to."""
 
     def __post_init__(self) -> None:
-        self.left = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
-        self._before = self._under() if self.left else {}
-        entries = {path: entry or self._before[path] for path, entry in self.left.items()}
+        changes = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
+        self.left = {path: after for path, (_, after) in changes.items()}
+        self._before = {path: before for path, (before, _) in changes.items()}
+        entries = {path: e for path, some in changes.items() if (e := some[1] or some[0])}
         self.targets = self.base.owned(entries) if entries else {}
 
     @property
@@ -60,12 +61,6 @@ class Kept:
             for path, target in stay.items()
         )
         return [edit for edit in kept if edit is not None]
-
-    def _under(self) -> Mapping[str, Entry]:
-        """The folder as it was under the bridge's commit."""
-        if self.tip is None or self.tip.onto is None:
-            return {}
-        return self.base.snapshot.entries(self.tip.onto, self.base.site.folder)
 
     def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
         names = {path: entry.object_name for path in paths if (entry := self.left[path])}

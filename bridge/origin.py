@@ -4,7 +4,6 @@ merged with. Told to PromptLayer with the version that is made of it."""
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
 
 from bridge.repo.commit import Commit
 from bridge.repo.snapshot import Snapshot
@@ -17,14 +16,9 @@ def origins(site: Site, snapshot: Snapshot, paths: Collection[str]) -> dict[str,
     """Path → the newest commit, along first parents, that changed it; the oldest that was walked
     where none of them did."""
     line = snapshot.history(snapshot.commit, lambda _: False, limit=_REACH)
+    touched = snapshot.touched([commit.object_name for commit in line], site.folder)
     found: dict[str, Commit] = {}
-    after = snapshot.entries(line[0].object_name, site.folder)
-    for newer, older in pairwise(line):
-        if len(found) == len(paths):
-            break
-        before = snapshot.entries(older.object_name, site.folder)
-        changed = (path for path in paths if after.get(path) != before.get(path))
-        for path in changed:
-            found.setdefault(path, newer)
-        after = before
+    for commit in line:
+        for path in touched.get(commit.object_name, frozenset()) & frozenset(paths):
+            found.setdefault(path, commit)
     return {path: found.get(path, line[-1]) for path in paths}

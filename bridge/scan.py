@@ -117,8 +117,9 @@ class _Branch:
 
 def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Branch]:
     rolling = site.mapping.pull_request.group is Group.MAPPING
+    tips = snapshot.commits(snapshot.branches.values())
     for name in snapshot.branches:
-        tip = tip_of(site, snapshot, name)
+        tip = tip_of(site, snapshot, name, tips)
         if tip is None or tip.written is None:
             continue
         if mapping_of(tip.written.message) != site.mapping.name:
@@ -142,7 +143,7 @@ def _rolling(
     """One look at the mapping's one branch makes sure of its pull request; its files stand for
     the base's, so that what is proposed already is not looked at prompt by prompt."""
     files = BaseFiles.at(site, snapshot, snapshot.commit, index)
-    overlay = carried(site, snapshot, tip)
+    overlay = {path: after for path, (_, after) in carried(site, snapshot, tip).items()}
     owned = sorted(files.owned({path: entry for path, entry in overlay.items() if entry}).values())
     some = owned[:1] or sorted(_trailed(site, tip.commit.message))[:1]
     return _Branch(proposal, frozenset(some), overlay)

@@ -107,8 +107,7 @@ class LocalForge:
         return next(iter(self._seen([self._pulls.read(number)] if known else [])), None)
 
     def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
-        every = self._pulls.all()
-        return self._seen(pull for pull in every if self._history.brings(pull, commit))
+        return self._seen(self._history.bringing(self._pulls.all(), commit))
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         self._check(content.title, content.body)

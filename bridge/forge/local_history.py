@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -49,14 +48,23 @@ class History:
         """What merging would change, as ``git diff`` shows it."""
         return self._git.diff(*self._range(pull))
 
-    def brings(self, pull: PullRequestFile, commit: str) -> bool:
-        """Whether the commit is of its branch, or was made by its merge."""
-        with suppress(Refused):  # the base is gone
-            if commit in self._git.between(*self._range(pull)):
-                return True
-        if pull.merge_commit is None or pull.merged_onto is None:
-            return False
-        return commit in self._git.between(pull.merged_onto, pull.merge_commit)
+    def bringing(self, pulls: Iterable[PullRequestFile], commit: str) -> list[PullRequestFile]:
+        """Those whose branch the commit is of, or whose merge made it."""
+        refs, holding = self._git.refs(), self._git.holding(commit)
+        return [pull for pull in pulls if self._brings(pull, commit, refs, holding)]
+
+    def _brings(
+        self,
+        pull: PullRequestFile,
+        commit: str,
+        refs: Mapping[str, str],
+        holding: Collection[str],
+    ) -> bool:
+        head, base = self.head_commit(pull, refs), refs.get(f"refs/heads/{pull.base}")
+        if pull.merge_commit is None or pull.merged_onto is None or pull.merged_from is None:
+            return base is not None and head in holding and base not in holding
+        ranges = ((pull.merged_from, head), (pull.merged_onto, pull.merge_commit))
+        return any(commit in self._git.between(*each) for each in ranges)
 
     def merged(self, pull: PullRequestFile, how: MergeHow, by: Person) -> PullRequestFile:
         """Merge into the base branch; the pull request as it is then. Raises Refused."""

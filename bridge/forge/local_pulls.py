@@ -50,11 +50,15 @@ class PullRequestFile:
         return self.state is PullRequestState.OPEN
 
 
+_Version = tuple[int, int, int]  # a file is never written into, only replaced
+
+
 class PullRequestFiles:
     """The pull requests of one repository: ``folder/<number>.json``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[int, tuple[_Version, PullRequestFile]] = {}  # as each file was last
 
     def path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
@@ -73,7 +77,14 @@ class PullRequestFiles:
     def read(self, number: int) -> PullRequestFile:
         """Raises NotFound."""
         try:
-            return PullRequestFile.parse(self.path(number).read_text("utf-8"))
+            with self.path(number).open(encoding="utf-8") as file:
+                status = os.fstat(file.fileno())
+                version = (status.st_ino, status.st_mtime_ns, status.st_size)
+                known = self._read.get(number)
+                if known is None or known[0] != version:
+                    known = (version, PullRequestFile.parse(file.read()))
+                    self._read[number] = known
+                return known[1]
         except FileNotFoundError:
             raise NotFound(f"There is no pull request {number} in {self._folder}.") from None
 

@@ -56,6 +56,7 @@ class BareRepository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._between: dict[tuple[str, str], frozenset[str]] = {}
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, bytes], default_branch: str) -> BareRepository:
@@ -107,9 +108,19 @@ class BareRepository:
         fields = log.split("\0")[:-1]
         return tuple(_commit(fields[at : at + 5]) for at in range(0, len(fields), 5))
 
-    def between(self, old: str, new: str) -> set[str]:
-        """The ids of all commits that ``new`` has and ``old`` has not."""
-        return set(self._git("rev-list", f"{old}..{new}").split())
+    def between(self, old: str, new: str) -> frozenset[str]:
+        """The ids of all commits that ``new`` has and ``old`` has not; both are ids."""
+        known = self._between.get((old, new))
+        if known is None:
+            known = frozenset(self._git("rev-list", f"{old}..{new}").split())
+            self._between[old, new] = known
+        return known
+
+    def holding(self, commit: str) -> frozenset[str]:
+        """The commits that refs point at and that have this one in their history, or are it."""
+        told = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
+        status, found, _ = self._try(*told)
+        return frozenset(found.split()) if status == 0 else frozenset()
 
     def has_commit(self, name: str) -> bool:
         """Whether the full object name is that of a commit here."""

@@ -7,11 +7,7 @@ from bridge.forge.base import GitRemote
 from bridge.repo.complaint import parent_unknown_there, push_refused, understood
 from bridge.repo.credentials import REMOTE
 from bridge.repo.process import Answer
-from bridge.repo.store import Store
-
-# In a shallow repository git walks the whole tree of every branch it knows before it sends
-# anything. What we send ends at a commit that the other side has: nothing shallow is about it.
-_NOT_SHALLOW = {"GIT_SHALLOW_FILE": ""}
+from bridge.repo.store import NOT_SHALLOW, Store
 
 
 def push(store: Store, remote: GitRemote, branch: str, commit: str, expected: str | None) -> None:
@@ -70,5 +66,7 @@ def _attempt(
         REMOTE,
         f"{commit}:{ref}",
         settings=(("push.negotiate", str(negotiate).lower()),),
-        variables=_NOT_SHALLOW,
+        # In a shallow repository git walks the whole tree of every branch it knows before it sends
+        # anything. What we send ends at a commit that the other side has.
+        variables=NOT_SHALLOW,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from posixpath import commonpath
 
 from bridge.errors import ConfigError, UnsafePath
@@ -21,12 +21,22 @@ from bridge.repo.commit import (
 )
 from bridge.repo.credentials import configured
 from bridge.repo.merge import merge
-from bridge.repo.store import Store
-from bridge.repo.tree import Entry, first_unseen, impossible, obstacle, parse_entries
+from bridge.repo.store import NOT_SHALLOW, Store
+from bridge.repo.tree import (
+    Entry,
+    FileChange,
+    first_unseen,
+    impossible,
+    obstacle,
+    parse_changes,
+    parse_entries,
+    parse_touched,
+)
 
-__all__ = ["Entry", "Snapshot"]
+__all__ = ["Entry", "FileChange", "Snapshot"]
 
 _FEW_PATHS = 500  # fit into one command line
+_EVERY_FILE = ("-r", "-z", "--no-renames")
 _OBJECTS_AT_ONCE = 20_000  # in one request
 
 
@@ -49,6 +59,28 @@ class Snapshot:
         found = dict(parse_entries(self._listing("-r", commit, *scope)))
         found.pop(folder, None)  # git lists a file for the folder of the same name
         return found
+
+    def changes(self, old: str, new: str, under: str = "") -> dict[str, FileChange]:
+        """Where two commits differ below a folder: path → what the one has, and the other. Costs
+        nothing for what both have."""
+        folder = under.strip("/")
+        scope = ("--", f"{folder}/") if folder else ()
+        listing = self._about((old, new), "diff-tree", *_EVERY_FILE, old, new, *scope)
+        found = dict(parse_changes(listing))
+        found.pop(folder, None)  # a file of the folder's name
+        return found
+
+    def touched(self, line: Sequence[str], under: str = "") -> dict[str, frozenset[str]]:
+        """Of each of these commits that has one after it in ``line``: in which files below the
+        folder it differs from that one."""
+        if len(line) < 2:
+            return {}
+        folder = under.strip("/")
+        scope = ("--", f"{folder}/") if folder else ()
+        pairs = "".join(f"{newer} {older}\n" for newer, older in pairwise(line)).encode()
+        command = ("diff-tree", "--stdin", *_EVERY_FILE, "--name-only", *scope)
+        listing = self._about(line, *command, stdin=pairs)
+        return parse_touched(listing, frozenset(line))
 
     def read(self, object_names: Iterable[str]) -> dict[str, bytes]:
         """The content of these files by object name; those the mirror lacks are fetched together
@@ -82,10 +114,16 @@ class Snapshot:
     def commit_of(self, commit: str) -> Commit:
         """The commit of this object name; fetched when the mirror lacks it. Raises Stale when
         the remote has it no longer."""
-        found = self._commit(commit)
-        if found is None:
-            self._deepen(commit, 1)
-            found = parse_commit(commit, self.store.local("cat-file", "commit", commit))
+        return self.commits([commit])[commit]
+
+    def commits(self, object_names: Iterable[str]) -> dict[str, Commit]:
+        """``commit_of`` each of these, for many at the price of one."""
+        wanted = sorted(set(object_names))
+        present = self._present(wanted)
+        found = {name: parse_commit(name, content) for name, content in present.items()}
+        for name in (name for name in wanted if name not in found):
+            self._deepen(name, 1)
+            found[name] = parse_commit(name, self.store.local("cat-file", "commit", name))
         return found
 
     def history(
@@ -156,13 +194,16 @@ class Snapshot:
         return dict(parse_entries(self._listing("-rt", commit, *scope)))
 
     def _listing(self, depth: str, commit: str, *scope: str) -> bytes:
-        """What ``git ls-tree`` lists of a commit, which is fetched when the mirror lacks it."""
-        command = ("ls-tree", depth, "-z", commit, *scope)
-        answer = self.store.attempt(*command)
+        """What ``git ls-tree`` lists of a commit."""
+        return self._about((commit,), "ls-tree", depth, "-z", commit, *scope)
+
+    def _about(self, commits: Sequence[str], *command: str, stdin: bytes = b"") -> bytes:
+        """What a git command says of these commits, which are fetched when the mirror lacks them."""
+        answer = self.store.attempt(*command, stdin=stdin)
         if answer.ok:
             return answer.output
-        self.commit_of(commit)
-        return self.store.local(*command)
+        self.commits(commits)
+        return self.store.local(*command, stdin=stdin)
 
     def _present(self, object_names: Sequence[str]) -> dict[str, bytes]:
         """The objects among these that the mirror has."""
@@ -171,18 +212,18 @@ class Snapshot:
         asked = "".join(f"{name}\n" for name in object_names).encode()
         return dict(_objects(self.store.local("cat-file", "--batch", stdin=asked)))
 
-    def _commit(self, commit: str) -> Commit | None:
-        content = self._present([commit]).get(commit)
-        return None if content is None else parse_commit(commit, content)
-
     def _line(self, commit: str, until: Callable[[Commit], bool], limit: int) -> tuple[Commit, ...]:
+        """As much of ``history`` as the mirror has. What git takes for the end of a shallow history
+        may be there all the same, hence its list of such ends is left out."""
+        asked = "".join(f"{commit}~{step}\n" for step in range(limit)).encode()
+        answer = self.store.attempt("cat-file", "--batch", stdin=asked, variables=NOT_SHALLOW)
+        if not answer.ok:
+            raise self.store.broken(answer)
         line: list[Commit] = []
-        current = self._commit(commit)
-        while current is not None:
-            line.append(current)
-            if _complete(line, until, limit):
+        for name, content in _objects(answer.output):
+            line.append(parse_commit(name, content))
+            if until(line[-1]):
                 break
-            current = self._commit(current.parents[0])
         return tuple(line)
 
     def _deepen(self, commit: str, depth: int) -> None:

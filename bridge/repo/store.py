@@ -23,6 +23,8 @@ PROMISED = (
     (f"remote.{REMOTE}.partialclonefilter", "blob:none"),
 )
 
+NOT_SHALLOW = {"GIT_SHALLOW_FILE": ""}  # git knows of no history that was cut off
+
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 _UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "gc.pid")
 

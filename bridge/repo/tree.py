@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bridge.repo.commit import EXECUTABLE, REGULAR, ancestors
 
 FOLDER, SYMLINK, SUBMODULE = "040000", "120000", "160000"
+NOTHING = "000000"
 _WORDS = {FOLDER: "a folder", SYMLINK: "a symlink", SUBMODULE: "a submodule"}
 
 
@@ -40,6 +41,35 @@ def parse_entries(listing: bytes) -> Iterator[tuple[str, Entry]]:
             about, _, path = line.partition(b"\t")
             mode, _, object_name = about.decode("ascii").split(" ")
             yield path.decode("utf-8", "surrogateescape"), Entry(mode, object_name)
+
+
+FileChange = tuple[Entry | None, Entry | None]  # what was there before, and what is there after
+
+
+def parse_changes(listing: bytes) -> Iterator[tuple[str, FileChange]]:
+    """Read what ``git diff-tree -r -z`` prints of two commits, as (path, change)."""
+    fields = listing.split(b"\0")
+    for about, path in zip(fields[0::2], fields[1::2], strict=False):
+        before, after, was, becomes, _ = about.decode("ascii").removeprefix(":").split(" ")
+        name = path.decode("utf-8", "surrogateescape")
+        yield name, (_entry(before, was), _entry(after, becomes))
+
+
+def _entry(mode: str, object_name: str) -> Entry | None:
+    return None if mode == NOTHING else Entry(mode, object_name)
+
+
+def parse_touched(listing: bytes, commits: Collection[str]) -> dict[str, frozenset[str]]:
+    """Read what ``git diff-tree --stdin --name-only -z`` prints of several commits: each commit
+    that changes something → the paths."""
+    found: dict[str, set[str]] = {}
+    paths: set[str] = set()
+    for field in listing.decode("utf-8", "surrogateescape").split("\0"):
+        if field in commits:
+            paths = found.setdefault(field, set())
+        elif field:
+            paths.add(field)
+    return {commit: frozenset(some) for commit, some in found.items()}
 
 
 def impossible(path: str) -> str | None:

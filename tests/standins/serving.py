@@ -33,8 +33,8 @@ def serve(app: ASGIApp) -> Iterator[str]:
 
 
 def listening() -> socket.socket:
-    """A listening socket on a free port of this machine. It says that it speaks TCP, else asyncio leaves
-    Nagle's algorithm on, and every answer waits forty milliseconds for an acknowledgement."""
+    """A listening socket on a free port of this machine. It says that it speaks TCP, else asyncio
+    leaves Nagle's algorithm on, and answers wait forty milliseconds for an acknowledgement."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))

@@ -189,7 +189,7 @@ class World:
 
     def deliver(self, payloads: Iterable[JsonObject] | None = None) -> None:
         """Bring what PromptLayer sent, or these webhooks in this order, to the front door."""
-        with httpx.Client() as client:
+        with httpx.Client(verify=False) as client:  # its certificates take longer than all else
             for payload in self.post.take() if payloads is None else payloads:
                 answer = client.post(
                     self._url + WEBHOOK_PATH,
