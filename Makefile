@@ -8,7 +8,7 @@ SECONDS ?= 60
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench fuzz schema check clean
+.PHONY: help demo test lint format types bench fuzz audit schema check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,10 +42,15 @@ types: $(VENV)/.ready ## strict types
 bench: $(VENV)/.ready ## the figures of README.md, one JSON line each
 	$(BIN)/python -m tests.bench
 
+audit: ## known vulnerabilities of what constraints.txt pins; asks PyPI's advisory database
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 schema: $(VENV)/.ready ## write prompts-schema/ anew from the models
 	$(BIN)/promptlayer-bridge schema --write prompts-schema
 
 check: lint types test ## what .ci/run does
 
 clean: ## forget the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo *.egg-info
+	rm -rf $(VENV) .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo *.egg-info

@@ -1,0 +1,122 @@
+{{- define "bridge.name" -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "bridge.labels" -}}
+app.kubernetes.io/name: promptlayer-bridge
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "bridge.meta" -}}
+{{ include "bridge.labels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "bridge.secret" -}}
+{{- .Values.secrets.existing | default (include "bridge.name" .) -}}
+{{- end }}
+
+{{/* The pod of either part. Takes a dict: root, part ("serve" or "work"), args. */}}
+{{- define "bridge.pod" -}}
+{{- $root := .root -}}
+{{- $part := index $root.Values .part -}}
+metadata:
+  labels:
+    {{- include "bridge.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ .part }}
+  {{- /* The files are watched by the bridge; the variables are read at the start only. */}}
+  {{- $notes := $root.Values.podAnnotations }}
+  {{- if not $root.Values.secrets.existing }}
+  {{- $sum := $root.Values.secrets.values | toJson | sha256sum }}
+  {{- $notes = merge (dict "checksum/secrets" $sum) $notes }}
+  {{- end }}
+  {{- with $notes }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "bridge.name" $root }}
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: 20
+  {{- with $root.Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 10001
+    runAsGroup: 10001
+    fsGroup: 10001
+    seccompProfile: {type: RuntimeDefault}
+  containers:
+    - name: {{ .part }}
+      image: "{{ $root.Values.image.repository }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}"
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: {{ .args | toJson }}
+      envFrom:
+        - secretRef: {name: {{ include "bridge.secret" $root }}}
+      ports:
+        - {name: http, containerPort: 8484}
+      startupProbe:
+        httpGet: {path: /healthz, port: http}
+        periodSeconds: 2
+        failureThreshold: 60
+      livenessProbe:
+        httpGet: {path: /healthz, port: http}
+        periodSeconds: 20
+        timeoutSeconds: 5
+        failureThreshold: 6
+      readinessProbe:
+        httpGet: {path: /readyz, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 5
+      resources:
+        {{- toYaml $part.resources | nindent 8 }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      volumeMounts:
+        - {name: config, mountPath: /etc/promptlayer-bridge, readOnly: true}
+        {{- if $root.Values.mappings }}
+        - {name: mappings, mountPath: /mappings, readOnly: true}
+        {{- end }}
+        {{- if $root.Values.secrets.files }}
+        - {name: secrets, mountPath: /secrets, readOnly: true}
+        {{- end }}
+        - {name: data, mountPath: /data}
+        - {name: tmp, mountPath: /tmp}
+  volumes:
+    - name: config
+      configMap: {name: {{ include "bridge.name" $root }}}
+    {{- if $root.Values.mappings }}
+    - name: mappings
+      configMap: {name: {{ include "bridge.name" $root }}-mappings}
+    {{- end }}
+    {{- if $root.Values.secrets.files }}
+    - name: secrets
+      secret: {secretName: {{ $root.Values.secrets.files }}, defaultMode: 0440}
+    {{- end }}
+    - name: data
+      {{- if and $root.Values.data.persistent (eq .part "serve") }}
+      persistentVolumeClaim: {claimName: {{ include "bridge.name" $root }}}
+      {{- else }}
+      emptyDir: {sizeLimit: {{ $root.Values.data.size }}}
+      {{- end }}
+    - name: tmp
+      emptyDir: {}
+  {{- with $root.Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $root.Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $root.Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,136 @@
+"""The Helm chart: what it makes is kept in golden files, held against Kubernetes' own schemas."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+import yaml
+
+from bridge.cli.app import app
+from bridge.config import load
+from tests.unit.test_container import ROOT, run
+
+CHART = ROOT / "deploy/helm/promptlayer-bridge"
+GOLDEN = Path(__file__).parent / "golden/chart"
+NAMES = ("plain", "shared", "alone")
+KUBERNETES = "1.33.0"
+PLACE = ("--namespace", "prompts", "--kube-version", KUBERNETES)
+SECRETS = ("PROMPTLAYER_API_KEY", "PROMPTLAYER_WEBHOOK_SECRET", "GITHUB_TOKEN")
+
+needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed here")
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def helm(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["helm", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def rendered(name: str) -> list[dict[str, Any]]:
+    """The documents of a golden file."""
+    text = (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def pods(name: str) -> list[dict[str, Any]]:
+    return [
+        document["spec"]["template"]["spec"]
+        for document in rendered(name)
+        if document["kind"] == "Deployment"
+    ]
+
+
+@needs_helm
+@every
+def test_the_golden_file_is_what_helm_makes(name: str) -> None:
+    values = str(GOLDEN / f"{name}.values.yaml")
+
+    done = helm("template", "bridge", str(CHART), *PLACE, "--values", values)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@needs_helm
+def test_helms_own_linter_is_content() -> None:
+    done = helm("lint", "--strict", str(CHART))
+
+    assert done.returncode == 0, done.stdout
+
+
+@needs_helm
+def test_a_volume_for_several_processes_is_refused_with_what_to_do() -> None:
+    done = helm("template", "bridge", str(CHART), *PLACE, "--set", "data.persistent=true")
+
+    assert "set serve.replicas: 1 and work.replicas: 0" in done.stderr
+
+
+@every
+def test_kubernetes_takes_what_the_chart_makes(name: str) -> None:
+    said = run("kubernetes-validate", "--strict", "-k", KUBERNETES, GOLDEN / f"{name}.yaml")
+
+    unknown = [line for line in said.splitlines() if line.startswith("WARN")]
+    assert all("PodMonitor" in line for line in unknown)  # Prometheus' operator brings that one
+
+
+@pytest.mark.parametrize("name", [None, *NAMES])
+def test_the_values_are_what_their_schema_says(name: str | None) -> None:
+    path = CHART / "values.yaml" if name is None else GOLDEN / f"{name}.values.yaml"
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, schema)
+
+
+@every
+def test_a_pod_runs_without_rights_on_files_it_cannot_change(name: str) -> None:
+    for pod in pods(name):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+@every
+def test_the_bridge_is_called_with_words_it_knows(name: str) -> None:
+    commands: Any = typer.main.get_command(app)
+
+    for pod in pods(name):
+        command, *words = pod["containers"][0]["args"]
+        commands.commands[command].make_context(command, list(words))  # raises at an unknown option
+
+
+@every
+def test_no_secret_stands_in_a_config_map(name: str) -> None:
+    maps = [document for document in rendered(name) if document["kind"] == "ConfigMap"]
+
+    texts = [text for each in maps for text in each["data"].values()]
+    assert all("token: ${" not in text or "${GITHUB_TOKEN}" in text for text in texts)
+    assert [each["kind"] for each in rendered(name) if "stringData" in each] == (
+        [] if name == "shared" else ["Secret"]
+    )
+
+
+@pytest.mark.parametrize("name", ["plain", "alone"])
+def test_the_chart_brings_a_configuration_that_the_bridge_understands(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in SECRETS:
+        monkeypatch.setenv(variable, "x")
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://bridge@database/bridge")
+    (found,) = [d for d in rendered(name) if d["kind"] == "ConfigMap"]
+    path = tmp_path / "bridge.yaml"
+    path.write_text(found["data"]["bridge.yaml"], encoding="utf-8")
+
+    config = load(path)
+
+    assert str(config.data) == "/data"
