@@ -33,6 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
 from bridge.engine.migrations import MIGRATIONS
+from bridge.engine.storing import Storing
 from bridge.errors import ConfigError, Permanent, Unavailable
 
 metadata = MetaData()
@@ -111,6 +112,10 @@ class Database:
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An INSERT that can say ``on_conflict_do_update``, in this database's dialect."""
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def storing(self, table: Table, *, key: str, counted: str) -> Storing:
+        """For storing very many rows of ``table``; of doubled keys the ``counted`` are summed."""
+        return Storing(table, self._engine.dialect, key=key, counted=counted)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

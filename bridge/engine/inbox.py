@@ -129,7 +129,7 @@ class Inbox:
     def __init__(self, database: Database, clock: Clock, *, backlog: int = 4096) -> None:
         self._database = database
         self._clock = clock
-        self._upsert = _upsert(database)
+        self._storing = database.storing(deliveries, key="id", counted="seen")
         self._something_new = threading.Event()
         self._writer = GroupCommit(self._write, backlog=backlog)
 
@@ -248,24 +248,14 @@ class Inbox:
         times = Counter(delivery.id for delivery in batch)
         rows = {delivery.id: self._row(delivery, times[delivery.id]) for delivery in batch}
         with self._database.transaction() as connection:
-            stored = connection.execute(self._upsert, list(rows.values()))
-            unknown = {row.id for row in stored if row.seen == times[row.id]}
+            stored = self._storing.store(connection, list(rows.values()))
+            unknown = {id for id, seen in stored if seen == times[id]}
         if any(rows[each]["state"] == DeliveryState.NEW for each in unknown):
             self._something_new.set()
         return list(_put_results(batch, unknown))
 
     def _row(self, delivery: Delivery, times: int) -> dict[str, Any]:
         return vars(delivery) | {"seen": times, "changed_at": self._clock()}
-
-
-def _upsert(database: Database) -> Any:
-    """One statement that stores or counts, and tells which: atomic on its own, so that processes
-    that share a database cannot both take a delivery for the first."""
-    insert = database.insert(deliveries)
-    return insert.on_conflict_do_update(
-        index_elements=[deliveries.c.id],
-        set_={"seen": deliveries.c.seen + insert.excluded.seen},
-    ).returning(deliveries.c.id, deliveries.c.seen)
 
 
 def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[PutResult]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bridge.errors import Malformed
 from bridge.prompts.prompt import JsonObject
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _MAX_INTEGER = 2**63 - 1  # what databases hold
 
 
@@ -326,5 +327,4 @@ def check_age(event: Event | UnknownEvent, now: datetime, window: timedelta) -> 
 
 def digest(payload: JsonObject) -> str:
     """A delivery's identity: SHA-256 (hex) over its content, however it was spelled."""
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+    return hashlib.sha256(_CANONICAL(payload).encode("ascii")).hexdigest()

@@ -8,9 +8,9 @@ https://docs.promptlayer.com/features/prompt-registry/webhooks
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -19,13 +19,30 @@ from bridge.prompts.prompt import Json, JsonObject
 
 HEADER = "X-PromptLayer-Signature"
 
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _finite(number: str) -> float:
+    """Raises ValueError for one that is too large."""
+    if math.isinf(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
+# Made once: what json makes anew for each call costs as much as the work.
+_READ = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+_ESCAPED = json.JSONEncoder(sort_keys=True).encode
+_AS_IT_IS = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEPTH_LIMIT = 64  # documented payloads have three levels; what we keep must stay serialisable
 
 
 def sign(payload: Json, secret: str) -> str:
     """The signature PromptLayer sends with ``payload``."""
-    return _hmac(json.dumps(payload, sort_keys=True).encode(), secret)
+    return hmac.digest(secret.encode(), _ESCAPED(payload).encode(), "sha256").hex()
 
 
 def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> JsonObject:
@@ -36,20 +53,19 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> JsonOb
     Malformed when a signed body is no JSON object that we could keep.
     """
     claimed = _claimed(signature)
-    if _signs(claimed, [body], secrets):
+    if _signs(claimed, body, secrets):
         return _object(_load(body))
     try:
         payload = _load(body)
-        forms = list(_serialised(payload))
     except Malformed as error:
         # Nobody we know wrote this, so its author learns nothing about what is wrong with it.
         raise _mismatch() from error
-    if not _signs(claimed, forms, secrets):
+    if not any(_signs(claimed, form, secrets) for form in _serialised(payload)):
         raise _mismatch()
     return _object(payload)
 
 
-def _claimed(signature: str | None) -> str:
+def _claimed(signature: str | None) -> bytes:
     if signature is None:
         raise SignatureMismatch(
             f"The delivery has no {HEADER} header. Only PromptLayer may deliver here."
@@ -59,7 +75,7 @@ def _claimed(signature: str | None) -> str:
             f"The {HEADER} header is not 64 lower-case hexadecimal digits. "
             "Only PromptLayer may deliver here."
         )
-    return signature
+    return bytes.fromhex(signature)
 
 
 def _mismatch() -> SignatureMismatch:
@@ -69,43 +85,38 @@ def _mismatch() -> SignatureMismatch:
     )
 
 
-def _signs(claimed: str, messages: Sequence[bytes], secrets: Sequence[str]) -> bool:
-    """Every pair is tried to the end, so the time taken says nothing about which one fits. A blank
-    secret is none: anybody could sign with it."""
+def _signs(claimed: bytes, message: bytes, secrets: Sequence[str]) -> bool:
+    """Every secret is tried to the end, so the time taken says nothing about which one fits. A
+    blank secret is none: anybody could sign with it."""
     matches = [
-        hmac.compare_digest(_hmac(message, secret), claimed)
+        hmac.compare_digest(hmac.digest(secret.encode(), message, "sha256"), claimed)
         for secret in secrets
         if secret
-        for message in messages
     ]
     return any(matches)
 
 
-def _hmac(message: bytes, secret: str) -> str:
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
-
-
 def _serialised(payload: Json) -> Iterator[bytes]:
-    yield json.dumps(payload, sort_keys=True).encode()
-    yield json.dumps(payload, sort_keys=True, ensure_ascii=False).encode()
+    """As PromptLayer writes it, and without ASCII escapes."""
+    yield _ESCAPED(payload).encode()
+    yield _AS_IT_IS(payload).encode()
 
 
 def _load(body: bytes) -> Json:
     """The body as JSON that can be kept and written again: strict, finite, not too deep, and text
     that is Unicode."""
     try:
-        payload = json.loads(body.decode(), parse_constant=_refuse_constant)
-        _limit_depth(payload)
-        json.dumps(payload, allow_nan=False, ensure_ascii=False).encode()
+        text = body.decode()
+        payload: Json = _READ(text)
+        if text.count("[") + text.count("{") > _DEPTH_LIMIT:  # else it cannot be that deep
+            _limit_depth(payload)
+        if "\\u" in text:  # only an escape can be half of a character
+            _AS_IT_IS(payload).encode()
     except RecursionError:
         raise _too_deep() from None
     except ValueError:  # syntax, UTF-8, numbers too long, infinite numbers, lone surrogates
         raise Malformed("The body is not JSON in UTF-8.") from None
     return payload
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _limit_depth(payload: Json) -> None:
