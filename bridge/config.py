@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bridge.config_dashboard import DashboardSettings
+from bridge.config_files import Part, Places, parts_of, read_text
 from bridge.config_mapping import MappingSettings
+from bridge.config_placement import misplaced
 from bridge.config_text import ConfigText
 from bridge.config_types import (
     Duration,
@@ -22,10 +25,11 @@ from bridge.config_types import (
 )
 from bridge.config_watch import LimitsSettings, LogSettings, MetricsSettings
 from bridge.errors import ConfigError
+from bridge.promptlayer.workspace import source_of
 
 
 class PromptLayerSettings(Signed):
-    """The PromptLayer workspace that this bridge follows."""
+    """A PromptLayer workspace that this bridge follows."""
 
     api_key: Secret = Field(
         description="API key of the workspace; name it as ${PROMPTLAYER_API_KEY}."
@@ -41,6 +45,9 @@ class PromptLayerSettings(Signed):
     replay_window: PositiveDuration | None = Field(
         None, description="Refuse deliveries whose timestamp is further from now than this."
     )
+
+
+WorkspaceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class GitHubSettings(Signed):
@@ -111,9 +118,24 @@ class IdentitySettings(Settings):
 class Config(Settings):
     """The whole of ``bridge.yaml``."""
 
-    promptlayer: PromptLayerSettings
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["promptlayer"]}, {"required": ["workspaces"]}],
+            "anyOf": [{"required": ["mappings"]}, {"required": ["mappings_folder"]}],
+        }
+    )
+
+    promptlayer: PromptLayerSettings | None = Field(
+        None, description="The PromptLayer workspace, where there is only one."
+    )
+    workspaces: dict[WorkspaceName, PromptLayerSettings] = Field(
+        default_factory=dict, description="Several PromptLayer workspaces, each by its name."
+    )
     forges: dict[str, ForgeSettings] = Field(min_length=1)
-    mappings: tuple[MappingSettings, ...]
+    mappings: tuple[MappingSettings, ...] = ()
+    mappings_folder: Path | None = Field(
+        None, description="A folder of files that hold mappings, beside those of this file."
+    )
     roster: tuple[Person, ...] = ()
     identity: IdentitySettings = IdentitySettings()
     data: Path = Field(Path("bridge-data"), description="Folder for the database and the mirrors.")
@@ -139,33 +161,19 @@ class Config(Settings):
     )
 
     @model_validator(mode="after")
-    def _references(self) -> Config:
-        if not self.mappings:
-            raise ValueError("mappings: expected at least one")
+    def _sections(self) -> Config:
+        if (self.promptlayer is None) == (not self.workspaces):
+            raise ValueError("expected either promptlayer, or workspaces where there are several")
         if "promptlayer" in self.forges:
             raise ValueError("forges: the name promptlayer is taken, by PromptLayer's webhooks")
-        for number, mapping in enumerate(self.mappings):
-            for mistake in self._misplaced(mapping, self.mappings[:number]):
-                raise ValueError(f"mappings[{number}].{mistake}")
         return self
 
-    def _misplaced(
-        self, mapping: MappingSettings, others: Sequence[MappingSettings]
-    ) -> Iterator[str]:
-        """What keeps a mapping from standing in this file, after these others."""
-        if mapping.forge not in self.forges or not mapping.repository_name:
-            known = ", ".join(sorted(self.forges))
-            yield f"repository: expected forge:owner/name with a forge of this file ({known})"
-        for other in others:
-            if mapping.name == other.name:
-                yield f"name: {mapping.name!r} is used twice"
-            if mapping.contests(other):
-                yield (
-                    f"path: mapping {other.name} has its files in the same folder of this"
-                    f" repository; begin the path with a folder of its own, such as {mapping.name}/"
-                )
-            if mapping.shares_branches(other):
-                yield f"branch: mapping {other.name} proposes on the same branches; add {{mapping}}"
+    @property
+    def by_source(self) -> dict[str, PromptLayerSettings]:
+        """Every workspace, by what its deliveries carry."""
+        if self.promptlayer is not None:
+            return {source_of(None): self.promptlayer}
+        return {source_of(name): settings for name, settings in self.workspaces.items()}
 
     def mapping(self, name: str) -> MappingSettings:
         """The mapping of that name; ConfigError when there is none."""
@@ -176,32 +184,89 @@ class Config(Settings):
         raise ConfigError(f"There is no mapping named {name!r}; this file has: {known}.")
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, and which file each of its mappings came from."""
+
+    config: Config
+    files: Mapping[str, tuple[str, ...]]  # path → names of mappings, the main file first
+
+
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Read and validate ``bridge.yaml``.
+    """Read and validate ``bridge.yaml`` and the files of its mappings folder.
 
     Relative paths in it are taken from the file's folder. Raises ConfigError listing every
     mistake, each with file, line and what was expected.
     """
-    environment = os.environ if environment is None else environment
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    return load_files(path, environment).config
+
+
+def load_files(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
+    """``load``, telling which file holds what."""
+    if not path.exists():
         raise ConfigError(
             f"{path} is not there. `promptlayer-bridge init` writes one to start from."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    config = parse(text, str(path), environment)
-    return _anchored(config, path.parent.resolve())
+        )
+    loaded = _parsed(read_text(path), path, os.environ if environment is None else environment)
+    return replace(loaded, config=_anchored(loaded.config, path.parent.resolve()))
 
 
 def parse(text: str, path: str, environment: Mapping[str, str]) -> Config:
     """``load`` for a text that is already there."""
-    document = ConfigText.read(text, path)
+    return _parsed(text, Path(path), environment).config
+
+
+def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> Loaded:
+    main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
+    values = main.filled(environment)
+    parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
     try:
-        return Config.model_validate(document.filled(environment))
+        config = _filled_in(Config.model_validate(values), parts)
     except ValidationError as error:
-        raise document.explained(error) from None
+        raise ConfigError("\n".join((str(main.explained(error)), *mistakes))) from None
+    in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
+    if not mistakes:
+        mistakes = _unplaced(config, Places(main, in_main, parts))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    files = {str(path): _names(config.mappings[:in_main])}
+    return Loaded(config, files | {part.text.path: _names(part.mappings) for part in parts})
+
+
+def _parts(
+    main: ConfigText, folder: object, near: Path, environment: Mapping[str, str]
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The files of the mappings folder, where one is named, and the mistakes in them."""
+    if not isinstance(folder, str):
+        return (), ()
+    try:
+        return parts_of(near / folder, environment)
+    except OSError as error:
+        words = f"the folder cannot be read: {error.strerror}"
+        return (), (main.mistake(("mappings_folder",), words),)
+
+
+def _filled_in(config: Config, parts: Sequence[Part]) -> Config:
+    """With the mappings of all files, each of which names its workspace if that has a name."""
+    only = next(iter(config.workspaces)) if len(config.workspaces) == 1 else None
+    every = (*config.mappings, *(mapping for part in parts for mapping in part.mappings))
+    named = (
+        _changed(mapping, workspace=only) if only and mapping.workspace is None else mapping
+        for mapping in every
+    )
+    return _changed(config, mappings=tuple(named))
+
+
+def _unplaced(config: Config, places: Places) -> tuple[str, ...]:
+    if not config.mappings:
+        where = ", here or in a file of mappings_folder" if config.mappings_folder else ""
+        return (places.main.mistake(("mappings",), f"expected at least one{where}"),)
+    found = misplaced(config.mappings, config.forges, config.workspaces)
+    return tuple(places.told(each) for each in found)
+
+
+def _names(mappings: Iterable[MappingSettings]) -> tuple[str, ...]:
+    return tuple(mapping.name for mapping in mappings)
 
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -220,8 +285,14 @@ def _anchored(config: Config, folder: Path) -> Config:
             forges[name] = _changed(forge, private_key_file=folder / forge.private_key_file)
         else:
             forges[name] = forge
-    identity = _anchored_identity(config.identity, folder)
-    return _changed(config, data=folder / config.data, forges=forges, identity=identity)
+    mappings_folder = config.mappings_folder and folder / config.mappings_folder
+    return _changed(
+        config,
+        data=folder / config.data,
+        forges=forges,
+        identity=_anchored_identity(config.identity, folder),
+        mappings_folder=mappings_folder,
+    )
 
 
 def _anchored_identity(identity: IdentitySettings, folder: Path) -> IdentitySettings:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from bridge.config_types import SecretScanSettings, Settings
+from bridge.promptlayer.workspace import source_of
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
@@ -89,6 +90,9 @@ class MappingSettings(Settings):
     )
     tags: tuple[str, ...] = Field((), description="Prompts that carry all of these.")
     folder: str | None = Field(None, description="Prompts in this PromptLayer folder or below.")
+    workspace: str | None = Field(
+        None, description="The PromptLayer workspace, as named under workspaces."
+    )
     repository: str = Field(description="forge:owner/name, the forge as named under forges.")
     base: str | None = Field(None, description="The branch merged into; default: the repository's.")
     track: tuple[str, ...] = Field(
@@ -141,6 +145,11 @@ class MappingSettings(Settings):
             raise ValueError(f"branch {error}") from None
 
     @property
+    def source(self) -> str:
+        """What the deliveries of its workspace carry."""
+        return source_of(self.workspace)
+
+    @property
     def forge(self) -> str:
         """The forge's name under ``forges``."""
         return self.repository.partition(":")[0]
@@ -152,12 +161,13 @@ class MappingSettings(Settings):
 
     def contests(self, other: MappingSettings) -> bool:
         """Whether both would take the same files for theirs: what lies in a mapping's folder, has
-        one of its labels and is not among its prompts is proposed for removal."""
+        one of its labels and is not among its prompts is proposed for removal. The ids of several
+        workspaces mean nothing to each other, so these share no folder at all."""
         one, two = static_prefix(self.path), static_prefix(other.path)
         return (
             self.repository == other.repository
             and (self.base is None or other.base is None or self.base == other.base)
-            and bool(set(self.track) & set(other.track))
+            and (self.workspace != other.workspace or bool(set(self.track) & set(other.track)))
             and (one.startswith(two) or two.startswith(one))
         )
 
@@ -179,3 +189,9 @@ class MappingSettings(Settings):
     @property
     def selection(self) -> Selection:
         return Selection(self.prompts, self.tags, self.folder)
+
+
+class MappingsFile(Settings):
+    """One file of the mappings folder."""
+
+    mappings: tuple[MappingSettings, ...]

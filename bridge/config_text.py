@@ -1,4 +1,4 @@
-"""From the text of ``bridge.yaml`` to plain values, and from a mistake back to its line.
+"""From the text of a file of settings to plain values, and from a mistake back to its line.
 
 Secrets are named in the file (``${NAME}``), taken from the environment, and never written.
 """
@@ -25,25 +25,25 @@ _DOLLAR = "\ue002"
 
 _LONGEST_WORDS = 400  # characters of a setting's name, and of what is said about it
 _FORGE_TYPES = ("github", "gitlab", "local")
-_IN_MAPPING = re.compile(r"mappings\[(\d+)\]\.(\w+): ")
 
 
 @dataclass(frozen=True)
 class ConfigText:
-    """One ``bridge.yaml``, read as YAML and not yet understood."""
+    """One file of settings, read as YAML and not yet understood."""
 
     path: str
     source: Source
 
     @classmethod
-    def read(cls, text: str, path: str) -> ConfigText:
-        """Raises ConfigError when the text is not YAML, or not the sections of a config."""
+    def read(cls, text: str, path: str, expected: str) -> ConfigText:
+        """Raises ConfigError when the text is not YAML, or not the sections that are
+        ``expected``."""
         try:
             source = read(_VARIABLE.sub(_hidden, text), path, "yaml")
         except PromptFileError as error:
             raise ConfigError(_shown(str(error))) from None
         if not isinstance(source.value, dict):
-            raise ConfigError(f"{path}:1: expected the sections promptlayer, forges and mappings")
+            raise ConfigError(f"{path}:1: expected {expected}")
         return cls(path, source)
 
     def filled(self, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -67,12 +67,7 @@ class ConfigText:
     def _lines(self, error: ValidationError) -> Iterator[str]:
         for found in error.errors(include_url=False, include_input=False):
             words = _words(found["type"], found["msg"], found.get("ctx", {}))
-            inside = _IN_MAPPING.match(words)
-            if inside:  # seen while comparing mappings: the words name their own place
-                place = ("mappings", int(inside[1]), inside[2])
-                yield f"{self.path}:{self.source.line(place)}: {_brief(words)}"
-            else:
-                yield self.mistake(_in_file(found["loc"]), words)
+            yield self.mistake(_in_file(found["loc"]), words)
 
 
 def _brief(text: str) -> str:
@@ -116,7 +111,10 @@ class _Filling:
 
 
 def _in_file(location: Location) -> Location:
-    """pydantic puts the chosen kind of forge into the path; the file does not have it."""
+    """pydantic puts the chosen kind of forge into the path, and a word of its own for a key; the
+    file does not have them."""
+    if location[-1:] == ("[key]",):
+        return location[:-1]
     if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
         return (*location[:2], *location[3:])
     return location

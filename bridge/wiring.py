@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from bridge.config import Config, ForgeSettings, GitHubSettings, GitLabSettings
+from bridge.config import (
+    Config,
+    ForgeSettings,
+    GitHubSettings,
+    GitLabSettings,
+    PromptLayerSettings,
+)
 from bridge.config_mapping import MappingSettings
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
@@ -24,9 +30,12 @@ from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
 from bridge.site import Bot, Roster, Site
+from bridge.web.doors import Doors, WorkspaceDoor
 
 if TYPE_CHECKING:
     from bridge.forge.github_credentials import App, Token
+
+_T = TypeVar("_T")
 
 
 def now() -> datetime:
@@ -34,8 +43,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def platform_of(config: Config) -> PromptLayer:
-    settings = config.promptlayer
+def platform_of(settings: PromptLayerSettings) -> PromptLayer:
     return PromptLayer(
         settings.api_key.get_secret_value(),
         base_url=settings.base_url,
@@ -86,12 +94,18 @@ def webhooks_of(settings: ForgeSettings) -> ForgeWebhooks:
     return local_webhooks
 
 
-def doors_of(config: Config) -> dict[str, ForgeDoor]:
-    """Where the webhooks of every forge come in, by the forge's name."""
-    return {
-        name: ForgeDoor(webhooks_of(settings), settings.secrets)
-        for name, settings in config.forges.items()
-    }
+def doors_of(config: Config) -> Doors:
+    """Where the webhooks of every workspace and every forge come in."""
+    return Doors(
+        {
+            source: WorkspaceDoor(settings.secrets, settings.replay_window)
+            for source, settings in config.by_source.items()
+        },
+        {
+            name: ForgeDoor(webhooks_of(settings), settings.secrets)
+            for name, settings in config.forges.items()
+        },
+    )
 
 
 def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
@@ -111,44 +125,95 @@ def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
     return App(settings.app_id, key, settings.installation_id)
 
 
-def sites_of(config: Config, platform: PromptLayer) -> dict[str, Site]:
-    """Every mapping at its place; mappings of one repository share adapter and mirror."""
-    forges: dict[str, Forge] = {}
-    mirrors: dict[str, Mirror] = {}
-    for mapping in config.mappings:
-        key = mapping.repository
-        if key not in forges:
-            forges[key] = forge_of(
-                mapping.forge, config.forges[mapping.forge], mapping.repository_name
-            )
-            mirrors[key] = Mirror(mirror_path(config.data, key))
-    return {
-        mapping.name: _site(config, mapping, platform, forges, mirrors)
-        for mapping in config.mappings
-    }
+class Adapters:
+    """The adapters of a running bridge. Mappings of one repository share adapter and mirror,
+    mappings of one workspace its client."""
+
+    def __init__(self) -> None:
+        self._platforms: dict[Hashable, PromptLayer] = {}
+        self._forges: dict[Hashable, Forge] = {}
+        self._mirrors: dict[Hashable, Mirror] = {}
+
+    def sites(self, config: Config) -> dict[str, Site]:
+        """Every mapping at its place. An adapter whose settings are those of the last time is the
+        same one and goes on as it was; the others are let go. Raises ConfigError, and has changed
+        nothing then."""
+        needed = _Needed(config, self._platforms, self._forges, self._mirrors)
+        sites = {mapping.name: needed.site(mapping) for mapping in config.mappings}
+        self._platforms, self._forges = needed.platforms, needed.forges
+        self._mirrors = needed.mirrors
+        return sites
+
+    def close(self) -> None:
+        for platform in self._platforms.values():
+            platform.close()
 
 
-def _site(
-    config: Config,
-    mapping: MappingSettings,
-    platform: PromptLayer,
-    forges: Mapping[str, Forge],
-    mirrors: Mapping[str, Mirror],
-) -> Site:
-    signing = config.identity.signing
-    dashboard = config.promptlayer.dashboard_url.rstrip("/")
-    return Site(
-        mapping=mapping,
-        platform=platform,
-        forge=forges[mapping.repository],
-        mirror=mirrors[mapping.repository],
-        bot=Bot(
-            Identity(config.identity.name, config.identity.email),
-            Signing(signing.format, signing.key) if signing else None,
-        ),
-        roster=Roster(config.roster),
-        version_url=f"{dashboard}/workspace/{{workspace}}/prompt/{{id}}",
-    )
+class _Needed:
+    """The adapters of one configuration while they are gathered, from those that are there."""
+
+    def __init__(
+        self,
+        config: Config,
+        platforms: Mapping[Hashable, PromptLayer],
+        forges: Mapping[Hashable, Forge],
+        mirrors: Mapping[Hashable, Mirror],
+    ) -> None:
+        self._config = config
+        self._there = (platforms, forges, mirrors)
+        self._keys = {name: _key_digest(forge) for name, forge in config.forges.items()}
+        self.platforms: dict[Hashable, PromptLayer] = {}
+        self.forges: dict[Hashable, Forge] = {}
+        self.mirrors: dict[Hashable, Mirror] = {}
+
+    def site(self, mapping: MappingSettings) -> Site:
+        config, signing = self._config, self._config.identity.signing
+        dashboard = config.by_source[mapping.source].dashboard_url.rstrip("/")
+        return Site(
+            mapping=mapping,
+            platform=self._platform(mapping.source),
+            forge=self._forge(mapping),
+            mirror=self._mirror(mapping.repository),
+            bot=Bot(
+                Identity(config.identity.name, config.identity.email),
+                Signing(signing.format, signing.key) if signing else None,
+            ),
+            roster=Roster(config.roster),
+            version_url=f"{dashboard}/workspace/{{workspace}}/prompt/{{id}}",
+        )
+
+    def _platform(self, source: str) -> PromptLayer:
+        settings = self._config.by_source[source]
+        key = (source, settings.api_key, settings.base_url, settings.timeout)
+        return _kept(self.platforms, self._there[0], key, lambda: platform_of(settings))
+
+    def _forge(self, mapping: MappingSettings) -> Forge:
+        name, repository = mapping.forge, mapping.repository_name
+        settings = self._config.forges[name]
+        unsigned = settings.model_copy(update={"webhook_secret": None, "webhook_secrets": ()})
+        key = (name, repository, unsigned, self._keys[name])
+        return _kept(self.forges, self._there[1], key, lambda: forge_of(name, settings, repository))
+
+    def _mirror(self, repository: str) -> Mirror:
+        path = mirror_path(self._config.data, repository)
+        return _kept(self.mirrors, self._there[2], path, lambda: Mirror(path))
+
+
+def _kept(
+    made: dict[Hashable, _T], there: Mapping[Hashable, _T], key: Hashable, make: Callable[[], _T]
+) -> _T:
+    if key not in made:
+        made[key] = there[key] if key in there else make()
+    return made[key]
+
+
+def _key_digest(settings: ForgeSettings) -> bytes | None:
+    """Tells a private key from its successor in the same file; None where there is no such file."""
+    path = settings.private_key_file if isinstance(settings, GitHubSettings) else None
+    try:
+        return hashlib.sha256(path.read_bytes()).digest() if path else None
+    except OSError:
+        return None  # whoever needs it will say so
 
 
 def mirror_path(data: Path, repository: str) -> Path:
@@ -185,9 +250,9 @@ def open_database(config: Config) -> Database:
     return Database(database_url(config))
 
 
-def worker_of(config: Config, database: Database, platform: PromptLayer) -> Worker:
+def worker_of(config: Config, database: Database, adapters: Adapters) -> Worker:
     return Worker(
-        sites=sites_of(config, platform),
+        sites=adapters.sites(config),
         inbox=Inbox(database, now),
         ledger=Ledger(database, now),
         restraint=Restraint(database, now),

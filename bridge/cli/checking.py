@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from bridge.config import Config, load
+from bridge.config import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
+from bridge.promptlayer.workspace import section_of
 from bridge.site import Site
-from bridge.wiring import platform_of, sites_of
+from bridge.wiring import Adapters, platform_of
 
 
 def check(path: Path, *, offline: bool) -> None:
     """Tell each finding as it comes; exits with 1 when one of them is a problem."""
-    config = load(path)
+    loaded = load_files(path)
     console = Console(highlight=False, soft_wrap=True)
     well = True
-    for finding in _findings(config, path, offline=offline):
+    for finding in _findings(loaded, offline=offline):
         well = well and finding.severity is Severity.OK
         mark = "[green]ok     [/]" if finding.severity is Severity.OK else "[red]problem[/]"
         console.print(mark, end=" ")
@@ -29,28 +31,33 @@ def check(path: Path, *, offline: bool) -> None:
         raise typer.Exit(1)
 
 
-def _findings(config: Config, path: Path, *, offline: bool) -> Iterator[Finding]:
-    names = ", ".join(mapping.name for mapping in config.mappings)
-    yield Finding(Severity.OK, f"{path} is valid. Mappings: {names}.")
-    yield from _secrets(config)
+def _findings(loaded: Loaded, *, offline: bool) -> Iterator[Finding]:
+    for path, names in loaded.files.items():
+        holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
+        yield Finding(Severity.OK, f"{path} is valid. {holds}")
+    yield from _secrets(loaded.config)
     if not offline:
-        yield from _asked(config)
+        yield from _asked(loaded.config)
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    if not config.promptlayer.secrets:
-        yield Finding(
-            Severity.PROBLEM,
-            "promptlayer.webhook_secret is not set: serve will not start. PromptLayer shows the"
-            " secret once, when the webhook is registered (Settings, Webhook).",
-        )
+    for source, settings in config.by_source.items():
+        if not settings.secrets:
+            yield Finding(
+                Severity.PROBLEM,
+                f"{section_of(source)}.webhook_secret is not set: serve will not start. PromptLayer"
+                " shows the secret once, when the webhook is registered (Settings, Webhook).",
+            )
 
 
 def _asked(config: Config) -> Iterator[Finding]:
-    with platform_of(config) as platform:
-        yield from platform.check_access()
+    for source, settings in config.by_source.items():
+        with platform_of(settings) as platform:
+            found = platform.check_access()
+        yield from found if config.promptlayer else _named(section_of(source), found)
+    with closing(Adapters()) as adapters:
         asked: set[tuple[str, str | None]] = set()
-        for site in sites_of(config, platform).values():
+        for site in adapters.sites(config).values():
             place = (site.mapping.repository, site.mapping.base)
             if place not in asked:
                 asked.add(place)
@@ -69,7 +76,7 @@ def _repository(site: Site) -> Iterator[Finding]:
     yield from _named(site.forge.repository, findings)
 
 
-def _named(repository: str, findings: Sequence[Finding]) -> Iterator[Finding]:
+def _named(about: str, findings: Sequence[Finding]) -> Iterator[Finding]:
     for finding in findings:
-        named = repository in finding.message
-        yield finding if named else Finding(finding.severity, f"{repository}: {finding.message}")
+        named = about in finding.message
+        yield finding if named else Finding(finding.severity, f"{about}: {finding.message}")

@@ -74,7 +74,7 @@ def push(
     settings = load(path)
     chosen = settings.mapping(mapping)
     change = _change(_forge(settings, chosen), evaluated)
-    with opened_platform(settings) as platform, change.awaited():
+    with opened_platform(settings, chosen) as platform, change.awaited():
         known = change.proposes(platform)
         about = _meant(named, known)
         runs = _read(files.results, about, known, files.format, change.commit)
@@ -88,7 +88,7 @@ def run(path: Path, mapping: str, pull_request: int, *, patience: float) -> None
     settings = load(path)
     chosen = settings.mapping(mapping)
     change = _change(_forge(settings, chosen), Evaluated(pull_request, None))
-    with opened_platform(settings) as platform:
+    with opened_platform(settings, chosen) as platform:
         evaluation = _evaluation(chosen, platform)
         prompts = change.proposes(platform)
         if not prompts:
@@ -174,7 +174,8 @@ def _recorder(config: Config, mapping: MappingSettings, platform: PromptLayer) -
     if mapping.evals.record == "log":
         return LogRecorder(platform)
     minimum = 0.8 if mapping.evals.minimum is None else mapping.evals.minimum
-    return TableRecorder(platform, dashboard=config.promptlayer.dashboard_url, minimum=minimum)
+    dashboard = config.by_source[mapping.source].dashboard_url
+    return TableRecorder(platform, dashboard=dashboard, minimum=minimum)
 
 
 def _bar(mapping: MappingSettings) -> Bar:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from bridge.config import Config
+from bridge.config_mapping import MappingSettings
 from bridge.engine.database import Database
 from bridge.engine.worker import Worker
 from bridge.promptlayer.client import PromptLayer
-from bridge.wiring import open_database, platform_of, worker_of
+from bridge.wiring import Adapters, open_database, platform_of, worker_of
 
 # Prompts are trees of very many small objects without a circle among them: by default Python
 # would go through all of them again and again, a third of the time of a first import.
@@ -27,17 +28,19 @@ def opened_database(config: Config) -> Iterator[Database]:
 
 
 @contextmanager
-def opened_platform(config: Config) -> Iterator[PromptLayer]:
-    with platform_of(config) as platform:
+def opened_platform(config: Config, mapping: MappingSettings) -> Iterator[PromptLayer]:
+    """The workspace that a mapping follows."""
+    with platform_of(config.by_source[mapping.source]) as platform:
         yield platform
 
 
 @contextmanager
-def opened_worker(config: Config) -> Iterator[Worker]:
+def opened_worker(config: Config, adapters: Adapters | None = None) -> Iterator[Worker]:
     """Everything that is needed to look at proposals; closed at the end, deliveries stored."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    with opened_database(config) as database, platform_of(config) as platform:
-        worker = worker_of(config, database, platform)
+    adapters = adapters or Adapters()
+    with opened_database(config) as database, closing(adapters):
+        worker = worker_of(config, database, adapters)
         try:
             yield worker
         finally:

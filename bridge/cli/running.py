@@ -25,7 +25,6 @@ from bridge.errors import ConfigError
 from bridge.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doorkeeper import Doorkeeper
-from bridge.web.forge_receive import forge_route
 from bridge.web.probes import probe_routes
 from bridge.wiring import doors_of, now, queue_database_url
 
@@ -50,10 +49,11 @@ def serve(
         opened_watch(config, worker.inbox) as watch,
         opened_pages(config, worker.inbox) as pages,
     ):
-        settings = WebSettings(now, config.promptlayer.secrets, config.promptlayer.replay_window)
-        forges = forge_route(worker.inbox, now, doors_of(config))
-        routes = [forges, *probe_routes(watch.probes)]
-        application = create_app(settings, worker.inbox, routes=routes, pages=pages)
+        doors = doors_of(config)
+        routes = probe_routes(watch.probes)
+        application = create_app(
+            WebSettings(now, lambda: doors), worker.inbox, routes=routes, pages=pages
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 Doorkeeper(application, watch.allowance, watch.probes.metrics.count_answer),

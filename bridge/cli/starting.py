@@ -9,6 +9,8 @@ from pathlib import Path
 import typer
 
 from bridge.config import Config
+from bridge.config_mapping import MappingsFile
+from bridge.config_types import Settings
 from bridge.errors import ConfigError
 from bridge.prompts.prompt import JsonObject
 from bridge.prompts.schema import prompt_schema
@@ -29,16 +31,28 @@ def init(path: Path) -> None:
 
 def config_schema() -> JsonObject:
     """The JSON Schema of bridge.yaml."""
-    schema = Config.model_json_schema()
+    return _schema(Config, "bridge.yaml of promptlayer-bridge")
+
+
+def mappings_schema() -> JsonObject:
+    """The JSON Schema of a file in the mappings folder."""
+    return _schema(MappingsFile, "A file of mappings of promptlayer-bridge")
+
+
+def _schema(model: type[Settings], title: str) -> JsonObject:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "bridge.yaml of promptlayer-bridge",
+        **model.model_json_schema(),
+        "title": title,
     }
 
 
 def schema(folder: Path | None) -> None:
-    schemas = {"prompt.v1.json": prompt_schema(), "bridge.v1.json": config_schema()}
+    schemas = {
+        "prompt.v1.json": prompt_schema(),
+        "bridge.v1.json": config_schema(),
+        "mappings.v1.json": mappings_schema(),
+    }
     if folder is None:
         typer.echo(json.dumps(schemas, indent=2, ensure_ascii=False))
         return

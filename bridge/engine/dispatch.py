@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
 from bridge.config_mapping import MappingSettings
-from bridge.engine.inbox import PROMPTLAYER, Delivery
+from bridge.engine.inbox import Delivery
 from bridge.engine.ledger import Ask
 from bridge.errors import Malformed, UnsafePath
 from bridge.promptlayer.events import PromptEvent
+from bridge.promptlayer.workspace import is_promptlayer
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Proposal, Target
@@ -45,7 +46,7 @@ def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
     return tuple(
         Ask(proposal, target, delivery.id, event.prompt_name)
         for site in sites.values()
-        if may_concern(event, site.mapping)
+        if site.mapping.source == delivery.source and may_concern(event, site.mapping)
         for label in labels_concerned(event, site.mapping.track)
         for target in (Target(site.mapping.name, event.prompt_id, label),)
         for proposal in _proposals(site, event, target)
@@ -54,7 +55,7 @@ def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
 
 def prompt_event(delivery: Delivery) -> PromptEvent | None:
     """The event about a prompt that a delivery holds; None for all others."""
-    if delivery.source != PROMPTLAYER:
+    if not is_promptlayer(delivery.source):
         return None
     try:
         event = delivery.event()

@@ -37,11 +37,10 @@ from bridge.engine.delivery_state import (
 from bridge.engine.group_commit import GroupCommit
 from bridge.errors import Rejected
 from bridge.promptlayer.events import Event, PromptEvent, UnknownEvent, acts, digest, parse
+from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.prompts.prompt import JsonObject
 
 Clock = Callable[[], datetime]  # the time now, aware
-
-PROMPTLAYER = "promptlayer"  # a delivery's source; that of a forge is ``forge:<name>``
 
 _LABEL_EVENTS = "prompt_template_label_"
 _IDS_PER_STATEMENT = 500
@@ -85,19 +84,23 @@ class Delivery:
     state: DeliveryState = DeliveryState.NEW
     outcome: str | None = None  # for a person: what came of it
     seen: int = 1  # how many times it was delivered
-    source: str = PROMPTLAYER
+    source: str = PROMPTLAYER  # or ``promptlayer:<workspace>``; that of a forge: ``forge:<name>``
     changed_at: datetime | None = None  # when state or outcome last changed; None until stored
 
     @classmethod
     def of(
-        cls, event: Event | UnknownEvent, payload: JsonObject, received_at: datetime
+        cls,
+        event: Event | UnknownEvent,
+        payload: JsonObject,
+        received_at: datetime,
+        source: str = PROMPTLAYER,
     ) -> Delivery:
-        """The delivery of a verified payload and the event it parses to. Events nobody acts on
-        are born ignored."""
+        """The delivery of a verified payload and the event it parses to, by the workspace that
+        ``source`` names. Events nobody acts on are born ignored."""
         known = event if isinstance(event, Event) else None
         prompt = event if isinstance(event, PromptEvent) else None
         return cls(
-            id=digest(payload),
+            id=digest(payload if source == PROMPTLAYER else {source: payload}),
             event_type=_storable(event.type),
             workspace_id=known.workspace_id if known else None,
             prompt_id=prompt.prompt_id if prompt else None,
@@ -107,6 +110,7 @@ class Delivery:
             received_at=received_at,
             payload=json.dumps(payload),
             state=DeliveryState.NEW if acts(event) else DeliveryState.IGNORED,
+            source=source,
         )
 
     def event(self) -> Event | UnknownEvent:
@@ -219,10 +223,13 @@ class Inbox:
             query = query.where(_about(prompt))
         return self._select(query)
 
-    def label_events(self, workspace_id: int, prompt_id: int, label: str) -> list[Delivery]:
-        """All that was told about one label of one prompt (created, moved, deleted, a change
-        requested, approved, denied), the last to happen first."""
+    def label_events(
+        self, workspace_id: int, prompt_id: int, label: str, source: str = PROMPTLAYER
+    ) -> list[Delivery]:
+        """All that a workspace told about one label of one prompt (created, moved, deleted, a
+        change requested, approved, denied), the last to happen first."""
         query = select(deliveries).where(
+            deliveries.c.source == source,
             deliveries.c.workspace_id == workspace_id,
             deliveries.c.prompt_id == prompt_id,
             deliveries.c.label == _storable(label),

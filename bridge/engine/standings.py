@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, u
 from bridge.engine.book_tables import standings, sweeps
 from bridge.engine.database import Database
 from bridge.engine.entry import Entry, Looked, Telling, entry_after, moments_of_look
-from bridge.engine.inbox import PROMPTLAYER, deliveries
+from bridge.engine.inbox import deliveries
 from bridge.engine.moments import by_identity, note
+from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.prompts.outcome import Outcome
 from bridge.prompts.state import State
 from bridge.prompts.target import Proposal, Target

@@ -196,7 +196,7 @@ class Worker:
                 site,
                 self.index,
                 proposal,
-                replace(self._occasion(waiting, listed), adopt=adopt),
+                replace(self._occasion(site, waiting, listed), adopt=adopt),
                 now=self.clock(),
                 permit=self.permit,
             )
@@ -282,16 +282,17 @@ class Worker:
         return self.ledger.open_pull_requests(name)
 
     def _occasion(
-        self, waiting: Sequence[WaitingLook], listed: Mapping[Target, Prompt]
+        self, site: Site, waiting: Sequence[WaitingLook], listed: Mapping[Target, Prompt]
     ) -> Occasion:
         targets = tuple(sorted({look.target for look in waiting}))
         deliveries = self.inbox.several({look.delivery_id for look in waiting} - {""})
         causes = [cause for delivery in deliveries if (cause := cause_of(delivery))]
         workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
-        return Occasion(targets, tuple(causes), self._label_events(targets, workspaces), listed)
+        events = self._label_events(site.mapping.source, targets, workspaces)
+        return Occasion(targets, tuple(causes), events, listed)
 
     def _label_events(
-        self, targets: Sequence[Target], workspaces: Collection[int]
+        self, source: str, targets: Sequence[Target], workspaces: Collection[int]
     ) -> dict[Target, Cause]:
         """The newest event about each target's label, whenever it came."""
         newest: dict[Target, Cause] = {}
@@ -299,7 +300,9 @@ class Worker:
             events = [
                 delivery
                 for workspace in workspaces
-                for delivery in self.inbox.label_events(workspace, target.prompt_id, target.label)
+                for delivery in self.inbox.label_events(
+                    workspace, target.prompt_id, target.label, source
+                )
             ]
             events.sort(key=lambda delivery: delivery.occurred_at, reverse=True)
             if events and (cause := cause_of(telling(events))):

@@ -7,6 +7,7 @@ https://docs.promptlayer.com/reference/templates-get-raw
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -87,6 +88,8 @@ class PromptLayer:
             transport=transport,
             follow_redirects=False,  # the key goes where the setting says, nowhere else
         )
+        # A running bridge may be given another; this one ends when the last step that uses it has.
+        weakref.finalize(self, self._client.close).atexit = False
 
     def close(self) -> None:
         self._client.close()

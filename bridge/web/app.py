@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,11 +12,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from bridge.engine.inbox import Clock, Inbox
-from bridge.errors import ConfigError
+from bridge.web.doors import OpenDoors, require_secrets
+from bridge.web.forge_receive import FORGE_PATH, ForgeReceive
 from bridge.web.probes import health
 from bridge.web.receive import Receive
 
 WEBHOOK_PATH = "/webhooks/promptlayer"
+WORKSPACE_PATH = "/webhooks/promptlayer/{workspace}"
 
 Pages = ASGIApp  # an application for all that the front door does not take
 
@@ -32,8 +33,7 @@ class WebSettings:
     """What the front door needs to know."""
 
     clock: Clock
-    secrets: tuple[str, ...] = field(repr=False)  # any of them may sign: rotation
-    replay_window: timedelta | None = None  # None: a delivery may be of any age
+    doors: OpenDoors
 
 
 def create_app(
@@ -44,16 +44,15 @@ def create_app(
     pages: Pages | None = None,
 ) -> Starlette:
     """The application, with ``routes`` beside its own; ``pages`` get what no route takes. Raises
-    ConfigError without a secret: a front door that cannot tell friend from foe does not open."""
-    if not settings.secrets or not all(settings.secrets):
-        raise ConfigError(
-            "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
-            "promptlayer.webhook_secret to the secret PromptLayer shows for this webhook."
-        )
-    receive = Receive(inbox, settings.clock, settings.secrets, settings.replay_window)
+    ConfigError where a workspace has no secret."""
+    require_secrets(settings.doors())
+    receive = Receive(inbox, settings.clock, settings.doors)
+    forges = ForgeReceive(inbox, settings.clock, settings.doors)
     return Starlette(
         routes=[
             Route(WEBHOOK_PATH, receive, methods=["POST"]),
+            Route(WORKSPACE_PATH, receive, methods=["POST"]),
+            Route(FORGE_PATH, forges, methods=["POST"]),
             Route("/healthz", health(inbox), methods=["GET"]),
             *routes,
             *([] if pages is None else [Mount("/", pages)]),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
 
@@ -16,29 +15,29 @@ from bridge.engine.inbox import Clock, Delivery, Inbox
 from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
 from bridge.forge.webhooks import ForgeDoor
 from bridge.trail import step
-from bridge.web.receive import Answer, ClientGone, postponed, read_body, refused
+from bridge.web.doors import OpenDoors
+from bridge.web.receive import Answer, ClientGone, no_door, postponed, read_body, refused
 
 FORGE_PATH = "/webhooks/{forge}"
 BODY_LIMIT = 5 * 1024 * 1024  # bytes; a push of thousands of commits names all their files
 
+_NO_FORGE = (
+    "No forge of this name is expected here. Name one of bridge.yaml, and set its "
+    "webhook_secret there."
+)
+
 log = logging.getLogger("bridge.web")
-
-
-def forge_route(inbox: Inbox, clock: Clock, doors: Mapping[str, ForgeDoor]) -> Route:
-    """The route of every forge, by its name in the configuration. One without a secret has no
-    door: 404, as for a name that is not there."""
-    opened = {name: door for name, door in doors.items() if any(door.secrets)}
-    return Route(FORGE_PATH, ForgeReceive(inbox, clock, opened), methods=["POST"])
 
 
 @dataclass(frozen=True)
 class ForgeReceive:
     """The ASGI endpoint: answers as ``bridge.web.receive.Receive`` does. What is of no interest is
-    answered with ``ignored`` and not kept, for forges tell much."""
+    answered with ``ignored`` and not kept, for forges tell much. A forge without a secret has no
+    door: 404, as for a name that is not there."""
 
     inbox: Inbox
     clock: Clock
-    doors: Mapping[str, ForgeDoor]
+    doors: OpenDoors
 
     async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
         try:
@@ -49,9 +48,9 @@ class ForgeReceive:
 
     async def _answer(self, scope: Scope, receive: ReceiveMessage) -> Answer:
         forge = scope["path_params"]["forge"]
-        door = self.doors.get(forge)
-        if door is None:
-            return _no_door()
+        door = self.doors().forges.get(forge)
+        if door is None or not any(door.secrets):
+            return no_door(_NO_FORGE)
         try:
             raw = dict(reversed(scope["headers"]))  # of doubled headers the first counts
             body = await read_body(raw, receive, BODY_LIMIT)
@@ -93,14 +92,3 @@ def _answered(id: str, event_type: str, status: str) -> Answer:
         extra={"delivery": id, "event_type": event_type, "outcome": status},
     )
     return Answer(202, {"delivery": id, "status": status})
-
-
-def _no_door() -> Answer:
-    return Answer(
-        404,
-        {
-            "error": "No forge of this name is expected here. Name one of bridge.yaml, and set its "
-            "webhook_secret there."
-        },
-        ((b"connection", b"close"),),  # what was not read of the body would be the next request
-    )

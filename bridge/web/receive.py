@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
@@ -20,13 +19,20 @@ from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
 from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
+from bridge.promptlayer.workspace import source_of
 from bridge.trail import step
+from bridge.web.doors import OpenDoors, WorkspaceDoor
 
 BODY_LIMIT = 1024 * 1024  # bytes
 RETRY_AFTER = 5.0  # seconds, where the error names no pause
 
 _SIGNATURE_HEADER = signature.HEADER.lower().encode()
 _STATUS = {SignatureMismatch: 401, Malformed: 400, TooLarge: 413}
+
+_NO_WORKSPACE = (
+    "No workspace of this name is expected here. The address ends in /webhooks/promptlayer, or"
+    " where bridge.yaml has workspaces, in /webhooks/promptlayer/ and the name of one."
+)
 
 log = logging.getLogger("bridge.web")
 
@@ -56,21 +62,14 @@ class Receive:
     """The ASGI endpoint of PromptLayer's webhook.
 
     202 {"delivery", "status": accepted | duplicate | ignored} once the delivery is on disk;
-    400, 401, 413 {"error"} for what cannot be accepted; 503 with Retry-After when it cannot be
-    stored now.
+    400, 401, 413 {"error"} for what cannot be accepted, 404 for a workspace that is not
+    configured; 503 with Retry-After when it cannot be stored now.
     """
 
-    def __init__(
-        self,
-        inbox: Inbox,
-        clock: Clock,
-        secrets: Sequence[str],
-        replay_window: timedelta | None = None,
-    ) -> None:
+    def __init__(self, inbox: Inbox, clock: Clock, doors: OpenDoors) -> None:
         self._inbox = inbox
         self._clock = clock
-        self._secrets = secrets
-        self._replay_window = replay_window
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
         try:
@@ -80,10 +79,14 @@ class Receive:
         await answer.send(send)
 
     async def _answer(self, scope: Scope, receive: ReceiveMessage) -> Answer:
+        source = source_of(scope["path_params"].get("workspace"))
+        door = self._doors().workspaces.get(source)
+        if door is None:
+            return no_door(_NO_WORKSPACE)
         try:
             headers = dict(reversed(scope["headers"]))  # of doubled headers the first counts
             body = await read_body(headers, receive)
-            delivery = self._accept(body, headers.get(_SIGNATURE_HEADER))
+            delivery = self._accept(body, headers.get(_SIGNATURE_HEADER), source, door)
             with step("accept", delivery=delivery.id):
                 return _accepted(delivery, await self._inbox.put_async(delivery))
         except (SignatureMismatch, Malformed, TooLarge) as error:
@@ -91,14 +94,16 @@ class Receive:
         except Transient as error:
             return postponed(error)
 
-    def _accept(self, body: bytes, signed: bytes | None) -> Delivery:
+    def _accept(
+        self, body: bytes, signed: bytes | None, source: str, door: WorkspaceDoor
+    ) -> Delivery:
         claimed = None if signed is None else signed.decode("latin-1")
-        payload = signature.verify(body, claimed, self._secrets)
+        payload = signature.verify(body, claimed, door.secrets)
         event = parse(payload)
         now = self._clock()
-        if self._replay_window is not None:
-            check_age(event, now, self._replay_window)
-        return Delivery.of(event, payload, now)
+        if door.replay_window is not None:
+            check_age(event, now, door.replay_window)
+        return Delivery.of(event, payload, now, source)
 
 
 async def read_body(
@@ -168,3 +173,9 @@ def postponed(error: Transient) -> Answer:
         {"error": "The delivery cannot be stored now. Send it again later."},
         ((b"retry-after", b"%d" % seconds),),
     )
+
+
+def no_door(words: str) -> Answer:
+    """404, for a name that is not configured."""
+    # What was not read of the body would be taken for the next request.
+    return Answer(404, {"error": words}, ((b"connection", b"close"),))

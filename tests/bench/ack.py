@@ -32,6 +32,7 @@ from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from bridge.web.receive import Answer, read_body
 from tests.bench.figure import Figure, counted, gain
+from tests.standins.doors import one_workspace
 
 SECRET = "whsec_bench"
 CONNECTIONS = 32
@@ -107,7 +108,7 @@ def _serve(folder: Path, listener: socket.socket, ready: Connection[None, Any]) 
     database = Database(f"sqlite:///{folder}/bridge.sqlite")
     inbox = Inbox(database, lambda: datetime.now(UTC))
     app = create_app(
-        WebSettings(clock=lambda: datetime.now(UTC), secrets=(SECRET,)),
+        WebSettings(clock=lambda: datetime.now(UTC), doors=one_workspace(SECRET)),
         inbox,
         routes=[Route(NOTHING_PATH, Nothing(), methods=["POST"])],
     )

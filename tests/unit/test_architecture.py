@@ -223,6 +223,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": (
         "bridge.config",
         "bridge.config_dashboard",
+        "bridge.config_files",
         "bridge.config_mapping",
         "bridge.config_text",
         "bridge.config_types",

@@ -22,6 +22,11 @@ promptlayer:
   api_key: ${PROMPTLAYER_API_KEY}
   webhook_secret: ${WEBHOOK_SECRET}
 """
+WORKSPACES = """\
+workspaces:
+  care: {api_key: "${PROMPTLAYER_API_KEY}"}
+  sales: {api_key: key}
+"""
 FORGES = """\
 forges:
   github: {type: github, token: "${GITHUB_TOKEN}"}
@@ -55,7 +60,7 @@ def test_the_shortest_file_has_defaults_for_everything_else() -> None:
     assert mapping.branch_template == "promptlayer/{mapping}/{label}/{id}"
     assert (mapping.forge, mapping.repository_name) == ("github", "acme/support-bot")
     assert config.sweep == timedelta(hours=1)
-    assert config.promptlayer.secrets == ("planted-webhook",)
+    assert config.by_source["promptlayer"].secrets == ("planted-webhook",)
 
 
 MISTAKES = {
@@ -73,7 +78,7 @@ MISTAKES = {
     ),
     "a missing section": (
         PROMPTLAYER + FORGES,
-        "bridge.yaml:1: mappings: this setting is missing",
+        "bridge.yaml:1: mappings: expected at least one",
     ),
     "a missing setting": (
         GOOD.replace("    repository: github:acme/support-bot\n", ""),
@@ -109,7 +114,7 @@ MISTAKES = {
     ),
     "no mapping": (
         PROMPTLAYER + FORGES + "mappings: []\n",
-        "bridge.yaml:1: mappings: expected at least one",
+        "bridge.yaml:6: mappings: expected at least one",
     ),
     "an unknown choice": (
         GOOD + "    pull_request: {group: folder}\n",
@@ -118,6 +123,42 @@ MISTAKES = {
     "an unknown type of forge": (
         GOOD.replace("type: github", "type: bitbucket"),
         "bridge.yaml:5: forges.github: expected type: github, gitlab or local",
+    ),
+    "no workspace": (
+        FORGES + MAPPINGS,
+        "bridge.yaml:1: expected either promptlayer, or workspaces where there are several",
+    ),
+    "both one workspace and several": (
+        GOOD + "workspaces: {sales: {api_key: key}}\n",
+        "bridge.yaml:1: expected either promptlayer, or workspaces where there are several",
+    ),
+    "a workspace where there is but one": (
+        GOOD + "    workspace: sales\n",
+        "bridge.yaml:10: mappings[0].workspace: there is only one, promptlayer: leave this out, or"
+        " name it under workspaces",
+    ),
+    "a workspace that is not there": (
+        WORKSPACES + FORGES + MAPPINGS + "    workspace: marketing\n",
+        "bridge.yaml:10: mappings[0].workspace: expected a workspace of this file (care, sales)",
+    ),
+    "no workspace where there are several": (
+        WORKSPACES + FORGES + MAPPINGS,
+        "bridge.yaml:7: mappings[0].workspace: expected one of care, sales, as there are several",
+    ),
+    "a workspace whose name has capitals": (
+        WORKSPACES.replace("care", "Care") + FORGES + MAPPINGS + "    workspace: sales\n",
+        "bridge.yaml:2: workspaces.Care: expected lower-case letters, digits, - and _, at most 63",
+    ),
+    "two workspaces in one folder": (
+        WORKSPACES
+        + FORGES
+        + MAPPINGS
+        + "    workspace: care\n"
+        + SECOND
+        + "track: [prod], workspace: sales}\n",
+        "bridge.yaml:11: mappings[1].path: mapping support has its files in the same folder of this"
+        " repository; begin the path with a folder of its own, such as sales/"
+        " (it stands at bridge.yaml:7)",
     ),
     "no type of forge": (
         GOOD.replace("type: github, ", ""),
@@ -159,7 +200,7 @@ MISTAKES = {
     ),
     "a name twice": (
         GOOD + "  - {name: support, prompts: [b], repository: github:acme/other}\n",
-        "bridge.yaml:10: mappings[1].name: 'support' is used twice",
+        "bridge.yaml:10: mappings[1].name: 'support' is used twice (it stands at bridge.yaml:7)",
     ),
     "a forge that is not there": (
         GOOD.replace("github:acme", "gitlab:acme"),
@@ -206,12 +247,13 @@ MISTAKES = {
     "two mappings in one folder": (
         GOOD + SECOND + "path: 'prompts/{prompt}.yaml'}\n",
         "bridge.yaml:10: mappings[1].path: mapping support has its files in the same folder of this"
-        " repository; begin the path with a folder of its own, such as sales/",
+        " repository; begin the path with a folder of its own, such as sales/"
+        " (it stands at bridge.yaml:7)",
     ),
     "two mappings on one branch": (
         GOOD + "    branch: p/{id}\n" + SECOND + "path: 'sales/{prompt}.yaml', branch: 'p/{id}'}\n",
         "bridge.yaml:11: mappings[1].branch: mapping support proposes on the same branches; add"
-        " {mapping}",
+        " {mapping} (it stands at bridge.yaml:7)",
     ),
     "a duration without a unit": (
         GOOD + "sweep: 30\n",
@@ -318,7 +360,7 @@ def test_the_value_of_a_variable_is_not_read_as_yaml() -> None:
 
     config = parse(GOOD, "bridge.yaml", ENVIRONMENT | {"PROMPTLAYER_API_KEY": hostile})
 
-    assert config.promptlayer.api_key.get_secret_value() == hostile
+    assert config.by_source["promptlayer"].api_key.get_secret_value() == hostile
 
 
 def test_secrets_appear_in_no_form_of_the_config() -> None:
@@ -352,6 +394,14 @@ def test_mappings_with_folders_of_their_own_share_a_repository() -> None:
     text = GOOD + SECOND + "path: 'sales/{label}/{prompt}.yaml'}\n"
 
     assert len(config_of(text).mappings) == 2
+
+
+def test_the_only_workspace_need_not_be_named_by_a_mapping() -> None:
+    one = WORKSPACES.replace("  sales: {api_key: key}\n", "")
+
+    config = config_of(one + FORGES + MAPPINGS + SECOND + "track: [prod], workspace: care}\n")
+
+    assert [mapping.source for mapping in config.mappings] == ["promptlayer:care"] * 2
 
 
 def test_mappings_of_different_labels_share_a_folder() -> None:

@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`mappings`, `on_reject`": config_mapping.OnReject,
     "`mappings`, `evals`": config_mapping.EvalsSettings,
     "`mappings`, `secrets`": config_types.SecretScanSettings,
+    "`mappings_folder`": config_mapping.MappingsFile,
     "`roster`": config.Person,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
@@ -71,7 +72,7 @@ def spelled(field: FieldInfo) -> str:
     if isinstance(default, BaseModel):
         below = isinstance(default, _BELOW)
         return "see below" if below else "see above"
-    return "–" if default is None else f"`{_written(default)}`"
+    return "–" if default in (None, {}) else f"`{_written(default)}`"
 
 
 def _written(default: object) -> str:

@@ -9,14 +9,18 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bridge.cli.starting import config_schema
+from bridge.cli.starting import config_schema, mappings_schema
 from bridge.config import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.prompts.schema import prompt_schema
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "bridge/cli/bridge.example.yaml").read_text(encoding="utf-8")
-SCHEMAS = {"prompt.v1.json": prompt_schema, "bridge.v1.json": config_schema}
+SCHEMAS = {
+    "prompt.v1.json": prompt_schema,
+    "bridge.v1.json": config_schema,
+    "mappings.v1.json": mappings_schema,
+}
 ENVIRONMENT = dict.fromkeys(
     ("PROMPTLAYER_API_KEY", "PROMPTLAYER_WEBHOOK_SECRET", "GITHUB_TOKEN"), "something"
 )
@@ -41,6 +45,19 @@ def test_the_example_fits_the_schema() -> None:
     validator = Draft202012Validator(written("bridge.v1.json"))
 
     assert [*validator.iter_errors(yaml.safe_load(EXAMPLE))] == []
+
+
+def test_the_schemas_fit_what_the_loader_takes() -> None:
+    example = yaml.safe_load(EXAMPLE)
+    whole = Draft202012Validator(written("bridge.v1.json"))
+    several = {"workspaces": {"care": example["promptlayer"]}, "mappings_folder": "mappings.d"}
+
+    assert whole.is_valid({"forges": example["forges"]} | several)
+    assert not whole.is_valid(example | several)
+    assert not whole.is_valid({"forges": example["forges"], "promptlayer": {"api_key": "key"}})
+    in_folder = Draft202012Validator(written("mappings.v1.json"))
+    assert in_folder.is_valid({"mappings": example["mappings"]})
+    assert not in_folder.is_valid(example)
 
 
 def test_the_example_is_a_valid_config() -> None:

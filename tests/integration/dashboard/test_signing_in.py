@@ -8,6 +8,7 @@ import pytest
 from bridge.config_dashboard import DashboardSettings
 from bridge.web.app import WebSettings, create_app, no_dashboard
 from tests.integration.dashboard.visiting import ACT, HOST, LOOK, SHARED, Place, client_of, text_of
+from tests.standins.doors import one_workspace
 
 PAGES = ["/deliveries", "/deliveries/0123", "/deliveries?state=parked"]
 
@@ -176,7 +177,9 @@ def test_a_viewer_who_is_signed_in_is_not_asked_again(place: Place) -> None:
 
 
 def test_without_a_dashboard_one_line_says_how_to_have_one(place: Place) -> None:
-    app = create_app(WebSettings(place.clock, ("whsec",)), place.inbox, pages=no_dashboard())
+    app = create_app(
+        WebSettings(place.clock, one_workspace("whsec")), place.inbox, pages=no_dashboard()
+    )
     with client_of(app) as client:
         answer = client.get("/")
 

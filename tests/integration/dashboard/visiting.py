@@ -18,6 +18,7 @@ from bridge.engine.ledger import Ledger
 from bridge.web.app import WebSettings, create_app
 from bridge.web.dashboard import Sources, dashboard
 from tests.integration.engine.clock import Clock
+from tests.standins.doors import one_workspace
 
 LOOK = "look-secret-of-the-tests"
 ACT = "act-secret-of-the-tests"
@@ -65,7 +66,7 @@ class Place:
 
     def app(self, settings: DashboardSettings = SHARED) -> Starlette:
         sources = Sources(self.database, self.inbox, self.ledger, self.clock, (CONFIGURED,))
-        front = WebSettings(self.clock, ("whsec",))
+        front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=dashboard(settings, sources))
 
     def browser(self, settings: DashboardSettings = SHARED, host: str = HOST) -> Browser:

@@ -292,6 +292,7 @@ def test_the_events_of_a_label_come_last_happened_first(inbox: Inbox) -> None:
         "created",
     ]
     assert inbox.label_events(2, 17, "prod") == []
+    assert inbox.label_events(1, 17, "prod", "promptlayer:other") == []
 
 
 def test_names_of_any_text_are_kept(inbox: Inbox) -> None:

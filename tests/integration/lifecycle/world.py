@@ -42,6 +42,7 @@ from bridge.sandbox.webhooks import Webhooks
 from bridge.site import Bot, Roster, Site
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from tests.integration.lifecycle.place import Place
+from tests.standins.doors import one_workspace
 
 KEY, SECRET = "pl_0123456789abcdef", "whsec_lifecycle"
 BOT = Identity("promptlayer-bridge", "bridge@example.com")
@@ -183,7 +184,7 @@ class World:
         )
 
     def _front_door(self) -> ASGIApp:
-        return create_app(WebSettings(self.clock, (SECRET,)), self.worker.inbox)
+        return create_app(WebSettings(self.clock, one_workspace(SECRET)), self.worker.inbox)
 
     # What happens
 

@@ -10,6 +10,7 @@ from bridge.engine.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
 from tests.integration.engine.deliveries import NOON
 from tests.integration.web.knocking import DEADLINE, OLD_SECRET, SECRET, FrontDoor
+from tests.standins.doors import one_workspace
 from tests.standins.serving import serve
 
 
@@ -17,7 +18,9 @@ from tests.standins.serving import serve
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('door')}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
-    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET, OLD_SECRET)), inbox)
+    app = create_app(
+        WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET, OLD_SECRET)), inbox
+    )
     with serve(app) as url, httpx.Client(timeout=DEADLINE) as client:
         yield FrontDoor(url, database, inbox, client)
     inbox.close()

@@ -10,6 +10,7 @@ import uvicorn
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
+from tests.standins.doors import one_workspace
 from tests.standins.serving import listening
 
 SECRET = "whsec_front_door"
@@ -17,7 +18,7 @@ SECRET = "whsec_front_door"
 
 def main(folder: str) -> None:
     inbox = Inbox(Database(f"sqlite:///{folder}/bridge.sqlite"), lambda: datetime.now(UTC))
-    app = create_app(WebSettings(clock=lambda: datetime.now(UTC), secrets=(SECRET,)), inbox)
+    app = create_app(WebSettings(lambda: datetime.now(UTC), one_workspace(SECRET)), inbox)
     listener = listening()
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()

@@ -21,6 +21,7 @@ from bridge.web.receive import BODY_LIMIT
 from tests.integration.engine.deliveries import NOON, version_created
 from tests.integration.web import front_door
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
+from tests.standins.doors import one_workspace
 from tests.standins.serving import serve
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -93,7 +94,7 @@ def test_what_cannot_be_stored_is_postponed_and_not_acknowledged(tmp_path: Path)
     inbox = Inbox(database, lambda: NOON)
     with database.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE deliveries RENAME TO elsewhere")
-    app = create_app(WebSettings(clock=lambda: NOON, secrets=(SECRET,)), inbox)
+    app = create_app(WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET)), inbox)
 
     with serve(app) as url, httpx.Client() as client:
         answer = FrontDoor(url, database, inbox, client).deliver(version_created())

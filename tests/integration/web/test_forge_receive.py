@@ -24,8 +24,10 @@ from bridge.forge.webhooks import (
     PullRequestChanged,
     Pushed,
 )
+from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.web.app import WebSettings, create_app
-from bridge.web.forge_receive import BODY_LIMIT, forge_route
+from bridge.web.doors import Doors, WorkspaceDoor
+from bridge.web.forge_receive import BODY_LIMIT
 from tests.integration.engine.deliveries import NOON, version_delivery
 from tests.standins.github import GitHubStandIn
 from tests.standins.serving import serve
@@ -36,13 +38,14 @@ PUSHED = Pushed("acme/support-bot", "main", A, B)
 CHANGED = PullRequestChanged(
     "acme/support-bot", 7, PullRequestAction.MERGED, "b/one", "main", A, True, "mallory"
 )
-DOORS = {
+FORGES = {
     "hub": ForgeDoor(github_webhooks, (SECRET,)),
     "lab": ForgeDoor(gitlab_webhooks, (SECRET,)),
     "here": ForgeDoor(local_webhooks, (SECRET, OLD)),
     "shut": ForgeDoor(local_webhooks, ()),
     "blank": ForgeDoor(local_webhooks, ("",)),
 }
+DOORS = Doors({PROMPTLAYER: WorkspaceDoor(("whsec",))}, FORGES)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,7 @@ class Door:
 def door(tmp_path: Path) -> Iterator[Door]:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
-    settings = WebSettings(clock=lambda: NOON, secrets=("whsec",))
-    app = create_app(settings, inbox, routes=[forge_route(inbox, lambda: NOON, DOORS)])
+    app = create_app(WebSettings(lambda: NOON, lambda: DOORS), inbox)
     with serve(app) as url, httpx.Client(timeout=20) as client:
         yield Door(url, inbox, client)
     inbox.close()
@@ -185,8 +187,7 @@ def test_a_full_inbox_says_when_to_come_again(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
     inbox.close()
-    settings = WebSettings(clock=lambda: NOON, secrets=("whsec",))
-    app = create_app(settings, inbox, routes=[forge_route(inbox, lambda: NOON, DOORS)])
+    app = create_app(WebSettings(lambda: NOON, lambda: DOORS), inbox)
     with serve(app) as url, httpx.Client(timeout=20) as client:
         answer = Door(url, inbox, client).deliver(PUSHED)
     database.close()

@@ -21,6 +21,7 @@ from bridge.web.metrics import Metrics
 from bridge.web.probes import Probes, probe_app, probe_routes
 from tests.integration.engine.deliveries import NOON, version_created
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
+from tests.standins.doors import one_workspace
 from tests.standins.serving import serve
 
 PER_MINUTE = 5
@@ -55,7 +56,9 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     problems: dict[str, str] = {}
     probes = Probes(inbox, lambda: problems, metrics)
     app = create_app(
-        WebSettings(clock=lambda: NOON, secrets=(SECRET,)), inbox, routes=probe_routes(probes)
+        WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET)),
+        inbox,
+        routes=probe_routes(probes),
     )
     guarded = Doorkeeper(app, Allowance(PER_MINUTE), metrics.count_answer)
     with serve(guarded) as url, httpx.Client(timeout=DEADLINE) as client:

@@ -21,6 +21,7 @@ from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from tests.integration.engine.deliveries import NOON, payload_of, version_created
 from tests.integration.web.knocking import OLD_SECRET, SECRET, FrontDoor
+from tests.standins.doors import one_workspace
 from tests.standins.serving import serve
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -193,7 +194,7 @@ def test_no_answer_and_no_log_line_holds_a_secret(
 
     told = [*(answer.text for answer in answers), *(str(vars(each)) for each in caplog.records)]
     assert not [text for text in told if SECRET in text or OLD_SECRET in text]
-    assert SECRET not in repr(WebSettings(clock=lambda: NOON, secrets=(SECRET,)))
+    assert SECRET not in repr(one_workspace(SECRET)())
 
 
 def test_each_delivery_is_one_log_line_that_a_name_cannot_break(
@@ -222,7 +223,7 @@ def test_outside_the_replay_window_a_delivery_is_refused(
 ) -> None:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
-    web = WebSettings(lambda: NOON, (SECRET,), replay_window=timedelta(minutes=5))
+    web = WebSettings(lambda: NOON, one_workspace(SECRET, replay_window=timedelta(minutes=5)))
     payload = version_created() | {"timestamp": (NOON - timedelta(seconds=age)).isoformat()}
 
     with serve(create_app(web, inbox)) as url, httpx.Client() as client:
@@ -241,4 +242,4 @@ def test_without_a_secret_there_is_no_front_door(
     running: FrontDoor, secrets: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConfigError, match="webhook_secret"):
-        create_app(WebSettings(clock=lambda: NOON, secrets=secrets), running.inbox)
+        create_app(WebSettings(lambda: NOON, one_workspace(*secrets)), running.inbox)

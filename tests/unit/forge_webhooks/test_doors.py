@@ -29,7 +29,7 @@ mappings:
 
 
 def test_every_forge_has_the_door_of_its_type_and_its_own_secrets() -> None:
-    doors = doors_of(parse(CONFIG, "bridge.yaml", {}))
+    doors = doors_of(parse(CONFIG, "bridge.yaml", {})).forges
 
     assert {name: (door.webhooks, door.secrets) for name, door in doors.items()} == {
         "hub": (github_webhooks, ("one",)),

@@ -1,0 +1,43 @@
+"""The doors of the bridge: who may deliver, and with which secrets.
+
+They are asked for at every delivery, for a running bridge may be given others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bridge.errors import ConfigError
+from bridge.forge.webhooks import ForgeDoor
+from bridge.promptlayer.workspace import section_of
+
+
+@dataclass(frozen=True)
+class WorkspaceDoor:
+    """Where one workspace of PromptLayer comes in."""
+
+    secrets: tuple[str, ...] = field(repr=False)  # any of them may sign: rotation
+    replay_window: timedelta | None = None  # None: a delivery may be of any age
+
+
+@dataclass(frozen=True)
+class Doors:
+    workspaces: Mapping[str, WorkspaceDoor]  # by the source of its deliveries
+    forges: Mapping[str, ForgeDoor] = field(default_factory=dict)  # by the forge's name
+
+
+OpenDoors = Callable[[], Doors]  # those that are open now
+
+
+def require_secrets(doors: Doors) -> None:
+    """Raise ConfigError unless every workspace has a secret: a front door that cannot tell friend
+    from foe does not open."""
+    for source, door in doors.workspaces.items():
+        if not door.secrets or not all(door.secrets):
+            raise ConfigError(
+                "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
+                f"{section_of(source)}.webhook_secret to the secret PromptLayer shows for this"
+                " webhook."
+            )

@@ -1,0 +1,140 @@
+"""Two PromptLayer workspaces whose prompts have the same numbers, a local forge, and one bridge
+between them: real files, real HTTP, and the queues left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bridge.engine.errands import Errand
+from bridge.engine.inbox import Delivery
+from bridge.engine.worker import Worker
+from bridge.forge.local import LocalForge
+from bridge.promptlayer.signature import HEADER, sign
+from bridge.prompts.prompt import JsonObject
+from bridge.prompts.target import Proposal
+from bridge.sandbox.entries import chat
+from bridge.sandbox.promptlayer import promptlayer_app
+from bridge.sandbox.registry import Registry
+from bridge.sandbox.webhooks import Webhooks
+from tests.integration.changing_app import ChangingApp
+from tests.standins.git_http import read_file
+
+REPOSITORY = "acme/bot"
+NAMES = ("care", "sales")
+DOOR = "/webhooks/promptlayer"
+
+
+@dataclass
+class Workspace:
+    name: str
+    url: str
+    registry: Registry
+    told: list[JsonObject] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"pl_{self.name}"
+
+    @property
+    def secret(self) -> str:
+        return f"whsec_{self.name}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"api_key": self.key, "webhook_secret": self.secret, "base_url": self.url}
+
+    def save(self, name: str, text: str) -> int:
+        """Save a prompt; its id."""
+        return self.registry.save(name, chat(("system", text))).prompt_id
+
+
+@dataclass
+class Town:
+    folder: Path
+    workspaces: Mapping[str, Workspace]
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "bridge.yaml"
+
+    @property
+    def forge(self) -> LocalForge:
+        return LocalForge(self.folder / "forge", REPOSITORY)
+
+    def configure(self, *mappings: Mapping[str, Any], **settings: Any) -> None:
+        """Write bridge.yaml; every JSON document is YAML."""
+        document = {
+            "workspaces": {name: each.settings for name, each in self.workspaces.items()},
+            "forges": {"local": {"type": "local", "root": "forge"}},
+            "mappings": mappings,
+            **settings,
+        }
+        self.config.write_text(json.dumps(document, indent=1))
+
+    def proposed(self) -> dict[str, str]:
+        """The text of the only file that each open pull request brings, by its branch."""
+        return {
+            pull.head: read_file(
+                self.folder / "forge" / f"{REPOSITORY}.git", pull.head, _path(pull.head)
+            ).decode()
+            for pull in self.forge.open_pull_requests("promptlayer/")
+        }
+
+
+def mapping(name: str, workspace: str, **settings: Any) -> dict[str, Any]:
+    """Files of a mapping lie in a folder of its name, each named after its prompt's number."""
+    return {
+        "name": name,
+        "workspace": workspace,
+        "prompts": ["**"],
+        "repository": f"local:{REPOSITORY}",
+        "path": f"{name}/{{id}}.yaml",
+        **settings,
+    }
+
+
+def _path(branch: str) -> str:
+    _, mapping, _, id = branch.split("/")
+    return f"{mapping}/{id}.yaml"
+
+
+def town_in(folder: Path, servers: Mapping[str, tuple[ChangingApp, str]]) -> Town:
+    """A new town; each workspace is on the server of its name."""
+    LocalForge.create_repository(folder / "forge", REPOSITORY, {"README.md": b"# Bot\n"})
+    workspaces = {}
+    for number, (name, (served, url)) in enumerate(servers.items(), 1):
+        registry = Registry(workspace_id=number)
+        served.app = promptlayer_app(registry, api_key=f"pl_{name}", webhooks=Webhooks())
+        workspaces[name] = Workspace(name, url, registry)
+        registry.subscribe(workspaces[name].told.append)
+    return Town(folder, workspaces)
+
+
+def deliver(address: str, payload: JsonObject, secret: str, door: str = DOOR) -> httpx.Response:
+    """As PromptLayer does."""
+    return httpx.post(
+        address + door,
+        content=json.dumps(payload),
+        headers={HEADER: sign(payload, secret)},
+        timeout=20,
+    )
+
+
+def work_off(worker: Worker) -> list[Delivery]:
+    """Do everything that the deliveries so far ask for; the deliveries, the newest first."""
+    waiting: list[Proposal] = []
+    while worker.dispatch(waiting.append, _no_errand):
+        pass
+    for proposal in dict.fromkeys(waiting):
+        assert worker.look_at(proposal) is None
+    return worker.inbox.recent(100)
+
+
+def _no_errand(errand: Errand, delivery_id: str) -> None:
+    raise AssertionError(f"nobody asked for {errand}")
