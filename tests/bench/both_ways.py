@@ -13,6 +13,8 @@ import random
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.engine.ledger import Ask
@@ -31,74 +33,83 @@ from tests.integration.lifecycle.world import BOT, World
 from tests.standins.git_http import git
 from tests.standins.serving import serve
 
-PROMPTS, EDITS, SEED = 50, 1_000, 1
-BETWEEN_RESTS, BETWEEN_SWEEPS = 50, 250  # edits
+SEEDS = (1, 2, 3)
 _WORD = re.compile(r"w\d+x")
 _ROLES = ("system", "user", "assistant")
-_ROOM = {"limit": 2 * PROMPTS}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How much people do, and how often the bridge hears of it, in edits."""
+
+    prompts: int
+    edits: int
+    between_rests: int = 50
+    between_sweeps: int = 250
+
+    @contextmanager
+    def carried_out(self, seed: int) -> Iterator[People]:
+        """The people once they are done, and everything is decided."""
+        changing, room = ChangingApp(), {"limit": 2 * self.prompts}
+        mapping = {"name": "support", "prompts": ["**"], "publish": True, "pull_request": room}
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            place_on("local", Path(folder) / "forge") as place,
+            serve(changing) as url,
+        ):
+            world = World(place, Path(folder), url, [mapping])
+            changing.app = world.address
+            with closing(world):
+                people = People(world, random.Random(seed), self.prompts)
+                people.work(self)
+                people.decide_everything()
+                yield people
 
 
 def measure() -> Iterator[Figure]:
-    changing = ChangingApp()
-    mapping = {"name": "support", "prompts": ["**"], "publish": True, "pull_request": _ROOM}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        place_on("local", Path(folder) / "forge") as place,
-        serve(changing) as url,
-    ):
-        world = World(place, Path(folder), url, [mapping])
-        changing.app = world.address
-        try:
-            people = People(world, random.Random(SEED))
-            people.work(EDITS)
-            yield from _figures(people)
-        finally:
-            world.close()
+    for seed in SEEDS:
+        with Trial(prompts=50, edits=1_000).carried_out(seed) as people:
+            yield from _figures(people, seed)
 
 
-def _figures(people: People) -> Iterator[Figure]:
-    people.decide_everything()
-    before = people.made()
-    people.sweep()
-    after = people.made()
-    extra = sum(after) - sum(before)  # made although nobody did anything any more
-    extra += people.echoes() + people.empty_commits() + people.withdrawn
-    yield none_of("loop_extra", extra, f"beyond the needed; {people.summary()}")
-    yield none_of("lost_updates", len(people.lost()), "texts on neither side that nobody dropped")
-    yield told("published", people.published(), "versions made of files")
+def _figures(people: People, seed: int) -> Iterator[Figure]:
+    after = f"in run {seed}"
+    yield none_of("loop_extra", people.extra(), f"beyond the needed {after}; {people.summary()}")
+    yield none_of("lost_updates", len(people.lost()), f"texts on neither side {after}")
+    yield told("published", people.published(), f"versions made of files {after}")
 
 
 class People:
     """Those who edit, and what they remember."""
 
-    def __init__(self, world: World, draw: random.Random) -> None:
+    def __init__(self, world: World, draw: random.Random, prompts: int) -> None:
         self.world = world
         self.draw = draw
-        self.edits = self.merges = self.closes = self.renames = self.withdrawn = 0
+        self.edits = self.merges = self.closes = self.renames = 0
         self.dropped: set[str] = set()  # words that a person wrote over, or chose to let go
         self._words = 0
         self._touched: set[int] = set()
-        self._begin()
+        self._begin(prompts)
 
-    def _begin(self) -> None:
-        for number in range(PROMPTS):
+    def _begin(self, prompts: int) -> None:
+        for number in range(prompts):
             template = chat(*((role, self._word()) for role in _ROLES))
             self.world.registry.save(f"support/p{number}", template)
-        prompts = (item.prompt for item in self.world.platform.prompts())
+        saved = (item.prompt for item in self.world.platform.prompts())
         files = {
-            f"prompts/latest/{p.name}.yaml": render(PromptFile(p, LATEST)).encode() for p in prompts
+            f"prompts/latest/{p.name}.yaml": render(PromptFile(p, LATEST)).encode() for p in saved
         }
         self.world.place.commit(files)
         self.world.post.lose()
 
-    def work(self, edits: int) -> None:
-        while self.edits < edits:
+    def work(self, trial: Trial) -> None:
+        while self.edits < trial.edits:
             before = self.edits
             acts = [self._save] * 9 + [self._edit] * 7 + [self._merge] * 6
             self.draw.choice([*acts, self._close, self._rename])()
-            if self.edits != before and self.edits % BETWEEN_RESTS == 0:
+            if self.edits != before and self.edits % trial.between_rests == 0:
                 self.rest()
-            if self.edits != before and self.edits % BETWEEN_SWEEPS == 0:
+            if self.edits != before and self.edits % trial.between_sweeps == 0:
                 self.sweep()
 
     def decide_everything(self) -> None:
@@ -187,6 +198,17 @@ class People:
             held |= self._words_on_main(id)
         return {f"w{number}x" for number in range(self._words)} - held - self.dropped
 
+    def extra(self) -> int:
+        """Versions, commits and pull requests that nobody needed: those that come of a sweep when
+        everything is decided, and of those before, versions that say what an earlier one said,
+        commits that change nothing, and pull requests that the bridge took back. A person may
+        make the last of them needed, by writing what the other side holds; here nobody does, as
+        every word is new."""
+        before = self.made()
+        self.sweep()
+        after = self.made()
+        return sum(after) - sum(before) + self.echoes() + self.empty_commits() + self.withdrawn()
+
     def made(self) -> tuple[int, int, int]:
         """Versions, commits and pull requests there are."""
         versions = sum(len(entry.versions) for entry in self.world.registry.entries.values())
@@ -216,6 +238,11 @@ class People:
             for commit in commits
         )
 
+    def withdrawn(self) -> int:
+        """Pull requests that the bridge closed."""
+        memories = (recall(pull.body) for pull in self._pulls())
+        return sum(memory.withdrawn for memory in memories if memory is not None)
+
     def summary(self) -> str:
         return (
             f"{self.edits} edits, {self.merges} merges, {self.closes} closed,"
@@ -224,10 +251,7 @@ class People:
 
     def _pulls(self) -> list[PullRequest]:
         ids = self.world.registry.entries
-        pulls = [pull for id in ids for pull in self.world.place.every(self.world.branch(id))]
-        memories = [recall(pull.body) for pull in pulls]
-        self.withdrawn = sum(memory.withdrawn for memory in memories if memory is not None)
-        return pulls
+        return [pull for id in ids for pull in self.world.place.every(self.world.branch(id))]
 
     def _words_on_main(self, id: int) -> set[str]:
         return set(_WORD.findall(self.world.place.text(self._path(id)) or ""))

@@ -65,7 +65,7 @@ class Hooks:
     def _deliver(self, url: str, secret: str, event: ForgeEvent) -> None:
         body, headers = self.render(event, secret, str(uuid.uuid4()))
         try:
-            status = httpx.post(url, content=body, headers=headers).status_code
+            status = httpx.post(url, content=body, headers=headers, verify=False).status_code
         except httpx.HTTPError:  # a forge does not mind
             status = 0
         self.delivered.append(Delivered(url, body, headers, status))
