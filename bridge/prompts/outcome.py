@@ -27,9 +27,6 @@ class OutcomeKind(StrEnum):
     PARKED = "parked"  # a person has to change something first
 
 
-_SETTLED = (OutcomeKind.IN_STEP, OutcomeKind.WITHDRAWN, OutcomeKind.PUBLISHED)
-
-
 @dataclass(frozen=True)
 class Sight:
     """One target as the look found it."""
@@ -75,8 +72,3 @@ class Outcome:
     @cached_property
     def refused(self) -> Mapping[Target, str]:
         return dict(self.refusals)
-
-    @property
-    def out_of_step(self) -> bool:
-        """Whether somebody or something still has to act before both sides agree."""
-        return self.kind not in _SETTLED or bool(self.refusals)
