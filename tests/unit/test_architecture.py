@@ -32,7 +32,7 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
-    @property
+    @cached_property
     def imports(self) -> frozenset[str]:
         """Dotted names of everything imported, anywhere in the module; of a name taken from a
         module, both ``module`` and ``module.name``."""
