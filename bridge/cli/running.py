@@ -46,7 +46,7 @@ def serve(
     _log_as(config, log_format)
     with (
         opened_worker(config) as worker,
-        opened_watch(config, worker.inbox) as watch,
+        opened_watch(config, worker) as watch,
         opened_pages(config, worker.inbox) as pages,
     ):
         doors = doors_of(config)
@@ -83,7 +83,7 @@ def work(
 ) -> None:
     config = load(path)
     _log_as(config, log_format)
-    with opened_worker(config) as worker, opened_watch(config, worker.inbox) as watch:
+    with opened_worker(config) as worker, opened_watch(config, worker) as watch:
         stop = _until_told_otherwise()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (

@@ -15,9 +15,9 @@ import uvicorn
 from bridge import trail
 from bridge.cli.opening import opened_database
 from bridge.config import Config
-from bridge.engine.inbox import Inbox
 from bridge.engine.measures import measure
 from bridge.engine.readiness import Readiness
+from bridge.engine.worker import Worker
 from bridge.web.doorkeeper import Allowance
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Kept, Probes, probe_app
@@ -33,19 +33,20 @@ class Watch:
 
 
 @contextmanager
-def opened_watch(config: Config, inbox: Inbox) -> Iterator[Watch]:
+def opened_watch(config: Config, worker: Worker) -> Iterator[Watch]:
     """The watch over this process; it has connections of its own to the database, so that what
     only looks holds up nobody who works."""
     with opened_database(config) as database:
         measures = Kept(partial(measure, database, now), _MEASURED)
-        metrics = Metrics(version("promptlayer-bridge"), measures)
+        metrics = Metrics(version("promptlayer-bridge"), measures, lambda: worker.sites)
+        metrics.sweep_period.set(config.sweep.total_seconds())
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         ready = Readiness(database, config.data)
         limits = config.limits
         allowance = Allowance(limits.refused_per_minute, limits.proxies)
         trail.trace_with(metrics)
         try:
-            yield Watch(Probes(inbox, ready.problems, metrics, token), allowance)
+            yield Watch(Probes(worker.inbox, ready.problems, metrics, token), allowance)
         finally:
             trail.trace_with()
 

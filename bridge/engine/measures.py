@@ -11,11 +11,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from bridge.engine.book_tables import standings, sweeps
 from bridge.engine.budgets import ForgeBudget, budgets_in
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, DeliveryState, deliveries
 from bridge.engine.ledger_tables import looks, proposals
 from bridge.engine.restraint import pauses
+from bridge.engine.totals import Totals, totals
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,21 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    at: datetime
+    took: float
+
+
+@dataclass(frozen=True)
 class Measures:
     """How things stand at one moment. Times are in seconds."""
 
-    deliveries: Mapping[str, int]  # by state
+    totals: Totals
     undispatched: Waiting
     looks: Mapping[str, Waiting]  # by mapping
     proposals: Mapping[tuple[str, str], int]  # by mapping and outcome
+    standings: Mapping[tuple[str, str], int]  # prompts by mapping and state
+    sweeps: Mapping[str, Sweep]  # the newest, by mapping
     pauses: Mapping[str, float]  # by repository: for how much longer
     budgets: tuple[ForgeBudget, ...]
 
@@ -43,18 +53,15 @@ def measure(database: Database, clock: Clock) -> Measures:
     now = clock()
     with database.reading() as connection:
         return Measures(
-            deliveries=_deliveries(connection),
+            totals=totals(connection, now),
             undispatched=_undispatched(connection, now),
             looks=_looks(connection, now),
             proposals=_proposals(connection),
+            standings=_standings(connection),
+            sweeps=_sweeps(connection),
             pauses=_pauses(connection, now),
             budgets=budgets_in(connection),
         )
-
-
-def _deliveries(connection: Connection) -> dict[str, int]:
-    query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _undispatched(connection: Connection, now: datetime) -> Waiting:
@@ -79,6 +86,18 @@ def _proposals(connection: Connection) -> dict[tuple[str, str], int]:
         proposals.c.mapping, proposals.c.kind
     )
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _standings(connection: Connection) -> dict[tuple[str, str], int]:
+    query = select(standings.c.mapping, standings.c.state, func.count()).group_by(
+        standings.c.mapping, standings.c.state
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _sweeps(connection: Connection) -> dict[str, Sweep]:
+    query = select(sweeps.c.mapping, sweeps.c.at, sweeps.c.seconds)
+    return {row[0]: Sweep(row[1], row[2]) for row in connection.execute(query)}
 
 
 def _pauses(connection: Connection, now: datetime) -> dict[str, float]:

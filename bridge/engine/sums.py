@@ -62,7 +62,7 @@ class Sums:
         """Sum up every past day that is not yet, and the newest of them again; returns how many.
         What is older than ``settled_before`` may be deleted afterwards."""
         with self._database.reading() as connection:
-            first = _first_day(connection)
+            first = first_day(connection)
             done = set(_summed(connection))
         today = _day(now)
         due = [
@@ -152,7 +152,8 @@ def quantile(buckets: Mapping[float, int], part: float) -> float | None:
     return None
 
 
-def _first_day(connection: Connection) -> date | None:
+def first_day(connection: Connection) -> date | None:
+    """The first day of which anything is known; None for a new bridge."""
     delivered = connection.execute(select(func.min(deliveries.c.received_at))).scalar()
     told = connection.execute(
         select(func.min(moments.c.at)).where(moments.c.kind == MomentKind.OPENED)

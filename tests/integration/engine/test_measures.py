@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import insert
+
+from bridge.engine.book_tables import moments
 from bridge.engine.budgets import Budgets
 from bridge.engine.database import Database
 from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger
 from bridge.engine.measures import Waiting, measure
+from bridge.engine.moments import MomentKind
 from bridge.engine.readiness import Readiness
 from bridge.engine.restraint import Restraint
+from bridge.engine.sums import Sums
+from bridge.engine.totals import Totals
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -24,8 +31,9 @@ ONE, TWO = Proposal("support", "b/one"), Proposal("support", "b/two")
 def test_an_empty_bridge_measures_nothing(database: Database, clock: Clock) -> None:
     measures = measure(database, clock)
 
-    assert (measures.undispatched, measures.deliveries, measures.looks) == (Waiting(), {}, {})
+    assert (measures.undispatched, measures.totals, measures.looks) == (Waiting(), Totals(), {})
     assert (measures.proposals, measures.pauses, measures.budgets) == ({}, {}, ())
+    assert (measures.standings, measures.sweeps) == ({}, {})
 
 
 def test_what_waits_is_counted_with_the_age_of_the_oldest(database: Database, clock: Clock) -> None:
@@ -40,7 +48,8 @@ def test_what_waits_is_counted_with_the_age_of_the_oldest(database: Database, cl
     measures = measure(database, clock)
 
     inbox.close()
-    assert measures.deliveries == {DeliveryState.NEW: 2}
+    version = "prompt_template_version_created"
+    assert measures.totals.deliveries == {("promptlayer", version, DeliveryState.NEW): 2}
     assert measures.undispatched.count == 2
     assert measures.undispatched.oldest == (clock() - oldest).total_seconds()
     assert measures.looks == {"support": Waiting(1, 90.0)}
@@ -122,3 +131,52 @@ def test_a_database_that_cannot_be_written_is_told_without_its_address(
     problems = Readiness(database, tmp_path, floor=1).problems()
 
     assert problems == {"database": "it cannot be written, or does not answer"}
+
+
+def test_past_days_are_read_from_their_sums_and_the_rest_is_counted(
+    database: Database, clock: Clock
+) -> None:
+    inbox, sums = Inbox(database, clock), Sums(database)
+    inbox.put(version_delivery(1))
+    clock.turn(10 * 86400)
+    sums.sum_up(clock())
+    with database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM deliveries")
+    inbox.put(replace(version_delivery(2), received_at=clock()))
+    inbox.close()
+
+    received = measure(database, clock).totals.deliveries
+
+    version = "prompt_template_version_created"
+    assert received == {("promptlayer", version, DeliveryState.NEW): 2}
+
+
+def test_types_that_nobody_documents_are_one(database: Database, clock: Clock) -> None:
+    inbox = Inbox(database, clock)
+    for number in range(3):
+        strange = replace(version_delivery(number + 1), event_type=f"invented_{number}")
+        inbox.put(replace(strange, received_at=clock()))
+    inbox.put(replace(version_delivery(9), event_type="forge:hub:pushed", source="forge:hub"))
+    inbox.close()
+
+    received = measure(database, clock).totals.deliveries
+
+    assert {type_: count for (_, type_, _), count in received.items()} == {
+        "other": 3,
+        "forge:hub:pushed": 1,
+    }
+
+
+def test_a_pull_request_is_counted_once_with_the_time_it_took(
+    database: Database, clock: Clock
+) -> None:
+    told = {"mapping": "support", "prompt_id": 1, "text": "", "at": clock(), "number": 7}
+    opened = [told | {"id": id, "kind": MomentKind.OPENED, "seconds": 4.0} for id in (1, 2)]
+    published = told | {"id": 3, "kind": MomentKind.PUBLISHED, "seconds": None}
+    with database.transaction() as connection:
+        connection.execute(insert(moments), [*opened, published])
+
+    totals = measure(database, clock).totals
+
+    assert (totals.opened, totals.published) == ({"support": 1}, {"support": 1})
+    assert list(totals.waits["support"].values()) == [1]

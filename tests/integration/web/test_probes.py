@@ -52,7 +52,7 @@ class Watched:
 def watched(tmp_path: Path) -> Iterator[Watched]:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
-    metrics = Metrics("1.2.3", lambda: measure(database, lambda: NOON))
+    metrics = Metrics("1.2.3", lambda: measure(database, lambda: NOON), lambda: {"support"})
     problems: dict[str, str] = {}
     probes = Probes(inbox, lambda: problems, metrics)
     app = create_app(
@@ -77,6 +77,7 @@ def test_prometheus_reads_the_answers_and_what_waits(watched: Watched) -> None:
     assert watched.value(answers, door="promptlayer", status="401") == 1
     assert watched.value("promptlayer_bridge_inbox_waiting") == 2
     assert watched.value("promptlayer_bridge_deliveries", state="new") == 2
+    assert watched.value("promptlayer_bridge_deliveries_received_total", source="promptlayer") == 2
     assert watched.value("promptlayer_bridge_build_info", version="1.2.3") == 1
     assert (watched.value("process_resident_memory_bytes") or 0) > 1_000_000
 
