@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 4
 INPUTS ?= 1000000
 SECONDS ?= 60
 SEED ?= 1

@@ -7,10 +7,12 @@ https://docs.promptlayer.com/reference/templates-get-raw
 
 from __future__ import annotations
 
+import ssl
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -46,6 +48,12 @@ __all__ = ["DEFAULT_BASE_URL", "Answer", "ListedPrompt", "PromptLayer", "Snippet
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
 PAGE_SIZE = 100
 _WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Who is trusted to say that a server is PromptLayer's; loading them takes a while."""
+    return httpx.create_ssl_context()
 
 
 class Answer(NamedTuple):
@@ -86,6 +94,7 @@ class PromptLayer:
             headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
             timeout=timeout,
             transport=transport,
+            verify=_authorities(),
             follow_redirects=False,  # the key goes where the setting says, nowhere else
         )
         # A running bridge may be given another; this one ends when the last step that uses it has.

@@ -15,6 +15,7 @@ from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
 from bridge.forge.local_webhooks import render, signed
 from bridge.forge.webhooks import ForgeEvent
+from bridge.sandbox.asking import asking
 from bridge.sandbox.forge_changes import Look, events_between
 
 _EVERY = 0.25  # seconds between two looks
@@ -39,7 +40,7 @@ class ForgeAnnouncer:
         with self._lock:
             now = self._look()
             events = events_between(self._repository, self._told, now)
-            with httpx.Client() as client:
+            with asking() as client:
                 for event in events:
                     self._send(client, event)
             self._told = now

@@ -28,6 +28,7 @@ from starlette.applications import Starlette
 from bridge.errors import ConfigError, Unavailable
 from bridge.forge.local import LocalForge
 from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.asking import asking
 from bridge.sandbox.engineer import Engineer
 from bridge.sandbox.forge_announcer import ForgeAnnouncer
 from bridge.sandbox.forge_page import forge_page
@@ -203,7 +204,8 @@ def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     if process.poll() is not None:
         raise Unavailable(f"The bridge ended at once:\n{log.read_text(errors='replace')[-2000:]}")
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).is_success
+        with asking(timeout=2) as client:
+            return client.get(f"http://127.0.0.1:{port}/healthz").is_success
     except httpx.HTTPError:
         return False
 

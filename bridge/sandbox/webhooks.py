@@ -16,6 +16,7 @@ import httpx
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.asking import asking
 
 KEPT = 1000  # sent webhooks that are remembered
 
@@ -110,7 +111,7 @@ class Webhooks:
             self._thread.start()
 
     def _run(self) -> None:
-        with httpx.Client(timeout=self._timeout) as client:
+        with asking(timeout=self._timeout) as client:
             while (payload := self._next()) is not None:
                 for receiver in list(self.receivers):
                     self.sent.append(_send(client, receiver, payload))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from bridge.sandbox.asking import asking
+
 PATIENCE = 40.0  # seconds for anything that should happen
 LAST_LINES = 3000  # characters of a log that a failure shows
 
@@ -79,7 +81,8 @@ def until_healthy(bridge: Bridge, address: str) -> None:
 def _healthy(bridge: Bridge, address: str) -> bool:
     assert bridge.alive, f"the bridge ended at once:\n{bridge.last_words()}"
     try:
-        return httpx.get(f"{address}/healthz", timeout=2, verify=False).is_success
+        with asking(timeout=2) as client:
+            return client.get(f"{address}/healthz").is_success
     except httpx.HTTPError:
         return False
 

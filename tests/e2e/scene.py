@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ ON_DISK = mapping("support", f"local:{REPOSITORY}")
 class Scene:
     """The servers, and the hand of a test in them."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, leaving: ExitStack) -> None:
         self.folder = folder
+        self.leaving = leaving
         self.port = port
         self.address = f"http://127.0.0.1:{port}"
         self.registry = Registry()
@@ -182,12 +184,10 @@ class Scene:
     # The bridge's books
 
     def deliveries(self) -> list[Delivery]:
-        with self._database() as database, closing(Inbox(database, _now)) as inbox:
-            return inbox.recent(1000)
+        return self._inbox.recent(1000)
 
     def stuck(self) -> Sequence[Standing]:
-        with self._database() as database:
-            return Ledger(database, _now).stuck()
+        return Ledger(self._database, _now).stuck()
 
     def until_settled(self) -> None:
         """Every event was delivered, and every look is over."""
@@ -196,22 +196,27 @@ class Scene:
 
     def settled(self) -> bool:
         """Whether nothing that was delivered waits for anything."""
-        with self._database() as database:
-            if Ledger(database, _now).waiting_proposals():
-                return False
+        if Ledger(self._database, _now).waiting_proposals():
+            return False
         return not any(delivery.state in UNFINISHED for delivery in self.deliveries())
 
-    @contextmanager
-    def _database(self) -> Iterator[Database]:
-        with closing(Database(f"sqlite:///{self.data / 'bridge.sqlite'}")) as database:
-            yield database
+    @cached_property
+    def _database(self) -> Database:
+        """Opened once, as tests ask again and again until something has happened."""
+        database = Database(f"sqlite:///{self.data / 'bridge.sqlite'}")
+        self.leaving.callback(database.close)
+        return database
+
+    @cached_property
+    def _inbox(self) -> Inbox:
+        return self.leaving.enter_context(closing(Inbox(self._database, _now)))
 
 
 @contextmanager
 def scene_in(folder: Path) -> Iterator[Scene]:
     """A scene whose servers run; whatever bridge is left at the end is killed."""
     with ExitStack() as stack:
-        scene = Scene(folder, stack.enter_context(reserved_port()))
+        scene = Scene(folder, stack.enter_context(reserved_port()), stack)
         stack.callback(scene.webhooks.close)
         platform = promptlayer_app(scene.registry, api_key=API_KEY, webhooks=scene.webhooks)
         watched = WithFaults(platform, scene.platform_faults)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -61,18 +60,3 @@ def test_every_step_of_the_demo_says_what_came_of_it(
     telling = [step for step in steps if step["step"] != SILENT]
     assert all(step["pull_request"].startswith("http") for step in telling)
     assert all(len(step["commit"]) == 40 for step in telling)
-
-
-def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
-
-    ended = subprocess.run(
-        [sys.executable, "-m", "bridge", "demo", "--once", "--folder", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-    assert ended.returncode == 1
-    assert "holds something else; give the demo a --folder of its own" in ended.stderr
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -22,6 +22,7 @@ from bridge.errors import Forbidden, NotFound, Refused
 from bridge.promptlayer.events import DOCUMENTED, User, parse
 from bridge.promptlayer.signature import verify
 from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.asking import asking
 from bridge.sandbox.entries import chat, completion, model
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
@@ -59,7 +60,7 @@ def url(served: tuple[ChangingApp, str], registry: Registry) -> str:
 @pytest.fixture
 def api(url: str) -> Iterator[httpx.Client]:
     key = {"X-API-KEY": KEY}
-    with httpx.Client(base_url=url, headers=key, verify=False) as client:
+    with asking(base_url=url, headers=key) as client:
         yield client
 
 
@@ -539,7 +540,7 @@ def form_token(page: httpx.Response) -> str:
 
 @pytest.fixture
 def page(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, follow_redirects=True, verify=False) as client:
+    with asking(base_url=url, follow_redirects=True) as client:
         yield client
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from bridge.forge.webhooks import ForgeEvent
+from bridge.sandbox.asking import asking
 from bridge.sandbox.forge_changes import Look, events_between
 
 Looking = Callable[[], Mapping[str, Look]]  # every repository as it is now
@@ -27,7 +28,12 @@ class Delivered:
     status: int  # of the answer; 0 where there was none
 
     def again(self) -> int:
-        return httpx.post(self.url, content=self.body, headers=dict(self.headers)).status_code
+        return _post(self.url, self.body, self.headers)
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    with asking() as client:
+        return client.post(url, content=body, headers=dict(headers)).status_code
 
 
 @dataclass
@@ -65,7 +71,7 @@ class Hooks:
     def _deliver(self, url: str, secret: str, event: ForgeEvent) -> None:
         body, headers = self.render(event, secret, str(uuid.uuid4()))
         try:
-            status = httpx.post(url, content=body, headers=headers, verify=False).status_code
+            status = _post(url, body, headers)
         except httpx.HTTPError:  # a forge does not mind
             status = 0
         self.delivered.append(Delivered(url, body, headers, status))

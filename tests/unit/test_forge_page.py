@@ -11,6 +11,7 @@ import pytest
 from bridge.forge.base import PullRequestContent, PullRequestState, StatusState
 from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
+from bridge.sandbox.asking import asking
 from bridge.sandbox.forge_page import forge_page
 from bridge.sandbox.forge_text import LINES_SHOWN, diff_files, rendered
 from tests.standins.serving import serve
@@ -37,7 +38,7 @@ def browser(forge: LocalForge, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client that sends, as browsers do, the origin of the page with every form."""
     with (
         serve(forge_page(tmp_path)) as url,
-        httpx.Client(base_url=url, headers={"Origin": url}, follow_redirects=True) as client,
+        asking(base_url=url, headers={"Origin": url}, follow_redirects=True) as client,
     ):
         yield client
 

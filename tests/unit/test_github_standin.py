@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from bridge.sandbox.asking import asking
 from tests.standins.faults import after_the_work, cut, dead, slow, status, time_out
 from tests.standins.git_http import git, read_file
 from tests.standins.github import GitHubStandIn
@@ -42,7 +43,7 @@ def site(github: GitHubStandIn) -> Repository:
 @pytest.fixture
 def client(github: GitHubStandIn) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"token {github.token('bot')}"}
-    with httpx.Client(base_url=github.url, headers=headers) as client:
+    with asking(base_url=github.url, headers=headers) as client:
         yield client
 
 

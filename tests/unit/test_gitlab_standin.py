@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bridge.sandbox.asking import asking
 from tests.standins.git_http import (
     GIT_ENVIRONMENT,
     commit_files,
@@ -48,7 +49,7 @@ def url(standin: GitLabStandIn, project: Project) -> Iterator[str]:
 @pytest.fixture
 def api(url: str) -> Iterator[httpx.Client]:
     headers = {"PRIVATE-TOKEN": TOKEN}
-    with httpx.Client(base_url=f"{url}/api/v4", headers=headers, trust_env=False) as api:
+    with asking(base_url=f"{url}/api/v4", headers=headers) as api:
         yield api
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.integration.cli.desk import Desk
+from tests.integration.cli.desk import CONFIG, SECRET, Desk, Said
 
 VARIABLES = {"GITHUB_TOKEN": "ghp_x"}
 
@@ -107,6 +109,59 @@ def test_a_data_folder_that_cannot_be_made_is_told(desk: Desk) -> None:
 
     assert said.status == 1
     assert said.err.endswith("(File exists). Choose another one with the setting `data`.\n")
+
+
+def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(desk: Desk) -> None:
+    (desk.folder / "thesis").mkdir()
+    thesis = desk.folder / "thesis" / "thesis.txt"
+    thesis.write_text("years of work")
+
+    said = desk.run("demo", "--once", "--folder", "thesis")
+
+    assert said.status == 1
+    assert "holds something else; give the demo a --folder of its own" in said.err
+    assert thesis.read_text() == "years of work"
+
+
+WITHOUT_A_SECRET = CONFIG.replace("  webhook_secret: ${{PROMPTLAYER_WEBHOOK_SECRET}}\n", "")
+WITH_A_WRONG_SETTING = f"{CONFIG}    track: prod\n"
+WITH_AN_UNSET_VARIABLE = CONFIG.replace("PROMPTLAYER_WEBHOOK_SECRET", "NOT_SET_ANYWHERE")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (WITHOUT_A_SECRET, r"No webhook secret is configured.* Set promptlayer\.webhook_secret"),
+        (WITH_A_WRONG_SETTING, r"bridge\.yaml:\d+: mappings\[0\]\.track: .*(?:tuple|list)"),
+        (
+            WITH_AN_UNSET_VARIABLE,
+            r"bridge\.yaml:\d+: promptlayer\.webhook_secret: .*NOT_SET_ANYWHERE is not set",
+        ),
+    ],
+    ids=["no secret", "a wrong setting", "an unset variable"],
+)
+def test_a_bridge_that_cannot_start_says_why_in_one_line(
+    desk: Desk, text: str, expected: str
+) -> None:
+    desk.configure(text)
+
+    _told_in_one_line(desk.run("serve", "--port", "0"), expected)
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = desk.run("serve", "--port", str(port))
+
+    expected = rf"Cannot listen on 127\.0\.0\.1:{port}: .*Choose another --host or --port"
+    _told_in_one_line(said, expected)
+
+
+def _told_in_one_line(said: Said, expected: str) -> None:
+    assert (said.status, said.out) == (1, "")
+    assert len(said.err.splitlines()) == 1, said
+    assert re.search(expected, said.err), said
+    assert SECRET not in said.err
 
 
 def test_a_mistake_in_a_process_of_its_own_is_no_traceback(desk: Desk) -> None:

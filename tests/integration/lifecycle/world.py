@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.config import Person
@@ -35,6 +34,7 @@ from bridge.prompts.prompt import LATEST, JsonObject, Prompt, PromptFile
 from bridge.prompts.target import Proposal
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
+from bridge.sandbox.asking import asking
 from bridge.sandbox.entries import ADA, chat
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
@@ -190,7 +190,7 @@ class World:
 
     def deliver(self, payloads: Iterable[JsonObject] | None = None) -> None:
         """Bring what PromptLayer sent, or these webhooks in this order, to the front door."""
-        with httpx.Client(verify=False) as client:  # its certificates take longer than all else
+        with asking() as client:
             for payload in self.post.take() if payloads is None else payloads:
                 answer = client.post(
                     self._url + WEBHOOK_PATH,

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
+from bridge.sandbox.asking import asking
 from bridge.web.app import WebSettings, create_app
 from tests.integration.engine.deliveries import NOON
 from tests.integration.web.knocking import DEADLINE, OLD_SECRET, SECRET, FrontDoor
@@ -21,7 +21,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
     app = create_app(
         WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET, OLD_SECRET)), inbox
     )
-    with serve(app) as url, httpx.Client(timeout=DEADLINE) as client:
+    with serve(app) as url, asking(timeout=DEADLINE) as client:
         yield FrontDoor(url, database, inbox, client)
     inbox.close()
     database.close()

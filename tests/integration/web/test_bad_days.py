@@ -16,6 +16,7 @@ import pytest
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.promptlayer.signature import HEADER, sign
+from bridge.sandbox.asking import asking
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from bridge.web.receive import BODY_LIMIT
 from tests.integration.engine.deliveries import NOON, version_created
@@ -96,7 +97,7 @@ def test_what_cannot_be_stored_is_postponed_and_not_acknowledged(tmp_path: Path)
         connection.exec_driver_sql("ALTER TABLE deliveries RENAME TO elsewhere")
     app = create_app(WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET)), inbox)
 
-    with serve(app) as url, httpx.Client() as client:
+    with serve(app) as url, asking() as client:
         answer = FrontDoor(url, database, inbox, client).deliver(version_created())
         health = client.get(url + "/healthz")
 
@@ -137,7 +138,7 @@ def deliver_until(url: str, enough: int, then: Callable[[], None]) -> set[str]:
     acknowledged: set[str] = set()
 
     def deliver_every_eighth(first: int) -> None:
-        with httpx.Client(timeout=DEADLINE) as client:
+        with asking(timeout=DEADLINE) as client:
             for number in range(first, 10_000, 8):
                 payload = version_created(number + 1)
                 signed = {HEADER: sign(payload, front_door.SECRET)}

@@ -25,6 +25,7 @@ from bridge.forge.webhooks import (
     Pushed,
 )
 from bridge.promptlayer.workspace import PROMPTLAYER
+from bridge.sandbox.asking import asking
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doors import Doors, WorkspaceDoor
 from bridge.web.forge_receive import BODY_LIMIT
@@ -71,7 +72,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
     inbox = Inbox(database, lambda: NOON)
     app = create_app(WebSettings(lambda: NOON, lambda: DOORS), inbox)
-    with serve(app) as url, httpx.Client(timeout=20) as client:
+    with serve(app) as url, asking(timeout=20) as client:
         yield Door(url, inbox, client)
     inbox.close()
     database.close()
@@ -188,7 +189,7 @@ def test_a_full_inbox_says_when_to_come_again(tmp_path: Path) -> None:
     inbox = Inbox(database, lambda: NOON)
     inbox.close()
     app = create_app(WebSettings(lambda: NOON, lambda: DOORS), inbox)
-    with serve(app) as url, httpx.Client(timeout=20) as client:
+    with serve(app) as url, asking(timeout=20) as client:
         answer = Door(url, inbox, client).deliver(PUSHED)
     database.close()
 

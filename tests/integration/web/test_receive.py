@@ -8,7 +8,6 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.errors import ConfigError
 from bridge.promptlayer.events import digest
 from bridge.promptlayer.signature import HEADER, sign
+from bridge.sandbox.asking import asking
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from tests.integration.engine.deliveries import NOON, payload_of, version_created
 from tests.integration.web.knocking import OLD_SECRET, SECRET, FrontDoor
@@ -226,7 +226,7 @@ def test_outside_the_replay_window_a_delivery_is_refused(
     web = WebSettings(lambda: NOON, one_workspace(SECRET, replay_window=timedelta(minutes=5)))
     payload = version_created() | {"timestamp": (NOON - timedelta(seconds=age)).isoformat()}
 
-    with serve(create_app(web, inbox)) as url, httpx.Client() as client:
+    with serve(create_app(web, inbox)) as url, asking() as client:
         answer = FrontDoor(url, database, inbox, client).deliver(payload)
 
     assert answer.status_code == status
