@@ -20,10 +20,9 @@ def opened_pages(config: Config, inbox: Inbox) -> Iterator[Pages]:
     if config.dashboard is None:
         yield no_dashboard()
         return
-    from bridge.engine.ledger import Ledger
     from bridge.web.dashboard import Sources, dashboard
 
     with opened_database(config) as database:
         secrets = tuple(every_secret(config))
-        sources = Sources(database, inbox, Ledger(database, now), now, secrets)
+        sources = Sources(database, inbox, now, secrets)
         yield dashboard(config.dashboard, sources)

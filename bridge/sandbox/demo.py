@@ -30,7 +30,7 @@ def _invite(scene: Scene) -> None:
     console.print(f"""
 [bold]PromptLayer[/] (stand-in)   {scene.addresses["promptlayer"]}   save a prompt, move a label
 [bold]Forge[/] (local)            {scene.addresses["forge"]}   review, merge or close
-[bold]Bridge[/]                   {scene.addresses["bridge"]}/healthz
+[bold]Dashboard[/] (the bridge)   {scene.addresses["bridge"]}   where every prompt is; sign in with [bold]{scene.dashboard_secret}[/]
 
 Jane has just saved [bold]{PROMPT}[/]; its pull request appears within seconds. Try:
   1. Read it on the forge's page and merge it.

@@ -42,6 +42,7 @@ MAPPING = "support"
 
 _PATIENCE = 60.0  # seconds for one step
 _PORTS = {"promptlayer": 8485, "forge": 8486, "bridge": 8484}
+_SECRET_BYTES = 15  # 20 characters to type
 _OURS = ".promptlayer-bridge-demo"  # a folder without this file is not ours to remove
 
 
@@ -55,6 +56,7 @@ class Scene:
     webhooks: Webhooks
     addresses: dict[str, str]
     command: Command
+    dashboard_secret: str = field(repr=False)
 
     @property
     def engineer(self) -> Engineer:
@@ -103,6 +105,7 @@ def opened_scene(folder: Path, *, fixed_ports: bool) -> Iterator[Scene]:
         config.write_text(_config(addresses), encoding="utf-8")
         named = {"PROMPTLAYER_API_KEY": api_key, "PROMPTLAYER_WEBHOOK_SECRET": secret}
         named["FORGE_WEBHOOK_SECRET"] = forge_secret
+        named["DASHBOARD_SECRET"] = dashboard_secret = secrets.token_urlsafe(_SECRET_BYTES)
         command = Command(config, {**os.environ, **named})
         port = sockets["bridge"].getsockname()[1]
         sockets["bridge"].close()
@@ -110,7 +113,7 @@ def opened_scene(folder: Path, *, fixed_ports: bool) -> Iterator[Scene]:
         told = f"{addresses['bridge']}/webhooks/local"
         announcer = ForgeAnnouncer(folder / "forge", REPOSITORY, url=told, secret=forge_secret)
         stack.enter_context(announcer.running())
-        yield Scene(folder, registry, forge, webhooks, addresses, command)
+        yield Scene(folder, registry, forge, webhooks, addresses, command, dashboard_secret)
 
 
 def _make_anew(folder: Path) -> None:
@@ -162,6 +165,8 @@ mappings:
     pull_request: {{labels: [prompt]}}
     publish: true
     evals: {{minimum: 0.8}}
+dashboard:
+  operator_secret: ${{DASHBOARD_SECRET}}
 quiet: 1s
 sweep: 1m
 """

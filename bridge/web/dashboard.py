@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.config_dashboard import DashboardSettings
 from bridge.config_watch import every_secret
+from bridge.engine.budgets import Budgets
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, Inbox
 from bridge.engine.keys import shared_key
-from bridge.engine.ledger import Ledger
+from bridge.engine.overview import Overview
 from bridge.errors import (
     BridgeError,
     Forbidden,
@@ -37,6 +38,8 @@ from bridge.web.assets import Assets
 from bridge.web.delivery_pages import DeliveryPages
 from bridge.web.guarded import Gate
 from bridge.web.pages import Pages
+from bridge.web.prompt_pages import PromptPages
+from bridge.web.queue_pages import QueuePages
 from bridge.web.receive import ClientGone
 from bridge.web.sign_in import SignIn
 from bridge.web.visitor import visitor_of
@@ -74,7 +77,6 @@ class Sources:
 
     database: Database
     inbox: Inbox
-    ledger: Ledger
     clock: Clock
     secrets: tuple[str, ...] = field(repr=False)
 
@@ -86,12 +88,16 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
     assets = Assets()
     pages = Pages(sources.clock, assets, sources.secrets)
     secure = settings.url is not None and settings.url.startswith("https:")
+    overview = Overview(sources.database, sources.clock)
+    budgets = Budgets(sources.database, sources.clock)
     mistakes = _Mistakes(pages, sources.clock)
     return Starlette(
         routes=[
             assets.route(),
             *SignIn.of(settings, sources.clock, gate, pages).routes(),
-            *DeliveryPages(pages, sources.inbox, sources.ledger).routes(gate),
+            *PromptPages(pages, overview).routes(gate),
+            *DeliveryPages(pages, overview, sources.inbox).routes(gate),
+            *QueuePages(pages, overview, budgets.all).routes(gate),
         ],
         middleware=[
             Middleware(Shielded, strict_transport=secure),

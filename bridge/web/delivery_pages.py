@@ -9,61 +9,59 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.engine.inbox import DeliveryState, Inbox
-from bridge.engine.ledger import Ledger
+from bridge.engine.overview import Overview
+from bridge.engine.overview_deliveries import DeliveryFilter
 from bridge.errors import NotFound
+from bridge.web.asking import Asked
 from bridge.web.guarded import Form, Gate
 from bridge.web.pages import Pages
 from bridge.web.visitor import Visitor, leave_note
-
-PER_PAGE = 50
 
 
 @dataclass(frozen=True)
 class DeliveryPages:
     pages: Pages
+    overview: Overview
     inbox: Inbox
-    ledger: Ledger
 
     def routes(self, gate: Gate) -> list[Route]:
         return [
-            gate.page("/", lambda _request, _visitor: RedirectResponse("/deliveries", 303)),
-            gate.page("/deliveries", self.list_),
+            gate.page("/deliveries", self.all),
             gate.page("/deliveries/{id}", self.one),
             gate.act("/deliveries/{id}/redeliver", self.redeliver),
         ]
 
-    def list_(self, request: Request, visitor: Visitor) -> Response:
-        asked = request.query_params
-        state = asked.get("state", "")
-        prompt = asked.get("prompt", "").strip()
-        found = self.inbox.recent(
-            PER_PAGE + 1,
-            before=asked.get("before") or None,
-            state=DeliveryState(state) if state in tuple(DeliveryState) else None,
-            prompt=int(prompt) if prompt.isdecimal() else prompt or None,
+    def all(self, request: Request, visitor: Visitor) -> Response:
+        asked = Asked.by(request, "q", "state", "type", "source", "prompt")
+        after = request.query_params.get("after")
+        wanted = DeliveryFilter(
+            state=asked.one_of(DeliveryState, "state"),
+            type=asked.text("type"),
+            source=asked.text("source"),
+            prompt_id=asked.number("prompt"),
+            text=asked.text("q"),
         )
         return self.pages.show(
             request,
             "deliveries.html",
             visitor=visitor,
-            deliveries=found[:PER_PAGE],
-            more=found[PER_PAGE - 1].id if len(found) > PER_PAGE else None,
+            asked=asked,
+            after=after,
+            page=self.overview.deliveries(wanted, after=after),
             states=tuple(DeliveryState),
-            asked={"state": state, "prompt": prompt},
-            first="before" not in asked,
         )
 
     def one(self, request: Request, visitor: Visitor) -> Response:
-        delivery = self.inbox.find(request.path_params["id"])
-        if delivery is None:
+        shown = self.overview.delivery(request.path_params["id"])
+        if shown is None:
             raise NotFound("There is no delivery with this id. It may have been too old to keep.")
         return self.pages.show(
             request,
             "delivery.html",
             visitor=visitor,
-            delivery=delivery,
-            payload=self.pages.payload(delivery.payload),
-            looks=self.ledger.looks_of(delivery.id),
+            delivery=shown.delivery,
+            looks=shown.looks,
+            payload=self.pages.payload(shown.delivery.payload),
         )
 
     def redeliver(self, request: Request, _visitor: Visitor, _form: Form) -> Response:

@@ -61,7 +61,9 @@ class Pages:
             note=take_note(request) if status < 400 and visitor else None,
             **{"token": visitor.token if visitor else "", **values},
         )
-        return HTMLResponse(self.blotted(html), status, {"Cache-Control": "no-store"})
+        # Half a character can stand in a payload, but in no page.
+        body = self.blotted(html).encode(errors="replace")
+        return HTMLResponse(body, status, {"Cache-Control": "no-store"})
 
     def mistake(
         self, request: Request, status: int, words: str, visitor: Visitor | None

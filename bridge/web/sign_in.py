@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CALLBACK = "/sign-in/oidc/callback"
 
 _WRONG_PER_MINUTE = 5  # of one address; a secret of 16 characters is not guessed so
-_NAMES = {Role.VIEWER: "shared secret", Role.OPERATOR: "operator's secret"}
+_BY_SECRET = "shared secret"  # the name of somebody who showed one
 
 log = logging.getLogger("bridge.web")
 
@@ -89,7 +89,7 @@ class SignIn:
             self.attempts.charge(address)
             log.warning("sign-in from %s refused: wrong secret", address)
             return self._form(request, "That is not the secret.", 403)
-        return self._welcome(request, _NAMES[role], role)
+        return self._welcome(request, _BY_SECRET, role)
 
     def _role(self, given: str) -> Role | None:
         """Both are compared, whatever the first says: time tells nothing."""

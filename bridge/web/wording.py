@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 _SIZES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_PLAIN = re.compile(r"[_:]")
 _FINE = timedelta(seconds=10)
 
 
@@ -42,7 +44,7 @@ def at(then: datetime) -> str:
 
 def event_in_words(event_type: str) -> str:
     """``prompt_template_label_moved`` is ``label moved``."""
-    return event_type.removeprefix("prompt_template_").replace("_", " ")
+    return _PLAIN.sub(" ", event_type.removeprefix("prompt_template_"))
 
 
 def link(address: str) -> str:

@@ -65,7 +65,7 @@ class Place:
         return Ledger(self.database, self.clock)
 
     def app(self, settings: DashboardSettings = SHARED) -> Starlette:
-        sources = Sources(self.database, self.inbox, self.ledger, self.clock, (CONFIGURED,))
+        sources = Sources(self.database, self.inbox, self.clock, (CONFIGURED,))
         front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=dashboard(settings, sources))
 

@@ -1,0 +1,61 @@
+"""What waits, what is left of the forges' budgets, and how the days went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge.engine.budgets import ForgeBudget
+from bridge.engine.overview import Overview
+from bridge.web.asking import Asked
+from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
+from bridge.web.guarded import Gate
+from bridge.web.pages import Pages
+from bridge.web.visitor import Visitor
+
+PERIODS = (7, 30, 90)  # days
+
+
+@dataclass(frozen=True)
+class QueuePages:
+    pages: Pages
+    overview: Overview
+    budgets: Callable[[], Sequence[ForgeBudget]]
+
+    def routes(self, gate: Gate) -> list[Route]:
+        return [gate.page("/queue", self.queue), gate.page("/charts", self.charts)]
+
+    def queue(self, request: Request, visitor: Visitor) -> Response:
+        after = request.query_params.get("after")
+        return self.pages.show(
+            request,
+            "queue.html",
+            visitor=visitor,
+            after=after,
+            queue=self.overview.queue(after=after),
+            budgets=self.budgets(),
+        )
+
+    def charts(self, request: Request, visitor: Visitor) -> Response:
+        asked = Asked.by(request, "days")
+        count = asked.number("days")
+        count = count if count in PERIODS else 30
+        days = self.overview.days(count)
+        return self.pages.show(
+            request,
+            "charts.html",
+            visitor=visitor,
+            asked=asked,
+            count=count,
+            periods=PERIODS,
+            days=days,
+            bars=delivery_bars(days),
+            curves=waiting_curves(days),
+            groups=tuple(GROUPS),
+            grouped=grouped,
+            size=(WIDTH, HEIGHT),
+        )

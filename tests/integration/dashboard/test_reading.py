@@ -1,0 +1,374 @@
+"""What the pages tell, to whom, and what they never tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bridge.engine.inbox import DeliveryState
+from bridge.engine.sums import Measure
+from bridge.prompts.state import State
+from tests.integration.dashboard.seeding import entry, one_of_each, way_of_a_prompt, write
+from tests.integration.dashboard.visiting import (
+    ACT,
+    CONFIGURED,
+    LOOK,
+    SHARED,
+    Browser,
+    Place,
+    text_of,
+)
+from tests.integration.engine.deliveries import delivery_of, payload_of, version_created
+
+HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
+
+
+@pytest.fixture
+def browser(place: Place) -> Browser:
+    browser = place.browser()
+    browser.sign_in()
+    return browser
+
+
+def test_every_prompt_is_listed_with_its_state_in_words(place: Place, browser: Browser) -> None:
+    one_of_each(place)
+
+    text = text_of(browser.get("/"))
+
+    for state in State:
+        assert f"support/{state.name.lower()} latest {state}" in text
+        assert f"{state} 1 " in text
+    assert "needs a person 35 min ago the repository is ahead" in text
+
+
+def test_a_filter_narrows_the_list_and_keeps_the_counts(place: Place, browser: Browser) -> None:
+    one_of_each(place)
+
+    text = text_of(browser.get("/?state=parked"))
+
+    assert "support/parked" in text
+    assert "support/open" not in text
+    assert "in step 1 " in text
+
+
+def test_a_search_finds_a_part_of_a_name_or_an_id(place: Place, browser: Browser) -> None:
+    one_of_each(place)
+
+    assert "support/parked" in text_of(browser.get("/?q=PARK"))
+    assert "support/open" in text_of(browser.get("/?q=3"))
+    assert "Nothing fits." in text_of(browser.get("/?q=nowhere"))
+
+
+def test_what_makes_no_sense_in_an_address_counts_as_not_asked(
+    place: Place, browser: Browser
+) -> None:
+    one_of_each(place)
+
+    answer = browser.get("/?state=asleep&order=loudest&mapping=&label=%00")
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?after=zzz",
+        "/deliveries?after=W10",
+        "/queue?after=%00",
+        "/prompts/support/17?after=eyJ9",
+    ],
+)
+def test_a_page_that_no_page_led_to_is_told(place: Place, browser: Browser, path: str) -> None:
+    way_of_a_prompt(place)
+
+    answer = browser.get(path)
+
+    assert (answer.status_code, "Begin again at the first one" in answer.text) == (400, True)
+
+
+def test_long_lists_come_page_by_page_and_none_is_left_out(place: Place, browser: Browser) -> None:
+    names = [f"many/{number:03}" for number in range(1, 121)]
+    write(place, (entry(place, n, State.IN_STEP, name) for n, name in enumerate(names, 1)))
+
+    seen, path, pages = list[str](), "/?q=many", 0
+    while path:
+        page = browser.get(path).text
+        seen += [name for name in names if f">{name}<" in page]
+        _, found, rest = page.rpartition('<a class="button" href="')
+        path = rest.partition('"')[0].replace("&amp;", "&") if found and ">Next<" in rest else ""
+        pages += 1
+
+    assert (seen, pages) == (names, 3)
+
+
+def test_the_way_of_a_prompt_is_told_with_the_times_between(place: Place, browser: Browser) -> None:
+    delivery = way_of_a_prompt(place)
+
+    page = browser.get("/prompts/support/17")
+
+    text = text_of(page)
+    assert "pull request opened version 9 latest #12" in text
+    assert "4.0 s after event arrived" in text
+    assert "1.0 s after saved version 9 by Jane Doe latest" in text
+    assert "“Shorter answers”" in text
+    assert f'href="/deliveries/{delivery}"' in page.text
+    assert 'href="/pulls/support/12"' in page.text
+
+
+def test_a_pull_request_tells_what_it_carries_and_what_led_to_it(
+    place: Place, browser: Browser
+) -> None:
+    delivery = way_of_a_prompt(place)
+
+    page = browser.get("/pulls/support/12")
+
+    assert 'href="https://forge.example/acme/bot/pull/12"' in page.text
+    assert "support/reply latest pull request open" in text_of(page)
+    assert f'href="/deliveries/{delivery}"' in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/prompts/support/99",
+        "/prompts/nobodys/17",
+        "/pulls/support/99",
+        "/deliveries/" + "0" * 64,
+        "/prompts/support/seventeen",
+        "/prompts/support/" + "9" * 30,
+        "/prompts/support/" + "9" * 5000,
+        "/pulls/support/-1",
+        "/pulls/support/٣",
+        "/nowhere",
+    ],
+)
+def test_what_is_not_there_has_a_page_that_says_so(browser: Browser, path: str) -> None:
+    answer = browser.get(path)
+
+    assert answer.status_code == 404
+    assert "All prompts" in text_of(answer)
+
+
+def test_a_delivery_shows_its_payload_and_what_came_of_it(place: Place, browser: Browser) -> None:
+    id = way_of_a_prompt(place)
+
+    text = text_of(browser.get(f"/deliveries/{id}"))
+
+    assert "version created of support/reply" in text
+    assert "&#34;prompt_template_version_number&#34;: 9" in text
+    assert "support latest waiting" in text
+
+
+def test_deliveries_are_found_by_prompt_state_and_id(place: Place, browser: Browser) -> None:
+    id = way_of_a_prompt(place)
+    other = delivery_of(payload_of("tea_ready"), place.clock.now)
+    place.inbox.put(other)
+
+    assert id in browser.get("/deliveries?q=REPL").text
+    assert id in browser.get(f"/deliveries?q={id[:8]}").text
+    assert other.id not in browser.get("/deliveries?prompt=17").text
+    assert id not in browser.get("/deliveries?state=ignored").text
+    assert "Only of “tea ready”" in text_of(browser.get("/deliveries?type=tea_ready"))
+
+
+def test_the_queue_says_what_waits_and_why(place: Place, browser: Browser) -> None:
+    way_of_a_prompt(place)
+    place.clock.turn(90)
+
+    text = text_of(browser.get("/queue"))
+
+    assert "Deliveries not read yet 1" in text
+    assert "promptlayer/support/latest/17 support 1 1 min ago it is due" in text
+
+
+def test_charts_have_their_numbers_in_a_table_too(place: Place, browser: Browser) -> None:
+    way_of_a_prompt(place)
+
+    page = browser.get("/charts?days=7")
+
+    assert "2026-01-02 1 4.3 s 4.7 s 0 0" in text_of(page)
+    assert page.text.count('role="img"') == 2
+    assert Measure.WAITED not in page.text
+
+
+# What never appears
+
+
+def test_names_from_elsewhere_are_text_and_nothing_else(place: Place, browser: Browser) -> None:
+    id = way_of_a_prompt(place)
+    hostile = entry(place, 17, State.OPEN, HOSTILE, label="<b>")
+    write(
+        place, [replace(hostile, reason=HOSTILE, path=HOSTILE, pull_request="javascript:alert(1)")]
+    )
+    place.inbox.put(delivery_of(version_created(5, prompt_template_name=HOSTILE), place.clock.now))
+
+    paths = ("/", "/?q=%3Cscript%3E", "/prompts/support/17", "/pulls/support/12", "/deliveries")
+    for path in (*paths, f"/deliveries/{id}", "/deliveries?type=%3Cb%3E&source=%22%3E%3Ci%3E"):
+        page = browser.get(path).text
+        for forbidden in ("<script>alert", "<img", "javascript:", ">49<", '"><i>', "<b>&"):
+            assert forbidden not in page, path
+
+
+def test_a_secret_in_a_payload_is_masked(place: Place, browser: Browser) -> None:
+    leak = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    payload = version_created(3, commit_message=f"the token is {leak}", api_key=leak)
+    delivery = delivery_of(payload, place.clock.now)
+    place.inbox.put(delivery)
+
+    page = browser.get(f"/deliveries/{delivery.id}").text
+
+    assert leak not in page
+    assert "ghp_…" in page
+
+
+def test_no_page_tells_a_secret_of_the_configuration(place: Place, browser: Browser) -> None:
+    delivery = delivery_of(version_created(4, note=f"x {CONFIGURED} y"), place.clock.now)
+    place.inbox.put(delivery)
+    place.inbox.set_state([delivery.id], DeliveryState.PARKED, f"refused: {CONFIGURED}")
+
+    for path in ("/deliveries", f"/deliveries/{delivery.id}"):
+        page = browser.get(path).text
+        assert CONFIGURED not in page
+        assert "•••" in page
+
+
+def test_a_payload_that_is_deep_or_odd_is_shown(place: Place, browser: Browser) -> None:
+    deep: object = "end"
+    for _ in range(100):
+        deep = [deep]
+    odd = version_created(6, nested=deep, odd="\0\u2028\ud800", large=1e300)
+    delivery = delivery_of(odd, place.clock.now)
+    place.inbox.put(delivery)
+
+    assert browser.get(f"/deliveries/{delivery.id}").status_code == 200
+
+
+# Acting
+
+
+def test_a_viewer_has_no_button(place: Place) -> None:
+    id = way_of_a_prompt(place)
+    viewer = place.browser()
+    viewer.sign_in(LOOK)
+
+    for path in ("/", f"/deliveries/{id}", "/prompts/support/17", "/pulls/support/12"):
+        page = viewer.get(path).text
+        assert page.count("<form") - page.count('role="search"') == 1, "signing out, and no other"
+
+
+def test_an_operator_redelivers(place: Place, browser: Browser) -> None:
+    id = way_of_a_prompt(place)
+    place.inbox.set_state([id], DeliveryState.DONE)
+    page = browser.get(f"/deliveries/{id}")
+
+    after = browser.post(f"/deliveries/{id}/redeliver", {"token": browser.token(page)})
+
+    assert after.url.path == f"/deliveries/{id}"
+    assert "It is new again" in text_of(after)
+    assert "It is new again" not in text_of(browser.get(f"/deliveries/{id}"))
+    (delivery,) = place.inbox.fresh(10)
+    assert delivery.id == id
+
+
+def redelivered(place: Place, browser: Browser, id: str, **headers: str) -> tuple[int, bool]:
+    """The answer to a form that carries the right token, and whether anything was done."""
+    place.inbox.set_state([id], DeliveryState.DONE)
+    token = browser.token(browser.get("/deliveries"))
+    answer = browser.post(f"/deliveries/{id}/redeliver", {"token": token}, **headers)
+    return answer.status_code, bool(place.inbox.fresh(10))
+
+
+def test_a_viewer_cannot_act_by_a_form_of_their_own_making(place: Place) -> None:
+    id = way_of_a_prompt(place)
+    viewer = place.browser()
+    viewer.sign_in(LOOK)
+
+    assert redelivered(place, viewer, id) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://bridge.test.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_form_that_another_site_sent_is_not_followed(
+    place: Place, browser: Browser, headers: dict[str, str]
+) -> None:
+    assert redelivered(place, browser, way_of_a_prompt(place), **headers) == (403, False)
+
+
+def test_a_form_of_our_own_site_is_followed(place: Place, browser: Browser) -> None:
+    own = {"Origin": "http://bridge.test", "Sec-Fetch-Site": "same-origin"}
+
+    assert redelivered(place, browser, way_of_a_prompt(place), **own) == (200, True)
+
+
+def test_behind_a_proxy_that_changes_the_host_the_public_address_is_our_own(place: Place) -> None:
+    settings = SHARED.model_copy(update={"url": "http://bridge.example.com"})
+    browser = place.browser(settings)
+    browser.sign_in()
+    own = {"Origin": "http://bridge.example.com"}
+
+    assert redelivered(place, browser, way_of_a_prompt(place), **own) == (200, True)
+
+
+@pytest.mark.parametrize("token", ["", "a guess", "é", None])
+def test_a_form_without_its_token_is_not_followed(
+    place: Place, browser: Browser, token: str | None
+) -> None:
+    id = way_of_a_prompt(place)
+    place.inbox.set_state([id], DeliveryState.DONE)
+
+    form = {} if token is None else {"token": token}
+    answer = browser.post(f"/deliveries/{id}/redeliver", form)
+
+    assert (answer.status_code, place.inbox.fresh(10)) == (403, [])
+
+
+def test_nothing_is_done_by_following_a_link(place: Place, browser: Browser) -> None:
+    id = way_of_a_prompt(place)
+
+    assert browser.get(f"/deliveries/{id}/redeliver").status_code == 405
+
+
+def test_a_form_that_is_too_large_is_not_read(place: Place, browser: Browser) -> None:
+    answer = browser.post("/deliveries/0/redeliver", {"token": "x" * 100_000})
+
+    assert answer.status_code == 413
+
+
+# Bad days
+
+
+def test_a_database_that_does_not_answer_is_told_as_that(place: Place, browser: Browser) -> None:
+    with place.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE standings RENAME TO elsewhere")
+
+    answer = browser.get("/")
+
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+    assert json.dumps(text_of(answer)).count("SELECT") == 0
+
+
+def test_a_part_that_is_asked_for_meanwhile_leaves_what_is_shown(
+    place: Place, browser: Browser
+) -> None:
+    with place.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE standings RENAME TO elsewhere")
+
+    answer = browser.get("/", **{"HX-Request": "true"})
+
+    assert (answer.status_code, answer.headers["hx-reswap"]) == (503, "none")
+
+
+def test_secrets_are_not_in_any_repr(place: Place) -> None:
+    assert ACT not in repr(SHARED)
+    assert CONFIGURED not in repr(place.app())

@@ -1,0 +1,79 @@
+"""Where the parts of a chart stand: always inside it, and as large as what they tell."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.engine.overview_charts import Day
+from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
+
+STATES = ["new", "dispatched", "done", "ignored", "parked"]
+
+
+def day(number: int = 0, median: float | None = None, **deliveries: int) -> Day:
+    then = date(2026, 1, 2) + timedelta(days=number)
+    return Day(then, deliveries, 0, 0, 0, median, None if median is None else median * 3)
+
+
+DAYS = st.lists(
+    st.builds(
+        lambda counts, median: day(0, median, **counts),
+        st.dictionaries(st.sampled_from(STATES), st.integers(0, 10**9)),
+        st.none() | st.floats(0, 10**7),
+    ),
+    min_size=1,
+    max_size=90,
+)
+
+
+@given(DAYS)
+def test_everything_stands_inside_the_chart(days: list[Day]) -> None:
+    bars, curves = delivery_bars(days), waiting_curves(days)
+
+    for bar in bars.bars:
+        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
+        assert 0 <= bar.y <= bar.y + bar.height <= HEIGHT + 0.2
+    for curve in curves.curves:
+        assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in curve.dots)
+    for chart in (bars, curves):
+        assert all(0 <= tick.at <= HEIGHT for tick in chart.frame.rows)
+        assert all(0 <= tick.at <= WIDTH for tick in chart.frame.columns)
+
+
+@given(DAYS)
+def test_every_day_with_a_time_has_its_dot(days: list[Day]) -> None:
+    median = waiting_curves(days).curves[0]
+
+    known = [each for each in days if each.median is not None]
+    assert len(median.dots) == len(known)
+    assert sum(line.count(",") for line in median.lines) == len(known)
+
+
+def test_a_bar_is_as_high_as_its_deliveries() -> None:
+    small, large = delivery_bars([day(0, done=10), day(1, done=20)]).bars
+
+    assert large.height == pytest.approx(2 * small.height, rel=0.01)
+
+
+def test_days_without_a_time_part_the_line() -> None:
+    median = waiting_curves([day(0, 1.0), day(1), day(2, 2.0), day(3, 2.0)]).curves[0]
+
+    assert [line.count(",") for line in median.lines] == [1, 2]
+
+
+def test_every_state_of_a_delivery_counts_once() -> None:
+    counts = grouped(day(0, **dict.fromkeys(STATES, 1)))
+
+    assert sum(counts.values()) == len(STATES)
+    assert list(counts) == list(GROUPS)
+
+
+def test_a_year_of_dates_is_not_written_over_itself() -> None:
+    columns = waiting_curves([day(n) for n in range(90)]).frame.columns
+
+    assert len(columns) <= 8
+    assert columns[-1].words == "1 Apr"
