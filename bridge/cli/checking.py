@@ -56,18 +56,20 @@ def _asked(config: Config) -> Iterator[Finding]:
             found = platform.check_access()
         yield from found if config.promptlayer else _named(section_of(source), found)
     with closing(Adapters()) as adapters:
-        asked: set[tuple[str, str | None]] = set()
+        places: dict[tuple[str, str | None], list[Site]] = {}
         for site in adapters.sites(config).values():
-            place = (site.mapping.repository, site.mapping.base)
-            if place not in asked:
-                asked.add(place)
-                yield from _repository(site)
+            places.setdefault((site.mapping.repository, site.mapping.base), []).append(site)
+        for sites in places.values():
+            yield from _repository(sites)
 
 
-def _repository(site: Site) -> Iterator[Finding]:
-    """What the forge says of the credential, and then git, which may know better."""
+def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
+    """What the forge says of the credential, and then git, which may know better; for all mappings
+    of one place."""
+    site = sites[0]
     try:
-        findings = list(site.forge.check_access())
+        statuses = any("evals" in each.mapping.model_fields_set for each in sites)
+        findings = list(site.forge.check_access(statuses=statuses))
         if all(finding.severity is Severity.OK for finding in findings):
             site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))

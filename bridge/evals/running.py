@@ -2,7 +2,7 @@
 
 Neither can be told which version to evaluate. A report evaluates what its prompt column says: the
 newest version, a label's, or a fixed one. So the answer is checked: an evaluation of another
-version than the one asked about is refused. A workflow is given ``prompt_name``, ``prompt_id``,
+prompt or version than the one asked about is refused. A workflow is given ``prompt_name``, ``prompt_id``,
 ``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use them.
 """
 
@@ -89,7 +89,7 @@ class ReportEvaluation:
         told = understood(ReportAnswer, self._promptlayer.send("GET", place), what)
         if told.status == "RUNNING":
             return None
-        _check_version(told.report, prompt)
+        _check_what(told.report, prompt)
         answer = self._promptlayer.send("GET", f"{place}/score")
         score = understood(ReportScoreAnswer, answer, f"the score of {what}").score
         if score.overall_score is None:
@@ -111,10 +111,15 @@ class ReportEvaluation:
         return isinstance(event, ReportEvent) and event.details.report_id in numbers
 
 
-def _check_version(report: Report, prompt: PromptRef) -> None:
-    evaluated = report.prompt_version_number
-    other_prompt = prompt.id is not None and report.prompt_registry_id != prompt.id
-    if evaluated is None or other_prompt or prompt.version in (None, evaluated):
+def _check_what(report: Report, prompt: PromptRef) -> None:
+    evaluated, about = report.prompt_version_number, report.prompt_registry_id
+    if None not in (about, prompt.id) and about != prompt.id:
+        raise Refused(
+            f"PromptLayer evaluated prompt {about}, not {prompt.title} (prompt {prompt.id}): name"
+            " an evaluation of this prompt in evals.report_id, or a workflow, which is told what"
+            " to evaluate."
+        )
+    if evaluated is None or prompt.version in (None, evaluated):
         return
     raise Refused(
         f"PromptLayer evaluated version {evaluated} of {prompt.title}, not version "

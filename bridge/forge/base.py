@@ -176,6 +176,7 @@ class Forge(Protocol):
         people read more. Saying the same again is no error. Raises NotFound or Refused for a
         commit that the forge does not have."""
 
-    def check_access(self) -> Sequence[Finding]:
-        """Ask whether the credential can do what the bridge needs (read, push a branch, open and
-        comment on pull requests). Never raises for a missing permission: it is a finding."""
+    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
+        """Ask whether the credential can do what the bridge needs: read, push a branch, open and
+        comment on pull requests, and with ``statuses`` say on a commit how a check stands. Never
+        raises for a missing permission: it is a finding."""

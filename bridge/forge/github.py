@@ -199,7 +199,7 @@ class GitHub:
                 input=said | ({"target_url": url} if url else {}),
             )
 
-    def check_access(self) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
         try:
             with self._trying("read the repository", READ):
                 found = self._repository().complete()
@@ -212,7 +212,7 @@ class GitHub:
                 )
         except Permanent as error:
             return [Finding(Severity.PROBLEM, str(error))]
-        return findings(self.repository, self._session.credential, access)
+        return findings(self.repository, self._session.credential, access, statuses=statuses)
 
     def _marked(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
         """Labels and assignees set, but for those that GitHub does not take."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.base import Finding, Severity
 
 APP_NEEDS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+FOR_STATUSES = {"statuses": "write"}
 LEVELS = ("read", "write", "admin")
 
 
@@ -22,13 +23,18 @@ class Access:
     app_permissions: Mapping[str, str] | None = None  # None where no App asks
 
 
-def findings(repository: str, credential: str, access: Access) -> Sequence[Finding]:
-    """One line each; ``repository`` and ``credential`` as the mapping file spells them."""
+def findings(
+    repository: str, credential: str, access: Access, *, statuses: bool = False
+) -> Sequence[Finding]:
+    """One line each; ``repository`` and ``credential`` as the mapping file spells them. Commit
+    statuses are asked about only where they are needed."""
+    needs = APP_NEEDS | FOR_STATUSES if statuses else APP_NEEDS
     found = [_archived(repository)] if access.archived else []
     if access.app_permissions is not None:
-        found.append(_app(repository, access.app_permissions))
+        found.append(_app(repository, access.app_permissions, needs))
     else:
-        found += [_push(repository, credential, access), _token(repository, credential, access)]
+        found.append(_push(repository, credential, access))
+        found.append(_token(repository, credential, access, needs))
     return found
 
 
@@ -46,12 +52,13 @@ def _push(repository: str, credential: str, access: Access) -> Finding:
     )
 
 
-def _token(repository: str, credential: str, access: Access) -> Finding:
+def _token(repository: str, credential: str, access: Access, needs: Mapping[str, str]) -> Finding:
     if access.scopes is None:
+        told = _listed(_spelled(name, level) for name, level in needs.items() if level == "write")
         return Finding(
             Severity.OK,
             f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
-            f"has “Contents: write” and “Pull requests: write” for {repository}.",
+            f"has {told} for {repository}.",
         )
     granted = {scope.strip() for scope in str(access.scopes).split(",")}
     if granted & ({"repo"} if access.private else {"repo", "public_repo"}):
@@ -61,16 +68,27 @@ def _token(repository: str, credential: str, access: Access) -> Finding:
     )
 
 
-def _app(repository: str, granted: Mapping[str, str]) -> Finding:
+def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) -> Finding:
     missing = [
-        f"“{name.replace('_', ' ').capitalize()}: {level}”"
-        for name, level in APP_NEEDS.items()
+        _spelled(name, level)
+        for name, level in needs.items()
         if granted.get(name) not in LEVELS[LEVELS.index(level) :]
     ]
     if not missing:
         return Finding(Severity.OK, f"The App may do all that is needed in {repository}.")
     return Finding(
         Severity.PROBLEM,
-        f"The App's installation on {repository} lacks {' and '.join(missing)}: add it in the "
+        f"The App's installation on {repository} lacks {_listed(missing)}: add it in the "
         "App's settings, then accept it where the App is installed.",
     )
+
+
+def _spelled(name: str, level: str) -> str:
+    """A permission as GitHub's pages call it."""
+    known = {"statuses": "Commit statuses"}
+    return f"“{known.get(name, name.replace('_', ' ').capitalize())}: {level}”"
+
+
+def _listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

@@ -211,7 +211,7 @@ class GitLab:
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
 
-    def check_access(self) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002 - in api
         findings: list[Finding] = []
         try:
             findings += self._token_findings()

@@ -164,7 +164,7 @@ class LocalForge:
         with self._pulls.writing():
             self._statuses.write(commit, name, Status(state, status_text(text), url))
 
-    def check_access(self) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002
         path = self._git.path
         if not path.is_dir():
             problem = f"{self.repository}: there is no repository at {path}: create it first."

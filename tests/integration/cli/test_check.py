@@ -120,6 +120,18 @@ def test_a_good_token_is_well(desk: Desk, github: GitHubStandIn) -> None:
     assert (said.status, problems(said)) == (0, [])
 
 
+def test_a_mapping_with_evaluations_needs_commit_statuses(
+    desk: Desk, github: GitHubStandIn
+) -> None:
+    granted = {"contents": "write", "pull_requests": "write"}
+    desk.environment["TOKEN"] = github.token(permissions=granted)
+
+    assert "Commit statuses" not in desk.run("check").out
+    desk.configure(ON_GITHUB + "    evals: {{required: true}}\n", github=github.url)
+    assert "make sure that forges.local.token has" in (said := desk.run("check").out)
+    assert "“Commit statuses: write”" in said
+
+
 def test_a_wrong_token_is_told_and_not_repeated(desk: Desk, github: GitHubStandIn) -> None:
     desk.environment["TOKEN"] = "ghp_planted"
 

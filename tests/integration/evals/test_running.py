@@ -14,6 +14,7 @@ from bridge.evals.running import Evaluation, ReportEvaluation, WorkflowEvaluatio
 from bridge.evals.waiting import Pace
 from bridge.promptlayer.events import parse
 from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.entries import chat
 from tests.integration.evals.world import QUICK, World
 from tests.standins.faults import status
 
@@ -58,6 +59,14 @@ def test_an_evaluation_of_another_version_is_refused(world: World) -> None:
     report = world.evaluations.add_report("Regression", 99.0, prompt_id=1, label="prod")
 
     with pytest.raises(Refused, match=r"evaluated version 1 of support/reply, not version 2"):
+        evaluate(ReportEvaluation(world.client, report), REPLY, pace=QUICK)
+
+
+def test_an_evaluation_of_another_prompt_is_refused(world: World) -> None:
+    other = world.registry.save("support/other", chat(("system", "Hello."))).prompt_id
+    report = world.evaluations.add_report("Regression", 99.0, prompt_id=other)
+
+    with pytest.raises(Refused, match=rf"evaluated prompt {other}, not support/reply \(prompt 1\)"):
         evaluate(ReportEvaluation(world.client, report), REPLY, pace=QUICK)
 
 

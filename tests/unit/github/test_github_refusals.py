@@ -147,6 +147,21 @@ def test_what_an_app_lacks_is_named(standin: GitHubStandIn, site: Repository, cl
     assert "“Contents: write” and “Pull requests: write”" in told
 
 
+def test_commit_statuses_are_asked_about_where_they_are_needed(
+    standin: GitHubStandIn, site: Repository, clock: Clock
+) -> None:
+    standin.install_app(
+        APP, "acme", {"contents": "write", "pull_requests": "write", "metadata": "read"}
+    )
+    app = connected(standin, App(APP, private_key()[0]), clock)
+    fine = connected(standin, Token(standin.token(permissions={"contents": "write"})), clock)
+
+    assert "lacks “Commit statuses: write”:" in problems(app.check_access(statuses=True))
+    assert problems(app.check_access()) == ""
+    hints = [finding.message for finding in fine.check_access(statuses=True)]
+    assert any("“Pull requests: write” and “Commit statuses: write”" in hint for hint in hints)
+
+
 def test_what_a_token_lacks_is_named(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
