@@ -35,6 +35,7 @@ format: $(VENV)/.ready ## format and mend what can be mended
 
 fuzz: $(VENV)/.ready ## odd inputs for what strangers reach: INPUTS=1000000 SECONDS=60 SEED=1
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS)
+	OPENAPI_EXAMPLES=300 $(BIN)/python -m pytest -n $(JOBS) tests/integration/web/test_openapi.py
 
 types: $(VENV)/.ready ## strict types
 	$(BIN)/mypy

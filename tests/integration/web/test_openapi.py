@@ -1,0 +1,160 @@
+"""``docs/openapi.yaml`` against the application: Schemathesis makes requests of the description,
+signed and unsigned, and every answer has to be one that is described. None is a 5xx."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation.modes import GenerationMode
+from schemathesis.specs.openapi import checks
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Inbox
+from bridge.engine.measures import measure
+from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
+from bridge.forge.webhooks import ForgeDoor
+from bridge.promptlayer.signature import HEADER
+from bridge.promptlayer.workspace import source_of
+from bridge.web.app import WebSettings, create_app
+from bridge.web.doors import Doors, WorkspaceDoor
+from bridge.web.metrics import Metrics
+from bridge.web.probes import Probes, probe_routes
+from tests.integration.engine.deliveries import NOON
+from tests.integration.web.knocking import DEADLINE, SECRET, signed_raw
+from tests.standins.serving import serve
+
+DESCRIBED = yaml.safe_load(
+    (Path(__file__).resolve().parents[3] / "docs" / "openapi.yaml").read_text()
+)
+WORKSPACE = "sales"
+FORGES = {
+    "github": ForgeDoor(github_webhooks, (SECRET,)),
+    "gitlab": ForgeDoor(gitlab_webhooks, (SECRET,)),
+    "local": ForgeDoor(local_webhooks, (SECRET,)),
+}
+DOOR = WorkspaceDoor((SECRET,))
+DOORS = Doors({source_of(None): DOOR, source_of(WORKSPACE): DOOR}, FORGES)
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
+
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "10"))  # make fuzz asks for more
+
+Sign = Callable[[bytes], Mapping[str, str]]
+
+
+def _application(inbox: Inbox, database: Database) -> Starlette:
+    metrics = Metrics("1.0", lambda: measure(database, lambda: NOON), dict)
+    probes = Probes(inbox, dict, metrics)
+    web = WebSettings(clock=lambda: NOON, doors=lambda: DOORS)
+    return create_app(web, inbox, routes=probe_routes(probes))
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('openapi')}/bridge.sqlite")
+    inbox = Inbox(database, lambda: NOON)
+    yield _application(inbox, database)
+    inbox.close()
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def client(application: Starlette) -> Iterator[httpx.Client]:
+    with serve(application) as url, httpx.Client(base_url=url, timeout=DEADLINE) as client:
+        yield client
+
+
+def test_every_route_is_described_and_every_description_has_a_route(
+    application: Starlette,
+) -> None:
+    routes = [route for route in application.routes if isinstance(route, Route)]
+    there = {
+        (route.path, method)
+        for route in routes
+        for method in (route.methods or set()) - {"HEAD"}
+        if route.include_in_schema
+    }
+    described = {
+        (path, method.upper()) for path, item in DESCRIBED["paths"].items() for method in item
+    }
+
+    assert described == there
+
+
+UNSIGNED: Mapping[str, Sign] = {"unsigned": lambda _body: {}}
+SIGNED: Mapping[str, Mapping[str, Sign]] = {
+    "/webhooks/promptlayer": {"signed": lambda body: {HEADER: signed_raw(body)}},
+    "/webhooks/promptlayer/{workspace}": {WORKSPACE: lambda body: {HEADER: signed_raw(body)}},
+    "/webhooks/{forge}": {
+        "github": lambda body: {github_webhooks.SIGNATURE: github_webhooks.signature(body, SECRET)},
+        "gitlab": lambda _body: {gitlab_webhooks.TOKEN: SECRET},
+        "local": lambda body: local_webhooks.signed(body, SECRET, "1"),
+    },
+}
+# What fits the description, and, of a body, what nearly does.
+MODES = {"get": [GenerationMode.POSITIVE], "post": list(GenerationMode)}
+KNOCKS = [
+    (path, method, who, mode)
+    for path, item in DESCRIBED["paths"].items()
+    for method in item
+    for who in {**UNSIGNED, **SIGNED.get(path, {})}
+    for mode in MODES[method]
+]
+
+
+@pytest.mark.parametrize(("path", "method", "who", "mode"), KNOCKS)
+def test_every_answer_is_one_that_is_described(
+    client: httpx.Client, path: str, method: str, who: str, mode: GenerationMode
+) -> None:
+    sign = {**UNSIGNED, **SIGNED.get(path, {})}[who]
+    knocks_at = {"forge": who} if who in FORGES else {"workspace": who}
+    fixed = None if who in ("signed", "unsigned") else knocks_at
+    strategy = SCHEMA[path][method.upper()].as_strategy(mode, path_parameters=fixed)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def knock(case: Any) -> None:
+        answer = client.send(_request(client, case, sign))
+        case.validate_response(answer, checks=CHECKS)
+
+    knock()
+
+
+def _request(client: httpx.Client, case: Any, sign: Sign) -> httpx.Request:
+    """The case as it goes over the wire, with what proves its sender."""
+    made = case.as_transport_kwargs(base_url=str(client.base_url))
+    body = b""
+    if "json" in made:
+        body = json.dumps(made["json"]).encode("utf-8", "surrogatepass")
+    elif isinstance(made.get("data"), bytes | str):
+        data = made["data"]
+        body = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    headers = {**made.get("headers", {}), **sign(body)}
+    sendable = {name: str(text).encode("utf-8", "replace") for name, text in headers.items()}
+    return client.build_request(
+        made["method"], made["url"], params=made.get("params"), content=body, headers=sendable
+    )
