@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from bridge.forge.github_credentials import App, Token
 
 _T = TypeVar("_T")
+_POSTGRESQL = re.compile(r"^postgres(?:ql)?://")  # without a driver: the one that comes along
 
 
 def now() -> datetime:
@@ -235,7 +237,7 @@ def queue_database_url(config: Config) -> str:
 
 def _database(config: Config, file_name: str) -> str:
     if config.database is not None:
-        return config.database.get_secret_value()
+        return _POSTGRESQL.sub("postgresql+psycopg://", config.database.get_secret_value())
     return f"sqlite:///{config.data / file_name}"
 
 

@@ -8,20 +8,23 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 
 from bridge import logs
+from bridge.cli.membership import membership
 from bridge.cli.opening import opened_worker
 from bridge.cli.pages import opened_pages
 from bridge.cli.watching import listening_probes, opened_watch
 from bridge.config import Config, load
 from bridge.config_watch import every_secret
+from bridge.engine.members import Members
+from bridge.engine.pulse import Pulse
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
-from bridge.errors import ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doorkeeper import Doorkeeper
@@ -66,7 +69,10 @@ def serve(
         )
         listening = _listen(host, port)
         told = _until_told_otherwise()
-        with _queues(config, worker, workers, _executor(config, name, "serve")):
+        with (
+            membership(config, name, "serve") as members,
+            _queues(config, worker, workers, members),
+        ):
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not told.is_set():
                 server.run(sockets=[listening])
@@ -87,47 +93,56 @@ def work(
         stop = _until_told_otherwise()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (
-            _queues(config, worker, workers, _executor(config, name, "work")),
+            membership(config, name, "work") as members,
+            _queues(config, worker, workers, members),
             listening_probes(watch.probes, probing),
         ):
             log.info("working")
             stop.wait()
 
 
-def _executor(config: Config, name: str | None, command: str) -> str:
-    """Who runs the steps. It has to be the same after a restart, or what was left would wait for
-    the dead: a database on this disk belongs to this machine, even in a new container."""
-    shared = not queue_database_url(config).startswith("sqlite")
-    return f"{name or (socket.gethostname() if shared else 'here')} {command}"
-
-
 @contextmanager
-def _queues(config: Config, worker: Worker, workers: int | None, executor: str) -> Iterator[None]:
+def _queues(
+    config: Config, worker: Worker, workers: int | None, members: Members
+) -> Iterator[None]:
     count = config.workers if workers is None else workers
     if count == 0:
-        yield
+        with _beating(Pulse(members, None)):
+            yield
         return
     queues = Queues(
         worker,
         database=queue_database_url(config),
-        executor=executor,
+        members=members,
         workers=count,
         timing=Timing(config.quiet, config.sweep),
     )
     queues.start()
+    with _beating(Pulse(members, queues.take_over)):
+        try:
+            yield
+        finally:
+            log.info("finishing the steps in hand")
+            finished = queues.stop()
+    if not finished:
+        _leave(members)
+
+
+@contextmanager
+def _beating(pulse: Pulse) -> Iterator[None]:
+    pulse.start()
     try:
         yield
     finally:
-        log.info("finishing the steps in hand")
-        finished = queues.stop()
-    if not finished:
-        _leave()
+        pulse.stop()
 
 
-def _leave() -> None:
+def _leave(members: Members) -> None:
     """End now, while a step still hangs: the interpreter would wait for its thread, and closing
     things under it would look like a mistake. It is as safe as being killed."""
-    log.warning("a step did not end in time; it is taken up at the next start")
+    log.warning("a step did not end in time; another process, or the next start, takes it up")
+    with suppress(BridgeError):
+        members.leave()
     logging.shutdown()
     os._exit(0)
 

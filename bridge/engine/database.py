@@ -18,16 +18,20 @@ from typing import Any
 from sqlalchemy import (
     URL,
     BigInteger,
+    ColumnElement,
     Connection,
     Dialect,
     Engine,
     MetaData,
     String,
     Table,
+    cast,
     create_engine,
     event,
     exc,
+    func,
     make_url,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
@@ -116,6 +120,19 @@ class Database:
     def storing(self, table: Table, *, key: str, counted: str) -> Storing:
         """For storing very many rows of ``table``; of doubled keys the ``counted`` are summed."""
         return Storing(table, self._engine.dialect, key=key, counted=counted)
+
+    @property
+    def now(self) -> ColumnElement[datetime]:
+        """The time by the database's clock, the one that several machines share; for statements."""
+        return self.ago(timedelta())
+
+    def ago(self, past: timedelta) -> ColumnElement[datetime]:
+        """``now``, less so much."""
+        if self._is_sqlite:  # it counts in days
+            since_1970 = (func.julianday("now") - 2440587.5) * 86_400_000_000
+        else:
+            since_1970 = func.extract("epoch", func.clock_timestamp()) * 1_000_000
+        return type_coerce(cast(since_1970, BigInteger) - past // _MICROSECOND, Instant)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

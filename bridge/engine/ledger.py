@@ -137,13 +137,16 @@ class Ledger:
                 for row in connection.execute(query)
             )
 
-    def waiting_proposals(self) -> tuple[Proposal, ...]:
-        """Every proposal with looks that nobody has settled."""
-        query = (
-            select(looks.c.mapping, looks.c.branch).where(looks.c.settled_at.is_(None)).distinct()
-        )
+    def waiting_proposals(self, overdue: timedelta | None = None) -> tuple[Proposal, ...]:
+        """Every proposal with looks that nobody has settled; or those only that should have been
+        looked at so long ago."""
+        query = select(looks.c.mapping, looks.c.branch).where(looks.c.settled_at.is_(None))
+        if overdue is not None:
+            due = func.coalesce(proposals.c.not_before, looks.c.asked_at)
+            query = query.select_from(_WITH_PROPOSALS).where(due < self._clock() - overdue)
         with self._database.reading() as connection:
-            return tuple(Proposal(row.mapping, row.branch) for row in connection.execute(query))
+            rows = connection.execute(query.distinct())
+            return tuple(Proposal(row.mapping, row.branch) for row in rows)
 
     def settle(self, proposal: Proposal, settled: Sequence[WaitingLook], outcome: Outcome) -> None:
         """Record what came of these looks, on them, on their deliveries and on the proposal."""
@@ -275,13 +278,9 @@ class Ledger:
 
     def looks_of(self, delivery_id: str) -> tuple[SettledLook, ...]:
         """What came of one delivery."""
-        joined = looks.outerjoin(
-            proposals,
-            and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch),
-        )
         query = (
             select(looks, proposals.c.pull_request)
-            .select_from(joined)
+            .select_from(_WITH_PROPOSALS)
             .where(looks.c.delivery_id == delivery_id)
             .order_by(looks.c.mapping, looks.c.branch, looks.c.label)
         )
@@ -297,6 +296,10 @@ class Ledger:
                 for row in connection.execute(query)
             )
 
+
+_WITH_PROPOSALS = looks.outerjoin(
+    proposals, and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch)
+)
 
 _SETTLE = (
     update(looks)

@@ -145,4 +145,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX deliveries_by_prompt
             ON deliveries (prompt_id, received_at) WHERE prompt_id IS NOT NULL""",
     ),
+    (
+        """CREATE TABLE members (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            started_at BIGINT NOT NULL,
+            beaten_at BIGINT NOT NULL
+        )""",
+        "CREATE TABLE turns (name TEXT PRIMARY KEY, taken_at BIGINT NOT NULL)",
+    ),
 )

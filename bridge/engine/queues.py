@@ -12,17 +12,19 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 
 from bridge.engine.errands import Errand, ErrandKind
+from bridge.engine.members import Members
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
+from bridge.site import Site
 from bridge.trail import step
 
 log = logging.getLogger("bridge.queues")
@@ -38,6 +40,10 @@ _IDLE = 1.0  # seconds between two looks for what another process put into the i
 # Together with the web server's grace these stay within ten seconds.
 _THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
 _STEPS_END = 5  # seconds for the steps in hand
+_CARE = 120.0  # seconds between two looks for jobs that were lost
+_TOGETHER = timedelta(minutes=3)  # processes that start within are one occasion for a sweep
+_BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
+_SWEEPS_BEGIN = 60.0  # seconds within which all have begun
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ class Queues:
     _running: Queues | None = None
 
     def __init__(
-        self, worker: Worker, *, database: str, executor: str, workers: int, timing: Timing
+        self, worker: Worker, *, database: str, members: Members, workers: int, timing: Timing
     ) -> None:
         self.worker = worker
+        self._members = members
         self.timing = timing
         self._workers = workers
         self._stopping = threading.Event()
@@ -66,7 +73,7 @@ class Queues:
             "name": "promptlayer-bridge",
             "system_database_url": database,
             "application_version": _APPLICATION_VERSION,
-            "executor_id": executor,
+            "executor_id": members.id,
             "log_level": "WARNING",
             "enable_otlp": False,
         }
@@ -85,9 +92,11 @@ class Queues:
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        self._take_up()
+        self._members.presume_dead({each.executor_id or "" for each in _running_jobs()})
+        self._take_up(self.worker.unfinished())
         self._spawn("dispatcher", self._dispatch)
         self._spawn("sweeper", self._sweep)
+        self._spawn("caretaker", self._take_care)
 
     def stop(self) -> bool:
         """Finish the steps in hand. Returns whether all of them were; what is not finished is
@@ -99,6 +108,12 @@ class Queues:
         DBOS.destroy(workflow_completion_timeout_sec=_STEPS_END)
         Queues._running = None
         return self._steps == 0
+
+    @staticmethod
+    def take_over(executor: str) -> None:
+        """Put what another process was running back into its queues, for whoever is free."""
+        for job in _running_jobs(executor):
+            DBOS.resume_workflow(job.workflow_id, queue_name=job.queue_name)
 
     @contextmanager
     def step(self) -> Iterator[Worker]:
@@ -127,12 +142,17 @@ class Queues:
             lane(repository, proposal.branch),
         )
 
-    def sweep_now(self, occasion: str) -> None:
-        """Sweep every mapping; asked twice for the same occasion, it is done once."""
-        for name, site in self.worker.sites.items():
+    def sweep_now(self, occasion: str, mappings: Collection[str] | None = None) -> None:
+        """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
+        wanted = [name for name in self.worker.sites if mappings is None or name in mappings]
+        between = min(_BETWEEN_SWEEPS, _SWEEPS_BEGIN / max(len(wanted), 1))
+        for number, name in enumerate(wanted):
+            repository = self.worker.sites[name].forge.repository
             with (
                 SetWorkflowID(f"sweep/{name}/{occasion}"),
-                SetEnqueueOptions(queue_partition_key=f"{site.forge.repository} sweep"),
+                SetEnqueueOptions(
+                    queue_partition_key=f"{repository} sweep", delay_seconds=number * between
+                ),
             ):
                 DBOS.enqueue_workflow(WORK, _sweep_mapping, name, occasion, 0)
 
@@ -169,14 +189,28 @@ class Queues:
     def _sweep(self) -> None:
         every = self.timing.sweep.total_seconds()
         started = self.worker.clock().timestamp()
-        self.sweep_now(f"start {started:.6f}")
+        self.sweep_now(f"start {started:.6f}", self._not_swept())
         while not self._stopping.wait(every - self.worker.clock().timestamp() % every):
             self.sweep_now(f"{self.worker.clock().timestamp() // every:.0f}")
-            self._take_up()
 
-    def _take_up(self) -> None:
-        """Look at whatever waits, should its job have been lost."""
-        for proposal in self.worker.unfinished():
+    def _not_swept(self) -> list[str]:
+        """The mappings to sweep at the start. Of processes that are started together one sweeps
+        each; a process that is alone, or has other settings, sweeps at once."""
+        recent = _TOGETHER if self._members.others() else timedelta()
+        return [
+            name
+            for name, site in self.worker.sites.items()
+            if self._members.turns.take(f"sweep {name} {_settings_of(site)}", recent)
+        ]
+
+    def _take_care(self) -> None:
+        while not self._stopping.wait(_CARE):
+            if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)) and not _busy():
+                self._take_up(self.worker.overdue())
+
+    def _take_up(self, proposals: Iterable[Proposal]) -> None:
+        """Look at what waits, should its job have been lost."""
+        for proposal in proposals:
             self.look_soon(proposal)
 
 
@@ -232,6 +266,30 @@ def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int
         again = worker.run(errand, queues.look_soon)
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)
+
+
+def _settings_of(site: Site) -> str:
+    """Different for different settings of a mapping."""
+    return f"{zlib.crc32(site.mapping.model_dump_json().encode()):08x}"
+
+
+def _running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
+    """The jobs that some process, or this one, has in hand as far as the books know."""
+    return DBOS.list_workflows(
+        status="PENDING", executor_id=executor, load_input=False, load_output=False
+    )
+
+
+def _busy() -> bool:
+    """Whether a look waits for a worker: what is overdue then needs patience and nothing else."""
+    waiting = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING"],
+        queue_name=WORK,
+        limit=1,
+        load_input=False,
+        load_output=False,
+    )
+    return bool(waiting)
 
 
 def _debouncer(longest: float) -> Debouncer[[str, str, str], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.deletion import delete_prompts
 from bridge.engine.arrivals import moments_of
@@ -38,6 +38,7 @@ Send = Callable[[Errand, str], None]  # an errand, and the delivery that asks fo
 _DISPATCH_AT_ONCE = 500
 _OPEN_LIMIT_PAUSE = 300.0  # seconds
 _SWEEP_PAUSE = 60.0  # seconds
+_OVERDUE = timedelta(minutes=2)
 _LABELS_ASKED_ONE_BY_ONE = 50  # a look at more targets than this comes from a sweep
 
 
@@ -255,6 +256,10 @@ class Worker:
     def unfinished(self) -> tuple[Proposal, ...]:
         """Proposals that wait for a look, whatever the queues know of it."""
         return self.ledger.waiting_proposals()
+
+    def overdue(self) -> tuple[Proposal, ...]:
+        """Those that wait for longer than anybody should have to, were it not for lost jobs."""
+        return self.ledger.waiting_proposals(_OVERDUE)
 
     def permit(self, site: Site) -> None:
         """Raise LimitReached when no pull request may be created for a mapping now."""

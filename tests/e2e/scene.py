@@ -73,6 +73,7 @@ class Scene:
         self.local = LocalForge(folder / "local", REPOSITORY)
         self.config = folder / "bridge.yaml"
         self.data = folder / "bridge-data"
+        self.database: str | None = None  # where the bridge keeps its books; None: in its folder
         self.bridges: list[Bridge] = []
         self._logs = itertools.count(1)
 
@@ -120,6 +121,7 @@ class Scene:
             "mappings": mappings,
             "quiet": "100ms",
             "sweep": "1h",
+            **({"database": self.database} if self.database else {}),
             **settings,
         }
         self.config.write_text(json.dumps(document, indent=2))
@@ -187,7 +189,7 @@ class Scene:
         return self._inbox.recent(1000)
 
     def stuck(self) -> Sequence[Standing]:
-        return Ledger(self._database, _now).stuck()
+        return Ledger(self.books, _now).stuck()
 
     def until_settled(self) -> None:
         """Every event was delivered, and every look is over."""
@@ -196,20 +198,20 @@ class Scene:
 
     def settled(self) -> bool:
         """Whether nothing that was delivered waits for anything."""
-        if Ledger(self._database, _now).waiting_proposals():
+        if Ledger(self.books, _now).waiting_proposals():
             return False
         return not any(delivery.state in UNFINISHED for delivery in self.deliveries())
 
     @cached_property
-    def _database(self) -> Database:
+    def books(self) -> Database:
         """Opened once, as tests ask again and again until something has happened."""
-        database = Database(f"sqlite:///{self.data / 'bridge.sqlite'}")
+        database = Database(self.database or f"sqlite:///{self.data / 'bridge.sqlite'}")
         self.leaving.callback(database.close)
         return database
 
     @cached_property
     def _inbox(self) -> Inbox:
-        return self.leaving.enter_context(closing(Inbox(self._database, _now)))
+        return self.leaving.enter_context(closing(Inbox(self.books, _now)))
 
 
 @contextmanager

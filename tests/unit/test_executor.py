@@ -1,4 +1,4 @@
-"""Who runs the steps has to be the same after a restart."""
+"""What the queues know a process by, and where they are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
-from bridge.cli.running import _executor
+from bridge.cli.membership import executor_id
 from bridge.config import Config, parse
+from bridge.wiring import database_url, queue_database_url
 
 ON_THIS_DISK, SHARED = "", "database: postgresql://bridge@db/bridge\n"
 
@@ -22,16 +23,30 @@ def config(database: str) -> Config:
 
 
 def test_a_container_that_is_made_anew_takes_up_what_the_old_one_left() -> None:
-    assert socket.gethostname() not in _executor(config(ON_THIS_DISK), None, "serve")
+    first = executor_id(config(ON_THIS_DISK), None, "serve")
+
+    assert socket.gethostname() not in first
+    assert executor_id(config(ON_THIS_DISK), None, "serve") == first
 
 
-def test_machines_that_share_a_database_are_told_apart() -> None:
-    assert socket.gethostname() in _executor(config(SHARED), None, "work")
+def test_no_two_processes_that_share_a_server_run_each_others_work() -> None:
+    first = executor_id(config(SHARED), "one", "work")
+
+    assert first.startswith("one work")
+    assert executor_id(config(SHARED), "one", "work") != first
 
 
 @pytest.mark.parametrize("database", [ON_THIS_DISK, SHARED])
 def test_processes_of_one_machine_are_told_apart(database: str) -> None:
     told = config(database)
 
-    assert _executor(told, None, "serve") != _executor(told, None, "work")
-    assert _executor(told, "one", "work") != _executor(told, "two", "work")
+    assert executor_id(told, None, "serve") != executor_id(told, None, "work")
+    assert executor_id(told, "one", "work") != executor_id(told, "two", "work")
+
+
+@pytest.mark.parametrize("address", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_address_of_a_postgresql_names_no_driver_or_the_one_there_is(address: str) -> None:
+    told = config(f"database: {address}://bridge@db/bridge")
+
+    assert database_url(told) == "postgresql+psycopg://bridge@db/bridge"
+    assert queue_database_url(told) == database_url(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -70,6 +71,18 @@ def test_an_ask_during_a_look_is_not_settled_by_it(ledger: Ledger, clock: Clock)
     ledger.settle(ONE, looked_at, PROPOSED)
 
     assert [look.target for look in ledger.waiting(ONE)] == [REPLY]
+
+
+def test_what_should_have_been_looked_at_is_overdue(ledger: Ledger, clock: Clock) -> None:
+    ledger.ask([Ask(ONE, REPLY), Ask(TWO, THANK)])
+    ledger.postpone(TWO, "the forge is down", 100.0)
+
+    clock.turn(120)
+    early = ledger.waiting_proposals(timedelta(minutes=1))
+    clock.turn(60)
+
+    assert early == (ONE,)
+    assert set(ledger.waiting_proposals(timedelta(minutes=1))) == {ONE, TWO}
 
 
 def test_another_delivery_during_a_look_is_not_settled_by_it(ledger: Ledger) -> None:
