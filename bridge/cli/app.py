@@ -17,6 +17,7 @@ from bridge.cli import deliveries, evals
 from bridge.errors import BridgeError, Rejected
 from bridge.logs import LogFormat
 from bridge.prompts.publication import Adopt, Side
+from bridge.prompts.state import State
 
 NAME = "promptlayer-bridge"
 CONFIG = Path("bridge.yaml")
@@ -191,6 +192,24 @@ def publish(
     from bridge.cli import publishing
 
     publishing.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
+
+
+@app.command()
+def status(
+    prompt: Annotated[
+        str | None, typer.Argument(help="A part of its name, or its id; default: all.")
+    ] = None,
+    config: ConfigPath = CONFIG,
+    mapping: Annotated[str | None, typer.Option(help="Only of this mapping.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """How every prompt stands; of one prompt its way too: where is my prompt?"""
+    from bridge.cli import telling
+
+    wanted = telling.Wanted(prompt, mapping, state, limit)
+    telling.status(config, wanted, as_json=as_json)
 
 
 @app.command("import")

@@ -4,11 +4,13 @@ two tables it reads and writes."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 
 from bridge.config_mapping import MappingSettings
 from bridge.engine.inbox import Delivery
 from bridge.engine.ledger import Ask
+from bridge.engine.person_delivery import Request, request_of
 from bridge.errors import Malformed, UnsafePath
 from bridge.promptlayer.events import PromptEvent
 from bridge.promptlayer.workspace import is_promptlayer
@@ -40,6 +42,8 @@ def may_concern(event: PromptEvent, mapping: MappingSettings) -> bool:
 
 def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
     """The looks a delivery asks for; none when no mapping follows its prompt."""
+    if (request := request_of(delivery)) is not None:
+        return _asked(request, delivery, sites)
     event = prompt_event(delivery)
     if event is None:
         return ()
@@ -51,6 +55,19 @@ def asks_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
         for target in (Target(site.mapping.name, event.prompt_id, label),)
         for proposal in _proposals(site, event, target)
     )
+
+
+def _asked(request: Request, delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
+    """The look that a person asked for. The branch is where the mapping puts it now, or where it
+    was, for a prompt whose name nobody knows."""
+    target, site = request.target, sites.get(request.target.mapping)
+    if site is None or target.label not in site.mapping.track:
+        return ()
+    proposal = Proposal(target.mapping, request.branch)
+    if request.name:
+        with suppress(UnsafePath):
+            proposal = site.proposal(request.name, target)
+    return (Ask(proposal, target, delivery.id, request.name),) if proposal.branch else ()
 
 
 def prompt_event(delivery: Delivery) -> PromptEvent | None:

@@ -18,6 +18,7 @@ from bridge.engine.book_tables import moments
 from bridge.engine.database import Database
 
 _HASH_BITS = 56
+RANK_UNIT = 1 << _HASH_BITS  # ids of one kind are together
 _TEXT_LIMIT = 500  # characters
 
 
@@ -51,6 +52,11 @@ class MomentKind(StrEnum):
 _RANK = {kind: rank for rank, kind in enumerate(MomentKind)}
 
 
+def rank(kind: MomentKind) -> int:
+    """A kind's place among those of one instant."""
+    return _RANK[kind]
+
+
 @dataclass(frozen=True)
 class Moment:
     kind: MomentKind
@@ -74,7 +80,7 @@ def identity(moment: Moment, *what: object) -> int:
     that moments of one instant are in order, and a hash behind it."""
     told = [moment.mapping, moment.prompt_id, moment.label, *what]
     digest = hashlib.blake2b(repr(told).encode(), digest_size=_HASH_BITS // 8).digest()
-    return _RANK[moment.kind] << _HASH_BITS | int.from_bytes(digest)
+    return rank(moment.kind) * RANK_UNIT + int.from_bytes(digest)
 
 
 Told = Mapping[int, Moment]  # by identity

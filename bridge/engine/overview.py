@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bridge.engine import overview_charts, overview_deliveries, overview_queue, overview_targets
+from bridge.engine.budgets import ForgeBudget, budgets_in
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock
 from bridge.engine.overview_charts import Day
@@ -94,6 +95,11 @@ class Overview:
         """What waits, why, and until when; the longest wait first."""
         with self._database.reading() as connection:
             return overview_queue.queue(connection, self._clock(), after, limit)
+
+    def budgets(self) -> tuple[ForgeBudget, ...]:
+        """What each forge has left of its requests, by the forge's name."""
+        with self._database.reading() as connection:
+            return budgets_in(connection)
 
     def days(self, count: int = 30) -> tuple[Day, ...]:
         """The sums of the newest days, today included, the oldest first; days without any are

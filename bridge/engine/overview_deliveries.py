@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from bridge.engine.inbox import Delivery, DeliveryState, deliveries, from_row
 from bridge.engine.ledger_tables import looks, proposals
@@ -83,19 +83,23 @@ class DeliveryShown:
 
 
 def deliveries_page(
-    connection: Connection, wanted: DeliveryFilter, after: str | None, limit: int
+    connection: Connection,
+    wanted: DeliveryFilter,
+    after: str | None,
+    limit: int,
+    *,
+    reach: int = REACH,
 ) -> Page[Listed]:
-    near = list(_indexed(wanted))
-    rest = list(_looked_for(wanted))
+    near, rest = list(_indexed(wanted)), list(_looked_for(wanted))
     query = behind(select(*_LISTED).where(*near), _KEY, after, down=True)
-    bound = _bound(connection, near, after) if rest else None
-    if bound is not None:
-        query = query.where(or_(deliveries.c.received_at > bound[0], _is(bound)))
+    end = _end(connection, near, after, reach) if rest else None
+    if end is not None:
+        query = query.where(deliveries.c.received_at >= end)
     rows = connection.execute(query.where(*rest).limit(limit + 1)).all()
     shown = tuple(_listed(row) for row in rows[:limit])
     if len(rows) > limit:
         return Page(shown, cursor([shown[-1].received_at, shown[-1].id]))
-    return Page(shown, cursor(bound) if bound is not None else None)
+    return Page(shown, cursor([end, ""]) if end is not None else None)
 
 
 def delivery(connection: Connection, id: str) -> DeliveryShown | None:
@@ -117,39 +121,44 @@ def delivery(connection: Connection, id: str) -> DeliveryShown | None:
 
 
 def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
-    """What an index finds: the prompt, or else the state."""
-    if wanted.prompt_id is not None:
+    """What an index finds: the id, or else the prompt, or else the state."""
+    if (begins := _beginning(wanted)) is not None:
+        # A range, for the index; "g" is behind every hexadecimal digit.
+        yield deliveries.c.id.between(begins, begins + "g")
+    elif wanted.prompt_id is not None:
         yield deliveries.c.prompt_id == wanted.prompt_id
     elif wanted.state is not None:
         yield deliveries.c.state == wanted.state
 
 
 def _looked_for(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
-    if wanted.prompt_id is not None and wanted.state is not None:
+    begins = _beginning(wanted)
+    if begins is not None and wanted.prompt_id is not None:
+        yield deliveries.c.prompt_id == wanted.prompt_id
+    if (begins or wanted.prompt_id is not None) and wanted.state is not None:
         yield deliveries.c.state == wanted.state
     if wanted.type is not None:
         yield deliveries.c.event_type == wanted.type
     if wanted.source is not None:
         yield deliveries.c.source == wanted.source
+    if begins is None and wanted.text and wanted.text.strip():
+        yield deliveries.c.prompt_name.icontains(wanted.text.strip(), autoescape=True)
+
+
+def _beginning(wanted: DeliveryFilter) -> str | None:
     text = (wanted.text or "").strip()
-    if _BEGINNING.fullmatch(text):
-        # A range, for the index; "g" is behind every hexadecimal digit.
-        yield deliveries.c.id.between(text, text + "g")
-    elif text:
-        yield deliveries.c.prompt_name.icontains(text, autoescape=True)
+    return text if _BEGINNING.fullmatch(text) else None
 
 
-def _bound(
-    connection: Connection, near: list[ColumnElement[bool]], after: str | None
-) -> tuple[datetime, str] | None:
-    """How far back one page looks; None where there are no more than that."""
-    query = behind(select(*_KEY).where(*near), _KEY, after, down=True)
-    row = connection.execute(query.offset(REACH - 1).limit(1)).first()
-    return (row.received_at, row.id) if row else None
-
-
-def _is(bound: tuple[datetime, str]) -> ColumnElement[bool]:
-    return and_(deliveries.c.received_at == bound[0], deliveries.c.id >= bound[1])
+def _end(
+    connection: Connection, near: list[ColumnElement[bool]], after: str | None, reach: int
+) -> datetime | None:
+    """How far back one page looks; None where there are no more than that. Out of the index
+    alone, so that it costs little."""
+    query = behind(select(deliveries.c.received_at).where(*near), _KEY, after, down=True)
+    query = query.order_by(None).order_by(deliveries.c.received_at.desc())
+    found: datetime | None = connection.execute(query.offset(reach - 1).limit(1)).scalar()
+    return found
 
 
 def _listed(row: Any) -> Listed:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 from bridge.engine.book_tables import moments, standings, sweeps
 from bridge.engine.entry import Entry
 from bridge.engine.inbox import Delivery, deliveries, from_row
-from bridge.engine.moments import Moment, MomentKind, moment_from
+from bridge.engine.moments import Moment, MomentKind, moment_from, rank
 from bridge.engine.paging import Page, behind, cursor
 from bridge.engine.standings import entry_of
 from bridge.prompts.state import State
@@ -49,7 +49,7 @@ class TargetState:
     """One prompt at one label, as one mapping follows it, and how it stands."""
 
     entry: Entry
-    compared_at: datetime  # when somebody last saw it so: a look or a sweep
+    seen_at: datetime  # when somebody last saw it so: a look or a sweep
 
     def age(self, now: datetime) -> timedelta:
         """For how long it has been in its state."""
@@ -195,4 +195,4 @@ def _with_arrivals(told: Iterable[Moment]) -> Iterator[Moment]:
 
 
 def _place(moment: Moment) -> tuple[datetime, int]:
-    return moment.at, list(MomentKind).index(moment.kind)
+    return moment.at, rank(moment.kind)

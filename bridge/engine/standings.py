@@ -221,11 +221,13 @@ class Standings:
         with self._database.reading() as connection:
             return [entry_of(row) for row in connection.execute(query)]
 
-    def of_mappings(self) -> dict[str, int]:
-        """How many entries each mapping has."""
-        query = select(standings.c.mapping, func.count()).group_by(standings.c.mapping)
+    def in_state(self, state: State, mapping: str | None = None) -> list[Entry]:
+        """The entries in this state, of one mapping or of all."""
+        query = select(standings).where(standings.c.state == state)
+        if mapping is not None:
+            query = query.where(standings.c.mapping == mapping)
         with self._database.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return [entry_of(row) for row in connection.execute(query)]
 
 
 def entry_of(row: Row[Any]) -> Entry:

@@ -1,0 +1,54 @@
+"""``status``: where is my prompt?"""
+
+from __future__ import annotations
+
+from tests.integration.cli.desk import Desk
+
+
+def test_nothing_known_is_told_as_such(desk: Desk) -> None:
+    said = desk.run("status")
+
+    assert said.status == 0
+    assert "Nothing is known yet." in said.out
+
+
+def test_every_prompt_is_told_with_its_state(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.save("support/thank", "Use ghp_16C7e42F292c6912E7710c838347Ae178B4a.")
+    desk.run("sync")
+
+    said = desk.run("status")
+
+    assert (said.status, said.out.splitlines()[-1]) == (0, "1 pull request open, 1 parked")
+    told = desk.run("status", "--json").json["prompts"]
+    assert [(one["prompt"], one["state"]) for one in told] == [
+        ("support/reply", "pull request open"),
+        ("support/thank", "parked"),
+    ]
+    (parked,) = desk.run("status", "--json", "--state", "parked").json["prompts"]
+    assert "secret" in parked["reason"]
+
+
+def test_of_one_prompt_the_way_is_told(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.run("sync")
+    (opened,) = desk.forge.open_pull_requests("promptlayer/")
+
+    said = desk.run("status", "support/reply")
+    told = desk.run("status", "1", "--json").json
+
+    assert said.status == 0
+    assert "pull request opened" in said.out
+    assert [step["what"] for step in told["way"]] == ["looked at", "pull request opened"]
+    assert told["way"][1]["pull_request"].endswith("/pull/1")
+    assert [one["number"] for one in told["prompts"]] == [opened.number]
+
+
+def test_a_prompt_that_nobody_knows_is_told(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.run("sync")
+
+    said = desk.run("status", "support/nothing")
+
+    assert said.status == 1
+    assert "knows no prompt 'support/nothing'" in said.err
