@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ from bridge.config import (
     PromptLayerSettings,
 )
 from bridge.config_mapping import MappingSettings
+from bridge.engine.budgets import Budgets
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger
@@ -24,7 +26,7 @@ from bridge.engine.restraint import Restraint
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
-from bridge.forge.base import Forge
+from bridge.forge.base import Budget, Forge, Notice, unnoticed
 from bridge.forge.local import LocalForge
 from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
 from bridge.promptlayer.client import PromptLayer
@@ -53,17 +55,19 @@ def platform_of(settings: PromptLayerSettings) -> PromptLayer:
     )
 
 
-def forge_of(name: str, settings: ForgeSettings, repository: str) -> Forge:
+def forge_of(
+    name: str, settings: ForgeSettings, repository: str, notice: Notice = unnoticed
+) -> Forge:
     """The adapter for one repository. The libraries of forges that nobody configured are not even
     loaded: they are half of what starting takes."""
     if isinstance(settings, GitHubSettings):
-        return _github(name, settings, repository)
+        return _github(name, settings, repository, notice)
     if isinstance(settings, GitLabSettings):
-        return _gitlab(name, settings, repository)
+        return _gitlab(name, settings, repository, notice)
     return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
 
 
-def _github(name: str, settings: GitHubSettings, repository: str) -> Forge:
+def _github(name: str, settings: GitHubSettings, repository: str, notice: Notice) -> Forge:
     from bridge.forge.github import GitHub
 
     return GitHub(
@@ -72,10 +76,11 @@ def _github(name: str, settings: GitHubSettings, repository: str) -> Forge:
         url=settings.url,
         auth=_github_credential(name, settings),
         timeout=settings.timeout.total_seconds(),
+        notice=notice,
     )
 
 
-def _gitlab(name: str, settings: GitLabSettings, repository: str) -> Forge:
+def _gitlab(name: str, settings: GitLabSettings, repository: str, notice: Notice) -> Forge:
     from bridge.forge.gitlab import GitLab
 
     return GitLab(
@@ -84,6 +89,7 @@ def _gitlab(name: str, settings: GitLabSettings, repository: str) -> Forge:
         url=settings.url,
         token=settings.token.get_secret_value(),
         timeout=settings.timeout.total_seconds(),
+        notice=notice,
     )
 
 
@@ -129,9 +135,11 @@ def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
 
 class Adapters:
     """The adapters of a running bridge. Mappings of one repository share adapter and mirror,
-    mappings of one workspace its client."""
+    mappings of one workspace its client. ``note`` hears what is left of each forge's budget, by
+    the forge's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str, Budget], None] | None = None) -> None:
+        self.note = note
         self._platforms: dict[Hashable, PromptLayer] = {}
         self._forges: dict[Hashable, Forge] = {}
         self._mirrors: dict[Hashable, Mirror] = {}
@@ -140,7 +148,7 @@ class Adapters:
         """Every mapping at its place. An adapter whose settings are those of the last time is the
         same one and goes on as it was; the others are let go. Raises ConfigError, and has changed
         nothing then."""
-        needed = _Needed(config, self._platforms, self._forges, self._mirrors)
+        needed = _Needed(config, self._platforms, self._forges, self._mirrors, self.note)
         sites = {mapping.name: needed.site(mapping) for mapping in config.mappings}
         self._platforms, self._forges = needed.platforms, needed.forges
         self._mirrors = needed.mirrors
@@ -160,8 +168,10 @@ class _Needed:
         platforms: Mapping[Hashable, PromptLayer],
         forges: Mapping[Hashable, Forge],
         mirrors: Mapping[Hashable, Mirror],
+        note: Callable[[str, Budget], None] | None,
     ) -> None:
         self._config = config
+        self._note = note
         self._there = (platforms, forges, mirrors)
         self._keys = {name: _key_digest(forge) for name, forge in config.forges.items()}
         self.platforms: dict[Hashable, PromptLayer] = {}
@@ -194,7 +204,10 @@ class _Needed:
         settings = self._config.forges[name]
         unsigned = settings.model_copy(update={"webhook_secret": None, "webhook_secrets": ()})
         key = (name, repository, unsigned, self._keys[name])
-        return _kept(self.forges, self._there[1], key, lambda: forge_of(name, settings, repository))
+        notice = partial(self._note, name) if self._note else unnoticed
+        return _kept(
+            self.forges, self._there[1], key, lambda: forge_of(name, settings, repository, notice)
+        )
 
     def _mirror(self, repository: str) -> Mirror:
         path = mirror_path(self._config.data, repository)
@@ -253,10 +266,13 @@ def open_database(config: Config) -> Database:
 
 
 def worker_of(config: Config, database: Database, adapters: Adapters) -> Worker:
+    budgets = Budgets(database, now)
+    adapters.note = budgets.note
     return Worker(
         sites=adapters.sites(config),
         inbox=Inbox(database, now),
         ledger=Ledger(database, now),
         restraint=Restraint(database, now),
         clock=now,
+        budgets=budgets,
     )

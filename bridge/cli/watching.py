@@ -41,12 +41,14 @@ def opened_watch(config: Config, worker: Worker) -> Iterator[Watch]:
         metrics = Metrics(version("promptlayer-bridge"), measures, lambda: worker.sites)
         metrics.sweep_period.set(config.sweep.total_seconds())
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
-        ready = Readiness(database, config.data)
+        problems = Kept(Readiness(database, config.data).problems)
+        metrics.ready.set_function(lambda: float(not problems()))
+        metrics.note_config(now(), None)
         limits = config.limits
         allowance = Allowance(limits.refused_per_minute, limits.proxies)
         trail.trace_with(metrics)
         try:
-            yield Watch(Probes(worker.inbox, ready.problems, metrics, token), allowance)
+            yield Watch(Probes(worker.inbox, problems, metrics, token), allowance)
         finally:
             trail.trace_with()
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 
 from bridge.engine.database import Database, Instant, metadata
 from bridge.engine.inbox import Clock
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, RateLimited
 from bridge.forge.base import Budget
 
 log = logging.getLogger("bridge.budgets")
@@ -74,14 +74,17 @@ class Budgets:
         with self._database.reading() as connection:
             return budgets_in(connection)
 
-    def scarce(self, forge: str) -> float | None:
-        """For how many seconds work that is not urgent should leave a forge alone; None when
-        there is plenty."""
+    def spare(self, forge: str) -> None:
+        """Raise RateLimited when what is left of a forge's budget is for urgent work only."""
         now = self._clock()
         for known in self.all():
-            if known.forge == forge and is_low(known.budget) and known.budget.resets_at > now:
-                return (known.budget.resets_at - now).total_seconds()
-        return None
+            left = known.budget.resets_at - now
+            if known.forge == forge and is_low(known.budget) and left > timedelta(0):
+                raise RateLimited(
+                    f"{forge} answers only {known.budget.remaining} more requests before"
+                    f" {known.budget.resets_at:%H:%M:%S} UTC; they are kept for new edits.",
+                    retry_after=left.total_seconds(),
+                )
 
     def _is_due(self, forge: str, every: timedelta, now: datetime) -> bool:
         with self._turn:

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from bridge.deletion import delete_prompts
 from bridge.engine.arrivals import moments_of
+from bridge.engine.budgets import Budgets
 from bridge.engine.comparing import Compared, take_in
 from bridge.engine.dispatch import asks_of, cause_of, telling
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.restraint import Restraint
+from bridge.engine.steps import looking
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
 from bridge.following import Followed, changed
 from bridge.observe import BaseFiles
@@ -56,6 +58,7 @@ class Worker:
     restraint: Restraint
     clock: Clock
     index: FileIndex = field(default_factory=FileIndex)
+    budgets: Budgets | None = None
 
     def dispatch(self, enqueue: Callable[[Proposal], None], send: Send) -> int:
         """Turn new deliveries into looks and errands; returns how many deliveries there were.
@@ -148,14 +151,7 @@ class Worker:
         waiting = self.ledger.waiting(proposal)
         if not waiting:
             return None
-        asked_by = tuple(dict.fromkeys(look.delivery_id for look in waiting if look.delivery_id))
-        with step(
-            "look",
-            mapping=proposal.mapping,
-            proposal=proposal.branch,
-            delivery=next(iter(asked_by), None),
-            deliveries=" ".join(asked_by) if len(asked_by) > 1 else None,
-        ):
+        with looking(proposal, waiting):
             return self._look_at(proposal, waiting, listed or {}, adopt)
 
     def _look_at(
@@ -220,6 +216,8 @@ class Worker:
         site = self.sites[mapping]
         started = self.clock()
         try:
+            if self.budgets:
+                self.budgets.spare(site.mapping.forge)
             found = scan(site, self.index)
             self.create(site, found)
             proposals = self.take_in(mapping, found, started)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 
 from prometheus_client import (
     CollectorRegistry,
@@ -54,8 +55,26 @@ class Metrics:
             "How often every mapping is swept.",
             registry=self._registry,
         )
+        self.ready = Gauge(
+            f"{PREFIX}_ready", "Whether this process can do its work.", registry=self._registry
+        )
+        self._config_mistake = Gauge(
+            f"{PREFIX}_config_mistake",
+            "Whether a changed configuration was refused and the one before goes on.",
+            registry=self._registry,
+        )
+        self._config_loaded = Gauge(
+            f"{PREFIX}_config_loaded_timestamp_seconds",
+            "When the configuration that is in force was read.",
+            registry=self._registry,
+        )
         self._registry.register(_Build(version))
         self._registry.register(Whole(read, mappings))
+
+    def note_config(self, loaded_at: datetime, mistake: str | None) -> None:
+        """Which configuration is in force, and what is wrong with a newer one."""
+        self._config_loaded.set(loaded_at.timestamp())
+        self._config_mistake.set(mistake is not None)
 
     def count_answer(self, door: str, status: int) -> None:
         self._answers.labels(door, str(status)).inc()

@@ -80,10 +80,8 @@ def health(inbox: Inbox) -> _Endpoint:
 
 
 def _ready(problems: Callable[[], Mapping[str, str]]) -> _Endpoint:
-    kept = Kept(problems)
-
     async def endpoint(_: Request) -> JSONResponse:
-        if found := await run_in_threadpool(kept):
+        if found := await run_in_threadpool(problems):
             return JSONResponse({"status": "not ready", "problems": dict(found)}, status_code=503)
         return JSONResponse({"status": "ready"})
 

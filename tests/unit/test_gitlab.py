@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge import errors
-from bridge.forge.base import PullRequestContent, PullRequestState, Severity
+from bridge.forge.base import Budget, PullRequestContent, PullRequestState, Severity
 from bridge.forge.gitlab import TITLE_LIMIT, GitLab
 from tests.contract.gitlab_case import GitLabCase, gitlab_case
 from tests.standins.faults import dead, status
@@ -328,3 +328,19 @@ def test_a_token_that_is_echoed_is_not_repeated(case: GitLabCase) -> None:
 
     assert TOKEN not in str(refused.value) + repr(refused.value) + repr(case.forge)
     assert READ_ONLY_TOKEN not in repr(case.read_only_forge.git_remote())
+
+
+# The budget.
+
+
+def test_what_is_left_of_the_budget_is_told_after_an_answer(case: GitLabCase) -> None:
+    told: list[Budget] = []
+    forge = GitLab(
+        case.project.path, forge_name="gitlab", url=case.url, token=TOKEN, notice=told.append
+    )
+
+    forge.default_branch()
+    forge.pull_requests(HEAD, "main")
+
+    assert told[1].remaining == told[0].remaining - 1 < told[0].limit
+    assert told[0].resets_at.tzinfo is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge import errors
-from bridge.forge.gitlab_errors import interruption, refusal
+from bridge.forge.gitlab_errors import budget_left, interruption, refusal
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,11 @@ def test_gitlabs_words_are_flattened_and_shortened() -> None:
 
     assert "GitLab says: title: can't be blank is bad base: xxx" in message
     assert len(message) < 1000
+
+
+@pytest.mark.parametrize("wrong", ["", "soon", "1e400", "9" * 30])
+def test_headers_that_cannot_be_read_tell_no_budget(wrong: str) -> None:
+    headers = {"RateLimit-Limit": "2000", "RateLimit-Remaining": "7", "RateLimit-Reset": wrong}
+
+    assert budget_left(headers) is None
+    assert budget_left({}) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import insert
 
 from bridge.engine.book_tables import moments
@@ -19,6 +20,7 @@ from bridge.engine.readiness import Readiness
 from bridge.engine.restraint import Restraint
 from bridge.engine.sums import Sums
 from bridge.engine.totals import Totals
+from bridge.errors import RateLimited
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -88,14 +90,16 @@ def test_a_budget_that_runs_out_is_noted_more_often_and_is_scarce_until_it_reset
 ) -> None:
     budgets = Budgets(database, clock)
     budgets.note("hub", budget(300, clock))
-    plenty = budgets.scarce("hub")
+    budgets.spare("hub")  # there is plenty
     clock.turn(2)
     budgets.note("hub", budget(200, clock))
 
-    assert plenty is None
-    assert budgets.scarce("hub") == 600.0
+    with pytest.raises(RateLimited, match="only 200 more requests") as told:
+        budgets.spare("hub")
+    assert told.value.retry_after == 600.0
+    budgets.spare("lab")
     clock.turn(601)
-    assert budgets.scarce("hub") is None
+    budgets.spare("hub")
 
 
 def test_a_budget_that_cannot_be_noted_stops_nobody(database: Database, clock: Clock) -> None:

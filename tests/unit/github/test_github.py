@@ -16,13 +16,13 @@ from bridge.errors import (
     NotFound,
     Unavailable,
 )
-from bridge.forge.base import GitRemote
+from bridge.forge.base import Budget, GitRemote
 from bridge.forge.github import GitHub, Token
 from bridge.forge.github_credentials import addresses
 from tests.standins.faults import after_the_work, dead, status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import CONTENT, posted, proposed
+from tests.unit.github.setting import CONTENT, Clock, posted, proposed
 
 # How many calls it takes.
 
@@ -221,3 +221,43 @@ def test_a_quoted_comment_is_not_taken_for_ours(forge: GitHub, site: Repository)
     forge.comment(number, "conflict", "Please look again")
     bodies = [comment.body for comment in site.pull(number).comments]
     assert bodies[1:] == ["<!-- conflict -->\nPlease look again"]
+
+
+# The budget.
+
+
+def test_what_is_left_of_the_budget_is_told_after_an_answer(
+    standin: GitHubStandIn, site: Repository, clock: Clock
+) -> None:
+    told: list[Budget] = []
+    forge = GitHub(
+        "acme/support-bot",
+        forge_name="github",
+        url=standin.url,
+        auth=Token(standin.token("bot")),
+        clock=clock,
+        notice=told.append,
+    )
+
+    forge.default_branch()
+    forge.pull_requests("b/one", "main")
+
+    assert [each.limit for each in told] == [5000, 5000]
+    assert told[1].remaining == told[0].remaining - 1
+    assert told[0].resets_at.timestamp() == clock() + 3600
+
+
+def test_a_refused_request_tells_what_is_left_too(standin: GitHubStandIn, site: Repository) -> None:
+    told: list[Budget] = []
+    forge = GitHub(
+        "acme/other",
+        forge_name="github",
+        url=standin.url,
+        auth=Token(standin.token("bot")),
+        notice=told.append,
+    )
+
+    with pytest.raises(NotFound):
+        forge.default_branch()
+
+    assert len(told) == 1
