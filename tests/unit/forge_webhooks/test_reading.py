@@ -297,3 +297,19 @@ def test_a_signature_that_does_not_fit_is_not_mended_by_a_token() -> None:
 
     with pytest.raises(SignatureMismatch):
         gitlab_webhooks.verify_webhook(headers, b"{}", ["right"])
+
+
+ELSEWHERE = "https://elsewhere.example/acme/other.git"
+
+
+@pytest.mark.parametrize("forge", MODULES)
+@pytest.mark.parametrize("kind", ["push", "pull_request"])
+def test_no_address_of_a_delivery_is_kept(forge: str, kind: str) -> None:
+    payload = push_of(forge) if kind == "push" else pull_request_of(forge)
+    for part in (payload, *(each for each in payload.values() if isinstance(each, dict))):
+        part |= dict.fromkeys(("url", "clone_url", "git_http_url", "html_url"), ELSEWHERE)
+
+    event = read(forge, payload, kind)
+
+    assert event is not None
+    assert "elsewhere" not in repr(event)
