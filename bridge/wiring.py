@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from bridge.forge.github_credentials import App, Token
 
 _T = TypeVar("_T")
-_POSTGRESQL = re.compile(r"^postgres(?:ql)?://")  # without a driver: the one that comes along
+_LOCAL_DATABASE = "bridge.sqlite"
+_POSTGRESQL = re.compile(r"^postgres(?:ql)?://")
 
 
 def now() -> datetime:
@@ -240,7 +241,7 @@ def mirror_path(data: Path, repository: str) -> Path:
 
 
 def database_url(config: Config) -> str:
-    return _database(config, "bridge.sqlite")
+    return _database(config, _LOCAL_DATABASE)
 
 
 def queue_database_url(config: Config) -> str:
@@ -250,8 +251,18 @@ def queue_database_url(config: Config) -> str:
 
 def _database(config: Config, file_name: str) -> str:
     if config.database is not None:
-        return _POSTGRESQL.sub("postgresql+psycopg://", config.database.get_secret_value())
+        return with_driver(config.database.get_secret_value())
     return f"sqlite:///{config.data / file_name}"
+
+
+def with_driver(url: str) -> str:
+    """An address as the libraries want it: of a PostgreSQL, with the driver that comes along."""
+    return _POSTGRESQL.sub("postgresql+psycopg://", url)
+
+
+def local_database_path(config: Config) -> Path:
+    """Where the database is as long as bridge.yaml names none."""
+    return config.data / _LOCAL_DATABASE
 
 
 def open_database(config: Config) -> Database:

@@ -229,6 +229,30 @@ def import_(
     importing.import_(config, mappings or [], history=history)
 
 
+@app.command("copy-database")
+def copy_database(
+    config: ConfigPath = CONFIG,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Default: the SQLite file in the data folder; with --to, what bridge.yaml names.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Default: the database that bridge.yaml names.")
+    ] = None,
+) -> None:
+    """Copy all that the bridge keeps into an empty database, such as from SQLite to PostgreSQL.
+
+    Set `database` in bridge.yaml to the new one, stop the bridge, copy, start it. What waits is
+    taken up at the start. A copy that is interrupted leaves the new database empty.
+    """
+    from bridge.cli import copying
+
+    copying.copy_database(config, from_, to)
+
+
 @app.command()
 def schema(
     write: Annotated[

@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.database import Database, Instant, Words, metadata
 from bridge.engine.delivery_state import (
     DeliveryState as DeliveryState,
 )  # part of what a Delivery is
@@ -60,7 +60,7 @@ deliveries = Table(
     Column("changed_at", Instant, nullable=False),
     Column("payload", String, nullable=False),
     Column("state", String, nullable=False),
-    Column("outcome", String),
+    Column("outcome", Words),
     Column("seen", Integer, nullable=False),
     Column("source", String, nullable=False),
 )

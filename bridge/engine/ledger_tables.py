@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table
 
-from bridge.engine.database import Instant, metadata
+from bridge.engine.database import Instant, Words, metadata
 
 looks = Table(
     "looks",
@@ -17,7 +17,7 @@ looks = Table(
     Column("asked_at", Instant, nullable=False),
     Column("settled_at", Instant),
     Column("kind", String),
-    Column("reason", String),
+    Column("reason", Words),
 )
 
 proposals = Table(
@@ -26,7 +26,7 @@ proposals = Table(
     Column("mapping", String, primary_key=True),
     Column("branch", String, primary_key=True),
     Column("kind", String, nullable=False),
-    Column("reason", String, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("pull_request", String),
     Column("number", BigInteger),
     Column("commit_name", String),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Integer, String, Table, delete, select
 
-from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.database import Database, Instant, Words, metadata
 from bridge.engine.inbox import Clock
 
 pauses = Table(
@@ -16,7 +16,7 @@ pauses = Table(
     Column("repository", String, primary_key=True),
     Column("until", Instant, nullable=False),
     Column("failures", Integer, nullable=False),
-    Column("reason", String, nullable=False),
+    Column("reason", Words, nullable=False),
 )
 
 creations = Table(

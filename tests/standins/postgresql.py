@@ -97,6 +97,11 @@ class PostgreSQL:
         self._signal(signal.SIGKILL)
         self._end()
 
+    def discard(self) -> None:
+        """End at once, for good."""
+        self._signal(signal.SIGQUIT)
+        self._end()
+
     def new_database(self) -> str:
         """The URL of an empty database that nobody else uses."""
         name = f"bridge_{next(self._databases)}"
@@ -176,7 +181,7 @@ def running_postgresql(
             os.chown(folder, owner["user"], owner["group"])
         port = stack.enter_context(_reserved_port())
         server = PostgreSQL(folder, port, durable=durable, programs=programs)
-        stack.callback(server.stop)
+        stack.callback(server.discard)
         server.start()
         yield server
 

@@ -125,11 +125,11 @@ def test_every_section_of_the_mapping_file_has_a_table() -> None:
 def test_every_command_stands_in_the_table_of_commands_and_no_other_is_named() -> None:
     there = set(every_command(app))
 
-    assert set(re.findall(r"^\| `promptlayer-bridge ([a-z ]+)` \|", README, re.MULTILINE)) == there
+    assert set(re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` \|", README, re.MULTILINE)) == there
     groups = {command.partition(" ")[0] for command in there}
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
-        called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z]+)", text)
+        called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z-]+)", text)
         assert set(called) <= groups, page
 
 

@@ -20,6 +20,7 @@ ONE, TWO = Proposal("support", "p/17"), Proposal("support", "p/18")
 PROPOSED = Outcome(OutcomeKind.PROPOSED, "version 2", "https://x/1", 1, "c" * 40)
 IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
 PARKED = Outcome(OutcomeKind.PARKED, "no such branch")
+NUL = Outcome(OutcomeKind.PARKED, "an error that quotes \0")
 
 
 @pytest.fixture
@@ -211,3 +212,12 @@ def test_what_came_of_a_delivery_is_told_look_by_look(ledger: Ledger) -> None:
         (ONE, "proposed", "version 2", "https://x/1"),
         (TWO, None, None, None),
     ]
+
+
+def test_a_reason_may_quote_any_text(ledger: Ledger, inbox: Inbox) -> None:
+    id = put(inbox)
+    ledger.ask([Ask(ONE, REPLY, id)])
+    ledger.settle(ONE, ledger.waiting(ONE), NUL)
+
+    assert [standing.reason for standing in ledger.stuck()] == ["an error that quotes \\x00"]
+    assert delivery(inbox, id).outcome == "parked: an error that quotes \\x00"

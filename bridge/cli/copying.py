@@ -1,0 +1,64 @@
+"""``copy-database``: from SQLite to PostgreSQL, or between any two databases."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bridge.config import Config, load
+from bridge.engine.copying import copy_all
+from bridge.engine.database import Database
+from bridge.errors import ConfigError
+from bridge.wiring import database_url, local_database_path, with_driver
+
+
+def copy_database(path: Path, from_: str | None, to: str | None) -> None:
+    config = load(path)
+    source_url, target_url = _ends(config, from_, to)
+    with closing(Database(source_url)) as source, closing(Database(target_url)) as target:
+        counts = _with_progress(source, target)
+        print_ = Console(highlight=False, soft_wrap=True).print
+        for table, rows in counts.items():
+            if rows:
+                print_(f"{rows:>9,}  {table}", markup=False)
+        print_(f"Copied {sum(counts.values()):,} rows to {target.name}.", markup=False)
+        if target_url != database_url(config):
+            print_("Name it in bridge.yaml, as `database`, and start the bridge.", markup=False)
+
+
+def _ends(config: Config, from_: str | None, to: str | None) -> tuple[str, str]:
+    """Where to copy from, and where to. Without options it goes from the file in ``data`` to what
+    bridge.yaml names by now."""
+    if to is None and config.database is None:
+        raise ConfigError(
+            "Where to? Set `database` in bridge.yaml to the new address, or give --to."
+        )
+    local = f"sqlite:///{local_database_path(config)}"
+    source = with_driver(from_) if from_ else (database_url(config) if to else local)
+    target = with_driver(to) if to else database_url(config)
+    if source == target:
+        raise ConfigError("That is one and the same database.")
+    if source == local and not local_database_path(config).exists():
+        raise ConfigError(f"{local_database_path(config)} is not there: nothing to copy.")
+    return source, target
+
+
+def _with_progress(source: Database, target: Database) -> dict[str, int]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    quiet = not console.is_terminal  # a pipe or a log wants no moving bar
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("copying", total=None)
+
+        def tell(table: str, done: int, total: int) -> None:
+            progress.update(task, description=table, completed=done, total=total)
+
+        return copy_all(source, target, tell)

@@ -1,0 +1,43 @@
+"""``copy-database``, as the desk says it."""
+
+from __future__ import annotations
+
+from tests.integration.cli.desk import CONFIG, Desk
+from tests.standins.postgresql import PostgreSQL
+
+
+def test_what_sqlite_held_is_there_on_postgresql(desk: Desk, postgresql: PostgreSQL) -> None:
+    desk.save("support/reply")
+    delivery = desk.deliver()
+    desk.configure(CONFIG + "database: ${{DATABASE_URL}}\n")
+    desk.environment["DATABASE_URL"] = postgresql.new_database().replace("+psycopg", "")
+
+    said = desk.run("copy-database")
+
+    assert (said.status, said.err) == (0, "")
+    assert "        1  deliveries\n" in said.out
+    assert "Copied 1 rows to postgresql+psycopg://" in said.out
+    assert delivery[:12] in desk.run("deliveries", "list").out
+
+
+def test_a_copy_elsewhere_says_what_to_do_next(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.deliver()
+
+    said = desk.run("copy-database", "--to", "sqlite:///copy.sqlite")
+
+    assert said.status == 0
+    assert "Name it in bridge.yaml" in said.out
+    assert (desk.folder / "copy.sqlite").exists()
+
+
+def test_a_copy_to_nowhere_or_from_nothing_is_refused(desk: Desk) -> None:
+    nowhere = desk.run("copy-database")
+    nothing = desk.run("copy-database", "--to", "sqlite:///copy.sqlite")
+    itself = desk.run("copy-database", "--from", "sqlite:///a.db", "--to", "sqlite:///a.db")
+
+    assert (nowhere.status, nowhere.err) == (
+        *(1, "Where to? Set `database` in bridge.yaml to the new address, or give --to.\n"),
+    )
+    assert (nothing.status, "nothing to copy" in nothing.err) == (1, True)
+    assert (itself.status, "one and the same" in itself.err) == (1, True)
