@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from socket import socket
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -18,11 +20,18 @@ from bridge.config import Config
 from bridge.engine.measures import measure
 from bridge.engine.readiness import Readiness
 from bridge.engine.worker import Worker
+from bridge.errors import ConfigError
 from bridge.web.doorkeeper import Allowance
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Kept, Probes, probe_app
 from bridge.wiring import now
 
+if TYPE_CHECKING:
+    from bridge.tracing import Tracing
+
+NAME = "promptlayer-bridge"
+_OTLP = "OTEL_EXPORTER_OTLP"
+_ENDPOINTS = (f"{_OTLP}_ENDPOINT", f"{_OTLP}_TRACES_ENDPOINT")
 _MEASURED = 5.0  # seconds between two readings of the database, however many scrape
 
 
@@ -38,7 +47,7 @@ def opened_watch(config: Config, worker: Worker) -> Iterator[Watch]:
     only looks holds up nobody who works."""
     with opened_database(config) as database:
         measures = Kept(partial(measure, database, now), _MEASURED)
-        metrics = Metrics(version("promptlayer-bridge"), measures, lambda: worker.sites)
+        metrics = Metrics(version(NAME), measures, lambda: worker.sites)
         metrics.sweep_period.set(config.sweep.total_seconds())
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         problems = Kept(Readiness(database, config.data).problems)
@@ -46,11 +55,39 @@ def opened_watch(config: Config, worker: Worker) -> Iterator[Watch]:
         metrics.note_config(now(), None)
         limits = config.limits
         allowance = Allowance(limits.refused_per_minute, limits.proxies)
-        trail.trace_with(metrics)
+        tracing = tracing_for(os.environ)
+        trail.trace_with(metrics, *([tracing] if tracing else []))
         try:
             yield Watch(Probes(worker.inbox, problems, metrics, token), allowance)
         finally:
             trail.trace_with()
+            if tracing:
+                tracing.close()
+
+
+def tracing_for(environment: Mapping[str, str]) -> Tracing | None:
+    """What the standard variables of OpenTelemetry ask for; None for most bridges."""
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp")
+    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or exporter == "none"
+    if disabled or not any(environment.get(name) for name in _ENDPOINTS):
+        return None
+    protocol = environment.get(f"{_OTLP}_TRACES_PROTOCOL") or environment.get(f"{_OTLP}_PROTOCOL")
+    if exporter != "otlp" or protocol not in (None, "", "http/protobuf"):
+        raise ConfigError(
+            "Traces are sent by OTLP over HTTP only: leave OTEL_TRACES_EXPORTER out or set it to"
+            " otlp, and OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf."
+        )
+    try:
+        from bridge.tracing import over_http
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"The environment asks for traces, and {error.name} is not installed. Install"
+            " promptlayer-bridge[otel], or set OTEL_SDK_DISABLED=true."
+        ) from None
+    named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    return over_http(None if named else NAME, version(NAME))
 
 
 @contextmanager

@@ -215,6 +215,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("bridge.web", "bridge.sandbox", "bridge.prompts.variables"),
     "markdown_it": ("bridge.sandbox.forge_text",),
     "markupsafe": ("bridge.web", "bridge.sandbox"),
+    "opentelemetry": ("bridge.tracing",),
     "prometheus_client": ("bridge.web",),
     "ruamel": ("bridge.prompts.yaml_update",),
     "yaml": ("bridge.prompts.source", "bridge.prompts.yaml_text"),
