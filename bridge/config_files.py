@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,3 +105,47 @@ class Places:
                 return part.text, index
             index -= len(part.mappings)
         raise IndexError("no such mapping")
+
+
+class ConfigFiles:
+    """The files that a configuration is made of as they are now, mistakes in them or not."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text: bytes | None = None
+        self._folder: Path | None = None
+        self._keys: tuple[Path, ...] = ()
+
+    def __call__(self) -> list[Path]:
+        """``bridge.yaml``, the files of its mappings folder, and the keys that it names."""
+        self._follow()
+        try:
+            found = mapping_files(self._folder) if self._folder else []
+        except OSError:
+            found = []
+        return [self._path, *found, *self._keys]
+
+    def _follow(self) -> None:
+        """Learn what the main file names, as far as it can be read."""
+        try:
+            text = self._path.read_bytes()
+        except OSError:
+            return
+        if text == self._text:
+            return
+        self._text = text
+        with suppress(ConfigError, UnicodeDecodeError):
+            values = ConfigText.read(text.decode(), str(self._path), "").filled(os.environ)
+            self._folder = _beside(self._path, values.get("mappings_folder"))
+            self._keys = tuple(_keys(self._path, values.get("forges")))
+
+
+def _beside(main: Path, value: object) -> Path | None:
+    return main.parent / value if isinstance(value, str) else None
+
+
+def _keys(main: Path, forges: object) -> Iterator[Path]:
+    for forge in forges.values() if isinstance(forges, dict) else ():
+        key = forge.get("private_key_file") if isinstance(forge, dict) else None
+        if path := _beside(main, key):
+            yield path

@@ -70,6 +70,12 @@ class Site:
         would, before Python 3.12, let one forge that hangs hold up all others."""
         return self.mapping.base or self.forge.default_branch()
 
+    def differs(self, other: Site) -> bool:
+        """Whether its prompts, its files or where they are may be others than those of a site of
+        the same name."""
+        places = (self.mapping, self.platform, self.forge, self.mirror)
+        return places != (other.mapping, other.platform, other.forge, other.mirror)
+
     @property
     def folder(self) -> str:
         """The folder that holds all of the mapping's files; "" is the whole repository."""

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -17,19 +18,22 @@ from bridge import logs
 from bridge.cli.membership import membership
 from bridge.cli.opening import opened_worker
 from bridge.cli.pages import opened_pages
-from bridge.cli.watching import listening_probes, opened_watch
+from bridge.cli.reloading import LiveConfig, Reloading, asked_to_reload
+from bridge.cli.watching import Watch, listening_probes, opened_watch
 from bridge.config import Config, load
+from bridge.config_files import ConfigFiles
 from bridge.config_watch import every_secret
 from bridge.engine.members import Members
 from bridge.engine.pulse import Pulse
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, ConfigError
+from bridge.file_watch import FileWatch
 from bridge.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doorkeeper import Doorkeeper
 from bridge.web.probes import probe_routes
-from bridge.wiring import doors_of, now, queue_database_url
+from bridge.wiring import Adapters, now, queue_database_url
 
 log = logging.getLogger("bridge")
 
@@ -45,21 +49,16 @@ def serve(
     name: str | None,
     log_format: LogFormat | None,
 ) -> None:
-    config = load(path)
-    _log_as(config, log_format)
     with (
-        opened_worker(config) as worker,
-        opened_watch(config, worker) as watch,
-        opened_pages(config, worker.inbox) as pages,
+        _opened(path, log_format, serving=True) as opened,
+        opened_pages(opened.config, opened.worker.inbox) as pages,
     ):
-        doors = doors_of(config)
-        routes = probe_routes(watch.probes)
-        application = create_app(
-            WebSettings(now, lambda: doors), worker.inbox, routes=routes, pages=pages
-        )
+        config, inbox, probes = opened.config, opened.worker.inbox, opened.watch.probes
+        front = WebSettings(now, lambda: opened.live.doors)
+        application = create_app(front, inbox, routes=probe_routes(probes), pages=pages)
         server = uvicorn.Server(
             uvicorn.Config(
-                Doorkeeper(application, watch.allowance, watch.probes.metrics.count_answer),
+                Doorkeeper(application, opened.watch.allowance, probes.metrics.count_answer),
                 forwarded_allow_ips=list(config.limits.proxies),
                 lifespan="off",
                 access_log=False,
@@ -71,7 +70,8 @@ def serve(
         told = _until_told_otherwise()
         with (
             membership(config, name, "serve") as members,
-            _queues(config, worker, workers, members),
+            _queues(config, opened.worker, workers, members) as queues,
+            opened.reloading(queues),
         ):
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not told.is_set():
@@ -87,28 +87,65 @@ def work(
     metrics_host: str,
     metrics_port: int | None,
 ) -> None:
-    config = load(path)
-    _log_as(config, log_format)
-    with opened_worker(config) as worker, opened_watch(config, worker) as watch:
+    with _opened(path, log_format, serving=False) as opened:
         stop = _until_told_otherwise()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (
-            membership(config, name, "work") as members,
-            _queues(config, worker, workers, members),
-            listening_probes(watch.probes, probing),
+            membership(opened.config, name, "work") as members,
+            _queues(opened.config, opened.worker, workers, members) as queues,
+            opened.reloading(queues),
+            listening_probes(opened.watch.probes, probing),
         ):
             log.info("working")
             stop.wait()
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What a process that stays works with. ``config`` is that of its start."""
+
+    config: Config
+    worker: Worker
+    live: LiveConfig
+    watch: Watch
+    reload: Callable[[Queues | None], Reloading]
+
+    def reloading(self, queues: Queues | None) -> AbstractContextManager[None]:
+        """Changed files are taken over while this lasts."""
+        return self.reload(queues).running()
+
+
+@contextmanager
+def _opened(path: Path, log_format: LogFormat | None, *, serving: bool) -> Iterator[_Opened]:
+    asked, files = asked_to_reload(), FileWatch(ConfigFiles(path))
+    config, adapters, log_as = load(path), Adapters(), _log_as(log_format)
+    log_as(config)
+    with opened_worker(config, adapters) as worker:
+        live = LiveConfig(path, config, worker, adapters, serving=serving)
+        with opened_watch(config, worker, live) as watch:
+
+            def heard() -> None:
+                log_as(live.config)
+                watch.note(live)
+
+            yield _Opened(
+                config,
+                worker,
+                live,
+                watch,
+                lambda queues: Reloading(live, files, asked, queues, heard),
+            )
+
+
 @contextmanager
 def _queues(
     config: Config, worker: Worker, workers: int | None, members: Members
-) -> Iterator[None]:
+) -> Iterator[Queues | None]:
+    """The queues while they work; None where this process is to do no work."""
     count = config.workers if workers is None else workers
     if count == 0:
         with _beating(Pulse(members, None)):
-            yield
+            yield None
         return
     queues = Queues(
         worker,
@@ -120,7 +157,7 @@ def _queues(
     queues.start()
     with _beating(Pulse(members, queues.take_over)):
         try:
-            yield
+            yield queues
         finally:
             log.info("finishing the steps in hand")
             finished = queues.stop()
@@ -171,5 +208,13 @@ def _until_told_otherwise() -> threading.Event:
     return told
 
 
-def _log_as(config: Config, form: LogFormat | None) -> None:
-    logs.set_up(form or config.log.format, config.log.level, every_secret(config))
+def _log_as(form: LogFormat | None) -> Callable[[Config], None]:
+    """Sets the log up as a configuration says, and as those say that follow it. The secrets of
+    former ones stay hidden."""
+    secrets: set[str] = set()
+
+    def log_as(config: Config) -> None:
+        secrets.update(every_secret(config))
+        logs.set_up(form or config.log.format, config.log.level, secrets)
+
+    return log_as

@@ -16,6 +16,7 @@ import uvicorn
 
 from bridge import trail
 from bridge.cli.opening import opened_database
+from bridge.cli.reloading import LiveConfig
 from bridge.config import Config
 from bridge.engine.measures import measure
 from bridge.engine.readiness import Readiness
@@ -40,25 +41,31 @@ class Watch:
     probes: Probes
     allowance: Allowance
 
+    def note(self, live: LiveConfig) -> None:
+        """Measure by the configuration that is in force now."""
+        self.probes.metrics.sweep_period.set(live.config.sweep.total_seconds())
+        self.probes.metrics.note_config(live.state.loaded_at, live.state.mistake)
+
 
 @contextmanager
-def opened_watch(config: Config, worker: Worker) -> Iterator[Watch]:
+def opened_watch(config: Config, worker: Worker, live: LiveConfig) -> Iterator[Watch]:
     """The watch over this process; it has connections of its own to the database, so that what
     only looks holds up nobody who works."""
     with opened_database(config) as database:
         measures = Kept(partial(measure, database, now), _MEASURED)
         metrics = Metrics(version(NAME), measures, lambda: worker.sites)
-        metrics.sweep_period.set(config.sweep.total_seconds())
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         problems = Kept(Readiness(database, config.data).problems)
         metrics.ready.set_function(lambda: float(not problems()))
-        metrics.note_config(now(), None)
         limits = config.limits
         allowance = Allowance(limits.refused_per_minute, limits.proxies)
         tracing = tracing_for(os.environ)
         trail.trace_with(metrics, *([tracing] if tracing else []))
         try:
-            yield Watch(Probes(worker.inbox, problems, metrics, token), allowance)
+            probes = Probes(worker.inbox, problems, metrics, token, partial(_warnings, live))
+            watch = Watch(probes, allowance)
+            watch.note(live)
+            yield watch
         finally:
             trail.trace_with()
             if tracing:
@@ -88,6 +95,11 @@ def tracing_for(environment: Mapping[str, str]) -> Tracing | None:
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )
     return over_http(None if named else NAME, version(NAME))
+
+
+def _warnings(live: LiveConfig) -> Mapping[str, str]:
+    mistaken = "the files have a mistake, so what they said before is in force; the log says which"
+    return {"config": mistaken} if live.state.mistake else {}
 
 
 @contextmanager

@@ -36,6 +36,7 @@ LANES = 4  # for each repository
 _APPLICATION_VERSION = "1"
 _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
 _BOOKS_PAUSE = 10.0  # seconds
+_UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
 _IDLE = 1.0  # seconds between two looks for what another process put into the inbox
 # Together with the web server's grace these stay within ten seconds.
 _THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
@@ -66,6 +67,7 @@ class Queues:
         self.timing = timing
         self._workers = workers
         self._stopping = threading.Event()
+        self._roused = threading.Event()  # whoever waits for the next sweep
         self._threads: list[threading.Thread] = []
         self._steps = 0
         self._counting = threading.Lock()
@@ -102,6 +104,7 @@ class Queues:
         """Finish the steps in hand. Returns whether all of them were; what is not finished is
         taken up at the next start."""
         self._stopping.set()
+        self._roused.set()
         deadline = time.monotonic() + _THREADS_END
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -132,8 +135,7 @@ class Queues:
 
     def look_after(self, proposal: Proposal, seconds: float) -> None:
         """Look at a proposal in so many seconds, or sooner if something else asks for it."""
-        site = self.worker.sites.get(proposal.mapping)
-        repository = site.forge.repository if site else proposal.mapping
+        repository = self.repository_of(proposal.mapping)
         _debouncer(max(seconds, _LONGEST_ABSORPTION)).debounce(
             f"{proposal.mapping}/{proposal.branch}",
             seconds,
@@ -144,10 +146,11 @@ class Queues:
 
     def sweep_now(self, occasion: str, mappings: Collection[str] | None = None) -> None:
         """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
-        wanted = [name for name in self.worker.sites if mappings is None or name in mappings]
+        sites = self.worker.sites
+        wanted = [name for name in sites if mappings is None or name in mappings]
         between = min(_BETWEEN_SWEEPS, _SWEEPS_BEGIN / max(len(wanted), 1))
         for number, name in enumerate(wanted):
-            repository = self.worker.sites[name].forge.repository
+            repository = sites[name].forge.repository
             with (
                 SetWorkflowID(f"sweep/{name}/{occasion}"),
                 SetEnqueueOptions(
@@ -158,16 +161,30 @@ class Queues:
 
     def send(self, errand: Errand, occasion: str, attempt: int = 0, after: float = 0.0) -> None:
         """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
-        site = self.worker.sites[errand.mapping]
+        repository = self.repository_of(errand.mapping)
         number = f"errand/{errand.mapping}/{errand.kind}/{occasion}/{attempt}"
         with (
             SetWorkflowID(number),
-            SetEnqueueOptions(
-                queue_partition_key=f"{site.forge.repository} errands", delay_seconds=after
-            ),
+            SetEnqueueOptions(queue_partition_key=f"{repository} errands", delay_seconds=after),
         ):
             told = (errand.mapping, str(errand.kind), errand.about)
             DBOS.enqueue_workflow(WORK, _run_errand, *told, occasion, attempt)
+
+    def retime(self, timing: Timing) -> None:
+        """Go by other times from now on."""
+        self.timing = timing
+        self._roused.set()
+
+    def unheard_of(self, mapping: str, attempt: int) -> float | None:
+        """In how many seconds to try again what is asked of a mapping that this process does not
+        know: of a new one, another process may have heard sooner. None for giving up."""
+        known = mapping in self.worker.sites
+        return None if known or attempt >= _UNHEARD_ATTEMPTS else _UNHEARD_PAUSE
+
+    def repository_of(self, mapping: str) -> str:
+        """What bundles the work of a mapping into lanes."""
+        site = self.worker.sites.get(mapping)
+        return site.forge.repository if site else mapping
 
     def _spawn(self, name: str, loop: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
@@ -187,10 +204,13 @@ class Queues:
             self.worker.inbox.wait_for_fresh(_IDLE)
 
     def _sweep(self) -> None:
-        every = self.timing.sweep.total_seconds()
         started = self.worker.clock().timestamp()
         self.sweep_now(f"start {started:.6f}", self._not_swept())
-        while not self._stopping.wait(every - self.worker.clock().timestamp() % every):
+        while not self._stopping.is_set():
+            every = self.timing.sweep.total_seconds()
+            if self._roused.wait(every - self.worker.clock().timestamp() % every):
+                self._roused.clear()  # told to end, or to go by other times
+                continue
             self.sweep_now(f"{self.worker.clock().timestamp() // every:.0f}")
 
     def _not_swept(self) -> list[str]:
@@ -249,9 +269,9 @@ def _look_at(mapping: str, branch: str) -> None:
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
     with queues.step() as worker, step("sweep", mapping=mapping):
-        again = worker.sweep(mapping, queues.look_soon)
+        again = worker.sweep(mapping, queues.look_soon) or queues.unheard_of(mapping, attempt)
     if again is not None:
-        repository = queues.worker.sites[mapping].forge.repository
+        repository = queues.repository_of(mapping)
         with (
             SetWorkflowID(f"sweep/{mapping}/{occasion}/{attempt + 1}"),
             SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=again),
@@ -263,7 +283,7 @@ def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
 def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int) -> None:
     queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
     with queues.step() as worker, step(kind, mapping=mapping, delivery=occasion):
-        again = worker.run(errand, queues.look_soon)
+        again = worker.run(errand, queues.look_soon) or queues.unheard_of(mapping, attempt)
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)
 

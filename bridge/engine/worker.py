@@ -11,16 +11,16 @@ from bridge.deletion import delete_prompts
 from bridge.engine.arrivals import moments_of
 from bridge.engine.budgets import Budgets
 from bridge.engine.comparing import Compared, take_in
-from bridge.engine.dispatch import asks_of, cause_of, telling
+from bridge.engine.dispatch import asks_of
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
+from bridge.engine.occasions import occasion_of
 from bridge.engine.restraint import Restraint
 from bridge.engine.steps import looking
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
 from bridge.following import Followed, changed
 from bridge.observe import BaseFiles
-from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
@@ -41,7 +41,8 @@ _DISPATCH_AT_ONCE = 500
 _OPEN_LIMIT_PAUSE = 300.0  # seconds
 _SWEEP_PAUSE = 60.0  # seconds
 _OVERDUE = timedelta(minutes=2)
-_LABELS_ASKED_ONE_BY_ONE = 50  # a look at more targets than this comes from a sweep
+_NOT_HEARD_PAUSE = 20.0  # seconds
+_HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
 
 
 class LimitReached(RateLimited):
@@ -52,7 +53,7 @@ class LimitReached(RateLimited):
 class Worker:
     """Everything a running bridge does, without saying when: the queues call it."""
 
-    sites: Mapping[str, Site]
+    sites: Mapping[str, Site]  # a new configuration brings others; a step goes on with its own
     inbox: Inbox
     ledger: Ledger
     restraint: Restraint
@@ -63,16 +64,16 @@ class Worker:
     def dispatch(self, enqueue: Callable[[Proposal], None], send: Send) -> int:
         """Turn new deliveries into looks and errands; returns how many deliveries there were.
         They stay new until these are enqueued, so a crash in between only repeats this."""
-        fresh = self.inbox.fresh(_DISPATCH_AT_ONCE)
-        sent = {delivery.id: errands_of(delivery, self.sites) for delivery in fresh}
+        fresh, sites = self.inbox.fresh(_DISPATCH_AT_ONCE), self.sites
+        sent = {delivery.id: errands_of(delivery, sites) for delivery in fresh}
         for id, errands in sent.items():
             for errand in errands:
                 with step("dispatch", delivery=id, mapping=errand.mapping):
                     send(errand, id)
                     log.info("delivery %s asks %s to %s", id[:12], errand.mapping, errand.kind)
         self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
-        asks = {d.id: self._asks(d) for d in fresh if not sent[d.id]}
-        told = moments_of(fresh, asks, self.sites, self.ledger.standings)
+        asks = {d.id: self._asks(d, sites) for d in fresh if not sent[d.id]}
+        told = moments_of(fresh, asks, sites, self.ledger.standings)
         self.ledger.ask((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
@@ -81,12 +82,12 @@ class Worker:
         self._mark(nobody, DeliveryState.IGNORED, "no mapping follows this prompt or label")
         return len(fresh)
 
-    def _asks(self, delivery: Delivery) -> tuple[Ask, ...]:
+    def _asks(self, delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
         """The looks that a delivery asks for; the books know the targets of a decided proposal."""
         with step("dispatch", delivery=delivery.id):
-            asks = asks_of(delivery, self.sites) or tuple(
+            asks = asks_of(delivery, sites) or tuple(
                 Ask(proposal, target, delivery.id)
-                for proposal in decided(delivery, self.sites)
+                for proposal in decided(delivery, sites)
                 for target in self.ledger.targets_of(proposal)
             )
             for proposal in sorted({ask.proposal for ask in asks}):
@@ -163,12 +164,19 @@ class Worker:
     ) -> float | None:
         site = self.sites.get(proposal.mapping)
         if site is None:
-            self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
-            return None
+            return self._without_site(proposal, waiting)
         if paused := self._paused(site, proposal):
             seconds, reason = paused
             return max(seconds, self.ledger.postpone(proposal, reason, seconds))
         return self._reconcile(site, proposal, waiting, listed, adopt)
+
+    def _without_site(self, proposal: Proposal, waiting: tuple[WaitingLook, ...]) -> float | None:
+        """Of a new mapping, another process may have heard sooner than this one."""
+        if self.clock() - min(look.asked_at for look in waiting) > _HEARD_BY_ALL:
+            self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
+            return None
+        reason = f"The process that looked knows no mapping {proposal.mapping}."
+        return self.ledger.postpone(proposal, reason, _NOT_HEARD_PAUSE)
 
     def _paused(self, site: Site, proposal: Proposal) -> tuple[float, str] | None:
         """Whether to leave a proposal alone for now. One that waits for room needs no look: what
@@ -189,11 +197,12 @@ class Worker:
         adopt: Adopt | None,
     ) -> float | None:
         try:
+            occasion = occasion_of(self.inbox, site.mapping.source, waiting, listed)
             outcome = reconcile(
                 site,
                 self.index,
                 proposal,
-                replace(self._occasion(site, waiting, listed), adopt=adopt),
+                replace(occasion, adopt=adopt),
                 now=self.clock(),
                 permit=self.permit,
             )
@@ -213,7 +222,9 @@ class Worker:
     def sweep(self, mapping: str, enqueue: Callable[[Proposal], None]) -> float | None:
         """Look for what webhooks lost. Returns after how many seconds to try again, None when
         the sweep was done."""
-        site = self.sites[mapping]
+        site = self.sites.get(mapping)
+        if site is None:
+            return None
         started = self.clock()
         try:
             if self.budgets:
@@ -283,34 +294,6 @@ class Worker:
             open_ = site.forge.open_pull_requests(site.branches)
             self.ledger.correct_open(name, {pull.head for pull in open_})
         return self.ledger.open_pull_requests(name)
-
-    def _occasion(
-        self, site: Site, waiting: Sequence[WaitingLook], listed: Mapping[Target, Prompt]
-    ) -> Occasion:
-        targets = tuple(sorted({look.target for look in waiting}))
-        deliveries = self.inbox.several({look.delivery_id for look in waiting} - {""})
-        causes = [cause for delivery in deliveries if (cause := cause_of(delivery))]
-        workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
-        events = self._label_events(site.mapping.source, targets, workspaces)
-        return Occasion(targets, tuple(causes), events, listed)
-
-    def _label_events(
-        self, source: str, targets: Sequence[Target], workspaces: Collection[int]
-    ) -> dict[Target, Cause]:
-        """The newest event about each target's label, whenever it came."""
-        newest: dict[Target, Cause] = {}
-        for target in targets if len(targets) <= _LABELS_ASKED_ONE_BY_ONE else ():
-            events = [
-                delivery
-                for workspace in workspaces
-                for delivery in self.inbox.label_events(
-                    workspace, target.prompt_id, target.label, source
-                )
-            ]
-            events.sort(key=lambda delivery: delivery.occurred_at, reverse=True)
-            if events and (cause := cause_of(telling(events))):
-                newest[target] = cause
-        return newest
 
     def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
         if isinstance(error, LimitReached):

@@ -44,18 +44,20 @@ class Kept(Generic[_Value]):
 @dataclass(frozen=True)
 class Probes:
     """``problems`` says what keeps this process from working, by what was tried. With a
-    ``token``, only who shows it is told the metrics."""
+    ``token``, only who shows it is told the metrics. ``warnings`` keep nobody from working, and
+    are told all the same."""
 
     inbox: Inbox
     problems: Callable[[], Mapping[str, str]]
     metrics: Metrics
     token: str | None = field(default=None, repr=False)
+    warnings: Callable[[], Mapping[str, str]] = dict
 
 
 def probe_routes(probes: Probes) -> list[BaseRoute]:
     """Beside ``/healthz``, which every front door has."""
     return [
-        Route("/readyz", _ready(probes.problems), methods=["GET"]),
+        Route("/readyz", _ready(probes), methods=["GET"]),
         Route("/metrics", _metrics(probes.metrics, probes.token), methods=["GET"]),
     ]
 
@@ -79,11 +81,12 @@ def health(inbox: Inbox) -> _Endpoint:
     return endpoint
 
 
-def _ready(problems: Callable[[], Mapping[str, str]]) -> _Endpoint:
+def _ready(probes: Probes) -> _Endpoint:
     async def endpoint(_: Request) -> JSONResponse:
-        if found := await run_in_threadpool(problems):
+        if found := await run_in_threadpool(probes.problems):
             return JSONResponse({"status": "not ready", "problems": dict(found)}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        warned = {"warnings": dict(warnings)} if (warnings := probes.warnings()) else {}
+        return JSONResponse({"status": "ready", **warned})
 
     return endpoint
 

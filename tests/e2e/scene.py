@@ -185,8 +185,9 @@ class Scene:
 
     # The bridge's books
 
-    def deliveries(self) -> list[Delivery]:
-        return self._inbox.recent(1000)
+    def deliveries(self, limit: int = 1000) -> list[Delivery]:
+        """The newest."""
+        return self._inbox.recent(limit)
 
     def stuck(self) -> Sequence[Standing]:
         return Ledger(self.books, _now).stuck()

@@ -100,6 +100,24 @@ def test_a_version_or_a_label_is_read_when_asked_for(
         client.prompt(1, version=1, label="prod")
 
 
+class Watched(httpx.HTTPTransport):
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+
+
+def test_a_client_that_nobody_uses_any_more_is_closed() -> None:
+    transport = Watched()
+    client = PromptLayer(KEY, base_url="http://127.0.0.1:9", transport=transport)
+    assert not transport.closed
+
+    del client
+
+    assert transport.closed
+
+
 def test_what_is_not_there_is_none(client: PromptLayer, registry: Registry) -> None:
     registry.save("p", HELLO)
     registry.delete(registry.save("gone", HELLO).prompt_id)

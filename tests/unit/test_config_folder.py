@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Config, load, load_files
+from bridge.config_files import ConfigFiles
 from bridge.errors import ConfigError
 
 MAIN = """\
@@ -194,3 +195,19 @@ def test_a_secret_in_the_place_of_the_folder_is_not_repeated(main: Path) -> None
         load(main, {"TOKEN": "ghp_planted"})
 
     assert "planted" not in str(told.value)
+
+
+def test_the_files_of_a_configuration_are_known_though_one_has_a_mistake(main: Path) -> None:
+    main.write_text(MAIN.replace("token: t", "app_id: 1, private_key_file: keys/app.pem"))
+    write(main.parent, "mappings.d/a.yaml", mapping("a"))
+    (main.parent / "mappings.d/b.yaml").write_text("nonsense")
+    files = ConfigFiles(main)
+    named = ["bridge.yaml", "mappings.d/a.yaml", "mappings.d/b.yaml", "keys/app.pem"]
+
+    assert [str(path) for path in files()] == named
+    main.write_text("mappings: [")
+    assert [str(path) for path in files()] == named
+    main.write_text(MAIN.replace("mappings.d", "${NOT_SET}"))
+    assert [str(path) for path in files()] == named
+    main.write_text(MAIN.replace("mappings_folder: mappings.d\n", ""))
+    assert [str(path) for path in files()] == ["bridge.yaml"]

@@ -118,6 +118,22 @@ def test_without_its_database_a_process_still_tells_of_itself(watched: Watched) 
     assert watched.value("promptlayer_bridge_build_info") == 1
 
 
+def test_a_mistake_in_the_files_is_told_and_keeps_nobody_from_working(watched: Watched) -> None:
+    watched.metrics.note_config(NOON, None)
+    assert watched.value("promptlayer_bridge_config_mistake") == 0
+
+    watched.metrics.note_config(NOON, "bridge.yaml:1: words")
+
+    assert watched.value("promptlayer_bridge_config_mistake") == 1
+    loaded = "promptlayer_bridge_config_loaded_timestamp_seconds"
+    assert watched.value(loaded) == NOON.timestamp()
+    warned = Probes(watched.door.inbox, dict, watched.metrics, warnings=lambda: {"config": "words"})
+    with serve(probe_app(warned)) as url:
+        answer = httpx.get(f"{url}/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "warnings": {"config": "words"}}
+
+
 def test_with_a_token_only_who_shows_it_reads_the_metrics(watched: Watched) -> None:
     probes = Probes(watched.door.inbox, dict, watched.metrics, TOKEN)
 
