@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bridge.engine.overview import Overview
 from bridge.engine.overview_targets import Filter, Step, TargetState
 from bridge.errors import Rejected
 from bridge.prompts.state import State
+from bridge.web.wording import span
 from bridge.wiring import now
 
 _STEPS = 30
@@ -104,7 +105,7 @@ def _cells(one: TargetState, at: datetime) -> tuple[str, ...]:
     entry = one.entry
     shown = entry.pull_request if entry.has_open_pull_request else ""
     name = entry.name or f"id {entry.prompt_id}"
-    age = spelled(one.age(at))
+    age = span(one.age(at))
     return entry.mapping, name, entry.label, entry.state, age, entry.reason, shown or ""
 
 
@@ -116,7 +117,7 @@ def _way(steps: Sequence[Step]) -> Table:
         moment = step.moment
         cells = (
             f"{step.at:%Y-%m-%d %H:%M:%S}",
-            spelled(step.since_last) if step.since_last is not None else "",
+            span(step.since_last) if step.since_last is not None else "",
             str(moment.kind),
             moment.label or "",
             str(moment.version or ""),
@@ -126,19 +127,6 @@ def _way(steps: Sequence[Step]) -> Table:
         )
         table.add_row(*map(Text, cells))
     return table
-
-
-def spelled(time: timedelta) -> str:
-    """A time as people say it, in its two largest units at most."""
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    days, rest = divmod(int(seconds), 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    first = next(i for i, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
 def _document(answer: _Answer) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.bench import (
     calls,
     first_import,
     growth,
+    pages,
     publish,
     sweep,
     versus_clone,
@@ -34,6 +35,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "import": first_import.measure,
     "publish": publish.measure,
     "both_ways": both_ways.measure,
+    "page": pages.measure,
 }
 
 

@@ -99,16 +99,15 @@ def fill(database: Database, now: datetime) -> None:
     texts = {"id": _ID[database.dialect], "payload": _PAYLOAD}
     with database.transaction() as connection:
         indexes = _without_indexes(connection, database.dialect)
-        _run(connection, _DELIVERIES, last=DELIVERIES - 1, **texts, **numbers)
-        _run(connection, _LOOKS, **numbers)
-        _run(connection, _STANDINGS, last=2 * PROMPTS - 1, state=_STATE, **numbers)
-        _run(connection, _PROPOSALS, **numbers)
-        for kind, later in _WAY.items():
-            _run(connection, _MOMENTS, **_moment(kind, later))
-        for statement in indexes:
+    _run(database, _DELIVERIES, last=DELIVERIES - 1, **texts, **numbers)
+    _run(database, _LOOKS, **numbers)
+    _run(database, _STANDINGS, last=2 * PROMPTS - 1, state=_STATE, **numbers)
+    _run(database, _PROPOSALS, **numbers)
+    for kind, later in _WAY.items():
+        _run(database, _MOMENTS, **_moment(kind, later))
+    for statement in (*indexes, "ANALYZE"):
+        with database.transaction() as connection:
             connection.exec_driver_sql(statement)
-    with database.transaction() as connection:
-        connection.exec_driver_sql("ANALYZE")
 
 
 _WAY = {
@@ -132,8 +131,10 @@ def _moment(kind: MomentKind, later: int) -> dict[str, object]:
     }
 
 
-def _run(connection: Connection, statement: str, **values: object) -> None:
-    connection.exec_driver_sql(statement.format(**values))
+def _run(database: Database, statement: str, **values: object) -> None:
+    """In a transaction of its own, so that the write-ahead log stays smaller than the database."""
+    with database.transaction() as connection:
+        connection.exec_driver_sql(statement.format(**values))
 
 
 def _without_indexes(connection: Connection, dialect: str) -> list[str]:

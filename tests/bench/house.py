@@ -58,15 +58,22 @@ def github(standin: GitHubStandIn, token: str) -> Document:
 
 
 def configured(
-    folder: Path, platform_url: str, forge: Document, repository: str = REPOSITORY, **mapping: Any
+    folder: Path,
+    platform_url: str,
+    forge: Document,
+    repository: str = REPOSITORY,
+    *,
+    top: Document | None = None,
+    **mapping: Any,
 ) -> Path:
     """Write a ``bridge.yaml`` (every JSON document is one) whose only mapping follows every
-    prompt."""
+    prompt; ``top`` are settings of the whole file."""
     followed = {"name": MAPPING, "prompts": ["**"], "path": "prompts/{prompt}.yaml"}
     document = {
         "promptlayer": {"api_key": API_KEY, "webhook_secret": SECRET, "base_url": platform_url},
         "forges": {"forge": forge},
         "mappings": [{**followed, "repository": f"forge:{repository}", **mapping}],
+        **(top or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "bridge.yaml"

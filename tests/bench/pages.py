@@ -1,0 +1,134 @@
+"""``page``: the dashboard of 10,000 prompts and 1,000,000 deliveries, asked page by page.
+
+A real ``serve`` process over HTTP, its database filled as after a month of 33,000 deliveries a
+day, which the sums of past days and the pages of deliveries are made for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+
+import httpx
+
+from bridge.config import load
+from bridge.engine.database import Database
+from bridge.engine.sums import Sums
+from bridge.wiring import database_url
+from tests.bench.figure import Figure, counted, told
+from tests.bench.filled_books import MAPPING, fill
+from tests.bench.house import configured
+from tests.e2e.processes import reserved_port, start, until_healthy
+from tests.standins.postgresql import running_postgresql
+
+ROUNDS = 40  # times that every page is asked for
+SECRET = "a secret of the bench alone"
+NOWHERE = "http://127.0.0.1:9"  # nobody listens there, and nobody asks: there are no workers
+ON = "BENCH_DATABASE"  # postgresql: on a server of the bench's own, instead of SQLite
+
+_NEXT = re.compile(r'href="([^"]*[?&](?:amp;)?after=[^"]*)"')
+_TOKEN = re.compile(r'name="token" value="([^"]+)"')
+_DELIVERY = re.compile(r'href="(/deliveries/[0-9a-f]{64})"')
+_PAGES = (
+    "/",
+    "/?q=prompt-77",
+    "/?q=nothing-is-called-so",
+    "/?state=parked&order=oldest",
+    "/?state=pull+request+open&order=newest",
+    f"/prompts/{MAPPING}/77",
+    f"/pulls/{MAPPING}/154",
+    "/deliveries",
+    "/deliveries?state=parked",
+    "/deliveries?type=nothing-of-the-kind",
+    "/deliveries?q=nothing-is-called-so",
+    "/deliveries?prompt=77",
+    "/queue",
+    "/charts",
+)
+
+
+def measure() -> Iterator[Figure]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        config = _configured(folder, stack)
+        yield told("page_filling", round(_fill(config), 1), "s")
+        client = stack.enter_context(_served(config, folder))
+        pages = [*_PAGES, *_linked(client)]
+        times = {page: [_asked(client, page) for _ in range(ROUNDS)] for page in pages}
+    every = [each for page in times.values() for each in page]
+    slowest = max(times, key=lambda page: _p95(times[page]))
+    yield told("page_median", round(statistics.median(every) * 1000, 1), "ms")
+    yield counted("page", round(_p95(every) * 1000, 1), "ms, p95 of all", 100)
+    address = re.sub(r"=[\w-]{20,}|[0-9a-f]{64}", "…", slowest)
+    yield counted("page_slowest", round(_p95(times[slowest]) * 1000, 1), f"ms, p95: {address}", 100)
+
+
+def _p95(times: Sequence[float]) -> float:
+    return statistics.quantiles(times, n=20)[18]
+
+
+def _configured(folder: Path, stack: ExitStack) -> Path:
+    more = {}
+    if os.environ.get(ON) == "postgresql":
+        more["database"] = stack.enter_context(running_postgresql()).new_database()
+    forge = {"type": "local", "root": str(folder / "forge")}
+    return configured(folder, NOWHERE, forge, top={"dashboard": {"secret": SECRET}, **more})
+
+
+def _fill(config: Path) -> float:
+    started = time.monotonic()
+    settings = load(config)
+    settings.data.mkdir(exist_ok=True)
+    database = Database(database_url(settings))
+    now = datetime.now(UTC)
+    fill(database, now)
+    Sums(database).sum_up(now)
+    database.close()
+    return time.monotonic() - started
+
+
+@contextmanager
+def _served(config: Path, folder: Path) -> Iterator[httpx.Client]:
+    """A browser that has signed in."""
+    with reserved_port() as port:
+        address = f"http://127.0.0.1:{port}"
+        words = ["serve", "--config", str(config), "--workers", "0", "--port", str(port)]
+        bridge = start(words, os.environ, folder / "log")
+        try:
+            until_healthy(bridge, address)
+            with httpx.Client(base_url=address, follow_redirects=True, timeout=60) as client:
+                form = client.get("/sign-in").text
+                (token, *_) = _TOKEN.findall(form)
+                client.post("/sign-in", data={"token": token, "secret": SECRET}).raise_for_status()
+                yield client
+        finally:
+            bridge.end()
+
+
+def _linked(client: httpx.Client) -> list[str]:
+    """One delivery, and pages far behind the first."""
+    (delivery, *_) = _DELIVERY.findall(client.get("/deliveries").text)
+    return [delivery, _behind(client, "/"), _behind(client, "/deliveries")]
+
+
+def _behind(client: httpx.Client, page: str, pages: int = 20) -> str:
+    for _ in range(pages):
+        (page, *_) = map(unescape, _NEXT.findall(client.get(page).text))
+    return page
+
+
+def _asked(client: httpx.Client, page: str) -> float:
+    started = time.perf_counter()
+    answer = client.get(page)
+    taken = time.perf_counter() - started
+    if answer.status_code != 200 or answer.url.path == "/sign-in":
+        raise RuntimeError(f"{page} was answered with {answer.status_code} by {answer.url}.")
+    return taken
