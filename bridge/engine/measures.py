@@ -16,6 +16,7 @@ from bridge.engine.budgets import ForgeBudget, budgets_in
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, DeliveryState, deliveries
 from bridge.engine.ledger_tables import looks, proposals
+from bridge.engine.members import SILENCE, members
 from bridge.engine.restraint import pauses
 from bridge.engine.totals import Totals, totals
 
@@ -38,6 +39,7 @@ class Sweep:
 class Measures:
     """How things stand at one moment. Times are in seconds."""
 
+    members: int  # processes that live
     totals: Totals
     undispatched: Waiting
     looks: Mapping[str, Waiting]  # by mapping
@@ -53,6 +55,7 @@ def measure(database: Database, clock: Clock) -> Measures:
     now = clock()
     with database.reading() as connection:
         return Measures(
+            members=_members(connection, database),
             totals=totals(connection, now),
             undispatched=_undispatched(connection, now),
             looks=_looks(connection, now),
@@ -62,6 +65,13 @@ def measure(database: Database, clock: Clock) -> Measures:
             pauses=_pauses(connection, now),
             budgets=budgets_in(connection),
         )
+
+
+def _members(connection: Connection, database: Database) -> int:
+    """Those that beat, by the database's clock."""
+    lives = members.c.beaten_at > database.ago(SILENCE)
+    query = select(func.count()).select_from(members).where(lives)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _undispatched(connection: Connection, now: datetime) -> Waiting:

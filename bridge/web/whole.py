@@ -52,11 +52,16 @@ class Whole(Collector):
             return
         up.add_metric([], 1)
         yield up
+        yield from _of_processes(measures)
         yield from _of_deliveries(measures)
         yield from _of_proposals(measures)
         yield from _of_both_ways(measures.totals)
         yield from _of_sweeps(measures.sweeps, self._mappings())
         yield from _of_forges(measures)
+
+
+def _of_processes(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("members", "Processes that share the database and live.", [], measures.members)
 
 
 def _of_deliveries(measures: Measures) -> Iterator[Metric]:
@@ -106,11 +111,12 @@ def _of_both_ways(totals: Totals) -> Iterator[Metric]:
     yield _counter("conflicts", "Prompts edited on both sides.", mapping, totals.conflicts)
     waited = HistogramMetricFamily(
         f"{PREFIX}_time_to_pull_request_seconds",
-        "From an event's arrival to its pull request.",
+        "From an event's arrival to its pull request; the sum is at most a quarter too large.",
         labels=mapping,
     )
     for name, waits in sorted(totals.waits.items()):
-        waited.add_metric([name], _cumulative(waits), sum_value=None)
+        at_most = sum(took * count for took, count in waits.items())
+        waited.add_metric([name], _cumulative(waits), sum_value=at_most)
     yield waited
 
 

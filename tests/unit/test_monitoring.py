@@ -40,6 +40,7 @@ def everything() -> Measures:
     totals.waits["support"] = Counter({3.0: 1})
     budget = ForgeBudget("hub", Budget(5000, 4000, NOON), NOON)
     return Measures(
+        members=2,
         totals=totals,
         undispatched=Waiting(1, 2.0),
         looks={"support": Waiting(1, 2.0)},

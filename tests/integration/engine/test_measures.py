@@ -15,6 +15,7 @@ from bridge.engine.database import Database
 from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger
 from bridge.engine.measures import Waiting, measure
+from bridge.engine.members import Members
 from bridge.engine.moments import MomentKind
 from bridge.engine.readiness import Readiness
 from bridge.engine.restraint import Restraint
@@ -65,6 +66,16 @@ def test_a_pause_that_is_over_is_none(database: Database, clock: Clock) -> None:
     clock.turn(60)
 
     assert measure(database, clock).pauses == {"hub:a/c": 30.0}
+
+
+def test_a_process_that_beats_is_a_member_until_it_leaves(database: Database, clock: Clock) -> None:
+    one, two = Members(database, "1", "one"), Members(database, "2", "two")
+    one.join()
+    two.join()
+    both = measure(database, clock).members
+    two.leave()
+
+    assert (both, measure(database, clock).members) == (2, 1)
 
 
 def budget(remaining: int, clock: Clock) -> Budget:

@@ -1,0 +1,61 @@
+"""What a team sees of a bridge of two processes: their logs, their probes, their metrics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.e2e.processes import Bridge, reserved_port, until
+from tests.e2e.scene import API_KEY, SECRET, Scene
+from tests.e2e.secrets import Planted
+
+
+def test_one_id_leads_from_a_delivery_to_its_pull_request_through_both_processes(
+    scene: Scene,
+) -> None:
+    with reserved_port() as port:
+        front = scene.serve("--workers", "0", "--log-format", "json")
+        words = ("--metrics-port", str(port), "--log-format", "json")
+        work = scene.start("work", *words)
+        until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), "work is not ready", work)
+        scene.save("greeting", "Say hello.")
+        scene.until_settled()
+        told = [
+            httpx.get(f"{address}/metrics").text
+            for address in (scene.address, f"http://127.0.0.1:{port}")
+        ]
+        ready = httpx.get(f"{scene.address}/readyz")
+        assert work.end() == 0
+
+    (delivery,) = scene.deliveries()
+    (pull,) = scene.pulls()
+    accepted = _lines(front, delivery.id)
+    worked = _lines(work, delivery.id)
+    assert [line["outcome"] for line in accepted] == ["accepted"]
+    assert worked[-1]["proposal"] == pull.head
+    assert "proposed" in worked[-1]["message"]
+    assert ready.json() == {"status": "ready"}
+    assert 'answers_total{door="promptlayer",status="202"} 1.0' in told[0]
+    assert 'step_seconds_count{step="git push"} 1.0' in told[1]
+    for one in told:
+        assert "promptlayer_bridge_members 2.0" in one
+        assert 'time_to_pull_request_seconds_count{mapping="support"} 1.0' in one
+        assert 'forge_budget_limit{forge="github"} 5000.0' in one
+    planted = Planted({"key": API_KEY, "secret": SECRET, "token": scene.github_token})
+    planted.search("logs and metrics", scene.logs + "".join(told))
+    assert planted.found == []
+
+
+def _lines(bridge: Bridge, delivery: str) -> list[dict[str, Any]]:
+    """The lines about a delivery; every line of the log is JSON."""
+    lines = [json.loads(line) for line in bridge.said.splitlines()]
+    return [line for line in lines if line.get("delivery") == delivery]
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
