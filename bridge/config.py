@@ -149,6 +149,9 @@ class Config(Settings):
     quiet: Duration = Field(
         timedelta(seconds=2), description="Wait so long for more edits of the same prompt."
     )
+    keep: PositiveDuration = Field(
+        timedelta(days=30), description="How long deliveries stay once they are settled."
+    )
     workers: int = Field(16, ge=1, le=256, description="Proposals worked on at once.")
     log: LogSettings = Field(
         default_factory=lambda: LogSettings.model_validate({}), description="What is logged, how."

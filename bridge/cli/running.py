@@ -16,7 +16,7 @@ import uvicorn
 
 from bridge import logs
 from bridge.cli.membership import membership
-from bridge.cli.opening import opened_worker
+from bridge.cli.opening import opened_database, opened_worker
 from bridge.cli.pages import opened_pages
 from bridge.cli.reloading import LiveConfig, Reloading, asked_to_reload
 from bridge.cli.watching import Watch, listening_probes, opened_watch
@@ -26,6 +26,7 @@ from bridge.config_watch import every_secret
 from bridge.engine.members import Members
 from bridge.engine.pulse import Pulse
 from bridge.engine.queues import Queues, Timing
+from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, ConfigError
 from bridge.file_watch import FileWatch
@@ -147,20 +148,22 @@ def _queues(
         with _beating(Pulse(members, None)):
             yield None
         return
-    queues = Queues(
-        worker,
-        database=queue_database_url(config),
-        members=members,
-        workers=count,
-        timing=Timing(config.quiet, config.sweep),
-    )
-    queues.start()
-    with _beating(Pulse(members, queues.take_over)):
-        try:
-            yield queues
-        finally:
-            log.info("finishing the steps in hand")
-            finished = queues.stop()
+    with opened_database(config) as database:  # of its own, so that the door is never in its line
+        queues = Queues(
+            worker,
+            database=queue_database_url(config),
+            members=members,
+            workers=count,
+            timing=Timing(config.quiet, config.sweep),
+            retention=Retention(database, now, config.keep),
+        )
+        queues.start()
+        with _beating(Pulse(members, queues.take_over)):
+            try:
+                yield queues
+            finally:
+                log.info("finishing the steps in hand")
+                finished = queues.stop()
     if not finished:
         _leave(members)
 

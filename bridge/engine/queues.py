@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
+from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
 from bridge.engine.errands import Errand, ErrandKind
+from bridge.engine.jobs import anything_waits, forget_finished, running_jobs
 from bridge.engine.members import Members
+from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
@@ -43,6 +45,8 @@ _THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
 _STEPS_END = 5  # seconds for the steps in hand
 _CARE = 120.0  # seconds between two looks for jobs that were lost
 _TOGETHER = timedelta(minutes=3)  # processes that start within are one occasion for a sweep
+_TIDIED = timedelta(hours=1)  # how often what is too old is deleted, by one of all processes
+_FINISHED = timedelta(hours=1)  # how long the engine's word on a finished job stays
 _BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
 _SWEEPS_BEGIN = 60.0  # seconds within which all have begun
 
@@ -60,9 +64,17 @@ class Queues:
     _running: Queues | None = None
 
     def __init__(
-        self, worker: Worker, *, database: str, members: Members, workers: int, timing: Timing
+        self,
+        worker: Worker,
+        *,
+        database: str,
+        members: Members,
+        workers: int,
+        timing: Timing,
+        retention: Retention,
     ) -> None:
         self.worker = worker
+        self._retention = retention
         self._members = members
         self.timing = timing
         self._workers = workers
@@ -94,11 +106,12 @@ class Queues:
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        self._members.presume_dead({each.executor_id or "" for each in _running_jobs()})
+        self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
         self._take_up(self.worker.unfinished())
         self._spawn("dispatcher", self._dispatch)
         self._spawn("sweeper", self._sweep)
         self._spawn("caretaker", self._take_care)
+        self._spawn("tidier", self._tidy)
 
     def stop(self) -> bool:
         """Finish the steps in hand. Returns whether all of them were; what is not finished is
@@ -115,7 +128,7 @@ class Queues:
     @staticmethod
     def take_over(executor: str) -> None:
         """Put what another process was running back into its queues, for whoever is free."""
-        for job in _running_jobs(executor):
+        for job in running_jobs(executor):
             DBOS.resume_workflow(job.workflow_id, queue_name=job.queue_name)
 
     @contextmanager
@@ -225,8 +238,18 @@ class Queues:
 
     def _take_care(self) -> None:
         while not self._stopping.wait(_CARE):
-            if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)) and not _busy():
+            if self._members.turns.take(
+                "take up", timedelta(seconds=_CARE / 2)
+            ) and not anything_waits(WORK):
                 self._take_up(self.worker.overdue())
+
+    def _tidy(self) -> None:
+        """At the start, and every hour: a turn that another process took is not taken again."""
+        if self._members.turns.take("tidy", _TIDIED - _TOGETHER):
+            if gone := self._retention.run(self.worker.sites.keys(), self._stopping.wait):
+                log.info("too old to keep: %s", gone)
+            forget_finished(self.worker.clock() - _FINISHED, self._stopping.wait)
+        self._stopping.wait(_TIDIED.total_seconds())
 
     def _take_up(self, proposals: Iterable[Proposal]) -> None:
         """Look at what waits, should its job have been lost."""
@@ -291,25 +314,6 @@ def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int
 def _settings_of(site: Site) -> str:
     """Different for different settings of a mapping."""
     return f"{zlib.crc32(site.mapping.model_dump_json().encode()):08x}"
-
-
-def _running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
-    """The jobs that some process, or this one, has in hand as far as the books know."""
-    return DBOS.list_workflows(
-        status="PENDING", executor_id=executor, load_input=False, load_output=False
-    )
-
-
-def _busy() -> bool:
-    """Whether a look waits for a worker: what is overdue then needs patience and nothing else."""
-    waiting = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"],
-        queue_name=WORK,
-        limit=1,
-        load_input=False,
-        load_output=False,
-    )
-    return bool(waiting)
 
 
 def _debouncer(longest: float) -> Debouncer[[str, str, str], None]:

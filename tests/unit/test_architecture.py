@@ -200,7 +200,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),
     "git": ("bridge.repo", "bridge.forge.local_repository"),
-    "dbos": ("bridge.engine.queues",),
+    "dbos": ("bridge.engine.jobs", "bridge.engine.queues"),
     "sqlalchemy": ("bridge.engine",),
     "sqlite3": ("bridge.engine.database",),
     "httpx2": ("bridge.web.oidc",),

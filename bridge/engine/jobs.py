@@ -1,0 +1,50 @@
+"""What the engine (DBOS) knows of its jobs: those in hand, those that wait, those that are over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from dbos import DBOS, WorkflowStatus
+
+_FORGET_AT_ONCE = 200
+_BETWEEN = 0.02  # seconds that everybody else has the database for
+_OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+def running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
+    """The jobs that some process, or this one, has in hand as far as the books know."""
+    return DBOS.list_workflows(
+        status="PENDING", executor_id=executor, load_input=False, load_output=False
+    )
+
+
+def anything_waits(queue: str) -> bool:
+    """Whether there is a job of a queue that nobody has finished."""
+    waiting = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING"],
+        queue_name=queue,
+        limit=1,
+        load_input=False,
+        load_output=False,
+    )
+    return bool(waiting)
+
+
+def forget_finished(before: datetime, rest: Callable[[float], bool]) -> None:
+    """Delete what was over before, a little at a time, and end early when ``rest``, which waits so
+    many seconds, says so. To be called outside of jobs, which remember what they ask."""
+    while jobs := _over(before):
+        DBOS.delete_workflows([job.workflow_id for job in jobs])
+        if rest(_BETWEEN):
+            return
+
+
+def _over(before: datetime) -> list[WorkflowStatus]:
+    return DBOS.list_workflows(
+        status=_OVER,
+        completed_before=before.isoformat(),
+        limit=_FORGET_AT_ONCE,
+        load_input=False,
+        load_output=False,
+    )

@@ -1,0 +1,218 @@
+"""Retention: what is older than it is kept goes, once it is summed up.
+
+What is still needed stays, whatever its age: deliveries that wait, the last word on every target, and
+of each label the events that tell whether somebody waits for an approval. SQLite uses the room again
+for what comes; its file stays as large as it ever was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+
+from bridge.engine.book_tables import moments, standings
+from bridge.engine.database import Database
+from bridge.engine.inbox import Clock, DeliveryState, deliveries
+from bridge.engine.ledger_tables import looks, proposals
+from bridge.engine.moments import MomentKind
+from bridge.engine.standings import Standings
+from bridge.engine.sums import Sums, settled_before
+
+Rest = Callable[[float], bool]  # wait so many seconds; whether to stop
+
+_AT_ONCE = 200  # rows in one transaction: some milliseconds
+_BETWEEN = 0.02  # seconds that everybody else has the database for
+_LABEL_EVENTS = 3  # a request for approval, the move, and the answer
+_MOMENTS = 10  # of each prompt
+_SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
+
+
+@dataclass
+class Gone:
+    """How many rows went."""
+
+    deliveries: int = 0
+    looks: int = 0
+    moments: int = 0
+    of_gone_mappings: int = 0
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    def __str__(self) -> str:
+        return (
+            f"{self.deliveries} deliveries, {self.looks} looks and {self.moments} moments,"
+            f" {self.of_gone_mappings} rows of mappings that are gone"
+        )
+
+
+class Retention:
+    """The tables of one database. ``keep`` is how long what is over stays; whole days that are not
+    yet summed up for good, today and the two before, stay in any case."""
+
+    def __init__(self, database: Database, clock: Clock, keep: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._keep = keep
+
+    def run(self, mappings: Collection[str], rest: Rest) -> Gone:
+        """Sum up, then delete what is too old, a little at a time. ``mappings`` are those that
+        there are. Ends early, and is as well done the next time, when ``rest`` says so. Raises
+        Unavailable when the database does not answer."""
+        now, gone = self._clock(), Gone()
+        Sums(self._database).sum_up(now)
+        before = min(now - self._keep, settled_before(now))
+        Standings(self._database).forget_all_but(mappings)
+        for rows in self._slices(_old_deliveries(before), deliveries, rest):
+            self._forget_deliveries([row.id for row in rows], before, gone)
+        for kind in MomentKind:
+            for rows in self._slices(_old_moments(before, kind), moments, rest):
+                gone.moments += self._forget(moments, [row.id for row in rows])
+        for table, time in ((looks, looks.c.settled_at), (proposals, proposals.c.changed_at)):
+            for name in set(self._mappings_in(table)) - set(mappings):
+                which = and_(table.c.mapping == name, time < before)
+                gone.of_gone_mappings += self._forget_all(table, which, rest)
+        return gone
+
+    def _slices(self, old: Select[Any], table: Table, rest: Rest) -> Iterator[Sequence[Row[Any]]]:
+        """What may go of what is old, the oldest first. What has to stay is passed once."""
+        time = old.selected_columns[0]
+        after: tuple[Any, Any] | None = None
+        while True:
+            query = old.order_by(time, table.c.id).limit(_AT_ONCE)
+            if after is not None:
+                query = query.where(
+                    tuple_(time, table.c.id) > tuple_(*map(_bound, (time, table.c.id), after))
+                )
+            with self._database.reading() as connection:
+                rows = connection.execute(query).all()
+            if rows:
+                yield [row for row in rows if row.may_go]
+            if len(rows) < _AT_ONCE or rest(_BETWEEN):
+                return
+            after = (rows[-1][0], rows[-1].id)
+
+    def _forget_deliveries(self, ids: Sequence[str], before: datetime, gone: Gone) -> None:
+        """Those of them that nobody has made new again meanwhile, with what was looked at."""
+        if not ids:
+            return
+        with self._database.transaction() as connection:
+            chosen = delete(deliveries).where(
+                deliveries.c.id.in_(ids), deliveries.c.state.in_(_SETTLED)
+            )
+            went = list(connection.execute(chosen.returning(deliveries.c.id)).scalars())
+            gone.deliveries += len(went)
+            gone.looks += _forget_looks(connection, went, before)
+
+    def _forget(self, table: Table, ids: Sequence[Any]) -> int:
+        if not ids:
+            return 0
+        with self._database.transaction() as connection:
+            return connection.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+
+    def _forget_all(self, table: Table, which: ColumnElement[bool], rest: Rest) -> int:
+        key = tuple_(*table.primary_key.columns)
+        some = select(*table.primary_key.columns).where(which).limit(_AT_ONCE)
+        went = 0
+        while True:
+            with self._database.transaction() as connection:
+                found = connection.execute(delete(table).where(key.in_(some))).rowcount
+            went += found
+            if found < _AT_ONCE or rest(_BETWEEN):
+                return went
+
+    def _mappings_in(self, table: Table) -> Iterator[str]:
+        """One after the other by the index, however many rows each has."""
+        found: str | None = ""
+        while True:
+            query = select(func.min(table.c.mapping)).where(table.c.mapping > found)
+            with self._database.reading() as connection:
+                found = connection.execute(query).scalar()
+            if found is None:
+                return
+            yield found
+
+
+def _old_deliveries(before: datetime) -> Select[Any]:
+    at, label = deliveries.c.received_at, deliveries.c.label
+    same = (deliveries.c.workspace_id, deliveries.c.prompt_id, label)
+    last = _newest(deliveries.c.occurred_at, same, _LABEL_EVENTS)
+    stays = and_(label.is_not(None), or_(last.is_(None), deliveries.c.occurred_at >= last))
+    may_go = and_(deliveries.c.state.in_(_SETTLED), ~stays)
+    return select(at, deliveries.c.id, may_go.label("may_go")).where(at < before)
+
+
+def _old_moments(before: datetime, kind: MomentKind) -> Select[Any]:
+    """A prompt that nobody follows any more needs none."""
+    at, same = moments.c.at, (moments.c.mapping, moments.c.prompt_id)
+    last = _newest(at, same, _MOMENTS)
+    followed = exists().where(
+        standings.c.mapping == moments.c.mapping, standings.c.prompt_id == moments.c.prompt_id
+    )
+    may_go = or_(and_(last.is_not(None), at < last), ~followed)
+    query = select(at, moments.c.id, may_go.label("may_go"))
+    return query.where(moments.c.kind == kind, at < before)
+
+
+def _newest(
+    time: Column[datetime], same: Sequence[Column[Any]], number: int
+) -> ColumnElement[datetime | None]:
+    """The time of the ``number``-th newest row that is the ``same``; null where there are fewer."""
+    others = time.table.alias("others")
+    return (
+        select(others.c[time.name])
+        .where(*(others.c[column.name] == column for column in same))
+        .order_by(others.c[time.name].desc())
+        .limit(1)
+        .offset(number - 1)
+        .scalar_subquery()
+    )
+
+
+def _forget_looks(connection: Connection, asked_by: Sequence[str], before: datetime) -> int:
+    """All but the last at each target, which tells what a proposal is about."""
+    key = (looks.c.mapping, looks.c.branch, looks.c.prompt_id, looks.c.label)
+    targets = select(*key).where(looks.c.delivery_id.in_(asked_by)).distinct()
+    rows = [row._asdict() for row in connection.execute(targets)]
+    return sum(connection.execute(_OLD_LOOKS, _named(row, before)).rowcount for row in rows)
+
+
+def _named(row: dict[str, Any], before: datetime) -> dict[str, Any]:
+    return {f"of_{name}": value for name, value in row.items()} | {"before": before}
+
+
+def _bound(column: ColumnElement[Any], value: Any) -> ColumnElement[Any]:
+    return bindparam(None, value, type_=column.type)
+
+
+def _same_target(table: Any) -> tuple[ColumnElement[bool], ...]:
+    names = ("mapping", "branch", "prompt_id", "label")
+    return tuple(table.c[name] == bindparam(f"of_{name}") for name in names)
+
+
+_others = looks.alias("others")
+_OLD_LOOKS = delete(looks).where(
+    *_same_target(looks),
+    looks.c.settled_at < bindparam("before"),
+    looks.c.asked_at
+    < select(func.max(_others.c.asked_at)).where(*_same_target(_others)).scalar_subquery(),
+)

@@ -1,0 +1,234 @@
+"""What is older than it is kept goes; what is needed stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Delivery, DeliveryState, Inbox
+from bridge.engine.ledger import Ask, Ledger
+from bridge.engine.moments import Moment, MomentKind, by_identity
+from bridge.engine.retention import Gone, Retention
+from bridge.engine.sums import Measure, kept
+from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.target import Proposal, Target
+from tests.integration.engine.clock import Clock
+from tests.integration.engine.deliveries import NOON, delivery_of, payload_of, version_delivery
+
+DAY = 24 * 3600.0
+REPLY = Target("support", 17, "latest")
+ONE = Proposal("support", "p/17")
+IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
+
+
+@pytest.fixture
+def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
+    opened = Inbox(database, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ledger(database: Database, clock: Clock) -> Ledger:
+    return Ledger(database, clock)
+
+
+def tidy(database: Database, clock: Clock, *mappings: str, stop: bool = False) -> Gone:
+    retention = Retention(database, clock, timedelta(days=30))
+    return retention.run(mappings or ("support",), lambda _seconds: stop)
+
+
+def put(inbox: Inbox, delivery: Delivery, state: DeliveryState) -> str:
+    id = inbox.put(delivery).id
+    inbox.set_state([id], state)
+    return id
+
+
+def left(inbox: Inbox) -> set[str]:
+    return {delivery.id for delivery in inbox.recent(10_000)}
+
+
+def label_event(kind: str, number: int) -> Delivery:
+    told = {
+        "prompt_template_label": "prod",
+        "old_prompt_template_version_number": 1,
+        "change_type": "move",
+    }
+    payload = payload_of(f"prompt_template_label_{kind}", number, **told)
+    return delivery_of(payload, NOON + timedelta(seconds=number))
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED])
+def test_a_settled_delivery_goes_after_its_time(
+    database: Database, clock: Clock, inbox: Inbox, state: DeliveryState
+) -> None:
+    put(inbox, version_delivery(), state)
+    clock.turn(29 * DAY)
+    assert not tidy(database, clock)
+
+    clock.turn(2 * DAY)
+
+    assert tidy(database, clock).deliveries == 1
+    assert not left(inbox)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.NEW, DeliveryState.DISPATCHED])
+def test_a_delivery_that_waits_stays_however_old_it_is(
+    database: Database, clock: Clock, inbox: Inbox, state: DeliveryState
+) -> None:
+    id = put(inbox, version_delivery(), state)
+    clock.turn(400 * DAY)
+
+    assert not tidy(database, clock)
+    assert left(inbox) == {id}
+
+
+def test_what_goes_was_counted_before(database: Database, clock: Clock, inbox: Inbox) -> None:
+    for number in range(1, 4):
+        put(inbox, version_delivery(number), DeliveryState.DONE)
+    clock.turn(31 * DAY)
+
+    tidy(database, clock)
+
+    with database.reading() as connection:
+        sums = [one for one in kept(connection, date(2026, 1, 1)) if one.measure != Measure.SUMMED]
+    assert [(one.day, one.outcome, one.count) for one in sums] == [(NOON.date(), "done", 3)]
+
+
+def test_many_deliveries_go_and_those_between_that_wait_stay(
+    database: Database, clock: Clock, inbox: Inbox
+) -> None:
+    ids = [put(inbox, version_delivery(number), DeliveryState.DONE) for number in range(1, 451)]
+    waiting = set(ids[::90])
+    inbox.set_state(waiting, DeliveryState.DISPATCHED)
+    clock.turn(31 * DAY)
+
+    assert tidy(database, clock).deliveries == 445
+    assert left(inbox) == waiting
+
+
+def test_a_process_that_ends_leaves_the_rest_for_the_next_time(
+    database: Database, clock: Clock, inbox: Inbox
+) -> None:
+    for number in range(1, 251):
+        put(inbox, version_delivery(number), DeliveryState.DONE)
+    clock.turn(31 * DAY)
+
+    assert tidy(database, clock, stop=True).deliveries == 200
+    assert tidy(database, clock).deliveries == 50
+
+
+def test_the_events_that_tell_of_an_approval_stay(
+    database: Database, clock: Clock, inbox: Inbox
+) -> None:
+    kinds = ("created", "moved", "change_requested", "moved", "change_approved")
+    ids = [
+        put(inbox, label_event(kind, number), DeliveryState.DONE)
+        for number, kind in enumerate(kinds, 1)
+    ]
+    clock.turn(400 * DAY)
+
+    assert tidy(database, clock).deliveries == 2
+    assert left(inbox) == set(ids[2:])
+
+
+def test_of_the_looks_at_a_target_the_last_stays(
+    database: Database, clock: Clock, inbox: Inbox, ledger: Ledger
+) -> None:
+    for number in range(1, 4):
+        id = inbox.put(version_delivery(number)).id
+        ledger.ask([Ask(ONE, REPLY, id)])
+        ledger.settle(ONE, ledger.waiting(ONE), IN_STEP)
+        clock.turn(1)
+    clock.turn(31 * DAY)
+
+    gone = tidy(database, clock)
+
+    assert (gone.deliveries, gone.looks) == (3, 2)
+    assert ledger.targets_of(ONE) == (REPLY,), "nobody knows what the proposal is about"
+
+
+def test_a_look_that_waits_stays(
+    database: Database, clock: Clock, inbox: Inbox, ledger: Ledger
+) -> None:
+    """Asked for twice: by a delivery that was looked at, and by one that was not."""
+    ledger.ask([Ask(ONE, REPLY, inbox.put(version_delivery(1)).id)])
+    ledger.settle(ONE, ledger.waiting(ONE), IN_STEP)
+    clock.turn(1)
+    waiting = inbox.put(version_delivery(2)).id
+    ledger.ask([Ask(ONE, REPLY, waiting)])
+    inbox.set_state([waiting], DeliveryState.DISPATCHED)
+    clock.turn(31 * DAY)
+
+    assert tidy(database, clock).looks == 1
+    assert [look.delivery_id for look in ledger.waiting(ONE)] == [waiting]
+
+
+def moments_of(prompt_id: int, count: int, mapping: str = "support") -> dict[int, Moment]:
+    return by_identity(
+        (
+            Moment(MomentKind.SAVED, mapping, prompt_id, "latest", NOON + timedelta(hours=number)),
+            (number,),
+        )
+        for number in range(count)
+    )
+
+
+def count(database: Database, table: str) -> int:
+    with database.reading() as connection:
+        found = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+    return int(found or 0)
+
+
+def test_of_each_prompt_the_last_moments_stay(
+    database: Database, clock: Clock, ledger: Ledger
+) -> None:
+    ledger.ask([Ask(ONE, REPLY)], moments_of(17, 25))
+    clock.turn(400 * DAY)
+
+    assert tidy(database, clock).moments == 15
+    with database.reading() as connection:
+        first = connection.exec_driver_sql("SELECT min(at) FROM moments").scalar()
+    assert first == (NOON + timedelta(hours=15)).timestamp() * 1_000_000
+
+
+def test_of_a_prompt_that_is_gone_no_old_moment_stays(
+    database: Database, clock: Clock, ledger: Ledger
+) -> None:
+    ledger.ask([Ask(ONE, REPLY)], moments_of(17, 5) | moments_of(99, 5))
+    clock.turn(400 * DAY)
+
+    assert tidy(database, clock).moments == 5
+
+
+def test_of_a_mapping_that_is_gone_nothing_old_stays(
+    database: Database, clock: Clock, ledger: Ledger
+) -> None:
+    here, gone = Proposal("billing", "p/3"), ONE
+    for proposal, target in ((here, Target("billing", 3, "latest")), (gone, REPLY)):
+        ledger.ask([Ask(proposal, target)], moments_of(target.prompt_id, 2, target.mapping))
+        ledger.settle(proposal, ledger.waiting(proposal), IN_STEP)
+    clock.turn(10 * DAY)
+    tidy(database, clock, "billing")
+    assert ledger.standing(gone), "what is young may be a mapping that comes back"
+
+    clock.turn(30 * DAY)
+    tidy(database, clock, "billing")
+
+    assert not ledger.standing(gone)
+    assert ledger.standing(here)
+    assert [count(database, table) for table in ("looks", "standings", "proposals")] == [1, 1, 1]
+    assert count(database, "moments") == 2 + 1  # that it was looked at
+
+
+def test_a_second_time_there_is_nothing_to_do(
+    database: Database, clock: Clock, inbox: Inbox
+) -> None:
+    put(inbox, version_delivery(), DeliveryState.DONE)
+    clock.turn(31 * DAY)
+    tidy(database, clock)
+
+    assert tidy(database, clock) == Gone()
