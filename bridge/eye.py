@@ -130,6 +130,7 @@ class Eye:
         before = ancestor(self.site.platform, base, held.prompt)
         comparison = compare(held.prompt, base, before)
         found, side = comparison, self._side(target, held)
+        self._require_readable(base, side)
         comparison = chosen(found, side, held.prompt, base)
         merged = None
         if held.prompt and base and base.prompt:
@@ -174,6 +175,14 @@ class Eye:
             return seen
         reason = f"{comparison.reason}, and {named.reason}"
         return replace(seen, comparison=replace(comparison, reason=reason), edit=edit)
+
+    def _require_readable(self, base: BaseFile | None, side: Side | None) -> None:
+        """Raise Refused where a file that would be published cannot be read: what an engineer
+        wrote there is not written over, unless a person has chosen PromptLayer's text."""
+        if base is None or base.problem is None or side is Side.PLATFORM:
+            return
+        if self.site.mapping.publish:
+            raise Refused(base.problem)
 
     def _side(self, target: Target, held: Held) -> Side | None:
         """Whose text a person has chosen."""

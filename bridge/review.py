@@ -67,7 +67,7 @@ def _comment(
         parts.append("\n".join(table))
     else:
         parts = ["Merging this publishes nothing to PromptLayer."]
-    problems = [*found.mistakes, *refusals]
+    problems = list(dict.fromkeys([*found.mistakes, *refusals]))
     if problems:
         lines = "\n".join(f"- {plain(problem)}" for problem in problems[:_MOST_ROWS])
         parts.append(f"These files cannot be published:\n\n{lines}")

@@ -61,7 +61,10 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
         new=tuple(one for one in found.new if one.path not in leaking),
         met=tuple(each for each in readable if _is_met(each)),
         unnamed=tuple(each for each in readable if _is_unnamed(each)),
-        refusals=(*found.refusals, *refusals),
+        refusals=(
+            *found.refusals,
+            *(each for each in refusals if each[0] not in found.unreadable),
+        ),
         mistakes=(*found.mistakes, *leaking.values()),
     )
 

@@ -162,3 +162,34 @@ def test_a_version_that_somebody_saved_a_moment_ago_is_not_overwritten(
     world.sweep()
 
     assert world.registry.entry(NAME).latest.number == 2
+
+
+def test_a_file_that_cannot_be_read_is_parked_with_its_line(make_world: MakeWorld) -> None:
+    """Whoever broke it wanted to say something: it is not written over."""
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    edited(world, "role: system", "role: emperor")
+
+    world.save("Answer briefly.")
+    world.settle()
+
+    assert world.place.open() == []
+    assert world.standing().kind is OutcomeKind.PARKED
+    assert world.standing().reason.startswith(f"{PATH}:")
+    assert "emperor" in world.standing().reason
+    edited(world, "role: emperor", "role: system")
+    world.sweep()
+    assert world.proposed() == "Answer briefly."
+
+
+def test_where_nothing_is_published_a_file_that_cannot_be_read_is_proposed_anew(
+    world: World,
+) -> None:
+    world.save("Answer kindly.")
+    world.adopt()
+    edited(world, "role: system", "role: emperor")
+
+    world.sweep()
+
+    assert world.proposed() == "Answer kindly."
