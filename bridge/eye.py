@@ -9,7 +9,7 @@ from datetime import datetime
 from bridge.config_mapping import Group
 from bridge.errors import Refused, Transient, UnsafePath
 from bridge.guard import guard
-from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, reading
+from bridge.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, known_as, reading
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
@@ -128,6 +128,7 @@ class Eye:
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
         before = ancestor(self.site.platform, base, held.prompt)
+        base = known_as(base, before)
         comparison = compare(held.prompt, base, before)
         found, side = comparison, self._side(target, held)
         self._require_readable(base, side)

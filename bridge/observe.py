@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bridge.errors import PromptFileError
@@ -226,3 +226,13 @@ def _published_from(platform: PromptLayer, base: Prompt, held: Prompt) -> Prompt
         if version is not None and version.digest == base.digest:
             return version
     return None
+
+
+def known_as(base: BaseFile | None, version: Prompt | None) -> BaseFile | None:
+    """The file, naming the version it says the same as: once it was published, it still names the
+    one that it was edited from."""
+    if base is None or base.prompt is None or version is None:
+        return base
+    if version.digest != base.prompt.digest:
+        return base
+    return replace(base, prompt=replace(base.prompt, version=version.version))

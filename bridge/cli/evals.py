@@ -62,6 +62,9 @@ def run(
     patience: Annotated[
         float, typer.Option(min=0, help="How many seconds to wait for each prompt's, at most.")
     ] = 900,
+    base: Annotated[
+        bool, typer.Option(help="Run a workflow for the base's version, too, and compare.")
+    ] = True,
 ) -> None:
     """Run the mapping's PromptLayer evaluation for what a pull request proposes, and wait.
 
@@ -69,4 +72,4 @@ def run(
     """
     from bridge.cli import evaluating
 
-    evaluating.run(config, mapping, pull_request, patience=patience)
+    evaluating.run(config, mapping, pull_request, patience=patience, compare=base)

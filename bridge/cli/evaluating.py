@@ -23,9 +23,11 @@ from bridge.evals.telling import (
     Judged,
     awaited,
     judged,
+    judged_one,
     open_pull_request,
     proposed,
     recorded,
+    replaced,
     tell,
 )
 from bridge.evals.waiting import Pace
@@ -84,7 +86,8 @@ def push(
     _tell(change, judged(runs, before, _bar(chosen)))
 
 
-def run(path: Path, mapping: str, pull_request: int, *, patience: float) -> None:
+def run(path: Path, mapping: str, pull_request: int, *, patience: float, compare: bool) -> None:
+    """``compare`` evaluates what the base branch has, too."""
     settings = load(path)
     chosen = settings.mapping(mapping)
     change = _change(_forge(settings, chosen), Evaluated(pull_request, None))
@@ -97,9 +100,14 @@ def run(path: Path, mapping: str, pull_request: int, *, patience: float) -> None
                 " PromptLayer: give the number of one that the bridge opened."
             )
         with change.awaited():
-            pace = Pace(patience)
-            runs = [evaluate(evaluation, one, commit=change.commit, pace=pace) for one in prompts]
-    _tell(change, judged(runs, (), _bar(chosen)))
+            pace, bar = Pace(patience), _bar(chosen)
+            results = []
+            for one in prompts:
+                made = evaluate(evaluation, one, commit=change.commit, pace=pace)
+                before = change.replaces(one) if compare and evaluation.is_told else None
+                base = evaluate(evaluation, before, pace=pace) if before else None
+                results.append(judged_one(made, base, bar))
+    _tell(change, results)
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,9 @@ class Change:
 
     def proposes(self, platform: PromptLayer) -> tuple[PromptRef, ...]:
         return proposed(self.pull_request, platform) if self.pull_request else ()
+
+    def replaces(self, prompt: PromptRef) -> PromptRef | None:
+        return replaced(self.pull_request, prompt) if self.pull_request else None
 
 
 def _change(forge: Forge, evaluated: Evaluated) -> Change:

@@ -41,6 +41,10 @@ _LONGEST_NAME = 255  # characters of a report's name
 class Evaluation(Protocol):
     """Something at PromptLayer that evaluates a prompt when asked."""
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it evaluates the version it is told, and so can evaluate the base's too."""
+
     def start(self, prompt: PromptRef, commit: str | None) -> int:
         """Start it; the number of this execution."""
 
@@ -73,6 +77,8 @@ def evaluate(
 
 class ReportEvaluation:
     """An evaluation pipeline of PromptLayer, by its number. Its scores are from 0 to 100."""
+
+    is_told = False
 
     def __init__(self, promptlayer: PromptLayer, report_id: int) -> None:
         self._promptlayer = promptlayer
@@ -151,6 +157,8 @@ class WorkflowEvaluation:
     ``name`` may be its number, too: PromptLayer does not find a name with a slash in it. ``label``
     chooses the workflow's version, the newest without.
     """
+
+    is_told = True
 
     def __init__(self, promptlayer: PromptLayer, name: str, *, label: str | None = None) -> None:
         self._promptlayer = promptlayer

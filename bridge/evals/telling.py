@@ -29,10 +29,11 @@ class Judged:
 def judged(runs: Sequence[EvalRun], base: Sequence[EvalRun], bar: Bar) -> tuple[Judged, ...]:
     """Each run against the base's run of the same prompt."""
     before = {run.prompt.title: run for run in base}
-    return tuple(
-        Judged(run, before.get(run.prompt.title), judge(run, before.get(run.prompt.title), bar))
-        for run in runs
-    )
+    return tuple(judged_one(run, before.get(run.prompt.title), bar) for run in runs)
+
+
+def judged_one(run: EvalRun, base: EvalRun | None, bar: Bar) -> Judged:
+    return Judged(run, base, judge(run, base, bar))
 
 
 def recorded(runs: Sequence[EvalRun], recorder: Recorder) -> tuple[EvalRun, ...]:
@@ -98,6 +99,16 @@ def proposed(pull_request: PullRequest, promptlayer: PromptLayer) -> tuple[Promp
         for id, label, version in versions
         if version is not None
     )
+
+
+def replaced(pull_request: PullRequest, prompt: PromptRef) -> PromptRef | None:
+    """The version on the base branch that a proposed one comes after; None where the prompt is new
+    there."""
+    memory = recall(pull_request.body)
+    versions = memory.before if memory else ()
+    known = {(id, label): version for id, label, version in versions}
+    version = known.get((prompt.id, prompt.label)) if prompt.id and prompt.label else None
+    return replace(prompt, version=version, label=None) if version is not None else None
 
 
 def _name(promptlayer: PromptLayer, id: int) -> str | None:

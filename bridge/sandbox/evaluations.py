@@ -47,12 +47,17 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow that can be run: what its output nodes will say, and the one that fails."""
+    """A workflow that can be run: what its output nodes will say, the one that fails, and what
+    they say of versions that are better or worse than the others."""
 
     id: int
     name: str
     outputs: Mapping[str, Json]
     failure: str | None = None
+    by_version: Mapping[int, Mapping[str, Json]] = field(default_factory=dict)
+
+    def says(self, variables: JsonObject) -> Mapping[str, Json]:
+        return self.by_version.get(variables.get("prompt_version", 0), self.outputs)
 
 
 class Progress(Enum):
@@ -120,12 +125,17 @@ class Evaluations:
             return id
 
     def add_workflow(
-        self, name: str, outputs: Mapping[str, Json], *, failure: str | None = None
+        self,
+        name: str,
+        outputs: Mapping[str, Json],
+        *,
+        failure: str | None = None,
+        by_version: Mapping[int, Mapping[str, Json]] | None = None,
     ) -> int:
         """A workflow whose runs will say this; its number. With ``failure`` its nodes fail for
         that reason."""
         with self.lock:
-            workflow = Workflow(next(self._numbers), name, outputs, failure)
+            workflow = Workflow(next(self._numbers), name, outputs, failure, by_version or {})
             self.workflows[name] = workflow
             return workflow.id
 

@@ -159,7 +159,7 @@ def _nodes(run: WorkflowRun) -> JsonObject:
     """What every node said. One that is not for output is done at once, the others at the end;
     an output of None stands for a node that was skipped."""
     nodes = {"start": _node("SUCCESS", "started") | {"is_output_node": False}}
-    for name, value in run.workflow.outputs.items():
+    for name, value in run.workflow.says(run.variables).items():
         nodes[name] = _output_node(run, value)
     return nodes
 

@@ -409,6 +409,47 @@ def test_a_workflow_is_run_by_its_name_and_told_what_is_proposed(
     }
 
 
+@pytest.mark.parametrize(
+    ("words", "left", "state", "runs"),
+    [((), 2, "failure", [2, 1]), (("--no-base",), 0, "success", [2])],
+)
+def test_a_workflow_is_run_for_the_base_too_and_a_drop_fails(
+    desk: Desk,
+    evaluations: Evaluations,
+    words: tuple[str, ...],
+    left: int,
+    state: str,
+    runs: list[int],
+) -> None:
+    evaluations.add_workflow("Judge", {"score": 0.7}, by_version={1: {"score": 0.9}})
+    bar(desk, workflow="Judge")
+    desk.forge.merge(proposal(desk).number)
+    desk.save(TITLE, "A newer version.")
+    assert desk.run("sync").status == 0
+    pull = desk.forge.every_pull_request()[0]
+
+    said = run(desk, pull.number, *words)
+
+    assert said.status == left
+    assert [one.variables["prompt_version"] for one in evaluations.workflow_runs.values()] == runs
+    assert status(desk, pull.head_commit)[0] == state
+    (comment,) = comments(desk, pull)
+    assert ("| score | 0.90 | 0.70 | −0.20 |" in comment) == ("--no-base" not in words)
+
+
+def test_a_report_is_not_compared_as_it_evaluates_one_version_only(
+    desk: Desk, evaluations: Evaluations
+) -> None:
+    bar(desk, report_id=evaluations.add_report("Regression", 70.0, prompt_id=1))
+    desk.forge.merge(proposal(desk).number)
+    desk.save(TITLE, "A newer version.")
+    assert desk.run("sync").status == 0
+
+    said = run(desk, desk.forge.every_pull_request()[0].number)
+
+    assert (said.status, len(evaluations.report_runs)) == (0, 1)
+
+
 def test_every_prompt_of_a_pull_request_is_evaluated(desk: Desk, evaluations: Evaluations) -> None:
     evaluations.add_workflow("Judge", {"good": True})
     desk.configure(

@@ -258,6 +258,26 @@ def test_closing_moves_a_label_back_to_the_version_of_the_file(make_world: MakeW
     assert world.registry.entry(NAME).labels["prod"].version == 1
 
 
+def test_a_label_goes_back_to_the_version_that_its_file_was_published_as(
+    make_world: MakeWorld,
+) -> None:
+    """The file still names the version that it was edited from."""
+    world = make_world({"track": ["prod"], "on_reject": {"move_back": True}, **PUBLISH})
+    id = world.save("Answer kindly.", labels=["prod"])
+    path = PATH.replace("latest", "prod")
+    world.adopt(path, label="prod", prompt_id=id)
+    edited(world, "kindly", "briefly", path)
+    world.sweep()
+    world.save("Answer in verse.", labels=["prod"])
+    world.settle()
+    pull = world.pull_request()
+    world.place.close(pull.number)
+
+    decision_told(world, pull, PullRequestAction.CLOSED)
+
+    assert world.registry.entry(NAME).labels["prod"].version == 2
+
+
 def test_the_word_on_a_changed_snippet_names_who_uses_it_and_shows_what_differs(
     make_world: MakeWorld,
 ) -> None:
