@@ -8,7 +8,7 @@ SECONDS ?= 60
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench fuzz audit schema check clean
+.PHONY: help demo test lint format types bench fuzz audit pictures schema check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ audit: ## known vulnerabilities of what constraints.txt pins; asks PyPI's adviso
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+pictures: $(VENV)/.ready ## the dashboard's pictures in docs/, from the demo, by a Chromium
+	$(BIN)/python -m tests.pictures
 
 schema: $(VENV)/.ready ## write prompts-schema/ anew from the models
 	$(BIN)/promptlayer-bridge schema --write prompts-schema

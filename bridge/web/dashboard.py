@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.config_dashboard import DashboardSettings
 from bridge.config_watch import every_secret
-from bridge.engine.budgets import Budgets
+from bridge.engine.actions import Actions
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, Inbox
 from bridge.engine.keys import shared_key
+from bridge.engine.members import Members
 from bridge.engine.overview import Overview
 from bridge.errors import (
     BridgeError,
@@ -62,6 +63,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_READER = "dashboard"
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -89,15 +91,16 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
     pages = Pages(sources.clock, assets, sources.secrets)
     secure = settings.url is not None and settings.url.startswith("https:")
     overview = Overview(sources.database, sources.clock)
-    budgets = Budgets(sources.database, sources.clock)
+    actions = Actions(sources.database, sources.inbox, sources.clock)
+    members = Members(sources.database, _READER, _READER)  # which it does not join
     mistakes = _Mistakes(pages, sources.clock)
     return Starlette(
         routes=[
             assets.route(),
             *SignIn.of(settings, sources.clock, gate, pages).routes(),
-            *PromptPages(pages, overview).routes(gate),
+            *PromptPages(pages, overview, actions).routes(gate),
             *DeliveryPages(pages, overview, sources.inbox).routes(gate),
-            *QueuePages(pages, overview, budgets.all).routes(gate),
+            *QueuePages(pages, overview, members.everyone).routes(gate),
         ],
         middleware=[
             Middleware(Shielded, strict_transport=secure),

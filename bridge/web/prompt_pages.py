@@ -5,28 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bridge.engine.actions import Actions
 from bridge.engine.overview import Overview
 from bridge.engine.overview_targets import Filter, Order
 from bridge.errors import NotFound
 from bridge.prompts.state import State
+from bridge.prompts.target import Target
 from bridge.web.asking import Asked
-from bridge.web.guarded import Gate
+from bridge.web.guarded import Form, Gate
 from bridge.web.pages import Pages
-from bridge.web.visitor import Visitor
+from bridge.web.visitor import Visitor, leave_note
 
 
 @dataclass(frozen=True)
 class PromptPages:
     pages: Pages
     overview: Overview
+    actions: Actions
 
     def routes(self, gate: Gate) -> list[Route]:
         return [
             gate.page("/", self.all),
             gate.page("/prompts/{mapping}/{prompt_id}", self.one),
+            gate.act("/prompts/{mapping}/{prompt_id}/look", self.look_again),
+            gate.act("/unpark", self.unpark),
             gate.page("/pulls/{mapping}/{number}", self.pull_request),
         ]
 
@@ -83,6 +88,19 @@ class PromptPages:
         if shown is None:
             raise NotFound(f"The mapping {mapping} knows no pull request {number} of the bridge.")
         return self.pages.show(request, "pull_request.html", visitor=visitor, shown=shown)
+
+    def look_again(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        mapping, prompt_id = request.path_params["mapping"], _number(request, "prompt_id")
+        target = Target(mapping, prompt_id, form.get("label", ""))
+        self.actions.look_again([target], by=visitor.name)
+        leave_note(request, f"The bridge looks at {target.label} again within seconds.")
+        return RedirectResponse(f"/prompts/{mapping}/{prompt_id}", 303)
+
+    def unpark(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        count = self.actions.unpark(form.get("mapping") or None, by=visitor.name)
+        parked = "prompt that is" if count == 1 else "prompts that are"
+        leave_note(request, f"The bridge looks again at {count} {parked} parked.")
+        return RedirectResponse("/", 303)
 
 
 def _number(request: Request, name: str) -> int:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.engine.budgets import ForgeBudget
+from bridge.engine.members import SILENCE, Member
 from bridge.engine.overview import Overview
 from bridge.web.asking import Asked
 from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
@@ -24,7 +24,7 @@ PERIODS = (7, 30, 90)  # days
 class QueuePages:
     pages: Pages
     overview: Overview
-    budgets: Callable[[], Sequence[ForgeBudget]]
+    members: Callable[[], Sequence[Member]]
 
     def routes(self, gate: Gate) -> list[Route]:
         return [gate.page("/queue", self.queue), gate.page("/charts", self.charts)]
@@ -37,7 +37,9 @@ class QueuePages:
             visitor=visitor,
             after=after,
             queue=self.overview.queue(after=after),
-            budgets=self.budgets(),
+            budgets=self.overview.budgets(),
+            members=self.members(),
+            silence=SILENCE,
         )
 
     def charts(self, request: Request, visitor: Visitor) -> Response:

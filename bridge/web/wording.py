@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 _SIZES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_WHOSE = re.compile(r"^(?:prompt_template_|forge:[^:]*:)")
 _PLAIN = re.compile(r"[_:]")
 _FINE = timedelta(seconds=10)
 
@@ -43,8 +44,8 @@ def at(then: datetime) -> str:
 
 
 def event_in_words(event_type: str) -> str:
-    """``prompt_template_label_moved`` is ``label moved``."""
-    return _PLAIN.sub(" ", event_type.removeprefix("prompt_template_"))
+    """``prompt_template_label_moved`` is ``label moved``; whose event it is, stands beside it."""
+    return _PLAIN.sub(" ", _WHOSE.sub("", event_type))
 
 
 def link(address: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bridge.engine.inbox import DeliveryState
+from bridge.engine.members import Members
 from bridge.engine.sums import Measure
 from bridge.prompts.state import State
 from tests.integration.dashboard.seeding import entry, one_of_each, way_of_a_prompt, write
@@ -270,6 +272,57 @@ def test_an_operator_redelivers(place: Place, browser: Browser) -> None:
     assert "It is new again" not in text_of(browser.get(f"/deliveries/{id}"))
     (delivery,) = place.inbox.fresh(10)
     assert delivery.id == id
+
+
+def test_an_operator_has_one_label_of_a_prompt_looked_at_again(
+    place: Place, browser: Browser
+) -> None:
+    way_of_a_prompt(place)
+    place.inbox.set_state([one.id for one in place.inbox.fresh(9)], DeliveryState.DONE)
+    page = browser.get("/prompts/support/17")
+    assert page.text.count("Look again") == 1
+
+    form = {"token": browser.token(page), "label": "latest"}
+    after = browser.post("/prompts/support/17/look", form)
+
+    assert "looks at latest again within seconds" in text_of(after)
+    (asked,) = place.inbox.fresh(10)
+    assert (asked.source, asked.prompt_id, asked.label) == ("bridge", 17, "latest")
+    assert "shared secret" in asked.payload
+
+
+def test_what_is_not_followed_cannot_be_looked_at_again(place: Place, browser: Browser) -> None:
+    way_of_a_prompt(place)
+    token = browser.token(browser.get("/"))
+
+    answer = browser.post("/prompts/support/17/look", {"token": token, "label": "nobodys"})
+
+    assert answer.status_code == 400
+    assert "does not follow this prompt at this label" in text_of(answer)
+
+
+def test_an_operator_has_all_that_is_parked_looked_at_again(place: Place, browser: Browser) -> None:
+    one_of_each(place)
+    assert "Look again at all" not in text_of(browser.get("/"))
+    page = browser.get("/?state=parked")
+    assert "Look again at all that is parked" in text_of(page)
+
+    after = browser.post("/unpark", {"token": browser.token(page), "mapping": ""})
+
+    assert "looks again at 1 prompt that is parked" in text_of(after)
+    assert [one.prompt_name for one in place.inbox.fresh(10)] == ["support/parked"]
+
+
+def test_the_queue_names_the_processes_and_says_which_is_silent(
+    place: Place, browser: Browser
+) -> None:
+    Members(place.database, "1", "cluster-a serve").join()
+    place.clock.now = datetime.now(UTC) + timedelta(minutes=5)
+    browser.sign_in()
+
+    text = text_of(browser.get("/queue"))
+
+    assert "cluster-a serve 5 min ago 5 min ago ; another one takes its work over" in text
 
 
 def redelivered(place: Place, browser: Browser, id: str, **headers: str) -> tuple[int, bool]:

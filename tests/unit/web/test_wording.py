@@ -56,7 +56,8 @@ def test_an_age_is_told_by_its_largest_unit(seconds: int, words: str) -> None:
     ("event", "words"),
     [
         ("prompt_template_label_moved", "label moved"),
-        ("push", "push"),
+        ("forge:local:pull_request_opened", "pull request opened"),
+        ("forge:local:pushed", "pushed"),
         ("bridge:look", "bridge look"),
     ],
 )

@@ -1,0 +1,210 @@
+"""The dashboard in a real browser: by keyboard, on a phone, in the dark, without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import DeliveryState, Inbox
+from tests.integration.dashboard.chromium import chromium_path
+from tests.integration.dashboard.seeding import one_of_each, way_of_a_prompt
+from tests.integration.dashboard.visiting import ACT, LOOK, Place
+from tests.integration.engine.clock import Clock
+from tests.standins.serving import serve
+
+PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+DEADLINE = 10_000.0  # milliseconds, for what should happen at once
+
+VIOLATIONS = """
+window.violations = [];
+document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective));
+"""
+CONTRASTS = """() => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = node => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+  };
+  return [...document.querySelectorAll('body *')]
+    .filter(node => [...node.childNodes].some(one => one.nodeType === 3 && one.data.trim()))
+    .filter(node => node.checkVisibility() && !node.closest('svg'))
+    .map(node => {
+      const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), node.textContent.trim()];
+    });
+}"""
+
+
+@dataclass
+class Desk:
+    """A served dashboard with something on every page, and a browser."""
+
+    url: str
+    place: Place
+    chromium: Chromium
+    delivery: str
+    complaints: list[str] = field(default_factory=list)
+    sessions: dict[str, Any] = field(default_factory=dict)  # cookies, by the secret
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        prompt = ("/prompts/support/17", "/pulls/support/12")
+        return ("/", *prompt, "/deliveries", f"/deliveries/{self.delivery}", "/queue", "/charts")
+
+    def _note(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
+
+    @contextmanager
+    def page(self, secret: str | None = ACT, **context: Any) -> Iterator[Page]:
+        """A window of its own, signed in; what the browser complains about is noted."""
+        known: Any = self.sessions.get(secret or "")
+        opened = self.chromium.new_context(base_url=self.url, storage_state=known, **context)
+        opened.set_default_timeout(DEADLINE)
+        opened.add_init_script(VIOLATIONS)
+        page = opened.new_page()
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto("/")
+        if secret and not known:
+            page.get_by_label("Shared secret").fill(secret)
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Prompts")
+            self.sessions[secret] = opened.storage_state()
+        yield page
+        if context.get("java_script_enabled", True):
+            self.complaints += page.evaluate("violations")
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def running(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    clock = Clock()
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('desk')}/bridge.sqlite")
+    place = Place(database, Inbox(database, clock), clock)
+    one_of_each(place)
+    delivery = way_of_a_prompt(place)
+    with serve(place.app()) as url:
+        yield Desk(url, place, chromium, delivery)
+    place.close()
+
+
+@pytest.fixture
+def desk(running: Desk) -> Iterator[Desk]:
+    """Fails when the browser had anything to complain about."""
+    running.complaints.clear()
+    yield running
+    assert running.complaints == []
+
+
+def rows(page: Page) -> list[str]:
+    return page.locator("#results tbody th a").all_inner_texts()
+
+
+def test_a_search_narrows_the_list_as_one_types_without_a_new_page(desk: Desk) -> None:
+    with desk.page() as page:
+        page.evaluate("window.same = true")
+
+        page.get_by_label("Search by name or id").press_sequentially("REP")
+
+        expect(page.locator("#results tbody tr")).to_have_count(1)
+        assert rows(page) == ["support/reply"]
+        assert page.url.endswith("/?q=REP&order=name&state=")
+        assert page.evaluate("same")
+
+
+def test_everything_is_reached_by_keyboard_alone(desk: Desk) -> None:
+    with desk.page(LOOK) as page:
+        page.goto("/")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        for _ in range(4):  # search, order, its button, the first chip
+            page.keyboard.press("Tab")
+        chip = page.get_by_role("link", name="parked 1")
+        for _ in range(6):
+            page.keyboard.press("Tab")
+        expect(chip).to_be_focused()
+        assert chip.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+
+        page.keyboard.press("Enter")
+
+        expect(page.locator("#results tbody tr")).to_have_count(1)
+        expect(chip).to_be_focused()  # it is a new one, in place of the old
+        expect(chip).to_have_attribute("aria-current", "true")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("support/parked")
+
+
+def test_an_operator_redelivers_in_place_and_a_viewer_has_no_button(desk: Desk) -> None:
+    desk.place.inbox.set_state([desk.delivery], DeliveryState.DONE)
+    with desk.page() as page:
+        page.goto(f"/deliveries/{desk.delivery}")
+        page.evaluate("window.same = true")
+
+        page.get_by_role("button", name="Redeliver").click()
+
+        expect(page.get_by_role("status")).to_contain_text("It is new again")
+        assert page.evaluate("same")
+        assert [one.id for one in desk.place.inbox.fresh(10)] == [desk.delivery]
+    with desk.page(LOOK) as page:
+        page.goto(f"/deliveries/{desk.delivery}")
+        expect(page.get_by_role("button")).to_have_text(["Sign out"])
+
+
+def test_no_page_is_wider_than_a_phone(desk: Desk) -> None:
+    with desk.page(**PHONE) as page:
+        for path in desk.paths:
+            page.goto(path)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(desk: Desk, scheme: str) -> None:
+    """WCAG's AA: 4.5 to 1."""
+    with desk.page(color_scheme=scheme) as page:
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(22, 23, 25)") is (scheme == "dark")
+        for path in desk.paths:
+            page.goto(path)
+            faint = [text for contrast, text in page.evaluate(CONTRASTS) if contrast < 4.5]
+            assert faint == [], path
+
+
+def test_everything_works_without_javascript(desk: Desk) -> None:
+    desk.place.inbox.set_state([desk.delivery], DeliveryState.DONE)
+    desk.sessions.clear()
+    with desk.page(java_script_enabled=False) as page:
+        page.get_by_label("Search by name or id").fill("repl")
+        page.get_by_role("button", name="Search").click()
+        assert rows(page) == ["support/reply"]
+        page.goto(f"/deliveries/{desk.delivery}")
+        page.get_by_role("button", name="Redeliver").click()
+        expect(page.get_by_role("status")).to_contain_text("It is new again")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
