@@ -95,7 +95,7 @@ def look(
     current = is_current(snapshot, tip, kept.left, edits)
     situation = Situation(
         edits=edits,
-        memory=replace(remembered(edits), pending=pending, adopted=_adopted(seen, memory)),
+        memory=replace(remembered(edits), pending=pending, adopted=_adopted(seen, memory, edits)),
         idle_kind=_idle_kind(seen),
         idle_reason=_idle_reason(seen),
         pull_requests=pulls,
@@ -122,11 +122,13 @@ def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullReques
     return replace(tip, people=False, written=None) if done else tip
 
 
-def _adopted(seen: Sequence[Seen], memory: Memory | None) -> tuple[int, ...]:
+def _adopted(seen: Sequence[Seen], memory: Memory | None, edits: Sequence[Edit]) -> tuple[int, ...]:
     """The prompts whose proposal takes PromptLayer's text because a person chose it; of those
-    that nobody looked at now, the open pull request remembers."""
+    that nobody looked at now, the open pull request remembers, as long as it proposes them."""
+    proposed = {edit.change.prompt.id for edit in edits}
     looked = {one.target.prompt_id for one in seen}
-    before = (id for id in (memory.adopted if memory else ()) if id not in looked)
+    known = frozenset(memory.adopted if memory else ()) & proposed
+    before = (id for id in known if id not in looked)
     return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
 
 
