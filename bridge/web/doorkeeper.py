@@ -19,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATHS = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 413))
+# Only a door answers so; else the path may be anybody's invention, and no name for a metric.
+_AT_A_DOOR = frozenset((202, 400, 401, 413, 503))
 _ADDRESSES = 10_000  # remembered at once; the one refused longest ago is forgotten first
 _NETWORK = 64  # bits of an IPv6 address: somebody who has one has them all
 
@@ -108,8 +110,7 @@ class Doorkeeper:
         await self._app(scope, receive, watched)
 
     def _note(self, path: str, address: str, status: int) -> None:
-        # A path that leads nowhere is anybody's invention, and no name for a door.
-        self._count("none" if status == 404 else path.removeprefix(PATHS), status)
+        self._count(path.removeprefix(PATHS) if status in _AT_A_DOOR else "none", status)
         if status in _REFUSED and self._allowance.charge(address):
             log.warning("%s was refused too often and has to wait", address)
 

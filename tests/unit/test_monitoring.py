@@ -22,6 +22,7 @@ from bridge.engine.totals import Totals
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import OutcomeKind
 from bridge.web.metrics import Metrics
+from bridge.web.whole import PREFIX
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text("utf-8"))
@@ -136,6 +137,21 @@ def test_a_state_that_an_alert_waits_for_exists() -> None:
 
     assert named
     assert named <= {str(kind) for kind in OutcomeKind}
+
+
+def test_every_metric_stands_in_the_readme_with_its_labels(
+    told: dict[str, list[dict[str, str]]],
+) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(promptlayer_bridge_\w+)` \| ([^|]*)\|", readme, re.MULTILINE)
+    ours = {name: samples[0].keys() - {"le"} for name, samples in told.items() if PREFIX in name}
+
+    found = {
+        name.removesuffix("_count"): labels
+        for name, labels in ours.items()
+        if not name.endswith(("_bucket", "_sum", "_created"))
+    }
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == found
 
 
 def test_the_dashboard_has_no_two_panels_in_one_place() -> None:
