@@ -62,7 +62,7 @@ class Look:
         newest = next(iter(self.situation.pull_requests), None)
         if newest is None or newest.state is PullRequestState.OPEN:
             return None
-        return Decided(newest.number, newest.url, newest.state)
+        return Decided(newest.number, newest.url, newest.state, newest.decided_at)
 
     @cached_property
     def reason(self) -> str:

@@ -148,7 +148,8 @@ def _decided(before: Entry | None, looked: Looked) -> Iterator[Telling]:
     if decided is None or before is None or not before.has_open_pull_request:
         return
     if decided.number == before.number:
-        yield decision(looked.target, decided.state, decided.number, decided.url, looked.now)
+        at = min(decided.at or looked.now, looked.now)  # no clock that runs ahead is believed
+        yield decision(looked.target, decided.state, decided.number, decided.url, at)
 
 
 def decision(
@@ -231,7 +232,7 @@ def _moment(
         text=text,
         version=version or (sight.version if sight else None),
         number=number,
-        url=looked.outcome.pull_request if number else None,
+        url=looked.outcome.pull_request if number and kind is not MomentKind.LOOKED else None,
         branch=looked.proposal.branch if number else None,
         delivery_id=looked.delivery_id,
         seconds=seconds,

@@ -48,6 +48,7 @@ class PullRequest:
     from_fork: bool = False  # whether ``head`` is a branch of another repository
     author: str = ""  # login
     merge_commit: str | None = None  # what the base pointed at after the merge
+    decided_at: datetime | None = None  # when it was merged or closed; aware
 
 
 @dataclass(frozen=True)

@@ -275,6 +275,7 @@ class GitHub:
             author=pull.user.login,
             # Before the merge it is the commit of an attempt.
             merge_commit=pull.merge_commit_sha if pull.merged_at else None,
+            decided_at=pull.merged_at or pull.closed_at,
         )
 
 

@@ -7,7 +7,6 @@ from both, because waiting is the engine's business.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +24,6 @@ from bridge.forge.base import (
     Notice,
     PullRequest,
     PullRequestContent,
-    PullRequestState,
     Severity,
     StatusState,
     status_text,
@@ -38,6 +36,7 @@ from bridge.forge.gitlab_access import (
     scope_finding,
     takes_merge_requests,
 )
+from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
 from bridge.trail import step
 
@@ -47,14 +46,6 @@ NEWEST = 30  # how many pull requests of one branch are looked at
 PAGE = 100  # the most GitLab gives at once
 
 DRAFT = "Draft: "
-DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
-
-STATES = {
-    "opened": PullRequestState.OPEN,
-    "locked": PullRequestState.OPEN,  # for the moment a merge takes; it may still fail
-    "merged": PullRequestState.MERGED,
-    "closed": PullRequestState.CLOSED,
-}
 
 STATUSES = {
     StatusState.PENDING: "pending",
@@ -143,7 +134,7 @@ class GitLab:
     def pull_request(self, number: int) -> PullRequest | None:
         try:
             with self._translated(f"read merge request !{number}"):
-                return _pull_request(self._project.mergerequests.get(number).attributes)
+                return value_of(self._project.mergerequests.get(number).attributes)
         except errors.NotFound:
             self.default_branch()  # raises where it is the project that is not there
             return None
@@ -152,7 +143,7 @@ class GitLab:
         try:
             with self._translated(f"list the merge requests of commit {commit[:10]}"):
                 known = self._project.commits.get(commit, lazy=True)
-                found = [_pull_request(each) for each in known.merge_requests(get_all=True)]
+                found = [value_of(each) for each in known.merge_requests(get_all=True)]
         except errors.NotFound:
             self.default_branch()
             return []
@@ -170,7 +161,7 @@ class GitLab:
         }
         with self._translated(f"open a merge request from {head!r} to {base!r}"):
             filled = {name: value for name, value in wanted.items() if value != []}
-            return _pull_request(self._project.mergerequests.create(filled).attributes)
+            return value_of(self._project.mergerequests.create(filled).attributes)
 
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent
@@ -222,7 +213,7 @@ class GitLab:
 
     def _change(self, number: int, verb: str, changes: dict[str, Any]) -> PullRequest:
         with self._translated(f"{verb} merge request !{number}"):
-            return _pull_request(self._project.mergerequests.update(number, changes))
+            return value_of(self._project.mergerequests.update(number, changes))
 
     def _known_users(self, names: Iterable[str]) -> list[int]:
         """The ids of those GitLab knows; it has no reviewing groups, so their names lead nowhere."""
@@ -305,42 +296,9 @@ class GitLab:
             raise early
 
 
-def _pull_request(answer: Answer) -> PullRequest:
-    draft = answer.get("draft", answer.get("work_in_progress"))
-    return PullRequest(
-        number=answer["iid"],
-        url=answer["web_url"],
-        state=STATES[answer["state"]],
-        head=answer["source_branch"],
-        base=answer["target_branch"],
-        head_commit=answer["sha"] or "",
-        title=DRAFT_MARKERS.sub("", answer["title"]),
-        body=answer["description"] or "",
-        draft=bool(draft),
-        labels=frozenset(answer["labels"]),
-        assignees=_names(answer.get("assignees")),
-        reviewers=_names(answer.get("reviewers")),
-        from_fork=answer["source_project_id"] != answer["target_project_id"],
-        author=answer["author"]["username"],
-        merge_commit=_merge_commit(answer),
-    )
-
-
-def _merge_commit(answer: Answer) -> str | None:
-    """A fast-forward makes no commit: the branch's own becomes the target's."""
-    if answer["state"] != "merged":
-        return None
-    made = answer.get("merge_commit_sha") or answer.get("squash_commit_sha")
-    return made or answer["sha"] or None
-
-
 def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:
     """Without those from forks, whose branches may bear the same names."""
-    return [own for own in map(_pull_request, answers) if not own.from_fork]
-
-
-def _names(users: Iterable[Answer] | None) -> frozenset[str]:
-    return frozenset(user["username"] for user in users or ())
+    return [own for own in map(value_of, answers) if not own.from_fork]
 
 
 def _marked_title(content: PullRequestContent) -> str:

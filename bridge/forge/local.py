@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.errors import AlreadyExists, NotFound, Refused
@@ -253,6 +254,8 @@ class LocalForge:
     # Values and rules.
 
     def _kept(self, pull: PullRequestFile) -> PullRequest:
+        decided_at = None if pull.is_open else pull.decided_at or datetime.now(UTC).isoformat()
+        pull = replace(pull, decided_at=decided_at)
         self._pulls.write(pull)
         return self._seen([pull])[0]
 
@@ -281,6 +284,7 @@ class LocalForge:
             from_fork=pull.fork is not None,
             author=pull.author,
             merge_commit=pull.merge_commit,
+            decided_at=datetime.fromisoformat(pull.decided_at) if pull.decided_at else None,
         )
 
     def _url(self, number: int) -> str:

@@ -35,6 +35,7 @@ class PullRequestFile:
     merge_commit: str | None = None  # and right after
     fork: str | None = None  # who owns the repository of the head, where it is not this one
     author: str = ""
+    decided_at: str | None = None  # ISO 8601: when it was merged or closed
 
     @classmethod
     def parse(cls, text: str) -> PullRequestFile:

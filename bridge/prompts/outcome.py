@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
@@ -48,6 +49,7 @@ class Decided:
     number: int
     url: str
     state: PullRequestState
+    at: datetime | None = None  # when, where the forge tells
 
 
 @dataclass(frozen=True)

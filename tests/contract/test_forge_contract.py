@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,10 @@ def test_labels_reviewers_and_assignees_are_set(case: ForgeCase) -> None:
     assert found(case) == created
 
 
+def just_now(at: datetime | None) -> bool:
+    return at is not None and abs(datetime.now(UTC) - at) < timedelta(hours=1)
+
+
 def test_an_unknown_person_does_not_undo_the_pull_request(case: ForgeCase) -> None:
     content = PullRequestContent(
         "Update", "", reviewers=("nobody-at-all",), assignees=("nobody-at-all", "bob")
@@ -197,9 +202,13 @@ def test_closing_sets_the_body_and_keeps_the_branch(case: ForgeCase) -> None:
 
 
 def test_a_pull_request_a_person_closed_is_seen_as_closed(case: ForgeCase) -> None:
-    case.close(opened(case).number)
+    created = opened(case)
 
+    case.close(created.number)
+
+    assert created.decided_at is None
     assert found(case).state is PullRequestState.CLOSED
+    assert just_now(found(case).decided_at)
 
 
 def test_a_reopened_pull_request_is_open_again(case: ForgeCase) -> None:
@@ -218,6 +227,7 @@ def test_a_merge_of_any_kind_is_seen_and_lands_on_the_base(case: ForgeCase, how:
     case.merge(created.number, how)
 
     assert found(case).state is PullRequestState.MERGED
+    assert just_now(found(case).decided_at)
     assert found(case).head_commit == created.head_commit
     assert file_on(case.remote, "main", "prompts/reply.yaml") == HEAD.encode()
 

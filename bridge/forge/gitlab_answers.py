@@ -1,0 +1,58 @@
+"""GitLab's merge requests as values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.gitlab_access import Answer
+
+DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
+
+STATES = {
+    "opened": PullRequestState.OPEN,
+    "locked": PullRequestState.OPEN,  # for the moment a merge takes; it may still fail
+    "merged": PullRequestState.MERGED,
+    "closed": PullRequestState.CLOSED,
+}
+
+
+def value_of(answer: Answer) -> PullRequest:
+    """The value of what GitLab sent. Raises KeyError where it is no merge request."""
+    draft = answer.get("draft", answer.get("work_in_progress"))
+    return PullRequest(
+        number=answer["iid"],
+        url=answer["web_url"],
+        state=STATES[answer["state"]],
+        head=answer["source_branch"],
+        base=answer["target_branch"],
+        head_commit=answer["sha"] or "",
+        title=DRAFT_MARKERS.sub("", answer["title"]),
+        body=answer["description"] or "",
+        draft=bool(draft),
+        labels=frozenset(answer["labels"]),
+        assignees=_names(answer.get("assignees")),
+        reviewers=_names(answer.get("reviewers")),
+        from_fork=answer["source_project_id"] != answer["target_project_id"],
+        author=answer["author"]["username"],
+        merge_commit=_merge_commit(answer),
+        decided_at=_time(answer.get("merged_at") or answer.get("closed_at")),
+    )
+
+
+def _merge_commit(answer: Answer) -> str | None:
+    """A fast-forward makes no commit: the branch's own becomes the target's."""
+    if answer["state"] != "merged":
+        return None
+    made = answer.get("merge_commit_sha") or answer.get("squash_commit_sha")
+    return made or answer["sha"] or None
+
+
+def _names(users: Iterable[Answer] | None) -> frozenset[str]:
+    return frozenset(user["username"] for user in users or ())
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
