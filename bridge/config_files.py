@@ -44,20 +44,20 @@ def parts_of(
     parts, mistakes = [], []
     for path in mapping_files(folder):
         try:
-            parts.append(Part.read(path, environment))
+            parts.append(Part.read(Path(path), environment))
         except ConfigError as error:
             mistakes.append(str(error))
     return tuple(parts), tuple(mistakes)
 
 
-def mapping_files(folder: Path) -> list[Path]:
+def mapping_files(folder: Path) -> list[str]:
     """Every ``*.yaml`` and ``*.yml`` of a folder and the folders in it, sorted. What is hidden is
     left out; links are followed, for Kubernetes mounts such folders as links. Raises OSError."""
-    return sorted(_found(folder, frozenset()))
+    return sorted(_found(str(folder), frozenset()))
 
 
-def _found(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    own = folder.stat()
+def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    own = os.stat(folder)
     here = (own.st_dev, own.st_ino)
     if here in above:  # a link that leads back
         return
@@ -66,9 +66,9 @@ def _found(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _found(Path(entry.path), above | {here})
+                yield from _found(entry.path, above | {here})
             elif entry.name.endswith(_SUFFIXES):
-                yield Path(entry.path)
+                yield entry.path
 
 
 def read_text(path: Path) -> str:
@@ -114,16 +114,16 @@ class ConfigFiles:
         self._path = path
         self._text: bytes | None = None
         self._folder: Path | None = None
-        self._keys: tuple[Path, ...] = ()
+        self._keys: tuple[str, ...] = ()
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> list[str]:
         """``bridge.yaml``, the files of its mappings folder, and the keys that it names."""
         self._follow()
         try:
             found = mapping_files(self._folder) if self._folder else []
         except OSError:
             found = []
-        return [self._path, *found, *self._keys]
+        return [str(self._path), *found, *self._keys]
 
     def _follow(self) -> None:
         """Learn what the main file names, as far as it can be read."""
@@ -144,8 +144,8 @@ def _beside(main: Path, value: object) -> Path | None:
     return main.parent / value if isinstance(value, str) else None
 
 
-def _keys(main: Path, forges: object) -> Iterator[Path]:
+def _keys(main: Path, forges: object) -> Iterator[str]:
     for forge in forges.values() if isinstance(forges, dict) else ():
         key = forge.get("private_key_file") if isinstance(forge, dict) else None
         if path := _beside(main, key):
-            yield path
+            yield str(path)

@@ -4,6 +4,7 @@ and on what Kubernetes mounts."""
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,9 +15,9 @@ class FileWatch:
     """Looks at the size and time of each file, and reads only those where they have changed.
     ``files`` is asked at every look, for files come and go. For one thread."""
 
-    def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, files: Callable[[], Iterable[str]]) -> None:
         self._files = files
-        self._known: dict[Path, tuple[_Stat, bytes]] = {}
+        self._known: dict[str, tuple[_Stat, bytes]] = {}
         self._noted = self._last = self._look()
 
     def changed(self) -> bool:
@@ -33,22 +34,18 @@ class FileWatch:
         """Take what the files hold now for known."""
         self._noted = self._last = self._look()
 
-    def _look(self) -> bytes:
-        whole = hashlib.sha256()
-        known = {path: self._digest(path) for path in self._files()}
-        for path, (_, digest) in sorted(known.items()):
-            whole.update(str(path).encode("utf-8", "surrogateescape") + b"\0" + digest)
-        self._known = known
-        return whole.digest()
+    def _look(self) -> dict[str, bytes]:
+        self._known = {path: self._digest(path) for path in self._files()}
+        return {path: digest for path, (_, digest) in self._known.items()}
 
-    def _digest(self, path: Path) -> tuple[_Stat, bytes]:
-        """A file that cannot be read counts as an empty one of its own kind."""
+    def _digest(self, path: str) -> tuple[_Stat, bytes]:
+        """Nothing, for a file that cannot be read."""
         try:
-            found = path.stat()
+            found = os.stat(path)
             stat = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
             known = self._known.get(path)
             if known and known[0] == stat:
                 return known
-            return stat, hashlib.sha256(path.read_bytes()).digest()
+            return stat, hashlib.sha256(Path(path).read_bytes()).digest()
         except OSError:
-            return (), b"\0" * 32
+            return (), b""

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def watch(folder: Path) -> FileWatch:
-    return FileWatch(lambda: sorted(folder.iterdir()))
+    return FileWatch(lambda: sorted(map(str, folder.iterdir())))
 
 
 def test_files_that_rest_have_not_changed(folder: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_folder_of_links_that_is_swapped_as_a_whole_is_a_change(tmp_path: Path
         (tmp_path / name).mkdir()
         (tmp_path / name / "bridge.yaml").write_text(name)
     (tmp_path / "now").symlink_to("old")
-    watching = FileWatch(lambda: [tmp_path / "now/bridge.yaml"])
+    watching = FileWatch(lambda: [str(tmp_path / "now/bridge.yaml")])
 
     (tmp_path / "next").symlink_to("new")
     (tmp_path / "next").rename(tmp_path / "now")
@@ -79,7 +79,7 @@ def test_a_folder_of_links_that_is_swapped_as_a_whole_is_a_change(tmp_path: Path
 
 
 def test_a_file_that_is_gone_for_a_moment_is_waited_for(folder: Path) -> None:
-    watching = FileWatch(lambda: [folder / "a"])
+    watching = FileWatch(lambda: [str(folder / "a")])
     (folder / "a").unlink()
     told = [watching.changed()]
     (folder / "a").write_text("a")

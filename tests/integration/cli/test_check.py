@@ -41,6 +41,47 @@ def test_offline_asks_nobody(desk: Desk) -> None:
     assert (said.status, said.out) == (0, "ok      bridge.yaml is valid. Mappings: support.\n")
 
 
+def test_every_file_of_the_configuration_is_told_with_its_mappings(desk: Desk) -> None:
+    desk.configure(CONFIG + "mappings_folder: mappings.d\n")
+    (desk.folder / "mappings.d").mkdir()
+    mapping = 'name: sales, prompts: ["sales/*"], repository: "local:acme/sales"'
+    (desk.folder / "mappings.d/sales.yaml").write_text(f"mappings: [{{{mapping}}}]\n")
+    (desk.folder / "mappings.d/later.yaml").write_text("mappings: []\n")
+
+    said = desk.run("check", "--offline")
+
+    assert said.status == 0
+    assert said.out.splitlines() == [
+        "ok      bridge.yaml is valid. Mappings: support.",
+        "ok      mappings.d/later.yaml is valid. It has no mappings.",
+        "ok      mappings.d/sales.yaml is valid. Mappings: sales.",
+    ]
+
+
+SEVERAL = """\
+workspaces:
+  care: {{api_key: "${{PROMPTLAYER_API_KEY}}", webhook_secret: one, base_url: "{platform}"}}
+  sales: {{api_key: pl_wrong, base_url: "{platform}"}}
+forges:
+  local: {{type: local, root: forge}}
+mappings:
+  - {{name: support, workspace: care, prompts: ["**"], repository: "local:acme/support-bot"}}
+"""
+
+
+def test_of_several_workspaces_each_is_asked_with_its_own_key(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.configure(SEVERAL)
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert "workspaces.care: PromptLayer lets us read 1 prompts." in said.out
+    no_secret, no_key = problems(said)
+    assert no_secret.startswith("workspaces.sales.webhook_secret is not set")
+    assert no_key.startswith("workspaces.sales: PromptLayer key refused.")
+
+
 def test_a_mistake_in_the_file_is_all_that_is_told(desk: Desk) -> None:
     desk.configure(CONFIG + "    brunch: x\n")
 

@@ -1,0 +1,51 @@
+"""What is asked of a mapping that this process does not know: another may have heard of it sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from bridge.cli.opening import opened_worker
+from bridge.config import load
+from bridge.engine.database import Database
+from bridge.engine.errands import Errand, ErrandKind
+from bridge.engine.members import Members
+from bridge.engine.queues import Queues, Timing
+from bridge.engine.worker import Worker
+from tests.integration.many.town import Town, mapping
+
+
+@pytest.fixture
+def worker(town: Town) -> Iterator[Worker]:
+    town.configure(mapping("care", "care"))
+    with opened_worker(load(town.config)) as worker:
+        yield worker
+
+
+def nobody(*_: object) -> None:
+    raise AssertionError("nothing is to be looked at")
+
+
+def test_a_sweep_or_an_errand_of_a_mapping_that_is_gone_does_nothing(worker: Worker) -> None:
+    assert worker.sweep("gone", nobody) is None
+    assert worker.run(Errand("gone", ErrandKind.FOLLOW, "main "), nobody) is None
+
+
+def test_it_is_tried_again_a_few_times_and_then_given_up(worker: Worker, town: Town) -> None:
+    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
+        queues = Queues(
+            worker,
+            database=f"sqlite:///{town.folder}/engine.sqlite",
+            members=Members(database, "one", "one"),
+            workers=1,
+            timing=Timing(timedelta(), timedelta(hours=1)),
+        )
+
+    pauses = [queues.unheard_of("gone", attempt) for attempt in range(6)]
+
+    assert pauses == [30.0] * 4 + [None] * 2
+    assert queues.unheard_of("care", 0) is None
+    assert queues.repository_of("gone") == "gone"
