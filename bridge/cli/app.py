@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from bridge.cli import deliveries, evals
+from bridge.cli.signals import asked_to_reload
 from bridge.errors import BridgeError, Rejected
 from bridge.logs import LogFormat
 from bridge.prompts.publication import Adopt, Side
@@ -104,9 +105,18 @@ def serve(
     log_format: LogFormatOption = None,
 ) -> None:
     """Take webhooks in at /webhooks/promptlayer and work on them, in one process."""
+    asked = asked_to_reload()
     from bridge.cli import running
 
-    running.serve(config, host=host, port=port, workers=workers, name=name, log_format=log_format)
+    running.serve(
+        config,
+        asked,
+        host=host,
+        port=port,
+        workers=workers,
+        name=name,
+        log_format=log_format,
+    )
 
 
 @app.command()
@@ -124,10 +134,12 @@ def work(
     metrics_host: Annotated[str, typer.Option(help="Address to do so.")] = "127.0.0.1",
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
+    asked = asked_to_reload()
     from bridge.cli import running
 
     running.work(
         config,
+        asked,
         workers=workers,
         name=name,
         log_format=log_format,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -87,13 +86,6 @@ def _tell(changed: Set[str], gone: Set[str], waiting: Iterable[str]) -> None:
     )
     for name in waiting:
         log.warning("the setting %s has changed: that takes effect at the next start", name)
-
-
-def asked_to_reload() -> threading.Event:
-    """Set by SIGHUP, which thereby no longer ends the process."""
-    asked = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: asked.set())
-    return asked
 
 
 @dataclass

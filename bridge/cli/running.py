@@ -18,7 +18,7 @@ from bridge import logs
 from bridge.cli.membership import membership
 from bridge.cli.opening import opened_database, opened_worker
 from bridge.cli.pages import opened_pages
-from bridge.cli.reloading import LiveConfig, Reloading, asked_to_reload
+from bridge.cli.reloading import LiveConfig, Reloading
 from bridge.cli.watching import Watch, listening_probes, opened_watch
 from bridge.config import Config, load
 from bridge.config_files import ConfigFiles
@@ -43,6 +43,7 @@ _GRACE = 1  # seconds for requests in flight at the end
 
 def serve(
     path: Path,
+    asked: threading.Event,
     *,
     host: str,
     port: int,
@@ -51,7 +52,7 @@ def serve(
     log_format: LogFormat | None,
 ) -> None:
     with (
-        _opened(path, log_format, serving=True) as opened,
+        _opened(path, asked, log_format, serving=True) as opened,
         opened_pages(opened.config, opened.worker.inbox) as pages,
     ):
         config, inbox, probes = opened.config, opened.worker.inbox, opened.watch.probes
@@ -81,6 +82,7 @@ def serve(
 
 def work(
     path: Path,
+    asked: threading.Event,
     *,
     workers: int | None,
     name: str | None,
@@ -88,7 +90,7 @@ def work(
     metrics_host: str,
     metrics_port: int | None,
 ) -> None:
-    with _opened(path, log_format, serving=False) as opened:
+    with _opened(path, asked, log_format, serving=False) as opened:
         stop = _until_told_otherwise()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (
@@ -117,8 +119,10 @@ class _Opened:
 
 
 @contextmanager
-def _opened(path: Path, log_format: LogFormat | None, *, serving: bool) -> Iterator[_Opened]:
-    asked, files = asked_to_reload(), FileWatch(ConfigFiles(path))
+def _opened(
+    path: Path, asked: threading.Event, log_format: LogFormat | None, *, serving: bool
+) -> Iterator[_Opened]:
+    files = FileWatch(ConfigFiles(path))
     config, adapters, log_as = load(path), Adapters(), _log_as(log_format)
     log_as(config)
     with opened_worker(config, adapters) as worker:

@@ -14,7 +14,9 @@ from bridge.engine.database import Database
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.members import Members
 from bridge.engine.queues import Queues, Timing
+from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
+from bridge.wiring import now
 from tests.integration.many.town import Town, mapping
 
 
@@ -42,6 +44,7 @@ def test_it_is_tried_again_a_few_times_and_then_given_up(worker: Worker, town: T
             members=Members(database, "one", "one"),
             workers=1,
             timing=Timing(timedelta(), timedelta(hours=1)),
+            retention=Retention(database, now, timedelta(days=30)),
         )
 
     pauses = [queues.unheard_of("gone", attempt) for attempt in range(6)]
