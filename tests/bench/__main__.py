@@ -20,6 +20,7 @@ from tests.bench import (
     growth,
     pages,
     publish,
+    several,
     sweep,
     versus_clone,
 )
@@ -36,6 +37,8 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "publish": publish.measure,
     "both_ways": both_ways.measure,
     "page": pages.measure,
+    "takeover": several.takeover,
+    "scale_out": several.scale_out,
 }
 
 

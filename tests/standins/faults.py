@@ -165,6 +165,16 @@ def after_the_work(fault: Fault) -> Fault:
     return late
 
 
+def late(seconds: float) -> Fault:
+    """Do what was asked, but only after so many seconds."""
+
+    async def fault(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(seconds)
+        await app(scope, receive, send)
+
+    return fault
+
+
 def slow(pause: float = 0.02, chunk: int = 512, longest: float = 0.5) -> Fault:
     """Do what was asked and answer in ``chunk`` bytes with ``pause`` seconds between them,
     ``longest`` seconds of pauses in all."""

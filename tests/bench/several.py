@@ -1,0 +1,179 @@
+"""Several ``work`` processes on one PostgreSQL: ``scale_out``, how much more two of them do than
+one, and ``takeover``, how long the work of a killed one lies still."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.engine.database import Database
+from bridge.engine.inbox import Delivery, Inbox
+from bridge.promptlayer.events import parse
+from bridge.prompts.prompt import JsonObject
+from bridge.sandbox.registry import Registry
+from bridge.wiring import now
+from tests.bench.figure import Figure, counted, gain, told
+from tests.bench.house import API_KEY, SECRET, github, served_platform
+from tests.bench.prompts import template_of
+from tests.standins.faults import late, time_out
+from tests.standins.github import GitHubStandIn
+from tests.standins.github_state import Repository
+from tests.standins.postgresql import PostgreSQL, running_postgresql
+
+REPOSITORIES = 50
+EVENTS = 200  # each about a prompt of its own
+ANSWER = 0.1  # seconds that the forge takes for every request
+# So few that a process waits for the forge nearly all the time, and the processors of this machine,
+# which also play the forge, PromptLayer and the database, are not what is measured.
+WORKERS = 2
+_FORGES = 10  # names of one and the same: the bridge makes 80 pull requests a minute on each
+_PATIENCE = 400.0  # seconds
+_FOR_EVER = 2**62  # requests
+
+
+def scale_out() -> Iterator[Figure]:
+    with running_postgresql(durable=True) as server:
+        rates = {}
+        for processes in (1, 2):
+            with tempfile.TemporaryDirectory() as folder, _placed(Path(folder), server) as place:
+                rates[processes] = place.rate(processes)
+    yield gain("scale_out", rates[2], "events → pull requests a second", rates[1], at_least=1.8)
+
+
+def takeover() -> Iterator[Figure]:
+    with (
+        running_postgresql(durable=True) as server,
+        tempfile.TemporaryDirectory() as folder,
+        _placed(Path(folder), server) as place,
+    ):
+        seconds, jobs = place.taken_over()
+    yield counted("takeover", round(seconds, 1), "s from SIGKILL to the last pull request", 60)
+    yield told("takeover_jobs", jobs, "jobs in the hands of the killed process")
+
+
+@dataclass
+class _Place:
+    """Fifty repositories, a bridge.yaml that names them, and an empty database."""
+
+    folder: Path
+    registry: Registry
+    standin: GitHubStandIn
+    repositories: list[Repository]
+    inbox: Inbox
+    leaving: ExitStack
+
+    def rate(self, processes: int) -> float:
+        """Events a second, from the first in the inbox to the last pull request."""
+        for number in range(processes):
+            self.start(f"work-{number}")
+        _until(self.all_swept)
+        self.standin.faults.add("/", late(ANSWER), times=_FOR_EVER)
+        started = time.monotonic()
+        self.save(EVENTS)
+        _until(lambda: self.proposed() == EVENTS)
+        return EVENTS / (time.monotonic() - started)
+
+    def taken_over(self) -> tuple[float, int]:
+        """Seconds until what a killed process had in hand is done, and how many jobs it had."""
+        doomed = self.start("doomed")
+        _until(self.all_swept)
+        self.standin.faults.add("POST /api/v3/repos", time_out(), times=_FOR_EVER)
+        self.save(WORKERS)
+        _until(lambda: self.asked_for() == WORKERS)
+        self.start("survivor")
+        _until(lambda: "working" in self.log("survivor"))
+        doomed.kill()
+        started = time.monotonic()
+        self.standin.faults.clear()
+        _until(lambda: self.proposed() == WORKERS)
+        return time.monotonic() - started, WORKERS
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        words = ["work", "--name", name, "--workers", str(WORKERS)]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bridge", *words, "--config", self.folder / "bridge.yaml"],
+                stderr=log,
+                env=os.environ,
+            )
+        self.leaving.callback(process.wait)
+        self.leaving.callback(process.send_signal, signal.SIGTERM)
+        return process
+
+    def save(self, count: int) -> None:
+        """Save prompts, the repositories in turns, and put their events into the inbox."""
+        events: list[JsonObject] = []
+        self.registry.subscribe(events.append)
+        for number in range(count):
+            self.registry.save(f"r{number % REPOSITORIES}/p{number}", template_of(number))
+        for event in events:
+            self.inbox.put(Delivery.of(parse(event), event, now()))
+
+    def all_swept(self) -> bool:
+        """Whether every mapping was swept, by whichever process."""
+        said = "".join(path.read_text() for path in self.folder.glob("*.log"))
+        return said.count("in step,") >= REPOSITORIES
+
+    def proposed(self) -> int:
+        return sum(len(repository.pulls) for repository in self.repositories)
+
+    def asked_for(self) -> int:
+        """The pull requests that somebody wanted to make."""
+        asked = self.standin.faults.requests
+        return sum(one.method == "POST" and one.path.endswith("/pulls") for one in asked)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+
+@contextmanager
+def _placed(folder: Path, server: PostgreSQL) -> Iterator[_Place]:
+    standin, registry = GitHubStandIn(folder / "github"), Registry()
+    names = [f"acme/r{number}" for number in range(REPOSITORIES)]
+    repositories = [standin.repository(name, {"README.md": b"Hi\n"}) for name in names]
+    url = server.new_database()
+    with ExitStack() as stack:
+        platform = stack.enter_context(served_platform(registry))
+        stack.enter_context(standin.serving())
+        forge = github(standin, standin.token("bot"))
+        document = {
+            "promptlayer": {
+                "api_key": API_KEY,
+                "webhook_secret": SECRET,
+                "base_url": platform.url,
+            },
+            "forges": {f"forge{number}": forge for number in range(_FORGES)},
+            "mappings": [_mapping(number, name) for number, name in enumerate(names)],
+            "database": url,
+            "quiet": "0s",
+        }
+        (folder / "bridge.yaml").write_text(json.dumps(document), encoding="utf-8")
+        database = stack.enter_context(closing(Database(url)))
+        inbox = stack.enter_context(closing(Inbox(database, now)))
+        with ExitStack() as leaving:
+            yield _Place(folder, registry, standin, repositories, inbox, leaving)
+
+
+def _mapping(number: int, repository: str) -> JsonObject:
+    return {
+        "name": f"r{number}",
+        "prompts": [f"r{number}/*"],
+        "repository": f"forge{number % _FORGES}:{repository}",
+    }
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"It took longer than {_PATIENCE:.0f} seconds.")
+        time.sleep(0.05)
