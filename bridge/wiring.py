@@ -23,6 +23,7 @@ from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger
 from bridge.engine.restraint import Restraint
+from bridge.engine.room import Room
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
@@ -277,13 +278,14 @@ def open_database(config: Config) -> Database:
 
 
 def worker_of(config: Config, database: Database, adapters: Adapters) -> Worker:
-    budgets = Budgets(database, now)
+    budgets, restraint = Budgets(database, now), Restraint(database, now)
     adapters.note = budgets.note
     return Worker(
         sites=adapters.sites(config),
         inbox=Inbox(database, now),
         ledger=Ledger(database, now),
-        restraint=Restraint(database, now),
+        restraint=restraint,
+        room=Room(database, restraint, now),
         clock=now,
         budgets=budgets,
     )

@@ -52,7 +52,7 @@ def _with_progress(worker: Worker, site: Site) -> Imported:
         def tell(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total)
 
-        return import_history(site, worker.index, tell, worker.permit)
+        return import_history(site, worker.index, tell, worker.room.take)
 
 
 def _words(mapping: str, imported: Imported) -> str:

@@ -16,7 +16,7 @@ from bridge.errors import ConfigError, Permanent
 Tell = Callable[[str, int, int], None]  # a table, and how many rows of how many are copied
 
 _ROWS_AT_ONCE = 1000
-_OF_PROCESSES = {"members", "turns"}  # they say who runs, not what was done
+_OF_PROCESSES = {"members", "turns", "reservations"}  # who runs, not what was done
 
 
 def copied_tables() -> tuple[str, ...]:

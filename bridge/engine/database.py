@@ -6,6 +6,7 @@ that what a file holds depends on its version alone and never on which modules w
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 import time
@@ -31,6 +32,7 @@ from sqlalchemy import (
     exc,
     func,
     make_url,
+    select,
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -145,6 +147,23 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def take_turns(self, connection: Connection, name: str) -> None:
+        """Until the transaction ends, let everybody wait who asks for the same name. Without this
+        two that count and then write would not see each other."""
+        if not self._is_sqlite:  # there whoever writes is alone anyway
+            connection.execute(select(func.pg_advisory_xact_lock(_lock_of(name))))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether no other process is inside a block of this name while this one is. On SQLite
+        it is not asked: several there do the same work at worst."""
+        if self._is_sqlite:
+            yield True
+            return
+        with self.reading() as connection:  # a lock of the transaction passes every pooler
+            lock = select(func.pg_try_advisory_xact_lock(_lock_of(name)))
+            yield bool(connection.execute(lock).scalar())
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one consistent state; waits for no writer. Raises as ``transaction`` does."""
@@ -194,6 +213,11 @@ class Database:
                 f"The database {self.name} refused ({_reason(error)}). If it is damaged, move it "
                 "away: the bridge makes a new one and loses history, not correctness."
             ) from error
+
+
+def _lock_of(name: str) -> int:
+    """PostgreSQL's advisory locks are numbers of 64 bits, with a sign."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def _parsed(url: str) -> URL:

@@ -6,7 +6,7 @@ and the forge remembers what people decided.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,19 +28,12 @@ from bridge.engine.inbox import Clock, DeliveryState, deliveries
 from bridge.engine.ledger_tables import looks, proposals
 from bridge.engine.moments import Told, note
 from bridge.engine.restraint import growing_pause
+from bridge.engine.room import give_back
 from bridge.engine.standings import Standings
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
 
 _Values = dict[str, Any]
-
-_OPEN = (
-    OutcomeKind.PROPOSED,
-    OutcomeKind.UPDATED,
-    OutcomeKind.UNCHANGED,
-    OutcomeKind.CONFLICT,
-    OutcomeKind.WAITING,  # for the next change of a pull request that is open
-)
 
 
 @dataclass(frozen=True)
@@ -183,6 +176,7 @@ class Ledger:
         connection.execute(
             insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=values)
         )
+        give_back(connection, proposal)
 
     def _close_deliveries(self, connection: Connection, ids: set[str], now: datetime) -> None:
         """A delivery is done when every look it asked for is settled."""
@@ -224,33 +218,6 @@ class Ledger:
             self._write_down(connection, proposal, values)
             self.standings.postponed(connection, proposal, reason)
         return pause
-
-    def open_pull_requests(self, mapping: str) -> int:
-        """How many of a mapping's pull requests were open when they were last looked at."""
-        query = select(func.count()).where(
-            proposals.c.mapping == mapping,
-            proposals.c.number.is_not(None),
-            proposals.c.kind.in_(_OPEN),
-        )
-        with self._database.reading() as connection:
-            return int(connection.execute(query).scalar() or 0)
-
-    def correct_open(self, mapping: str, open_: Collection[str]) -> None:
-        """Learn from the forge which branches of a mapping have an open pull request."""
-        with self._database.transaction() as connection:
-            numbered = connection.execute(
-                select(proposals.c.branch).where(
-                    proposals.c.mapping == mapping,
-                    proposals.c.number.is_not(None),
-                    proposals.c.kind.in_(_OPEN),
-                )
-            ).scalars()
-            for branch in set(numbered) - set(open_):
-                connection.execute(
-                    update(proposals)
-                    .where(*_of(proposals, Proposal(mapping, branch)))
-                    .values(number=None)
-                )
 
     def standing(self, proposal: Proposal) -> Standing | None:
         """The last word on a proposal."""

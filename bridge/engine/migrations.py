@@ -154,4 +154,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE TABLE turns (name TEXT PRIMARY KEY, taken_at BIGINT NOT NULL)",
     ),
+    (
+        """CREATE TABLE reservations (
+            mapping TEXT NOT NULL,
+            branch TEXT NOT NULL,
+            taken_at BIGINT NOT NULL,
+            PRIMARY KEY (mapping, branch)
+        )""",
+    ),
 )

@@ -213,7 +213,9 @@ class Queues:
                 self._stopping.wait(_IDLE)
 
     def _dispatch(self) -> None:
-        if not self.worker.dispatch(self.look_soon, self.send):
+        with self._members.turns.alone("dispatch") as alone:
+            some = alone and self.worker.dispatch(self.look_soon, self.send)
+        if not some:
             self.worker.inbox.wait_for_fresh(_IDLE)
 
     def _sweep(self) -> None:

@@ -81,6 +81,7 @@ class Restraint:
         seconds until there is. ``windows`` are (count, seconds)."""
         now = self._clock()
         with self._database.transaction() as connection:
+            self._database.take_turns(connection, f"creations on {forge}")
             longest = max((seconds for _, seconds in windows), default=0.0)
             horizon = now - timedelta(seconds=longest)
             connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from sqlalchemy import Column, String, Table
@@ -38,3 +39,7 @@ class Turns:
         with self._database.transaction() as connection:
             taken = connection.execute(statement.returning(turns.c.name)).scalar()
         return taken is not None
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Whether this process is to do something now, while no other does."""
+        return self._database.alone(name)

@@ -17,6 +17,7 @@ from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.occasions import occasion_of
 from bridge.engine.restraint import Restraint
+from bridge.engine.room import LimitReached, Room
 from bridge.engine.steps import looking
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
 from bridge.following import Followed, changed
@@ -38,15 +39,10 @@ log = logging.getLogger("bridge.worker")
 Send = Callable[[Errand, str], None]  # an errand, and the delivery that asks for it
 
 _DISPATCH_AT_ONCE = 500
-_OPEN_LIMIT_PAUSE = 300.0  # seconds
 _SWEEP_PAUSE = 60.0  # seconds
 _OVERDUE = timedelta(minutes=2)
 _NOT_HEARD_PAUSE = 20.0  # seconds
 _HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
-
-
-class LimitReached(RateLimited):
-    """One of the bridge's own limits; the forge itself is well."""
 
 
 @dataclass
@@ -57,6 +53,7 @@ class Worker:
     inbox: Inbox
     ledger: Ledger
     restraint: Restraint
+    room: Room
     clock: Clock
     index: FileIndex = field(default_factory=FileIndex)
     budgets: Budgets | None = None
@@ -204,7 +201,7 @@ class Worker:
                 proposal,
                 replace(occasion, adopt=adopt),
                 now=self.clock(),
-                permit=self.permit,
+                permit=lambda site: self.room.take(site, proposal),
             )
         except Transient as error:
             return self._wait(site, proposal, error)
@@ -269,31 +266,6 @@ class Worker:
     def overdue(self) -> tuple[Proposal, ...]:
         """Those that wait for longer than anybody should have to, were it not for lost jobs."""
         return self.ledger.waiting_proposals(_OVERDUE)
-
-    def permit(self, site: Site) -> None:
-        """Raise LimitReached when no pull request may be created for a mapping now."""
-        limit = site.mapping.pull_request.limit
-        if self._open_pull_requests(site, limit) >= limit:
-            raise LimitReached(
-                f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
-                " (pull_request.limit). Merge or close some.",
-                retry_after=_OPEN_LIMIT_PAUSE,
-            )
-        wait = self.restraint.take_creation(site.mapping.forge, site.forge.creations)
-        if wait is not None:
-            raise LimitReached(
-                f"{site.mapping.forge} allows no more new pull requests for {wait:.0f} seconds.",
-                retry_after=wait,
-            )
-
-    def _open_pull_requests(self, site: Site, limit: int) -> int:
-        """By the books, and by the forge's word where the books say that the limit is reached:
-        nobody tells the bridge of a merge."""
-        name = site.mapping.name
-        if self.ledger.open_pull_requests(name) >= limit:
-            open_ = site.forge.open_pull_requests(site.branches)
-            self.ledger.correct_open(name, {pull.head for pull in open_})
-        return self.ledger.open_pull_requests(name)
 
     def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
         if isinstance(error, LimitReached):

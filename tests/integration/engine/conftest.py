@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def same_database(database_url: str, database: Database) -> Iterator[list[Database]]:
+    """Opened several times, as by several processes."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(Database(database_url))) for _ in range(8)]
 
 
 @pytest.fixture

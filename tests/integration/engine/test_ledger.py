@@ -194,14 +194,6 @@ def test_one_proposal_waits_without_another(ledger: Ledger) -> None:
     assert ledger.postpone(TWO, "no", None) == 2.0
 
 
-def test_open_pull_requests_are_counted_by_mapping(ledger: Ledger) -> None:
-    ledger.settle(ONE, (), PROPOSED)
-    ledger.settle(Proposal("sales", "p/9"), (), PROPOSED)
-    ledger.settle(TWO, (), Outcome(OutcomeKind.WITHDRAWN, "gone back", "https://x/2", 2))
-
-    assert ledger.open_pull_requests("support") == 1
-
-
 def test_what_came_of_a_delivery_is_told_look_by_look(ledger: Ledger) -> None:
     ledger.ask([Ask(ONE, REPLY, "d1"), Ask(TWO, THANK, "d1"), Ask(TWO, THANK, "d2")])
     ledger.settle(ONE, ledger.waiting(ONE), PROPOSED)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +15,7 @@ from bridge.engine.database import Database
 from bridge.engine.members import SILENCE, Member, Members, silent
 from bridge.engine.pulse import Pulse
 from bridge.engine.turns import Turns
+from tests.standins.postgresql import PostgreSQL
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 AT_ONCE, A_WHILE = timedelta(), timedelta(minutes=3)
@@ -30,13 +31,6 @@ def join(database: Database) -> Join:
         return joined
 
     return join
-
-
-@pytest.fixture
-def same_database(database_url: str, database: Database) -> Iterator[list[Database]]:
-    """Opened several times, as by several processes."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(closing(Database(database_url))) for _ in range(8)]
 
 
 def names(found: tuple[Member, ...]) -> list[str]:
@@ -195,3 +189,17 @@ def test_the_next_turn_comes_when_the_time_is_up(database: Database) -> None:
     assert turns.take("take up", A_WHILE)
     assert not turns.take("sweep", A_WHILE)
     assert turns.take("sweep", AT_ONCE)
+
+
+def test_only_one_of_several_is_alone(postgresql: PostgreSQL) -> None:
+    url = postgresql.new_database()
+    with closing(Database(url)) as one, closing(Database(url)) as other:
+        with (
+            Turns(one).alone("dispatch") as first,
+            Turns(other).alone("dispatch") as second,
+            Turns(other).alone("something else") as third,
+        ):
+            assert (first, second, third) == (True, False, True)
+
+        with Turns(other).alone("dispatch") as later:
+            assert later

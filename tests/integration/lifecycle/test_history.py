@@ -19,7 +19,7 @@ TOKEN = "ghp_" + "wq8Zr3LkT0nVb5YhJ2xCdM7sPfA1gE9uQi4o"
 def import_all(world: World) -> Imported:
     world.post.lose()
     worker = world.worker
-    return import_history(worker.sites["support"], worker.index, lambda *_: None, worker.permit)
+    return import_history(worker.sites["support"], worker.index, lambda *_: None, worker.room.take)
 
 
 def three_versions(world: World) -> None:

@@ -24,6 +24,7 @@ from bridge.engine.errands import Errand
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger, Standing
 from bridge.engine.restraint import Restraint
+from bridge.engine.room import Room
 from bridge.engine.worker import Worker
 from bridge.forge.base import PullRequest
 from bridge.promptlayer.client import PromptLayer
@@ -153,11 +154,13 @@ class World:
     def another_worker(self, database: Database) -> Worker:
         """A bridge with a mirror of its own over a database that it may share."""
         mirror = Mirror(self._folder / f"mirror-{next(self._lives)}.git")
+        restraint = Restraint(database, self.clock)
         return Worker(
             sites={each.name: self._site(each, mirror) for each in self.settings},
             inbox=Inbox(database, self.clock),
             ledger=Ledger(database, self.clock),
-            restraint=Restraint(database, self.clock),
+            restraint=restraint,
+            room=Room(database, restraint, self.clock),
             clock=self.clock,
         )
 

@@ -1,0 +1,130 @@
+"""Room for pull requests: how many more a mapping, and its forge, may have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, Connection, Select, String, Table, delete, func, select, update
+
+from bridge.engine.database import Database, Instant, metadata
+from bridge.engine.inbox import Clock
+from bridge.engine.ledger_tables import proposals
+from bridge.engine.restraint import Restraint
+from bridge.errors import RateLimited
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.target import Proposal
+
+if TYPE_CHECKING:
+    from bridge.site import Site
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("branch", String, primary_key=True),
+    Column("taken_at", Instant, nullable=False),
+)
+
+_FULL_PAUSE = 300.0  # seconds
+_LONGEST_LOOK = timedelta(minutes=5)  # whoever has not said by then what came of it is gone
+_OPEN = (
+    OutcomeKind.PROPOSED,
+    OutcomeKind.UPDATED,
+    OutcomeKind.UNCHANGED,
+    OutcomeKind.CONFLICT,
+    OutcomeKind.WAITING,  # for the next change of a pull request that is open
+)
+
+
+class LimitReached(RateLimited):
+    """One of the bridge's own limits; the forge itself is well."""
+
+
+class Room:
+    """Counts over one database. Safe for threads and for several processes: who is given room
+    keeps it until the ledger notes what came of the proposal."""
+
+    def __init__(self, database: Database, restraint: Restraint, clock: Clock) -> None:
+        self._database = database
+        self._restraint = restraint
+        self._clock = clock
+
+    def take(self, site: Site, proposal: Proposal | None = None) -> None:
+        """Raise LimitReached when no pull request may be created for a mapping now. ``proposal``
+        is what it will be for; without one nothing is reserved."""
+        limit = site.mapping.pull_request.limit
+        taker = proposal or Proposal(site.mapping.name, "")
+        if not self.reserve(taker, limit):
+            # By the books it is full. Nobody tells the bridge of a merge: the forge knows.
+            open_ = site.forge.open_pull_requests(site.branches)
+            self.correct(site.mapping.name, {pull.head for pull in open_})
+            if not self.reserve(taker, limit):
+                raise LimitReached(
+                    f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
+                    " (pull_request.limit). Merge or close some.",
+                    retry_after=_FULL_PAUSE,
+                )
+        wait = self._restraint.take_creation(site.mapping.forge, site.forge.creations)
+        if wait is not None:
+            raise LimitReached(
+                f"{site.mapping.forge} allows no more new pull requests for {wait:.0f} seconds.",
+                retry_after=wait,
+            )
+
+    def reserve(self, proposal: Proposal, limit: int) -> bool:
+        """Whether a proposal may have a pull request: fewer than ``limit`` others of its mapping
+        are open, or about to be."""
+        with self._database.transaction() as connection:
+            self._database.take_turns(connection, f"room of {proposal.mapping}")
+            if self._taken(connection, proposal) >= limit:
+                return False
+            if proposal.branch:
+                now = {"taken_at": self._clock()}
+                insert = self._database.insert(reservations).values(
+                    mapping=proposal.mapping, branch=proposal.branch, **now
+                )
+                connection.execute(
+                    insert.on_conflict_do_update(index_elements=["mapping", "branch"], set_=now)
+                )
+            return True
+
+    def _taken(self, connection: Connection, proposal: Proposal) -> int:
+        open_ = _open_branches(proposal.mapping)
+        coming = select(reservations.c.branch).where(
+            reservations.c.mapping == proposal.mapping,
+            reservations.c.branch != proposal.branch,
+            reservations.c.taken_at > self._clock() - _LONGEST_LOOK,
+        )
+        both = open_.union(coming).subquery()
+        return int(connection.execute(select(func.count()).select_from(both)).scalar_one())
+
+    def correct(self, mapping: str, open_: Collection[str]) -> None:
+        """Learn from the forge which branches of a mapping have an open pull request."""
+        with self._database.transaction() as connection:
+            numbered = connection.execute(_open_branches(mapping)).scalars()
+            for branch in set(numbered) - set(open_):
+                connection.execute(
+                    update(proposals)
+                    .where(proposals.c.mapping == mapping, proposals.c.branch == branch)
+                    .values(number=None)
+                )
+
+
+def give_back(connection: Connection, proposal: Proposal) -> None:
+    """It is noted what came of a proposal: a pull request that is open counts by that note."""
+    connection.execute(
+        delete(reservations).where(
+            reservations.c.mapping == proposal.mapping, reservations.c.branch == proposal.branch
+        )
+    )
+
+
+def _open_branches(mapping: str) -> Select[tuple[str]]:
+    """With a pull request that was open when somebody last looked."""
+    return select(proposals.c.branch).where(
+        proposals.c.mapping == mapping,
+        proposals.c.number.is_not(None),
+        proposals.c.kind.in_(_OPEN),
+    )
