@@ -20,7 +20,7 @@ def running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
 
 
 def anything_waits(queue: str) -> bool:
-    """Whether there is a job of a queue that nobody has finished."""
+    """Whether there is a job of a queue that could run, or runs."""
     waiting = DBOS.list_workflows(
         status=["ENQUEUED", "PENDING"],
         queue_name=queue,
@@ -29,6 +29,14 @@ def anything_waits(queue: str) -> bool:
         load_output=False,
     )
     return bool(waiting)
+
+
+def anything_ahead() -> bool:
+    """Whether there is a job that is not over, in any queue, at any time."""
+    ahead = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING", "DELAYED"], limit=1, load_input=False, load_output=False
+    )
+    return bool(ahead)
 
 
 def forget_finished(before: datetime, rest: Callable[[float], bool]) -> None:

@@ -20,8 +20,9 @@ from datetime import timedelta
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
 from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.jobs import anything_waits, forget_finished, running_jobs
+from bridge.engine.jobs import anything_ahead, anything_waits, forget_finished, running_jobs
 from bridge.engine.members import Members
+from bridge.engine.polling import Polling
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
@@ -98,13 +99,18 @@ class Queues:
         DBOS(config=self._config)
         DBOS.launch()
         polling = self.timing.polling
-        DBOS.register_queue(LOOKS, polling_interval_sec=polling, on_conflict="always_update")
-        DBOS.register_queue(
+        looks = DBOS.register_queue(
+            LOOKS, polling_interval_sec=polling, on_conflict="always_update"
+        )
+        work = DBOS.register_queue(
             WORK,
             worker_concurrency=self._workers,
             partition_concurrency=1,
             polling_interval_sec=polling,
             on_conflict="always_update",
+        )
+        self._polling = Polling(
+            (looks, work), often=polling, quiet=self._quiet, anything_ahead=anything_ahead
         )
         self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
         self._take_up(self.worker.unfinished())
@@ -144,10 +150,11 @@ class Queues:
 
     def look_soon(self, proposal: Proposal) -> None:
         """Look at a proposal once it has been quiet for a while."""
-        self.look_after(proposal, self.timing.quiet.total_seconds())
+        self.look_after(proposal, self._quiet())
 
     def look_after(self, proposal: Proposal, seconds: float) -> None:
         """Look at a proposal in so many seconds, or sooner if something else asks for it."""
+        self._polling.work_ahead()
         repository = self.repository_of(proposal.mapping)
         _debouncer(max(seconds, _LONGEST_ABSORPTION)).debounce(
             f"{proposal.mapping}/{proposal.branch}",
@@ -159,6 +166,7 @@ class Queues:
 
     def sweep_now(self, occasion: str, mappings: Collection[str] | None = None) -> None:
         """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
+        self._polling.work_ahead()
         sites = self.worker.sites
         wanted = [name for name in sites if mappings is None or name in mappings]
         between = min(_BETWEEN_SWEEPS, _SWEEPS_BEGIN / max(len(wanted), 1))
@@ -174,6 +182,7 @@ class Queues:
 
     def send(self, errand: Errand, occasion: str, attempt: int = 0, after: float = 0.0) -> None:
         """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
+        self._polling.work_ahead()
         repository = self.repository_of(errand.mapping)
         number = f"errand/{errand.mapping}/{errand.kind}/{occasion}/{attempt}"
         with (
@@ -182,6 +191,9 @@ class Queues:
         ):
             told = (errand.mapping, str(errand.kind), errand.about)
             DBOS.enqueue_workflow(WORK, _run_errand, *told, occasion, attempt)
+
+    def _quiet(self) -> float:
+        return self.timing.quiet.total_seconds()
 
     def retime(self, timing: Timing) -> None:
         """Go by other times from now on."""
@@ -216,6 +228,7 @@ class Queues:
         with self._members.turns.alone("dispatch") as alone:
             some = alone and self.worker.dispatch(self.look_soon, self.send)
         if not some:
+            self._polling.calm()
             self.worker.inbox.wait_for_fresh(_IDLE)
 
     def _sweep(self) -> None:
