@@ -29,6 +29,10 @@ class TooLarge(Rejected):
     """A body over the limit (HTTP 413)."""
 
 
+class TooSlow(Rejected):
+    """A body that did not come in time (HTTP 408)."""
+
+
 class Malformed(Rejected):
     """A delivery that is not what the documentation describes (HTTP 400)."""
 

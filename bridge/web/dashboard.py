@@ -32,6 +32,7 @@ from bridge.errors import (
     Permanent,
     Rejected,
     TooLarge,
+    TooSlow,
     Transient,
     Unauthorized,
 )
@@ -47,6 +48,7 @@ from bridge.web.visitor import visitor_of
 
 _STATUS: Mapping[type[BridgeError], int] = {
     TooLarge: 413,
+    TooSlow: 408,
     Forbidden: 403,
     NotFound: 404,
     Rejected: 400,

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATHS = "/webhooks/"
-_REFUSED = frozenset((400, 401, 403, 404, 405, 413))
+_REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))
 # Only a door answers so; else the path may be anybody's invention, and no name for a metric.
-_AT_A_DOOR = frozenset((202, 400, 401, 413, 503))
+_AT_A_DOOR = frozenset((202, 400, 401, 408, 413, 503))
 _ADDRESSES = 10_000  # remembered at once; the one refused longest ago is forgotten first
 _NETWORK = 64  # bits of an IPv6 address: somebody who has one has them all
 

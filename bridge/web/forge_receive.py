@@ -12,11 +12,11 @@ from starlette.types import Scope, Send
 
 from bridge.engine.forge_delivery import delivery_id, delivery_of
 from bridge.engine.inbox import Clock, Delivery, Inbox
-from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
+from bridge.errors import Transient
 from bridge.forge.webhooks import ForgeDoor
 from bridge.trail import step
 from bridge.web.doors import OpenDoors
-from bridge.web.receive import Answer, ClientGone, no_door, postponed, read_body, refused
+from bridge.web.receive import REFUSALS, Answer, ClientGone, no_door, postponed, read_body, refused
 
 FORGE_PATH = "/webhooks/{forge}"
 BODY_LIMIT = 5 * 1024 * 1024  # bytes; a push of thousands of commits names all their files
@@ -56,7 +56,7 @@ class ForgeReceive:
             body = await read_body(raw, receive, BODY_LIMIT)
             headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in raw.items()}
             return await self._accepted(forge, door, headers, body)
-        except (SignatureMismatch, Malformed, TooLarge) as error:
+        except REFUSALS as error:
             return refused(error)
         except Transient as error:
             return postponed(error)

@@ -6,6 +6,7 @@ and the disk.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -16,7 +17,7 @@ from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
 
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
-from bridge.errors import Malformed, SignatureMismatch, TooLarge, Transient
+from bridge.errors import Malformed, SignatureMismatch, TooLarge, TooSlow, Transient
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
 from bridge.promptlayer.workspace import source_of
@@ -27,7 +28,10 @@ BODY_LIMIT = 1024 * 1024  # bytes
 RETRY_AFTER = 5.0  # seconds, where the error names no pause
 
 _SIGNATURE_HEADER = signature.HEADER.lower().encode()
-_STATUS = {SignatureMismatch: 401, Malformed: 400, TooLarge: 413}
+BODY_SECONDS = 30.0  # for all of it to come
+
+_STATUS = {SignatureMismatch: 401, Malformed: 400, TooLarge: 413, TooSlow: 408}
+REFUSALS = (SignatureMismatch, Malformed, TooLarge, TooSlow)
 
 _NO_WORKSPACE = (
     "No workspace of this name is expected here. The address ends in /webhooks/promptlayer, or"
@@ -62,7 +66,7 @@ class Receive:
     """The ASGI endpoint of PromptLayer's webhook.
 
     202 {"delivery", "status": accepted | duplicate | ignored} once the delivery is on disk;
-    400, 401, 413 {"error"} for what cannot be accepted, 404 for a workspace that is not
+    400, 401, 408, 413 {"error"} for what cannot be accepted, 404 for a workspace that is not
     configured; 503 with Retry-After when it cannot be stored now.
     """
 
@@ -89,7 +93,7 @@ class Receive:
             delivery = self._accept(body, headers.get(_SIGNATURE_HEADER), source, door)
             with step("accept", delivery=delivery.id):
                 return _accepted(delivery, await self._inbox.put_async(delivery))
-        except (SignatureMismatch, Malformed, TooLarge) as error:
+        except REFUSALS as error:
             return refused(error)
         except Transient as error:
             return postponed(error)
@@ -107,13 +111,25 @@ class Receive:
 
 
 async def read_body(
-    headers: Mapping[bytes, bytes], receive: ReceiveMessage, limit: int = BODY_LIMIT
+    headers: Mapping[bytes, bytes],
+    receive: ReceiveMessage,
+    limit: int = BODY_LIMIT,
+    seconds: float = BODY_SECONDS,
 ) -> bytes:
     """The whole body. Raises TooLarge as soon as it is known to exceed ``limit`` bytes, without
-    reading the rest; ClientGone when the connection ends first."""
+    reading the rest; TooSlow when it takes longer than ``seconds``; ClientGone when the connection
+    ends first."""
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole_body(receive, limit)
+    except TimeoutError:
+        raise TooSlow(f"The body did not come within {seconds:g} seconds.") from None
+
+
+async def _whole_body(receive: ReceiveMessage, limit: int) -> bytes:
     body = bytearray()
     more = True
     while more:
@@ -155,12 +171,12 @@ def _status(delivery: Delivery, result: PutResult) -> str:
     return "ignored" if delivery.state is DeliveryState.IGNORED else "accepted"
 
 
-def refused(error: SignatureMismatch | Malformed | TooLarge) -> Answer:
-    """400, 401 or 413."""
+def refused(error: SignatureMismatch | Malformed | TooLarge | TooSlow) -> Answer:
+    """400, 401, 408 or 413."""
     status = _STATUS[type(error)]
     log.warning("delivery refused with %d: %s", status, error, extra={"outcome": "refused"})
     # What was not read of the body would be taken for the next request.
-    headers = ((b"connection", b"close"),) if isinstance(error, TooLarge) else ()
+    headers = ((b"connection", b"close"),) if isinstance(error, TooLarge | TooSlow) else ()
     return Answer(status, {"error": str(error)}, headers)
 
 

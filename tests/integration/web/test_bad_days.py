@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
+from bridge.errors import TooSlow
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.sandbox.asking import asking
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.receive import BODY_LIMIT
+from bridge.web.receive import BODY_LIMIT, read_body
 from tests.integration.engine.deliveries import NOON, version_created
 from tests.integration.web import front_door
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
@@ -85,6 +88,15 @@ def test_a_client_that_hangs_up_half_way_leaves_nothing(door: FrontDoor) -> None
 
     assert door.deliver(version_created()).status_code == 202
     assert len(door.inbox.recent(10)) == 1
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    with pytest.raises(TooSlow, match=r"within 0\.01 seconds"):
+        asyncio.run(read_body({}, never, seconds=0.01))
 
 
 # When it cannot be stored
