@@ -162,4 +162,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (mapping, branch)
         )""",
     ),
+    (
+        # With the column of its condition SQLite reads it alone, and no row of the table.
+        "DROP INDEX looks_waiting",
+        """CREATE INDEX looks_waiting
+            ON looks (mapping, branch, asked_at, settled_at) WHERE settled_at IS NULL""",
+        """CREATE INDEX standings_by_state
+            ON standings (state, since, mapping, prompt_id, label, searched)""",
+    ),
 )
