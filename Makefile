@@ -6,9 +6,10 @@ JOBS ?= 4
 INPUTS ?= 1000000
 SECONDS ?= 60
 SEED ?= 1
+DURATION ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench fuzz audit pictures schema check clean
+.PHONY: help demo test lint format types bench fuzz chaos audit pictures schema check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +37,9 @@ format: $(VENV)/.ready ## format and mend what can be mended
 fuzz: $(VENV)/.ready ## odd inputs for what strangers reach: INPUTS=1000000 SECONDS=60 SEED=1
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS)
 	OPENAPI_EXAMPLES=300 $(BIN)/python -m pytest -n $(JOBS) tests/integration/web/test_openapi.py
+
+chaos: $(VENV)/.ready ## break everything on purpose, for minutes: SEED=1 DURATION=300
+	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION)
 
 types: $(VENV)/.ready ## strict types
 	$(BIN)/mypy

@@ -39,6 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
 from bridge.engine.migrations import MIGRATIONS
+from bridge.engine.patience import impatient
 from bridge.engine.storing import Storing
 from bridge.errors import ConfigError, Permanent, Unavailable
 
@@ -242,7 +243,7 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(impatient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
     except (ModuleNotFoundError, exc.ArgumentError) as error:
         raise ConfigError(
             f"The driver for {url.drivername} cannot be loaded ({error}). Install it first."

@@ -22,6 +22,7 @@ from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.jobs import anything_ahead, anything_waits, forget_finished, running_jobs
 from bridge.engine.members import Members
+from bridge.engine.patience import impatient_address
 from bridge.engine.polling import Polling
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
@@ -86,7 +87,7 @@ class Queues:
         self._counting = threading.Lock()
         self._config: DBOSConfig = {
             "name": "promptlayer-bridge",
-            "system_database_url": database,
+            "system_database_url": impatient_address(database),
             "application_version": _APPLICATION_VERSION,
             "executor_id": members.id,
             "log_level": "WARNING",

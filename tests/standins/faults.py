@@ -160,7 +160,7 @@ def after_the_work(fault: Fault) -> Fault:
 
     async def late(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, _unheard)
-        await fault(app, scope, receive, send)
+        await fault(app, scope, _after_the_body(receive), send)
 
     return late
 
@@ -230,6 +230,20 @@ async def _start(send: Send, code: int, fields: Mapping[str, str]) -> None:
 async def _read_whole_body(receive: Receive) -> None:
     while (await receive()).get("more_body"):
         pass
+
+
+def _after_the_body(receive: Receive) -> Receive:
+    """For who would read a body that was read already, and wait for it for ever."""
+    told = False
+
+    async def receiving() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receiving
 
 
 async def _until_disconnected(receive: Receive) -> None:

@@ -355,4 +355,8 @@ def test_a_fault_may_come_after_the_work(
     with pytest.raises(httpx.RemoteProtocolError):
         open_pull(client, site)
     assert site.pull(1).title == "Title"
+
+    github.faults.add("POST /repos/", after_the_work(status(502)))
+    assert open_pull(client, site, "b/two").status_code == 502
+    assert site.pull(2).head == "b/two"
     assert github.faults.requests[0].json["title"] == "Title"

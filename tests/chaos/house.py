@@ -1,0 +1,146 @@
+"""The whole product and everything around it: stand-ins, PostgreSQL, the post, wires, machines."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.web.app import WEBHOOK_PATH
+from tests.chaos.machines import Machine
+from tests.chaos.post import Office
+from tests.chaos.wire import Wire
+from tests.e2e.scene import REPOSITORY, SECRET, Scene, mapping, scene_in
+from tests.standins.github_state import Pull
+from tests.standins.postgresql import PostgreSQL, running_postgresql
+from tests.standins.serving import serve
+
+LABEL = "prod"
+FORGE_SECRET = "a-forge-secret-that-must-stay-secret"
+ROOM = {"limit": 200}
+MAPPINGS = (
+    mapping(
+        "support",
+        f"github:{REPOSITORY}",
+        path="prompts/latest/{prompt}.yaml",
+        publish=True,
+        pull_request=ROOM,
+    ),
+    mapping(
+        "live",
+        f"github:{REPOSITORY}",
+        path="prompts/live/{prompt}.yaml",
+        track=[LABEL],
+        pull_request=ROOM,
+    ),
+)
+_KEEPING = 0.2  # seconds between two looks at who has ended
+
+
+@dataclass
+class House:
+    scene: Scene
+    postgresql: PostgreSQL
+    database: str  # its URL, past the wire
+    office: Office
+    wires: dict[str, Wire]  # by what is behind them
+    machines: list[Machine]
+
+    def open_pulls(self) -> list[Pull]:
+        with self.scene.repository.lock:
+            return [pull for pull in self.scene.pulls() if pull.state == "open"]
+
+    @property
+    def logs(self) -> str:
+        return "\n".join(machine.said for machine in self.machines)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Whoever has ended is started again; in the end nobody is left."""
+        over = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(over,), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+            for machine in self.machines:
+                machine.kill(0)
+
+    def _keep(self, over: threading.Event) -> None:
+        while not over.wait(_KEEPING):
+            for machine in self.machines:
+                machine.keep()
+
+
+@contextmanager
+def house_in(folder: Path, draw: random.Random, *, sweep: str) -> Iterator[House]:
+    """Everything but the machines runs; these do while the house is ``kept``."""
+    with ExitStack() as stack:
+        server = stack.enter_context(running_postgresql(durable=True))
+        scene = stack.enter_context(scene_in(folder))
+        database = server.new_database()
+        wires = {
+            name: stack.enter_context(Wire(port).laid())
+            for name, port in (
+                ("database", server.port),
+                ("platform", _port(scene.platform_url)),
+                ("forge", _port(scene.github.url)),
+            )
+        }
+        office = Office(scene.address, draw)
+        stack.callback(office.close)
+        office.start()
+        post = stack.enter_context(serve(office))
+        scene.webhooks.receivers.clear()
+        scene.webhooks.add(f"{post}{WEBHOOK_PATH}", SECRET)
+        scene.github.hooks.register(f"{post}/webhooks/github", FORGE_SECRET)
+        _configure(
+            scene, wires, database.replace(f":{server.port}/", f":{wires['database'].port}/"), sweep
+        )
+        yield House(scene, server, database, office, wires, _machines(scene))
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _configure(scene: Scene, wires: dict[str, Wire], database: str, sweep: str) -> None:
+    scene.configure(
+        *MAPPINGS,
+        promptlayer={"base_url": wires["platform"].address},
+        forges={
+            "github": {
+                "type": "github",
+                "url": wires["forge"].address,
+                "token": "${GITHUB_TOKEN}",
+                "webhook_secret": FORGE_SECRET,
+                "timeout": "5s",
+            }
+        },
+        data="${BRIDGE_DATA}",
+        database=database,
+        sweep=sweep,
+        quiet="300ms",
+        log={"format": "json"},
+    )
+
+
+def _machines(scene: Scene) -> list[Machine]:
+    config = ("--config", str(scene.config))
+    serving = ("serve", "--port", str(scene.port), "--workers", "0", *config)
+    folder = scene.folder / "machines"
+    folder.mkdir()
+    return [
+        Machine("web", serving, scene.environment, folder),
+        Machine(
+            "one", ("work", "--name", "one", "--workers", "8", *config), scene.environment, folder
+        ),
+        Machine(
+            "two", ("work", "--name", "two", "--workers", "8", *config), scene.environment, folder
+        ),
+    ]

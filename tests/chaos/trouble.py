@@ -1,0 +1,128 @@
+"""What goes wrong on purpose, one thing after the other, as a seed chooses."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.chaos.house import House
+from tests.chaos.machines import can_have_disks
+from tests.standins.faults import Fault, Faults, after_the_work, cut, dead, slow, status
+
+PACE = (0.5, 4.0)  # seconds between two troubles
+SECONDARY = {"message": "You have exceeded a secondary rate limit. Please retry your request."}
+
+
+def is_rest(_method: str, path: str) -> bool:
+    return ".git/" not in path
+
+
+def is_any(_method: str, _path: str) -> bool:
+    return True
+
+
+@dataclass
+class Trouble:
+    """Makes trouble in a house until ``over`` is set; counts what it did, by kind."""
+
+    house: House
+    draw: random.Random
+    over: threading.Event
+    counted: Counter[str] = field(default_factory=Counter)
+
+    def make(self) -> None:
+        kinds = self._kinds()
+        names, weights = [*kinds], [weight for weight, _ in kinds.values()]
+        while not self.over.wait(self.draw.uniform(*PACE)):
+            (name,) = self.draw.choices(names, weights)
+            self.counted[name] += kinds[name][1]()
+        self._end()
+
+    def _kinds(self) -> dict[str, tuple[float, Callable[[], bool]]]:
+        """How often each kind is chosen, and what it does: whether it could be done."""
+        possible: dict[str, tuple[float, Callable[[], bool]]] = {
+            "SIGKILL of a worker": (1.5, lambda: self._kill(self.draw.choice((1, 2)))),
+            "SIGKILL of the web server": (0.7, lambda: self._kill(0)),
+            "database restarted": (0.5, self._restart_database),
+            "database killed": (0.5, self._kill_database),
+            "connections cut": (2, self._cut),
+            "connections slowed": (1.5, self._slow),
+            "429 and 5xx of PromptLayer": (2, lambda: self._refuse(self._platform)),
+            "429 and 5xx of the forge": (2, lambda: self._refuse(self._forge)),
+            "secondary limit of the forge": (1, self._secondary_limit),
+            "answer lost after the work": (2, self._lose_answer),
+        }
+        if can_have_disks():
+            possible["disk of the mirrors full"] = (1.5, self._fill_disk)
+        return possible
+
+    @property
+    def _platform(self) -> Faults:
+        return self.house.scene.platform_faults
+
+    @property
+    def _forge(self) -> Faults:
+        return self.house.scene.github.faults
+
+    def _kill(self, number: int) -> bool:
+        return self.house.machines[number].kill(self.draw.uniform(0, 3))
+
+    def _restart_database(self) -> bool:
+        self.house.postgresql.restart()
+        return True
+
+    def _kill_database(self) -> bool:
+        self.house.postgresql.kill()
+        self.over.wait(self.draw.uniform(0, 2))
+        self.house.postgresql.start()
+        return True
+
+    def _cut(self) -> bool:
+        return bool(self.house.wires[self.draw.choice(sorted(self.house.wires))].cut())
+
+    def _slow(self) -> bool:
+        wire = self.house.wires[self.draw.choice(sorted(self.house.wires))]
+        wire.pause = self.draw.uniform(0.02, 0.3)
+        self.over.wait(self.draw.uniform(1, 4))
+        wire.pause = 0.0
+        return True
+
+    def _refuse(self, faults: Faults) -> bool:
+        code = self.draw.choice((429, 500, 502, 503, 504))
+        headers = {"Retry-After": str(self.draw.randint(1, 3))} if code in (429, 503) else {}
+        faults.add(is_any, status(code, {"message": "Not now."}, headers), self.draw.randint(1, 6))
+        return True
+
+    def _secondary_limit(self) -> bool:
+        pause = {"Retry-After": str(self.draw.randint(1, 4))}
+        self._forge.add(is_rest, status(403, SECONDARY, pause), self.draw.randint(1, 4))
+        return True
+
+    def _lose_answer(self) -> bool:
+        """What was asked for is done, and who asked does not hear so."""
+        ways: tuple[Fault, ...] = (dead(), cut(), status(502), slow())
+        fault = after_the_work(self.draw.choice(ways[:3])) if self.draw.random() < 0.8 else ways[3]
+        faults = self.draw.choice((self._platform, self._forge))
+        faults.add(lambda method, _path: method != "GET", fault, self.draw.randint(1, 3))
+        return True
+
+    def _fill_disk(self) -> bool:
+        machine = self.house.machines[self.draw.choice((1, 2))]
+        done = machine.fill_disk()
+        self.over.wait(self.draw.uniform(1, 4))
+        machine.free_disk()
+        return done
+
+    def _end(self) -> None:
+        """Nothing goes wrong any more."""
+        for faults in (self._platform, self._forge):
+            faults.clear()
+        for wire in self.house.wires.values():
+            wire.pause = 0.0
+        for machine in self.house.machines:
+            machine.free_disk()
+        self.house.postgresql.start()
+        self.house.office.unreliable = False
