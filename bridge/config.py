@@ -23,6 +23,7 @@ from bridge.config_types import (
     Settings,
     Signed,
 )
+from bridge.config_variables import Variables
 from bridge.config_watch import LimitsSettings, LogSettings, MetricsSettings
 from bridge.errors import ConfigError
 from bridge.promptlayer.workspace import source_of
@@ -221,7 +222,7 @@ def parse(text: str, path: str, environment: Mapping[str, str]) -> Config:
 
 def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> Loaded:
     main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
-    values = main.filled(environment)
+    values = main.filled(Variables(environment, path.parent))
     parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
     try:
         config = _filled_in(Config.model_validate(values), parts)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from bridge.config_mapping import MappingSettings, MappingsFile
 from bridge.config_placement import Misplaced
 from bridge.config_text import ConfigText
+from bridge.config_variables import Variables
 from bridge.errors import ConfigError
 
 _SUFFIXES = (".yaml", ".yml")
@@ -30,7 +31,7 @@ class Part:
         """Raises ConfigError listing every mistake in this file."""
         text = ConfigText.read(read_text(path), str(path), "the section mappings")
         try:
-            content = MappingsFile.model_validate(text.filled(environment))
+            content = MappingsFile.model_validate(text.filled(Variables(environment)))
         except ValidationError as error:
             raise text.explained(error) from None
         return cls(text, content.mappings)
@@ -115,15 +116,16 @@ class ConfigFiles:
         self._text: bytes | None = None
         self._folder: Path | None = None
         self._keys: tuple[str, ...] = ()
+        self._named: tuple[str, ...] = ()
 
     def __call__(self) -> list[str]:
-        """``bridge.yaml``, the files of its mappings folder, and the keys that it names."""
+        """``bridge.yaml``, the files of its mappings folder, and the files that it names."""
         self._follow()
         try:
             found = mapping_files(self._folder) if self._folder else []
         except OSError:
             found = []
-        return [str(self._path), *found, *self._keys]
+        return [str(self._path), *found, *self._keys, *self._named]
 
     def _follow(self) -> None:
         """Learn what the main file names, as far as it can be read."""
@@ -135,7 +137,9 @@ class ConfigFiles:
             return
         self._text = text
         with suppress(ConfigError, UnicodeDecodeError):
-            values = ConfigText.read(text.decode(), str(self._path), "").filled(os.environ)
+            main = ConfigText.read(text.decode(), str(self._path), "")
+            self._named = tuple(str(self._path.parent / name) for name in main.files())
+            values = main.filled(Variables(os.environ, self._path.parent))
             self._folder = _beside(self._path, values.get("mappings_folder"))
             self._keys = tuple(_keys(self._path, values.get("forges")))
 

@@ -1,6 +1,7 @@
 """From the text of a file of settings to plain values, and from a mistake back to its line.
 
-Secrets are named in the file (``${NAME}``), taken from the environment, and never written.
+Secrets are named in the file (``${NAME}``, ``${file:/path}``), taken from the environment or from
+files, and never written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bridge.config_variables import FILE, Variables
 from bridge.errors import ConfigError, PromptFileError
 from bridge.prompts.markdown import one_line, shorten
 from bridge.prompts.source import Source, read
@@ -19,8 +21,9 @@ from bridge.prompts.source import Source, read
 Location = tuple[str | int, ...]
 
 # A variable is taken out of YAML's sight first: ``{`` would mean something to it.
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_HIDDEN = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
+_NAME = rf"[A-Za-z_][A-Za-z0-9_]*|{FILE}[A-Za-z0-9_./@+-]+"
+_VARIABLE = re.compile(rf"\$\$|\$\{{({_NAME})\}}")
+_HIDDEN = re.compile(f"\ue000({_NAME})\ue001")
 _DOLLAR = "\ue002"
 
 _LONGEST_WORDS = 400  # characters of a setting's name, and of what is said about it
@@ -46,14 +49,20 @@ class ConfigText:
             raise ConfigError(f"{path}:1: expected {expected}")
         return cls(path, source)
 
-    def filled(self, environment: Mapping[str, str]) -> dict[str, Any]:
+    def filled(self, variables: Variables) -> dict[str, Any]:
         """The values, each variable in its place. Raises ConfigError listing all that are not
-        set."""
-        filling = _Filling(self, environment)
+        there."""
+        filling = _Filling(self, variables)
         values: dict[str, Any] = filling.fill(self.source.value, ())
         if filling.mistakes:
             raise ConfigError("\n".join(filling.mistakes))
         return values
+
+    def files(self) -> list[str]:
+        """The paths that stand in it as ``${file:/path}``."""
+        names: set[str] = set()
+        _gather(self.source.value, names)
+        return sorted(name.removeprefix(FILE) for name in names if name.startswith(FILE))
 
     def explained(self, error: ValidationError) -> ConfigError:
         """Every mistake that was found, one a line: where it is and what was expected."""
@@ -78,16 +87,24 @@ def _hidden(found: re.Match[str]) -> str:
     return f"\ue000{found[1]}\ue001" if found[1] else _DOLLAR
 
 
+def _gather(value: Any, names: set[str]) -> None:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _gather(inner, names)
+    elif isinstance(value, str):
+        names.update(_HIDDEN.findall(value))
+
+
 def _shown(text: str) -> str:
     return _HIDDEN.sub(r"${\1}", text).replace(_DOLLAR, "$$")
 
 
 @dataclass(frozen=True)
 class _Filling:
-    """Puts environment variables where the file names them."""
+    """Puts the values of variables where the file names them."""
 
     text: ConfigText
-    environment: Mapping[str, str]
+    variables: Variables
     mistakes: list[str] = field(default_factory=list)
 
     def fill(self, value: Any, location: Location) -> Any:
@@ -98,16 +115,20 @@ class _Filling:
         if not isinstance(value, str):
             return value
         if "${" in value:
-            words = "expected ${NAME}, a name of letters, digits and _; $$ stands for one $"
+            words = (
+                "expected ${NAME}, a name of letters, digits and _, or ${file:/path}; $$ stands for"
+                " one $"
+            )
             self.mistakes.append(self.text.mistake(location, words))
         filled = _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
         return filled.replace(_DOLLAR, "$")
 
     def _variable(self, name: str, location: Location) -> str:
-        if name not in self.environment:
-            words = f"the environment variable {name} is not set"
-            self.mistakes.append(self.text.mistake(location, words))
-        return self.environment.get(name, "")
+        try:
+            return self.variables.find(name)
+        except LookupError as error:
+            self.mistakes.append(self.text.mistake(location, str(error)))
+            return ""
 
 
 def _in_file(location: Location) -> Location:

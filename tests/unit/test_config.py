@@ -182,8 +182,8 @@ MISTAKES = {
     ),
     "a variable that is no name": (
         GOOD.replace("{PROMPTLAYER_API_KEY}", "{PROMPTLAYER_API_KEY:-none}"),
-        "bridge.yaml:2: promptlayer.api_key: expected ${NAME}, a name of letters, digits and _;"
-        " $$ stands for one $",
+        "bridge.yaml:2: promptlayer.api_key: expected ${NAME}, a name of letters, digits and _,"
+        " or ${file:/path}; $$ stands for one $",
     ),
     "a variable where no variable goes": (
         GOOD + "${EMPTY}: x\n",
@@ -474,3 +474,34 @@ def test_a_file_that_is_not_text_cannot_be_read(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="cannot be read"):
         load(file, {})
+
+
+def test_a_secret_may_be_taken_from_a_file(tmp_path: Path) -> None:
+    """As Kubernetes, Docker and systemd hand them out; relative to the file's own folder."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/api-key").write_text("pl_from: [a file\n")
+    main = tmp_path / "bridge.yaml"
+    main.write_text(GOOD.replace("${PROMPTLAYER_API_KEY}", "${file:secrets/api-key}"))
+
+    config = load(main, ENVIRONMENT)
+
+    assert config.by_source["promptlayer"].api_key.get_secret_value() == "pl_from: [a file"
+
+
+def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    main = tmp_path / "bridge.yaml"
+    main.write_text(
+        GOOD.replace("${PROMPTLAYER_API_KEY}", "${file:bytes}").replace(
+            "${WEBHOOK_SECRET}", "${file:/nowhere/secret}"
+        )
+    )
+
+    with pytest.raises(ConfigError) as told:
+        load(main, ENVIRONMENT)
+
+    assert str(told.value).splitlines() == [
+        f"{main}:2: promptlayer.api_key: the file bytes is not text in UTF-8",
+        f"{main}:3: promptlayer.webhook_secret: the file /nowhere/secret cannot be read: No such"
+        " file or directory",
+    ]

@@ -211,3 +211,18 @@ def test_the_files_of_a_configuration_are_known_though_one_has_a_mistake(main: P
     assert files() == named
     main.write_text(MAIN.replace("mappings_folder: mappings.d\n", ""))
     assert files() == ["bridge.yaml"]
+
+
+def test_only_the_main_file_names_files_with_secrets(main: Path) -> None:
+    """Files of the folder may be written by others than who runs the bridge."""
+    write(main.parent, "mappings.d/a.yaml", mapping("a", base="${file:bridge.yaml}"))
+
+    assert mistakes_in(main) == [
+        "mappings.d/a.yaml:5: mappings[0].base: only bridge.yaml may name files"
+    ]
+
+
+def test_the_files_with_secrets_belong_to_a_configuration_too(main: Path) -> None:
+    main.write_text(MAIN.replace("token: t", 'token: "${file:/run/secrets/token}"'))
+
+    assert ConfigFiles(main)() == ["bridge.yaml", "/run/secrets/token"]

@@ -246,6 +246,25 @@ def test_a_file_that_changes_is_taken_over_once_it_rests(running: Running) -> No
     assert heard == [running.live.config]
 
 
+def test_a_secret_in_a_file_is_exchanged_while_the_bridge_runs(running: Running) -> None:
+    care = running.town.workspaces["care"]
+    care.save("greeting", "Be kind.")
+    file = running.town.folder / "secret"
+    file.write_text(care.secret)
+    named = {**care.settings, "webhook_secret": "${file:secret}"}
+    running.town.configure(CARE, workspaces={"care": named})
+    _, reloading = reloading_of(running)
+    reloading.look(asked=True)
+    before = running.tell(care)
+
+    file.write_text("whsec_another\n")
+    for _ in range(2):
+        reloading.look(asked=False)
+
+    answers = [running.tell(care), running.tell(care, "whsec_another")]
+    assert [before, *answers] == [202, 401, 202]
+
+
 def test_who_asks_gets_it_at_once_and_once(running: Running) -> None:
     heard, reloading = reloading_of(running)
     running.town.configure(CARE, SALES)

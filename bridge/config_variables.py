@@ -1,0 +1,37 @@
+"""What ``${NAME}`` and ``${file:/path}`` in a file of settings stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FILE = "file:"
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The environment, and the files below ``folder`` or anywhere else. Without a folder, files
+    may not be named."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path | None = None
+
+    def find(self, name: str) -> str:
+        """Raises LookupError in words for a person when there is no such value."""
+        if name.startswith(FILE):
+            return self._content(name.removeprefix(FILE))
+        if name not in self.environment:
+            raise LookupError(f"the environment variable {name} is not set")
+        return self.environment[name]
+
+    def _content(self, path: str) -> str:
+        """Of a file, without the line's end that editors and tools put there."""
+        if self.folder is None:
+            raise LookupError("only bridge.yaml may name files")
+        try:
+            return (self.folder / path).read_text(encoding="utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise LookupError(f"the file {path} is not text in UTF-8") from None
+        except OSError as error:
+            raise LookupError(f"the file {path} cannot be read: {error.strerror}") from None
