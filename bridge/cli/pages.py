@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bridge.cli.opening import opened_database
+from bridge.cli.reloading import LiveConfig
 from bridge.config import Config
-from bridge.config_watch import every_secret
 from bridge.engine.inbox import Inbox
 from bridge.web.app import Pages, no_dashboard
 from bridge.wiring import now
 
 
 @contextmanager
-def opened_pages(config: Config, inbox: Inbox) -> Iterator[Pages]:
+def opened_pages(config: Config, inbox: Inbox, live: LiveConfig) -> Iterator[Pages]:
     """What to serve at ``/``. It reads by connections of its own: however many look, the front
     door does not wait for them."""
     if config.dashboard is None:
@@ -23,6 +23,5 @@ def opened_pages(config: Config, inbox: Inbox) -> Iterator[Pages]:
     from bridge.web.dashboard import Sources, dashboard
 
     with opened_database(config) as database:
-        secrets = tuple(every_secret(config))
-        sources = Sources(database, inbox, now, secrets)
+        sources = Sources(database, inbox, now, lambda: live.secrets, lambda: live.state.mistake)
         yield dashboard(config.dashboard, sources)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bridge.config import Config, load
 from bridge.config_change import ConfigState, taken_over
+from bridge.config_watch import every_secret
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError
@@ -35,6 +36,8 @@ class LiveConfig:
         self.config = config
         self.doors: Doors = doors_of(config)
         self.state = ConfigState(now())
+        # Those of former configurations too: what began with them may still tell of them.
+        self.secrets = frozenset(every_secret(config))
         self._path = path
         self._worker = worker
         self._adapters = adapters
@@ -58,6 +61,7 @@ class LiveConfig:
         if self._serving:
             require_secrets(doors)
         sites = self._adapters.sites(config)
+        self.secrets |= frozenset(every_secret(config))
         before, self._worker.sites = self._worker.sites, sites
         # The doors come last: what comes in by a new one finds its mapping.
         self.config, self.doors = config, doors

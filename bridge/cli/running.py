@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ def serve(
 ) -> None:
     with (
         _opened(path, asked, log_format, serving=True) as opened,
-        opened_pages(opened.config, opened.worker.inbox) as pages,
+        opened_pages(opened.config, opened.worker.inbox, opened.live) as pages,
     ):
         config, inbox, probes = opened.config, opened.worker.inbox, opened.watch.probes
         front = WebSettings(now, lambda: opened.live.doors)
@@ -123,14 +123,14 @@ def _opened(
     path: Path, asked: threading.Event, log_format: LogFormat | None, *, serving: bool
 ) -> Iterator[_Opened]:
     files = FileWatch(ConfigFiles(path))
-    config, adapters, log_as = load(path), Adapters(), _log_as(log_format)
-    log_as(config)
+    config, adapters = load(path), Adapters()
+    _log_as(config, log_format, every_secret(config))
     with opened_worker(config, adapters) as worker:
         live = LiveConfig(path, config, worker, adapters, serving=serving)
         with opened_watch(config, worker, live) as watch:
 
             def heard() -> None:
-                log_as(live.config)
+                _log_as(live.config, log_format, live.secrets)
                 watch.note(live)
 
             yield _Opened(
@@ -215,13 +215,5 @@ def _until_told_otherwise() -> threading.Event:
     return told
 
 
-def _log_as(form: LogFormat | None) -> Callable[[Config], None]:
-    """Sets the log up as a configuration says, and as those say that follow it. The secrets of
-    former ones stay hidden."""
-    secrets: set[str] = set()
-
-    def log_as(config: Config) -> None:
-        secrets.update(every_secret(config))
-        logs.set_up(form or config.log.format, config.log.level, secrets)
-
-    return log_as
+def _log_as(config: Config, form: LogFormat | None, secrets: Iterable[str]) -> None:
+    logs.set_up(form or config.log.format, config.log.level, secrets)

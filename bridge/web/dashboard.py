@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
@@ -77,12 +77,14 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Sources:
-    """What the dashboard reads, and acts on. ``secrets`` never appear on a page."""
+    """What the dashboard reads, and acts on. ``secrets`` never appear on a page; ``mistake`` says
+    what is wrong with the configuration's files, if anything is."""
 
     database: Database
     inbox: Inbox
     clock: Clock
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: Callable[[], Iterable[str]] = field(repr=False)
+    mistake: Callable[[], str | None] = lambda: None
 
 
 def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
@@ -90,7 +92,7 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
     Unavailable when the database does not answer."""
     gate = Gate.of(sources.clock, settings.url)
     assets = Assets()
-    pages = Pages(sources.clock, assets, sources.secrets)
+    pages = Pages(sources.clock, assets, sources.secrets, sources.mistake)
     secure = settings.url is not None and settings.url.startswith("https:")
     overview = Overview(sources.database, sources.clock)
     actions = Actions(sources.database, sources.inbox, sources.clock)

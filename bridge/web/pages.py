@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,18 @@ _SHORTEST_SECRET = 8  # characters; anything shorter is also a word of some page
 
 
 class Pages:
-    """``secrets`` are those of the configuration: they are blotted out wherever they stand."""
+    """``secrets`` are those of the configuration: they are blotted out wherever they stand.
+    ``mistake`` says what is wrong with its files, on every page of who is signed in."""
 
-    def __init__(self, clock: Clock, assets: Assets, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        assets: Assets,
+        secrets: Callable[[], Iterable[str]] = tuple,
+        mistake: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._clock = clock
-        self._secrets = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
+        self._secrets = secrets
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -38,7 +45,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals["assets"] = assets
+        self._templates.globals.update(assets=assets, config_mistake=mistake)
         self._templates.filters.update(
             span=wording.span, at=wording.at, event=wording.event_in_words, link=wording.link
         )
@@ -80,7 +87,9 @@ class Pages:
         return json.dumps(masked(value), indent=2, ensure_ascii=False)
 
     def blotted(self, html: str) -> str:
-        for secret in self._secrets:
+        for secret in self._secrets():
+            if len(secret) < _SHORTEST_SECRET:
+                continue
             for form in {secret, str(escape(secret))}:
                 html = html.replace(form, "•••")
         return html

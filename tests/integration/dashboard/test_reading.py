@@ -45,6 +45,20 @@ def test_every_prompt_is_listed_with_its_state_in_words(place: Place, browser: B
     assert "needs a person 35 min ago the repository is ahead" in text
 
 
+def test_a_mistake_in_the_configuration_is_told_to_who_is_signed_in(
+    place: Place, browser: Browser
+) -> None:
+    place.mistake = f"bridge.yaml:7: {HOSTILE}"
+
+    shown = browser.get("/queue").text
+
+    assert "What they said before is in force." in shown
+    assert "bridge.yaml:7: &lt;script&gt;" in shown
+    assert "bridge.yaml:7" not in place.browser().get("/sign-in").text
+    place.mistake = None
+    assert "in force" not in browser.get("/queue").text
+
+
 def test_a_filter_narrows_the_list_and_keeps_the_counts(place: Place, browser: Browser) -> None:
     one_of_each(place)
 

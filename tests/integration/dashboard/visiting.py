@@ -58,6 +58,7 @@ class Place:
     database: Database
     inbox: Inbox
     clock: Clock = field(default_factory=Clock)
+    mistake: str | None = None  # in the configuration's files
     opened: list[httpx.Client] = field(default_factory=list)
 
     @property
@@ -65,7 +66,9 @@ class Place:
         return Ledger(self.database, self.clock)
 
     def app(self, settings: DashboardSettings = SHARED) -> Starlette:
-        sources = Sources(self.database, self.inbox, self.clock, (CONFIGURED,))
+        sources = Sources(
+            self.database, self.inbox, self.clock, lambda: (CONFIGURED,), lambda: self.mistake
+        )
         front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=dashboard(settings, sources))
 
