@@ -59,11 +59,11 @@ class Scan:
         return len(self.agreed)
 
 
-def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
+def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.0) -> Scan:
     """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
     while the repository has some: that is more likely a wrong key than an empty workspace.
     ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
-    repository does not have it."""
+    repository does not have it. The list pages may be of so many seconds ago (``age``)."""
     snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
     if at is not None:
         snapshot = _at(site, snapshot, at)
@@ -74,7 +74,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None) -> Scan:
     present = {path: entry for path, entry in entries.items() if entry is not None}
     search = _Search(site, snapshot, index, present)
     for label in site.mapping.track:
-        search.compare_listing(label)
+        search.compare_listing(label, age)
     search.compare_rest()
     candidates = set(search.candidates())
     candidates.update(Candidate(b.proposal, target) for b in branches for target in b.targets)
@@ -172,8 +172,9 @@ class _Search:
         self._claimed: dict[Target, str] = {}  # the files that are letter for letter so
         self._seen = 0
 
-    def compare_listing(self, label: str) -> None:
-        for item in self.site.platform.prompts(label=None if label == LATEST else label):
+    def compare_listing(self, label: str, age: float) -> None:
+        wanted = None if label == LATEST else label
+        for item in self.site.platform.prompts(label=wanted, age=age):
             self._seen += 1
             prompt = item.prompt
             if prompt.id is not None:

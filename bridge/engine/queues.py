@@ -308,7 +308,9 @@ def _look_at(mapping: str, branch: str) -> None:
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
     with queues.step() as worker, step("sweep", mapping=mapping):
-        again = worker.sweep(mapping, queues.look_soon) or queues.unheard_of(mapping, attempt)
+        again = worker.sweep(mapping, queues.look_soon, with_others=True) or queues.unheard_of(
+            mapping, attempt
+        )
     if again is not None:
         repository = queues.repository_of(mapping)
         with (

@@ -40,6 +40,7 @@ Send = Callable[[Errand, str], None]  # an errand, and the delivery that asks fo
 
 _DISPATCH_AT_ONCE = 500
 _SWEEP_PAUSE = 60.0  # seconds
+_LISTED_TOGETHER = 60.0  # seconds: what was saved since has an event, and another sweep
 _OVERDUE = timedelta(minutes=2)
 _NOT_HEARD_PAUSE = 20.0  # seconds
 _HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
@@ -216,17 +217,20 @@ class Worker:
             self._settle(site, proposal, waiting, outcome)
         return None
 
-    def sweep(self, mapping: str, enqueue: Callable[[Proposal], None]) -> float | None:
+    def sweep(
+        self, mapping: str, enqueue: Callable[[Proposal], None], *, with_others: bool = False
+    ) -> float | None:
         """Look for what webhooks lost. Returns after how many seconds to try again, None when
-        the sweep was done."""
+        the sweep was done. Those of an occasion (``with_others``) share what they list."""
         site = self.sites.get(mapping)
         if site is None:
             return None
+        together = with_others and self._follows_with_others(site)
         started = self.clock()
         try:
             if self.budgets:
                 self.budgets.spare(site.mapping.forge)
-            found = scan(site, self.index)
+            found = scan(site, self.index, age=_LISTED_TOGETHER if together else 0.0)
             self.create(site, found)
             proposals = self.take_in(mapping, found, started)
             site.mirror.tidy()
@@ -242,6 +246,10 @@ class Worker:
             enqueue(proposal)
         log.info("sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(proposals))
         return None
+
+    def _follows_with_others(self, site: Site) -> bool:
+        """Whether other mappings follow the same workspace."""
+        return sum(other.platform is site.platform for other in self.sites.values()) > 1
 
     def take_in(self, mapping: str, found: Scan, started: datetime) -> tuple[Proposal, ...]:
         """Note what a scan found; returns the proposals to look at."""

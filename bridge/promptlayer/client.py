@@ -40,6 +40,7 @@ from bridge.promptlayer.answers import (
     prompt_of,
     understood,
 )
+from bridge.promptlayer.kept_pages import KeptPages
 from bridge.prompts.prompt import Json, Prompt
 from bridge.trail import carried, step
 
@@ -89,6 +90,7 @@ class PromptLayer:
         self._api_key = api_key
         self._base_url = base_url
         self._timeout = timeout
+        self._kept_pages = KeptPages()
         self._client = httpx.Client(
             base_url=base_url,
             headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
@@ -143,17 +145,19 @@ class PromptLayer:
         label: str | None = None,
         name: str | None = None,
         is_snippet: bool | None = None,
+        age: float = 0.0,
     ) -> Iterator[ListedPrompt]:
         """Every active prompt once, oldest first, page by page while it is read; with ``label``
         only those that carry it, in that version; with ``name`` those whose name contains it;
-        with ``is_snippet`` only snippets, or only others.
+        with ``is_snippet`` only snippets, or only others. With an ``age``, in seconds, pages may
+        be that old: they are shared with whoever asks so too.
 
         In a workspace that changes meanwhile one may be missing: ask ``prompt`` before believing
         that it is gone.
         """
         seen: set[int] = set()
         kind = None if is_snippet is None else str(is_snippet).lower()
-        for page in self._pages({"label": label, "name": name, "is_snippet": kind}):
+        for page in self._pages({"label": label, "name": name, "is_snippet": kind}, age):
             for item in page.items:
                 if item.id not in seen:
                     seen.add(item.id)
@@ -205,23 +209,28 @@ class PromptLayer:
         odd = isinstance(error, Unauthorized) and not self._api_key.startswith("pl_")
         return " PromptLayer's keys start with pl_; this one does not." if odd else ""
 
-    def _pages(self, wanted: Mapping[str, Any]) -> Iterator[PageAnswer]:
+    def _pages(self, wanted: Mapping[str, Any], age: float) -> Iterator[PageAnswer]:
         """The next page is on its way while one is worked on."""
         number: int | None = 1
         total = 0
         with ThreadPoolExecutor(1, "pages") as reader:
             read = carried(self._page)
-            asked = reader.submit(read, 1, PAGE_SIZE, wanted)
+            asked = reader.submit(read, 1, PAGE_SIZE, wanted, age)
             while number is not None:
                 page = asked.result()
                 number, total = _following(page, total), page.total
                 if number is not None:
-                    asked = reader.submit(read, number, PAGE_SIZE, wanted)
+                    asked = reader.submit(read, number, PAGE_SIZE, wanted, age)
                 yield page
 
-    def _page(self, number: int, size: int, wanted: Mapping[str, Any]) -> PageAnswer:
+    def _page(
+        self, number: int, size: int, wanted: Mapping[str, Any], age: float = 0.0
+    ) -> PageAnswer:
         place = {"page": number, "per_page": size, "sort_by": "id", "sort_order": "asc"}
-        answer = self._get("/prompt-templates", {**place, **wanted})
+        query = {**place, **wanted}
+        answer = self._kept_pages.read(
+            tuple(query.items()), age, lambda: self._get("/prompt-templates", query)
+        )
         page = understood(PageAnswer, answer, f"page {number} of the prompts")
         if page.page != number:
             raise Unavailable(f"PromptLayer was asked for page {number} and gave page {page.page}.")

@@ -14,11 +14,13 @@ from bridge.engine.worker import Worker
 from bridge.errors import Refused
 from bridge.forge.local import LocalForge
 from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.target import Proposal
 from bridge.sandbox.entries import chat
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
 from bridge.scan import scan
+from tests.standins.faults import Faults, WithFaults
 from tests.standins.serving import serve
 
 CONFIG = """\
@@ -28,6 +30,9 @@ forges:
 mappings:
   - {{name: support, prompts: ["**"], repository: "local:acme/bot"}}
 data: {folder}/data
+"""
+OTHER = """\
+  - {{name: other, prompts: ["one"], repository: "local:acme/bot", path: "o/{{prompt}}.yaml"}}
 """
 
 
@@ -144,3 +149,23 @@ def test_what_was_synchronised_waits_for_nothing(worker: Worker, registry: Regis
     synchronise(worker, ["support"], nobody)
 
     assert worker.unfinished() == ()
+
+
+def test_sweeps_of_one_occasion_read_the_list_pages_once(
+    registry: Registry, forge: LocalForge, tmp_path: Path
+) -> None:
+    save(registry, "one", "two")
+    faults = Faults()
+    app = promptlayer_app(registry, api_key="key", webhooks=Webhooks())
+    two = CONFIG.replace("data:", OTHER + "data:")
+    with serve(WithFaults(app, faults)) as url:
+        config = parse(two.format(url=url, folder=tmp_path), "bridge.yaml", {})
+        with opened_worker(config) as worker:
+            found: list[Proposal] = []
+            for mapping in worker.sites:
+                assert worker.sweep(mapping, found.append, with_others=True) is None
+            together = len(faults.requests)
+            assert worker.sweep("support", found.append) is None
+
+    assert (together, len(faults.requests)) == (1, 2)
+    assert sorted({proposal.mapping for proposal in found}) == ["other", "support"]
