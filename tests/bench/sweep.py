@@ -35,7 +35,7 @@ def measure() -> Iterator[Figure]:
         served_platform(filled(PROMPTS)) as platform,
         GitHubStandIn(Path(folder) / "github").serving() as standin,
     ):
-        standin.repository(REPOSITORY, _files_in_step(platform.url))
+        standin.repository(REPOSITORY, files_in_step(platform.url))
         config = configured(Path(folder), platform.url, github(standin, standin.token()))
         asked_before = len(platform.faults.requests)
         swept = spent(Path(folder) / "traces", sweep, config)
@@ -59,7 +59,7 @@ def sweep(config: Path) -> list[Proposal]:
     return found
 
 
-def _files_in_step(url: str) -> dict[str, bytes]:
+def files_in_step(url: str) -> dict[str, bytes]:
     """What the base branch holds when everything was merged."""
     with PromptLayer(API_KEY, base_url=url) as platform:
         return {

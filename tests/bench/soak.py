@@ -1,0 +1,160 @@
+"""``soak``: 100,000 deliveries over 2,000 prompts that are all in step, through a real ``serve``
+process: what it holds of them in memory, and what they take on the disk.
+
+A first round of 10,000 has every prompt looked at; the second round of 90,000 has every prompt
+looked at again, and the process has grown by whatever it does not let go of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from itertools import count
+from pathlib import Path
+
+from bridge.config import load
+from bridge.engine.database import Database
+from bridge.engine.inbox import DeliveryState, Inbox
+from bridge.promptlayer.signature import HEADER, sign
+from bridge.prompts.prompt import JsonObject
+from bridge.web.app import WEBHOOK_PATH
+from bridge.wiring import database_url
+from tests.bench.figure import Figure, counted, growth, told
+from tests.bench.house import REPOSITORY, SECRET, configured, served_platform
+from tests.bench.prompts import filled, name_of
+from tests.bench.sweep import files_in_step
+from tests.e2e.processes import Bridge, reserved_port, start, until, until_healthy
+from tests.standins.git_http import create_repository
+
+PROMPTS, FIRST, ALL = 2_000, 10_000, 100_000
+CONNECTIONS = 4
+_PATIENCE = 900.0  # seconds for one round
+_UNFINISHED = (DeliveryState.NEW, DeliveryState.DISPATCHED)
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def measure() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        soaked = soak(Path(folder), PROMPTS, FIRST, ALL)
+    after = f"after {FIRST:,} and {ALL:,} deliveries"
+    mebibytes = [round(memory / 2**20, 1) for memory in (soaked.last_memory, soaked.first_memory)]
+    yield growth("soak_memory", mebibytes[0], f"MiB, {after}", mebibytes[1], 1.1)
+    yield counted("soak_database", round(soaked.on_disk / ALL), "bytes a delivery", 2048)
+    yield told("soak_time", round(soaked.seconds), f"s for {ALL:,} deliveries, all settled")
+
+
+@dataclass(frozen=True)
+class Soaked:
+    first_memory: int  # bytes, once the first deliveries were settled
+    last_memory: int
+    on_disk: int  # bytes of all databases at the end, everything still kept
+    seconds: float
+
+
+def soak(folder: Path, prompts: int, first: int, all_: int) -> Soaked:
+    with ExitStack() as stack:
+        platform = stack.enter_context(served_platform(filled(prompts)))
+        create_repository(folder / "forge", REPOSITORY, files_in_step(platform.url))
+        local = {"type": "local", "root": "forge"}
+        config = configured(folder, platform.url, local)
+        port = stack.enter_context(reserved_port())
+        words = ["serve", "--port", str(port), "--config", str(config)]
+        bridge = start(words, os.environ, folder / "log")
+        stack.callback(bridge.kill)
+        until_healthy(bridge, f"http://127.0.0.1:{port}")
+        bridge.until_it_says("sweep of")
+        database = stack.enter_context(closing(Database(database_url(load(config)))))
+        inbox = stack.enter_context(closing(Inbox(database, lambda: datetime.now(UTC))))
+        started = time.monotonic()
+        events = _Events(prompts)
+        memory = []
+        for number in (first, all_ - first):
+            _send(port, events.take(number))
+            until(lambda: _settled(inbox), "deliveries still wait", bridge, _PATIENCE)
+            memory.append(_memory(bridge))
+        seconds = time.monotonic() - started
+        bridge.end()
+    on_disk = sum(file.stat().st_size for file in (folder / "bridge-data").glob("*.sqlite*"))
+    return Soaked(memory[0], memory[1], on_disk, seconds)
+
+
+@dataclass
+class _Events:
+    """No two are the same, and none brings anything new."""
+
+    prompts: int
+    sent: int = 0
+
+    def take(self, number: int) -> list[JsonObject]:
+        """So many, those of one prompt one after the other."""
+        each = number // self.prompts
+        return [self._event(prompt) for prompt in range(self.prompts) for _ in range(each)]
+
+    def _event(self, prompt: int) -> JsonObject:
+        self.sent += 1
+        return {
+            "event_type": "prompt_template_version_created",
+            "details": {
+                "prompt_template_id": prompt + 1,
+                "prompt_template_name": name_of(prompt),
+                "prompt_template_version_number": 1,
+                "prompt_template_commit_message": "First draft",
+            },
+            "user_id": 7,
+            "user_name": "Jane Doe",
+            "user_email": "jane@example.com",
+            "workspace_id": 1,
+            "timestamp": (_BEGIN + timedelta(seconds=self.sent)).replace(tzinfo=None).isoformat(),
+        }
+
+
+def _send(port: int, events: list[JsonObject]) -> None:
+    """All of them, in this order; a delivery that is turned away is made again."""
+    numbers = count()
+    failed: list[Exception] = []
+
+    def send() -> None:
+        try:
+            with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                while (number := next(numbers)) < len(events):
+                    while not _acknowledged(connection, events[number]):
+                        time.sleep(0.1)
+        except Exception as error:
+            failed.append(error)
+
+    senders = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    if failed:
+        raise failed[0]
+
+
+def _acknowledged(connection: HTTPConnection, event: JsonObject) -> bool:
+    signed = {HEADER: sign(event, SECRET)}
+    connection.request("POST", WEBHOOK_PATH, json.dumps(event), signed)
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status not in (202, 429, 503):
+        raise RuntimeError(f"A delivery was answered with {answer.status}.")
+    return answer.status == 202
+
+
+def _settled(inbox: Inbox) -> bool:
+    time.sleep(0.5)  # the bridge needs the processor more than who waits for it
+    return not any(inbox.recent(1, state=state) for state in _UNFINISHED)
+
+
+def _memory(bridge: Bridge) -> int:
+    """Bytes that the process holds now."""
+    status = Path(f"/proc/{bridge.process.pid}/status").read_text()
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])
