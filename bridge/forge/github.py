@@ -93,9 +93,10 @@ class GitHub:
         return GitRemote(self._session.clone_url, "x-access-token", self._session.token)
 
     def default_branch(self) -> str:
-        with self._lock, self._trying("read the default branch", READ):
+        with self._lock:
             if self._default_branch is None:
-                self._default_branch = _given(self._repository().default_branch)
+                with self._trying("read the default branch", READ):
+                    self._default_branch = _given(self._repository().default_branch)
             return self._default_branch
 
     def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
