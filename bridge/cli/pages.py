@@ -23,5 +23,12 @@ def opened_pages(config: Config, inbox: Inbox, live: LiveConfig) -> Iterator[Pag
     from bridge.web.dashboard import Sources, dashboard
 
     with opened_database(config) as database:
-        sources = Sources(database, inbox, now, lambda: live.secrets, lambda: live.state.mistake)
+        sources = Sources(
+            database,
+            inbox,
+            now,
+            lambda: live.secrets,
+            lambda: live.state.mistake,
+            live.source_of,
+        )
         yield dashboard(config.dashboard, sources)

@@ -43,6 +43,11 @@ class LiveConfig:
         self._adapters = adapters
         self._serving = serving
 
+    def source_of(self, mapping: str) -> str | None:
+        """Of the workspace that a mapping follows; None where there is no such mapping now."""
+        site = self._worker.sites.get(mapping)
+        return site.mapping.source if site else None
+
     def reload(self) -> frozenset[str] | None:
         """Take the files over as they are now. Returns the mappings that are new or differ; None
         when something is wrong: then all is as before, and ``state`` says what is wrong."""

@@ -40,7 +40,7 @@ from bridge.web.assets import Assets
 from bridge.web.delivery_pages import DeliveryPages
 from bridge.web.guarded import Gate
 from bridge.web.pages import Pages
-from bridge.web.prompt_pages import PromptPages
+from bridge.web.prompt_pages import PromptPages, SourceOf, nowhere
 from bridge.web.queue_pages import QueuePages
 from bridge.web.receive import ClientGone
 from bridge.web.sign_in import SignIn
@@ -85,6 +85,7 @@ class Sources:
     clock: Clock
     secrets: Callable[[], Iterable[str]] = field(repr=False)
     mistake: Callable[[], str | None] = lambda: None
+    source_of: SourceOf = nowhere
 
 
 def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
@@ -102,7 +103,7 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
         routes=[
             assets.route(),
             *SignIn.of(settings, sources.clock, gate, pages).routes(),
-            *PromptPages(pages, overview, actions).routes(gate),
+            *PromptPages(pages, overview, actions, sources.source_of).routes(gate),
             *DeliveryPages(pages, overview, sources.inbox).routes(gate),
             *QueuePages(pages, overview, members.everyone).routes(gate),
         ],

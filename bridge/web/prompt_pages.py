@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -19,12 +20,21 @@ from bridge.web.guarded import Form, Gate
 from bridge.web.pages import Pages
 from bridge.web.visitor import Visitor, leave_note
 
+SourceOf = Callable[[str], str | None]  # of a mapping's workspace; None: not a mapping any more
+
+
+def nowhere(_: str) -> None:
+    """Where nobody knows the mappings."""
+
 
 @dataclass(frozen=True)
 class PromptPages:
+    """``source_of`` tells the prompts of one number in several workspaces apart."""
+
     pages: Pages
     overview: Overview
     actions: Actions
+    source_of: SourceOf = nowhere
 
     def routes(self, gate: Gate) -> list[Route]:
         return [
@@ -76,8 +86,12 @@ class PromptPages:
             name=next((each.entry.name for each in targets if each.entry.name), None),
             targets=targets,
             elsewhere=[
-                each for each in self.overview.prompt(prompt_id) if each.entry.mapping != mapping
+                each
+                for each in self.overview.prompt(prompt_id)
+                if each.entry.mapping != mapping
+                and self.source_of(each.entry.mapping) == self.source_of(mapping)
             ],
+            source=self.source_of(mapping),
             steps=steps,
             after=after,
         )

@@ -59,6 +59,21 @@ def test_a_mistake_in_the_configuration_is_told_to_who_is_signed_in(
     assert "in force" not in browser.get("/queue").text
 
 
+def test_a_prompt_of_the_same_number_in_another_workspace_is_another_prompt(
+    place: Place, browser: Browser
+) -> None:
+    here = entry(place, 1, State.IN_STEP, "greeting")
+    write(place, [here, replace(here, mapping="also"), replace(here, mapping="sales")])
+    place.sources.update({"support": "promptlayer:care", "also": "promptlayer:care"})
+    place.sources["sales"] = "promptlayer:sales"
+
+    shown = browser.get("/prompts/support/1").text
+
+    assert "/prompts/also/1" in shown
+    assert "/prompts/sales/1" not in shown
+    assert "/deliveries?prompt=1&amp;source=promptlayer%3Acare" in shown
+
+
 def test_a_filter_narrows_the_list_and_keeps_the_counts(place: Place, browser: Browser) -> None:
     one_of_each(place)
 

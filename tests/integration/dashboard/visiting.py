@@ -59,6 +59,7 @@ class Place:
     inbox: Inbox
     clock: Clock = field(default_factory=Clock)
     mistake: str | None = None  # in the configuration's files
+    sources: dict[str, str] = field(default_factory=dict)  # of workspaces, by mapping
     opened: list[httpx.Client] = field(default_factory=list)
 
     @property
@@ -67,7 +68,12 @@ class Place:
 
     def app(self, settings: DashboardSettings = SHARED) -> Starlette:
         sources = Sources(
-            self.database, self.inbox, self.clock, lambda: (CONFIGURED,), lambda: self.mistake
+            self.database,
+            self.inbox,
+            self.clock,
+            lambda: (CONFIGURED,),
+            lambda: self.mistake,
+            self.sources.get,
         )
         front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=dashboard(settings, sources))
