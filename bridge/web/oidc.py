@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -29,6 +31,13 @@ log = logging.getLogger("bridge.web")
 Claims = Mapping[str, Any]
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Who is trusted to say that a server is the provider's; Authlib would load them anew for
+    each request."""
+    return httpx2.create_ssl_context()
+
+
 class Provider:
     """One provider. Nothing is asked of it before the first person signs in."""
 
@@ -44,6 +53,7 @@ class Provider:
                 "scope": " ".join(settings.scopes),
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT,
+                "verify": _authorities(),
             },
         )
 

@@ -50,6 +50,7 @@ class OidcProvider:
     headers: Claims = field(default_factory=dict)
     key: RSAKey | OctKey | None = None
     leave_out: tuple[str, ...] = ()  # members of the token's answer
+    published: tuple[OctKey, ...] = ()  # keys among those that everybody may read
     calls_itself: str | None = None
     refuses: str | None = None  # an error to come back with instead of a code
     codes: dict[str, Authorized] = field(default_factory=dict)
@@ -128,7 +129,8 @@ class OidcProvider:
         return jwt.encode(headers, claims, self.key or self.own, algorithms=["RS256", "HS256"])
 
     def keys(self, _: Request) -> Response:
-        return JSONResponse({"keys": [{**self.own.as_dict(private=False), "kid": self.own.kid}]})
+        own = {**self.own.as_dict(private=False), "kid": self.own.kid}
+        return JSONResponse({"keys": [own, *(key.as_dict() for key in self.published)]})
 
     def userinfo(self, _: Request) -> Response:
         return JSONResponse({"sub": self.person["sub"], **self.only_when_asked})

@@ -72,8 +72,10 @@ def test_every_setting_that_the_example_leaves_out_is_a_valid_one_too() -> None:
     start = lines.index("# roster: # ties PromptLayer users to people in git and on the forge")
     taken_in = [line.removeprefix("# ") for line in lines[start:]]
 
-    config = parse("\n".join([*lines[:start], *taken_in]), "bridge.yaml", ENVIRONMENT)
+    environment = {**ENVIRONMENT, "DASHBOARD_SECRET": "at least this long"}
+    config = parse("\n".join([*lines[:start], *taken_in]), "bridge.yaml", environment)
 
+    assert config.dashboard is not None
     assert config.roster[0].login == "jane"
     assert config.identity.signing is not None
 

@@ -118,10 +118,13 @@ def test_who_is_on_no_list_sees_nothing(
     assert browser.get("/deliveries").url.path == "/sign-in"
 
 
+KNOWN_TO_ALL = OctKey.import_key("k" * 40, {"kid": "known"})
+
 UNBELIEVABLE: dict[str, Any] = {
     "another nonce": {"spoil": lambda claims: claims.update(nonce="another")},
     "no nonce": {"spoil": lambda claims: claims.pop("nonce")},
     "another audience": {"spoil": lambda claims: claims.update(aud="another")},
+    "another audience, for us": {"spoil": lambda claims: claims.update(aud="another", azp=CLIENT)},
     "no audience": {"spoil": lambda claims: claims.pop("aud")},
     "another issuer": {"spoil": lambda claims: claims.update(iss="https://evil.example")},
     "expired": {"spoil": lambda claims: claims.update(exp=int(time.time()) - 3600)},
@@ -133,6 +136,11 @@ UNBELIEVABLE: dict[str, Any] = {
     "the client's secret as key": {
         "key": OctKey.import_key(SECRET * 2),
         "headers": {"alg": "HS256"},
+    },
+    "a key that everybody can read": {
+        "key": KNOWN_TO_ALL,
+        "published": (KNOWN_TO_ALL,),
+        "headers": {"alg": "HS256", "kid": "known"},
     },
     "no ID token": {"leave_out": ("id_token",)},
 }
