@@ -81,7 +81,7 @@ def entry_after(before: Entry | None, looked: Looked) -> Entry | None:
     """The entry after a look; None where neither side has the prompt any more."""
     sight, now = looked.sight, looked.now
     if sight is not None and sight.elsewhere:
-        return before
+        return before and _restored(before, sight.reason)
     if sight is not None and sight.name is None and sight.standing is Standing.IN_STEP:
         return None
     state, reason = state_of(looked.outcome, looked.target)
@@ -103,28 +103,38 @@ def entry_after(before: Entry | None, looked: Looked) -> Entry | None:
     return _with_pull_request(entry, looked)
 
 
+def _restored(entry: Entry, reason: str) -> Entry:
+    """As it was before this look was asked for: the look on the other branch tells how it is."""
+    if entry.state is not State.WAITING or entry.settled_state is None:
+        return entry
+    since = entry.settled_since or entry.since
+    return replace(entry, state=entry.settled_state, since=since, reason=reason)
+
+
 def _with_pull_request(entry: Entry, looked: Looked) -> Entry:
-    outcome, sight = looked.outcome, looked.sight
-    decided = outcome.decided
+    outcome, decided = looked.outcome, looked.outcome.decided
     if decided is not None and entry.number == decided.number:
         entry = replace(entry, pull_request=decided.url, pull_request_state=str(decided.state))
-    if outcome.number is None:
-        return entry
+    carried = looked.sight is None or looked.sight.proposed
     if outcome.kind is OutcomeKind.WITHDRAWN:
         is_it = entry.number == outcome.number
         return replace(entry, pull_request_state=WITHDRAWN) if is_it else entry
-    if decided is not None and decided.number == outcome.number:
-        state = str(decided.state)
-    else:
-        state = _OPEN
-    if sight is not None and not sight.proposed:
-        return entry
+    if outcome.number is None or not carried:
+        return _without(entry, looked)
+    same = decided is not None and decided.number == outcome.number
     return replace(
         entry,
         pull_request=outcome.pull_request,
         number=outcome.number,
-        pull_request_state=state,
+        pull_request_state=str(decided.state) if decided and same else _OPEN,
     )
+
+
+def _without(entry: Entry, looked: Looked) -> Entry:
+    """No open pull request carries it, as far as the look got."""
+    if looked.sight is None or not entry.has_open_pull_request:
+        return entry
+    return replace(entry, pull_request_state=None)
 
 
 def moments_of_look(before: Entry | None, after: Entry | None, looked: Looked) -> list[Telling]:
