@@ -42,7 +42,7 @@ _DEPTH_LIMIT = 64  # documented payloads have three levels; what we keep must st
 
 def sign(payload: Json, secret: str) -> str:
     """The signature PromptLayer sends with ``payload``."""
-    return hmac.digest(secret.encode(), _ESCAPED(payload).encode(), "sha256").hex()
+    return _hmac(_ESCAPED(payload).encode(), secret).hex()
 
 
 def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> JsonObject:
@@ -88,12 +88,14 @@ def _mismatch() -> SignatureMismatch:
 def _signs(claimed: bytes, message: bytes, secrets: Sequence[str]) -> bool:
     """Every secret is tried to the end, so the time taken says nothing about which one fits. A
     blank secret is none: anybody could sign with it."""
-    matches = [
-        hmac.compare_digest(hmac.digest(secret.encode(), message, "sha256"), claimed)
-        for secret in secrets
-        if secret
-    ]
+    matches = [hmac.compare_digest(_hmac(message, secret), claimed) for secret in secrets if secret]
     return any(matches)
+
+
+def _hmac(message: bytes, secret: str) -> bytes:
+    # ``hmac.digest`` is faster alone, and slower here: it lets go of the interpreter for each
+    # message, which the thread that writes deliveries then keeps for milliseconds.
+    return hmac.new(secret.encode(), message, "sha256").digest()
 
 
 def _serialised(payload: Json) -> Iterator[bytes]:
