@@ -22,6 +22,9 @@ from tests.standins.serving import serve
 PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 DEADLINE = 10_000.0  # milliseconds, for what should happen at once
 
+pytestmark = pytest.mark.xdist_group("browser")  # one Chromium, whatever JOBS says
+expect.set_options(timeout=DEADLINE)
+
 VIOLATIONS = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective));
