@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from bridge.engine.sums import Measure, Sum, counted, kept, quantile
+from bridge.engine.sums import Measure, Sum, counted_moments, counted_states, kept, quantile
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def days(connection: Connection, now: datetime, count: int) -> tuple[Day, ...]:
             found[each.day].append(each)
     for day in wanted:
         if not any(each.measure is Measure.SUMMED for each in found[day]):
-            found[day] = list(counted(connection, day))
+            found[day] = [*counted_states(connection, day), *counted_moments(connection, day)]
     return tuple(_day(day, sums) for day, sums in found.items())
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from bridge.engine.book_tables import days, moments
 from bridge.engine.database import Database
-from bridge.engine.inbox import deliveries
+from bridge.engine.inbox import DeliveryState, deliveries
 from bridge.engine.moments import MomentKind
 
 _ONE = timedelta(days=1)
@@ -95,11 +95,26 @@ def counted(connection: Connection, day: date) -> Iterator[Sum]:
     query = select(*told, func.count().label("number")).where(*within).group_by(*told)
     for row in connection.execute(query):
         yield Sum(day, Measure.DELIVERIES, row.source, row.event_type, row.state, row.number)
-    yield from _of_moments(connection, day, begin, end)
+    yield from counted_moments(connection, day)
 
 
-def _of_moments(connection: Connection, day: date, begin: datetime, end: datetime) -> Iterator[Sum]:
-    """A pull request of many prompts is one."""
+def counted_states(connection: Connection, day: date) -> Iterator[Sum]:
+    """The deliveries of one day by state alone: each state is one stretch of an index."""
+    begin, end = _begin(day), _begin(day + _ONE)
+    for state in DeliveryState:
+        query = select(func.count()).where(
+            deliveries.c.state == state,
+            deliveries.c.received_at >= begin,
+            deliveries.c.received_at < end,
+        )
+        if number := connection.execute(query).scalar():
+            yield Sum(day, Measure.DELIVERIES, "", "", state, number)
+
+
+def counted_moments(connection: Connection, day: date) -> Iterator[Sum]:
+    """What was opened, published and in conflict on one day. A pull request of many prompts is
+    one."""
+    begin, end = _begin(day), _begin(day + _ONE)
     number = func.coalesce(moments.c.number, moments.c.id)
     for kind, measure in _OF_KIND.items():
         within = (moments.c.kind == kind, moments.c.at >= begin, moments.c.at < end)
