@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import random
 import string
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.prompts.prompt import Json, Prompt
-from bridge.prompts.secrets import Leak, check_allowed, leaks
+from bridge.prompts.secrets import Leak, check_allowed, leaks, masked
 
 
 def made(length: int, alphabet: str = string.ascii_letters + string.digits, seed: int = 7) -> str:
@@ -186,3 +187,23 @@ def test_anything_can_be_looked_through(anything: Json) -> None:
 )
 def test_a_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
     assert leaks(prompt(text * (100_000 // len(text)))) == ()
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(sorted(SECRETS)),
+    st.recursive(
+        st.text(string.ascii_lowercase + " ", max_size=20),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("text"), inner),
+    ),
+)
+def test_what_is_masked_holds_no_secret_and_all_else(kind: str, around: Json) -> None:
+    secret = SECRETS[kind]
+
+    shown = masked({"before": around, "said": f"take {secret} and go", secret: [1, None, True]})
+
+    assert secret not in json.dumps(shown)
+    assert shown["before"] == around
+    assert shown["said"].startswith("take ")
+    assert shown["said"].endswith("… and go")
+    assert [1, None, True] in shown.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.engine.overview_charts import Day
@@ -30,6 +30,7 @@ DAYS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(DAYS)
 def test_everything_stands_inside_the_chart(days: list[Day]) -> None:
     bars, curves = delivery_bars(days), waiting_curves(days)
@@ -44,6 +45,7 @@ def test_everything_stands_inside_the_chart(days: list[Day]) -> None:
         assert all(0 <= tick.at <= WIDTH for tick in chart.frame.columns)
 
 
+@settings(deadline=None)
 @given(DAYS)
 def test_every_day_with_a_time_has_its_dot(days: list[Day]) -> None:
     median = waiting_curves(days).curves[0]

@@ -1,0 +1,103 @@
+"""Whatever people call their prompts, a page has the same tags: their words are text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from bridge.engine.entry import Entry
+from bridge.engine.moments import Moment, MomentKind
+from bridge.engine.overview_targets import Order, Step, TargetState
+from bridge.engine.paging import Page
+from bridge.prompts.state import State
+from bridge.web.asking import Asked
+from bridge.web.assets import Assets
+from bridge.web.pages import Pages
+from bridge.web.visitor import Role, Visitor
+
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+VISITOR = Visitor("Jane", Role.OPERATOR, "token")
+PAGES = Pages(lambda: NOON, Assets())
+HOSTILE = st.text(min_size=1) | st.lists(
+    st.sampled_from(["<", ">", '"', "'", "&", "</title>", "{{", "<!--", "]]>", "x=y", " ", "\0"]),
+    min_size=1,
+).map("".join)
+
+
+class Skeleton(HTMLParser):
+    """Tags with the names of their attributes, and where links lead."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, ...]] = []
+        self.links: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *(name for name, _ in attrs)))
+        self.links += [value or "" for name, value in attrs if name in ("href", "action")]
+
+
+def shown(template: str, path: str, **values: Any) -> Skeleton:
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    request = Request({**scope, "session": {}})
+    answer = PAGES.show(request, template, visitor=VISITOR, **values)
+    return Skeleton(bytes(answer.body).decode())
+
+
+def target(words: str) -> TargetState:
+    mapping, label = f"m{words}", f"l{words}"
+    entry = Entry(mapping, 17, label, words, words, State.OPEN, words, NOON, NOON)
+    return TargetState(entry, NOON)
+
+
+def listed(words: str) -> Skeleton:
+    return shown(
+        "prompts.html",
+        "/",
+        asked=Asked("/", {"q": words, "label": words}),
+        after=None,
+        page=Page((target(words),), next=words),
+        states=dict.fromkeys(State, 1),
+        mappings=("a", words),
+        labels=("a", words),
+        orders=tuple(Order),
+        order=Order.NAME,
+    )
+
+
+def told(words: str) -> Skeleton:
+    told = Moment(MomentKind.SAVED, words, 17, words, NOON, text=words, who=words, url=words)
+    return shown(
+        "prompt.html",
+        "/prompts/m/17",
+        mapping=words,
+        prompt_id=17,
+        name=words,
+        targets=(target(words),),
+        elsewhere=[target(words)],
+        source=words,
+        steps=Page((Step(told, NOON, None),), next=words),
+        after=None,
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(HOSTILE)
+def test_words_change_nothing_about_a_page(words: str) -> None:
+    for page in (listed, told):
+        assert page(words).tags == page("plain").tags
+
+
+@settings(max_examples=50, deadline=None)
+@given(HOSTILE)
+def test_words_lead_nowhere_but_into_the_dashboard(words: str) -> None:
+    for page in (listed, told):
+        for link in page(words).links:
+            assert link.startswith(("/", "#", "data:,")), link
+            assert not link.startswith(("//", "/\\")), link
