@@ -38,6 +38,7 @@ from tests.standins.serving import serve
 REPOSITORY = "acme/support-bot"
 API_KEY = "pl_an-api-key-that-must-stay-secret"
 SECRET = "a-webhook-secret-that-must-stay-secret"
+DASHBOARD_SECRET = "a-dashboard-secret-that-must-stay-secret"
 UNFINISHED = {DeliveryState.NEW, DeliveryState.DISPATCHED}
 FIRST_FILES = {"README.md": b"# support-bot\n"}
 
@@ -83,6 +84,7 @@ class Scene:
             **os.environ,
             "PROMPTLAYER_API_KEY": API_KEY,
             "PROMPTLAYER_WEBHOOK_SECRET": SECRET,
+            "DASHBOARD_SECRET": DASHBOARD_SECRET,
             "GITHUB_TOKEN": self.github_token,
         }
 

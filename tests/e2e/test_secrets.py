@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.e2e.scene import API_KEY, ON_GITHUB, SECRET, Scene
+from tests.e2e.scene import API_KEY, DASHBOARD_SECRET, ON_GITHUB, SECRET, Scene
 from tests.e2e.secrets import CommandLines, Planted
 from tests.standins.faults import status
 from tests.unit.github.setting import private_key
@@ -23,7 +26,9 @@ needs_proc = pytest.mark.skipif(
 
 @needs_proc
 def test_secrets_stay_where_they_belong_with_a_token(scene: Scene) -> None:
-    planted = Planted({"key": API_KEY, "secret": SECRET, "token": scene.github_token})
+    secrets = {"key": API_KEY, "secret": SECRET, "token": scene.github_token}
+    planted = Planted(secrets | {"dashboard's secret": DASHBOARD_SECRET})
+    scene.configure(ON_GITHUB, dashboard={"operator_secret": "${DASHBOARD_SECRET}"})
     bridge = scene.serve()
     commands = CommandLines(bridge.process.pid)
 
@@ -31,9 +36,13 @@ def test_secrets_stay_where_they_belong_with_a_token(scene: Scene) -> None:
         scene.save("greeting", "Say hello.")
         scene.until_settled()
         _bad_days(scene)
+    pages = _every_page(scene)
     bridge.end()
 
     assert [pull.state for pull in scene.pulls()] == ["open", "open"]
+    assert len(pages) > 9
+    for path, page in pages.items():
+        planted.search(path, page)
     _search_everywhere(scene, planted, commands)
     assert planted.found == []
 
@@ -102,6 +111,21 @@ def _bad_days(scene: Scene) -> None:
     scene.github.faults.add("/api/v3/", status(502, f"token {scene.github_token}", soon))
     scene.save("farewell", "Say goodbye, kindly.")
     scene.until_settled()
+
+
+def _every_page(scene: Scene) -> dict[str, str]:
+    """All of the dashboard that an operator reaches by its links."""
+    found: dict[str, str] = {}
+    with httpx.Client(base_url=scene.address, follow_redirects=True) as client:
+        (token,) = re.findall(r'name="token" value="([^"]+)"', client.get("/sign-in").text)
+        client.post("/sign-in", data={"token": token, "secret": DASHBOARD_SECRET})
+        ahead = ["/"]
+        while ahead and len(found) < 25:
+            path = ahead.pop(0)
+            found[path] = client.get(path).raise_for_status().text
+            links = re.findall(r'<a [^>]*href="(/[^"]*)"', found[path])
+            ahead += [each for each in map(html.unescape, links) if each not in (*found, *ahead)]
+    return found
 
 
 def _search_everywhere(
