@@ -19,7 +19,7 @@ WAITING = 2_000  # proposals that wait for a look: a bad day
 _MICROSECONDS = 1_000_000
 _STEP = SPAN // DELIVERIES // timedelta(microseconds=1)  # between two deliveries
 
-_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
 _ID = {
     "sqlite": "lower(hex(randomblob(32)))",
     "postgresql": "md5(random()::text) || md5(random()::text)",
@@ -133,8 +133,11 @@ def _moment(kind: MomentKind, later: int) -> dict[str, object]:
 
 def _run(database: Database, statement: str, **values: object) -> None:
     """In a transaction of its own, so that the write-ahead log stays smaller than the database."""
+    written = statement.format(**values)
+    if database.dialect == "postgresql":  # whose driver takes a % for the place of a value
+        written = written.replace("%", "%%")
     with database.transaction() as connection:
-        connection.exec_driver_sql(statement.format(**values))
+        connection.exec_driver_sql(written)
 
 
 def _without_indexes(connection: Connection, dialect: str) -> list[str]:
