@@ -68,7 +68,7 @@ def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 yield from _found(entry.path, above | {here})
-            elif entry.name.endswith(_SUFFIXES):
+            elif entry.name.endswith(_SUFFIXES) and entry.is_file():
                 yield entry.path
 
 
@@ -130,10 +130,11 @@ class ConfigFiles:
     def _follow(self) -> None:
         """Learn what the main file names, as far as it can be read."""
         try:
-            text = self._path.read_bytes()
+            # A pipe can be read but once, and not by this.
+            text = self._path.read_bytes() if self._path.is_file() else None
         except OSError:
             return
-        if text == self._text:
+        if text is None or text == self._text:
             return
         self._text = text
         with suppress(ConfigError, UnicodeDecodeError):

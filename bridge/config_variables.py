@@ -8,6 +8,8 @@ from pathlib import Path
 
 FILE = "file:"
 
+_LARGEST = 64 * 1024  # bytes
+
 
 @dataclass(frozen=True)
 class Variables:
@@ -30,7 +32,11 @@ class Variables:
         if self.folder is None:
             raise LookupError("only bridge.yaml may name files")
         try:
-            return (self.folder / path).read_text(encoding="utf-8").rstrip("\r\n")
+            with (self.folder / path).open("rb") as file:
+                content = file.read(_LARGEST + 1)
+            if len(content) > _LARGEST:
+                raise LookupError(f"the file {path} is larger than any secret")
+            return content.decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise LookupError(f"the file {path} is not text in UTF-8") from None
         except OSError as error:

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from stat import S_ISREG
 
 _Stat = tuple[int, ...]
 
@@ -43,6 +44,8 @@ class FileWatch:
         try:
             found = os.stat(path)
             stat = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+            if not S_ISREG(found.st_mode):
+                return stat, b""  # a device or a pipe may have no end
             known = self._known.get(path)
             if known and known[0] == stat:
                 return known

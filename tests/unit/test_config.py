@@ -490,11 +490,12 @@ def test_a_secret_may_be_taken_from_a_file(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff")
+    (tmp_path / "long").write_bytes(b"x" * 100_000)
     main = tmp_path / "bridge.yaml"
     main.write_text(
-        GOOD.replace("${PROMPTLAYER_API_KEY}", "${file:bytes}").replace(
-            "${WEBHOOK_SECRET}", "${file:/nowhere/secret}"
-        )
+        GOOD.replace("${PROMPTLAYER_API_KEY}", "${file:bytes}")
+        .replace("${WEBHOOK_SECRET}", "${file:/nowhere/secret}")
+        .replace("${GITHUB_TOKEN}", "${file:long}")
     )
 
     with pytest.raises(ConfigError) as told:
@@ -504,4 +505,5 @@ def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_
         f"{main}:2: promptlayer.api_key: the file bytes is not text in UTF-8",
         f"{main}:3: promptlayer.webhook_secret: the file /nowhere/secret cannot be read: No such"
         " file or directory",
+        f"{main}:5: forges.github.token: the file long is larger than any secret",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_what_is_hidden_and_what_is_no_yaml_is_left_alone(main: Path) -> None:
     write(main.parent, "mappings.d/.b.yaml", "nonsense")
     write(main.parent, "mappings.d/..2026_11_23/c.yaml", "nonsense")
     write(main.parent, "mappings.d/README.md", "nonsense")
+    os.mkfifo(main.parent / "mappings.d/pipe.yaml")
 
     assert names(load(main, {})) == ["a"]
 
@@ -226,3 +228,10 @@ def test_the_files_with_secrets_belong_to_a_configuration_too(main: Path) -> Non
     main.write_text(MAIN.replace("token: t", 'token: "${file:/run/secrets/token}"'))
 
     assert ConfigFiles(main)() == ["bridge.yaml", "/run/secrets/token"]
+
+
+def test_a_configuration_that_comes_through_a_pipe_is_left_to_the_loader(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert ConfigFiles(pipe)() == [str(pipe)]

@@ -93,3 +93,10 @@ def test_what_was_noted_is_no_change_any_more(folder: Path) -> None:
     watching.note()
 
     assert [watching.changed() for _ in range(2)] == [False] * 2
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    watching = FileWatch(lambda: ["/dev/zero", str(tmp_path / "pipe")])
+
+    assert [watching.changed() for _ in range(2)] == [False] * 2
