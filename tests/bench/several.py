@@ -21,7 +21,7 @@ from bridge.promptlayer.events import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.registry import Registry
 from bridge.wiring import now
-from tests.bench.figure import Figure, counted, gain, told
+from tests.bench.figure import Figure, counted, gain
 from tests.bench.house import API_KEY, SECRET, github, served_platform
 from tests.bench.prompts import template_of
 from tests.standins.faults import late, time_out
@@ -30,11 +30,12 @@ from tests.standins.github_state import Repository
 from tests.standins.postgresql import PostgreSQL, running_postgresql
 
 REPOSITORIES = 50
-EVENTS = 200  # each about a prompt of its own
+EVENTS = 60  # each about a prompt of its own
 ANSWER = 0.1  # seconds that the forge takes for every request
-# So few that a process waits for the forge nearly all the time, and the processors of this machine,
+# A process with one worker waits for the forge nearly all the time: the processors of this machine,
 # which also play the forge, PromptLayer and the database, are not what is measured.
-WORKERS = 2
+WORKERS = 1
+HELD = 4  # jobs in the hands of the process that is killed
 _FORGES = 10  # names of one and the same: the bridge makes 80 pull requests a minute on each
 _PATIENCE = 400.0  # seconds
 _FOR_EVER = 2**62  # requests
@@ -55,9 +56,8 @@ def takeover() -> Iterator[Figure]:
         tempfile.TemporaryDirectory() as folder,
         _placed(Path(folder), server) as place,
     ):
-        seconds, jobs = place.taken_over()
-    yield counted("takeover", round(seconds, 1), "s from SIGKILL to the last pull request", 60)
-    yield told("takeover_jobs", jobs, "jobs in the hands of the killed process")
+        seconds = place.taken_over()
+    yield counted("takeover", round(seconds, 1), f"s from SIGKILL until {HELD} jobs were done", 60)
 
 
 @dataclass
@@ -82,23 +82,23 @@ class _Place:
         _until(lambda: self.proposed() == EVENTS)
         return EVENTS / (time.monotonic() - started)
 
-    def taken_over(self) -> tuple[float, int]:
-        """Seconds until what a killed process had in hand is done, and how many jobs it had."""
-        doomed = self.start("doomed")
+    def taken_over(self) -> float:
+        """Seconds until what a killed process had in hand is done."""
+        doomed = self.start("doomed", HELD)
         _until(self.all_swept)
         self.standin.faults.add("POST /api/v3/repos", time_out(), times=_FOR_EVER)
-        self.save(WORKERS)
-        _until(lambda: self.asked_for() == WORKERS)
-        self.start("survivor")
+        self.save(HELD)
+        _until(lambda: self.asked_for() == HELD)
+        self.start("survivor", HELD)
         _until(lambda: "working" in self.log("survivor"))
         doomed.kill()
         started = time.monotonic()
         self.standin.faults.clear()
-        _until(lambda: self.proposed() == WORKERS)
-        return time.monotonic() - started, WORKERS
+        _until(lambda: self.proposed() == HELD)
+        return time.monotonic() - started
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
-        words = ["work", "--name", name, "--workers", str(WORKERS)]
+    def start(self, name: str, workers: int = WORKERS) -> subprocess.Popen[bytes]:
+        words = ["work", "--name", name, "--workers", str(workers)]
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bridge", *words, "--config", self.folder / "bridge.yaml"],

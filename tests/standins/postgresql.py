@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -67,7 +67,7 @@ class PostgreSQL:
             *_FRUGAL,
             *(() if durable else _CARELESS),
         )
-        self._databases = itertools.count(1)
+        self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._initialise()
 
@@ -104,10 +104,24 @@ class PostgreSQL:
 
     def new_database(self) -> str:
         """The URL of an empty database that nobody else uses."""
-        name = f"bridge_{next(self._databases)}"
+        name = f"bridge_{next(self._numbers)}"
+        self._make("CREATE DATABASE {}", name)
+        return f"{self._address}/{name}"
+
+    def new_schema(self) -> str:
+        """The URL of an empty place for tables in a database that others use too: as good, and
+        hundreds of files cheaper, for whoever makes no schemas."""
+        name = f"place_{next(self._numbers)}"
+        self._make("CREATE SCHEMA {}", name)
+        return f"{self._address}/postgres?options=-csearch_path%3D{name}"
+
+    @property
+    def _address(self) -> str:
+        return f"postgresql+psycopg://{_EVERYBODY}@127.0.0.1:{self.port}"
+
+    def _make(self, statement: LiteralString, name: str) -> None:
         with closing(self._connected()) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql+psycopg://{_EVERYBODY}@127.0.0.1:{self.port}/{name}"
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
     def last_words(self) -> str:
         return self._log.read_text(errors="replace")[-LAST_LINES:] if self._log.exists() else ""

@@ -35,7 +35,7 @@ def open_(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Open]:
 
         def opened(kind: str) -> Database:
             local = f"sqlite:///{tmp_path}/{len(list(tmp_path.iterdir()))}.sqlite"
-            url = local if kind == "sqlite" else postgresql.new_database()
+            url = local if kind == "sqlite" else postgresql.new_schema()
             return stack.enter_context(closing(Database(url)))
 
         yield opened

@@ -105,7 +105,7 @@ def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path) -> None
 def test_a_server_that_restarts_is_told_as_unavailable_and_used_again(
     postgresql: PostgreSQL,
 ) -> None:
-    database = Database(postgresql.new_database(), migrations=[["CREATE TABLE a (x TEXT)"]])
+    database = Database(postgresql.new_schema(), migrations=[["CREATE TABLE a (x TEXT)"]])
 
     def write() -> None:
         with database.transaction() as connection:

@@ -192,7 +192,7 @@ def test_the_next_turn_comes_when_the_time_is_up(database: Database) -> None:
 
 
 def test_only_one_of_several_is_alone(postgresql: PostgreSQL) -> None:
-    url = postgresql.new_database()
+    url = postgresql.new_schema()
     with closing(Database(url)) as one, closing(Database(url)) as other:
         with (
             Turns(one).alone("dispatch") as first,
