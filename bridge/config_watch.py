@@ -13,11 +13,12 @@ from bridge.config_types import Secret, Settings
 
 
 def _network(value: str) -> str:
+    """As servers read it: they take 10.0.0.1/8 for nobody's address."""
     try:
-        ipaddress.ip_network(value, strict=False)
+        network = ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise ValueError("expected an address or a network, such as 10.0.0.0/8") from None
-    return value
+    return str(network)
 
 
 Network = Annotated[str, AfterValidator(_network)]

@@ -99,9 +99,11 @@ def _hmac(message: bytes, secret: str) -> bytes:
 
 
 def _serialised(payload: Json) -> Iterator[bytes]:
-    """As PromptLayer writes it, and without ASCII escapes."""
-    yield _ESCAPED(payload).encode()
-    yield _AS_IT_IS(payload).encode()
+    """As PromptLayer writes it, and without ASCII escapes where that is not the same."""
+    escaped = _ESCAPED(payload)
+    yield escaped.encode()
+    if "\\u" in escaped:
+        yield _AS_IT_IS(payload).encode()
 
 
 def _load(body: bytes) -> Json:

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from bridge.engine.inbox import Clock, Inbox
+from bridge.web.body import LargeBodies
 from bridge.web.doors import OpenDoors, require_secrets
 from bridge.web.forge_receive import FORGE_PATH, ForgeReceive
 from bridge.web.probes import health
@@ -42,12 +43,14 @@ def create_app(
     *,
     routes: Sequence[BaseRoute] = (),
     pages: Pages | None = None,
+    large: LargeBodies | None = None,
 ) -> Starlette:
     """The application, with ``routes`` beside its own; ``pages`` get what no route takes. Raises
     ConfigError where a workspace has no secret."""
     require_secrets(settings.doors())
-    receive = Receive(inbox, settings.clock, settings.doors)
-    forges = ForgeReceive(inbox, settings.clock, settings.doors)
+    large = large or LargeBodies()
+    receive = Receive(inbox, settings.clock, settings.doors, large)
+    forges = ForgeReceive(inbox, settings.clock, settings.doors, large)
     return Starlette(
         routes=[
             Route(WEBHOOK_PATH, receive, methods=["POST"]),

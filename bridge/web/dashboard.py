@@ -37,12 +37,12 @@ from bridge.errors import (
     Unauthorized,
 )
 from bridge.web.assets import Assets
+from bridge.web.body import ClientGone
 from bridge.web.delivery_pages import DeliveryPages
 from bridge.web.guarded import Gate
 from bridge.web.pages import Pages
 from bridge.web.prompt_pages import PromptPages, SourceOf, nowhere
 from bridge.web.queue_pages import QueuePages
-from bridge.web.receive import ClientGone
 from bridge.web.sign_in import SignIn
 from bridge.web.visitor import visitor_of
 

@@ -1,7 +1,8 @@
 """Who may knock: before any work, an address that was refused too often is asked to come later.
 
-Only refused requests count, so a burst of real deliveries is never hurt, however large. A trusted
-proxy is not limited itself: behind one that tells no addresses, everybody would be one.
+Only refused requests count, so a burst of real deliveries is never hurt, however large; those with
+large bodies count as several. A trusted proxy is not limited itself: behind one that tells no
+addresses, everybody would be one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.web.body import SMALL
 
 PATHS = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))
@@ -64,8 +67,9 @@ class Allowance:
         self._refill(bucket)
         return 0.0 if bucket.left >= 1 else (1 - bucket.left) * 60 / self._most
 
-    def charge(self, address: str) -> bool:
-        """Note that an address was refused. Returns whether that was one time too many."""
+    def charge(self, address: str, times: int = 1) -> bool:
+        """Note that an address was refused, or something that costs as much as so many refusals.
+        Returns whether that was one time too many."""
         if _is_among(address, self._trusted):
             return False
         whose = _whose(address)
@@ -74,7 +78,7 @@ class Allowance:
         if len(self._buckets) > self._addresses:
             self._buckets.popitem(last=False)
         self._refill(bucket)
-        before, bucket.left = bucket.left, max(0.0, bucket.left - 1)
+        before, bucket.left = bucket.left, max(0.0, bucket.left - times)
         return before >= 1 > bucket.left
 
     def _refill(self, bucket: _Bucket) -> None:
@@ -102,16 +106,25 @@ class Doorkeeper:
             await _come_later(send, seconds)
             return
 
+        read = 0
+
+        async def weighed() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            return message
+
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._note(scope["path"], address, message["status"])
+                self._note(scope["path"], address, message["status"], read)
             await send(message)
 
-        await self._app(scope, receive, watched)
+        await self._app(scope, weighed, watched)
 
-    def _note(self, path: str, address: str, status: int) -> None:
+    def _note(self, path: str, address: str, status: int, read: int) -> None:
         self._count(path.removeprefix(PATHS) if status in _AT_A_DOOR else "none", status)
-        if status in _REFUSED and self._allowance.charge(address):
+        times = max(1, math.ceil(read / SMALL))
+        if status in _REFUSED and self._allowance.charge(address, times):
             log.warning("%s was refused too often and has to wait", address)
 
 

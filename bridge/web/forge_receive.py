@@ -15,8 +15,9 @@ from bridge.engine.inbox import Clock, Delivery, Inbox
 from bridge.errors import Transient
 from bridge.forge.webhooks import ForgeDoor
 from bridge.trail import step
+from bridge.web.body import ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors
-from bridge.web.receive import REFUSALS, Answer, ClientGone, no_door, postponed, read_body, refused
+from bridge.web.receive import REFUSALS, Answer, no_door, postponed, refused
 
 FORGE_PATH = "/webhooks/{forge}"
 BODY_LIMIT = 5 * 1024 * 1024  # bytes; a push of thousands of commits names all their files
@@ -38,6 +39,7 @@ class ForgeReceive:
     inbox: Inbox
     clock: Clock
     doors: OpenDoors
+    large: LargeBodies
 
     async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
         try:
@@ -53,9 +55,10 @@ class ForgeReceive:
             return no_door(_NO_FORGE)
         try:
             raw = dict(reversed(scope["headers"]))  # of doubled headers the first counts
-            body = await read_body(raw, receive, BODY_LIMIT)
             headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in raw.items()}
-            return await self._accepted(forge, door, headers, body)
+            with self.large.one() as hold:
+                body = await read_body(raw, receive, BODY_LIMIT, hold=hold)
+                return await self._accepted(forge, door, headers, body)
         except REFUSALS as error:
             return refused(error)
         except Transient as error:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from bridge.engine.inbox import Clock
 from bridge.errors import Forbidden
-from bridge.web.receive import read_body
+from bridge.web.body import read_body
 from bridge.web.visitor import Visitor, fits, remember_path, visitor_of
 
 SIGN_IN = "/sign-in"

@@ -6,29 +6,29 @@ and the disk.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
 
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
-from bridge.errors import Malformed, SignatureMismatch, TooLarge, TooSlow, Transient
+from bridge.errors import Malformed, RateLimited, SignatureMismatch, TooLarge, TooSlow, Transient
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
 from bridge.promptlayer.workspace import source_of
 from bridge.trail import step
+from bridge.web.body import SMALL, ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors, WorkspaceDoor
 
-BODY_LIMIT = 1024 * 1024  # bytes
 RETRY_AFTER = 5.0  # seconds, where the error names no pause
 
 _SIGNATURE_HEADER = signature.HEADER.lower().encode()
-BODY_SECONDS = 30.0  # for all of it to come
+_CLOSE = (b"connection", b"close")
 
 _STATUS = {SignatureMismatch: 401, Malformed: 400, TooLarge: 413, TooSlow: 408}
 REFUSALS = (SignatureMismatch, Malformed, TooLarge, TooSlow)
@@ -39,10 +39,6 @@ _NO_WORKSPACE = (
 )
 
 log = logging.getLogger("bridge.web")
-
-
-class ClientGone(Exception):  # noqa: N818 - nobody is left to answer
-    """The connection ended before the body did."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,11 @@ class Receive:
     configured; 503 with Retry-After when it cannot be stored now.
     """
 
-    def __init__(self, inbox: Inbox, clock: Clock, doors: OpenDoors) -> None:
+    def __init__(self, inbox: Inbox, clock: Clock, doors: OpenDoors, large: LargeBodies) -> None:
         self._inbox = inbox
         self._clock = clock
         self._doors = doors
+        self._large = large
 
     async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
         try:
@@ -89,14 +86,23 @@ class Receive:
             return no_door(_NO_WORKSPACE)
         try:
             headers = dict(reversed(scope["headers"]))  # of doubled headers the first counts
-            body = await read_body(headers, receive)
-            delivery = self._accept(body, headers.get(_SIGNATURE_HEADER), source, door)
+            with self._large.one() as hold:
+                body = await read_body(headers, receive, hold=hold)
+                delivery = await self._opened(body, headers.get(_SIGNATURE_HEADER), source, door)
             with step("accept", delivery=delivery.id):
                 return _accepted(delivery, await self._inbox.put_async(delivery))
         except REFUSALS as error:
             return refused(error)
         except Transient as error:
             return postponed(error)
+
+    async def _opened(
+        self, body: bytes, signed: bytes | None, source: str, door: WorkspaceDoor
+    ) -> Delivery:
+        if len(body) <= SMALL:
+            return self._accept(body, signed, source, door)
+        # In a thread: a megabyte to digest and parse would hold up every other delivery.
+        return await run_in_threadpool(self._accept, body, signed, source, door)
 
     def _accept(
         self, body: bytes, signed: bytes | None, source: str, door: WorkspaceDoor
@@ -108,43 +114,6 @@ class Receive:
         if door.replay_window is not None:
             check_age(event, now, door.replay_window)
         return Delivery.of(event, payload, now, source)
-
-
-async def read_body(
-    headers: Mapping[bytes, bytes],
-    receive: ReceiveMessage,
-    limit: int = BODY_LIMIT,
-    seconds: float = BODY_SECONDS,
-) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to exceed ``limit`` bytes, without
-    reading the rest; TooSlow when it takes longer than ``seconds``; ClientGone when the connection
-    ends first."""
-    announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _whole_body(receive, limit)
-    except TimeoutError:
-        raise TooSlow(f"The body did not come within {seconds:g} seconds.") from None
-
-
-async def _whole_body(receive: ReceiveMessage, limit: int) -> bytes:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {limit} bytes, the most a delivery may have here.")
 
 
 def _accepted(delivery: Delivery, result: PutResult) -> Answer:
@@ -176,7 +145,7 @@ def refused(error: SignatureMismatch | Malformed | TooLarge | TooSlow) -> Answer
     status = _STATUS[type(error)]
     log.warning("delivery refused with %d: %s", status, error, extra={"outcome": "refused"})
     # What was not read of the body would be taken for the next request.
-    headers = ((b"connection", b"close"),) if isinstance(error, TooLarge | TooSlow) else ()
+    headers = (_CLOSE,) if isinstance(error, TooLarge | TooSlow) else ()
     return Answer(status, {"error": str(error)}, headers)
 
 
@@ -184,14 +153,15 @@ def postponed(error: Transient) -> Answer:
     """503, with when to come again."""
     log.error("delivery not stored: %s", error, extra={"outcome": "postponed"})
     seconds = math.ceil(error.retry_after or RETRY_AFTER)
+    pause = (b"retry-after", b"%d" % seconds)
+    # What was not read of the body would be taken for the next request.
+    headers = (pause, _CLOSE) if isinstance(error, RateLimited) else (pause,)
     return Answer(
-        503,
-        {"error": "The delivery cannot be stored now. Send it again later."},
-        ((b"retry-after", b"%d" % seconds),),
+        503, {"error": "The delivery cannot be stored now. Send it again later."}, headers
     )
 
 
 def no_door(words: str) -> Answer:
     """404, for a name that is not configured."""
     # What was not read of the body would be taken for the next request.
-    return Answer(404, {"error": words}, ((b"connection", b"close"),))
+    return Answer(404, {"error": words}, (_CLOSE,))

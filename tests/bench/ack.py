@@ -30,7 +30,8 @@ from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.receive import Answer, read_body
+from bridge.web.body import read_body
+from bridge.web.receive import Answer
 from tests.bench.figure import Figure, counted, gain
 from tests.standins.doors import one_workspace
 

@@ -11,7 +11,7 @@ import httpx
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH
-from bridge.web.receive import BODY_LIMIT
+from bridge.web.body import BODY_LIMIT
 from tests.e2e.scene import SECRET, Scene
 
 ANSWER_IN = 10.0  # seconds

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from bridge.config import Config, GitHubSettings, LocalSettings, load, parse
 from bridge.errors import ConfigError
@@ -329,6 +332,16 @@ def test_every_variable_that_is_not_set_is_told_at_once() -> None:
 )
 def test_a_duration_has_a_number_and_a_unit(text: str, meant: timedelta) -> None:
     assert config_of(GOOD + f"sweep: {text}\n").sweep == meant
+
+
+def test_a_network_of_proxies_may_be_named_by_any_of_its_addresses() -> None:
+    config = config_of(GOOD + "limits: {proxies: [10.1.2.3/8, '2001:db8::1']}\n")
+
+    app: Any = Starlette()  # which their types do not know
+    server = ProxyHeadersMiddleware(app, list(config.limits.proxies))
+    assert "10.200.0.1" in server.trusted_hosts
+    assert "2001:db8::1" in server.trusted_hosts
+    assert "2001:db8::2" not in server.trusted_hosts
 
 
 def test_a_variable_may_stand_inside_braces_without_quotes() -> None:

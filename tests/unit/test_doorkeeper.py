@@ -78,6 +78,14 @@ def test_a_minute_of_peace_forgives_everything() -> None:
     assert door.allowance.wait(HERE) == 0
 
 
+def test_a_refusal_that_costs_much_counts_as_several() -> None:
+    door = Door(per_minute=60)
+
+    assert not door.allowance.charge(HERE, 40)
+    assert door.allowance.charge(HERE, 40)
+    assert door.allowance.wait(HERE) > 0
+
+
 def test_all_addresses_of_one_ipv6_network_are_one() -> None:
     door = Door()
     door.refuse("2001:db8:1:2:aaaa::1", 60)

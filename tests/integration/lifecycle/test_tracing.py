@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from bridge import trail
 from bridge.tracing import Tracing, over_http
-from bridge.web.receive import Answer, read_body
+from bridge.web.body import read_body
+from bridge.web.receive import Answer
 from tests.integration.lifecycle.world import KEY, SECRET, World
 from tests.standins.serving import serve
 

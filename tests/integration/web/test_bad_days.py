@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from starlette.types import Message
 
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
-from bridge.errors import TooSlow
+from bridge.errors import RateLimited, TooLarge, TooSlow
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.sandbox.asking import asking
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.receive import BODY_LIMIT, read_body
+from bridge.web.body import BODY_LIMIT, SMALL, LargeBodies, read_body
 from tests.integration.engine.deliveries import NOON, version_created
 from tests.integration.web import front_door
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
@@ -97,6 +97,59 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever() -> None:
 
     with pytest.raises(TooSlow, match=r"within 0\.01 seconds"):
         asyncio.run(read_body({}, never, seconds=0.01))
+
+
+# Too much at once
+
+
+def body_of(size: int, *, ends: bool = True) -> Callable[[], Awaitable[Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b" " * size, "more_body": not ends}
+
+    return receive
+
+
+def read(large: LargeBodies, size: int) -> int:
+    with large.one() as hold:
+        return len(asyncio.run(read_body({}, body_of(size), hold=hold)))
+
+
+def test_large_bodies_beyond_what_may_be_held_at_once_come_again_later() -> None:
+    large = LargeBodies(most=3 * SMALL)
+
+    with large.one() as first:
+        asyncio.run(read_body({}, body_of(4 * SMALL), hold=first))
+        with pytest.raises(RateLimited) as told:
+            read(large, SMALL + 1)
+        small = read(large, SMALL)
+
+    assert told.value.retry_after
+    assert small == SMALL
+    assert read(large, 4 * SMALL) == 4 * SMALL  # for what the first held is free again
+
+
+def test_a_large_body_that_comes_in_many_parts_is_held_once() -> None:
+    large = LargeBodies(most=BODY_LIMIT)
+
+    with large.one() as hold, pytest.raises(TooLarge):
+        asyncio.run(read_body({}, body_of(1000, ends=False), hold=hold))
+
+    assert read(large, BODY_LIMIT) == BODY_LIMIT
+
+
+def test_who_finds_no_room_for_a_body_is_told_and_let_go(door: FrontDoor) -> None:
+    app = create_app(
+        WebSettings(clock=lambda: NOON, doors=one_workspace(SECRET)),
+        door.inbox,
+        large=LargeBodies(most=SMALL),
+    )
+    with serve(app) as url, connect(url) as connection:
+        connection.sendall(head(f"Content-Length: {BODY_LIMIT}") + b" " * (2 * SMALL + 1))
+
+        answer = read_to_the_end(connection)
+
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 5\r\n" in answer.lower()
 
 
 # When it cannot be stored

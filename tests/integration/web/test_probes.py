@@ -16,6 +16,7 @@ from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.measures import measure
 from bridge.web.app import WebSettings, create_app
+from bridge.web.body import SMALL
 from bridge.web.doorkeeper import Allowance, Doorkeeper
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Probes, probe_app, probe_routes
@@ -180,6 +181,12 @@ def test_who_is_refused_too_often_waits_whatever_comes_next(watched: Watched) ->
     assert 1 <= int(waiting.headers["Retry-After"]) <= 60 / PER_MINUTE
     assert watched.door.inbox.recent(1) == []
     assert watched.value("promptlayer_bridge_answers_total", door="any", status="429") == 1
+
+
+def test_a_refused_body_counts_once_for_each_64_kib(watched: Watched) -> None:
+    first = watched.door.post(b" " * (PER_MINUTE * SMALL), "0" * 64)
+
+    assert (first.status_code, watched.door.post(b"{}", "0" * 64).status_code) == (401, 429)
 
 
 def test_deliveries_that_are_accepted_are_never_limited(watched: Watched) -> None:
