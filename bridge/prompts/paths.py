@@ -37,7 +37,7 @@ _PLAIN_NAME = re.compile(r"(?:[a-z0-9_][a-z0-9_-]*/)*[a-z0-9_][a-z0-9._-]*")
 _PLAIN_FOLDERS = re.compile(r"[a-z0-9_][a-z0-9_-]*(?:/[a-z0-9_][a-z0-9_-]*)*")
 _PLAIN_LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,39}")
 _ENDS_LIKE_AN_ID = re.compile(r"\.[0-9]*\Z")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?:\.|\Z)", re.IGNORECASE)
 _GIT_FOLDER = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
 _HIDDEN = (
     r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # controls, reordering, halves

@@ -205,6 +205,7 @@ def test_a_name_that_completes_a_forbidden_word_is_refused() -> None:
         ("x\ud800{prompt}.yaml", "character"),
         ("C:/{prompt}.yaml", "character"),
         ("nul/{prompt}.yaml", "device"),
+        ("com¹/{prompt}.yaml", "device"),
         ("x/{label}-{prompt}.yaml", "apart"),
         ("x/{label}{prompt}.yaml", "apart"),
         ("x/{id}{prompt}.yaml", "apart"),
