@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--duration", type=float, default=300, help="seconds of trouble")
     asked = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nobody is left behind
     folder = Path(tempfile.mkdtemp(prefix="bridge-chaos-"))
     print(f"seed {asked.seed}, {asked.duration:.0f} seconds, in {folder}", file=sys.stderr)
     if not can_have_disks():

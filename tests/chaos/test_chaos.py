@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,7 @@ from tests.chaos.post import Office
 from tests.chaos.run import Plan, run
 from tests.chaos.wire import Wire
 from tests.e2e.processes import until
-from tests.standins.serving import serve
+from tests.standins.serving import listening, serve
 
 LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -74,6 +76,20 @@ def test_a_cut_breaks_what_is_under_way_and_nothing_after_it(wire: Wire) -> None
             connection.recv(1)
     with asking() as client:
         assert client.get(wire.address).text == "Hello"
+
+
+def test_an_end_that_breaks_breaks_the_other() -> None:
+    with (
+        listening() as far,
+        Wire(far.getsockname()[1]).laid() as wire,
+        socket.create_connection(("127.0.0.1", wire.port), timeout=10) as near,
+    ):
+        there, _ = far.accept()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        there.close()
+
+        with contextlib.suppress(ConnectionResetError):
+            assert near.recv(1) == b""
 
 
 # The post

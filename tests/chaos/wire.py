@@ -90,17 +90,20 @@ class Wire:
             return
         self._lines |= {writer, back}
         try:
-            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+            async with asyncio.TaskGroup() as both:  # an end that breaks breaks the other
+                both.create_task(self._pass(reader, back))
+                both.create_task(self._pass(there, writer))
+        except* OSError:
+            pass
         finally:
             self._lines -= {writer, back}
             for end in (writer, back):
                 end.transport.abort()
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while piece := await source.read(_CHUNK):
-                if self.pause:
-                    await asyncio.sleep(self.pause)
-                sink.write(piece)
-                await sink.drain()
-            sink.write_eof()
+        while piece := await source.read(_CHUNK):
+            if self.pause:
+                await asyncio.sleep(self.pause)
+            sink.write(piece)
+            await sink.drain()
+        sink.write_eof()
