@@ -203,11 +203,21 @@ class Ledger:
     def postpone(self, proposal: Proposal, reason: str, retry_after: float | None) -> float:
         """Note that a proposal waits and why. Returns for how many seconds: growing from look to
         look, and never less than ``retry_after``."""
+        return self._postpone(proposal, reason, retry_after, tries=1)
+
+    def hold(self, proposal: Proposal, reason: str, seconds: float) -> float:
+        """Note that a proposal waits so long for others and why. Nothing was tried for it, so it
+        does not wait for longer the next time. Returns the seconds."""
+        return self._postpone(proposal, reason, seconds, tries=0)
+
+    def _postpone(
+        self, proposal: Proposal, reason: str, retry_after: float | None, tries: int
+    ) -> float:
         now = self._clock()
         with self._database.transaction() as connection:
             query = select(proposals.c.attempts).where(*_of(proposals, proposal))
-            attempts = 1 + (connection.execute(query).scalar() or 0)
-            pause = growing_pause(attempts, retry_after)
+            attempts = tries + (connection.execute(query).scalar() or 0)
+            pause = growing_pause(attempts * tries, retry_after)
             values = {
                 "kind": OutcomeKind.WAITING,
                 "reason": reason,

@@ -37,16 +37,19 @@ class Restraint:
         self._clock = clock
 
     def pause_repository(self, repository: str, reason: str, retry_after: float | None) -> None:
-        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer."""
+        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer. What
+        fails while it is left alone was under way before, and does not make the pauses grow."""
+        now = self._clock()
         with self._database.transaction() as connection:
-            failures = 1 + (
-                connection.execute(
-                    select(pauses.c.failures).where(pauses.c.repository == repository)
-                ).scalar()
-                or 0
-            )
+            self._database.take_turns(connection, f"pause of {repository}")
+            former = connection.execute(
+                select(pauses.c.until, pauses.c.failures).where(pauses.c.repository == repository)
+            ).first()
+            lasts = former is not None and former.until > now
+            failures = (former.failures if former else 0) + (0 if lasts else 1)
+            until = now + timedelta(seconds=growing_pause(failures, retry_after))
             values = {
-                "until": self._clock() + timedelta(seconds=growing_pause(failures, retry_after)),
+                "until": max(until, former.until) if former else until,
                 "failures": failures,
                 "reason": reason,
             }

@@ -165,7 +165,7 @@ class Worker:
             return self._without_site(proposal, waiting)
         if paused := self._paused(site, proposal):
             seconds, reason = paused
-            return max(seconds, self.ledger.postpone(proposal, reason, seconds))
+            return self.ledger.hold(proposal, reason, seconds)
         return self._reconcile(site, proposal, waiting, listed, adopt)
 
     def _without_site(self, proposal: Proposal, waiting: tuple[WaitingLook, ...]) -> float | None:

@@ -179,6 +179,12 @@ def test_a_pause_is_as_long_as_the_other_side_asked_for(ledger: Ledger) -> None:
     assert ledger.postpone(ONE, "slow down", 3600.0) == 3600.0
 
 
+def test_waiting_for_others_is_no_failure_of_ones_own(ledger: Ledger) -> None:
+    assert [ledger.hold(ONE, "the forge is paused", 7.0) for _ in range(12)] == [7.0] * 12
+
+    assert ledger.postpone(ONE, "no", None) == 2.0
+
+
 def test_a_success_ends_the_growing(ledger: Ledger) -> None:
     for _ in range(5):
         ledger.postpone(ONE, "no", None)

@@ -39,18 +39,35 @@ def test_a_repository_that_answers_is_no_longer_paused(restraint: Restraint) -> 
     assert restraint.paused(BOT) is None
 
 
-def test_pauses_of_a_repository_grow_until_it_answers(restraint: Restraint) -> None:
-    def pause() -> float:
-        restraint.pause_repository(BOT, "it is down", None)
-        paused = restraint.paused(BOT)
-        assert paused is not None
-        return paused[0]
+def paused_for(restraint: Restraint, retry_after: float | None = None) -> float:
+    restraint.pause_repository(BOT, "it is down", retry_after)
+    paused = restraint.paused(BOT)
+    assert paused is not None
+    return paused[0]
 
-    growing = [pause() for _ in range(3)]
+
+def test_pauses_of_a_repository_grow_until_it_answers(restraint: Restraint, clock: Clock) -> None:
+    growing = []
+    for _ in range(3):
+        growing.append(paused_for(restraint))
+        clock.turn(growing[-1])
     restraint.resume_repository(BOT)
 
     assert growing == [2.0, 4.0, 8.0]
-    assert pause() == 2.0
+    assert paused_for(restraint) == 2.0
+
+
+def test_many_looks_that_fail_at_once_are_one_failure(restraint: Restraint, clock: Clock) -> None:
+    assert {paused_for(restraint) for _ in range(9)} == {2.0}
+
+    clock.turn(2)
+
+    assert paused_for(restraint) == 4.0
+
+
+def test_a_pause_is_not_shortened_by_a_failure_that_asks_for_less(restraint: Restraint) -> None:
+    assert paused_for(restraint, 60.0) == 60.0
+    assert paused_for(restraint, 1.0) == 60.0
 
 
 def test_as_many_pull_requests_as_a_window_allows(restraint: Restraint, clock: Clock) -> None:
