@@ -16,6 +16,7 @@ from bridge.wiring import Adapters, open_database, platform_of, worker_of
 # Prompts are trees of very many small objects without a circle among them: by default Python
 # would go through all of them again and again, a third of the time of a first import.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_OBJECTS_WHILE_STAYING = 10_000  # a look leaves some hundred behind, in circles
 
 
 @contextmanager
@@ -45,3 +46,10 @@ def opened_worker(config: Config, adapters: Adapters | None = None) -> Iterator[
             yield worker
         finally:
             worker.inbox.close()
+
+
+def stay_lean() -> None:
+    """For a process that stays: what is loaded by now is never gone through again, and what looks
+    leave behind is, soon."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_WHILE_STAYING)

@@ -16,7 +16,7 @@ import uvicorn
 
 from bridge import logs
 from bridge.cli.membership import membership
-from bridge.cli.opening import opened_database, opened_worker
+from bridge.cli.opening import opened_database, opened_worker, stay_lean
 from bridge.cli.pages import opened_pages
 from bridge.cli.reloading import LiveConfig, Reloading
 from bridge.cli.watching import Watch, listening_probes, opened_watch
@@ -126,6 +126,7 @@ def _opened(
     config, adapters = load(path), Adapters()
     _log_as(config, log_format, every_secret(config))
     with opened_worker(config, adapters) as worker:
+        stay_lean()
         live = LiveConfig(path, config, worker, adapters, serving=serving)
         with opened_watch(config, worker, live) as watch:
 
