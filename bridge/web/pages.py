@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,23 @@ TEMPLATES = Path(__file__).parent / "templates"
 _SHORTEST_SECRET = 8  # characters; anything shorter is also a word of some page
 
 
+@cache
+def _templates() -> Environment:
+    """Compiled once for a process."""
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        span=wording.span, at=wording.at, event=wording.event_in_words, link=wording.link
+    )
+    return templates
+
+
 class Pages:
     """``secrets`` are those of the configuration: they are blotted out wherever they stand.
     ``mistake`` says what is wrong with its files, on every page of who is signed in."""
@@ -38,18 +56,8 @@ class Pages:
     ) -> None:
         self._clock = clock
         self._secrets = secrets
-        self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals.update(assets=assets, config_mistake=mistake)
-        self._templates.filters.update(
-            span=wording.span, at=wording.at, event=wording.event_in_words, link=wording.link
-        )
+        self._assets = assets
+        self._mistake = mistake
 
     def show(
         self,
@@ -61,13 +69,19 @@ class Pages:
         **values: Any,
     ) -> Response:
         now = self._clock()
-        html = self._templates.get_template(template).render(
-            visitor=visitor,
-            here=request.url.path,
-            now=now,
-            ago=lambda then: wording.age(then, now),
-            note=take_note(request) if status < 400 and visitor else None,
-            **{"token": visitor.token if visitor else "", **values},
+        html = (
+            _templates()
+            .get_template(template)
+            .render(
+                assets=self._assets,
+                config_mistake=self._mistake,
+                visitor=visitor,
+                here=request.url.path,
+                now=now,
+                ago=lambda then: wording.age(then, now),
+                note=take_note(request) if status < 400 and visitor else None,
+                **{"token": visitor.token if visitor else "", **values},
+            )
         )
         # Half a character can stand in a payload, but in no page.
         body = self.blotted(html).encode(errors="replace")
