@@ -82,6 +82,7 @@ def _come_to_rest(house: House, judge: Judge, patience: float) -> tuple[list[Ano
     unsettled: list[Anomaly] = []
     while calm < _IN_A_ROW and time.monotonic() - began < patience:
         time.sleep(_LOOKING)
+        house.postgresql.start()  # one that was killed may fail to come back at once
         unsettled = judge.unsettled() if house.office.idle else [Anomaly("post", "not all carried")]
         calm = 0 if unsettled else calm + 1
     return unsettled, time.monotonic() - began

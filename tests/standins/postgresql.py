@@ -80,6 +80,7 @@ class PostgreSQL:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start:\n{self.last_words()}")
             if self._process is None or self._process.poll() is not None:
+                self._end()  # or whoever watches over it would take its folder away
                 self._launch()  # what a killed one left may still hold its memory
             time.sleep(0.05)
 
