@@ -46,6 +46,16 @@ def errands_of(delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Errand, .
     return tuple(errand for site in concerned for errand in _errands(event, site))
 
 
+def occasion_of(delivery: Delivery) -> str:
+    """The same however often a delivery is dispatched, and another once it is made new again."""
+    return f"{delivery.id} {delivery.changed_at}"
+
+
+def delivery_of(occasion: str) -> str:
+    """The id of the delivery of such an occasion."""
+    return occasion.partition(" ")[0]
+
+
 def _errands(event: ForgeEvent, site: Site) -> Iterator[Errand]:
     name = site.mapping.name
     if isinstance(event, Pushed):

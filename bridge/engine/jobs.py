@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from datetime import datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from dbos import DBOS, WorkflowStatus
 
 _FORGET_AT_ONCE = 200
 _BETWEEN = 0.02  # seconds that everybody else has the database for
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+def outside_jobs(ask: Callable[_P, _R]) -> Callable[_P, _R]:
+    """``ask`` as if no job called it. What a job asks is remembered by its number, and answered
+    from memory when the job runs again; but by then other proposals may be in need of a look."""
+
+    @wraps(ask)
+    def asked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return Context().run(ask, *args, **kwargs)
+
+    return asked
 
 
 def running_jobs(executor: str | None = None) -> list[WorkflowStatus]:

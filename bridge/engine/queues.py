@@ -19,11 +19,17 @@ from datetime import timedelta
 
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
-from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.jobs import anything_ahead, anything_waits, forget_finished, running_jobs
+from bridge.engine.errands import Errand, ErrandKind, delivery_of
+from bridge.engine.jobs import (
+    anything_ahead,
+    anything_waits,
+    forget_finished,
+    outside_jobs,
+    running_jobs,
+)
 from bridge.engine.members import Members
 from bridge.engine.patience import impatient_address
-from bridge.engine.polling import Polling
+from bridge.engine.polling import Polled, Polling
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
@@ -85,6 +91,10 @@ class Queues:
         self._threads: list[threading.Thread] = []
         self._steps = 0
         self._counting = threading.Lock()
+        self._polled: list[Polled] = []
+        self._polling = Polling(
+            self._polled, often=timing.polling, quiet=self._quiet, anything_ahead=anything_ahead
+        )
         self._config: DBOSConfig = {
             "name": "promptlayer-bridge",
             "system_database_url": impatient_address(database),
@@ -110,9 +120,7 @@ class Queues:
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        self._polling = Polling(
-            (looks, work), often=polling, quiet=self._quiet, anything_ahead=anything_ahead
-        )
+        self._polled += [looks, work]  # a job that was left may have run already
         self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
         self._take_up(self.worker.unfinished())
         self._spawn("dispatcher", self._dispatch)
@@ -153,6 +161,7 @@ class Queues:
         """Look at a proposal once it has been quiet for a while."""
         self.look_after(proposal, self._quiet())
 
+    @outside_jobs
     def look_after(self, proposal: Proposal, seconds: float) -> None:
         """Look at a proposal in so many seconds, or sooner if something else asks for it."""
         self._polling.work_ahead()
@@ -172,15 +181,20 @@ class Queues:
         wanted = [name for name in sites if mappings is None or name in mappings]
         between = min(_BETWEEN_SWEEPS, _SWEEPS_BEGIN / max(len(wanted), 1))
         for number, name in enumerate(wanted):
-            repository = sites[name].forge.repository
-            with (
-                SetWorkflowID(f"sweep/{name}/{occasion}"),
-                SetEnqueueOptions(
-                    queue_partition_key=f"{repository} sweep", delay_seconds=number * between
-                ),
-            ):
-                DBOS.enqueue_workflow(WORK, _sweep_mapping, name, occasion, 0)
+            self.sweep_after(number * between, name, occasion, 0)
 
+    @outside_jobs
+    def sweep_after(self, seconds: float, mapping: str, occasion: str, attempt: int) -> None:
+        """Sweep a mapping in so many seconds; asked twice for the same attempt, it is done once."""
+        repository = self.repository_of(mapping)
+        tried = f"/{attempt}" if attempt else ""
+        with (
+            SetWorkflowID(f"sweep/{mapping}/{occasion}{tried}"),
+            SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=seconds),
+        ):
+            DBOS.enqueue_workflow(WORK, _sweep_mapping, mapping, occasion, attempt)
+
+    @outside_jobs
     def send(self, errand: Errand, occasion: str, attempt: int = 0, after: float = 0.0) -> None:
         """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
         self._polling.work_ahead()
@@ -312,18 +326,13 @@ def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
             mapping, attempt
         )
     if again is not None:
-        repository = queues.repository_of(mapping)
-        with (
-            SetWorkflowID(f"sweep/{mapping}/{occasion}/{attempt + 1}"),
-            SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=again),
-        ):
-            DBOS.enqueue_workflow(WORK, _sweep_mapping, mapping, occasion, attempt + 1)
+        queues.sweep_after(again, mapping, occasion, attempt + 1)
 
 
 @DBOS.workflow(name="errand")
 def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int) -> None:
     queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
-    with queues.step() as worker, step(kind, mapping=mapping, delivery=occasion):
+    with queues.step() as worker, step(kind, mapping=mapping, delivery=delivery_of(occasion)):
         again = worker.run(errand, queues.look_soon) or queues.unheard_of(mapping, attempt)
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)

@@ -59,14 +59,13 @@ class Restraint:
             )
 
     def resume_repository(self, repository: str) -> None:
-        """It answers again."""
+        """It answers again. A pause that lasts stays: the answer was to a look begun before."""
+        over = (pauses.c.repository == repository, pauses.c.until <= self._clock())
         with self._database.reading() as connection:
-            paused = connection.execute(
-                select(pauses.c.repository).where(pauses.c.repository == repository)
-            ).scalar()
+            paused = connection.execute(select(pauses.c.repository).where(*over)).scalar()
         if paused is not None:
             with self._database.transaction() as connection:
-                connection.execute(delete(pauses).where(pauses.c.repository == repository))
+                connection.execute(delete(pauses).where(*over))
 
     def paused(self, repository: str) -> tuple[float, str] | None:
         """For how many more seconds a repository is left alone, and why."""

@@ -13,6 +13,7 @@ from bridge.engine.budgets import Budgets
 from bridge.engine.comparing import Compared, take_in
 from bridge.engine.dispatch import asks_of
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
+from bridge.engine.errands import occasion_of as errand_occasion
 from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.occasions import occasion_of
@@ -36,7 +37,7 @@ from bridge.trail import step
 
 log = logging.getLogger("bridge.worker")
 
-Send = Callable[[Errand, str], None]  # an errand, and the delivery that asks for it
+Send = Callable[[Errand, str], None]  # an errand, and its occasion
 
 _DISPATCH_AT_ONCE = 500
 _SWEEP_PAUSE = 60.0  # seconds
@@ -64,11 +65,12 @@ class Worker:
         They stay new until these are enqueued, so a crash in between only repeats this."""
         fresh, sites = self.inbox.fresh(_DISPATCH_AT_ONCE), self.sites
         sent = {delivery.id: errands_of(delivery, sites) for delivery in fresh}
-        for id, errands in sent.items():
-            for errand in errands:
-                with step("dispatch", delivery=id, mapping=errand.mapping):
-                    send(errand, id)
-                    log.info("delivery %s asks %s to %s", id[:12], errand.mapping, errand.kind)
+        for delivery in fresh:
+            for errand in sent[delivery.id]:
+                with step("dispatch", delivery=delivery.id, mapping=errand.mapping):
+                    send(errand, errand_occasion(delivery))
+                    words = "delivery %s asks %s to %s"
+                    log.info(words, delivery.id[:12], errand.mapping, errand.kind)
         self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
         asks = {d.id: self._asks(d, sites) for d in fresh if not sent[d.id]}
         told = moments_of(fresh, asks, sites, self.ledger.standings)

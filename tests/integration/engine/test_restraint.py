@@ -31,12 +31,12 @@ def test_a_pause_ends_by_itself(restraint: Restraint, clock: Clock) -> None:
     assert restraint.paused(BOT) is None
 
 
-def test_a_repository_that_answers_is_no_longer_paused(restraint: Restraint) -> None:
-    restraint.pause_repository(BOT, "it is down", 30.0)
-    restraint.resume_repository(BOT)
+def test_an_answer_to_what_was_asked_before_a_pause_does_not_end_it(restraint: Restraint) -> None:
+    restraint.pause_repository(BOT, "it allows no more for a minute", 60.0)
+
     restraint.resume_repository(BOT)
 
-    assert restraint.paused(BOT) is None
+    assert restraint.paused(BOT) == (60.0, "it allows no more for a minute")
 
 
 def paused_for(restraint: Restraint, retry_after: float | None = None) -> float:
@@ -51,6 +51,7 @@ def test_pauses_of_a_repository_grow_until_it_answers(restraint: Restraint, cloc
     for _ in range(3):
         growing.append(paused_for(restraint))
         clock.turn(growing[-1])
+    restraint.resume_repository(BOT)
     restraint.resume_repository(BOT)
 
     assert growing == [2.0, 4.0, 8.0]

@@ -1,0 +1,120 @@
+"""The queues of one process, on a database of their own: what another process had in hand."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from dbos import DBOS
+
+from bridge.cli.opening import opened_worker
+from bridge.config import load
+from bridge.engine.database import Database
+from bridge.engine.errands import Errand
+from bridge.engine.forge_delivery import delivery_of
+from bridge.engine.members import Members
+from bridge.engine.queues import LOOKS, Queues, Timing
+from bridge.engine.retention import Retention
+from bridge.engine.worker import Worker
+from bridge.forge.webhooks import Pushed
+from bridge.wiring import now
+from tests.integration.many.town import REPOSITORY, Town, mapping
+
+DEADLINE = 30  # seconds
+
+
+@pytest.fixture
+def worker(town: Town) -> Iterator[Worker]:
+    town.configure(mapping("care", "care", base="main", branch="{prompt}"))
+    with opened_worker(load(town.config)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def queues(town: Town, worker: Worker) -> Iterator[Queues]:
+    """Whose looks wait for quiet for longer than any test."""
+    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
+        queues = Queues(
+            worker,
+            database=f"sqlite:///{town.folder}/engine.sqlite",
+            members=Members(database, "one", "one"),
+            workers=1,
+            timing=Timing(timedelta(hours=1), timedelta(hours=1), polling=0.05),
+            retention=Retention(database, now, timedelta(days=30)),
+        )
+        queues.start()
+        try:
+            until(lambda: over("sweep/") == 1)
+            yield queues
+        finally:
+            queues.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def over(start: str) -> int:
+    """How many jobs whose id starts so are done."""
+    return len(DBOS.list_workflows(workflow_id_prefix=start, status="SUCCESS"))
+
+
+def awaited() -> set[str]:
+    """The branches that a look is awaited at."""
+    jobs = DBOS.list_workflows(queue_name=LOOKS, status="DELAYED")
+    return {job.input["args"][1] for job in jobs if job.input}
+
+
+def not_over(town: Town, job: str) -> None:
+    """As if the process had ended before the job could say that it is done."""
+    with closing(sqlite3.connect(town.folder / "engine.sqlite", timeout=10)) as connection:
+        connection.execute(
+            "UPDATE workflow_status SET status = 'PENDING' WHERE workflow_uuid = ?", (job,)
+        )
+        connection.commit()
+
+
+def test_a_sweep_that_is_done_again_looks_at_what_was_saved_since(
+    queues: Queues, town: Town
+) -> None:
+    town.workspaces["care"].save("b", "It was there the first time.")
+    queues.sweep_now("noon")
+    until(lambda: over("sweep/care/noon") == 1)
+    (first,) = awaited()
+    not_over(town, "sweep/care/noon")
+
+    town.workspaces["care"].save("a", "It is found before the other.")
+    queues.take_over("one")
+    until(lambda: over("sweep/care/noon") == 1)
+
+    assert len(awaited()) == 2
+    assert sorted(awaited())[1] == first
+
+
+def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
+    worker: Worker,
+) -> None:
+    pushed = Pushed(REPOSITORY, "main", None, "0" * 40)
+    delivery = delivery_of("local", "f" * 64, pushed, worker.clock())
+    worker.inbox.put(delivery)
+    occasions: list[str] = []
+
+    def crash(_: Errand, occasion: str) -> None:
+        occasions.append(occasion)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        worker.dispatch(lambda _: None, crash)
+    worker.dispatch(lambda _: None, lambda _, occasion: occasions.append(occasion))
+    worker.inbox.redeliver(delivery.id)
+    worker.dispatch(lambda _: None, lambda _, occasion: occasions.append(occasion))
+
+    first, again, redelivered = occasions
+    assert first == again != redelivered
