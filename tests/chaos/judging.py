@@ -28,6 +28,13 @@ from tests.e2e.secrets import Planted
 from tests.standins.git_http import git
 
 _UNFINISHED = {DeliveryState.NEW, DeliveryState.DISPATCHED}
+_NOT_OVER = {
+    "members": "",
+    "pauses": "",
+    "looks": "WHERE settled_at IS NULL",
+    "proposals": "WHERE kind = 'waiting'",
+    "dbos.workflow_status": "WHERE status NOT IN ('SUCCESS', 'ERROR')",
+}
 _A_PERSONS = {State.PERSON, State.PARKED, State.DECLINED}
 
 
@@ -51,6 +58,15 @@ class Judge:
     def anomalies(self) -> list[Anomaly]:
         """What must never be, whatever happened."""
         return [*self._doubled(), *self._lost(), *self._told()]
+
+    def books(self) -> str:
+        """Everything that is not over, as the tables have it, for whoever looks for the cause."""
+        with closing(Database(self.house.database)) as database, database.reading() as connection:
+            return "\n".join(
+                f"{table}: {dict(row._mapping)}"
+                for table, rest in _NOT_OVER.items()
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table} {rest}")
+            )
 
     # Deliveries
 

@@ -58,8 +58,11 @@ def run(plan: Plan, folder: Path, peace: Callable[[House], None] = lambda _house
             over.set()
             making.join()
             peace(house)
-            unsettled, quiet_after = _come_to_rest(house, Judge(house, people), plan.patience)
-        anomalies = (*unsettled, *Judge(house, people).anomalies())
+            judge = Judge(house, people)
+            unsettled, quiet_after = _come_to_rest(house, judge, plan.patience)
+            if unsettled:
+                (folder / "books.txt").write_text(judge.books())
+        anomalies = (*unsettled, *judge.anomalies())
         troubles = trouble.counted + house.office.troubles
         figures = _figures(house, round(quiet_after))
         return Report(plan, troubles, people.acts, house.office.answers, figures, anomalies)
