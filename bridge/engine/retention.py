@@ -156,7 +156,11 @@ def _old_deliveries(before: datetime) -> Select[Any]:
     at, label = deliveries.c.received_at, deliveries.c.label
     same = (deliveries.c.workspace_id, deliveries.c.prompt_id, label)
     last = _newest(deliveries.c.occurred_at, same, _LABEL_EVENTS)
-    stays = and_(label.is_not(None), or_(last.is_(None), deliveries.c.occurred_at >= last))
+    stays = and_(
+        label.is_not(None),
+        deliveries.c.workspace_id.is_not(None),  # else a person asked for a look
+        or_(last.is_(None), deliveries.c.occurred_at >= last),
+    )
     may_go = and_(deliveries.c.state.in_(_SETTLED), ~stays)
     return select(at, deliveries.c.id, may_go.label("may_go")).where(at < before)
 

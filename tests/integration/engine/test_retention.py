@@ -7,10 +7,12 @@ from datetime import date, timedelta
 
 import pytest
 
+from bridge.engine import person_delivery
 from bridge.engine.database import Database
 from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger
 from bridge.engine.moments import Moment, MomentKind, by_identity
+from bridge.engine.person_delivery import Request
 from bridge.engine.retention import Gone, Retention
 from bridge.engine.sums import Measure, kept
 from bridge.prompts.outcome import Outcome, OutcomeKind
@@ -133,6 +135,16 @@ def test_the_events_that_tell_of_an_approval_stay(
 
     assert tidy(database, clock).deliveries == 2
     assert left(inbox) == set(ids[2:])
+
+
+def test_what_a_person_asked_for_goes_after_its_time(
+    database: Database, clock: Clock, inbox: Inbox
+) -> None:
+    asked = Request(REPLY, "support/reply", ONE.branch)
+    put(inbox, person_delivery.delivery_of(asked, "jane", clock()), DeliveryState.DONE)
+    clock.turn(31 * DAY)
+
+    assert tidy(database, clock).deliveries == 1
 
 
 def test_of_the_looks_at_a_target_the_last_stays(
