@@ -69,4 +69,6 @@ def _value(told: Any, column: ColumnElement[Any]) -> Any:
         return moment
     if not isinstance(told, wanted) or (isinstance(told, int) and abs(told) >= 2**63):
         raise ValueError
+    if isinstance(told, str) and "\0" in told.encode().decode():  # half characters do not encode
+        raise ValueError
     return told

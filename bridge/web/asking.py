@@ -14,6 +14,11 @@ _Kind = TypeVar("_Kind", bound=StrEnum)
 _LONGEST = 200  # characters of one value
 
 
+def kept(text: str) -> str:
+    """What a database keeps of a text: PostgreSQL takes no NUL."""
+    return text.replace("\0", "")
+
+
 @dataclass(frozen=True)
 class Asked:
     """The named parameters of an address; empty ones count as not there."""
@@ -23,7 +28,8 @@ class Asked:
 
     @classmethod
     def by(cls, request: Request, *names: str) -> Asked:
-        told = {name: request.query_params.get(name, "")[:_LONGEST].strip() for name in names}
+        given = request.query_params
+        told = {name: kept(given.get(name, ""))[:_LONGEST].strip() for name in names}
         return cls(request.url.path, {name: value for name, value in told.items() if value})
 
     def text(self, name: str) -> str | None:

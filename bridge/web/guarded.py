@@ -17,7 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.engine.inbox import Clock
-from bridge.errors import Forbidden
+from bridge.errors import Forbidden, NotFound
+from bridge.web.asking import kept
 from bridge.web.body import read_body
 from bridge.web.visitor import Visitor, fits, remember_path, visitor_of
 
@@ -50,6 +51,7 @@ class Gate:
             visitor = visitor_of(request, self.clock())
             if visitor is None:
                 return to_sign_in(request)
+            _check_path(request)
             return await run_sync(view, request, visitor, limiter=self.threads)
 
         return Route(path, endpoint, methods=["GET"])
@@ -61,6 +63,7 @@ class Gate:
             visitor = visitor_of(request, self.clock())
             if visitor is None:
                 return to_sign_in(request)
+            _check_path(request)
             form = await self.form(request)
             if not visitor.may_act:
                 raise Forbidden("This needs the role operator; you may look.")
@@ -73,7 +76,8 @@ class Gate:
         self._check_origin(request)
         headers = dict(request.headers.raw)
         body = await read_body(headers, request.receive, _FORM_LIMIT)
-        sent = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+        sent = {name: kept(value) for name, value in pairs}
         if not fits(request, sent.get("token", "")):
             raise Forbidden(
                 "This form is of another session, or from before you signed in. Go back, reload"
@@ -88,6 +92,11 @@ class Gate:
         foreign = origin is not None and urlsplit(origin).netloc not in ours
         if foreign or site not in ("same-origin", "none"):
             raise Forbidden("Another site sent this form, so it was not followed.")
+
+
+def _check_path(request: Request) -> None:
+    if any(kept(str(part)) != str(part) for part in request.path_params.values()):
+        raise NotFound("There is no such page.")
 
 
 def to_sign_in(request: Request) -> Response:

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.engine.inbox import DeliveryState
 from bridge.engine.members import Members
+from bridge.engine.paging import cursor
 from bridge.engine.sums import Measure
 from bridge.prompts.state import State
 from tests.integration.dashboard.seeding import entry, one_of_each, way_of_a_prompt, write
@@ -102,12 +103,30 @@ def test_what_makes_no_sense_in_an_address_counts_as_not_asked(
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/?q=a%00b", "/deliveries?q=%00&type=%00", "/?mapping=%00"])
+def test_a_nul_is_not_asked_of_the_database(place: Place, browser: Browser, path: str) -> None:
+    one_of_each(place)
+
+    answer = browser.get(path)
+
+    assert (answer.status_code, "\0" in answer.text, "%00" in answer.text) == (200, False, False)
+
+
+@pytest.mark.parametrize("path", ["/deliveries/%00", "/prompts/%00/1", "/pulls/a%00/1"])
+def test_nothing_has_a_name_with_a_nul(browser: Browser, path: str) -> None:
+    answer = browser.get(path)
+
+    assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/?after=zzz",
         "/deliveries?after=W10",
         "/queue?after=%00",
+        "/?after=" + cursor(["\0", "support", 1, "latest"]),
+        "/?after=" + cursor(["\ud800", "support", 1, "latest"]),
         "/prompts/support/17?after=eyJ9",
     ],
 )
