@@ -54,7 +54,7 @@ class Whole(Collector):
         yield up
         yield from _of_processes(measures)
         yield from _of_deliveries(measures)
-        yield from _of_proposals(measures)
+        yield from _of_proposals(measures, self._mappings())
         yield from _of_both_ways(measures.totals)
         yield from _of_sweeps(measures.sweeps, self._mappings())
         yield from _of_forges(measures)
@@ -75,23 +75,30 @@ def _of_deliveries(measures: Measures) -> Iterator[Metric]:
     yield _gauge("inbox_oldest_seconds", "Age of the oldest of these.", [], waiting.oldest)
 
 
-def _of_proposals(measures: Measures) -> Iterator[Metric]:
-    counts = {mapping: waiting.count for mapping, waiting in measures.looks.items()}
-    oldest = {mapping: waiting.oldest for mapping, waiting in measures.looks.items()}
+def _of_proposals(measures: Measures, mappings: Container[str]) -> Iterator[Metric]:
+    looks = {name: waiting for name, waiting in measures.looks.items() if name in mappings}
+    counts = {mapping: waiting.count for mapping, waiting in looks.items()}
+    oldest = {mapping: waiting.oldest for mapping, waiting in looks.items()}
     yield _gauge("looks_waiting", "Looks that wait or are under way.", ["mapping"], counts)
     yield _gauge("looks_oldest_seconds", "Age of the oldest of these.", ["mapping"], oldest)
     yield _gauge(
         "prompts",
         "Prompts and labels that are followed, by how they stand.",
         ["mapping", "state"],
-        measures.standings,
+        _those_of(mappings, measures.standings),
     )
     yield _gauge(
         "proposals",
         "Proposals by what came of the last look at them.",
         ["mapping", "outcome"],
-        measures.proposals,
+        _those_of(mappings, measures.proposals),
     )
+
+
+def _those_of(
+    mappings: Container[str], counts: Mapping[tuple[str, str], int]
+) -> dict[tuple[str, str], int]:
+    return {key: count for key, count in counts.items() if key[0] in mappings}
 
 
 def _received(deliveries: Mapping[tuple[str, str, str], int]) -> Mapping[tuple[str, str], int]:

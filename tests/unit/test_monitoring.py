@@ -21,6 +21,7 @@ from bridge.engine.measures import Measures, Sweep, Waiting
 from bridge.engine.totals import Totals
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.state import State
 from bridge.web.metrics import Metrics
 from bridge.web.whole import PREFIX
 
@@ -131,12 +132,19 @@ def test_a_state_that_an_alert_waits_for_exists() -> None:
     named = {
         word
         for text in EXPRESSIONS.values()
-        for group in re.findall(r'outcome=~?"([^"]+)"', text)
+        for group in re.findall(r'promptlayer_bridge_prompts{[^}]*state=~?"([^"]+)"', text)
         for word in group.split("|")
     }
 
     assert named
-    assert named <= {str(kind) for kind in OutcomeKind}
+    assert named <= {str(state) for state in State}
+
+
+def test_nothing_is_told_of_a_mapping_that_is_gone() -> None:
+    page = Metrics("1", everything, set[str]).rendered()[0].decode()
+
+    for name in ("looks_waiting", "looks_oldest_seconds", "prompts", "proposals"):
+        assert f"{PREFIX}_{name}{{" not in page
 
 
 def test_every_metric_stands_in_the_readme_with_its_labels(
