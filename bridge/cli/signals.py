@@ -9,9 +9,10 @@ import threading
 
 def asked_to_reload() -> threading.Event:
     """Set by SIGHUP, which thereby no longer ends the process; only a terminal that was closed
-    still does, as SIGTERM would: who started a bridge there to try it wants none to stay."""
+    still does, as SIGTERM would: who started a bridge there to try it wants none to stay. Who
+    started it with nohup does."""
     asked = threading.Event()
-    at_terminal = _has_terminal()
+    at_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def hear(*_: object) -> None:
         if at_terminal and not _has_terminal():

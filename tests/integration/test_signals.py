@@ -77,6 +77,30 @@ def test_a_terminal_that_is_closed_ends_what_was_started_there(at_terminal: AtTe
     assert at_terminal.process.wait(DEADLINE) == -signal.SIGTERM
 
 
+def test_what_was_started_with_nohup_outlives_its_terminal() -> None:
+    terminal, its_side = pty.openpty()
+    program = TAKE_TERMINAL + "\nimport signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    with subprocess.Popen(
+        [sys.executable, "-c", program + PROGRAM],
+        stdin=its_side,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+
+            os.close(its_side)
+            os.close(terminal)
+            assert process.stdout.readline() == "asked\n"
+            process.send_signal(signal.SIGHUP)
+
+            assert process.stdout.readline() == "asked\n"
+        finally:
+            process.kill()
+
+
 def test_a_service_without_a_terminal_is_asked_to_reload() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, start_new_session=True
