@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.engine.entry import Entry, fresh
 from bridge.engine.ledger import Ask, Ledger
@@ -18,12 +18,14 @@ _SAME = "same content"
 
 @dataclass(frozen=True)
 class Compared:
-    """One scan: when it began and ended, and what it found."""
+    """One scan: when it began and ended, and what it found. What PromptLayer lists was read at
+    most ``age`` before it began."""
 
     mapping: str
     found: Scan
     started: datetime
     ended: datetime
+    age: timedelta = timedelta()
 
     @property
     def seconds(self) -> float:
@@ -38,7 +40,7 @@ def take_in(ledger: Ledger, compared: Compared) -> tuple[Proposal, ...]:
     asked = {ask.target for ask in asks}
     changed = [entry for entry in _entries(compared, entries) if entry.target not in asked]
     gone = [target for target in _gone(compared, entries) if target not in asked]
-    ledger.standings.take_in(changed, gone, compared.started)
+    ledger.standings.take_in(changed, gone, compared.started - compared.age)
     counts = {"in_step": compared.found.in_step, "differing": len(asked)}
     ledger.standings.swept(compared.mapping, compared.ended, compared.seconds, counts)
     return tuple(sorted({ask.proposal for ask in asks}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, Select, String, Table, delete, func, select, update
@@ -58,8 +58,9 @@ class Room:
         taker = proposal or Proposal(site.mapping.name, "")
         if not self.reserve(taker, limit):
             # By the books it is full. Nobody tells the bridge of a merge: the forge knows.
+            asked_at = self._clock()
             open_ = site.forge.open_pull_requests(site.branches)
-            self.correct(site.mapping.name, {pull.head for pull in open_})
+            self.correct(site.mapping.name, {pull.head for pull in open_}, asked_at)
             if not self.reserve(taker, limit):
                 raise LimitReached(
                     f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
@@ -100,14 +101,19 @@ class Room:
         both = open_.union(coming).subquery()
         return int(connection.execute(select(func.count()).select_from(both)).scalar_one())
 
-    def correct(self, mapping: str, open_: Collection[str]) -> None:
-        """Learn from the forge which branches of a mapping have an open pull request."""
+    def correct(self, mapping: str, open_: Collection[str], asked_at: datetime) -> None:
+        """Learn from the forge which branches of a mapping had an open pull request at a moment;
+        of what was noted since, it could not know."""
         with self._database.transaction() as connection:
             numbered = connection.execute(_open_branches(mapping)).scalars()
             for branch in set(numbered) - set(open_):
                 connection.execute(
                     update(proposals)
-                    .where(proposals.c.mapping == mapping, proposals.c.branch == branch)
+                    .where(
+                        proposals.c.mapping == mapping,
+                        proposals.c.branch == branch,
+                        proposals.c.changed_at < asked_at,
+                    )
                     .values(number=None)
                 )
 

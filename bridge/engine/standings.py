@@ -149,7 +149,7 @@ class Standings:
 
     def take_in(self, changed: Sequence[Entry], gone: Sequence[Target], started: datetime) -> None:
         """Write what a scan found, a few hundred rows at once so that nobody waits for long; a
-        look that was done since the scan began knows better."""
+        look that was done since what it found was read (``started``) knows better."""
         for some in _slices(changed):
             with self._database.transaction() as connection:
                 newer = self._newer(connection, [entry.target for entry in some], started)

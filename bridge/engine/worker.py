@@ -41,7 +41,7 @@ Send = Callable[[Errand, str], None]  # an errand, and its occasion
 
 _DISPATCH_AT_ONCE = 500
 _SWEEP_PAUSE = 60.0  # seconds
-_LISTED_TOGETHER = 60.0  # seconds: what was saved since has an event, and another sweep
+_LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, and another sweep
 _OVERDUE = timedelta(minutes=2)
 _NOT_HEARD_PAUSE = 20.0  # seconds
 _HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
@@ -228,13 +228,14 @@ class Worker:
         if site is None:
             return None
         together = with_others and self._follows_with_others(site)
+        age = _LISTED_TOGETHER if together else timedelta()
         started = self.clock()
         try:
             if self.budgets:
                 self.budgets.spare(site.mapping.forge)
-            found = scan(site, self.index, age=_LISTED_TOGETHER if together else 0.0)
+            found = scan(site, self.index, age=age.total_seconds())
             self.create(site, found)
-            proposals = self.take_in(mapping, found, started)
+            proposals = self.take_in(mapping, found, started, age)
             site.mirror.tidy()
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -253,9 +254,12 @@ class Worker:
         """Whether other mappings follow the same workspace."""
         return sum(other.platform is site.platform for other in self.sites.values()) > 1
 
-    def take_in(self, mapping: str, found: Scan, started: datetime) -> tuple[Proposal, ...]:
-        """Note what a scan found; returns the proposals to look at."""
-        return take_in(self.ledger, Compared(mapping, found, started, self.clock()))
+    def take_in(
+        self, mapping: str, found: Scan, started: datetime, age: timedelta = timedelta()
+    ) -> tuple[Proposal, ...]:
+        """Note what a scan found; returns the proposals to look at. ``age`` is how old the list
+        pages may have been."""
+        return take_in(self.ledger, Compared(mapping, found, started, self.clock(), age))
 
     @staticmethod
     def create(site: Site, found: Scan | Followed) -> list[Result]:

@@ -90,14 +90,27 @@ def test_a_reservation_of_who_died_ends(room: Room, clock: Clock) -> None:
 
 
 def test_a_pull_request_that_the_forge_does_not_have_open_makes_room(
-    room: Room, ledger: Ledger
+    room: Room, ledger: Ledger, clock: Clock
 ) -> None:
     settle(ledger, ONE, PROPOSED)
+    clock.turn(1)
     assert not room.reserve(TWO, 1)
 
-    room.correct("support", [])
+    room.correct("support", [], clock())
 
     assert room.reserve(TWO, 1)
+
+
+def test_a_pull_request_opened_while_the_forge_was_asked_keeps_its_room(
+    room: Room, ledger: Ledger, clock: Clock
+) -> None:
+    asked_at = clock()
+    clock.turn(1)
+    settle(ledger, ONE, PROPOSED)
+
+    room.correct("support", [], asked_at)
+
+    assert not room.reserve(TWO, 1)
 
 
 def test_pull_requests_count_by_mapping_and_as_long_as_they_are_open(

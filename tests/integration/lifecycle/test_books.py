@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -20,6 +21,7 @@ from bridge.forge.base import PullRequest
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
 from bridge.prompts.state import State
 from bridge.prompts.target import Target
+from bridge.scan import scan
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited
 from tests.integration.lifecycle.world import JANE, NAME, PATH, MakeWorld, World
 
@@ -92,6 +94,19 @@ def test_a_state_that_a_look_finds_again_lasts_on(world: World) -> None:
     world.sweep()
 
     assert (entry(world).state, entry(world).since) == (State.OPEN, since)
+
+
+def test_a_prompt_saved_after_an_older_listing_stays_in_the_books(world: World) -> None:
+    older = scan(world.worker.sites["support"], world.worker.index)
+    world.clock.turn(30)
+    world.save("Answer kindly.")
+    world.adopt()
+    world.sweep()
+    world.clock.turn(1)
+
+    world.worker.take_in("support", older, world.clock(), timedelta(minutes=1))
+
+    assert entry(world).state is State.IN_STEP
 
 
 def test_what_a_person_closed_is_declined(world: World) -> None:
