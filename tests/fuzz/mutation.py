@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -23,6 +24,7 @@ HOSTILE = (
     "\ud800", "\udfff", "\ufffe", "\U0010ffff", "e\u0301", "ﬁ", "İ", "ß", "ｄｅｖ", "½", "٣", "x" * 300,
 )  # fmt: skip
 WORDS = (*FRAGMENTS, *HOSTILE)
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 NUMBERS: tuple[Json, ...] = (
     0, 1, -1, 2, 17, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, 0.0, -0.0, 0.5, 1.5, 1e-9, 1e308,
     float("inf"), float("nan"), True, False,
@@ -32,7 +34,13 @@ Mutate = Callable[[Random, Json], Json]
 
 
 def text(random: Random) -> str:
-    """A few odd pieces in a row; sometimes any characters at all, sometimes very many."""
+    """A few odd pieces in a row; sometimes any characters at all, sometimes very many. Two halves
+    of a character that meet are that character: no text that was ever JSON has them apart."""
+    made = _pieces(random)
+    return str(json.loads(json.dumps(made))) if _HALVES.search(made) else made
+
+
+def _pieces(random: Random) -> str:
     kind = random.random()
     if kind < 0.1:
         return "".join(chr(_code_point(random)) for _ in range(random.randrange(12)))
