@@ -150,7 +150,7 @@ def _queues(
     """The queues while they work; None where this process is to do no work."""
     count = config.workers if workers is None else workers
     if count == 0:
-        with _beating(Pulse(members, None)):
+        with _beating(Pulse(members)):
             yield None
         return
     with opened_database(config) as database:  # of its own, so that the door is never in its line
@@ -162,8 +162,10 @@ def _queues(
             timing=Timing(config.quiet, config.sweep),
             retention=Retention(database, now, config.keep),
         )
-        queues.start()
-        with _beating(Pulse(members, queues.take_over)):
+        pulse = Pulse(members)
+        with _beating(pulse):
+            queues.start()
+            pulse.take_over_by(queues.take_over)
             try:
                 yield queues
             finally:

@@ -48,6 +48,10 @@ metadata = MetaData()
 _BUSY_SECONDS = 10.0
 _UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
+_HOLD_BRIEFLY = (  # in one way to the server
+    "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
+    " set_config('lock_timeout', '20s', true)"
+)
 _MIGRATION_LOCK = 0x70726F6D7074  # any constant: PostgreSQL's advisory lock is a number
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -146,7 +150,14 @@ class Database:
         with self._turn, self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
+                self._hold_briefly(connection)
                 yield connection
+
+    def _hold_briefly(self, connection: Connection) -> None:
+        """Who is frozen or lost in the middle of a transaction must not hold its locks for hours.
+        Said within each, as a pooler may lend the session to somebody else afterwards."""
+        if not self._is_sqlite:
+            connection.exec_driver_sql(_HOLD_BRIEFLY)
 
     def take_turns(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, let everybody wait who asks for the same name. Without this
@@ -162,6 +173,7 @@ class Database:
             yield True
             return
         with self.reading() as connection:  # a lock of the transaction passes every pooler
+            self._hold_briefly(connection)
             lock = select(func.pg_try_advisory_xact_lock(_lock_of(name)))
             yield bool(connection.execute(lock).scalar())
 
@@ -189,6 +201,7 @@ class Database:
     def _migrate(self, migrations: Sequence[Sequence[str]]) -> None:
         with self.transaction() as connection:
             if not self._is_sqlite:  # there BEGIN IMMEDIATE holds the lock already
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # others may take long
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             version = _schema_version(connection)
             if version > len(migrations):

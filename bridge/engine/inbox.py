@@ -254,8 +254,9 @@ class Inbox:
     def _write(self, batch: Sequence[Delivery]) -> list[PutResult]:
         times = Counter(delivery.id for delivery in batch)
         rows = {delivery.id: self._row(delivery, times[delivery.id]) for delivery in batch}
+        # Always in one order, or two processes that store the same would wait for each other.
         with self._database.transaction() as connection:
-            stored = self._storing.store(connection, list(rows.values()))
+            stored = self._storing.store(connection, [rows[id] for id in sorted(rows)])
             unknown = {id for id, seen in stored if seen == times[id]}
         if any(rows[each]["state"] == DeliveryState.NEW for each in unknown):
             self._something_new.set()

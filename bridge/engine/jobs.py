@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context
 from datetime import datetime
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from dbos import DBOS, WorkflowStatus
 
@@ -15,6 +15,7 @@ _BETWEEN = 0.02  # seconds that everybody else has the database for
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_AHEAD = ["ENQUEUED", "PENDING", "DELAYED"]
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
@@ -36,23 +37,15 @@ def running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
     )
 
 
-def anything_waits(queue: str) -> bool:
-    """Whether there is a job of a queue that could run, or runs."""
-    waiting = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"],
-        queue_name=queue,
-        limit=1,
-        load_input=False,
-        load_output=False,
-    )
-    return bool(waiting)
+def asked_ahead() -> set[tuple[Any, ...]]:
+    """The first two arguments of every job that is not over."""
+    ahead = DBOS.list_workflows(status=_AHEAD, load_output=False)
+    return {tuple(job.input["args"][:2]) for job in ahead if job.input}
 
 
 def anything_ahead() -> bool:
     """Whether there is a job that is not over, in any queue, at any time."""
-    ahead = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING", "DELAYED"], limit=1, load_input=False, load_output=False
-    )
+    ahead = DBOS.list_workflows(status=_AHEAD, limit=1, load_input=False, load_output=False)
     return bool(ahead)
 
 

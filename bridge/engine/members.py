@@ -58,7 +58,7 @@ class Members:
         self._database = database
         self._name = name
         self._silence = silence
-        self._beaten_at = _NEVER
+        self._beaten_at = self._wary_until = _NEVER
 
     def join(self) -> None:
         """Be a member from now on; again, if one of the same id was."""
@@ -75,7 +75,15 @@ class Members:
 
     def beat(self) -> bool:
         """Say that this process lives. False when somebody took it for dead meanwhile; it is a
-        member again then."""
+        member again then. Who could not beat for long takes over from nobody for as long again:
+        what kept it from beating may have kept the others too."""
+        before = self._beaten_at
+        beat = self._beat()
+        if not beat or self._beaten_at - before >= self._silence:
+            self._wary_until = self._beaten_at + self._silence
+        return beat
+
+    def _beat(self) -> bool:
         statement = (
             update(members)
             .where(members.c.id == self.id, members.c.beaten_at == self._beaten_at)
@@ -111,7 +119,7 @@ class Members:
         """The dead that this process is to take over from, and nobody else: theirs is the next
         ``SILENCE`` to do it in, after which others may."""
         everyone, now = self._everyone()
-        gone = silent(everyone, now, self._silence)
+        gone = silent(everyone, now, self._silence) if now >= self._wary_until else ()
         return tuple(
             claimed
             for each in gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from bridge.engine.members import Members
@@ -15,30 +16,44 @@ _END = 1.5  # seconds for the round in hand
 
 
 class Pulse:
-    """Beats every few seconds. ``take_over`` is given the id of a dead member, and may be called
-    again with one it was given before; without it, the others see to that."""
+    """Beats every few seconds, however long it takes meanwhile to take over from somebody.
+    ``take_over`` is given the id of a dead member, and may be called again with one it was given
+    before; without it, the others see to that."""
 
-    def __init__(self, members: Members, take_over: Callable[[str], None] | None) -> None:
+    def __init__(self, members: Members, take_over: Callable[[str], None] | None = None) -> None:
         self._members = members
         self._take_over = take_over
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._go_on, args=(round,), name=name, daemon=True)
+            for name, round in (("pulse", self.beat), ("heir", self.inherit))
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
+
+    def take_over_by(self, take_over: Callable[[str], None]) -> None:
+        """From now on this process can do what others leave."""
+        self._take_over = take_over
 
     def stop(self) -> None:
         """Beat no more. The members learn of it by ``leave``."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_END)
+        deadline = time.monotonic() + _END
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
-    def once(self) -> None:
-        """One beat, and a look at the others."""
+    def beat(self) -> None:
+        """One beat."""
         # Who was paused for so long did no harm meanwhile, and does none now: a branch is pushed
         # with a lease, a pull request is looked for before it is made, a look is booked once.
         if not self._members.beat():
             log.warning("this process was taken for dead, and its work was given to others")
+
+    def inherit(self) -> None:
+        """A look at the others."""
         if self._take_over is None:
             return
         for gone in self._members.claim_silent():
@@ -46,10 +61,10 @@ class Pulse:
             self._members.forget(gone)
             log.warning("took over from %s, which is gone", gone.name)
 
-    def _beat_on(self) -> None:
+    def _go_on(self, round: Callable[[], None]) -> None:
         while not self._stopping.is_set():
             try:
-                self.once()
+                round()
             except Exception:  # the database may come back, and finds this process alive then
                 log.exception("the pulse stumbled and goes on")
             self._stopping.wait(_BEAT)

@@ -22,11 +22,12 @@ from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 from bridge.engine.errands import Errand, ErrandKind, delivery_of
 from bridge.engine.jobs import (
     anything_ahead,
-    anything_waits,
+    asked_ahead,
     forget_finished,
     outside_jobs,
     running_jobs,
 )
+from bridge.engine.lanes import lane
 from bridge.engine.members import Members
 from bridge.engine.patience import impatient_address
 from bridge.engine.polling import Polled, Polling
@@ -40,7 +41,6 @@ from bridge.trail import step
 log = logging.getLogger("bridge.queues")
 
 LOOKS, WORK = "looks", "work"
-LANES = 4  # for each repository
 
 # Looking again is always safe, so a job of an older release may be finished by a newer one.
 _APPLICATION_VERSION = "1"
@@ -121,8 +121,6 @@ class Queues:
             on_conflict="always_update",
         )
         self._polled += [looks, work]  # a job that was left may have run already
-        self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
-        self._take_up(self.worker.unfinished())
         self._spawn("dispatcher", self._dispatch)
         self._spawn("sweeper", self._sweep)
         self._spawn("caretaker", self._take_care)
@@ -166,7 +164,8 @@ class Queues:
         """Look at a proposal in so many seconds, or sooner if something else asks for it."""
         self._polling.work_ahead()
         repository = self.repository_of(proposal.mapping)
-        _debouncer(max(seconds, _LONGEST_ABSORPTION)).debounce(
+        longest = max(seconds, _LONGEST_ABSORPTION)
+        Debouncer.create(_pass_on, queue=LOOKS, debounce_timeout_sec=longest).debounce(
             f"{proposal.mapping}/{proposal.branch}",
             seconds,
             proposal.mapping,
@@ -267,11 +266,22 @@ class Queues:
         ]
 
     def _take_care(self) -> None:
+        self._find_orphans()
+        self._take_up(self.worker.unfinished())
         while not self._stopping.wait(_CARE):
-            if self._members.turns.take(
-                "take up", timedelta(seconds=_CARE / 2)
-            ) and not anything_waits(WORK):
-                self._take_up(self.worker.overdue())
+            if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)):
+                self._find_orphans()
+                self._take_up(self._lost())
+
+    def _find_orphans(self) -> None:
+        self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
+
+    def _lost(self) -> list[Proposal]:
+        """What waits for too long and has no job. A busy bridge has jobs for what it is behind
+        with; one more for each of them would only put it further behind."""
+        overdue = self.worker.overdue()
+        ahead = asked_ahead() if overdue else set()
+        return [each for each in overdue if (each.mapping, each.branch) not in ahead]
 
     def _tidy(self) -> None:
         """At the start, and every hour: a turn that another process took is not taken again."""
@@ -284,12 +294,9 @@ class Queues:
     def _take_up(self, proposals: Iterable[Proposal]) -> None:
         """Look at what waits, should its job have been lost."""
         for proposal in proposals:
+            if self._stopping.is_set():
+                return
             self.look_soon(proposal)
-
-
-def lane(repository: str, branch: str) -> str:
-    """The lane of a branch: always the same, one of few for each repository."""
-    return f"{repository} {zlib.crc32(branch.encode()) % LANES}"
 
 
 def _current() -> Queues:
@@ -341,7 +348,3 @@ def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int
 def _settings_of(site: Site) -> str:
     """Different for different settings of a mapping."""
     return f"{zlib.crc32(site.mapping.model_dump_json().encode()):08x}"
-
-
-def _debouncer(longest: float) -> Debouncer[[str, str, str], None]:
-    return Debouncer.create(_pass_on, queue=LOOKS, debounce_timeout_sec=longest)

@@ -41,6 +41,7 @@ Rest = Callable[[float], bool]  # wait so many seconds; whether to stop
 
 _AT_ONCE = 200  # rows in one transaction: some milliseconds
 _BETWEEN = 0.02  # seconds that everybody else has the database for
+_HEARD_BY_ALL = timedelta(minutes=15)  # of a new mapping, others may have heard sooner
 _LABEL_EVENTS = 3  # a request for approval, the move, and the answer
 _MOMENTS = 10  # of each prompt
 _SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
@@ -81,7 +82,7 @@ class Retention:
         now, gone = self._clock(), Gone()
         Sums(self._database).sum_up(now)
         before = min(now - self._keep, settled_before(now))
-        Standings(self._database).forget_all_but(mappings)
+        Standings(self._database).forget_all_but(mappings, now - _HEARD_BY_ALL)
         for rows in self._slices(_old_deliveries(before), deliveries, rest):
             self._forget_deliveries([row.id for row in rows], before, gone)
         for kind in MomentKind:

@@ -174,11 +174,12 @@ class Standings:
                 insert.on_conflict_do_update(index_elements=["mapping"], set_=values)
             )
 
-    def forget_all_but(self, mappings: Collection[str]) -> None:
-        """Forget mappings that are configured no longer."""
+    def forget_all_but(self, mappings: Collection[str], before: datetime) -> None:
+        """Forget what nobody saw since ``before`` of mappings that are configured no longer."""
         with self._database.transaction() as connection:
-            for table in (standings, sweeps):
-                connection.execute(delete(table).where(table.c.mapping.not_in(list(mappings))))
+            for table, seen_at in ((standings, standings.c.seen_at), (sweeps, sweeps.c.at)):
+                gone = table.c.mapping.not_in(list(mappings))
+                connection.execute(delete(table).where(gone, seen_at < before))
 
     def remove(self, connection: Connection, targets: Iterable[Target]) -> None:
         """Forget targets that there are no more; their moments stay."""

@@ -39,7 +39,7 @@ log = logging.getLogger("bridge.worker")
 
 Send = Callable[[Errand, str], None]  # an errand, and its occasion
 
-_DISPATCH_AT_ONCE = 500
+_DISPATCH_AT_ONCE = 200  # within half a minute, or the database takes the turn away
 _SWEEP_PAUSE = 60.0  # seconds
 _LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, and another sweep
 _OVERDUE = timedelta(minutes=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,23 @@ def test_a_server_that_restarts_is_told_as_unavailable_and_used_again(
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM a").scalar() == 1
     database.close()
+
+
+def test_who_is_frozen_in_a_transaction_holds_its_locks_for_half_a_minute(
+    postgresql: PostgreSQL,
+) -> None:
+    with closing(Database(postgresql.new_database())) as database:
+        blocks = (database.transaction(), database._engine.connect())
+        with blocks[0] as writing, blocks[1] as later:
+            limits = {
+                name: [one.exec_driver_sql(f"SHOW {name}").scalar() for one in (writing, later)]
+                for name in ("idle_in_transaction_session_timeout", "lock_timeout")
+            }
+
+    assert limits == {
+        "idle_in_transaction_session_timeout": ["30s", "0"],
+        "lock_timeout": ["20s", "0"],
+    }
 
 
 @pytest.mark.parametrize(

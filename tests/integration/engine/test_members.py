@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from bridge.engine.database import Database
-from bridge.engine.members import SILENCE, Member, Members, silent
+from bridge.engine.members import SILENCE, Member, Members, members, silent
 from bridge.engine.pulse import Pulse
 from bridge.engine.turns import Turns
 from tests.standins.postgresql import PostgreSQL
 
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 AT_ONCE, A_WHILE = timedelta(), timedelta(minutes=3)
 
@@ -127,6 +129,20 @@ def test_who_was_paused_notices_and_is_a_member_again(join: Join) -> None:
     assert names(heir.everyone()) == ["heir", "paused"]
 
 
+def test_after_an_outage_of_the_database_nobody_takes_the_others_for_dead(
+    join: Join, database: Database
+) -> None:
+    first, second = join("first"), join("second")
+    with database.transaction() as connection:
+        at = connection.execute(update(members).values(beaten_at=LONG_AGO).returning(members)).all()
+    first._beaten_at = second._beaten_at = at[0].beaten_at
+
+    assert first.beat()
+    assert first.claim_silent() == ()
+    assert second.beat()
+    assert second.claim_silent() == ()
+
+
 def test_who_never_beat_is_taken_over_like_the_dead(join: Join) -> None:
     heir = join("heir")
 
@@ -143,7 +159,7 @@ def test_the_pulse_takes_over_and_forgets(join: Join) -> None:
     join("dead").leave()
     heir, taken = join("heir"), list[str]()
 
-    Pulse(heir, taken.append).once()
+    Pulse(heir, taken.append).inherit()
 
     assert taken == ["dead"]
     assert names(heir.everyone()) == ["heir"]
@@ -156,10 +172,10 @@ def test_what_could_not_be_taken_over_is_left_to_another(join: Join) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        Pulse(join("heir"), fail).once()
+        Pulse(join("heir"), fail).inherit()
 
     taken: list[str] = []
-    Pulse(join("other", AT_ONCE), taken.append).once()
+    Pulse(join("other", AT_ONCE), taken.append).inherit()
     assert "dead" in taken
 
 
@@ -167,7 +183,9 @@ def test_who_cannot_work_only_beats(join: Join) -> None:
     join("dead").leave()
     door = join("door")
 
-    Pulse(door, None).once()
+    pulse = Pulse(door)
+    pulse.beat()
+    pulse.inherit()
 
     assert names(door.everyone()) == ["dead", "door"]
 
