@@ -32,12 +32,12 @@ LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
 @pytest.mark.kill
 def test_nothing_is_lost_or_doubled_while_everything_goes_wrong(tmp_path: Path) -> None:
-    plan = Plan(seed=5, duration=12, prompts=4, sweep="10s", pace=(0.1, 0.6))
+    plan = Plan(seed=5, duration=9, prompts=4, sweep="10s", pace=(0.1, 0.6))
 
     report = run(plan, tmp_path, peace=_half_a_minute_passes)
 
     assert report.anomalies == ()
-    assert len(report.troubles) >= 5
+    assert len(report.troubles) >= 3
     assert report.figures["deliveries acknowledged"] > 0
     assert report.figures["proposals"] > 0
 
