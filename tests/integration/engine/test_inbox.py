@@ -7,6 +7,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ from tests.integration.engine.deliveries import (
     version_created,
     version_delivery,
 )
+from tests.standins.postgresql import PostgreSQL
 
 SPAWN = multiprocessing.get_context("spawn")
 DEADLINE = 20.0  # seconds, for what should happen at once
@@ -145,6 +147,22 @@ def test_two_processes_share_one_database_and_agree_on_duplicates(database_url: 
     assert len(inbox.fresh(100)) == 60
     inbox.close()
     database.close()
+
+
+def test_two_processes_that_store_the_same_in_another_order_do_not_wait_for_each_other(
+    postgresql: PostgreSQL,
+) -> None:
+    url = postgresql.new_database()
+    with closing(Database(url)) as one, closing(Database(url)) as other:
+        inboxes = [Inbox(database, lambda: NOON) for database in (one, other)]
+        for first in range(1, 2000, 400):
+            batch = [version_delivery(number) for number in range(first, first + 400)]
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(Inbox._write, inboxes, (batch, batch[::-1])))
+
+        assert {each.seen for each in inboxes[0].fresh(5000)} == {2}
+        for inbox in inboxes:
+            inbox.close()
 
 
 def test_closing_stores_what_waits_and_turns_the_rest_away(inbox: Inbox) -> None:

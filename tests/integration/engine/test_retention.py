@@ -21,6 +21,7 @@ from tests.integration.engine.clock import Clock
 from tests.integration.engine.deliveries import NOON, delivery_of, payload_of, version_delivery
 
 DAY = 24 * 3600.0
+MINUTE = 60.0  # seconds
 REPLY = Target("support", 17, "latest")
 ONE = Proposal("support", "p/17")
 IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
@@ -214,6 +215,20 @@ def test_of_a_prompt_that_is_gone_no_old_moment_stays(
     clock.turn(400 * DAY)
 
     assert tidy(database, clock).moments == 5
+
+
+def test_the_books_of_a_mapping_of_which_only_others_have_heard_stay_for_a_while(
+    database: Database, clock: Clock, ledger: Ledger
+) -> None:
+    ledger.ask([Ask(ONE, REPLY)])
+
+    clock.turn(10 * MINUTE)
+    tidy(database, clock, "billing")
+    young = count(database, "standings")
+    clock.turn(10 * MINUTE)
+    tidy(database, clock, "billing")
+
+    assert (young, count(database, "standings")) == (1, 0)
 
 
 def test_of_a_mapping_that_is_gone_nothing_old_stays(

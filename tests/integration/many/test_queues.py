@@ -16,6 +16,7 @@ from bridge.config import load
 from bridge.engine.database import Database
 from bridge.engine.errands import Errand
 from bridge.engine.forge_delivery import delivery_of
+from bridge.engine.jobs import asked_ahead
 from bridge.engine.members import Members
 from bridge.engine.queues import LOOKS, Queues, Timing
 from bridge.engine.retention import Retention
@@ -96,6 +97,7 @@ def test_a_sweep_that_is_done_again_looks_at_what_was_saved_since(
 
     assert len(awaited()) == 2
     assert sorted(awaited())[1] == first
+    assert {("care", branch) for branch in awaited()} <= asked_ahead(), "they are not lost"
 
 
 def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
