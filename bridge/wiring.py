@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.config import (
+from bridge.config.mapping import MappingSettings
+from bridge.config.whole import (
     Config,
     ForgeSettings,
     GitHubSettings,
     GitLabSettings,
     PromptLayerSettings,
 )
-from bridge.config_mapping import MappingSettings
 from bridge.engine.budgets import Budgets
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
@@ -33,7 +33,7 @@ from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
 from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
-from bridge.site import Bot, Roster, Site
+from bridge.steps.site import Bot, Roster, Site
 from bridge.web.doors import Doors, WorkspaceDoor
 
 if TYPE_CHECKING:

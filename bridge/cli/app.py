@@ -16,9 +16,9 @@ import typer
 from bridge.cli import deliveries, evals
 from bridge.cli.signals import asked_to_reload
 from bridge.errors import BridgeError, Rejected
-from bridge.logs import LogFormat
 from bridge.prompts.publication import Adopt, Side
 from bridge.prompts.state import State
+from bridge.telemetry.logs import LogFormat
 
 NAME = "promptlayer-bridge"
 CONFIG = Path("bridge.yaml")

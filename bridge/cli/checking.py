@@ -9,11 +9,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bridge.config import Config, Loaded, load_files
+from bridge.config.whole import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
-from bridge.site import Site
+from bridge.steps.site import Site
 from bridge.wiring import Adapters, platform_of
 
 

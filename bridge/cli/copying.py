@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bridge.config import Config, load
+from bridge.config.whole import Config, load
 from bridge.engine.copying import copy_all
 from bridge.engine.database import Database
 from bridge.errors import ConfigError

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.opening import opened_database
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ledger, SettledLook

@@ -6,17 +6,17 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.eye import Seen
-from bridge.guard import leaks_of
-from bridge.look import Look
 from bridge.prompts.compare import Standing
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.plan import Edit, Plan, Propose, Rest, Tidy, Withdraw
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
-from bridge.scan import Scan
-from bridge.site import Site
+from bridge.steps.eye import Seen
+from bridge.steps.guard import leaks_of
+from bridge.steps.look import Look
+from bridge.steps.scan import Scan
+from bridge.steps.site import Site
 
 
 @dataclass(frozen=True)

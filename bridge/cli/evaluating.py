@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from bridge.cli.opening import opened_platform
-from bridge.config import Config, load
-from bridge.config_mapping import MappingSettings
+from bridge.config.mapping import MappingSettings
+from bridge.config.whole import Config, load
 from bridge.errors import Rejected
 from bridge.evals.readers import Format, read_results
 from bridge.evals.recording import LogRecorder, Recorder, TableRecorder

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
-from bridge.history import Imported, import_history
-from bridge.site import Site
+from bridge.steps.history import Imported, import_history
+from bridge.steps.site import Site
 
 
 def import_(path: Path, mappings: Sequence[str], *, history: bool) -> None:

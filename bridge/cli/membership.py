@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from bridge.cli.opening import opened_database
-from bridge.config import Config
+from bridge.config.whole import Config
 from bridge.engine.members import Members
 from bridge.errors import BridgeError
 from bridge.wiring import queue_database_url

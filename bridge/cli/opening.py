@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from bridge.config import Config
-from bridge.config_mapping import MappingSettings
+from bridge.config.mapping import MappingSettings
+from bridge.config.whole import Config
 from bridge.engine.database import Database
 from bridge.engine.worker import Worker
 from bridge.promptlayer.client import PromptLayer

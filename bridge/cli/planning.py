@@ -20,16 +20,16 @@ from rich.text import Text
 from bridge.cli.drift import Row, rows_of_look, rows_of_scan
 from bridge.cli.opening import opened_worker
 from bridge.cli.publishing import require_trusted
-from bridge.config import Config, load
+from bridge.config.whole import Config, load
 from bridge.engine.sync import Done, synchronise
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.publication import Adopt, Side
-from bridge.reconcile import preview
-from bridge.scan import scan
-from bridge.site import Site
+from bridge.steps.reconcile import preview
+from bridge.steps.scan import scan
+from bridge.steps.site import Site
 
 OUT_OF_STEP = 2
 _AT_ONCE = 8

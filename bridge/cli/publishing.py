@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
-from bridge.publish import Result, publish_all, told
-from bridge.site import Site
-from bridge.survey import Survey, survey
+from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.site import Site
+from bridge.steps.survey import Survey, survey
 
 SOMETHING, CONFLICT, FAILED = 2, 3, 1  # exit codes
 

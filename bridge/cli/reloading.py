@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bridge.config import Config, load
-from bridge.config_change import ConfigState, taken_over
-from bridge.config_watch import every_secret
+from bridge.config.change import ConfigState, taken_over
+from bridge.config.file_watch import FileWatch
+from bridge.config.watch import every_secret
+from bridge.config.whole import Config, load
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError
-from bridge.file_watch import FileWatch
-from bridge.site import Site
+from bridge.steps.site import Site
 from bridge.web.doors import Doors, require_secrets
 from bridge.wiring import Adapters, doors_of, now
 
-log = logging.getLogger("bridge.config")
+log = logging.getLogger("bridge.config.whole")
 
 _LOOKS = 2.0  # seconds between two looks at the files
 _ENDS = 5.0  # seconds for a reload that is under way at the end

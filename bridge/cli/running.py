@@ -14,23 +14,23 @@ from pathlib import Path
 
 import uvicorn
 
-from bridge import logs
 from bridge.cli.membership import membership
 from bridge.cli.opening import opened_database, opened_worker, stay_lean
 from bridge.cli.pages import opened_pages
 from bridge.cli.reloading import LiveConfig, Reloading
 from bridge.cli.watching import Watch, listening_probes, opened_watch
-from bridge.config import Config, load
-from bridge.config_files import ConfigFiles
-from bridge.config_watch import every_secret
+from bridge.config.file_watch import FileWatch
+from bridge.config.files import ConfigFiles
+from bridge.config.watch import every_secret
+from bridge.config.whole import Config, load
 from bridge.engine.members import Members
 from bridge.engine.pulse import Pulse
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, ConfigError
-from bridge.file_watch import FileWatch
-from bridge.logs import LogFormat
+from bridge.telemetry import logs
+from bridge.telemetry.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doorkeeper import Doorkeeper
 from bridge.web.probes import probe_routes

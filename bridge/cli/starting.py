@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from bridge.config import Config
-from bridge.config_mapping import MappingsFile
-from bridge.config_types import Settings
+from bridge.config.mapping import MappingsFile
+from bridge.config.types import Settings
+from bridge.config.whole import Config
 from bridge.errors import ConfigError
 from bridge.prompts.prompt import JsonObject
 from bridge.prompts.schema import prompt_schema

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.opening import opened_database
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.overview import Overview
 from bridge.engine.overview_targets import Filter, Step, TargetState
 from bridge.errors import Rejected

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from bridge import trail
 from bridge.cli.opening import opened_database
 from bridge.cli.reloading import LiveConfig
-from bridge.config import Config
+from bridge.config.whole import Config
 from bridge.engine.measures import measure
 from bridge.engine.readiness import Readiness
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
+from bridge.telemetry import trail
 from bridge.web.doorkeeper import Allowance
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Kept, Probes, probe_app
 from bridge.wiring import now
 
 if TYPE_CHECKING:
-    from bridge.tracing import Tracing
+    from bridge.telemetry.tracing import Tracing
 
 NAME = "promptlayer-bridge"
 _OTLP = "OTEL_EXPORTER_OTLP"
@@ -85,7 +85,7 @@ def tracing_for(environment: Mapping[str, str]) -> Tracing | None:
             " otlp, and OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf."
         )
     try:
-        from bridge.tracing import over_http
+        from bridge.telemetry.tracing import over_http
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The environment asks for traces, and {error.name} is not installed. Install"

@@ -16,7 +16,7 @@ from bridge.forge.base import PullRequestState
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
 from bridge.promptlayer.events import PromptEvent
 from bridge.prompts.prompt import LATEST
-from bridge.site import Site
+from bridge.steps.site import Site
 
 _KINDS = {
     "prompt_template_version_created": MomentKind.SAVED,

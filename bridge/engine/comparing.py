@@ -11,7 +11,7 @@ from bridge.engine.entry import Entry, fresh
 from bridge.engine.ledger import Ask, Ledger
 from bridge.prompts.state import State
 from bridge.prompts.target import Proposal, Target
-from bridge.scan import Scan
+from bridge.steps.scan import Scan
 
 _SAME = "same content"
 

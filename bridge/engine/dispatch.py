@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
-from bridge.config_mapping import MappingSettings
+from bridge.config.mapping import MappingSettings
 from bridge.engine.inbox import Delivery
 from bridge.engine.ledger import Ask
 from bridge.engine.person_delivery import Request, request_of
@@ -17,7 +17,7 @@ from bridge.promptlayer.workspace import is_promptlayer
 from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Proposal, Target
-from bridge.site import Site
+from bridge.steps.site import Site
 
 _EVERY_LABEL = (
     "prompt_template_name_changed",

@@ -11,7 +11,7 @@ from bridge.engine.inbox import Delivery
 from bridge.errors import Malformed
 from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
 from bridge.prompts.target import Proposal
-from bridge.site import Site
+from bridge.steps.site import Site
 
 
 class ErrandKind(StrEnum):

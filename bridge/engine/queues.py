@@ -35,8 +35,8 @@ from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
-from bridge.site import Site
-from bridge.trail import step
+from bridge.steps.site import Site
+from bridge.telemetry.trail import step
 
 log = logging.getLogger("bridge.queues")
 

@@ -17,7 +17,7 @@ from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.target import Proposal
 
 if TYPE_CHECKING:
-    from bridge.site import Site
+    from bridge.steps.site import Site
 
 reservations = Table(
     "reservations",

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from bridge.engine.ledger import WaitingLook
 from bridge.prompts.target import Proposal
-from bridge.trail import step
+from bridge.telemetry.trail import step
 
 
 def looking(proposal: Proposal, waiting: Sequence[WaitingLook]) -> AbstractContextManager[None]:

@@ -16,8 +16,8 @@ from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
-from bridge.publish import Result, told
-from bridge.scan import scan
+from bridge.steps.publish import Result, told
+from bridge.steps.scan import scan
 
 Tell = Callable[[str, int, int | None], None]  # what is done, how much of it, out of how much
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bridge.deletion import delete_prompts
 from bridge.engine.arrivals import moments_of
 from bridge.engine.budgets import Budgets
 from bridge.engine.comparing import Compared, take_in
@@ -21,19 +20,20 @@ from bridge.engine.restraint import Restraint
 from bridge.engine.room import LimitReached, Room
 from bridge.engine.steps import looking
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
-from bridge.following import Followed, changed
-from bridge.observe import BaseFiles
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
-from bridge.publish import Result, publish_all, told
-from bridge.reconcile import reconcile
 from bridge.repo.index import FileIndex
-from bridge.review import review
-from bridge.scan import Scan, scan
-from bridge.site import Site
-from bridge.trail import step
+from bridge.steps.deletion import delete_prompts
+from bridge.steps.following import Followed, changed
+from bridge.steps.observe import BaseFiles
+from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.reconcile import reconcile
+from bridge.steps.review import review
+from bridge.steps.scan import Scan, scan
+from bridge.steps.site import Site
+from bridge.telemetry.trail import step
 
 log = logging.getLogger("bridge.worker")
 

@@ -31,7 +31,7 @@ from bridge.forge.github_credentials import (
     addresses,
     require_private_key,
 )
-from bridge.trail import step
+from bridge.telemetry.trail import step
 
 PAGE = 100
 USER_AGENT = "promptlayer-bridge"

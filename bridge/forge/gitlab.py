@@ -38,7 +38,7 @@ from bridge.forge.gitlab_access import (
 )
 from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
-from bridge.trail import step
+from bridge.telemetry.trail import step
 
 BODY_LIMIT = 1_048_576  # characters of a description
 TITLE_LIMIT = 255  # characters, the draft marker included

@@ -42,7 +42,7 @@ from bridge.promptlayer.answers import (
 )
 from bridge.promptlayer.kept_pages import KeptPages
 from bridge.prompts.prompt import Json, Prompt
-from bridge.trail import carried, step
+from bridge.telemetry.trail import carried, step
 
 __all__ = ["DEFAULT_BASE_URL", "Answer", "ListedPrompt", "PromptLayer", "SnippetUser"]
 

@@ -15,7 +15,7 @@ from git.exc import GitCommandNotFound
 
 from bridge.errors import ConfigError, Unavailable
 from bridge.repo.credentials import QUIET
-from bridge.trail import step
+from bridge.telemetry.trail import step
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bridge.evals.telling import MARKER, STATUS
 from bridge.forge.base import PullRequest, StatusState
-from bridge.review import MARKER as REVIEW
 from bridge.sandbox.demo_hand import PATH, PROMPT, Hand, expect
 from bridge.sandbox.scene import MAPPING, Scene, wait_for
+from bridge.steps.review import MARKER as REVIEW
 
 _RESULTS = {
     "prompt": PROMPT,

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.config_dashboard import DashboardSettings
-from bridge.config_watch import every_secret
+from bridge.config.dashboard import DashboardSettings
+from bridge.config.watch import every_secret
 from bridge.engine.actions import Actions
 from bridge.engine.database import Database
 from bridge.engine.inbox import Clock, Inbox

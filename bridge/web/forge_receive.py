@@ -14,7 +14,7 @@ from bridge.engine.forge_delivery import delivery_id, delivery_of
 from bridge.engine.inbox import Clock, Delivery, Inbox
 from bridge.errors import Transient
 from bridge.forge.webhooks import ForgeDoor
-from bridge.trail import step
+from bridge.telemetry.trail import step
 from bridge.web.body import ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors
 from bridge.web.receive import REFUSALS, Answer, no_door, postponed, refused

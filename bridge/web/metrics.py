@@ -81,7 +81,7 @@ class Metrics:
 
     @contextmanager
     def step(self, name: str, known: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG002
-        """A ``bridge.trail.Tracer``: how long each step took, whether it failed or not."""
+        """A ``bridge.telemetry.trail.Tracer``: how long each step took, whether it failed or not."""
         started = time.perf_counter()
         try:
             yield

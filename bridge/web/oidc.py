@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.config_dashboard import EVERYBODY, OidcSettings
+from bridge.config.dashboard import EVERYBODY, OidcSettings
 from bridge.errors import Forbidden, Unauthorized, Unavailable
 from bridge.web.visitor import Role
 

@@ -21,7 +21,7 @@ from bridge.errors import Malformed, RateLimited, SignatureMismatch, TooLarge, T
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
 from bridge.promptlayer.workspace import source_of
-from bridge.trail import step
+from bridge.telemetry.trail import step
 from bridge.web.body import SMALL, ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors, WorkspaceDoor
 

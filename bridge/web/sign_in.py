@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.config_dashboard import DashboardSettings
+from bridge.config.dashboard import DashboardSettings
 from bridge.engine.inbox import Clock
 from bridge.errors import Rejected
 from bridge.web.doorkeeper import Allowance

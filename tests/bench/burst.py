@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.forge.local import LocalForge

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind

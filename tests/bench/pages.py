@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.sums import Sums
 from bridge.wiring import database_url

@@ -14,8 +14,8 @@ from bridge.promptlayer.client import PAGE_SIZE as PAGE
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.file import parse, render
 from bridge.prompts.prompt import LATEST, PromptFile
-from bridge.publish import publish_all
-from bridge.survey import Survey, survey
+from bridge.steps.publish import publish_all
+from bridge.steps.survey import Survey, survey
 from tests.bench.figure import Figure, counted, growth
 from tests.bench.house import (
     API_KEY,

@@ -20,7 +20,7 @@ from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.promptlayer.signature import HEADER, sign

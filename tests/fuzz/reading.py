@@ -13,7 +13,7 @@ from random import Random
 
 import yaml
 
-from bridge import config
+from bridge.config import whole as config
 from bridge.errors import ConfigError, PromptFileError, ResultsError
 from bridge.evals.readers import Format, read_results
 from bridge.evals.results import EvalRun, PromptRef

@@ -215,20 +215,20 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("bridge.web", "bridge.sandbox", "bridge.prompts.variables"),
     "markdown_it": ("bridge.sandbox.forge_text",),
     "markupsafe": ("bridge.web", "bridge.sandbox"),
-    "opentelemetry": ("bridge.tracing",),
+    "opentelemetry": ("bridge.telemetry.tracing",),
     "prometheus_client": ("bridge.web",),
     "ruamel": ("bridge.prompts.yaml_update",),
     "yaml": ("bridge.prompts.source", "bridge.prompts.yaml_text"),
     "typer": ("bridge.cli",),
     "rich": ("bridge.cli", "bridge.sandbox.demo"),
     "pydantic": (
-        "bridge.config",
-        "bridge.config_dashboard",
-        "bridge.config_files",
-        "bridge.config_mapping",
-        "bridge.config_text",
-        "bridge.config_types",
-        "bridge.config_watch",
+        "bridge.config.whole",
+        "bridge.config.dashboard",
+        "bridge.config.files",
+        "bridge.config.mapping",
+        "bridge.config.text",
+        "bridge.config.types",
+        "bridge.config.watch",
         "bridge.promptlayer",
         "bridge.prompts.document",
         "bridge.prompts.memory",
@@ -263,11 +263,11 @@ def test_a_merge_request_is_gitlabs_word() -> None:
 
 
 FORGE_NAMES = {
-    "bridge.config",
-    "bridge.config_text",
+    "bridge.config.whole",
+    "bridge.config.text",
     "bridge.wiring",
     "bridge.cli.publishing",  # how their CI names an event
-    "bridge.logs",  # loggers to keep quiet
+    "bridge.telemetry.logs",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
     "bridge.prompts.secrets",  # whose tokens look how
 }

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from bridge.cli.app import app
-from bridge.config import load
+from bridge.config.whole import load
 from tests.unit.test_container import ROOT, run
 
 CHART = ROOT / "deploy/helm/promptlayer-bridge"

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from bridge.config import Config, GitHubSettings, LocalSettings, load, parse
+from bridge.config.whole import Config, GitHubSettings, LocalSettings, load, parse
 from bridge.errors import ConfigError
 
 ENVIRONMENT = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config import Config, parse
-from bridge.config_watch import every_secret
+from bridge.config.watch import every_secret
+from bridge.config.whole import Config, parse
 from bridge.errors import ConfigError
 
 SECRET = "s" * 16

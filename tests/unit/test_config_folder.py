@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config, load, load_files
-from bridge.config_files import ConfigFiles
+from bridge.config.files import ConfigFiles
+from bridge.config.whole import Config, load, load_files
 from bridge.errors import ConfigError
 
 MAIN = """\

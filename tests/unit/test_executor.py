@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from bridge.cli.membership import executor_id
-from bridge.config import Config, parse
+from bridge.config.whole import Config, parse
 from bridge.wiring import database_url, queue_database_url
 
 ON_THIS_DISK, SHARED = "", "database: postgresql://bridge@db/bridge\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.file_watch import FileWatch
+from bridge.config.file_watch import FileWatch
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge import logs
-from bridge.config_watch import every_secret
-from bridge.logs import LogFormat
-from bridge.trail import carried, known, step
+from bridge.config.watch import every_secret
+from bridge.telemetry import logs
+from bridge.telemetry.logs import LogFormat
+from bridge.telemetry.trail import carried, known, step
 from tests.unit.test_config import GOOD, config_of
 
 DELIVERY = "0123456789abcdef" * 4

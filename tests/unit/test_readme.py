@@ -14,9 +14,13 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bridge import config, config_dashboard, config_mapping, config_types, config_watch
 from bridge.cli.app import app
-from bridge.config_types import Settings, Signed
+from bridge.config import dashboard as config_dashboard
+from bridge.config import mapping as config_mapping
+from bridge.config import types as config_types
+from bridge.config import watch as config_watch
+from bridge.config import whole as config
+from bridge.config.types import Settings, Signed
 from bridge.prompts.file import parse, render
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from bridge.cli.starting import config_schema, mappings_schema
-from bridge.config import parse
+from bridge.config.whole import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.prompts.schema import prompt_schema
 

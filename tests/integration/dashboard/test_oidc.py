@@ -11,7 +11,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
 
-from bridge.config_dashboard import DashboardSettings, OidcSettings
+from bridge.config.dashboard import DashboardSettings, OidcSettings
 from bridge.web.oidc import role_of
 from bridge.web.visitor import Role
 from tests.integration.dashboard.visiting import HOST, Browser, InProcess, Place, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bridge.config_dashboard import DashboardSettings
+from bridge.config.dashboard import DashboardSettings
 from bridge.web.app import WebSettings, create_app, no_dashboard
 from tests.integration.dashboard.visiting import ACT, HOST, LOOK, SHARED, Place, client_of, text_of
 from tests.standins.doors import one_workspace

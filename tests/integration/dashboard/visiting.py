@@ -11,7 +11,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from bridge.config_dashboard import DashboardSettings
+from bridge.config.dashboard import DashboardSettings
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.config_mapping import MappingSettings
+from bridge.config.mapping import MappingSettings
 from bridge.engine.dispatch import asks_of, cause_of, labels_concerned, may_concern
 from bridge.promptlayer.events import PromptEvent, parse
-from bridge.site import Site
+from bridge.steps.site import Site
 from tests.integration.engine.deliveries import delivery_of, payload_of
 
 TRACK = ("latest", "prod")

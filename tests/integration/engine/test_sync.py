@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.opening import opened_worker
-from bridge.config import parse
+from bridge.config.whole import parse
 from bridge.engine.sync import synchronise
 from bridge.engine.worker import Worker
 from bridge.errors import Refused
@@ -19,7 +19,7 @@ from bridge.sandbox.entries import chat
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
-from bridge.scan import scan
+from bridge.steps.scan import scan
 from tests.standins.faults import Faults, WithFaults
 from tests.standins.serving import serve
 

@@ -21,7 +21,7 @@ from bridge.forge.base import PullRequest
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
 from bridge.prompts.state import State
 from bridge.prompts.target import Target
-from bridge.scan import scan
+from bridge.steps.scan import scan
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited
 from tests.integration.lifecycle.world import JANE, NAME, PATH, MakeWorld, World
 

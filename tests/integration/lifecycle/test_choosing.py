@@ -7,7 +7,7 @@ import pytest
 from bridge.engine.sync import Done, synchronise
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.publication import Adopt, Side
-from bridge.survey import survey
+from bridge.steps.survey import survey
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Person
+from bridge.config.whole import Person
 from bridge.promptlayer.events import User
 from bridge.prompts.prompt import Prompt
 from bridge.repo.commit import Signing

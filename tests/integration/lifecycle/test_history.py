@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import Refused
-from bridge.history import Imported, import_history
 from bridge.prompts.outcome import OutcomeKind
+from bridge.steps.history import Imported, import_history
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.world import BOT, NAME, PATH, MakeWorld, World
 

@@ -12,9 +12,9 @@ import pytest
 
 from bridge.engine.database import Database
 from bridge.forge.webhooks import Pushed
-from bridge.publish import publish_all
 from bridge.repo.index import FileIndex
-from bridge.survey import survey
+from bridge.steps.publish import publish_all
+from bridge.steps.survey import survey
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.test_forge_events import REPOSITORY, tell

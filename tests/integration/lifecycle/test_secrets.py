@@ -10,7 +10,7 @@ import pytest
 
 from bridge.errors import BridgeError
 from bridge.prompts.outcome import OutcomeKind
-from bridge.survey import survey
+from bridge.steps.survey import survey
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 from tests.standins.git_http import commit_files

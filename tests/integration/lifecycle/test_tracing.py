@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_trace_id
 from starlette.types import Receive, Scope, Send
 
-from bridge import trail
-from bridge.tracing import Tracing, over_http
+from bridge.telemetry import trail
+from bridge.telemetry.tracing import Tracing, over_http
 from bridge.web.body import read_body
 from bridge.web.receive import Answer
 from tests.integration.lifecycle.world import KEY, SECRET, World

@@ -17,8 +17,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.config import Person
-from bridge.config_mapping import MappingSettings
+from bridge.config.mapping import MappingSettings
+from bridge.config.whole import Person
 from bridge.engine.database import Database
 from bridge.engine.errands import Errand
 from bridge.engine.inbox import Inbox
@@ -40,7 +40,7 @@ from bridge.sandbox.entries import ADA, chat
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
-from bridge.site import Bot, Roster, Site
+from bridge.steps.site import Bot, Roster, Site
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from tests.integration.lifecycle.place import Place
 from tests.standins.doors import one_workspace

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.members import Members

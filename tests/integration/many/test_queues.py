@@ -12,7 +12,7 @@ import pytest
 from dbos import DBOS
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.database import Database
 from bridge.engine.errands import Errand
 from bridge.engine.forge_delivery import delivery_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bridge.cli.opening import opened_worker
-from bridge.config import load
+from bridge.config.whole import load
 from bridge.engine.inbox import DeliveryState
 from bridge.engine.sync import synchronise
 from bridge.engine.worker import Worker

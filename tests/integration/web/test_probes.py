@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
-from bridge import trail
 from bridge.engine.database import Database
 from bridge.engine.inbox import Inbox
 from bridge.engine.measures import measure
+from bridge.telemetry import trail
 from bridge.web.app import WebSettings, create_app
 from bridge.web.body import SMALL
 from bridge.web.doorkeeper import Allowance, Doorkeeper

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.config import parse
+from bridge.config.whole import parse
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.forge.local import LocalForge

@@ -1,0 +1,197 @@
+"""The mappings of ``bridge.yaml``: which prompts go to which repository, and how."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bridge.config.types import SecretScanSettings, Settings
+from bridge.promptlayer.workspace import source_of
+from bridge.prompts.paths import (
+    DEFAULT_BRANCH,
+    DEFAULT_PATH,
+    DEFAULT_ROLLING_BRANCH,
+    check_branch_template,
+    check_path_template,
+    static_prefix,
+)
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.selection import Selection
+
+
+class Group(StrEnum):
+    PROMPT = "prompt"
+    MAPPING = "mapping"
+
+
+class PullRequestSettings(Settings):
+    """How pull requests of a mapping are made."""
+
+    group: Group = Field(
+        Group.PROMPT, description="One pull request for each prompt, or one for the mapping."
+    )
+    reviewers: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    draft: bool = False
+    limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
+
+
+class OnMerge(Settings):
+    """What merging a pull request of the bridge does in PromptLayer."""
+
+    move_label: str = Field(description="Moves to exactly the version that was reviewed.")
+
+
+class OnReject(Settings):
+    """What closing a pull request of the bridge without a merge does in PromptLayer."""
+
+    label: str | None = Field(None, description="The version that was declined gets it.")
+    move_back: bool = Field(
+        False, description="The label that a file tracks goes back to the version of the file."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> OnReject:
+        if self.label is None and not self.move_back:
+            raise ValueError("expected label, or move_back: true")
+        return self
+
+
+class EvalsSettings(Settings):
+    """What evaluations of a mapping's prompts have to reach, and how they are run."""
+
+    minimum: float | None = Field(None, ge=0, le=1, description="The score a change has to reach.")
+    drop: float = Field(0.0, ge=0, le=1, description="How far it may fall below the base's.")
+    required: bool = Field(
+        False, description="A proposal says that it waits for its evaluation until there is one."
+    )
+    report_id: int | None = Field(None, description="A PromptLayer evaluation, by its number.")
+    workflow: str | None = Field(None, description="A PromptLayer workflow, by name or number.")
+    record: Literal["log", "table"] = Field(
+        "log", description="Where results go: logged requests of the version, or a sheet each run."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> EvalsSettings:
+        if self.report_id is not None and self.workflow is not None:
+            raise ValueError("expected report_id or workflow, got both")
+        return self
+
+
+class MappingSettings(Settings):
+    """Which prompts go to which repository, and how."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    prompts: tuple[str, ...] = Field(
+        (), description="Names and globs: * within a folder, ** across folders, !name excludes."
+    )
+    tags: tuple[str, ...] = Field((), description="Prompts that carry all of these.")
+    folder: str | None = Field(None, description="Prompts in this PromptLayer folder or below.")
+    workspace: str | None = Field(
+        None, description="The PromptLayer workspace, as named under workspaces."
+    )
+    repository: str = Field(description="forge:owner/name, the forge as named under forges.")
+    base: str | None = Field(None, description="The branch merged into; default: the repository's.")
+    track: tuple[str, ...] = Field(
+        (LATEST,), min_length=1, description="Release labels, or latest: the newest version."
+    )
+    path: str = DEFAULT_PATH
+    branch: str | None = None
+    publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
+    write_back: Literal["proposal", "commit"] = Field(
+        "proposal", description="How a new prompt's id comes into the file that it was made of."
+    )
+    on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
+    on_reject: OnReject | None = Field(None, description="What a rejection does there.")
+    on_delete: Literal["report", "delete"] = Field(
+        "report", description="What a push that deletes a prompt's file does in PromptLayer."
+    )
+    evals: EvalsSettings = Field(
+        default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
+    )
+    format: Literal["yaml", "json"] = "yaml"
+    pull_request: PullRequestSettings = Field(
+        default_factory=lambda: PullRequestSettings.model_validate({})
+    )
+    secrets: SecretScanSettings = SecretScanSettings(allow=())
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        check_path_template(value)
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MappingSettings:
+        if not (self.prompts or self.tags or self.folder):
+            raise ValueError('expected prompts, tags or folder; prompts: ["**"] means every prompt')
+        if len(set(self.track)) != len(self.track):
+            raise ValueError("track names a label twice")
+        if len(self.track) > 1 and "{label}" not in self.path:
+            raise ValueError("path needs {label}, as track names more than one")
+        if self.path.endswith(".json") != (self.format == "json"):
+            raise ValueError("path has to end in .json where format is json, and only there")
+        if self.branch is not None:
+            self._check_branch(self.branch)
+        return self
+
+    def _check_branch(self, branch: str) -> None:
+        try:
+            check_branch_template(branch, rolling=self.pull_request.group is Group.MAPPING)
+        except ValueError as error:
+            raise ValueError(f"branch {error}") from None
+
+    @property
+    def source(self) -> str:
+        """What the deliveries of its workspace carry."""
+        return source_of(self.workspace)
+
+    @property
+    def forge(self) -> str:
+        """The forge's name under ``forges``."""
+        return self.repository.partition(":")[0]
+
+    @property
+    def repository_name(self) -> str:
+        """``owner/name`` on that forge."""
+        return self.repository.partition(":")[2]
+
+    def contests(self, other: MappingSettings) -> bool:
+        """Whether both would take the same files for theirs: what lies in a mapping's folder, has
+        one of its labels and is not among its prompts is proposed for removal. The ids of several
+        workspaces mean nothing to each other, so these share no folder at all."""
+        one, two = static_prefix(self.path), static_prefix(other.path)
+        return (
+            self.repository == other.repository
+            and (self.base is None or other.base is None or self.base == other.base)
+            and (self.workspace != other.workspace or bool(set(self.track) & set(other.track)))
+            and (one.startswith(two) or two.startswith(one))
+        )
+
+    def shares_branches(self, other: MappingSettings) -> bool:
+        """Whether proposals of both would end on one branch."""
+        return (
+            self.repository == other.repository
+            and self.branch_template == other.branch_template
+            and "{mapping}" not in self.branch_template
+        )
+
+    @property
+    def branch_template(self) -> str:
+        if self.branch is not None:
+            return self.branch
+        rolling = self.pull_request.group is Group.MAPPING
+        return DEFAULT_ROLLING_BRANCH if rolling else DEFAULT_BRANCH
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.prompts, self.tags, self.folder)
+
+
+class MappingsFile(Settings):
+    """One file of the mappings folder."""
+
+    mappings: tuple[MappingSettings, ...]

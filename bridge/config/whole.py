@@ -1,0 +1,306 @@
+"""``bridge.yaml``: its models, and the loader that names file, line and what was expected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.config.dashboard import DashboardSettings
+from bridge.config.files import Part, Places, parts_of, read_text
+from bridge.config.mapping import MappingSettings
+from bridge.config.placement import misplaced
+from bridge.config.text import ConfigText
+from bridge.config.types import (
+    Duration,
+    PositiveDuration,
+    Secret,
+    Settings,
+    Signed,
+)
+from bridge.config.variables import Variables
+from bridge.config.watch import LimitsSettings, LogSettings, MetricsSettings
+from bridge.errors import ConfigError
+from bridge.promptlayer.workspace import source_of
+
+
+class PromptLayerSettings(Signed):
+    """A PromptLayer workspace that this bridge follows."""
+
+    api_key: Secret = Field(
+        description="API key of the workspace; name it as ${PROMPTLAYER_API_KEY}."
+    )
+    webhook_secret: Secret | None = Field(
+        None, description="The secret shown when the webhook was registered."
+    )
+    base_url: str = Field("https://api.promptlayer.com", description="The API's address.")
+    dashboard_url: str = Field(
+        "https://dashboard.promptlayer.com", description="Where links in pull requests lead."
+    )
+    timeout: PositiveDuration = Field(timedelta(seconds=20), description="For one request.")
+    replay_window: PositiveDuration | None = Field(
+        None, description="Refuse deliveries whose timestamp is further from now than this."
+    )
+
+
+WorkspaceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class GitHubSettings(Signed):
+    """GitHub, github.com or an Enterprise Server, with a token or a GitHub App."""
+
+    type: Literal["github"]
+    url: str | None = Field(None, description="Of an Enterprise Server; leave out for github.com.")
+    token: Secret | None = Field(None, description="A personal access token, or use app_id.")
+    app_id: int | None = Field(None, description="A GitHub App's id, with private_key_file.")
+    private_key_file: Path | None = Field(None, description="The App's private key (PEM).")
+    installation_id: int | None = Field(None, description="Found by itself when left out.")
+    timeout: PositiveDuration = timedelta(seconds=30)
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> GitHubSettings:
+        app = self.app_id is not None and self.private_key_file is not None
+        if (self.token is not None) == app:
+            raise ValueError("expected either token, or app_id with private_key_file")
+        return self
+
+
+class GitLabSettings(Signed):
+    """GitLab, gitlab.com or self-managed, with a personal, group or project token."""
+
+    type: Literal["gitlab"]
+    url: str = "https://gitlab.com"
+    token: Secret
+    timeout: PositiveDuration = timedelta(seconds=30)
+
+
+class LocalSettings(Signed):
+    """Bare repositories and pull requests in a folder of this machine."""
+
+    type: Literal["local"]
+    root: Path
+    page_url: str | None = Field(None, description="Where the page that shows them is served.")
+
+
+ForgeSettings = Annotated[
+    GitHubSettings | GitLabSettings | LocalSettings, Field(discriminator="type")
+]
+
+
+class Person(Settings):
+    """Ties a PromptLayer user to a name in git and a login on the forge."""
+
+    promptlayer: str = Field(description="The e-mail or name that PromptLayer knows.")
+    name: str | None = None
+    email: str | None = None
+    login: str | None = Field(None, description="On the forge, without @.")
+
+
+class SigningSettings(Settings):
+    """Signs the bridge's commits."""
+
+    format: Literal["ssh", "openpgp"] = "ssh"
+    key: str = Field(description="Path of an SSH private key, or the id of a GPG key.")
+
+
+class IdentitySettings(Settings):
+    """Who commits."""
+
+    name: str = "promptlayer-bridge"
+    email: str = "promptlayer-bridge@users.noreply.invalid"
+    signing: SigningSettings | None = None
+
+
+class Config(Settings):
+    """The whole of ``bridge.yaml``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["promptlayer"]}, {"required": ["workspaces"]}],
+            "anyOf": [{"required": ["mappings"]}, {"required": ["mappings_folder"]}],
+        }
+    )
+
+    promptlayer: PromptLayerSettings | None = Field(
+        None, description="The PromptLayer workspace, where there is only one."
+    )
+    workspaces: dict[WorkspaceName, PromptLayerSettings] = Field(
+        default_factory=dict, description="Several PromptLayer workspaces, each by its name."
+    )
+    forges: dict[str, ForgeSettings] = Field(min_length=1)
+    mappings: tuple[MappingSettings, ...] = ()
+    mappings_folder: Path | None = Field(
+        None, description="A folder of files that hold mappings, beside those of this file."
+    )
+    roster: tuple[Person, ...] = ()
+    identity: IdentitySettings = IdentitySettings()
+    data: Path = Field(Path("bridge-data"), description="Folder for the database and the mirrors.")
+    database: Secret | None = Field(
+        None, description="Database URL; default: bridge.sqlite in the data folder."
+    )
+    dashboard: DashboardSettings | None = Field(
+        None, description="Pages that show what is in step, what waits, and why."
+    )
+    sweep: PositiveDuration = Field(timedelta(hours=1), description="Compare everything so often.")
+    quiet: Duration = Field(
+        timedelta(seconds=2), description="Wait so long for more edits of the same prompt."
+    )
+    keep: PositiveDuration = Field(
+        timedelta(days=30), description="How long deliveries stay once they are settled."
+    )
+    workers: int = Field(16, ge=1, le=256, description="Proposals worked on at once.")
+    log: LogSettings = Field(
+        default_factory=lambda: LogSettings.model_validate({}), description="What is logged, how."
+    )
+    metrics: MetricsSettings = Field(
+        default_factory=lambda: MetricsSettings.model_validate({}), description="Who reads them."
+    )
+    limits: LimitsSettings = Field(
+        default_factory=lambda: LimitsSettings.model_validate({}), description="At the door."
+    )
+
+    @model_validator(mode="after")
+    def _sections(self) -> Config:
+        if (self.promptlayer is None) == (not self.workspaces):
+            raise ValueError("expected either promptlayer, or workspaces where there are several")
+        if "promptlayer" in self.forges:
+            raise ValueError("forges: the name promptlayer is taken, by PromptLayer's webhooks")
+        return self
+
+    @property
+    def by_source(self) -> dict[str, PromptLayerSettings]:
+        """Every workspace, by what its deliveries carry."""
+        if self.promptlayer is not None:
+            return {source_of(None): self.promptlayer}
+        return {source_of(name): settings for name, settings in self.workspaces.items()}
+
+    def mapping(self, name: str) -> MappingSettings:
+        """The mapping of that name; ConfigError when there is none."""
+        for mapping in self.mappings:
+            if mapping.name == name:
+                return mapping
+        known = ", ".join(mapping.name for mapping in self.mappings)
+        raise ConfigError(f"There is no mapping named {name!r}; this file has: {known}.")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, and which file each of its mappings came from."""
+
+    config: Config
+    files: Mapping[str, tuple[str, ...]]  # path → names of mappings, the main file first
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and validate ``bridge.yaml`` and the files of its mappings folder.
+
+    Relative paths in it are taken from the file's folder. Raises ConfigError listing every
+    mistake, each with file, line and what was expected.
+    """
+    return load_files(path, environment).config
+
+
+def load_files(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
+    """``load``, telling which file holds what."""
+    if not path.exists():
+        raise ConfigError(
+            f"{path} is not there. `promptlayer-bridge init` writes one to start from."
+        )
+    loaded = _parsed(read_text(path), path, os.environ if environment is None else environment)
+    return replace(loaded, config=_anchored(loaded.config, path.parent.resolve()))
+
+
+def parse(text: str, path: str, environment: Mapping[str, str]) -> Config:
+    """``load`` for a text that is already there."""
+    return _parsed(text, Path(path), environment).config
+
+
+def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> Loaded:
+    main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
+    values = main.filled(Variables(environment, path.parent))
+    parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
+    try:
+        config = _filled_in(Config.model_validate(values), parts)
+    except ValidationError as error:
+        raise ConfigError("\n".join((str(main.explained(error)), *mistakes))) from None
+    in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
+    if not mistakes:
+        mistakes = _unplaced(config, Places(main, in_main, parts))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    files = {str(path): _names(config.mappings[:in_main])}
+    return Loaded(config, files | {part.text.path: _names(part.mappings) for part in parts})
+
+
+def _parts(
+    main: ConfigText, folder: object, near: Path, environment: Mapping[str, str]
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The files of the mappings folder, where one is named, and the mistakes in them."""
+    if not isinstance(folder, str):
+        return (), ()
+    try:
+        return parts_of(near / folder, environment)
+    except OSError as error:
+        words = f"the folder cannot be read: {error.strerror}"
+        return (), (main.mistake(("mappings_folder",), words),)
+
+
+def _filled_in(config: Config, parts: Sequence[Part]) -> Config:
+    """With the mappings of all files, each of which names its workspace if that has a name."""
+    only = next(iter(config.workspaces)) if len(config.workspaces) == 1 else None
+    every = (*config.mappings, *(mapping for part in parts for mapping in part.mappings))
+    named = (
+        _changed(mapping, workspace=only) if only and mapping.workspace is None else mapping
+        for mapping in every
+    )
+    return _changed(config, mappings=tuple(named))
+
+
+def _unplaced(config: Config, places: Places) -> tuple[str, ...]:
+    if not config.mappings:
+        where = ", here or in a file of mappings_folder" if config.mappings_folder else ""
+        return (places.main.mistake(("mappings",), f"expected at least one{where}"),)
+    found = misplaced(config.mappings, config.forges, config.workspaces)
+    return tuple(places.told(each) for each in found)
+
+
+def _names(mappings: Iterable[MappingSettings]) -> tuple[str, ...]:
+    return tuple(mapping.name for mapping in mappings)
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _changed(model: _M, **changes: Any) -> _M:
+    return model.model_copy(update=changes)
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    forges: dict[str, Any] = {}
+    for name, forge in config.forges.items():
+        if isinstance(forge, LocalSettings):
+            forges[name] = _changed(forge, root=folder / forge.root)
+        elif isinstance(forge, GitHubSettings) and forge.private_key_file:
+            forges[name] = _changed(forge, private_key_file=folder / forge.private_key_file)
+        else:
+            forges[name] = forge
+    mappings_folder = config.mappings_folder and folder / config.mappings_folder
+    return _changed(
+        config,
+        data=folder / config.data,
+        forges=forges,
+        identity=_anchored_identity(config.identity, folder),
+        mappings_folder=mappings_folder,
+    )
+
+
+def _anchored_identity(identity: IdentitySettings, folder: Path) -> IdentitySettings:
+    signing = identity.signing
+    if signing is None or signing.format != "ssh":
+        return identity
+    return _changed(identity, signing=_changed(signing, key=str(folder / signing.key)))

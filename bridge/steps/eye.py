@@ -1,0 +1,343 @@
+"""See targets: read both sides, compare, and make the edit that would bring them in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bridge.config.mapping import Group
+from bridge.errors import Refused, Transient, UnsafePath
+from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming
+from bridge.prompts.file import render
+from bridge.prompts.memory import PendingRequest
+from bridge.prompts.merge import Merged
+from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
+from bridge.prompts.outcome import Sight
+from bridge.prompts.plan import Edit
+from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
+from bridge.prompts.snippets import references
+from bridge.prompts.story import Change
+from bridge.prompts.target import Target
+from bridge.steps.guard import guard
+from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, known_as, reading
+from bridge.steps.site import Site
+
+_NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
+_STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One target as it was found."""
+
+    target: Target
+    comparison: Comparison
+    edit: Edit | None
+    pending: PendingRequest | None = None
+    publication: Publication | None = None
+    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
+    file: BaseFile | None = None  # what the base branch has
+    elsewhere: bool = False  # another branch carries it now
+
+
+@dataclass(frozen=True)
+class Eye:
+    """Looks at targets one after the other, with what was read once for all of them."""
+
+    site: Site
+    base: BaseFiles
+    branch: str | None  # of the proposal that is looked at; None: of no particular one
+    occasion: Occasion
+    remembered: PendingRequest | None
+    now: datetime
+
+    def see(
+        self, targets: tuple[Target, ...]
+    ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
+        """Every target, or why it cannot be placed."""
+        platform = reading(self.site, targets, self.occasion.listed)
+        refusals: list[tuple[Target, str]] = []
+        held = self._held(platform, targets, refusals)
+        wanted = self._homes(held, refusals)
+        base = self.base.find(wanted)
+        asking = len(targets) <= _STORIES_WITH_USAGE
+        seen = []
+        for target in wanted:
+            try:
+                found = base.get(target)
+                seen.append(self._see_one(platform, target, held[target], found, asking))
+            except (UnsafePath, Refused) as error:
+                refusals.append((target, str(error)))
+        return self._placeable(seen, refusals)
+
+    def _placeable(
+        self, seen: list[Seen], refusals: list[tuple[Target, str]]
+    ) -> tuple[tuple[Seen, ...], tuple[tuple[Target, str], ...]]:
+        """Without those that something stands in the way of; asked of git once for all."""
+        writes = {s.target: s.edit.change.path for s in seen if s.edit and s.edit.text is not None}
+        snapshot = self.base.snapshot
+        obstacles = snapshot.obstacles(snapshot.commit, sorted(set(writes.values())))
+        blocked = {t: path for t, path in writes.items() if path in obstacles}
+        refusals.extend(
+            (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
+            for t, path in blocked.items()
+        )
+        free = (replace(s, edit=None) if s.target in blocked else s for s in seen)
+        return tuple(s for s in free if s.edit or s.publication or s.target not in blocked), tuple(
+            refusals
+        )
+
+    @staticmethod
+    def _held(
+        platform: PlatformReading, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, Held]:
+        held: dict[Target, Held] = {}
+        for target in targets:
+            try:
+                held[target] = platform.held(target)
+            except Refused as error:  # this one cannot be understood; the others go on
+                refusals.append((target, str(error)))
+        return held
+
+    def _homes(
+        self, held: Mapping[Target, Held], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, str]:
+        homes: dict[Target, str] = {}
+        for target, found in held.items():
+            try:
+                prompt = found.prompt
+                homes[target] = self.site.path(prompt, target.label) if prompt else ""
+            except UnsafePath as error:
+                refusals.append((target, str(error)))
+        return homes
+
+    def _see_one(
+        self,
+        platform: PlatformReading,
+        target: Target,
+        held: Held,
+        base: BaseFile | None,
+        asking: bool,
+    ) -> Seen:
+        self._require_news(target, held)
+        pending = self._pending(target, held, base)
+        if pending is not None:
+            held = _as_requested(platform, target, pending, held)
+        if (elsewhere := self._elsewhere(target, held, base)) is not None:
+            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
+        before = ancestor(self.site.platform, base, held.prompt)
+        base = known_as(base, before)
+        comparison = compare(held.prompt, base, before)
+        found, side = comparison, self._side(target, held)
+        self._require_readable(base, side)
+        comparison = chosen(found, side, held.prompt, base)
+        merged = None
+        if held.prompt and base and base.prompt:
+            if self.site.mapping.publish:
+                merged = both(comparison, before, held.prompt, base.prompt)
+            if goes_to_platform(comparison, merged, base.prompt):
+                return self._ahead(target, held.prompt, base, comparison, pending)
+        if not comparison.proposes:
+            return Seen(target, comparison, None, pending, file=base)
+        edit = self._edit(target, held, base, comparison, asking, merged)
+        adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
+        return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+
+    def _ahead(
+        self,
+        target: Target,
+        held: Prompt,
+        base: BaseFile,
+        comparison: Comparison,
+        pending: PendingRequest | None,
+    ) -> Seen:
+        """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
+        meanwhile; what stands in the way of that is told once both say the same."""
+        assert base.prompt is not None
+        publication = Publication(target, base.path, base.prompt, held)
+        seen = Seen(
+            target,
+            comparison,
+            None,
+            pending,
+            publication if self.site.mapping.publish else None,
+            file=base,
+        )
+        named = naming(held, base.prompt)
+        if not named.proposes:
+            return seen
+        try:
+            edit = self._edit(
+                target, Held(_with_text_of(base.prompt, held)), base, named, False, None
+            )
+        except (UnsafePath, Refused):
+            return seen
+        reason = f"{comparison.reason}, and {named.reason}"
+        return replace(seen, comparison=replace(comparison, reason=reason), edit=edit)
+
+    def _require_readable(self, base: BaseFile | None, side: Side | None) -> None:
+        """Raise Refused where a file that would be published cannot be read: what an engineer
+        wrote there is not written over, unless a person has chosen PromptLayer's text."""
+        if base is None or base.problem is None or side is Side.PLATFORM:
+            return
+        if self.site.mapping.publish:
+            raise Refused(base.problem)
+
+    def _side(self, target: Target, held: Held) -> Side | None:
+        """Whose text a person has chosen."""
+        return self.occasion.side(target.prompt_id, held.prompt.name) if held.prompt else None
+
+    def _require_news(self, target: Target, held: Held) -> None:
+        """Raise Transient where PromptLayer does not show yet what an event just told."""
+        if held.prompt is None and held.absent != GONE:
+            return
+        version = held.prompt.version if held.prompt else None
+        if is_behind(target, version, self.occasion.causes, self.now):
+            raise Transient(
+                f"PromptLayer does not show the newest version of prompt {target.prompt_id} yet.",
+                retry_after=_NOT_YET_PAUSE,
+            )
+
+    def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
+        """A prompt whose name is in its branch's name has another branch after a rename."""
+        prompt = held.prompt or (base.prompt if base else None)
+        if prompt is None or self.branch is None:
+            return None
+        branch = self.site.proposal(prompt.name, target).branch
+        return None if branch == self.branch else f"it is proposed on {branch} now"
+
+    def _pending(self, target: Target, held: Held, base: BaseFile | None) -> PendingRequest | None:
+        if self.site.mapping.pull_request.group is Group.MAPPING:
+            return None  # one undecided label must not turn everybody's proposal into a draft
+        known = base.prompt.version if base and base.prompt else None
+        version = held.prompt.version if held.prompt else None
+        newest = self.occasion.label_events.get(target)
+        remembered = self.remembered if _is_about(self.remembered, target) else None
+        if remembered is None and newest and newest.type == REQUESTED:
+            # An old request that no open pull request remembers was decided, and nobody told us.
+            newest = newest if newest in self.occasion.causes else None
+        pending = pending_request(newest, remembered, version, known, self.now)
+        if isinstance(pending, NotYet):
+            raise Transient(
+                f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
+                " and PromptLayer does not show it yet.",
+                retry_after=_NOT_YET_PAUSE,
+            )
+        return pending
+
+    def _edit(
+        self,
+        target: Target,
+        held: Held,
+        base: BaseFile | None,
+        comparison: Comparison,
+        asking: bool,
+        merged: Merged | None,
+    ) -> Edit:
+        if held.prompt is None:
+            return _removal(target, held, base)
+        prompt = merged.prompt if merged else held.prompt
+        guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
+        path = self._place(target, prompt, base)
+        existing = base.text.decode("utf-8", "replace") if base else None
+        file = PromptFile(prompt, target.label)
+        text = render(file, self.site.mapping.format, existing).encode()
+        change = Change(
+            path=path,
+            old_path=base.path if base and base.path != path else None,
+            label=target.label,
+            before=base.prompt if base else None,
+            after=prompt,
+            link=self.site.link(held.prompt),
+            uses=tuple(str(reference) for reference in references(prompt.template)),
+            used_by=self._used_by(held.prompt) if asking else (),
+            overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
+            merges=merged is not None,
+            conflicts=merged.conflicts if merged else (),
+        )
+        return Edit(change, text, base.text if base else None)
+
+    def _used_by(self, prompt: Prompt) -> tuple[str, ...]:
+        """Only a completion template can be a snippet."""
+        if prompt.id is None or prompt.template.get("type") != "completion":
+            return ()
+        return tuple(user.name for user in self.site.platform.snippet_users(prompt.id))
+
+    def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
+        """Where the file goes: where an engineer put it, else where the mapping wants it."""
+        path = self.site.path(prompt, target.label)
+        if base is not None and not self._follows_its_name(target, prompt, base):
+            path = base.path
+        if (base is None or base.path != path) and path in self.base.entries:
+            raise Refused(
+                f"{path} is there already and does not belong to prompt {prompt.id}"
+                f" ({prompt.name!r}). Move that file, or change the mapping's `path`."
+            )
+        return path
+
+    def _follows_its_name(self, target: Target, prompt: Prompt, base: BaseFile) -> bool:
+        """Whether the prompt was renamed and its file stands where the old name put it."""
+        if base.prompt is None or base.prompt.name == prompt.name:
+            return False
+        old = replace(base.prompt, id=target.prompt_id)
+        try:
+            return self.site.path(old, target.label) == base.path
+        except UnsafePath:
+            return False
+
+
+def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
+    """What PromptLayer calls a prompt, and what its file says."""
+    return replace(
+        held,
+        template=file.template,
+        metadata=file.metadata,
+        extra=file.extra,
+        version=file.version,
+    )
+
+
+def sight(seen: Seen) -> Sight:
+    """What the books keep of a target as it was seen."""
+    change = seen.edit.change if seen.edit else None
+    held = change.prompt if change else (seen.file.prompt if seen.file else None)
+    path = change.path if change else (seen.file.path if seen.file else None)
+    return Sight(
+        target=seen.target,
+        standing=seen.comparison.standing,
+        reason=seen.comparison.reason,
+        name=held.name if held else None,
+        path=path,
+        version=held.version if held else None,
+        proposed=seen.edit is not None,
+        elsewhere=seen.elsewhere,
+    )
+
+
+def _is_about(pending: PendingRequest | None, target: Target) -> bool:
+    return pending is not None and pending.request.label == target.label
+
+
+def _as_requested(
+    platform: PlatformReading, target: Target, pending: PendingRequest, held: Held
+) -> Held:
+    """What the platform would hold if the request were approved; which version was asked for is
+    told nowhere, so the newest stands for it."""
+    if pending.request.change == "deletion":
+        return Held(None, f"somebody asked to remove label {target.label}")
+    newest = platform.newest(target.prompt_id)
+    return Held(newest) if newest is not None else held
+
+
+def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
+    if base is None or base.prompt is None:
+        problem = base.problem if base else "it is not there"
+        path = base.path if base else "its file"
+        raise Refused(
+            f"Prompt {target.prompt_id} is gone from PromptLayer and {path} cannot be read"
+            f" ({problem}). Remove the file by hand if it is not needed."
+        )
+    change = Change(base.path, None, target.label, base.prompt, None, reason=held.absent)
+    return Edit(change, None, base.text)

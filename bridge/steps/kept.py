@@ -1,0 +1,84 @@
+"""What a branch proposes already: the files that the bridge's one commit on it changed.
+
+A rolling proposal of thousands of prompts is not read anew for one event: what nobody asked about
+stays as it is, as long as the base branch has not touched it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from bridge.prompts.compare import BaseFile
+from bridge.prompts.plan import Edit
+from bridge.prompts.story import Change
+from bridge.prompts.target import Target
+from bridge.repo.tree import Entry
+from bridge.steps.branch import Tip, carried
+from bridge.steps.observe import BaseFiles, base_file
+
+
+@dataclass
+class Kept:
+    """The branch's own changes, seen from the base as it is now. All of it is read at once: before
+    Python 3.12 a cached property would let one repository that hangs hold up all others."""
+
+    base: BaseFiles
+    tip: Tip | None
+    left: dict[str, Entry | None] = field(init=False)
+    """Path → what the bridge's commit left there; None where it removed a file."""
+    targets: dict[str, Target] = field(init=False)
+    """Path → the target that each of these files belongs to, or belonged to."""
+
+    def __post_init__(self) -> None:
+        changes = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
+        self.left = {path: after for path, (_, after) in changes.items()}
+        self._before = {path: before for path, (before, _) in changes.items()}
+        entries = {path: e for path, some in changes.items() if (e := some[1] or some[0])}
+        self.targets = self.base.owned(entries) if entries else {}
+
+    @property
+    def outdated(self) -> frozenset[Target]:
+        """The targets whose file moved on the base branch meanwhile."""
+        now = self.base.entries
+        return frozenset(
+            target
+            for path, target in self.targets.items()
+            if self._before.get(path) != now.get(path)
+        )
+
+    def edits(self, looked_at: Collection[Target]) -> list[Edit]:
+        """The changes that stay, as nobody looked at their targets."""
+        done = set(looked_at)
+        stay = {path: target for path, target in self.targets.items() if target not in done}
+        if not stay:
+            return []
+        texts = self._texts(stay)
+        homes = {target: path for path, target in stay.items()}
+        base = self.base.find(homes)
+        kept = (
+            self._edit(path, target, texts.get(path), base.get(target))
+            for path, target in stay.items()
+        )
+        return [edit for edit in kept if edit is not None]
+
+    def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
+        names = {path: entry.object_name for path in paths if (entry := self.left[path])}
+        blobs = self.base.snapshot.read(set(names.values()))
+        return {path: blobs[name] for path, name in names.items()}
+
+    def _edit(
+        self, path: str, target: Target, text: bytes | None, base: BaseFile | None
+    ) -> Edit | None:
+        before = base.prompt if base else None
+        if text is None:
+            if base is None or base.path != path or before is None:
+                return None  # gone from the base too, or one half of a move
+            change = Change(path, None, target.label, before, None, reason="proposed before")
+            return Edit(change, None, base.text)
+        after = base_file(path, text, self.base.site).prompt
+        if after is None:
+            return None
+        old_path = base.path if base and base.path != path else None
+        change = Change(path, old_path, target.label, before, after)
+        return Edit(change, text, base.text if base else None)

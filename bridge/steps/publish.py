@@ -1,0 +1,202 @@
+"""Publish: make versions in PromptLayer of what was merged, snippets before those who use them.
+
+PromptLayer has no compare-and-swap. So each prompt is read once more right before, without cache,
+and left alone when it is not what the edit was based on: the next comparison then sees that both
+sides moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from bridge.errors import BridgeError, Refused, Stale
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.promptlayer.writing import Published, Stamp, publish
+from bridge.prompts.order import SnippetCycle, layers
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import NewPrompt, Publication
+from bridge.prompts.snippets import references
+from bridge.repo.commit import Commit
+from bridge.repo.snapshot import Snapshot
+from bridge.steps.guard import guard
+from bridge.steps.observe import OneByOne
+from bridge.steps.origin import origins
+from bridge.steps.site import Site
+from bridge.telemetry.trail import carried
+
+AT_ONCE = 8  # publications under way at the same time
+
+Work = Publication | NewPrompt
+Tell = Callable[[int, int], None]  # how many are done, out of how many
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one file."""
+
+    work: Work
+    published: Published | None  # None: nothing was made
+    problem: BridgeError | None = None
+    overtaken: int | None = None  # a version that somebody saved while this one was made
+
+
+def publish_all(
+    site: Site, snapshot: Snapshot, work: Sequence[Work], tell: Tell = lambda *_: None
+) -> list[Result]:
+    """Publish in layers; one that fails stops only those that use it. Results in the order of
+    ``work``. Raises only what keeps the repository's history from being read."""
+    if not work:
+        return []
+    came_from = origins(site, snapshot, {one.path for one in work})
+    run = _Run(site, came_from, len(work), tell)
+    by_name: dict[str, list[Work]] = {}
+    for one in work:
+        by_name.setdefault(one.prompt.name, []).append(one)
+    order, circles = _in_order({name: some[0].prompt for name, some in by_name.items()})
+    for name, circle in circles.items():
+        for one in by_name[name]:
+            run.refuse(one, circle)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for layer in order:
+            ready = [one for name in layer for one in by_name[name]]
+            list(pool.map(carried(run.one), ready))
+    return [run.results[one.path] for one in work]
+
+
+def _in_order(prompts: Mapping[str, Prompt]) -> tuple[list[list[str]], dict[str, SnippetCycle]]:
+    """Names in layers, and those that have no order because they use each other in a circle."""
+    circles: dict[str, SnippetCycle] = {}
+    while True:
+        try:
+            return layers({n: p for n, p in prompts.items() if n not in circles}), circles
+        except SnippetCycle as circle:
+            circles.update(dict.fromkeys(circle.names, circle))
+
+
+class _Run:
+    """One publishing of many files."""
+
+    def __init__(self, site: Site, came_from: Mapping[str, Commit], count: int, tell: Tell) -> None:
+        self.site = site
+        self.results: dict[str, Result] = {}  # by path
+        self._came_from = came_from
+        self._count = count
+        self._tell = tell
+        self._failed: set[str] = set()
+        self._pull_requests: dict[str, PullRequest | None] = {}  # by commit
+        self._asking = Lock()
+
+    def one(self, work: Work) -> None:
+        self._note(self._result(work))
+
+    def refuse(self, work: Work, circle: SnippetCycle) -> None:
+        words = f"{work.path}: snippets use each other in a circle: {circle}. Break it in one file."
+        self._note(Result(work, None, Refused(words)))
+
+    def _note(self, result: Result) -> None:
+        self.results[result.work.path] = result
+        if result.problem is not None:
+            self._failed.add(result.work.prompt.name)
+        self._tell(len(self.results), self._count)
+
+    def _result(self, work: Work) -> Result:
+        used = {reference.name for reference in references(work.prompt.template)}
+        if missing := sorted(used & self._failed):
+            return Result(
+                work, None, Refused(f"{work.path} uses {missing[0]}, which was not published.")
+            )
+        try:
+            if isinstance(work, NewPrompt):
+                return self._new(work)
+            return self._next(work)
+        except BridgeError as error:
+            return Result(work, None, error)
+
+    def _next(self, work: Publication) -> Result:
+        held = OneByOne(self.site).held(work.target).prompt
+        if held is not None and held.digest == work.prompt.digest:
+            return Result(work, None)  # a run that was killed had got so far
+        if held is None or held.digest != work.replaces.digest:
+            raise Stale(f"{work.path} was edited in PromptLayer a moment ago.")
+        prompt = replace(work.prompt, name=held.name, tags=held.tags)
+        made = self._publish(prompt, work.path, work.labels)
+        return Result(work, made, overtaken=_overtaken(work, held, made))
+
+    def _new(self, work: NewPrompt) -> Result:
+        existing = find_by_name(self.site, work.prompt.name)
+        if existing is None:
+            external_id = f"{self.site.mapping.repository_name}:{work.path}"
+            labels = () if work.label == "latest" else (work.label,)
+            return Result(work, self._publish(work.prompt, work.path, labels, external_id))
+        if existing.digest == work.prompt.digest and existing.id is not None:
+            return Result(work, None)
+        raise Refused(
+            f"{work.path}: a prompt named {work.prompt.name!r} exists already (id {existing.id})."
+            f" Write `id: {existing.id}` into the file to make it a version of that prompt, or"
+            " choose another name."
+        )
+
+    def _publish(
+        self, prompt: Prompt, path: str, labels: Sequence[str], external_id: str | None = None
+    ) -> Published:
+        commit = self._came_from[path]
+        pull_request = self._pull_request(commit)
+        message = commit.message.strip().partition("\n")[0]
+        if pull_request and len(commit.parents) > 1:  # a merge commit's own words say little
+            message = pull_request.title
+        guard(self.site.mapping, replace(prompt, commit_message=message), path)
+        address = pull_request.url if pull_request else None
+        stamp = Stamp(commit.object_name, self.site.mapping.repository, path, address)
+        return publish(
+            self.site.platform,
+            prompt,
+            message=message,
+            stamp=stamp,
+            labels=labels,
+            external_id=external_id,
+        )
+
+    def _pull_request(self, commit: Commit) -> PullRequest | None:
+        """The pull request that a commit was merged with; asked once for each commit. It is told
+        for convenience: a forge that does not answer keeps nothing from being published."""
+        with self._asking:
+            if commit.object_name not in self._pull_requests:
+                try:
+                    found = self.site.forge.commit_pull_requests(commit.object_name)
+                except BridgeError:
+                    found = ()
+                merged = (one for one in found if one.state is PullRequestState.MERGED)
+                self._pull_requests[commit.object_name] = next(merged, None)
+        return self._pull_requests[commit.object_name]
+
+
+def told(result: Result) -> str:
+    """What came of one file, in words."""
+    if result.problem is not None:
+        return str(result.problem)
+    if result.published is None:
+        return f"{result.work.path} is in PromptLayer already"
+    version = f"version {result.published.version}" if result.published.version else "a new version"
+    overtaken = (
+        f" (version {result.overtaken} was saved in PromptLayer at the same moment: compare them)"
+        if result.overtaken
+        else ""
+    )
+    return f"{result.work.path} is {version} of {result.work.prompt.name}{overtaken}"
+
+
+def find_by_name(site: Site, name: str) -> Prompt | None:
+    """The prompt of exactly this name."""
+    listed = site.platform.prompts(name=name)
+    return next((item.prompt for item in listed if item.prompt.name == name), None)
+
+
+def _overtaken(work: Publication, held: Prompt, made: Published) -> int | None:
+    """The number of a version that came between reading and writing; only the newest version's
+    number tells, so a label's does not."""
+    if work.labels or made.version is None or held.version is None:
+        return None
+    return made.version - 1 if made.version > held.version + 1 else None

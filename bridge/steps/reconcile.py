@@ -1,0 +1,88 @@
+"""Reconcile: observe → compare → plan → carry out, for one proposal.
+
+Repeating it is harmless; killed anywhere, it is run again. Nothing here knows which event, sweep
+or person asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bridge.errors import Transient
+from bridge.prompts.occasion import Occasion
+from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.plan import Plan, decide
+from bridge.prompts.publication import Publication
+from bridge.prompts.target import Proposal
+from bridge.repo.index import FileIndex
+from bridge.steps.carry_out import Permit, carry_out
+from bridge.steps.decision import follow_decision
+from bridge.steps.look import Look, look
+from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.site import Site
+from bridge.steps.write_back import write_back
+from bridge.telemetry.trail import step
+
+
+def preview(
+    site: Site, index: FileIndex, proposal: Proposal, occasion: Occasion, now: datetime
+) -> tuple[Look, Plan]:
+    """What was found, and what would be done about it. Changes nothing."""
+    with step("observe"):
+        found = look(site, index, proposal, occasion, now)
+    return found, decide(found.situation)
+
+
+def reconcile(
+    site: Site,
+    index: FileIndex,
+    proposal: Proposal,
+    occasion: Occasion,
+    *,
+    now: datetime,
+    permit: Permit,
+) -> Outcome:
+    """Bring one proposal in step with what both sides hold now.
+
+    Raises Transient (look again later) or Permanent (a person has to act); everything that was
+    done until then stays valid.
+    """
+    found, plan = preview(site, index, proposal, occasion, now)
+    with step("carry out"):
+        results = publish_all(site, found.snapshot, found.publications)
+        followed = follow_decision(site, found)
+        outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+    outcome = _with_publications(outcome, results)
+    outcome = replace(outcome, sights=found.sights, decided=found.decided, moved=followed.moved)
+    if not followed.words:
+        return outcome
+    return replace(outcome, reason=f"{outcome.reason}; {followed.words}")
+
+
+def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:
+    """What was published is the outcome where nothing else happened; it is told in any case, and so
+    is what was refused."""
+    for result in results:
+        if isinstance(result.problem, Transient):
+            raise result.problem
+    refused = tuple(
+        (result.work.target, str(result.problem))
+        for result in results
+        if result.problem is not None and isinstance(result.work, Publication)
+    )
+    words = [told(result) for result in results if result.problem is None]
+    made = tuple(
+        (result.work.target, result.published.version)
+        for result in results
+        if result.published is not None and isinstance(result.work, Publication)
+    )
+    outcome = replace(outcome, refusals=(*outcome.refusals, *refused), published=made)
+    if outcome.kind not in (OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.IN_STEP):
+        return replace(outcome, reason="; ".join([outcome.reason, *words]))
+    if refused:
+        return replace(outcome, kind=OutcomeKind.PARKED, reason=refused[0][1])
+    if not words:
+        return outcome
+    return replace(outcome, kind=OutcomeKind.PUBLISHED, reason="; ".join(words))

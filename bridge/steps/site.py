@@ -1,0 +1,116 @@
+"""A mapping at its place: its settings, its repository, and the platform it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bridge.config.mapping import MappingSettings
+from bridge.config.whole import Person
+from bridge.forge.base import Forge
+from bridge.promptlayer.client import PromptLayer
+from bridge.prompts.paths import branch_name, file_path, static_prefix
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.story import Editor
+from bridge.prompts.target import Proposal, Target
+from bridge.repo.commit import Identity, Signing
+from bridge.repo.mirror import Mirror
+
+
+@dataclass(frozen=True)
+class Bot:
+    """Who commits."""
+
+    identity: Identity
+    signing: Signing | None = None
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who a PromptLayer user is in git and on the forge."""
+
+    people: tuple[Person, ...] = ()
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Person]:
+        by_email = {person.email.casefold(): person for person in self.people if person.email}
+        return by_email | {person.promptlayer.casefold(): person for person in self.people}
+
+    def editor(self, name: str | None, email: str | None) -> Editor | None:
+        """The person behind an event's user; None when the event names nobody."""
+        known = next(
+            (
+                self._by_key[key.casefold()]
+                for key in (email, name)
+                if key and key.casefold() in self._by_key
+            ),
+            None,
+        )
+        if known is not None:
+            name, email = known.name or name, known.email or email
+        if not (name or email):
+            return None
+        return Editor(name or str(email), email, known.login if known else None)
+
+
+@dataclass(frozen=True)
+class Site:
+    mapping: MappingSettings
+    platform: PromptLayer
+    forge: Forge
+    mirror: Mirror
+    bot: Bot
+    roster: Roster
+    version_url: str  # with {workspace}, {id} and {version}
+
+    @property
+    def base(self) -> str:
+        """The branch that is merged into. The forge remembers its default; a cached property
+        would, before Python 3.12, let one forge that hangs hold up all others."""
+        return self.mapping.base or self.forge.default_branch()
+
+    def differs(self, other: Site) -> bool:
+        """Whether its prompts, its files or where they are may be others than those of a site of
+        the same name."""
+        places = (self.mapping, self.platform, self.forge, self.mirror)
+        return places != (other.mapping, other.platform, other.forge, other.mirror)
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds all of the mapping's files; "" is the whole repository."""
+        return static_prefix(self.mapping.path)
+
+    @property
+    def branches(self) -> str:
+        """What all branches of the mapping begin with."""
+        return self.mapping.branch_template.partition("{")[0]
+
+    def path(self, prompt: Prompt, label: str) -> str:
+        """Where a prompt's file belongs; UnsafePath when nowhere."""
+        return file_path(
+            self.mapping.path,
+            prompt=prompt.name,
+            label=label,
+            mapping=self.mapping.name,
+            id=prompt.id or 0,
+        )
+
+    def proposal(self, prompt_name: str, target: Target) -> Proposal:
+        """Which proposal a target belongs to."""
+        branch = branch_name(
+            self.mapping.branch_template,
+            prompt=prompt_name,
+            label=target.label,
+            mapping=self.mapping.name,
+            id=target.prompt_id,
+        )
+        return Proposal(self.mapping.name, branch)
+
+    def link(self, prompt: Prompt) -> str | None:
+        """The version's page in PromptLayer, when the workspace is known."""
+        if prompt.workspace_id is None or prompt.id is None:
+            return None
+        return self.version_url.format(
+            workspace=prompt.workspace_id, id=prompt.id, version=prompt.version or ""
+        )

@@ -1,0 +1,125 @@
+"""The log: one line for each thing that happens, as text for people or as JSON for programs.
+
+Every line says what the work in hand is about (``bridge.telemetry.trail``), and none holds a secret of the
+configuration, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TextIO
+
+from bridge.telemetry.trail import known
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+_HIDDEN = "…"
+_SHORTEST_SECRET = 6  # characters; shorter ones would be hidden in the middle of words
+_ID_SHOWN = 12  # characters of a delivery's id that a person needs
+# At lower levels these tell every request they make, or the whole of it.
+_QUIET = ("httpx", "httpcore", "uvicorn", "git", "github", "urllib3", "opentelemetry")
+_ENGINE = "dbos"
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_ENGINES_OWN = frozenset({"applicationID", "applicationVersion", "executorID", "operationUUID"})
+
+
+def set_up(
+    form: str, level: str, secrets: Iterable[str] = (), *, stream: TextIO | None = None
+) -> None:
+    """Log to ``stream`` (standard error) from now on, in ``form`` (text or json), what is at
+    least ``level``. Doing it again replaces what was set before."""
+    target = logging.StreamHandler(sys.stderr if stream is None else stream)
+    lines = JsonLines() if form == LogFormat.JSON else TextLines()
+    target.setFormatter(WithoutSecrets(lines, secrets))
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each.formatter, WithoutSecrets)]:
+        root.removeHandler(old)
+    root.addHandler(target)
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(chosen, logging.INFO))
+    logging.getLogger("bridge").setLevel(chosen)
+    for noisy in _QUIET:
+        logging.getLogger(noisy).setLevel(max(chosen, logging.WARNING))
+    _same_way(logging.getLogger(_ENGINE))
+
+
+def _same_way(logger: logging.Logger) -> None:
+    """The engine would write its lines itself; it does not where somebody else does already."""
+    for own in list(logger.handlers):
+        logger.removeHandler(own)
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = True
+
+
+class WithoutSecrets(logging.Formatter):
+    """Another formatter's lines, with each secret hidden: errors of libraries may quote one."""
+
+    def __init__(self, lines: logging.Formatter, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._lines = lines
+        # As it is, and as JSON would spell it; the longest first, for one may hold another.
+        spelled = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1])}
+        told = (secret for secret in spelled if len(secret) >= _SHORTEST_SECRET)
+        self._secrets = sorted(told, key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = self._lines.format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, _HIDDEN)
+        return line
+
+
+class TextLines(logging.Formatter):
+    """Time, level, logger and words; then what the words do not say about the work in hand."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        line = super().formatMessage(record)
+        shown = {key: _shown(key, value) for key, value in known().items() if key in _FOR_PEOPLE}
+        told = [f"{key}={value}" for key, value in shown.items() if value not in record.message]
+        return f"{line} [{' '.join(told)}]" if told else line
+
+
+_FOR_PEOPLE = ("delivery", "proposal")
+
+
+def _shown(key: str, value: str) -> str:
+    return value[:_ID_SHOWN] if key == "delivery" else ascii(value)[1:-1]
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, what
+    is known of the work in hand, and ``exception`` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **known(),
+            **_extra(record),
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)
+
+
+def _extra(record: logging.LogRecord) -> Mapping[str, object]:
+    """What the line was given beside its words."""
+    return {
+        key: value
+        for key, value in record.__dict__.items()
+        if key not in _STANDARD and key not in _ENGINES_OWN and value is not None
+    }
