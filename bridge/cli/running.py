@@ -169,6 +169,7 @@ def _queues(
             try:
                 yield queues
             finally:
+                pulse.stop()  # who is ending takes over from nobody
                 log.info("finishing the steps in hand")
                 finished = queues.stop()
     if not finished:

@@ -66,5 +66,7 @@ class Pulse:
             try:
                 round()
             except Exception:  # the database may come back, and finds this process alive then
+                if self._stopping.is_set():
+                    return  # what it stood on is being closed
                 log.exception("the pulse stumbled and goes on")
             self._stopping.wait(_BEAT)

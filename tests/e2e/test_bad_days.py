@@ -3,6 +3,8 @@ waits and resumes by itself, and what needs a person says so."""
 
 from __future__ import annotations
 
+import re
+
 from bridge.engine.inbox import DeliveryState
 from bridge.prompts.outcome import OutcomeKind
 from tests.e2e.processes import until
@@ -28,7 +30,7 @@ def test_work_waits_for_promptlayer_and_resumes_by_itself(scene: Scene) -> None:
     scene.until_settled()
 
     assert {sent.status for sent in scene.webhooks.sent} == {202}
-    assert "waits 4 s: " in bridge.said
+    assert bridge.said.count(" waits ") >= 3  # whichever of the two prompts met which refusal
     assert "waits 3 s: " in bridge.said, "Retry-After was not heard"
     assert [pull.state for pull in scene.pulls()] == ["open", "open"]
     assert not scene.stuck()
@@ -93,4 +95,5 @@ def test_a_repository_that_hangs_holds_up_no_other(scene: Scene) -> None:
     until(lambda: len(scene.local.every_pull_request()) == 12, "the well one waited", bridge)
     assert not scene.pulls()
     assert {sent.status for sent in scene.webhooks.sent} == {202}
-    assert "sick/" not in bridge.said, "the sick one gave up instead of hanging"
+    gave_up = re.search(r"sick/\S+?(:| waits| is parked)", bridge.said)
+    assert not gave_up, "the sick one gave up instead of hanging"

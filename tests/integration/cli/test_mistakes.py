@@ -54,11 +54,11 @@ def test_init_into_a_folder_that_is_not_there_is_told(desk: Desk) -> None:
     assert said.err == "no/such/bridge.yaml cannot be written: No such file or directory.\n"
 
 
-def test_schema_prints_both_schemas(desk: Desk) -> None:
+def test_schema_prints_every_schema(desk: Desk) -> None:
     said = desk.run("schema")
 
     assert said.status == 0
-    assert said.json.keys() == {"prompt.v1.json", "bridge.v1.json"}
+    assert said.json.keys() == {"prompt.v1.json", "bridge.v1.json", "mappings.v1.json"}
 
 
 @pytest.mark.parametrize("command", ["check", "plan", "sync", "serve", "work", "deliveries list"])
