@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bridge.cli.progress import progress_bar
 from bridge.config.whole import Config, load
 from bridge.engine.copying import copy_all
 from bridge.engine.database import Database
@@ -47,18 +47,5 @@ def _ends(config: Config, from_: str | None, to: str | None) -> tuple[str, str]:
 
 
 def _with_progress(source: Database, target: Database) -> dict[str, int]:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    quiet = not console.is_terminal  # a pipe or a log wants no moving bar
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("copying", total=None)
-
-        def tell(table: str, done: int, total: int) -> None:
-            progress.update(task, description=table, completed=done, total=total)
-
+    with progress_bar("copying") as tell:
         return copy_all(source, target, tell)

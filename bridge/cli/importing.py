@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.cli.opening import opened_worker
+from bridge.cli.progress import progress_bar
 from bridge.config.whole import load
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
@@ -38,20 +38,7 @@ def import_(path: Path, mappings: Sequence[str], *, history: bool) -> None:
 
 
 def _with_progress(worker: Worker, site: Site) -> Imported:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    quiet = not console.is_terminal  # a pipe or a log wants no moving bar
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task(site.mapping.name, total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total)
-
+    with progress_bar(site.mapping.name) as tell:
         return import_history(site, worker.index, tell, worker.room.take)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.drift import Row, rows_of_look, rows_of_scan
 from bridge.cli.opening import opened_worker
+from bridge.cli.progress import progress_bar
 from bridge.cli.publishing import require_trusted
 from bridge.config.whole import Config, load
 from bridge.engine.sync import Done, synchronise
@@ -95,7 +95,7 @@ def sync(path: Path, mappings: Sequence[str], adopt: Adopt | None = None) -> Non
     console = Console(highlight=False, soft_wrap=True)
     with opened_worker(config) as worker:
         names = [site.mapping.name for site in _chosen(config, worker, mappings)]
-        done = _with_progress(worker, names, Console(stderr=True), adopt)
+        done = _with_progress(worker, names, adopt)
     for one in done:
         if one.kind is not OutcomeKind.IN_STEP:
             address = f" {one.pull_request}" if one.pull_request else ""
@@ -116,22 +116,8 @@ def _require_publish(config: Config, mappings: Sequence[str]) -> None:
     require_trusted(os.environ)
 
 
-def _with_progress(
-    worker: Worker, names: Iterable[str], console: Console, adopt: Adopt | None
-) -> list[Done]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    quiet = not console.is_terminal  # a pipe or a log wants no moving bar
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("comparing", total=None)
-
-        def tell(what: str, finished: int, total: int | None) -> None:
-            progress.update(task, description=what, completed=finished, total=total)
-
+def _with_progress(worker: Worker, names: Iterable[str], adopt: Adopt | None) -> list[Done]:
+    with progress_bar("comparing") as tell:
         return synchronise(worker, list(names), tell, adopt)
 
 

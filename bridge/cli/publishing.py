@@ -10,9 +10,9 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bridge.cli.opening import opened_worker
+from bridge.cli.progress import progress_bar
 from bridge.config.whole import load
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
@@ -137,20 +137,12 @@ def _made(site: Site, result: Result) -> tuple[str, Target] | None:
 
 def _published(found: Survey) -> list[Result]:
     work: list[Publication | NewPrompt] = [*found.new, *found.publications]
-    with Progress(
-        TextColumn("publishing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not Console(stderr=True).is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=len(work))
+    with progress_bar("publishing", len(work)) as tell:
         return publish_all(
             found.site,
             found.snapshot,
             work,
-            lambda done, _: progress.update(task, completed=done),
+            lambda done, total: tell("publishing", done, total),
         )
 
 

@@ -7,7 +7,7 @@ the database's, as the clocks of several machines differ.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, String, Table, delete, select, update
@@ -84,14 +84,7 @@ class Members:
         return beat
 
     def _beat(self) -> bool:
-        statement = (
-            update(members)
-            .where(members.c.id == self.id, members.c.beaten_at == self._beaten_at)
-            .values(beaten_at=self._database.now)
-            .returning(members.c.beaten_at)
-        )
-        with self._database.transaction() as connection:
-            beaten_at = connection.execute(statement).scalar()
+        beaten_at = self._beat_for(self.id, self._beaten_at)
         if beaten_at is None:
             self.join()
             return False
@@ -128,17 +121,19 @@ class Members:
 
     def _claim(self, gone: Member) -> Member | None:
         """A beat in its name, if it has not beaten itself and nobody else did."""
+        beaten_at = self._beat_for(gone.id, gone.beaten_at)
+        return None if beaten_at is None else replace(gone, beaten_at=beaten_at)
+
+    def _beat_for(self, id: str, last: datetime) -> datetime | None:
+        """When the beat was; None where the ``last`` one is not the last any more."""
         statement = (
             update(members)
-            .where(members.c.id == gone.id, members.c.beaten_at == gone.beaten_at)
+            .where(members.c.id == id, members.c.beaten_at == last)
             .values(beaten_at=self._database.now)
             .returning(members.c.beaten_at)
         )
         with self._database.transaction() as connection:
-            beaten_at = connection.execute(statement).scalar()
-        if beaten_at is None:
-            return None
-        return Member(gone.id, gone.name, gone.started_at, beaten_at)
+            return connection.execute(statement).scalar()
 
     def forget(self, claimed: Member) -> None:
         """Somebody was taken over from. One that has beaten since stays."""
