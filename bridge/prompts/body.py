@@ -72,9 +72,11 @@ def body(story: Story, limit: int, memory: str) -> str:
         _Told(change, difference(change.before, change.after) if detailed else Difference((), ()))
         for change in story.changes
     ]
+    first = [summary(story), *cautions(story)]
+    last = [f"{defuse(story.merging)} {_CLOSING}".strip(), memory]
     for detail in _DETAILS:
-        sections = _sections(story, told, replace(detail, each=detail.each and detailed))
-        text = "\n\n".join([*sections, memory])
+        sections = _differences(told, replace(detail, each=detail.each and detailed))
+        text = "\n\n".join([*first, *sections, *last])
         if len(text) <= limit:
             return text
     return memory
@@ -91,17 +93,11 @@ def changes_told(changes: Sequence[Change], limit: int) -> str:
     return ""
 
 
-def _sections(story: Story, told: Sequence[_Told], detail: _Detail) -> Iterator[str]:
-    yield summary(story)
-    yield from cautions(story)
-    if len(told) == 1:
-        yield from _told_alone(told[0], detail)
-    else:
-        yield from _told_together(told, detail)
-    yield f"{defuse(story.merging)} {_CLOSING}".strip()
-
-
 # What differs.
+
+
+def _differences(told: Sequence[_Told], detail: _Detail) -> Iterator[str]:
+    return _told_alone(told[0], detail) if len(told) == 1 else _told_together(told, detail)
 
 
 def _told_alone(told: _Told, detail: _Detail) -> Iterator[str]:

@@ -52,9 +52,10 @@ _SPACES = re.compile(r"\s+")
 def visible(text: str) -> str:
     """The text with every character that hides, reorders or breaks lines spelled ``\\u202e``;
     line feeds and tabs stay. CRLF counts as a line feed with a visible ``\\r`` before it."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(_spelled(c) if _is_hidden(c) else c for c in text)
+    hidden = {ord(c): _spelled(c) for c in set(text) if _is_hidden(c)}
+    return text.translate(hidden) if hidden else text
 
 
 def defuse(text: str) -> str:
