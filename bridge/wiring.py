@@ -18,11 +18,7 @@ from bridge.config.whole import (
     GitLabSettings,
     PromptLayerSettings,
 )
-from bridge.engine.budgets import Budgets
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger
-from bridge.engine.restraint import Restraint
 from bridge.engine.room import Room
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
@@ -34,6 +30,10 @@ from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
 from bridge.steps.site import Bot, Roster, Site
+from bridge.storage.budgets import Budgets
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
+from bridge.storage.restraint import Restraint
 from bridge.web.doors import Doors, WorkspaceDoor
 
 if TYPE_CHECKING:

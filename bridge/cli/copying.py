@@ -9,9 +9,9 @@ from rich.console import Console
 
 from bridge.cli.progress import progress_bar
 from bridge.config.whole import Config, load
-from bridge.engine.copying import copy_all
-from bridge.engine.database import Database
 from bridge.errors import ConfigError
+from bridge.storage.copying import copy_all
+from bridge.storage.database import Database
 from bridge.wiring import database_url, local_database_path, with_driver
 
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from bridge.cli.opening import opened_database
 from bridge.config.whole import load
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ledger, SettledLook
 from bridge.errors import Rejected
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState, Inbox
 from bridge.wiring import now
 
 

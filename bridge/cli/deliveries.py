@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.engine.delivery_state import DeliveryState
+from bridge.storage.delivery_state import DeliveryState
 
 app = typer.Typer(help="What PromptLayer delivered, and what came of it.", no_args_is_help=True)
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 
 from bridge.cli.opening import opened_database
 from bridge.config.whole import Config
-from bridge.engine.members import Members
 from bridge.errors import BridgeError
+from bridge.storage.members import Members
 from bridge.wiring import queue_database_url
 
 log = logging.getLogger("bridge.members")

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 
 from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Config
-from bridge.engine.database import Database
 from bridge.engine.worker import Worker
 from bridge.promptlayer.client import PromptLayer
+from bridge.storage.database import Database
 from bridge.wiring import Adapters, open_database, platform_of, worker_of
 
 # Prompts are trees of very many small objects without a circle among them: by default Python

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from bridge.cli.opening import opened_database
 from bridge.cli.reloading import LiveConfig
 from bridge.config.whole import Config
-from bridge.engine.inbox import Inbox
+from bridge.storage.inbox import Inbox
 from bridge.web.app import Pages, no_dashboard
 from bridge.wiring import now
 

@@ -23,12 +23,12 @@ from bridge.config.file_watch import FileWatch
 from bridge.config.files import ConfigFiles
 from bridge.config.watch import every_secret
 from bridge.config.whole import Config, load
-from bridge.engine.members import Members
 from bridge.engine.pulse import Pulse
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, ConfigError
+from bridge.storage.members import Members
 from bridge.telemetry import logs
 from bridge.telemetry.logs import LogFormat
 from bridge.web.app import WebSettings, create_app

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.books.overview import Overview
+from bridge.books.targets import Filter, Step, TargetState
 from bridge.cli.opening import opened_database
 from bridge.config.whole import load
-from bridge.engine.overview import Overview
-from bridge.engine.overview_targets import Filter, Step, TargetState
 from bridge.errors import Rejected
 from bridge.prompts.state import State
 from bridge.web.wording import span

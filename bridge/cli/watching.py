@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from bridge.books.measures import measure
 from bridge.cli.opening import opened_database
 from bridge.cli.reloading import LiveConfig
 from bridge.config.whole import Config
-from bridge.engine.measures import measure
-from bridge.engine.readiness import Readiness
 from bridge.engine.worker import Worker
 from bridge.errors import ConfigError
+from bridge.storage.readiness import Readiness
 from bridge.telemetry import trail
 from bridge.web.doorkeeper import Allowance
 from bridge.web.metrics import Metrics

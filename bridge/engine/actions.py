@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bridge.engine.database import Database
-from bridge.engine.entry import Entry
-from bridge.engine.inbox import Clock, DeliveryState, Inbox
-from bridge.engine.person_delivery import Request, delivery_of
-from bridge.engine.standings import Standings
+from bridge.books.entry import Entry
+from bridge.books.standings import Standings
 from bridge.errors import Rejected
 from bridge.prompts.state import State
 from bridge.prompts.target import Target
+from bridge.storage.database import Database
+from bridge.storage.inbox import Clock, DeliveryState, Inbox
+from bridge.storage.person_delivery import Request, delivery_of
 
 
 class Actions:

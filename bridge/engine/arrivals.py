@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bridge.books.entry import Telling, decision
+from bridge.books.moments import Moment, MomentKind, Told, by_identity
+from bridge.books.standings import Standings
 from bridge.engine.dispatch import prompt_event
-from bridge.engine.entry import Telling, decision
 from bridge.engine.errands import told_by
-from bridge.engine.inbox import Delivery
 from bridge.engine.ledger import Ask
-from bridge.engine.moments import Moment, MomentKind, Told, by_identity
-from bridge.engine.standings import Standings
 from bridge.forge.base import PullRequestState
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
 from bridge.promptlayer.events import PromptEvent
 from bridge.prompts.prompt import LATEST
 from bridge.steps.site import Site
+from bridge.storage.inbox import Delivery
 
 _KINDS = {
     "prompt_template_version_created": MomentKind.SAVED,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.engine.entry import Entry, fresh
+from bridge.books.entry import Entry, fresh
 from bridge.engine.ledger import Ask, Ledger
 from bridge.prompts.state import State
 from bridge.prompts.target import Proposal, Target

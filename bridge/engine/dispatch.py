@@ -8,9 +8,7 @@ from contextlib import suppress
 from itertools import takewhile
 
 from bridge.config.mapping import MappingSettings
-from bridge.engine.inbox import Delivery
 from bridge.engine.ledger import Ask
-from bridge.engine.person_delivery import Request, request_of
 from bridge.errors import Malformed, UnsafePath
 from bridge.promptlayer.events import PromptEvent
 from bridge.promptlayer.workspace import is_promptlayer
@@ -18,6 +16,8 @@ from bridge.prompts.occasion import APPROVED, DENIED, REQUESTED, Cause
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Proposal, Target
 from bridge.steps.site import Site
+from bridge.storage.inbox import Delivery
+from bridge.storage.person_delivery import Request, request_of
 
 _EVERY_LABEL = (
     "prompt_template_name_changed",

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.engine.forge_delivery import forge_event, forge_of
-from bridge.engine.inbox import Delivery
 from bridge.errors import Malformed
 from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
 from bridge.prompts.target import Proposal
 from bridge.steps.site import Site
+from bridge.storage.forge_delivery import forge_event, forge_of
+from bridge.storage.inbox import Delivery
 
 
 class ErrandKind(StrEnum):

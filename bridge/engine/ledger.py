@@ -23,15 +23,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Clock, DeliveryState, deliveries
-from bridge.engine.ledger_tables import looks, proposals
-from bridge.engine.moments import Told, note
-from bridge.engine.restraint import growing_pause
+from bridge.books.moments import Told, note
+from bridge.books.standings import Standings
 from bridge.engine.room import give_back
-from bridge.engine.standings import Standings
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
+from bridge.storage.database import Database
+from bridge.storage.inbox import Clock, DeliveryState, deliveries
+from bridge.storage.ledger_tables import looks, proposals
+from bridge.storage.restraint import growing_pause
 
 _Values = dict[str, Any]
 

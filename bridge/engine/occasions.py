@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bridge.engine.dispatch import cause_of, telling
-from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import WaitingLook
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Target
+from bridge.storage.inbox import Inbox
 
 _LABELS_ASKED_ONE_BY_ONE = 50  # a look at more targets than this comes from a sweep
 

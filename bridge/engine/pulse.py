@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from bridge.engine.members import Members
+from bridge.storage.members import Members
 
 log = logging.getLogger("bridge.members")
 

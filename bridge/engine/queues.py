@@ -28,14 +28,14 @@ from bridge.engine.jobs import (
     running_jobs,
 )
 from bridge.engine.lanes import lane
-from bridge.engine.members import Members
-from bridge.engine.patience import impatient_address
 from bridge.engine.polling import Polled, Polling
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
 from bridge.steps.site import Site
+from bridge.storage.members import Members
+from bridge.storage.patience import impatient_address
 from bridge.telemetry.trail import step
 
 log = logging.getLogger("bridge.queues")

@@ -29,13 +29,13 @@ from sqlalchemy import (
     tuple_,
 )
 
-from bridge.engine.book_tables import moments, standings
-from bridge.engine.database import Database
-from bridge.engine.inbox import Clock, DeliveryState, deliveries
-from bridge.engine.ledger_tables import looks, proposals
-from bridge.engine.moments import MomentKind
-from bridge.engine.standings import Standings
-from bridge.engine.sums import Sums, settled_before
+from bridge.books.moments import MomentKind
+from bridge.books.standings import Standings
+from bridge.books.sums import Sums, settled_before
+from bridge.books.tables import moments, standings
+from bridge.storage.database import Database
+from bridge.storage.inbox import Clock, DeliveryState, deliveries
+from bridge.storage.ledger_tables import looks, proposals
 
 Rest = Callable[[float], bool]  # wait so many seconds; whether to stop
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, Select, String, Table, delete, func, select, update
 
-from bridge.engine.database import Database, Instant, metadata
-from bridge.engine.inbox import Clock
-from bridge.engine.ledger_tables import proposals
-from bridge.engine.restraint import Restraint
 from bridge.errors import RateLimited
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.target import Proposal
+from bridge.storage.database import Database, Instant, metadata
+from bridge.storage.inbox import Clock
+from bridge.storage.ledger_tables import proposals
+from bridge.storage.restraint import Restraint
 
 if TYPE_CHECKING:
     from bridge.steps.site import Site

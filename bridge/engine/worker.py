@@ -8,15 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bridge.engine.arrivals import moments_of
-from bridge.engine.budgets import Budgets
 from bridge.engine.comparing import Compared, take_in
 from bridge.engine.dispatch import asks_of
 from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
 from bridge.engine.errands import occasion_of as errand_occasion
-from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.occasions import occasion_of
-from bridge.engine.restraint import Restraint
 from bridge.engine.room import LimitReached, Room
 from bridge.engine.steps import looking
 from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
@@ -33,6 +30,9 @@ from bridge.steps.reconcile import reconcile
 from bridge.steps.review import review
 from bridge.steps.scan import Scan, scan
 from bridge.steps.site import Site
+from bridge.storage.budgets import Budgets
+from bridge.storage.inbox import Clock, Delivery, DeliveryState, Inbox
+from bridge.storage.restraint import Restraint
 from bridge.telemetry.trail import step
 
 log = logging.getLogger("bridge.worker")

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from bridge.engine.inbox import Clock, Inbox
+from bridge.storage.inbox import Clock, Inbox
 from bridge.web.body import LargeBodies
 from bridge.web.doors import OpenDoors, require_secrets
 from bridge.web.forge_receive import FORGE_PATH, ForgeReceive

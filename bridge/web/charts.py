@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bridge.engine.overview_charts import Day
+from bridge.books.charts import Day
 from bridge.web.wording import span
 
 WIDTH, HEIGHT = 1000, 240

@@ -17,14 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.books.overview import Overview
 from bridge.config.dashboard import DashboardSettings
 from bridge.config.watch import every_secret
 from bridge.engine.actions import Actions
-from bridge.engine.database import Database
-from bridge.engine.inbox import Clock, Inbox
-from bridge.engine.keys import shared_key
-from bridge.engine.members import Members
-from bridge.engine.overview import Overview
 from bridge.errors import (
     BridgeError,
     Forbidden,
@@ -36,6 +32,10 @@ from bridge.errors import (
     Transient,
     Unauthorized,
 )
+from bridge.storage.database import Database
+from bridge.storage.inbox import Clock, Inbox
+from bridge.storage.keys import shared_key
+from bridge.storage.members import Members
 from bridge.web.assets import Assets
 from bridge.web.body import ClientGone
 from bridge.web.delivery_pages import DeliveryPages

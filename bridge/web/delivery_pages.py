@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.engine.inbox import DeliveryState, Inbox
-from bridge.engine.overview import Overview
-from bridge.engine.overview_deliveries import DeliveryFilter
+from bridge.books.deliveries import DeliveryFilter
+from bridge.books.overview import Overview
 from bridge.errors import NotFound
+from bridge.storage.inbox import DeliveryState, Inbox
 from bridge.web.asking import Asked
 from bridge.web.guarded import Form, Gate
 from bridge.web.pages import Pages

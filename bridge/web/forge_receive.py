@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
 
-from bridge.engine.forge_delivery import delivery_id, delivery_of
-from bridge.engine.inbox import Clock, Delivery, Inbox
 from bridge.errors import Transient
 from bridge.forge.webhooks import ForgeDoor
+from bridge.storage.forge_delivery import delivery_id, delivery_of
+from bridge.storage.inbox import Clock, Delivery, Inbox
 from bridge.telemetry.trail import step
 from bridge.web.body import ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.engine.inbox import Clock
 from bridge.errors import Forbidden, NotFound
+from bridge.storage.inbox import Clock
 from bridge.web.asking import kept
 from bridge.web.body import read_body
 from bridge.web.visitor import Visitor, fits, remember_path, visitor_of

@@ -14,9 +14,9 @@ from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from bridge.engine.inbox import Clock
 from bridge.prompts.prompt import Json
 from bridge.prompts.secrets import masked
+from bridge.storage.inbox import Clock
 from bridge.web import wording
 from bridge.web.assets import Assets
 from bridge.web.visitor import Visitor, take_note

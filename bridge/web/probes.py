@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bridge.engine.inbox import Inbox
 from bridge.errors import BridgeError
+from bridge.storage.inbox import Inbox
 from bridge.web.metrics import Metrics
 
 _Endpoint = Callable[[Request], Awaitable[Response]]

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bridge.books.overview import Overview
+from bridge.books.targets import Filter, Order
 from bridge.engine.actions import Actions
-from bridge.engine.overview import Overview
-from bridge.engine.overview_targets import Filter, Order
 from bridge.errors import NotFound
 from bridge.prompts.state import State
 from bridge.prompts.target import Target

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.engine.members import SILENCE, Member
-from bridge.engine.overview import Overview
+from bridge.books.overview import Overview
+from bridge.storage.members import SILENCE, Member
 from bridge.web.asking import Asked
 from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
 from bridge.web.guarded import Gate

@@ -16,11 +16,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive as ReceiveMessage
 from starlette.types import Scope, Send
 
-from bridge.engine.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
 from bridge.errors import Malformed, RateLimited, SignatureMismatch, TooLarge, TooSlow, Transient
 from bridge.promptlayer import signature
 from bridge.promptlayer.events import check_age, parse
 from bridge.promptlayer.workspace import source_of
+from bridge.storage.inbox import Clock, Delivery, DeliveryState, Inbox, PutResult
 from bridge.telemetry.trail import step
 from bridge.web.body import SMALL, ClientGone, LargeBodies, read_body
 from bridge.web.doors import OpenDoors, WorkspaceDoor

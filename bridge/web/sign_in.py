@@ -13,8 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.config.dashboard import DashboardSettings
-from bridge.engine.inbox import Clock
 from bridge.errors import Rejected
+from bridge.storage.inbox import Clock
 from bridge.web.doorkeeper import Allowance
 from bridge.web.guarded import SIGN_IN, Gate
 from bridge.web.pages import Pages

@@ -14,8 +14,8 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.engine.measures import Measures, Sweep
-from bridge.engine.totals import Totals
+from bridge.books.measures import Measures, Sweep
+from bridge.books.totals import Totals
 from bridge.errors import BridgeError
 
 PREFIX = "promptlayer_bridge"

@@ -26,9 +26,9 @@ import uvicorn
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.promptlayer.signature import HEADER, sign
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from bridge.web.body import read_body
 from bridge.web.receive import Answer

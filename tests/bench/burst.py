@@ -21,13 +21,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bridge.config.whole import load
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.forge.local import LocalForge
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.prompts.file import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.registry import Registry
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState, Inbox
 from bridge.web.app import WEBHOOK_PATH
 from bridge.wiring import database_url
 from tests.bench.figure import Figure, counted, exactly, told

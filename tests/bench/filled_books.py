@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from bridge.engine.database import Database
-from bridge.engine.moments import RANK_UNIT, MomentKind, rank
+from bridge.books.moments import RANK_UNIT, MomentKind, rank
+from bridge.storage.database import Database
 
 PROMPTS = 10_000
 DELIVERIES = 1_000_000

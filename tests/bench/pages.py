@@ -19,9 +19,9 @@ from pathlib import Path
 
 import httpx
 
+from bridge.books.sums import Sums
 from bridge.config.whole import load
-from bridge.engine.database import Database
-from bridge.engine.sums import Sums
+from bridge.storage.database import Database
 from bridge.wiring import database_url
 from tests.bench.figure import Figure, counted, told
 from tests.bench.filled_books import MAPPING, fill

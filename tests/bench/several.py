@@ -15,11 +15,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, Inbox
 from bridge.promptlayer.events import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.registry import Registry
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, Inbox
 from bridge.wiring import now
 from tests.bench.figure import Figure, counted, gain
 from tests.bench.house import API_KEY, SECRET, github, served_platform

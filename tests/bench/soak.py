@@ -21,10 +21,10 @@ from itertools import count
 from pathlib import Path
 
 from bridge.config.whole import load
-from bridge.engine.database import Database
-from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.prompts.prompt import JsonObject
+from bridge.storage.database import Database
+from bridge.storage.inbox import DeliveryState, Inbox
 from bridge.web.app import WEBHOOK_PATH
 from bridge.wiring import database_url
 from tests.bench.figure import Figure, counted, growth, told

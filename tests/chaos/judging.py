@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from bridge.engine.database import Database
-from bridge.engine.delivery_state import DeliveryState
-from bridge.engine.inbox import deliveries
-from bridge.engine.overview import Overview
-from bridge.engine.overview_targets import TargetState
+from bridge.books.overview import Overview
+from bridge.books.targets import TargetState
 from bridge.errors import BridgeError
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.file import parse
 from bridge.prompts.prompt import LATEST, PromptFile
 from bridge.prompts.state import State
 from bridge.prompts.target import Target
+from bridge.storage.database import Database
+from bridge.storage.delivery_state import DeliveryState
+from bridge.storage.inbox import deliveries
 from tests.chaos.house import FORGE_SECRET, LABEL, House
 from tests.chaos.people import People
 from tests.e2e.scene import API_KEY, SECRET

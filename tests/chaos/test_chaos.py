@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from bridge.engine.database import Database
-from bridge.engine.members import members
 from bridge.sandbox.asking import asking
+from bridge.storage.database import Database
+from bridge.storage.members import members
 from tests.chaos.house import House
 from tests.chaos.post import Office
 from tests.chaos.run import Plan, run

@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ledger, Standing
 from bridge.forge.base import PullRequest
 from bridge.forge.local import LocalForge
@@ -27,6 +25,8 @@ from bridge.sandbox.entries import Version, chat, model
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState, Inbox
 from bridge.web.app import WEBHOOK_PATH
 from tests.e2e.processes import PATIENCE, Bridge, reserved_port, start, until, until_healthy
 from tests.standins.faults import Faults, WithFaults

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from bridge.engine.inbox import DeliveryState
 from bridge.prompts.outcome import OutcomeKind
+from bridge.storage.inbox import DeliveryState
 from tests.e2e.processes import until
 from tests.e2e.scene import ON_GITHUB, Scene, mapping
 from tests.standins.faults import cut, status, time_out

@@ -9,8 +9,8 @@ from itertools import count
 
 import pytest
 
-from bridge.engine.inbox import DeliveryState
 from bridge.forge.base import PullRequest, PullRequestState
+from bridge.storage.inbox import DeliveryState
 from tests.e2e.gate import Gate
 from tests.e2e.processes import PATIENCE, Bridge, until
 from tests.e2e.scene import ON_DISK, UNFINISHED, Scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.engine.inbox import DeliveryState
+from bridge.storage.inbox import DeliveryState
 from tests.e2e.scene import Scene
 
 PROMPTS, VERSIONS = 10, 2

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from bridge.engine.members import members
+from bridge.storage.members import members
 from tests.e2e.gate import Gate
 from tests.e2e.processes import Bridge, until
 from tests.e2e.scene import ON_GITHUB, Scene

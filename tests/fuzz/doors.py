@@ -12,17 +12,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import urlencode
 
-from bridge.engine.forge_delivery import delivery_of, forge_event
-from bridge.engine.inbox import Delivery
 from bridge.errors import Malformed, SignatureMismatch
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.webhooks import ForgeEvent, ForgeWebhooks, hex_hmac
 from bridge.promptlayer.events import DOCUMENTED, Event, check_age, digest, parse
 from bridge.promptlayer.signature import sign, verify
 from bridge.prompts.prompt import Json, JsonObject
+from bridge.storage.forge_delivery import delivery_of, forge_event
+from bridge.storage.inbox import Delivery
 from tests.fuzz.mutation import as_json, bent, text
 from tests.fuzz.target import AnyTarget, Target
-from tests.integration.engine.deliveries import NOON, payload_of
+from tests.integration.deliveries import NOON, payload_of
 from tests.unit.forge_webhooks.test_reading import headers_of, pull_request_of, push_of
 
 SECRETS = ("whsec_planted-one", "", "whsec_planted-two")

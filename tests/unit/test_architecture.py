@@ -139,6 +139,20 @@ def test_a_page_of_help_waits_for_no_library_but_its_own() -> None:
     assert read - sys.stdlib_module_names == {"bridge", "typer"}
 
 
+@pytest.mark.parametrize(
+    ("room", "above"),
+    [
+        ("bridge.storage", ("bridge.books", "bridge.engine", "bridge.steps")),
+        ("bridge.books", ("bridge.engine", "bridge.steps")),
+        ("bridge.steps", ("bridge.engine", "bridge.books", "bridge.storage")),
+        ("bridge.engine", ("bridge.web",)),
+        ("bridge.web", ("bridge.steps",)),
+    ],
+)
+def test_a_room_imports_nothing_from_above_it(room: str, above: tuple[str, ...]) -> None:
+    assert not {user for each in above for user in importers(each)} & below(room)
+
+
 def test_only_the_command_line_imports_the_sandbox() -> None:
     assert importers("bridge.sandbox") <= below("bridge.cli", "bridge.sandbox")
 
@@ -201,8 +215,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),
     "git": ("bridge.repo", "bridge.forge.local_repository"),
     "dbos": ("bridge.engine.jobs", "bridge.engine.queues"),
-    "sqlalchemy": ("bridge.engine",),
-    "sqlite3": ("bridge.engine.database",),
+    "sqlalchemy": ("bridge.books", "bridge.engine", "bridge.storage"),
+    "sqlite3": ("bridge.storage.database",),
     "httpx2": ("bridge.web.oidc",),
     "authlib": ("bridge.web.oidc",),
     "joserfc": ("bridge.web.oidc",),

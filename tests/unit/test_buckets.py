@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.engine.sums import bucket, quantile
+from bridge.books.sums import bucket, quantile
 
 TIMES = st.floats(min_value=0.0, max_value=1_000_000.0)
 

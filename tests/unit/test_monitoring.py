@@ -16,12 +16,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import VectorSelector
 
-from bridge.engine.budgets import ForgeBudget
-from bridge.engine.measures import Measures, Sweep, Waiting
-from bridge.engine.totals import Totals
+from bridge.books.measures import Measures, Sweep, Waiting
+from bridge.books.totals import Totals
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.state import State
+from bridge.storage.budgets import ForgeBudget
 from bridge.web.metrics import Metrics
 from bridge.web.whole import PREFIX
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from bridge.cli.app import main
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, Inbox
 from bridge.forge.local import LocalForge
 from bridge.promptlayer.events import parse
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.entries import chat
 from bridge.sandbox.registry import Registry
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, Inbox
 from bridge.wiring import now
 
 KEY = "pl_0123456789abcdef"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
+from tests.integration.clock import Clock
 from tests.integration.dashboard.visiting import Place
-from tests.integration.engine.clock import Clock
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.engine.entry import Entry, Telling
+from bridge.books.entry import Entry, Telling
+from bridge.books.moments import Moment, MomentKind, by_identity, note
+from bridge.books.standings import Standings
 from bridge.engine.ledger import Ask, Ledger
-from bridge.engine.moments import Moment, MomentKind, by_identity, note
-from bridge.engine.standings import Standings
 from bridge.prompts.state import State
 from bridge.prompts.target import Proposal, Target
 from tests.integration.dashboard.visiting import Place
-from tests.integration.engine.deliveries import delivery_of, version_created
+from tests.integration.deliveries import delivery_of, version_created
 
 MAPPING = "support"
 BRANCH = "promptlayer/support/latest/17"

@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import DeliveryState, Inbox
+from bridge.storage.database import Database
+from bridge.storage.inbox import DeliveryState, Inbox
+from tests.integration.clock import Clock
 from tests.integration.dashboard.chromium import chromium_path
 from tests.integration.dashboard.seeding import one_of_each, way_of_a_prompt
 from tests.integration.dashboard.visiting import ACT, LOOK, Place
-from tests.integration.engine.clock import Clock
 from tests.standins.serving import serve
 
 PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True}

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.engine.inbox import DeliveryState
-from bridge.engine.members import Members
-from bridge.engine.paging import cursor
-from bridge.engine.sums import Measure
+from bridge.books.paging import cursor
+from bridge.books.sums import Measure
 from bridge.prompts.state import State
+from bridge.storage.inbox import DeliveryState
+from bridge.storage.members import Members
 from tests.integration.dashboard.seeding import entry, one_of_each, way_of_a_prompt, write
 from tests.integration.dashboard.visiting import (
     ACT,
@@ -23,7 +23,7 @@ from tests.integration.dashboard.visiting import (
     Place,
     text_of,
 )
-from tests.integration.engine.deliveries import delivery_of, payload_of, version_created
+from tests.integration.deliveries import delivery_of, payload_of, version_created
 
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 

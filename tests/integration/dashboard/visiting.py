@@ -12,12 +12,12 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bridge.config.dashboard import DashboardSettings
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
 from bridge.web.dashboard import Sources, dashboard
-from tests.integration.engine.clock import Clock
+from tests.integration.clock import Clock
 from tests.standins.doors import one_workspace
 
 LOOK = "look-secret-of-the-tests"

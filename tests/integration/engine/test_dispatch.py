@@ -10,7 +10,7 @@ from bridge.config.mapping import MappingSettings
 from bridge.engine.dispatch import asks_of, cause_of, labels_concerned, may_concern
 from bridge.promptlayer.events import PromptEvent, parse
 from bridge.steps.site import Site
-from tests.integration.engine.deliveries import delivery_of, payload_of
+from tests.integration.deliveries import delivery_of, payload_of
 
 TRACK = ("latest", "prod")
 

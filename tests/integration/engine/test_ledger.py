@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
 from bridge.engine.ledger import Ask, Ledger
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
-from tests.integration.engine.clock import Clock
-from tests.integration.engine.deliveries import version_delivery
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState, Inbox
+from tests.integration.clock import Clock
+from tests.integration.deliveries import version_delivery
 
 REPLY, THANK = Target("support", 17, "latest"), Target("support", 18, "latest")
 ONE, TWO = Proposal("support", "p/17"), Proposal("support", "p/18")

@@ -7,18 +7,18 @@ from datetime import date, timedelta
 
 import pytest
 
-from bridge.engine import person_delivery
-from bridge.engine.database import Database
-from bridge.engine.inbox import Delivery, DeliveryState, Inbox
+from bridge.books.moments import Moment, MomentKind, by_identity
+from bridge.books.sums import Measure, kept
 from bridge.engine.ledger import Ask, Ledger
-from bridge.engine.moments import Moment, MomentKind, by_identity
-from bridge.engine.person_delivery import Request
 from bridge.engine.retention import Gone, Retention
-from bridge.engine.sums import Measure, kept
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
-from tests.integration.engine.clock import Clock
-from tests.integration.engine.deliveries import NOON, delivery_of, payload_of, version_delivery
+from bridge.storage import person_delivery
+from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState, Inbox
+from bridge.storage.person_delivery import Request
+from tests.integration.clock import Clock
+from tests.integration.deliveries import NOON, delivery_of, payload_of, version_delivery
 
 DAY = 24 * 3600.0
 MINUTE = 60.0  # seconds

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.engine.database import Database
 from bridge.engine.ledger import Ask, Ledger
-from bridge.engine.restraint import Restraint
 from bridge.engine.room import Room
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
-from tests.integration.engine.clock import Clock
+from bridge.storage.database import Database
+from bridge.storage.restraint import Restraint
+from tests.integration.clock import Clock
 
 ONE, TWO, THREE = (Proposal("support", f"p/{number}") for number in (1, 2, 3))
 ELSEWHERE = Proposal("sales", "p/4")

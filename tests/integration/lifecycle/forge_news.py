@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from bridge.engine.forge_delivery import delivery_of
 from bridge.engine.worker import Worker
 from bridge.forge.local import LocalForge
 from bridge.forge.local_repository import BareRepository
 from bridge.sandbox.forge_changes import Look, events_between
+from bridge.storage.forge_delivery import delivery_of
 from tests.integration.lifecycle.world import World
 
 REPOSITORY = "acme/support-bot"

@@ -9,19 +9,19 @@ from itertools import count
 
 import pytest
 
+from bridge.books.entry import Entry
+from bridge.books.moments import Moment, MomentKind
+from bridge.books.overview import Overview
 from bridge.engine.actions import Actions
-from bridge.engine.entry import Entry
-from bridge.engine.forge_delivery import delivery_of
-from bridge.engine.inbox import DeliveryState
-from bridge.engine.moments import Moment, MomentKind
-from bridge.engine.overview import Overview
-from bridge.engine.person_delivery import SOURCE
 from bridge.errors import Rejected
 from bridge.forge.base import PullRequest
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
 from bridge.prompts.state import State
 from bridge.prompts.target import Target
 from bridge.steps.scan import scan
+from bridge.storage.forge_delivery import delivery_of
+from bridge.storage.inbox import DeliveryState
+from bridge.storage.person_delivery import SOURCE
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited
 from tests.integration.lifecycle.world import JANE, NAME, PATH, MakeWorld, World
 

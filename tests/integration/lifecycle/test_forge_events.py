@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from itertools import count
 
-from bridge.engine.forge_delivery import delivery_of
 from bridge.forge.base import PullRequest, PullRequestContent
 from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
 from bridge.sandbox.entries import ADA, completion
 from bridge.steps.review import MARKER
+from bridge.storage.forge_delivery import delivery_of
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 

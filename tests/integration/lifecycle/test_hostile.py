@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from bridge.engine.inbox import DeliveryState
 from bridge.prompts.outcome import OutcomeKind
+from bridge.storage.inbox import DeliveryState
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 
 GROUPED = {"pull_request": {"group": "mapping"}}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.engine.database import Database
 from bridge.forge.webhooks import Pushed
 from bridge.repo.index import FileIndex
 from bridge.steps.publish import publish_all
 from bridge.steps.survey import survey
+from bridge.storage.database import Database
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.test_forge_events import REPOSITORY, tell

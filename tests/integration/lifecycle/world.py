@@ -19,11 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
-from bridge.engine.database import Database
 from bridge.engine.errands import Errand
-from bridge.engine.inbox import Inbox
 from bridge.engine.ledger import Ledger, Standing
-from bridge.engine.restraint import Restraint
 from bridge.engine.room import Room
 from bridge.engine.worker import Worker
 from bridge.forge.base import PullRequest
@@ -41,6 +38,9 @@ from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
 from bridge.steps.site import Bot, Roster, Site
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
+from bridge.storage.restraint import Restraint
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from tests.integration.lifecycle.place import Place
 from tests.standins.doors import one_workspace

@@ -10,12 +10,12 @@ import pytest
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
-from bridge.engine.database import Database
 from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.members import Members
 from bridge.engine.queues import Queues, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
+from bridge.storage.database import Database
+from bridge.storage.members import Members
 from bridge.wiring import now
 from tests.integration.many.town import Town, mapping
 

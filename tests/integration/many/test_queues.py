@@ -13,15 +13,15 @@ from dbos import DBOS
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
-from bridge.engine.database import Database
 from bridge.engine.errands import Errand
-from bridge.engine.forge_delivery import delivery_of
 from bridge.engine.jobs import asked_ahead
-from bridge.engine.members import Members
 from bridge.engine.queues import LOOKS, Queues, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.forge.webhooks import Pushed
+from bridge.storage.database import Database
+from bridge.storage.forge_delivery import delivery_of
+from bridge.storage.members import Members
 from bridge.wiring import now
 from tests.integration.many.town import REPOSITORY, Town, mapping
 

@@ -18,8 +18,8 @@ from bridge.cli.reloading import LiveConfig, Reloading
 from bridge.config.file_watch import FileWatch
 from bridge.config.files import ConfigFiles
 from bridge.config.whole import Config, load
-from bridge.engine.inbox import DeliveryState
 from bridge.engine.worker import Worker
+from bridge.storage.inbox import DeliveryState
 from bridge.web.app import WebSettings, create_app
 from bridge.wiring import Adapters, now
 from tests.integration.many.town import (

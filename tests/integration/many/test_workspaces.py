@@ -9,11 +9,11 @@ import pytest
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
-from bridge.engine.inbox import DeliveryState
 from bridge.engine.sync import synchronise
 from bridge.engine.worker import Worker
 from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.prompts.outcome import OutcomeKind
+from bridge.storage.inbox import DeliveryState
 from bridge.web.app import WebSettings, create_app
 from bridge.wiring import doors_of, now
 from tests.integration.many.town import DOOR, Town, Workspace, deliver, mapping, work_off

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 
 from bridge.engine.errands import Errand
-from bridge.engine.inbox import Delivery
 from bridge.engine.worker import Worker
 from bridge.forge.local import LocalForge
 from bridge.promptlayer.signature import HEADER, sign
@@ -22,6 +21,7 @@ from bridge.sandbox.entries import chat
 from bridge.sandbox.promptlayer import promptlayer_app
 from bridge.sandbox.registry import Registry
 from bridge.sandbox.webhooks import Webhooks
+from bridge.storage.inbox import Delivery
 from tests.integration.changing_app import ChangingApp
 from tests.standins.git_http import read_file
 

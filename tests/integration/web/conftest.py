@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.sandbox.asking import asking
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
-from tests.integration.engine.deliveries import NOON
+from tests.integration.deliveries import NOON
 from tests.integration.web.knocking import DEADLINE, OLD_SECRET, SECRET, FrontDoor
 from tests.standins.doors import one_workspace
 from tests.standins.serving import serve

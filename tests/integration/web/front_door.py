@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import uvicorn
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
 from tests.standins.doors import one_workspace
 from tests.standins.serving import listening

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.promptlayer.signature import HEADER, sign
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WEBHOOK_PATH
 
 SECRET, OLD_SECRET = "whsec_new_Zx81", "whsec_old_Kp47"

@@ -15,14 +15,14 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
 from bridge.errors import RateLimited, TooLarge, TooSlow
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.sandbox.asking import asking
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
 from bridge.web.body import BODY_LIMIT, SMALL, LargeBodies, read_body
-from tests.integration.engine.deliveries import NOON, version_created
+from tests.integration.deliveries import NOON, version_created
 from tests.integration.web import front_door
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
 from tests.standins.doors import one_workspace

@@ -11,10 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.engine.database import Database
 from bridge.engine.dispatch import asks_of, prompt_event
-from bridge.engine.forge_delivery import forge_event, forge_of
-from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.errors import Malformed
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.webhooks import (
@@ -26,10 +23,13 @@ from bridge.forge.webhooks import (
 )
 from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.sandbox.asking import asking
+from bridge.storage.database import Database
+from bridge.storage.forge_delivery import forge_event, forge_of
+from bridge.storage.inbox import DeliveryState, Inbox
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doors import Doors, WorkspaceDoor
 from bridge.web.forge_receive import BODY_LIMIT
-from tests.integration.engine.deliveries import NOON, version_delivery
+from tests.integration.deliveries import NOON, version_delivery
 from tests.standins.github import GitHubStandIn
 from tests.standins.serving import serve
 

@@ -20,18 +20,18 @@ from schemathesis.specs.openapi import checks
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
-from bridge.engine.measures import measure
+from bridge.books.measures import measure
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.webhooks import ForgeDoor
 from bridge.promptlayer.signature import HEADER
 from bridge.promptlayer.workspace import source_of
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.web.app import WebSettings, create_app
 from bridge.web.doors import Doors, WorkspaceDoor
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Probes, probe_routes
-from tests.integration.engine.deliveries import NOON
+from tests.integration.deliveries import NOON
 from tests.integration.web.knocking import DEADLINE, SECRET, signed_raw
 from tests.standins.serving import serve
 

@@ -11,16 +11,16 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import Inbox
-from bridge.engine.measures import measure
+from bridge.books.measures import measure
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from bridge.telemetry import trail
 from bridge.web.app import WebSettings, create_app
 from bridge.web.body import SMALL
 from bridge.web.doorkeeper import Allowance, Doorkeeper
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Probes, probe_app, probe_routes
-from tests.integration.engine.deliveries import NOON, version_created
+from tests.integration.deliveries import NOON, version_created
 from tests.integration.web.knocking import DEADLINE, SECRET, FrontDoor
 from tests.standins.doors import one_workspace
 from tests.standins.serving import serve

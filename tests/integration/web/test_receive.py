@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.engine.database import Database
-from bridge.engine.inbox import DeliveryState, Inbox
 from bridge.errors import ConfigError
 from bridge.promptlayer.events import digest
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.sandbox.asking import asking
+from bridge.storage.database import Database
+from bridge.storage.inbox import DeliveryState, Inbox
 from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from tests.integration.engine.deliveries import NOON, payload_of, version_created
+from tests.integration.deliveries import NOON, payload_of, version_created
 from tests.integration.web.knocking import OLD_SECRET, SECRET, FrontDoor
 from tests.standins.doors import one_workspace
 from tests.standins.serving import serve

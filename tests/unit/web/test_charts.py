@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.engine.overview_charts import Day
+from bridge.books.charts import Day
 from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
 
 STATES = ["new", "dispatched", "done", "ignored", "parked"]

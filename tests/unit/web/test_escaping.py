@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from bridge.engine.entry import Entry
-from bridge.engine.moments import Moment, MomentKind
-from bridge.engine.overview_targets import Order, Step, TargetState
-from bridge.engine.paging import Page
+from bridge.books.entry import Entry
+from bridge.books.moments import Moment, MomentKind
+from bridge.books.paging import Page
+from bridge.books.targets import Order, Step, TargetState
 from bridge.prompts.state import State
 from bridge.web.asking import Asked
 from bridge.web.assets import Assets

@@ -1,0 +1,196 @@
+"""Sums by day (UTC): what was delivered, proposed and published, and how long that took.
+
+Whole past days are summed up and kept for good; today is counted whenever somebody asks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, delete, func, select
+
+from bridge.books.moments import MomentKind
+from bridge.books.tables import days, moments
+from bridge.storage.database import Database
+from bridge.storage.inbox import DeliveryState, deliveries
+
+_ONE = timedelta(days=1)
+_STILL_MOVING = 2  # days after which nothing of a day is expected to change any more
+_SMALLEST, _GROWTH, _BUCKETS = 1.0, 1.25, 64  # the first bucket's end in seconds, and so on
+
+
+class Measure(StrEnum):
+    DELIVERIES = "deliveries"  # by source, event type and state
+    OPENED = "pull requests opened"  # by mapping
+    WAITED = "time to pull request"  # by mapping, and the end of its bucket in seconds
+    PUBLISHED = "published"  # by mapping
+    CONFLICTS = "conflicts"  # by mapping
+    SUMMED = "summed"  # that the day was summed up
+
+
+_OF_KIND = {
+    MomentKind.OPENED: Measure.OPENED,
+    MomentKind.PUBLISHED: Measure.PUBLISHED,
+    MomentKind.CONFLICT: Measure.CONFLICTS,
+}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``source``, ``kind`` and ``outcome`` are "" where they do not apply."""
+
+    day: date
+    measure: Measure
+    source: str
+    kind: str
+    outcome: str
+    count: int
+
+
+class Sums:
+    """The sums of one database. Safe for several processes: summing up twice changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sum_up(self, now: datetime) -> int:
+        """Sum up every past day that is not yet, and the newest of them again; returns how many.
+        What is older than ``settled_before`` may be deleted afterwards."""
+        with self._database.reading() as connection:
+            first = first_day(connection)
+            done = set(_summed(connection))
+        today = _day(now)
+        due = [
+            day
+            for day in _days(first or today, today)
+            if day not in done or day >= today - _STILL_MOVING * _ONE
+        ]
+        for day in due:
+            with self._database.transaction() as connection:
+                self._write(connection, day)
+        return len(due)
+
+    def _write(self, connection: Connection, day: date) -> None:
+        connection.execute(delete(days).where(days.c.day == day.isoformat()))
+        marker = Sum(day, Measure.SUMMED, "", "", "", 1)
+        rows = [vars(one) | {"day": day.isoformat()} for one in (marker, *counted(connection, day))]
+        connection.execute(self._database.insert(days), rows)
+
+
+def settled_before(now: datetime) -> datetime:
+    """The time before which no day is summed up a second time."""
+    return _begin(_day(now) - _STILL_MOVING * _ONE)
+
+
+def counted(connection: Connection, day: date) -> Iterator[Sum]:
+    """The sums of one day, counted now."""
+    begin, end = _begin(day), _begin(day + _ONE)
+    told = (deliveries.c.source, deliveries.c.event_type, deliveries.c.state)
+    within = (deliveries.c.received_at >= begin, deliveries.c.received_at < end)
+    query = select(*told, func.count().label("number")).where(*within).group_by(*told)
+    for row in connection.execute(query):
+        yield Sum(day, Measure.DELIVERIES, row.source, row.event_type, row.state, row.number)
+    yield from counted_moments(connection, day)
+
+
+def counted_states(connection: Connection, day: date) -> Iterator[Sum]:
+    """The deliveries of one day by state alone: each state is one stretch of an index."""
+    begin, end = _begin(day), _begin(day + _ONE)
+    for state in DeliveryState:
+        query = select(func.count()).where(
+            deliveries.c.state == state,
+            deliveries.c.received_at >= begin,
+            deliveries.c.received_at < end,
+        )
+        if number := connection.execute(query).scalar():
+            yield Sum(day, Measure.DELIVERIES, "", "", state, number)
+
+
+def counted_moments(connection: Connection, day: date) -> Iterator[Sum]:
+    """What was opened, published and in conflict on one day. A pull request of many prompts is
+    one."""
+    begin, end = _begin(day), _begin(day + _ONE)
+    number = func.coalesce(moments.c.number, moments.c.id)
+    for kind, measure in _OF_KIND.items():
+        within = (moments.c.kind == kind, moments.c.at >= begin, moments.c.at < end)
+        what = number if kind is MomentKind.OPENED else moments.c.id
+        query = (
+            select(moments.c.mapping, what.label("what"), func.min(moments.c.seconds).label("took"))
+            .where(*within)
+            .group_by(moments.c.mapping, what)
+        )
+        found = connection.execute(query).all()
+        for mapping, count in sorted(Counter(row.mapping for row in found).items()):
+            yield Sum(day, measure, "", mapping, "", count)
+        if kind is MomentKind.OPENED:
+            waits = Counter(
+                (row.mapping, bucket(row.took)) for row in found if row.took is not None
+            )
+            for (mapping, ends), count in sorted(waits.items()):
+                yield Sum(day, Measure.WAITED, "", mapping, repr(ends), count)
+
+
+def kept(connection: Connection, since: date) -> Iterator[Sum]:
+    """The sums that were written down, of this day and those after it."""
+    query = select(days).where(days.c.day >= since.isoformat())
+    for row in connection.execute(query):
+        measure = Measure(row.measure)
+        day = date.fromisoformat(row.day)
+        yield Sum(day, measure, row.source, row.kind, row.outcome, row._mapping["count"])
+
+
+def bucket(seconds: float) -> float:
+    """The end of the bucket that a time belongs to, in seconds; each is a quarter wider than the
+    one before."""
+    if seconds <= _SMALLEST:
+        return _SMALLEST
+    steps = math.ceil(math.log(seconds / _SMALLEST, _GROWTH) - 1e-9)
+    return round(_SMALLEST * _GROWTH ** min(steps, _BUCKETS), 3)
+
+
+def quantile(buckets: Mapping[float, int], part: float) -> float | None:
+    """The time that this part of all took at most, as exactly as buckets tell; None where there
+    are none."""
+    total = sum(buckets.values())
+    wanted, passed = part * total, 0
+    for ends in sorted(buckets):
+        count = buckets[ends]
+        if count and passed + count >= wanted:
+            begins = 0.0 if ends <= _SMALLEST else ends / _GROWTH
+            return begins + (ends - begins) * max(0.0, wanted - passed) / count
+        passed += count
+    return None
+
+
+def first_day(connection: Connection) -> date | None:
+    """The first day of which anything is known; None for a new bridge."""
+    delivered = connection.execute(select(func.min(deliveries.c.received_at))).scalar()
+    told = connection.execute(
+        select(func.min(moments.c.at)).where(moments.c.kind == MomentKind.OPENED)
+    ).scalar()
+    firsts = [_day(each) for each in (delivered, told) if each is not None]
+    return min(firsts, default=None)
+
+
+def _summed(connection: Connection) -> Iterator[date]:
+    query = select(days.c.day).where(days.c.measure == Measure.SUMMED)
+    for (day,) in connection.execute(query):
+        yield date.fromisoformat(day)
+
+
+def _days(first: date, end: date) -> Iterator[date]:
+    for number in range((end - first).days):
+        yield first + number * _ONE
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

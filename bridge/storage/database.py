@@ -1,0 +1,336 @@
+"""The bridge's own database: one SQLite file, or PostgreSQL with the same code.
+
+Tables are declared on ``metadata`` by the modules that own them, and made by ``MIGRATIONS``, so
+that what a file holds depends on its version alone and never on which modules were imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    cast,
+    create_engine,
+    event,
+    exc,
+    func,
+    make_url,
+    select,
+    type_coerce,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
+
+from bridge.errors import ConfigError, Permanent, Unavailable
+from bridge.storage.migrations import MIGRATIONS
+from bridge.storage.patience import impatient
+from bridge.storage.storing import Storing
+
+metadata = MetaData()
+
+_BUSY_SECONDS = 10.0
+_UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+_WRITES = "bridge_writes"  # execution option of a connection that is about to write
+_HOLD_BRIEFLY = (  # in one way to the server
+    "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
+    " set_config('lock_timeout', '20s', true)"
+)
+_MIGRATION_LOCK = 0x70726F6D7074  # any constant: PostgreSQL's advisory lock is a number
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept as whole microseconds since 1970 UTC: exact, and sorts everywhere."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        return datetime
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Words(TypeDecorator[str]):
+    """Text from anywhere. PostgreSQL keeps no NUL, so it is spelled out."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.replace("\0", "\\x00")
+
+
+class Database:
+    """An open database at the newest schema. Safe for threads, and for several processes.
+
+    ``url`` is SQLAlchemy's, for instance ``sqlite:////var/lib/bridge/bridge.sqlite``. Opening
+    raises ConfigError when the address makes no sense, or when the file was written by a newer
+    version; Unavailable when the database does not answer.
+    """
+
+    def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+        self._url = _parsed(url)
+        self._engine = _engine(self._url)
+        # SQLite has one writer. Threads take turns here instead of spinning on the file's lock.
+        self._turn: AbstractContextManager[Any] = (
+            threading.Lock() if self._is_sqlite else nullcontext()
+        )
+        try:
+            self._prepare()
+            self._migrate(migrations)
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"Database({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An INSERT that can say ``on_conflict_do_update``, in this database's dialect."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def storing(self, table: Table, *, key: str, counted: str) -> Storing:
+        """For storing very many rows of ``table``; of doubled keys the ``counted`` are summed."""
+        return Storing(table, self._engine.dialect, key=key, counted=counted)
+
+    @property
+    def now(self) -> ColumnElement[datetime]:
+        """The time by the database's clock, the one that several machines share; for statements."""
+        return self.ago(timedelta())
+
+    def ago(self, past: timedelta) -> ColumnElement[datetime]:
+        """``now``, less so much."""
+        if self._is_sqlite:  # it counts in days
+            since_1970 = (func.julianday("now") - 2440587.5) * 86_400_000_000
+        else:
+            since_1970 = func.extract("epoch", func.clock_timestamp()) * 1_000_000
+        return type_coerce(cast(since_1970, BigInteger) - past // _MICROSECOND, Instant)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write: committed to disk when the block ends, undone when it raises.
+
+        Raises Unavailable when the database is locked, full or gone.
+        """
+        with self._turn, self._translated(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                self._hold_briefly(connection)
+                yield connection
+
+    def _hold_briefly(self, connection: Connection) -> None:
+        """Who is frozen or lost in the middle of a transaction must not hold its locks for hours.
+        Said within each, as a pooler may lend the session to somebody else afterwards."""
+        if not self._is_sqlite:
+            connection.exec_driver_sql(_HOLD_BRIEFLY)
+
+    def take_turns(self, connection: Connection, name: str) -> None:
+        """Until the transaction ends, let everybody wait who asks for the same name. Without this
+        two that count and then write would not see each other."""
+        if not self._is_sqlite:  # there whoever writes is alone anyway
+            connection.execute(select(func.pg_advisory_xact_lock(_lock_of(name))))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether no other process is inside a block of this name while this one is. On SQLite
+        it is not asked: several there do the same work at worst."""
+        if self._is_sqlite:
+            yield True
+            return
+        with self.reading() as connection:  # a lock of the transaction passes every pooler
+            self._hold_briefly(connection)
+            lock = select(func.pg_try_advisory_xact_lock(_lock_of(name)))
+            yield bool(connection.execute(lock).scalar())
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read one consistent state; waits for no writer. Raises as ``transaction`` does."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is harmless."""
+        self._engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    def _prepare(self) -> None:
+        if not self._is_sqlite:
+            return
+        _make_folder_of(self._url)
+        with self._translated():
+            _switch_to_write_ahead_log(self._engine, self.name)
+
+    def _migrate(self, migrations: Sequence[Sequence[str]]) -> None:
+        with self.transaction() as connection:
+            if not self._is_sqlite:  # there BEGIN IMMEDIATE holds the lock already
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # others may take long
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            version = _schema_version(connection)
+            if version > len(migrations):
+                raise ConfigError(
+                    f"The database {self.name} has schema version {version}, and this bridge knows "
+                    f"{len(migrations)} at most. Upgrade the bridge, or give it another database."
+                )
+            for statement in (one for step in migrations[version:] for one in step):
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"UPDATE schema_version SET version = {len(migrations)}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (*_UNAVAILABLE, sqlite3.OperationalError) as error:
+            raise Unavailable(
+                f"The database {self.name} did not do its work ({_reason(error)}). "
+                "It is tried again; check the disk, or the server, if this lasts."
+            ) from error
+        except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+            raise Permanent(
+                f"The database {self.name} refused ({_reason(error)}). If it is damaged, move it "
+                "away: the bridge makes a new one and loses history, not correctness."
+            ) from error
+
+
+def _lock_of(name: str) -> int:
+    """PostgreSQL's advisory locks are numbers of 64 bits, with a sign."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        # The text may hold a password and cannot be taken apart: do not repeat it.
+        raise ConfigError(
+            "The database address cannot be read. "
+            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError(f"The bridge keeps its data in sqlite or postgresql, not in {backend}.")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError(
+            "The bridge's SQLite database has to be a file: deliveries must outlive the process. "
+            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
+        )
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(impatient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
+    except (ModuleNotFoundError, exc.ArgumentError) as error:
+        raise ConfigError(
+            f"The driver for {url.drivername} cannot be loaded ({error}). Install it first."
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin by itself, and too late
+    connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    # A deferred transaction that turns into a writer can fail at once, whatever the time-out.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_folder_of(url: URL) -> None:
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {folder} for the database cannot be made ({error.strerror})."
+        ) from error
+
+
+def _switch_to_write_ahead_log(engine: Engine, name: str) -> None:
+    """SQLite ignores busy_timeout for this one switch, so several starting processes retry."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            mode = _ask_for_write_ahead_log(engine)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":
+        raise ConfigError(
+            f"The file system of {name} cannot hold a write-ahead log. Put it on a local disk."
+        )
+
+
+def _ask_for_write_ahead_log(engine: Engine) -> str:
+    connection = engine.raw_connection()  # the mode cannot be changed inside a transaction
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        (mode,) = cursor.fetchall()
+        return str(mode[0])
+    finally:
+        connection.close()
+
+
+def _schema_version(connection: Connection) -> int:
+    connection.exec_driver_sql(
+        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"
+    )
+    version = connection.exec_driver_sql("SELECT version FROM schema_version").scalar()
+    if version is None:
+        connection.exec_driver_sql("INSERT INTO schema_version (version) VALUES (0)")
+    return int(version or 0)
+
+
+def _reason(error: Exception) -> str:
+    """The driver's words; SQLAlchemy's would add the statement and its parameters."""
+    if isinstance(error, exc.SQLAlchemyError):
+        return str(getattr(error, "orig", None) or type(error).__name__)
+    return str(error)

@@ -1,0 +1,64 @@
+"""A forge's event as a delivery of the inbox. Of what the forge sent, only the event is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from bridge.errors import Malformed
+from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
+from bridge.storage.inbox import Delivery
+
+_SOURCE = "forge:"
+
+
+def delivery_id(forge: str, name: str, body: bytes) -> str:
+    """The identity of a delivery: SHA-256 (hex) over the forge's name, the forge's own name for
+    the delivery, and all it sent. The forge's name alone would not do: nobody signs it."""
+    digest = hashlib.sha256(json.dumps([forge, name]).encode() + b"\0")
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def delivery_of(forge: str, id: str, event: ForgeEvent, received_at: datetime) -> Delivery:
+    """The delivery of a verified event; ``forge`` is its name in the configuration."""
+    return Delivery(
+        id=id,
+        event_type=f"{_SOURCE}{forge}:{_kind(event)}",
+        workspace_id=None,
+        prompt_id=None,
+        prompt_name=None,
+        label=None,
+        occurred_at=received_at,
+        received_at=received_at,
+        payload=json.dumps(asdict(event)),
+        source=_SOURCE + forge,
+    )
+
+
+def forge_of(delivery: Delivery) -> str | None:
+    """The name, in the configuration, of the forge that sent it; None where it was no forge."""
+    is_forge = delivery.source.startswith(_SOURCE)
+    return delivery.source.removeprefix(_SOURCE) if is_forge else None
+
+
+def forge_event(delivery: Delivery) -> ForgeEvent | None:
+    """The event, read from the payload again; None where no forge sent it. Raises Malformed for a
+    payload that another version wrote in another way."""
+    if forge_of(delivery) is None:
+        return None
+    payload: dict[str, Any] = json.loads(delivery.payload)
+    try:
+        if payload.keys() == {each.name for each in fields(Pushed)}:
+            return Pushed(**payload)
+        action = PullRequestAction(payload["action"])
+        return PullRequestChanged(**payload | {"action": action})
+    except (KeyError, TypeError, ValueError):
+        raise Malformed(f"The delivery {delivery.id[:12]} holds no event of a forge.") from None
+
+
+def _kind(event: ForgeEvent) -> str:
+    return "pushed" if isinstance(event, Pushed) else f"pull_request_{event.action}"

@@ -1,0 +1,36 @@
+"""The tables of the ledger: looks that are wanted, and the last word on each proposal."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, String, Table
+
+from bridge.storage.database import Instant, Words, metadata
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("branch", String, primary_key=True),
+    Column("prompt_id", BigInteger, primary_key=True),
+    Column("label", String, primary_key=True),
+    Column("delivery_id", String, primary_key=True),  # "" for a look no delivery asked for
+    Column("asked_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("kind", String),
+    Column("reason", Words),
+)
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("branch", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("pull_request", String),
+    Column("number", BigInteger),
+    Column("commit_name", String),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant),
+    Column("changed_at", Instant, nullable=False),
+)

@@ -1,0 +1,128 @@
+"""Restraint: when to leave a repository alone, and how many pull requests may still be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, Integer, String, Table, delete, select
+
+from bridge.storage.database import Database, Instant, Words, metadata
+from bridge.storage.inbox import Clock
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("repository", String, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+creations = Table(
+    "creations",
+    metadata,
+    Column("forge", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+_LONGEST_PAUSE = 300.0  # seconds
+
+
+class Restraint:
+    """Pauses and budgets over one database. Safe for threads and for several processes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def pause_repository(self, repository: str, reason: str, retry_after: float | None) -> None:
+        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer. What
+        fails while it is left alone was under way before, and does not make the pauses grow."""
+        now = self._clock()
+        with self._database.transaction() as connection:
+            self._database.take_turns(connection, f"pause of {repository}")
+            former = connection.execute(
+                select(pauses.c.until, pauses.c.failures).where(pauses.c.repository == repository)
+            ).first()
+            lasts = former is not None and former.until > now
+            failures = (former.failures if former else 0) + (0 if lasts else 1)
+            until = now + timedelta(seconds=growing_pause(failures, retry_after))
+            values = {
+                "until": max(until, former.until) if former else until,
+                "failures": failures,
+                "reason": reason,
+            }
+            insert = self._database.insert(pauses).values(repository=repository, **values)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["repository"], set_=values)
+            )
+
+    def resume_repository(self, repository: str) -> None:
+        """It answers again. A pause that lasts stays: the answer was to a look begun before."""
+        over = (pauses.c.repository == repository, pauses.c.until <= self._clock())
+        with self._database.reading() as connection:
+            paused = connection.execute(select(pauses.c.repository).where(*over)).scalar()
+        if paused is not None:
+            with self._database.transaction() as connection:
+                connection.execute(delete(pauses).where(*over))
+
+    def paused(self, repository: str) -> tuple[float, str] | None:
+        """For how many more seconds a repository is left alone, and why."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                select(pauses.c.until, pauses.c.reason).where(pauses.c.repository == repository)
+            ).first()
+        if row is None:
+            return None
+        seconds = (row.until - self._clock()).total_seconds()
+        return (seconds, str(row.reason)) if seconds > 0 else None
+
+    def take_creation(self, forge: str, windows: Sequence[tuple[int, float]]) -> float | None:
+        """Take one creation out of a forge's budget. None when there was one left, else the
+        seconds until there is. ``windows`` are (count, seconds)."""
+        now = self._clock()
+        with self._database.transaction() as connection:
+            self._database.take_turns(connection, f"creations on {forge}")
+            longest = max((seconds for _, seconds in windows), default=0.0)
+            horizon = now - timedelta(seconds=longest)
+            connection.execute(
+                delete(creations).where(
+                    creations.c.forge == forge, creations.c.created_at < horizon
+                )
+            )
+            times = (
+                connection.execute(
+                    select(creations.c.created_at)
+                    .where(creations.c.forge == forge)
+                    .order_by(creations.c.created_at.desc())
+                )
+                .scalars()
+                .all()
+            )
+            wait = _longest_wait(times, windows, now)
+            if wait is None:
+                connection.execute(creations.insert().values(forge=forge, created_at=now))
+            return wait
+
+
+def growing_pause(attempts: int, retry_after: float | None) -> float:
+    """Seconds until the next attempt: what the other side asked for, or doubling up to five
+    minutes."""
+    growing = min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
+    if retry_after is None:
+        return growing
+    return max(retry_after, growing if attempts > 5 else 0.0)
+
+
+def _longest_wait(
+    times: Sequence[datetime], windows: Sequence[tuple[int, float]], now: datetime
+) -> float | None:
+    """``times`` are newest first; the count-th newest has to leave its window first."""
+    waits = [
+        (times[count - 1] + timedelta(seconds=seconds) - now).total_seconds()
+        for count, seconds in windows
+        if len(times) >= count
+    ]
+    longest = max(waits, default=0.0)
+    return longest if longest > 0 else None
