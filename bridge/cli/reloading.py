@@ -13,7 +13,9 @@ from bridge.config.change import ConfigState, taken_over
 from bridge.config.file_watch import FileWatch
 from bridge.config.watch import every_secret
 from bridge.config.whole import Config, load
-from bridge.engine.queues import Queues, Timing
+from bridge.engine.loops import Loops
+from bridge.engine.polling import Timing
+from bridge.engine.queues import Queues
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError
 from bridge.steps.site import Site
@@ -109,29 +111,21 @@ class Reloading:
     heard: Callable[[], None]
 
     def __post_init__(self) -> None:
-        self._stopping = threading.Event()
+        self._loops = Loops({"reloader": self._look_when_asked}, breath=_LOOKS)
         self._unswept: frozenset[str] = frozenset()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._run, name="reloader", daemon=True)
-        thread.start()
+        self._loops.start()
         try:
             yield
         finally:
-            self._stopping.set()
-            self.asked.set()
-            thread.join(_ENDS)
+            self._loops.stop(_ENDS, self.asked.set)
 
-    def _run(self) -> None:
-        while True:
-            asked = self.asked.wait(_LOOKS)
-            if self._stopping.is_set():
-                return
-            try:
-                self.look(asked=asked)
-            except Exception:  # the database may come back; what is in force stays
-                log.exception("the reloader stumbled and goes on")
+    def _look_when_asked(self) -> None:
+        asked = self.asked.wait(_LOOKS)
+        if not self._loops.stopping():
+            self.look(asked=asked)
 
     def look(self, *, asked: bool) -> None:
         """Reload if there is reason to, and sweep what that brought."""

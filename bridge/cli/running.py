@@ -23,8 +23,9 @@ from bridge.config.file_watch import FileWatch
 from bridge.config.files import ConfigFiles
 from bridge.config.watch import every_secret
 from bridge.config.whole import Config, load
+from bridge.engine.polling import Timing
 from bridge.engine.pulse import Pulse
-from bridge.engine.queues import Queues, Timing
+from bridge.engine.queues import Queues
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, ConfigError

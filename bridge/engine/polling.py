@@ -5,11 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 _LONGEST = 2.0  # seconds between two looks at a queue in which nothing is
 _CALM = 15.0  # seconds without work after which there will be none soon
 _SAID_AGAIN = 5.0  # seconds after which another process may have said otherwise
+
+
+@dataclass(frozen=True)
+class Timing:
+    quiet: timedelta  # how long a look waits for more events
+    sweep: timedelta
+    polling: float = 0.5  # seconds between two looks at a queue
 
 
 class Polled(Protocol):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 
+from bridge.engine.loops import Loops
 from bridge.storage.members import Members
 
 log = logging.getLogger("bridge.members")
@@ -23,15 +22,10 @@ class Pulse:
     def __init__(self, members: Members, take_over: Callable[[str], None] | None = None) -> None:
         self._members = members
         self._take_over = take_over
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._go_on, args=(round,), name=name, daemon=True)
-            for name, round in (("pulse", self.beat), ("heir", self.inherit))
-        ]
+        self._loops = Loops({"pulse": self._beat, "heir": self._inherit}, breath=_BEAT)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._loops.start()
 
     def take_over_by(self, take_over: Callable[[str], None]) -> None:
         """From now on this process can do what others leave."""
@@ -39,11 +33,7 @@ class Pulse:
 
     def stop(self) -> None:
         """Beat no more. The members learn of it by ``leave``."""
-        self._stopping.set()
-        deadline = time.monotonic() + _END
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        self._loops.stop(_END)
 
     def beat(self) -> None:
         """One beat."""
@@ -61,12 +51,10 @@ class Pulse:
             self._members.forget(gone)
             log.warning("took over from %s, which is gone", gone.name)
 
-    def _go_on(self, round: Callable[[], None]) -> None:
-        while not self._stopping.is_set():
-            try:
-                round()
-            except Exception:  # the database may come back, and finds this process alive then
-                if self._stopping.is_set():
-                    return  # what it stood on is being closed
-                log.exception("the pulse stumbled and goes on")
-            self._stopping.wait(_BEAT)
+    def _beat(self) -> None:
+        self.beat()
+        self._loops.rest(_BEAT)
+
+    def _inherit(self) -> None:
+        self.inherit()
+        self._loops.rest(_BEAT)

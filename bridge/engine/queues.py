@@ -10,30 +10,24 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
+from bridge.engine.chores import Chores
 from bridge.engine.errands import Errand, ErrandKind, delivery_of
 from bridge.engine.jobs import (
     anything_ahead,
-    asked_ahead,
-    forget_finished,
     outside_jobs,
     running_jobs,
 )
 from bridge.engine.lanes import lane
-from bridge.engine.polling import Polled, Polling
+from bridge.engine.polling import Polled, Polling, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
 from bridge.prompts.target import Proposal
-from bridge.steps.site import Site
 from bridge.storage.members import Members
 from bridge.storage.patience import impatient_address
 from bridge.telemetry.trail import step
@@ -47,23 +41,11 @@ _APPLICATION_VERSION = "1"
 _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
 _BOOKS_PAUSE = 10.0  # seconds
 _UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
-_IDLE = 1.0  # seconds between two looks for what another process put into the inbox
-# Together with the web server's grace these stay within ten seconds.
-_THREADS_END = 1.5  # seconds for the dispatcher and the sweeper
+_NEVER = 86_400.0  # seconds
+# Together with the chores' end and the web server's grace this stays within ten seconds.
 _STEPS_END = 5  # seconds for the steps in hand
-_CARE = 120.0  # seconds between two looks for jobs that were lost
-_TOGETHER = timedelta(minutes=3)  # processes that start within are one occasion for a sweep
-_TIDIED = timedelta(hours=1)  # how often what is too old is deleted, by one of all processes
-_FINISHED = timedelta(hours=1)  # how long the engine's word on a finished job stays
 _BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
 _SWEEPS_BEGIN = 60.0  # seconds within which all have begun
-
-
-@dataclass(frozen=True)
-class Timing:
-    quiet: timedelta  # how long a look waits for more events
-    sweep: timedelta
-    polling: float = 0.5  # seconds between two looks at a queue
 
 
 class Queues:
@@ -82,15 +64,11 @@ class Queues:
         retention: Retention,
     ) -> None:
         self.worker = worker
-        self._retention = retention
-        self._members = members
         self.timing = timing
         self._workers = workers
-        self._stopping = threading.Event()
-        self._roused = threading.Event()  # whoever waits for the next sweep
-        self._threads: list[threading.Thread] = []
         self._steps = 0
         self._counting = threading.Lock()
+        self._chores = Chores(self, members, retention)
         self._polled: list[Polled] = []
         self._polling = Polling(
             self._polled, often=timing.polling, quiet=self._quiet, anything_ahead=anything_ahead
@@ -102,6 +80,7 @@ class Queues:
             "executor_id": members.id,
             "log_level": "WARNING",
             "enable_otlp": False,
+            "scheduler_polling_interval_sec": _NEVER,  # nothing of ours is scheduled by it
         }
 
     def start(self) -> None:
@@ -121,19 +100,12 @@ class Queues:
             on_conflict="always_update",
         )
         self._polled += [looks, work]  # a job that was left may have run already
-        self._spawn("dispatcher", self._dispatch)
-        self._spawn("sweeper", self._sweep)
-        self._spawn("caretaker", self._take_care)
-        self._spawn("tidier", self._tidy)
+        self._chores.start()
 
     def stop(self) -> bool:
         """Finish the steps in hand. Returns whether all of them were; what is not finished is
         taken up at the next start."""
-        self._stopping.set()
-        self._roused.set()
-        deadline = time.monotonic() + _THREADS_END
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._chores.stop()
         DBOS.destroy(workflow_completion_timeout_sec=_STEPS_END)
         Queues._running = None
         return self._steps == 0
@@ -212,7 +184,11 @@ class Queues:
     def retime(self, timing: Timing) -> None:
         """Go by other times from now on."""
         self.timing = timing
-        self._roused.set()
+        self._chores.retimed()
+
+    def calm(self) -> None:
+        """There is nothing to dispatch at the moment: nobody has to look at the queues often."""
+        self._polling.calm()
 
     def unheard_of(self, mapping: str, attempt: int) -> float | None:
         """In how many seconds to try again what is asked of a mapping that this process does not
@@ -224,79 +200,6 @@ class Queues:
         """What bundles the work of a mapping into lanes."""
         site = self.worker.sites.get(mapping)
         return site.forge.repository if site else mapping
-
-    def _spawn(self, name: str, loop: Callable[[], None]) -> None:
-        thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
-
-    def _guarded(self, loop: Callable[[], None]) -> None:
-        while not self._stopping.is_set():
-            try:
-                loop()
-            except Exception:  # the database may come back; nothing is lost meanwhile
-                log.exception("%s stumbled and goes on", threading.current_thread().name)
-                self._stopping.wait(_IDLE)
-
-    def _dispatch(self) -> None:
-        with self._members.turns.alone("dispatch") as alone:
-            some = alone and self.worker.dispatch(self.look_soon, self.send)
-        if not some:
-            self._polling.calm()
-            self.worker.inbox.wait_for_fresh(_IDLE)
-
-    def _sweep(self) -> None:
-        started = self.worker.clock().timestamp()
-        self.sweep_now(f"start {started:.6f}", self._not_swept())
-        while not self._stopping.is_set():
-            every = self.timing.sweep.total_seconds()
-            if self._roused.wait(every - self.worker.clock().timestamp() % every):
-                self._roused.clear()  # told to end, or to go by other times
-                continue
-            self.sweep_now(f"{self.worker.clock().timestamp() // every:.0f}")
-
-    def _not_swept(self) -> list[str]:
-        """The mappings to sweep at the start. Of processes that are started together one sweeps
-        each; a process that is alone, or has other settings, sweeps at once."""
-        recent = _TOGETHER if self._members.others() else timedelta()
-        return [
-            name
-            for name, site in self.worker.sites.items()
-            if self._members.turns.take(f"sweep {name} {_settings_of(site)}", recent)
-        ]
-
-    def _take_care(self) -> None:
-        self._find_orphans()
-        self._take_up(self.worker.unfinished())
-        while not self._stopping.wait(_CARE):
-            if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)):
-                self._find_orphans()
-                self._take_up(self._lost())
-
-    def _find_orphans(self) -> None:
-        self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
-
-    def _lost(self) -> list[Proposal]:
-        """What waits for too long and has no job. A busy bridge has jobs for what it is behind
-        with; one more for each of them would only put it further behind."""
-        overdue = self.worker.overdue()
-        ahead = asked_ahead() if overdue else set()
-        return [each for each in overdue if (each.mapping, each.branch) not in ahead]
-
-    def _tidy(self) -> None:
-        """At the start, and every hour: a turn that another process took is not taken again."""
-        if self._members.turns.take("tidy", _TIDIED - _TOGETHER):
-            if gone := self._retention.run(self.worker.sites.keys(), self._stopping.wait):
-                log.info("too old to keep: %s", gone)
-            forget_finished(self.worker.clock() - _FINISHED, self._stopping.wait)
-        self._stopping.wait(_TIDIED.total_seconds())
-
-    def _take_up(self, proposals: Iterable[Proposal]) -> None:
-        """Look at what waits, should its job have been lost."""
-        for proposal in proposals:
-            if self._stopping.is_set():
-                return
-            self.look_soon(proposal)
 
 
 def _current() -> Queues:
@@ -343,8 +246,3 @@ def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int
         again = worker.run(errand, queues.look_soon) or queues.unheard_of(mapping, attempt)
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)
-
-
-def _settings_of(site: Site) -> str:
-    """Different for different settings of a mapping."""
-    return f"{zlib.crc32(site.mapping.model_dump_json().encode()):08x}"

@@ -11,7 +11,8 @@ import pytest
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
 from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.queues import Queues, Timing
+from bridge.engine.polling import Timing
+from bridge.engine.queues import Queues
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.storage.database import Database

@@ -13,12 +13,16 @@ from dbos import DBOS
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
+from bridge.engine.chores import Chores
 from bridge.engine.errands import Errand
 from bridge.engine.jobs import asked_ahead
-from bridge.engine.queues import LOOKS, Queues, Timing
+from bridge.engine.ledger import Ask, Ledger
+from bridge.engine.polling import Timing
+from bridge.engine.queues import LOOKS, Queues
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.forge.webhooks import Pushed
+from bridge.prompts.target import Proposal, Target
 from bridge.storage.database import Database
 from bridge.storage.forge_delivery import delivery_of
 from bridge.storage.members import Members
@@ -53,6 +57,14 @@ def queues(town: Town, worker: Worker) -> Iterator[Queues]:
             yield queues
         finally:
             queues.stop()
+
+
+@pytest.fixture
+def chores(town: Town, queues: Queues) -> Iterator[Chores]:
+    """Those of another process."""
+    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
+        retention = Retention(database, now, timedelta(days=30))
+        yield Chores(queues, Members(database, "two", "two"), retention)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -98,6 +110,22 @@ def test_a_sweep_that_is_done_again_looks_at_what_was_saved_since(
     assert len(awaited()) == 2
     assert sorted(awaited())[1] == first
     assert {("care", branch) for branch in awaited()} <= asked_ahead(), "they are not lost"
+
+
+def test_what_waits_for_long_is_lost_if_no_job_is_to_look_at_it(
+    queues: Queues, chores: Chores, town: Town
+) -> None:
+    before = now() - timedelta(hours=1)
+    lost, awaited = Proposal("care", "lost"), Proposal("care", "awaited")
+    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
+        hour_ago = Ledger(database, lambda: before)
+        hour_ago.ask(Ask(each, Target("care", 17, "latest")) for each in (lost, awaited))
+        Ledger(database, now).ask([Ask(Proposal("care", "new"), Target("care", 18, "latest"))])
+    queues.look_soon(awaited)
+
+    assert chores.lost() == [lost]
+    queues.look_soon(lost)
+    assert chores.lost() == []
 
 
 def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
