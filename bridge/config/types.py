@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import timedelta
 from typing import Annotated
 
@@ -80,7 +81,12 @@ class Signed(Settings):
 
 
 def _usable(entry: str) -> str:
-    check_allowed(entry)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)  # it would mean something else one day
+        try:
+            check_allowed(entry)
+        except FutureWarning as warning:
+            raise ValueError(f"expected a plainer regular expression: {warning}") from None
     return entry
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from bridge.errors import ResultsError
+from bridge.prompts.markdown import one_line, shorten_middle
 from bridge.prompts.prompt import Json
 
 MOST_BYTES = 50 * 1024 * 1024
 MOST_CASES = 100_000
+_LONGEST_MISTAKE = 300  # characters: what is wrong, and as much of where as fits
 
 Item = TypeVar("Item")
 
@@ -67,7 +69,7 @@ class ResultsFile:
 
     def refuse(self, mistake: str, line: int | None = None) -> NoReturn:
         place = self.name if line is None else f"{self.name}:{line}"
-        raise ResultsError(f"{place}: {mistake}.")
+        raise ResultsError(f"{place}: {shorten_middle(one_line(mistake), _LONGEST_MISTAKE)}.")
 
     def limited(self, cases: Iterable[Item]) -> Iterator[Item]:
         """The cases, as long as they are not too many."""

@@ -275,6 +275,11 @@ MISTAKES = {
         "bridge.yaml:10: mappings[0].secrets.allow[0]: expected a regular expression between the"
         " slashes: unterminated character set at position 0",
     ),
+    "an expression that will mean something else one day": (
+        GOOD + '    secrets: {allow: ["/[a--z]/"]}\n',
+        "bridge.yaml:10: mappings[0].secrets.allow[0]: expected a plainer regular expression:"
+        " Possible set difference at position 2",
+    ),
     "an empty file": (
         "",
         "bridge.yaml:1: expected the sections promptlayer, forges and mappings",

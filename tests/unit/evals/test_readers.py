@@ -322,6 +322,19 @@ def test_a_mistake_in_json_is_told_with_its_place(folder: Path, content: Any, to
     assert str(refusal.value).startswith(f"{path}{told}")
 
 
+def test_a_mistake_is_told_on_one_short_line_whatever_a_key_holds(folder: Path) -> None:
+    key = "-->\x1b]0;title\n" * 999
+    path = write(folder, "results.json", json_of(scores={key: 2}))
+
+    with pytest.raises(ResultsError) as refusal:
+        read_results(path, REPLY)
+
+    told = str(refusal.value).removeprefix(str(path))
+    assert told.startswith(r": cases[1].scores.-->\x1b]0;title -->\x1b]0;title")
+    assert told.endswith("expected a number from 0 to 1, got 2; divide percentages by 100.")
+    assert len(told) <= 303
+
+
 CSV = """\
 name,score,passed,output,score:tone,prompt,version,mood
 refund,0.9,yes,"Two
