@@ -177,6 +177,24 @@ def test_a_secret_is_found_between_any_words_and_never_shown(
     assert all(secret[8:] not in repr(leak) + str(leak) for leak in told)
 
 
+ANNOUNCED = [
+    *("api key", "API_KEY", "apikey", "Access-Key", "secret", "client_secret", "Token", "key"),
+    *("password", "Passwd", "passphrase", "PWD", "credential", "credentials", "authorization"),
+]
+BEFORE = [*ANNOUNCED, "access ", "api", "pass", "tok", "ſ", "\u212a", "İ", "ß", "…", "\n", "a", " "]
+
+
+@given(
+    before=st.lists(st.sampled_from(BEFORE), max_size=6).map("".join),
+    word=st.sampled_from(ANNOUNCED),
+    glue=st.sampled_from([": ", "=", " is ", " -> ", '": "', " Bearer "]),
+)
+def test_a_word_announces_a_secret_wherever_it_stands(before: str, word: str, glue: str) -> None:
+    told = leaks(prompt(f"{before}\n{word}{glue}qW3-rT7zUi0pAs5D and more"))
+
+    assert [leak.shown for leak in told][-1:] == ["qW3-…"]
+
+
 @given(st.recursive(st.none() | st.text(max_size=60) | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=30), inner), max_leaves=12))  # fmt: skip
 def test_anything_can_be_looked_through(anything: Json) -> None:
     leaks(Prompt("p", {"type": "chat", "field": anything}, metadata={"more": anything}))
