@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Integer, String, Table, delete, select
+from sqlalchemy import Column, Integer, String, Table, delete, select, update
 
 from bridge.storage.database import Database, Instant, Words, metadata
 from bridge.storage.inbox import Clock
@@ -26,7 +26,9 @@ creations = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-_LONGEST_PAUSE = 300.0  # seconds
+_LONGEST_PAUSE = 60.0  # seconds between two attempts, unless the other side asks for more
+_LONGEST_GROWN = 300.0  # seconds: what was asked for, when it does not suffice
+_TAKEN_AT_ITS_WORD = 5  # attempts
 
 
 class Restraint:
@@ -59,13 +61,15 @@ class Restraint:
             )
 
     def resume_repository(self, repository: str) -> None:
-        """It answers again. A pause that lasts stays: the answer was to a look begun before."""
-        over = (pauses.c.repository == repository, pauses.c.until <= self._clock())
+        """It answers again, so the next pause is a short one. One that lasts stays: the answer was
+        to a look begun before."""
+        ours, over = pauses.c.repository == repository, pauses.c.until <= self._clock()
         with self._database.reading() as connection:
-            paused = connection.execute(select(pauses.c.repository).where(*over)).scalar()
+            paused = connection.execute(select(pauses.c.repository).where(ours)).scalar()
         if paused is not None:
             with self._database.transaction() as connection:
-                connection.execute(delete(pauses).where(*over))
+                connection.execute(delete(pauses).where(ours, over))
+                connection.execute(update(pauses).where(ours).values(failures=0))
 
     def paused(self, repository: str) -> tuple[float, str] | None:
         """For how many more seconds a repository is left alone, and why."""
@@ -107,12 +111,13 @@ class Restraint:
 
 
 def growing_pause(attempts: int, retry_after: float | None) -> float:
-    """Seconds until the next attempt: what the other side asked for, or doubling up to five
-    minutes."""
-    growing = min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
+    """Seconds until the next attempt: doubling up to a minute; or what the other side asked for,
+    doubling up to five minutes when that did not suffice several times."""
     if retry_after is None:
-        return growing
-    return max(retry_after, growing if attempts > 5 else 0.0)
+        return min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
+    often = min(attempts, 20) - _TAKEN_AT_ITS_WORD
+    grown = max(retry_after, 1.0) * 2.0**often if often > 0 else 0.0
+    return max(retry_after, min(grown, _LONGEST_GROWN))
 
 
 def _longest_wait(

@@ -166,17 +166,29 @@ def test_what_waits_or_is_parked_is_stuck(ledger: Ledger) -> None:
     ]
 
 
-def test_pauses_grow_up_to_five_minutes(ledger: Ledger) -> None:
+def test_pauses_grow_up_to_a_minute(ledger: Ledger) -> None:
     pauses = [ledger.postpone(ONE, "no", None) for _ in range(12)]
 
     assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 300.0
+    assert pauses[5:] == [60.0] * 7
 
 
 def test_a_pause_is_as_long_as_the_other_side_asked_for(ledger: Ledger) -> None:
     assert ledger.postpone(ONE, "slow down", 60.0) == 60.0
     assert ledger.postpone(ONE, "slow down", 3600.0) == 3600.0
+
+
+def test_a_pause_that_was_asked_for_and_does_not_suffice_grows_up_to_five_minutes(
+    ledger: Ledger,
+) -> None:
+    pauses = [ledger.postpone(ONE, "slow down", 30.0) for _ in range(12)]
+
+    assert pauses[:5] == [30.0] * 5
+    assert pauses[5:9] == [60.0, 120.0, 240.0, 300.0]
+    assert pauses[9:] == [300.0] * 3
+    assert ledger.postpone(ONE, "at once", 0.0) == 256.0
+    assert ledger.postpone(ONE, "slow down", 900.0) == 900.0
 
 
 def test_waiting_for_others_is_no_failure_of_ones_own(ledger: Ledger) -> None:

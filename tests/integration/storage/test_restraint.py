@@ -58,6 +58,20 @@ def test_pauses_of_a_repository_grow_until_it_answers(restraint: Restraint, cloc
     assert paused_for(restraint) == 2.0
 
 
+def test_an_answer_while_a_pause_lasts_makes_the_next_one_short(
+    restraint: Restraint, clock: Clock
+) -> None:
+    for _ in range(6):
+        clock.turn(paused_for(restraint))
+    long = paused_for(restraint)
+
+    restraint.resume_repository(BOT)
+    assert restraint.paused(BOT) == (long, "it is down")
+
+    clock.turn(long)
+    assert (long, paused_for(restraint)) == (60.0, 2.0)
+
+
 def test_many_looks_that_fail_at_once_are_one_failure(restraint: Restraint, clock: Clock) -> None:
     assert {paused_for(restraint) for _ in range(9)} == {2.0}
 
