@@ -11,7 +11,7 @@ from bridge.cli.progress import progress_bar
 from bridge.config.whole import Config, load
 from bridge.errors import ConfigError
 from bridge.storage.copying import copy_all
-from bridge.storage.database import Database
+from bridge.storage.database import Database, file_of
 from bridge.wiring import database_url, local_database_path, with_driver
 
 
@@ -41,8 +41,9 @@ def _ends(config: Config, from_: str | None, to: str | None) -> tuple[str, str]:
     target = with_driver(to) if to else database_url(config)
     if source == target:
         raise ConfigError("That is one and the same database.")
-    if source == local and not local_database_path(config).exists():
-        raise ConfigError(f"{local_database_path(config)} is not there: nothing to copy.")
+    file = file_of(source)
+    if file is not None and not file.exists():  # opening it would make an empty one
+        raise ConfigError(f"{file} is not there: nothing to copy.")
     return source, target
 
 

@@ -229,6 +229,13 @@ class Database:
             ) from error
 
 
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite database; None where it is a server's. Raises ConfigError when the
+    address makes no sense."""
+    parsed = _parsed(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def _lock_of(name: str) -> int:
     """PostgreSQL's advisory locks are numbers of 64 bits, with a sign."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -41,3 +41,14 @@ def test_a_copy_to_nowhere_or_from_nothing_is_refused(desk: Desk) -> None:
     )
     assert (nothing.status, "nothing to copy" in nothing.err) == (1, True)
     assert (itself.status, "one and the same" in itself.err) == (1, True)
+
+
+def test_a_file_to_copy_from_that_is_not_there_is_told_and_not_made(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.deliver()
+
+    said = desk.run("copy-database", "--from", "sqlite:///old/bridge.db", "--to", "sqlite:///a.db")
+
+    assert (said.status, said.err) == (1, "old/bridge.db is not there: nothing to copy.\n")
+    assert not (desk.folder / "old").exists()
+    assert not (desk.folder / "a.db").exists()
