@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.opening import opened_database
+from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import load
 from bridge.engine.ledger import Ledger, SettledLook
 from bridge.errors import Rejected
@@ -42,7 +43,7 @@ def list_(
         listed = [_as_json(delivery) for delivery in found]
         typer.echo(json.dumps({"deliveries": listed, "stuck": standing}, indent=2))
         return
-    console = Console(highlight=False)
+    console = table_console()
     console.print(_table(found) if found else "No deliveries.")
     for one in stuck:
         console.print(
@@ -94,9 +95,7 @@ def _find(database: Database, prefix: str) -> Delivery:
 
 
 def _table(found: list[Delivery]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "received", "event", "prompt", "label", "state", "outcome"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("id", "received", "event", "prompt", "label", "state", "outcome")
     for one in found:
         received = f"{one.received_at:%Y-%m-%d %H:%M:%S}"
         event = one.event_type.removeprefix("prompt_template_")

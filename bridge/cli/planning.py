@@ -13,13 +13,13 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.drift import Row, rows_of_look, rows_of_scan
 from bridge.cli.opening import opened_worker
 from bridge.cli.progress import progress_bar
 from bridge.cli.publishing import require_trusted
+from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import Config, load
 from bridge.engine.sync import Done, synchronise
 from bridge.engine.worker import Worker
@@ -72,20 +72,21 @@ def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
 
 
 def _show(rows: Sequence[Row], *, diff: bool) -> None:
-    console = Console(highlight=False)
+    console = table_console()
     if not rows:
         console.print("Everything is in step.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("mapping", "prompt", "label", "standing", "sync would"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("mapping", "prompt", "label", "standing", "sync would")
     for row in rows:
         table.add_row(
             *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
         )
     console.print(table)
     for row in rows if diff else ():
-        console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
+        if console.is_terminal:
+            console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
+        else:
+            typer.echo(row.diff)  # for a person's eyes it is coloured and wrapped
 
 
 def sync(path: Path, mappings: Sequence[str], adopt: Adopt | None = None) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bridge.books.overview import Overview
 from bridge.books.targets import Filter, Step, TargetState
 from bridge.cli.opening import opened_database
+from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import load
 from bridge.errors import Rejected
 from bridge.prompts.state import State
@@ -81,13 +81,11 @@ def _meant(found: Sequence[TargetState], text: str | None) -> tuple[str, int] | 
 
 
 def _show(answer: _Answer, *, alone: bool) -> None:
-    console = Console(highlight=False)
+    console = table_console()
     if not answer.targets:
         console.print("Nothing is known yet. A first sync, or serve, fills the books.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("mapping", "prompt", "label", "state", "for", "reason", "pull request"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("mapping", "prompt", "label", "state", "for", "reason", "pull request")
     for one in answer.targets:
         table.add_row(*map(Text, _cells(one, answer.at)))
     console.print(table)
@@ -110,9 +108,7 @@ def _cells(one: TargetState, at: datetime) -> tuple[str, ...]:
 
 
 def _way(steps: Sequence[Step]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("when", "after", "what", "label", "version", "who", "", "pull request"):
-        table.add_column(heading, overflow="fold")
+    table = table_of("when", "after", "what", "label", "version", "who", "", "pull request")
     for step in steps:
         moment = step.moment
         cells = (

@@ -189,3 +189,14 @@ def test_the_output_of_sync_in_a_pipe_has_no_moving_parts(desk: Desk) -> None:
     assert "\r" not in said.out + said.err
     assert said.err == ""
     assert len(said.out.splitlines()) == 2
+
+
+def test_in_a_pipe_a_diff_is_the_diff_and_nothing_else(desk: Desk) -> None:
+    text = " ".join(["Answer kindly, as long as there is something to say."] * 4)
+    desk.save("support/reply", text)
+    del desk.environment["COLUMNS"]
+
+    said = desk.run("plan", "--diff")
+
+    assert "+++ b/prompts/latest/support/reply.yaml" in said.out.splitlines()
+    assert f"+    content: {text}" in said.out.splitlines()

@@ -52,3 +52,18 @@ def test_a_prompt_that_nobody_knows_is_told(desk: Desk) -> None:
 
     assert said.status == 1
     assert "knows no prompt 'support/nothing'" in said.err
+
+
+def test_in_a_pipe_names_and_addresses_stay_whole(desk: Desk) -> None:
+    name = "support/" + "a-name-that-goes-on-" * 6 + "and-ends"
+    desk.save(name)
+    del desk.environment["COLUMNS"]
+    planned = desk.run("plan")
+    desk.run("sync")
+    desk.deliver()
+
+    told = (planned, desk.run("status"), desk.run("deliveries", "list"))
+
+    for said in told:
+        assert [name in line.split() for line in said.out.splitlines()].count(True) == 1, said.out
+    assert "http://forge.example.com/acme/support-bot/pull/1" in told[1].out
