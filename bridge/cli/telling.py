@@ -60,7 +60,12 @@ def status(path: Path, wanted: Wanted, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_document(answer), indent=2))
         return
-    _show(answer, alone=wanted.text is not None)
+    if answer.targets:
+        _show(answer, alone=wanted.text is not None)
+    elif wanted.mapping or wanted.state:
+        typer.echo("No prompt fits.")
+    else:
+        typer.echo("Nothing is known yet. A first sync, or serve, fills the books.")
 
 
 def _answer(overview: Overview, wanted: Wanted) -> _Answer:
@@ -82,9 +87,6 @@ def _meant(found: Sequence[TargetState], text: str | None) -> tuple[str, int] | 
 
 def _show(answer: _Answer, *, alone: bool) -> None:
     console = table_console()
-    if not answer.targets:
-        console.print("Nothing is known yet. A first sync, or serve, fills the books.")
-        return
     table = table_of("mapping", "prompt", "label", "state", "for", "reason", "pull request")
     for one in answer.targets:
         table.add_row(*map(Text, _cells(one, answer.at)))

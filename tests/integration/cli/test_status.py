@@ -67,3 +67,12 @@ def test_in_a_pipe_names_and_addresses_stay_whole(desk: Desk) -> None:
     for said in told:
         assert [name in line.split() for line in said.out.splitlines()].count(True) == 1, said.out
     assert "http://forge.example.com/acme/support-bot/pull/1" in told[1].out
+
+
+def test_nothing_that_fits_is_not_told_as_nothing_known(desk: Desk) -> None:
+    desk.save("support/reply")
+    desk.run("sync")
+
+    for words in (("--state", "parked"), ("--mapping", "sales")):
+        said = desk.run("status", *words)
+        assert (said.status, said.out) == (0, "No prompt fits.\n")
