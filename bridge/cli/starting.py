@@ -56,11 +56,14 @@ def schema(folder: Path | None) -> None:
     if folder is None:
         typer.echo(json.dumps(schemas, indent=2, ensure_ascii=False))
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in schemas.items():
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (folder / name).write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {folder / name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in schemas.items():
+            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            (folder / name).write_text(text, encoding="utf-8")
+            typer.echo(f"wrote {folder / name}")
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be written: {error.strerror}.") from None
 
 
 def demo(*, once: bool, as_json: bool, folder: Path | None) -> None:

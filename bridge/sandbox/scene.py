@@ -123,8 +123,11 @@ def _make_anew(folder: Path) -> None:
                 f"{folder} holds something else; give the demo a --folder of its own."
             )
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / _OURS).touch()
+    try:
+        folder.mkdir(parents=True)
+        (folder / _OURS).touch()
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made: {error.strerror}.") from None
 
 
 def _socket(port: int) -> socket.socket:

@@ -189,3 +189,13 @@ def test_the_version_is_printed_alone(desk: Desk) -> None:
 
     assert said.status == 0
     assert len(said.out.split()) == 1
+
+
+@pytest.mark.parametrize("words", [("schema", "--write"), ("demo", "--once", "--folder")])
+def test_a_folder_that_cannot_be_made_is_told(desk: Desk, words: tuple[str, ...]) -> None:
+    said = desk.run(*words, "bridge.yaml/within")
+
+    assert (said.status, said.out) == (1, "")
+    assert re.fullmatch(
+        r"\S*bridge\.yaml/within cannot be (written|made): Not a directory\.\n", said.err
+    )
