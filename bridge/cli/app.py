@@ -84,7 +84,8 @@ def check(
         bool, typer.Option("--offline", help="Only read the file, ask nobody.")
     ] = False,
 ) -> None:
-    """Validate bridge.yaml and try its credentials on PromptLayer and each repository."""
+    """Validate bridge.yaml and try its credentials on the database, PromptLayer and each
+    repository."""
     from bridge.cli import checking
 
     checking.check(config, offline=offline)

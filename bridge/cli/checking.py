@@ -14,7 +14,9 @@ from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
 from bridge.steps.site import Site
-from bridge.wiring import Adapters, platform_of
+from bridge.storage.address import file_of
+from bridge.storage.database import ask
+from bridge.wiring import Adapters, database_url, platform_of
 
 
 def check(path: Path, *, offline: bool) -> None:
@@ -36,6 +38,7 @@ def _findings(loaded: Loaded, *, offline: bool) -> Iterator[Finding]:
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
         yield Finding(Severity.OK, f"{path} is valid. {holds}")
     yield from _secrets(loaded.config)
+    yield from _database(loaded.config, offline=offline)
     if not offline:
         yield from _asked(loaded.config)
 
@@ -48,6 +51,19 @@ def _secrets(config: Config) -> Iterator[Finding]:
                 f"{section_of(source)}.webhook_secret is not set: serve will not start. PromptLayer"
                 " shows the secret once, when the webhook is registered (Settings, Webhook).",
             )
+
+
+def _database(config: Config, *, offline: bool) -> Iterator[Finding]:
+    """Of one that bridge.yaml names: does the address make sense, and does its server answer? What
+    it holds stays as it is, so that this may run while an older bridge does."""
+    if config.database is None:
+        return
+    url = database_url(config)
+    try:
+        if file_of(url) is None and not offline:
+            yield Finding(Severity.OK, f"The database {ask(url)} answers.")
+    except BridgeError as error:
+        yield Finding(Severity.PROBLEM, str(error))
 
 
 def _asked(config: Config) -> Iterator[Finding]:

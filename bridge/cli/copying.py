@@ -10,8 +10,9 @@ from rich.console import Console
 from bridge.cli.progress import progress_bar
 from bridge.config.whole import Config, load
 from bridge.errors import ConfigError
+from bridge.storage.address import file_of
 from bridge.storage.copying import copy_all
-from bridge.storage.database import Database, file_of
+from bridge.storage.database import Database
 from bridge.wiring import database_url, local_database_path, with_driver
 
 

@@ -46,12 +46,21 @@ class Store:
     def exclusive(self) -> Iterator[int]:
         """Alone with the store, which is then there, whole and free of what a killed git left.
         Gives the file descriptor that ``fetch`` passes on."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_place()
         with self._lock.held(self._timeout) as held:
             if self._broken.exists() or not self.path.exists():
                 self.remake()
             self._sweep_unfinished()
             yield held
+
+    def _make_place(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"No mirror can be kept at {self.path}: {error.strerror}. "
+                "Check the disk and its permissions."
+            ) from None
 
     def remake(self) -> None:
         """Start again with an empty repository. Only while ``exclusive``."""

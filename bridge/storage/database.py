@@ -31,7 +31,6 @@ from sqlalchemy import (
     event,
     exc,
     func,
-    make_url,
     select,
     type_coerce,
 )
@@ -39,6 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
 from bridge.errors import ConfigError, Permanent, Unavailable
+from bridge.storage.address import parsed
 from bridge.storage.migrations import MIGRATIONS
 from bridge.storage.patience import impatient
 from bridge.storage.storing import Storing
@@ -94,7 +94,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-        self._url = _parsed(url)
+        self._url = parsed(url)
         self._engine = _engine(self._url)
         # SQLite has one writer. Threads take turns here instead of spinning on the file's lock.
         self._turn: AbstractContextManager[Any] = (
@@ -213,52 +213,42 @@ class Database:
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"UPDATE schema_version SET version = {len(migrations)}")
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (*_UNAVAILABLE, sqlite3.OperationalError) as error:
-            raise Unavailable(
-                f"The database {self.name} did not do its work ({_reason(error)}). "
-                "It is tried again; check the disk, or the server, if this lasts."
-            ) from error
-        except (exc.DatabaseError, sqlite3.DatabaseError) as error:
-            raise Permanent(
-                f"The database {self.name} refused ({_reason(error)}). If it is damaged, move it "
-                "away: the bridge makes a new one and loses history, not correctness."
-            ) from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self.name)
 
 
-def file_of(url: str) -> Path | None:
-    """The file of an SQLite database; None where it is a server's. Raises ConfigError when the
-    address makes no sense."""
-    parsed = _parsed(url)
-    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (*_UNAVAILABLE, sqlite3.OperationalError) as error:
+        raise Unavailable(
+            f"The database {name} did not do its work ({_reason(error)}). "
+            "It is tried again; check the disk, or the server, if this lasts."
+        ) from error
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+        raise Permanent(
+            f"The database {name} refused ({_reason(error)}). If it is damaged, move it "
+            "away: the bridge makes a new one and loses history, not correctness."
+        ) from error
+
+
+def ask(url: str) -> str:
+    """Ask a server whether it lets us in, and leave it as it is; returns the address without its
+    password. Raises as opening it does."""
+    address = parsed(url)
+    name, engine = address.render_as_string(hide_password=True), _engine(address)
+    try:
+        with _translated(name), engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    finally:
+        engine.dispose()
+    return name
 
 
 def _lock_of(name: str) -> int:
     """PostgreSQL's advisory locks are numbers of 64 bits, with a sign."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except exc.ArgumentError:
-        # The text may hold a password and cannot be taken apart: do not repeat it.
-        raise ConfigError(
-            "The database address cannot be read. "
-            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
-        ) from None
-    backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
-        raise ConfigError(f"The bridge keeps its data in sqlite or postgresql, not in {backend}.")
-    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigError(
-            "The bridge's SQLite database has to be a file: deliveries must outlive the process. "
-            "Expected something like sqlite:////var/lib/bridge/bridge.sqlite."
-        )
-    return parsed
 
 
 def _engine(url: URL) -> Engine:

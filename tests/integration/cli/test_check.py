@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.integration.cli.desk import CONFIG, NOBODY, Desk, Said
 from tests.standins.github import GitHubStandIn
+from tests.standins.postgresql import PostgreSQL
 
 READING = {"contents": "read", "pull_requests": "read", "metadata": "read"}
 ON_GITHUB = CONFIG.replace(
@@ -214,3 +216,56 @@ def test_a_key_file_that_is_not_there_is_told(desk: Desk, github: GitHubStandIn)
     assert said.status == 1
     assert "forges.local.private_key_file: " in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mysql://bridge@127.0.0.1/bridge", "not in mysql"),
+        ("bridge", "cannot be read"),
+    ],
+)
+def test_an_address_that_is_no_database_is_told_without_asking(
+    desk: Desk, address: str, words: str
+) -> None:
+    desk.configure(CONFIG + f"database: {address}\n")
+
+    said = desk.run("check", "--offline")
+
+    assert said.status == 1
+    assert words in problems(said)[0]
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(desk: Desk) -> None:
+    desk.configure(CONFIG + "database: postgresql://bridge:hush@127.0.0.1:9/bridge\n")
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert "did not do its work" in said.out
+    assert "hush" not in said.out
+
+
+def test_a_database_that_answers_is_told_and_left_as_it_is(
+    desk: Desk, postgresql: PostgreSQL
+) -> None:
+    desk.configure(CONFIG + "database: ${{DATABASE_URL}}\n")
+    desk.environment["DATABASE_URL"] = postgresql.new_database().replace("+psycopg", "")
+
+    said = desk.run("check")
+
+    assert (said.status, problems(said)) == (0, [])
+    assert "The database postgresql+psycopg://" in said.out
+    with psycopg.connect(desk.environment["DATABASE_URL"]) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        assert tables.fetchall() == []
+
+
+def test_a_folder_for_data_that_cannot_be_is_told(desk: Desk) -> None:
+    desk.configure(CONFIG + "data: bridge.yaml/data\n")
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert "No mirror can be kept at" in problems(said)[0]
+    assert "Not a directory" in problems(said)[0]
