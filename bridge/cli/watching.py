@@ -44,6 +44,7 @@ class Watch:
     def note(self, live: LiveConfig) -> None:
         """Measure by the configuration that is in force now."""
         self.probes.metrics.sweep_period.set(live.config.sweep.total_seconds())
+        self.probes.metrics.expect(live.doors.names)
         self.probes.metrics.note_config(live.state.loaded_at, live.state.mistake)
 
 

@@ -27,6 +27,12 @@ class Doors:
     workspaces: Mapping[str, WorkspaceDoor]  # by the source of its deliveries
     forges: Mapping[str, ForgeDoor] = field(default_factory=dict)  # by the forge's name
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that open, by what follows ``/webhooks/`` in their addresses."""
+        opening = (name for name, door in self.forges.items() if any(door.secrets))
+        return (*(source.replace(":", "/", 1) for source in self.workspaces), *opening)
+
 
 OpenDoors = Callable[[], Doors]  # those that are open now
 

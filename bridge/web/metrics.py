@@ -6,7 +6,7 @@ Labels are few and known: mappings, repositories, forges, doors, steps. Prompts 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -75,6 +75,12 @@ class Metrics:
         """Which configuration is in force, and what is wrong with a newer one."""
         self._config_loaded.set(loaded_at.timestamp())
         self._config_mistake.set(mistake is not None)
+
+    def expect(self, doors: Iterable[str]) -> None:
+        """Tell of these doors from the start that everything was stored: Prometheus sees no
+        increase in what was not there before, and would miss the first delivery that was not."""
+        for door in doors:
+            self._answers.labels(door, "503")
 
     def count_answer(self, door: str, status: int) -> None:
         self._answers.labels(door, str(status)).inc()

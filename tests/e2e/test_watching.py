@@ -38,6 +38,8 @@ def test_one_id_leads_from_a_delivery_to_its_pull_request_through_both_processes
     assert "proposed" in worked[-1]["message"]
     assert ready.json() == {"status": "ready"}
     assert 'answers_total{door="promptlayer",status="202"} 1.0' in told[0]
+    # Else Prometheus would see no increase with the first one.
+    assert 'answers_total{door="promptlayer",status="503"} 0.0' in told[0]
     assert 'step_seconds_count{step="git push"} 1.0' in told[1]
     for one in told:
         assert "promptlayer_bridge_members 2.0" in one

@@ -83,6 +83,16 @@ def test_prometheus_reads_the_answers_and_what_waits(watched: Watched) -> None:
     assert (watched.value("process_resident_memory_bytes") or 0) > 1_000_000
 
 
+def test_a_door_where_everything_was_stored_says_so(watched: Watched) -> None:
+    watched.metrics.expect(["promptlayer", "hub"])
+    watched.metrics.count_answer("hub", 503)
+    watched.metrics.expect(["promptlayer", "hub"])
+
+    answers = "promptlayer_bridge_answers_total"
+    assert watched.value(answers, door="promptlayer", status="503") == 0
+    assert watched.value(answers, door="hub", status="503") == 1
+
+
 def test_a_path_that_leads_nowhere_names_no_door(watched: Watched) -> None:
     for path in ("xxx", "promptlayer/xxx", "xxx/xxx"):
         watched.door.client.post(f"{watched.door.url}/webhooks/{path}")

@@ -39,6 +39,15 @@ def test_every_forge_has_the_door_of_its_type_and_its_own_secrets() -> None:
     assert "one" not in repr(doors["hub"])
 
 
+def test_doors_are_named_as_in_their_addresses_and_shut_ones_not_at_all() -> None:
+    two = CONFIG.replace("promptlayer:", "workspaces:\n  care:", 1).replace(
+        "name: support,", "name: support, workspace: care,"
+    )
+
+    assert doors_of(parse(CONFIG, "bridge.yaml", {})).names == ("promptlayer", "hub", "lab")
+    assert doors_of(parse(two, "bridge.yaml", {})).names == ("promptlayer/care", "hub", "lab")
+
+
 def seen(state: PullRequestState, commit: str = "a", *, draft: bool = False) -> PullRequest:
     return PullRequest(1, "", state, "work", "main", commit, "Title", "", draft)
 
