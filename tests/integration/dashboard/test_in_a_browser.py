@@ -179,6 +179,30 @@ def test_an_operator_redelivers_in_place_and_a_viewer_has_no_button(desk: Desk) 
         expect(page.get_by_role("button")).to_have_text(["Sign out"])
 
 
+def test_a_button_that_was_pressed_by_keyboard_keeps_the_focus(desk: Desk) -> None:
+    with desk.page() as page:
+        for path, name in (
+            ("/prompts/support/17", "Look again at latest"),
+            (f"/deliveries/{desk.delivery}", "Redeliver"),
+        ):
+            page.goto(path)
+            page.get_by_role("button", name=name).focus()
+            page.keyboard.press("Enter")
+
+            expect(page.get_by_role("status")).to_be_visible()
+            expect(page.get_by_role("button", name=name)).to_be_focused()
+
+
+def test_on_a_phone_a_chart_begins_with_the_newest_day(desk: Desk) -> None:
+    with desk.page(**PHONE) as page:
+        page.goto("/charts?days=7")
+        for chart in page.locator("svg.chart[role=img]").all():
+            box = chart.locator("text[text-anchor=middle]").last.bounding_box()
+
+            assert box is not None
+            assert 0 < box["x"] < box["x"] + box["width"] <= PHONE["viewport"]["width"]
+
+
 def test_no_page_is_wider_than_a_phone(desk: Desk) -> None:
     with desk.page(**PHONE) as page:
         for path in desk.paths:
