@@ -31,6 +31,7 @@ from bridge.steps.review import review
 from bridge.steps.scan import Scan, scan
 from bridge.steps.site import Site
 from bridge.storage.budgets import Budgets
+from bridge.storage.forge_delivery import forge_of
 from bridge.storage.inbox import Clock, Delivery, DeliveryState, Inbox
 from bridge.storage.restraint import Restraint
 from bridge.telemetry.trail import step
@@ -78,8 +79,11 @@ class Worker:
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
         self._mark([id for id, some in asks.items() if some], DeliveryState.DISPATCHED)
-        nobody = [id for id, some in asks.items() if not some]
-        self._mark(nobody, DeliveryState.IGNORED, "no mapping follows this prompt or label")
+        nobody = [delivery for delivery in fresh if asks.get(delivery.id) == ()]
+        told_by_forges = [d.id for d in nobody if forge_of(d) is not None]
+        others = [d.id for d in nobody if forge_of(d) is None]
+        self._mark(told_by_forges, DeliveryState.IGNORED, "nothing to do for any mapping")
+        self._mark(others, DeliveryState.IGNORED, "no mapping follows this prompt or label")
         return len(fresh)
 
     def _asks(self, delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:

@@ -294,3 +294,15 @@ def test_the_word_on_a_changed_snippet_names_who_uses_it_and_shows_what_differs(
     assert "-Be kind." in comment
     assert "+Be brief." in comment
     assert "support/user" in comment
+
+
+def test_a_push_of_a_proposals_branch_is_not_told_as_about_a_prompt(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.settle()
+
+    pull = world.pull_request()
+    tell(world, Pushed(REPOSITORY, pull.head, None, pull.head_commit))
+
+    newest = world.worker.inbox.recent(1)[0]
+    assert (newest.state, newest.outcome) == ("ignored", "nothing to do for any mapping")
