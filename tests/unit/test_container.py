@@ -87,3 +87,8 @@ def test_a_composed_bridge_is_called_with_words_it_knows(name: str) -> None:
     commands: Any = typer.main.get_command(app)
 
     commands.commands[command].make_context(command, list(words))  # raises at an unknown option
+
+
+def test_the_image_can_send_traces() -> None:
+    """Who runs it cannot install into it, and without the extra OTEL_* variables end it."""
+    assert ".[otel]" in DOCKERFILE.read_text("utf-8")
