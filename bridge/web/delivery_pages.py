@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from bridge.web.asking import Asked
 from bridge.web.guarded import Form, Gate
 from bridge.web.pages import Pages
 from bridge.web.visitor import Visitor, leave_note
+
+log = logging.getLogger("bridge.web")
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,10 @@ class DeliveryPages:
             payload=self.pages.payload(shown.delivery.payload),
         )
 
-    def redeliver(self, request: Request, _visitor: Visitor, _form: Form) -> Response:
+    def redeliver(self, request: Request, visitor: Visitor, _form: Form) -> Response:
         id = request.path_params["id"]
         self.inbox.redeliver(id)
+        words = "%s asked to have delivery %s taken up again"
+        log.info(words, ascii(visitor.name), id[:12], extra={"delivery": id})
         leave_note(request, "It is new again; the bridge takes it up within a second.")
         return RedirectResponse(f"/deliveries/{id}", 303)

@@ -308,7 +308,10 @@ def test_a_viewer_has_no_button(place: Place) -> None:
         assert page.count("<form") - page.count('role="search"') == 1, "signing out, and no other"
 
 
-def test_an_operator_redelivers(place: Place, browser: Browser) -> None:
+def test_an_operator_redelivers_and_the_log_says_who(
+    place: Place, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bridge.web")
     id = way_of_a_prompt(place)
     place.inbox.set_state([id], DeliveryState.DONE)
     page = browser.get(f"/deliveries/{id}")
@@ -320,6 +323,7 @@ def test_an_operator_redelivers(place: Place, browser: Browser) -> None:
     assert "It is new again" not in text_of(browser.get(f"/deliveries/{id}"))
     (delivery,) = place.inbox.fresh(10)
     assert delivery.id == id
+    assert f"'shared secret' asked to have delivery {id[:12]} taken up again" in caplog.messages
 
 
 def test_an_operator_has_one_label_of_a_prompt_looked_at_again(
