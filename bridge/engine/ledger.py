@@ -181,6 +181,9 @@ class Ledger:
     def _close_deliveries(self, connection: Connection, ids: set[str], now: datetime) -> None:
         """A delivery is done when every look it asked for is settled."""
         for delivery_id in sorted(ids):
+            # Two that settle its last looks at once must not each find the other's look still open.
+            mine = select(deliveries.c.id).where(deliveries.c.id == delivery_id)
+            connection.execute(mine.with_for_update())
             rows = connection.execute(
                 select(looks.c.kind, looks.c.reason, looks.c.settled_at).where(
                     looks.c.delivery_id == delivery_id
