@@ -47,6 +47,10 @@ metadata = MetaData()
 
 _BUSY_SECONDS = 10.0
 _UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+_PASSING = {  # what PostgreSQL says of itself and takes back; the drivers call it a mistake
+    "25P03",  # a transaction stood still for too long, as of a process that was frozen
+    "25006",  # it only lets read: after a failover, or while its disk is full
+}
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
 _HOLD_BRIEFLY = (  # in one way to the server
     "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
@@ -221,16 +225,21 @@ class Database:
 def _translated(name: str) -> Iterator[None]:
     try:
         yield
-    except (*_UNAVAILABLE, sqlite3.OperationalError) as error:
-        raise Unavailable(
+    except (*_UNAVAILABLE, exc.DatabaseError, sqlite3.DatabaseError) as error:
+        raise _in_our_words(name, error) from error
+
+
+def _in_our_words(name: str, error: Exception) -> Unavailable | Permanent:
+    passing = (*_UNAVAILABLE, sqlite3.OperationalError)
+    if isinstance(error, passing) or _sqlstate(error) in _PASSING:
+        return Unavailable(
             f"The database {name} did not do its work ({_reason(error)}). "
             "It is tried again; check the disk, or the server, if this lasts."
-        ) from error
-    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
-        raise Permanent(
-            f"The database {name} refused ({_reason(error)}). If it is damaged, move it "
-            "away: the bridge makes a new one and loses history, not correctness."
-        ) from error
+        )
+    return Permanent(
+        f"The database {name} refused ({_reason(error)}). If it is damaged, move it "
+        "away: the bridge makes a new one and loses history, not correctness."
+    )
 
 
 def ask(url: str) -> str:
@@ -331,3 +340,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, exc.SQLAlchemyError):
         return str(getattr(error, "orig", None) or type(error).__name__)
     return str(error)
+
+
+def _sqlstate(error: Exception) -> str | None:
+    """PostgreSQL's code of what went wrong."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)

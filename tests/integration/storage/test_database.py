@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -138,6 +139,26 @@ def test_who_is_frozen_in_a_transaction_holds_its_locks_for_half_a_minute(
         "idle_in_transaction_session_timeout": ["30s", "0"],
         "lock_timeout": ["20s", "0"],
     }
+
+
+@pytest.mark.parametrize(
+    ("setting", "asleep"),
+    [("idle_in_transaction_session_timeout = '50ms'", 0.3), ("transaction_read_only = on", 0)],
+)
+def test_a_server_that_lost_patience_or_only_lets_read_is_unavailable_and_nothing_worse(
+    postgresql: PostgreSQL, setting: str, asleep: float
+) -> None:
+    migrations = [["CREATE TABLE a (x TEXT)"]]
+    with closing(Database(postgresql.new_schema(), migrations=migrations)) as database:
+
+        def write() -> None:
+            with database.transaction() as connection:
+                connection.exec_driver_sql(f"SET LOCAL {setting}")
+                time.sleep(asleep)
+                connection.exec_driver_sql("INSERT INTO a VALUES ('once')")
+
+        with pytest.raises(Unavailable, match="did not do its work"):
+            write()
 
 
 @pytest.mark.parametrize(
