@@ -22,7 +22,7 @@ from bridge.engine.jobs import (
     outside_jobs,
     running_jobs,
 )
-from bridge.engine.lanes import lane
+from bridge.engine.lanes import lane, lane_of_files
 from bridge.engine.polling import Polled, Polling, Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
@@ -157,11 +157,11 @@ class Queues:
     @outside_jobs
     def sweep_after(self, seconds: float, mapping: str, occasion: str, attempt: int) -> None:
         """Sweep a mapping in so many seconds; asked twice for the same attempt, it is done once."""
-        repository = self.repository_of(mapping)
+        files = lane_of_files(self.repository_of(mapping))
         tried = f"/{attempt}" if attempt else ""
         with (
             SetWorkflowID(f"sweep/{mapping}/{occasion}{tried}"),
-            SetEnqueueOptions(queue_partition_key=f"{repository} sweep", delay_seconds=seconds),
+            SetEnqueueOptions(queue_partition_key=files, delay_seconds=seconds),
         ):
             DBOS.enqueue_workflow(WORK, _sweep_mapping, mapping, occasion, attempt)
 
@@ -169,11 +169,11 @@ class Queues:
     def send(self, errand: Errand, occasion: str, attempt: int = 0, after: float = 0.0) -> None:
         """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
         self._polling.work_ahead()
-        repository = self.repository_of(errand.mapping)
+        files = lane_of_files(self.repository_of(errand.mapping))
         number = f"errand/{errand.mapping}/{errand.kind}/{occasion}/{attempt}"
         with (
             SetWorkflowID(number),
-            SetEnqueueOptions(queue_partition_key=f"{repository} errands", delay_seconds=after),
+            SetEnqueueOptions(queue_partition_key=files, delay_seconds=after),
         ):
             told = (errand.mapping, str(errand.kind), errand.about)
             DBOS.enqueue_workflow(WORK, _run_errand, *told, occasion, attempt)

@@ -14,11 +14,11 @@ from dbos import DBOS
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
 from bridge.engine.chores import Chores
-from bridge.engine.errands import Errand
+from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.jobs import asked_ahead
 from bridge.engine.ledger import Ask, Ledger
 from bridge.engine.polling import Timing
-from bridge.engine.queues import LOOKS, Queues
+from bridge.engine.queues import LOOKS, WORK, Queues
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.forge.webhooks import Pushed
@@ -126,6 +126,19 @@ def test_what_waits_for_long_is_lost_if_no_job_is_to_look_at_it(
     assert chores.lost() == [lost]
     queues.look_soon(lost)
     assert chores.lost() == []
+
+
+def test_a_sweep_and_an_errand_never_make_prompts_of_the_same_files_at_once(
+    queues: Queues,
+) -> None:
+    hour = 3600.0
+    queues.sweep_after(hour, "care", "later", 0)
+    queues.send(Errand("care", ErrandKind.FOLLOW, "main "), "push", after=hour)
+
+    waiting = DBOS.list_workflows(queue_name=WORK, status="DELAYED")
+
+    assert len(waiting) == 2
+    assert len({job.queue_partition_key for job in waiting}) == 1, "a lane runs one at a time"
 
 
 def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
