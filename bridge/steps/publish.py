@@ -16,7 +16,7 @@ from bridge.errors import BridgeError, Refused, Stale
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.promptlayer.writing import Published, Stamp, publish
 from bridge.prompts.order import SnippetCycle, layers
-from bridge.prompts.prompt import Prompt
+from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.snippets import references
 from bridge.repo.commit import Commit
@@ -61,9 +61,12 @@ def publish_all(
             run.refuse(one, circle)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for layer in order:
-            ready = [one for name in layer for one in by_name[name]]
-            list(pool.map(carried(run.one), ready))
+            list(pool.map(carried(run.several), [by_name[name] for name in layer]))
     return [run.results[one.path] for one in work]
+
+
+def _is_of_latest(work: Work) -> bool:
+    return (work.label if isinstance(work, NewPrompt) else work.target.label) == LATEST
 
 
 def _in_order(prompts: Mapping[str, Prompt]) -> tuple[list[list[str]], dict[str, SnippetCycle]]:
@@ -86,11 +89,15 @@ class _Run:
         self._count = count
         self._tell = tell
         self._failed: set[str] = set()
+        self._made: dict[str, str] = {}  # name → the digest of the version made last
         self._pull_requests: dict[str, PullRequest | None] = {}  # by commit
         self._asking = Lock()
 
-    def one(self, work: Work) -> None:
-        self._note(self._result(work))
+    def several(self, files: Sequence[Work]) -> None:
+        """Files of one prompt, one after the other, the one of the newest version last: that is
+        what it is to be."""
+        for work in sorted(files, key=_is_of_latest):
+            self._note(self._result(work))
 
     def refuse(self, work: Work, circle: SnippetCycle) -> None:
         words = f"{work.path}: snippets use each other in a circle: {circle}. Break it in one file."
@@ -119,7 +126,7 @@ class _Run:
         held = OneByOne(self.site).held(work.target).prompt
         if held is not None and held.digest == work.prompt.digest:
             return Result(work, None)  # a run that was killed had got so far
-        if held is None or held.digest != work.replaces.digest:
+        if held is None or held.digest not in (work.replaces.digest, self._made.get(held.name)):
             raise Stale(f"{work.path} was edited in PromptLayer a moment ago.")
         prompt = replace(work.prompt, name=held.name, tags=held.tags)
         made = self._publish(prompt, work.path, work.labels)
@@ -127,11 +134,13 @@ class _Run:
 
     def _new(self, work: NewPrompt) -> Result:
         existing = find_by_name(self.site, work.prompt.name)
-        if existing is None:
+        ours = work.prompt.name in self._made  # by a file of another label
+        same = existing is not None and existing.digest == work.prompt.digest
+        if existing is None or (ours and not (same and _is_of_latest(work))):
             external_id = f"{self.site.mapping.repository_name}:{work.path}"
-            labels = () if work.label == "latest" else (work.label,)
+            labels = () if _is_of_latest(work) else (work.label,)
             return Result(work, self._publish(work.prompt, work.path, labels, external_id))
-        if existing.digest == work.prompt.digest and existing.id is not None:
+        if same and existing.id is not None:
             return Result(work, None)
         raise Refused(
             f"{work.path}: a prompt named {work.prompt.name!r} exists already (id {existing.id})."
@@ -150,7 +159,7 @@ class _Run:
         guard(self.site.mapping, replace(prompt, commit_message=message), path)
         address = pull_request.url if pull_request else None
         stamp = Stamp(commit.object_name, self.site.mapping.repository, path, address)
-        return publish(
+        made = publish(
             self.site.platform,
             prompt,
             message=message,
@@ -158,6 +167,8 @@ class _Run:
             labels=labels,
             external_id=external_id,
         )
+        self._made[prompt.name] = prompt.digest
+        return made
 
     def _pull_request(self, commit: Commit) -> PullRequest | None:
         """The pull request that a commit was merged with; asked once for each commit. It is told

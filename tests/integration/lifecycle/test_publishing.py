@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.prompts.outcome import OutcomeKind
 from bridge.sandbox.entries import ADA
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
@@ -148,6 +150,48 @@ def test_a_file_without_an_id_becomes_one_prompt_and_learns_its_id(make_world: M
 
     assert published(world, NAME.replace("reply", "greet")) == ["Answer kindly."]
     assert world.held(path, world.pull_request().head).id == 2
+
+
+@pytest.mark.parametrize(
+    ("prod", "versions"), [("kindly", ["kindly"]), ("briefly", ["briefly", "kindly"])]
+)
+def test_files_of_two_labels_become_one_prompt_whose_newest_version_is_that_of_latest(
+    make_world: MakeWorld, prod: str, versions: list[str]
+) -> None:
+    world = make_world({"track": ["latest", "prod"], **PUBLISH})
+    world.save("Answer kindly.")
+    world.adopt()
+    path, name = PATH.replace("reply", "greet"), NAME.replace("reply", "greet")
+    text = (world.place.text(PATH) or "").replace("id: 1\n", "").replace("version: 1\n", "")
+    latest = text.replace(NAME, name)
+    other = latest.replace("label: latest", "label: prod").replace("kindly", prod)
+    world.place.commit({path: latest.encode(), path.replace("latest", "prod"): other.encode()})
+
+    world.sweep()
+
+    assert published(world, name) == [f"Answer {each}." for each in versions]
+    assert world.registry.entry(name).labels["prod"].version == 1
+
+
+def test_edits_of_two_labels_files_are_two_versions_of_which_that_of_latest_is_the_newest(
+    make_world: MakeWorld,
+) -> None:
+    group = {"pull_request": {"group": "mapping"}}
+    world = make_world({"track": ["latest", "prod"], **PUBLISH, **group})
+    world.save("Answer kindly.", labels=["prod"])
+    prod = PATH.replace("latest", "prod")
+    world.adopt()
+    world.adopt(prod, label="prod")
+    edits = {PATH: "briefly", prod: "at length"}
+    texts = {path: world.place.text(path) or "" for path in edits}
+    world.place.commit({p: texts[p].replace("kindly", edits[p]).encode() for p in edits})
+
+    world.sweep()
+
+    assert published(world) == ["Answer kindly.", "Answer at length.", "Answer briefly."]
+    assert world.registry.entry(NAME).labels["prod"].version == 2
+    world.settle()
+    assert world.place.open() == []
 
 
 def test_a_version_that_somebody_saved_a_moment_ago_is_not_overwritten(
