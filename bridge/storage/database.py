@@ -47,10 +47,8 @@ metadata = MetaData()
 
 _BUSY_SECONDS = 10.0
 _UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
-_PASSING = {  # what PostgreSQL says of itself and takes back; the drivers call it a mistake
-    "25P03",  # a transaction stood still for too long, as of a process that was frozen
-    "25006",  # it only lets read: after a failover, or while its disk is full
-}
+# PostgreSQL lost patience with one who was frozen, or only lets read, as after a failover.
+_PASSING = ("25P03", "25006")
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
 _HOLD_BRIEFLY = (  # in one way to the server
     "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
@@ -184,8 +182,11 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one consistent state; waits for no writer. Raises as ``transaction`` does."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self._translated(), self._engine.connect() as connection:
+            if not self._is_sqlite:  # each statement would see what was written just before it
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Close every connection. Closing twice is harmless."""
@@ -343,5 +344,4 @@ def _reason(error: Exception) -> str:
 
 
 def _sqlstate(error: Exception) -> str | None:
-    """PostgreSQL's code of what went wrong."""
     return getattr(getattr(error, "orig", None), "sqlstate", None)

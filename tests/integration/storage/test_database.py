@@ -178,6 +178,20 @@ def test_an_address_that_makes_no_sense_is_a_mistake_in_the_config(url: str, rea
     assert "hunter2" not in str(raised.value)
 
 
+def test_who_reads_sees_one_state_whatever_is_written_meanwhile(database_url: str) -> None:
+    with closing(Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])) as database:
+        with database.reading() as reading:
+            seen = [reading.exec_driver_sql("SELECT count(*) FROM a").scalar()]
+            with database.transaction() as writing:
+                writing.exec_driver_sql("INSERT INTO a VALUES ('later')")
+            seen.append(reading.exec_driver_sql("SELECT count(*) FROM a").scalar())
+
+        with database.reading() as reading:
+            seen.append(reading.exec_driver_sql("SELECT count(*) FROM a").scalar())
+
+    assert seen == [0, 0, 1]
+
+
 def test_what_a_raising_block_wrote_is_undone(database_url: str) -> None:
     database = Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])
 
