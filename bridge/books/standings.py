@@ -135,8 +135,9 @@ class Standings:
         connection: Connection,
         entries: Iterable[Entry],
         waiting: frozenset[Target] = frozenset(),
+        seen_before: datetime | None = None,
     ) -> None:
-        """Make the entries say this."""
+        """Make the entries say this; those only that nobody has seen since ``seen_before``."""
         rows = [
             _row(entry, waits=entry.target in waiting)
             for entry in sorted(entries, key=lambda entry: entry.target)
@@ -144,26 +145,22 @@ class Standings:
         insert = self._database.insert(standings)
         names = [column.name for column in standings.c if column.name not in _KEY]
         told = {name: insert.excluded[name] for name in names}
+        # Within the statement: somebody may be writing what a look found at this very moment.
+        where = None if seen_before is None else standings.c.seen_at < seen_before
         if rows:
-            connection.execute(insert.on_conflict_do_update(index_elements=_KEY, set_=told), rows)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=_KEY, set_=told, where=where), rows
+            )
 
     def take_in(self, changed: Sequence[Entry], gone: Sequence[Target], started: datetime) -> None:
         """Write what a scan found, a few hundred rows at once so that nobody waits for long; a
         look that was done since what it found was read (``started``) knows better."""
         for some in _slices(changed):
             with self._database.transaction() as connection:
-                newer = self._newer(connection, [entry.target for entry in some], started)
-                self.write(connection, (entry for entry in some if entry.target not in newer))
+                self.write(connection, some, seen_before=started)
         for targets in _slices(gone):
             with self._database.transaction() as connection:
-                newer = self._newer(connection, targets, started)
-                self.remove(connection, set(targets) - newer)
-
-    def _newer(
-        self, connection: Connection, targets: Sequence[Target], started: datetime
-    ) -> set[Target]:
-        there = self.entries(connection, targets)
-        return {target for target, entry in there.items() if entry.seen_at >= started}
+                self.remove(connection, targets, seen_before=started)
 
     def swept(self, mapping: str, at: datetime, seconds: float, counts: Mapping[str, int]) -> None:
         """Note that a whole mapping was compared."""
@@ -181,14 +178,21 @@ class Standings:
                 gone = table.c.mapping.not_in(list(mappings))
                 connection.execute(delete(table).where(gone, seen_at < before))
 
-    def remove(self, connection: Connection, targets: Iterable[Target]) -> None:
-        """Forget targets that there are no more; their moments stay."""
+    def remove(
+        self,
+        connection: Connection,
+        targets: Iterable[Target],
+        seen_before: datetime | None = None,
+    ) -> None:
+        """Forget targets that there are no more, or those only that nobody has seen since
+        ``seen_before``; their moments stay."""
         rows = [
             {"of_mapping": one.mapping, "of_prompt": one.prompt_id, "of_label": one.label}
             for one in sorted(targets)
         ]
+        older = () if seen_before is None else (standings.c.seen_at < seen_before,)
         if rows:
-            connection.execute(_REMOVE, rows)
+            connection.execute(_REMOVE.where(*older), rows)
 
     def entries(self, connection: Connection, targets: Iterable[Target]) -> dict[Target, Entry]:
         """Those of these targets that have one."""
