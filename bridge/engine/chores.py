@@ -119,10 +119,12 @@ class Chores:
 
     def _take_care(self) -> None:
         self._find_orphans()
+        self._worker.pass_on()
         self._take_up(self._worker.unfinished())
         while not self._loops.rest(_CARE):
             if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)):
                 self._find_orphans()
+                self._worker.pass_on()
                 self._take_up(self.lost())
 
     def _find_orphans(self) -> None:

@@ -46,6 +46,7 @@ _LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, an
 _OVERDUE = timedelta(minutes=2)
 _NOT_HEARD_PAUSE = 20.0  # seconds
 _HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
+_PASSED_OVER = timedelta(minutes=5)  # how long ago one may have passed over what another follows
 
 
 @dataclass
@@ -97,6 +98,16 @@ class Worker:
             for proposal in sorted({ask.proposal for ask in asks}):
                 log.info("delivery %s asks for a look at %s", delivery.id[:12], proposal.branch)
             return asks
+
+    def pass_on(self) -> int:
+        """Make new again what was taken for nobody's a while ago, by a process that did not know
+        the mapping that follows it; returns how many deliveries there were."""
+        sites, recent = self.sites, self.inbox.passed_over(self.clock() - _PASSED_OVER)
+        followed = [d.id for d in recent if asks_of(d, sites) or errands_of(d, sites)]
+        if not followed:
+            return 0
+        log.info("%d deliveries that another process passed over are followed here", len(followed))
+        return self.inbox.set_state(followed, DeliveryState.NEW, only_from=[DeliveryState.IGNORED])
 
     def run(self, errand: Errand, enqueue: Callable[[Proposal], None]) -> float | None:
         """Run an errand. Returns after how many seconds to try again, None when it was done."""

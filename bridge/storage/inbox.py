@@ -151,6 +151,16 @@ class Inbox:
         waiting = select(deliveries).where(deliveries.c.state == DeliveryState.NEW)
         return self._select(waiting.order_by(*_OLDEST_FIRST).limit(limit))
 
+    def passed_over(self, since: datetime) -> list[Delivery]:
+        """Those received since then that nobody followed, as far as whoever dispatched them knew;
+        oldest first."""
+        ignored = select(deliveries).where(
+            deliveries.c.state == DeliveryState.IGNORED,
+            deliveries.c.received_at >= since,
+            deliveries.c.outcome.is_not(None),  # all others were nobody's from the beginning
+        )
+        return self._select(ignored.order_by(*_OLDEST_FIRST))
+
     def wait_for_fresh(self, timeout: float) -> bool:
         """Wait until this process put something new, ``timeout`` seconds at most; False says that
         the time is up. What other processes put is noticed by asking ``fresh`` even then. For one

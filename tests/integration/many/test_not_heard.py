@@ -15,10 +15,12 @@ from bridge.engine.polling import Timing
 from bridge.engine.queues import Queues
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
+from bridge.promptlayer.events import parse
 from bridge.storage.database import Database
+from bridge.storage.inbox import Delivery, DeliveryState
 from bridge.storage.members import Members
 from bridge.wiring import now
-from tests.integration.many.town import Town, mapping
+from tests.integration.many.town import Town, mapping, work_off
 
 
 @pytest.fixture
@@ -53,3 +55,25 @@ def test_it_is_tried_again_a_few_times_and_then_given_up(worker: Worker, town: T
     assert pauses == [30.0] * 4 + [None] * 2
     assert queues.unheard_of("care", 0) is None
     assert queues.repository_of("gone") == "gone"
+
+
+def test_what_a_process_of_former_settings_passed_over_is_looked_at_by_one_of_newer(
+    worker: Worker, town: Town
+) -> None:
+    sales = town.workspaces["sales"]
+    sales.save("pitch", "Be brief.")
+    payload = sales.told[-1]
+    delivery = Delivery.of(parse(payload), payload, now(), "promptlayer:sales")
+    worker.inbox.put(delivery)
+    (ignored,) = work_off(worker)
+    assert ignored.state is DeliveryState.IGNORED
+    assert worker.pass_on() == 0
+
+    town.configure(mapping("care", "care"), mapping("sales", "sales"))
+    with opened_worker(load(town.config)) as newer:
+        assert newer.pass_on() == 1
+        (done,) = work_off(newer)
+        assert newer.pass_on() == 0
+
+    assert done.state is DeliveryState.DONE
+    assert town.proposed().keys() == {"promptlayer/sales/latest/1"}
