@@ -112,7 +112,9 @@ class Members:
         """The dead that this process is to take over from, and nobody else: theirs is the next
         ``SILENCE`` to do it in, after which others may."""
         everyone, now = self._everyone()
-        gone = silent(everyone, now, self._silence) if now >= self._wary_until else ()
+        if now < self._wary_until or now - self._beaten_at >= SILENCE:
+            return ()  # in the latter case, the next beat makes it wary
+        gone = silent(everyone, now, self._silence)
         return tuple(
             claimed
             for each in gone
