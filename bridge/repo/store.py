@@ -26,6 +26,7 @@ PROMISED = (
 NOT_SHALLOW = {"GIT_SHALLOW_FILE": ""}  # git knows of no history that was cut off
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+_BEGUN = "????????"  # what ``mkdtemp`` adds: a mirror that was begun, and the disk was full
 _UNFINISHED = ("*.lock", "refs/**/*.lock", "objects/*.lock", "gc.pid")
 
 
@@ -64,6 +65,8 @@ class Store:
 
     def remake(self) -> None:
         """Start again with an empty repository. Only while ``exclusive``."""
+        for left in self.path.parent.glob(f"{self.path.name}.{_BEGUN}"):
+            shutil.rmtree(left, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix=f"{self.path.name}.", dir=self.path.parent))
         made = ["init", "--bare", "--quiet", "--template=", str(fresh)]
         answer = run(made, folder=fresh, timeout=self._timeout)

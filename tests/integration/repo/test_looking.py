@@ -160,6 +160,17 @@ def test_damage_found_while_reading_heals_at_the_next_look(repository: Repositor
     assert healed.entries(healed.commit).keys() == FILES.keys()
 
 
+def test_what_was_begun_and_never_became_a_mirror_goes(repository: Repository) -> None:
+    folder, name = repository.mirror_path.parent, repository.mirror_path.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for begun in (f"{name}.abcd_123", f"{name}.0123efgh"):
+        (folder / begun / "objects").mkdir(parents=True)
+
+    repository.look()
+
+    assert {each.name for each in folder.iterdir() if each.is_dir()} == {name}
+
+
 def test_lock_files_of_a_killed_git_hold_nobody_up(repository: Repository) -> None:
     repository.look()
     for left in ("shallow.lock", "packed-refs.lock", "refs/remotes/origin/main.lock", "gc.pid"):
