@@ -26,7 +26,8 @@ def ensure_pull_request(
 ) -> Ensured:
     """Make the open pull request from ``head`` to ``base`` say ``content``. May be repeated: it
     asks the forge for nothing when nothing differs. ``open_`` is the one found before, or None.
-    Raises Stale when the forge says one exists and then shows none."""
+    Raises Stale when the forge says one exists and then shows none, and when somebody merged or
+    closed it meanwhile: that was an answer to what it said before, so it says that again."""
     if open_ is not None:
         return _made_current(forge, open_, content)
     try:
@@ -38,7 +39,16 @@ def ensure_pull_request(
 def _made_current(forge: Forge, found: PullRequest, content: PullRequestContent) -> Ensured:
     if says(found, content):
         return Ensured(found, "unchanged")
-    return Ensured(forge.update_pull_request(found, content), "updated")
+    updated = forge.update_pull_request(found, content)
+    if updated.state is PullRequestState.OPEN:
+        return Ensured(updated, "updated")
+    if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:
+        before = PullRequestContent(found.title, found.body, found.draft)
+        forge.update_pull_request(updated, before)  # else what was merged is what it says now
+    raise Stale(
+        f"#{found.number} of {forge.repository} was {updated.state} while we were looking; it is"
+        " looked at again."
+    )
 
 
 def _found_again(forge: Forge, head: str, base: str) -> PullRequest:

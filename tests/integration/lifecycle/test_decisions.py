@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from bridge.forge.base import PullRequestState
+from bridge.forge.base import (
+    Forge,
+    GitRemote,
+    PullRequest,
+    PullRequestContent,
+    PullRequestState,
+)
 from bridge.prompts.outcome import OutcomeKind
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.world import PATH, World
+from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
+Decide = Callable[[], None]
+
 every_merge = pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 
 
@@ -287,3 +299,86 @@ def test_the_next_version_stands_on_the_base_as_it_is_now(world: World) -> None:
     propose(world, "Answer briefly.")
 
     assert world.place.log(world.pull_request().head, "%P") == [moved]
+
+
+# Decided while the bridge was about to write
+
+
+class Deciding:
+    """A forge where a person decides after the bridge has looked: just before it pushes, or
+    between that and the text of the pull request."""
+
+    def __init__(self, forge: Forge, before_push: Decide, before_text: Decide) -> None:
+        self._forge = forge
+        # The remote is asked for twice: to fetch, to push.
+        self._before_remote, self._before_text = [before_push, nobody], [before_text]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._forge, name)
+
+    def git_remote(self) -> GitRemote:
+        if self._before_remote:
+            self._before_remote.pop()()
+        return self._forge.git_remote()
+
+    def update_pull_request(
+        self, pull_request: PullRequest, content: PullRequestContent
+    ) -> PullRequest:
+        if self._before_text:
+            self._before_text.pop()()
+        return self._forge.update_pull_request(pull_request, content)
+
+
+def nobody() -> None:
+    """Nobody decides."""
+
+
+def decided_late(
+    world: World, *, before_push: Decide = nobody, before_text: Decide = nobody
+) -> None:
+    """The next edit is looked at, and somebody decides in the middle of it."""
+    (site,) = world.worker.sites.values()
+    deciding: Any = Deciding(site.forge, before_push, before_text)
+    world.worker.sites = {site.mapping.name: replace(site, forge=deciding)}
+    propose(world, "Answer at length.")
+
+
+@on_every_forge
+def test_who_closes_during_an_update_has_not_declined_what_is_newer(world: World) -> None:
+    propose(world, "Answer briefly.")
+    closed = world.pull_request()
+
+    decided_late(world, before_push=lambda: world.place.close(closed.number))
+
+    assert world.pull_request().number != closed.number
+    assert world.proposed() == "Answer at length."
+
+
+@on_every_forge
+def test_who_merges_during_an_update_moves_no_label_to_what_is_newer(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    propose(world, "Answer briefly.")
+    merged = world.pull_request()
+
+    decided_late(world, before_push=lambda: world.place.merge(merged))
+    world.sweep()
+
+    assert world.registry.entry(NAME).labels["prod"].version == 1
+    assert world.says() == "Answer briefly."
+    assert world.proposed() == "Answer at length."
+
+
+@on_every_forge
+def test_who_merges_what_was_just_pushed_moves_the_label_to_it(make_world: MakeWorld) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    propose(world, "Answer briefly.")
+    merged = world.pull_request()
+
+    decided_late(world, before_text=lambda: world.place.merge(merged))
+    world.sweep()
+
+    assert world.registry.entry(NAME).labels["prod"].version == 2
+    assert world.says() == "Answer at length."
+    assert world.place.open() == []
