@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bridge.errors import Forbidden, Refused
+from bridge.errors import BridgeError, Forbidden, Refused
 from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.promptlayer.writing import move_label
 from bridge.prompts.markdown import plain
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.prompt import LATEST
+from bridge.prompts.text import trailers
 from bridge.steps.look import Look
 from bridge.steps.site import Site
 
@@ -36,10 +37,9 @@ def follow_decision(site: Site, look: Look) -> Labels:
     memory = recall(last.body) if last else None
     if last is None or memory is None or memory.followed or memory.withdrawn:
         return Labels()
-    moves = _moves(site, last, memory)
-    if not moves:
+    if not _moves(site, last, memory):
         return Labels()
-    moved, refused = _move(site, moves)
+    moved, refused = _move(site, _moves(site, last, _as_merged(look, last, memory)))
     if refused:
         listed = "\n".join(f"- {plain(each)}" for each in refused)
         site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{listed}")
@@ -48,6 +48,20 @@ def follow_decision(site: Site, look: Look) -> Labels:
         f"label {label} of prompt {id} is on version {version}" for id, label, version in moved
     ]
     return Labels(tuple(moved), "; ".join([*words, *refused]))
+
+
+def _as_merged(look: Look, pull_request: PullRequest, memory: Memory) -> Memory:
+    """With the versions that the merged commit names: who merges between a push and the new text
+    of the pull request, or when that was lost, merges what the text does not say yet."""
+    if pull_request.state is not PullRequestState.MERGED:
+        return memory
+    try:
+        message = look.snapshot.commit_of(pull_request.head_commit).message
+    except BridgeError:  # the forge has it no longer
+        return memory
+    told = {(each.prompt_id, each.label): each.version for each in trailers(message)}
+    versions = tuple((id, label, told.get((id, label), n)) for id, label, n in memory.versions)
+    return replace(memory, versions=versions)
 
 
 def _moves(site: Site, pull_request: PullRequest, memory: Memory) -> list[Move]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bridge.errors import Unavailable
 from bridge.forge.base import (
     Forge,
     GitRemote,
@@ -382,3 +383,22 @@ def test_who_merges_what_was_just_pushed_moves_the_label_to_it(make_world: MakeW
     assert world.registry.entry(NAME).labels["prod"].version == 2
     assert world.says() == "Answer at length."
     assert world.place.open() == []
+
+
+@on_every_forge
+def test_who_merges_when_the_new_text_was_lost_moves_the_label_to_what_was_merged(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"on_merge": {"move_label": "prod"}})
+    propose(world, "Answer briefly.")
+    merged = world.pull_request()
+
+    def merge_and_fail() -> None:
+        world.place.merge(merged)
+        raise Unavailable("The forge answered with 502.")
+
+    decided_late(world, before_text=merge_and_fail)
+    world.sweep()
+
+    assert world.says() == "Answer at length."
+    assert world.registry.entry(NAME).labels["prod"].version == 2
