@@ -6,7 +6,7 @@ and the forge remembers what people decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -178,8 +178,22 @@ class Ledger:
         )
         give_back(connection, proposal)
 
+    def dispatched(self, ids: Collection[str]) -> None:
+        """Note of new deliveries that every look they ask for has been asked. Looks may have been
+        quicker than this: then they are done already."""
+        now, new = self._clock(), deliveries.c.state == DeliveryState.NEW
+        values = {"state": DeliveryState.DISPATCHED, "outcome": None, "changed_at": now}
+        open_ = looks.c.delivery_id.in_(ids), looks.c.settled_at.is_(None)
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(deliveries).where(deliveries.c.id.in_(ids), new).values(values)
+            )
+            waiting = connection.execute(select(looks.c.delivery_id).where(*open_)).scalars()
+            self._close_deliveries(connection, set(ids) - set(waiting), now)
+
     def _close_deliveries(self, connection: Connection, ids: set[str], now: datetime) -> None:
-        """A delivery is done when every look it asked for is settled."""
+        """A delivery is done when every look it asked for is settled. One that is new, or new
+        again, has not asked for all of them yet."""
         for delivery_id in sorted(ids):
             # Two that settle its last looks at once must not each find the other's look still open.
             mine = select(deliveries.c.id).where(deliveries.c.id == delivery_id)
@@ -195,7 +209,7 @@ class Ledger:
             words = "; ".join(dict.fromkeys(f"{row.kind}: {row.reason}" for row in rows))
             connection.execute(
                 update(deliveries)
-                .where(deliveries.c.id == delivery_id)
+                .where(deliveries.c.id == delivery_id, deliveries.c.state != DeliveryState.NEW)
                 .values(
                     state=DeliveryState.PARKED if parked else DeliveryState.DONE,
                     outcome=words,

@@ -79,7 +79,8 @@ class Worker:
         self.ledger.ask((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
-        self._mark([id for id, some in asks.items() if some], DeliveryState.DISPATCHED)
+        if asking := [id for id, some in asks.items() if some]:
+            self.ledger.dispatched(asking)
         nobody = [delivery for delivery in fresh if asks.get(delivery.id) == ()]
         told_by_forges = [d.id for d in nobody if forge_of(d) is not None]
         others = [d.id for d in nobody if forge_of(d) is None]

@@ -42,6 +42,7 @@ def proposed(database: Database, inbox: Inbox, clock: Clock, number: int, after:
     clock.now = delivery.received_at
     id = inbox.put(delivery).id
     ledger.ask([Ask(proposal, target, id, "reply")])
+    ledger.dispatched([id])
     clock.turn(after)
     outcome = Outcome(OutcomeKind.PROPOSED, "new", f"https://x/{number}", number)
     ledger.settle(proposal, ledger.waiting(proposal), outcome)

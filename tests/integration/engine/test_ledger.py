@@ -109,6 +109,7 @@ def test_what_was_settled_can_be_asked_for_again(ledger: Ledger, clock: Clock) -
 def test_a_delivery_is_done_when_its_last_look_is_settled(ledger: Ledger, inbox: Inbox) -> None:
     id = put(inbox)
     ledger.ask([Ask(ONE, REPLY, id), Ask(TWO, THANK, id)])
+    ledger.dispatched([id])
 
     ledger.settle(ONE, ledger.waiting(ONE), PROPOSED)
     before = delivery(inbox, id)
@@ -123,6 +124,7 @@ def test_a_delivery_is_done_when_its_last_look_is_settled(ledger: Ledger, inbox:
 def test_a_delivery_with_a_parked_look_is_parked(ledger: Ledger, inbox: Inbox) -> None:
     id = put(inbox)
     ledger.ask([Ask(ONE, REPLY, id), Ask(TWO, THANK, id)])
+    ledger.dispatched([id])
 
     ledger.settle(ONE, ledger.waiting(ONE), PARKED)
     ledger.settle(TWO, ledger.waiting(TWO), IN_STEP)
@@ -133,6 +135,7 @@ def test_a_delivery_with_a_parked_look_is_parked(ledger: Ledger, inbox: Inbox) -
 def test_a_refused_target_parks_its_own_delivery_alone(ledger: Ledger, inbox: Inbox) -> None:
     good, bad = put(inbox, 1), put(inbox, 2)
     ledger.ask([Ask(ONE, REPLY, good), Ask(ONE, THANK, bad)])
+    ledger.dispatched([good, bad])
     refused = Outcome(OutcomeKind.PROPOSED, "version 2", refusals=((THANK, "a symlink"),))
 
     ledger.settle(ONE, ledger.waiting(ONE), refused)
@@ -153,6 +156,25 @@ def test_the_last_word_on_a_proposal_is_kept(ledger: Ledger, clock: Clock) -> No
     assert (standing.kind, standing.reason) == (OutcomeKind.IN_STEP, "same content")
     assert standing.changed_at == clock.now
     assert ledger.standing(TWO) is None
+
+
+def test_a_delivery_that_is_redelivered_during_a_look_is_not_done_by_that_look(
+    ledger: Ledger, inbox: Inbox
+) -> None:
+    id = inbox.put(version_delivery()).id
+    ledger.ask([Ask(ONE, REPLY, id)])
+    ledger.dispatched([id])
+    under_way = ledger.waiting(ONE)
+
+    inbox.redeliver(id)
+    ledger.settle(ONE, under_way, IN_STEP)
+    assert delivery(inbox, id).state is DeliveryState.NEW
+
+    ledger.ask([Ask(ONE, REPLY, id)])
+    ledger.settle(ONE, ledger.waiting(ONE), PROPOSED)
+    assert delivery(inbox, id).state is DeliveryState.NEW, "it may ask for more"
+    ledger.dispatched([id])
+    assert delivery(inbox, id).state is DeliveryState.DONE
 
 
 def test_what_waits_or_is_parked_is_stuck(ledger: Ledger) -> None:
@@ -227,6 +249,7 @@ def test_what_came_of_a_delivery_is_told_look_by_look(ledger: Ledger) -> None:
 def test_a_reason_may_quote_any_text(ledger: Ledger, inbox: Inbox) -> None:
     id = put(inbox)
     ledger.ask([Ask(ONE, REPLY, id)])
+    ledger.dispatched([id])
     ledger.settle(ONE, ledger.waiting(ONE), NUL)
 
     assert [standing.reason for standing in ledger.stuck()] == ["an error that quotes \\x00"]

@@ -154,6 +154,7 @@ def test_of_the_looks_at_a_target_the_last_stays(
     for number in range(1, 4):
         id = inbox.put(version_delivery(number)).id
         ledger.ask([Ask(ONE, REPLY, id)])
+        ledger.dispatched([id])
         ledger.settle(ONE, ledger.waiting(ONE), IN_STEP)
         clock.turn(1)
     clock.turn(31 * DAY)
@@ -168,12 +169,14 @@ def test_a_look_that_waits_stays(
     database: Database, clock: Clock, inbox: Inbox, ledger: Ledger
 ) -> None:
     """Asked for twice: by a delivery that was looked at, and by one that was not."""
-    ledger.ask([Ask(ONE, REPLY, inbox.put(version_delivery(1)).id)])
+    looked_at = inbox.put(version_delivery(1)).id
+    ledger.ask([Ask(ONE, REPLY, looked_at)])
+    ledger.dispatched([looked_at])
     ledger.settle(ONE, ledger.waiting(ONE), IN_STEP)
     clock.turn(1)
     waiting = inbox.put(version_delivery(2)).id
     ledger.ask([Ask(ONE, REPLY, waiting)])
-    inbox.set_state([waiting], DeliveryState.DISPATCHED)
+    ledger.dispatched([waiting])
     clock.turn(31 * DAY)
 
     assert tidy(database, clock).looks == 1

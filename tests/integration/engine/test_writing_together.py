@@ -55,7 +55,9 @@ def test_a_delivery_is_done_when_two_processes_settle_its_last_looks_at_once(
 ) -> None:
     with closing(Inbox(database, clock)) as inbox:
         id = inbox.put(version_delivery()).id
-    Ledger(database, clock).ask([Ask(ONE, LATEST, id), Ask(TWO, PROD, id)])
+    ledger = Ledger(database, clock)
+    ledger.ask([Ask(ONE, LATEST, id), Ask(TWO, PROD, id)])
+    ledger.dispatched([id])
     meeting = threading.Barrier(2)
 
     def meet() -> None:
