@@ -84,6 +84,7 @@ class Desk:
         """Call the command line as a shell in the desk's folder would."""
         here, before = Path.cwd(), dict(os.environ)
         os.chdir(self.folder)
+        os.environ.pop("COLUMNS", None)  # how wide is up to the desk
         os.environ.update(self.environment)
         self.capture.readouterr()
         try:
