@@ -6,23 +6,31 @@ import logging
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from urllib.parse import quote
 
 from bridge.cli.opening import opened_database
 from bridge.config.whole import Config
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError, Unavailable
+from bridge.repo.lock import FileLock
+from bridge.storage.address import file_of
 from bridge.storage.members import Members
 from bridge.wiring import queue_database_url
 
 log = logging.getLogger("bridge.members")
 
+_OVERLAP = 12.0  # seconds that the one before may need to end, when a process is restarted
+
 
 @contextmanager
-def membership(config: Config, name: str | None, command: str) -> Iterator[Members]:
-    """A member while the block runs. Its connection is its own: no beat waits for the work."""
-    told = f"{name or socket.gethostname()} {command}"
-    with opened_database(config) as database:
-        members = Members(database, executor_id(config, name, command), told)
+def membership(
+    config: Config, name: str | None, command: str, *, overlap: float = _OVERLAP
+) -> Iterator[Members]:
+    """A member while the block runs. Its connection is its own: no beat waits for the work. Raises
+    ConfigError when another process is the same member and still is after ``overlap`` seconds."""
+    told, id = f"{name or socket.gethostname()} {command}", executor_id(config, name, command)
+    with opened_database(config) as database, _alone(config, id, command, overlap):
+        members = Members(database, id, told)
         members.join()
         log.info("this process is %s", told if told == members.id else f"{told} ({members.id})")
         try:
@@ -30,6 +38,24 @@ def membership(config: Config, name: str | None, command: str) -> Iterator[Membe
         finally:
             with suppress(BridgeError):  # who does not say so is missed in half a minute
                 members.leave()
+
+
+@contextmanager
+def _alone(config: Config, id: str, command: str, overlap: float) -> Iterator[None]:
+    """Nobody else goes by this id meanwhile. On a server nobody does anyway; on this disk two
+    would take each other's work for what they had left themselves."""
+    file = file_of(queue_database_url(config))
+    with ExitStack() as stack:
+        if file is not None:
+            lock = FileLock(file.with_name(f"{file.name}.{quote(id, safe='')}.lock"))
+            try:
+                stack.enter_context(lock.held(overlap))
+            except Unavailable:
+                raise ConfigError(
+                    f"Another {command} of the same name works with {file}. End it, or give this "
+                    "one a name of its own with --name."
+                ) from None
+        yield
 
 
 def executor_id(config: Config, name: str | None, command: str) -> str:
