@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,15 @@ import jsonschema
 import pytest
 import typer
 import yaml
+from starlette.routing import Mount, Route
 
 from bridge.cli.app import app
+from bridge.config.dashboard import DashboardSettings
 from bridge.config.whole import load
+from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
+from tests.integration.clock import Clock
+from tests.integration.dashboard.visiting import Place
 from tests.unit.test_container import ROOT, run
 
 CHART = ROOT / "deploy/helm/promptlayer-bridge"
@@ -22,6 +29,17 @@ NAMES = ("plain", "shared", "alone")
 KUBERNETES = "1.33.0"
 PLACE = ("--namespace", "prompts", "--kube-version", KUBERNETES)
 SECRETS = ("PROMPTLAYER_API_KEY", "PROMPTLAYER_WEBHOOK_SECRET", "GITHUB_TOKEN")
+SIGNED = DashboardSettings.model_validate(
+    {
+        "url": "https://bridge.example.com",
+        "oidc": {
+            "issuer": "https://login.example.com",
+            "client_id": "bridge",
+            "client_secret": "secret-of-nobody-at-all",
+            "viewers": ["*"],
+        },
+    }
+)
 
 needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed here")
 every = pytest.mark.parametrize("name", NAMES)
@@ -45,6 +63,28 @@ def pods(name: str) -> list[dict[str, Any]]:
     ]
 
 
+def let_in(path: str) -> bool:
+    """Does the ingress with everything switched on pass this path? By Kubernetes' own rules: a
+    prefix is one of whole parts, and its last slash does not count."""
+    (ingress,) = [each for each in rendered("shared") if each["kind"] == "Ingress"]
+    (rule,) = ingress["spec"]["rules"]
+    return any(
+        path == each["path"]
+        if each["pathType"] == "Exact"
+        else f"{path}/".startswith(each["path"].rstrip("/") + "/")
+        for each in rule["http"]["paths"]
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    clock = Clock()
+    database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
+    place = Place(database, Inbox(database, clock), clock)
+    yield place
+    place.close()
+
+
 @needs_helm
 @every
 def test_the_golden_file_is_what_helm_makes(name: str) -> None:
@@ -64,10 +104,48 @@ def test_helms_own_linter_is_content() -> None:
 
 
 @needs_helm
-def test_a_volume_for_several_processes_is_refused_with_what_to_do() -> None:
-    done = helm("template", "bridge", str(CHART), *PLACE, "--set", "data.persistent=true")
+@pytest.mark.parametrize(
+    "more",
+    ["", ",serve.replicas=1", ",serve.replicas=1,work.replicas=0,work.autoscaling.enabled=true"],
+)
+def test_a_volume_for_several_processes_is_refused_with_what_to_do(more: str) -> None:
+    values = f"data.persistent=true{more}"
+
+    done = helm("template", "bridge", str(CHART), *PLACE, "--set", values)
 
     assert "set serve.replicas: 1 and work.replicas: 0" in done.stderr
+    assert "leave work.autoscaling off" in done.stderr
+
+
+@needs_helm
+@pytest.mark.parametrize("half", ["name", "key"])
+def test_half_a_reference_to_the_token_of_the_metrics_is_refused(half: str) -> None:
+    values = f"podMonitor.enabled=true,podMonitor.tokenSecret.{half}=x"
+
+    done = helm("template", "bridge", str(CHART), *PLACE, "--set", values)
+
+    assert "podMonitor.tokenSecret wants both" in done.stderr
+
+
+def test_prometheus_shows_the_token_that_stands_in_a_secret() -> None:
+    (monitor,) = [each for each in rendered("shared") if each["kind"] == "PodMonitor"]
+
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["authorization"] == {
+        "credentials": {"name": "bridge-secrets", "key": "METRICS_TOKEN"}
+    }
+
+
+def test_the_ingress_lets_in_the_whole_dashboard_and_nothing_that_is_for_monitoring(
+    place: Place,
+) -> None:
+    (front,) = [route for route in place.app(SIGNED).routes if isinstance(route, Mount)]
+    pages = [route.path for route in front.routes if isinstance(route, Route)]
+    assert {"/", "/sign-in/oidc/callback", "/deliveries/{id}"} <= set(pages)
+
+    assert [path for path in pages if not let_in(path)] == []
+    assert let_in("/webhooks/promptlayer")
+    assert [path for path in ("/metrics", "/readyz", "/healthz") if let_in(path)] == []
 
 
 @every

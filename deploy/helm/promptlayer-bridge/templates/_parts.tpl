@@ -18,6 +18,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- .Values.secrets.existing | default (include "bridge.name" .) -}}
 {{- end }}
 
+{{/* Where an ingress sends what it lets in. */}}
+{{- define "bridge.door" -}}
+backend:
+  service: {name: {{ include "bridge.name" . }}, port: {name: http}}
+{{- end }}
+
+{{/* Is anything to work beside `serve`? Not empty means yes. */}}
+{{- define "bridge.works" -}}
+{{- if or .Values.work.autoscaling.enabled (gt (int .Values.work.replicas) 0) -}}yes{{- end -}}
+{{- end }}
+
 {{/* The pod of either part. Takes a dict: root, part ("serve" or "work"), args. */}}
 {{- define "bridge.pod" -}}
 {{- $root := .root -}}
