@@ -235,7 +235,7 @@ def _in_our_words(name: str, error: Exception) -> Unavailable | Permanent:
     if isinstance(error, passing) or _sqlstate(error) in _PASSING:
         return Unavailable(
             f"The database {name} did not do its work ({_reason(error)}). "
-            "It is tried again; check the disk, or the server, if this lasts."
+            "It may pass; if it lasts, check the disk, or the server."
         )
     return Permanent(
         f"The database {name} refused ({_reason(error)}). If it is damaged, move it "

@@ -243,6 +243,8 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(desk: Desk
 
     assert said.status == 1
     assert "did not do its work" in said.out
+    assert "if it lasts, check" in said.out
+    assert "tried again" not in said.out  # nothing is, by a command that ends
     assert "hush" not in said.out
 
 
