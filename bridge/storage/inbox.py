@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.errors import Rejected
+from bridge.errors import NotFound, Rejected
 from bridge.promptlayer.events import Event, PromptEvent, UnknownEvent, acts, digest, parse
 from bridge.promptlayer.workspace import PROMPTLAYER
 from bridge.prompts.prompt import JsonObject
@@ -190,9 +190,9 @@ class Inbox:
             )
 
     def redeliver(self, delivery_id: str) -> None:
-        """Make a delivery new again. Raises Rejected when there is none with this id."""
+        """Make a delivery new again. Raises NotFound when there is none with this id."""
         if not self.set_state([delivery_id], DeliveryState.NEW):
-            raise Rejected(f"There is no delivery {delivery_id!r}. See: deliveries list.")
+            raise NotFound("There is no delivery with this id. It may have been too old to keep.")
         self._something_new.set()
 
     def find(self, id_prefix: str) -> Delivery | None:

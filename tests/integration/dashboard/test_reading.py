@@ -385,6 +385,17 @@ def redelivered(place: Place, browser: Browser, id: str, **headers: str) -> tupl
     return answer.status_code, bool(place.inbox.fresh(10))
 
 
+def test_who_redelivers_what_is_gone_is_told_so(place: Place, browser: Browser) -> None:
+    way_of_a_prompt(place)
+    token = browser.token(browser.get("/deliveries"))
+
+    answer = browser.post(f"/deliveries/{'0' * 64}/redeliver", {"token": token})
+
+    assert answer.status_code == 404
+    assert "There is no delivery with this id." in text_of(answer)
+    assert "deliveries list" not in text_of(answer)
+
+
 def test_a_viewer_cannot_act_by_a_form_of_their_own_making(place: Place) -> None:
     id = way_of_a_prompt(place)
     viewer = place.browser()

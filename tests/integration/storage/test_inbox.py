@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from bridge.errors import Rejected, Unavailable
+from bridge.errors import NotFound, Rejected, Unavailable
 from bridge.promptlayer.events import UnknownEvent
 from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryState, Inbox, PutResult
@@ -241,7 +241,7 @@ def test_a_redelivered_delivery_is_new_again(inbox: Inbox) -> None:
 
 
 def test_what_was_never_delivered_cannot_be_redelivered(inbox: Inbox) -> None:
-    with pytest.raises(Rejected, match="no delivery"):
+    with pytest.raises(NotFound, match="no delivery"):
         inbox.redeliver("0" * 64)
 
 
