@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select, update
 
 from bridge.books.entry import Entry, Looked, Telling, entry_after, moments_of_look
 from bridge.books.moments import by_identity, note
@@ -233,6 +233,12 @@ class Standings:
             query = query.where(standings.c.mapping == mapping)
         with self._database.reading() as connection:
             return [entry_of(row) for row in connection.execute(query)]
+
+
+def proposals_of(prompt: int | str) -> Select[tuple[str, str]]:
+    """The mappings and branches of one prompt's proposals, by its id (int) or name (str)."""
+    named = standings.c.prompt_id if isinstance(prompt, int) else standings.c.name
+    return select(standings.c.mapping, standings.c.branch).where(named == prompt)
 
 
 def entry_of(row: Row[Any]) -> Entry:

@@ -29,7 +29,7 @@ def list_(
             found = inbox.recent(limit, state=state, prompt=prompt)
         finally:
             inbox.close()
-        stuck = Ledger(database, now).stuck()
+        stuck = Ledger(database, now).stuck(prompt)
     if as_json:
         standing = [
             {

@@ -25,7 +25,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
     state: Annotated[DeliveryState | None, typer.Option(help="Only those in this state.")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="Only those of this prompt: name or id.")
+        str | None, typer.Option(help="Only what is of this prompt: name or id.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -19,12 +19,13 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.books.moments import Told, note
-from bridge.books.standings import Standings
+from bridge.books.standings import Standings, proposals_of
 from bridge.engine.room import give_back
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -251,9 +252,14 @@ class Ledger:
         found = self._standings(*_of(proposals, proposal))
         return found[0] if found else None
 
-    def stuck(self) -> tuple[Standing, ...]:
-        """The proposals that wait or are parked, by mapping and branch."""
-        return self._standings(proposals.c.kind.in_([OutcomeKind.WAITING, OutcomeKind.PARKED]))
+    def stuck(self, prompt: int | str | None = None) -> tuple[Standing, ...]:
+        """The proposals that wait or are parked, by mapping and branch: all, or those of the
+        ``prompt`` with this id (int) or name (str)."""
+        stuck = proposals.c.kind.in_([OutcomeKind.WAITING, OutcomeKind.PARKED])
+        if prompt is None:
+            return self._standings(stuck)
+        proposal = tuple_(proposals.c.mapping, proposals.c.branch)
+        return self._standings(stuck, proposal.in_(proposals_of(prompt)))
 
     def _standings(self, *conditions: ColumnElement[bool]) -> tuple[Standing, ...]:
         query = select(proposals).where(*conditions)

@@ -50,6 +50,18 @@ def test_the_list_can_be_narrowed(desk: Desk) -> None:
     assert listed("--limit", "1") == {thank}
 
 
+def test_what_is_parked_is_narrowed_to_the_prompt_too(desk: Desk) -> None:
+    for name in ("support/reply", "support/thank"):
+        desk.save(name, f"{name}: ghp_16C7e42F292c6912E7710c838347Ae178B4a")
+    desk.run("sync")
+
+    every = desk.run("deliveries", "list").out
+    reply = desk.run("deliveries", "list", "--prompt", "support/reply").out
+    by_id = desk.run("deliveries", "list", "--prompt", "1", "--json").json
+
+    assert (every.count("parked:"), reply.count("parked:"), len(by_id["stuck"])) == (2, 1, 1)
+
+
 def test_a_delivery_is_shown_by_the_first_digits_of_its_id(desk: Desk) -> None:
     desk.save("support/reply")
     id = desk.deliver()

@@ -188,6 +188,17 @@ def test_what_waits_or_is_parked_is_stuck(ledger: Ledger) -> None:
     ]
 
 
+@pytest.mark.parametrize("prompt", [17, "support/reply"])
+def test_of_one_prompt_only_what_is_its_own_is_stuck(ledger: Ledger, prompt: int | str) -> None:
+    ledger.ask([Ask(ONE, REPLY, name="support/reply"), Ask(TWO, THANK, name="support/thank")])
+    ledger.settle(ONE, ledger.waiting(ONE), PARKED)
+    ledger.settle(TWO, ledger.waiting(TWO), PARKED)
+
+    assert [one.proposal for one in ledger.stuck()] == [ONE, TWO]
+    assert [one.proposal for one in ledger.stuck(prompt)] == [ONE]
+    assert ledger.stuck("support/nobody") == ()
+
+
 def test_pauses_grow_up_to_a_minute(ledger: Ledger) -> None:
     pauses = [ledger.postpone(ONE, "no", None) for _ in range(12)]
 
