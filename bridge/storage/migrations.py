@@ -170,4 +170,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX standings_by_state
             ON standings (state, since, mapping, prompt_id, label, searched)""",
     ),
+    (
+        "CREATE TABLE ended_sessions (session TEXT PRIMARY KEY, over_at BIGINT NOT NULL)",
+        "CREATE INDEX ended_sessions_by_time ON ended_sessions (over_at)",
+    ),
 )

@@ -33,6 +33,7 @@ from bridge.errors import (
     Unauthorized,
 )
 from bridge.storage.database import Database
+from bridge.storage.ended_sessions import EndedSessions
 from bridge.storage.inbox import Clock, Inbox
 from bridge.storage.keys import shared_key
 from bridge.storage.members import Members
@@ -44,7 +45,7 @@ from bridge.web.pages import Pages
 from bridge.web.prompt_pages import PromptPages, SourceOf, nowhere
 from bridge.web.queue_pages import QueuePages
 from bridge.web.sign_in import SignIn
-from bridge.web.visitor import visitor_of
+from bridge.web.visitor import Visitor
 
 _STATUS: Mapping[type[BridgeError], int] = {
     TooLarge: 413,
@@ -91,14 +92,15 @@ class Sources:
 def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
     """The dashboard as an application of its own, to stand beside the front door. Raises
     Unavailable when the database does not answer."""
-    gate = Gate.of(sources.clock, settings.url)
+    ended = EndedSessions(sources.database, sources.clock)
+    gate = Gate.of(sources.clock, settings.url, ended)
     assets = Assets()
     pages = Pages(sources.clock, assets, sources.secrets, sources.mistake)
     secure = settings.url is not None and settings.url.startswith("https:")
     overview = Overview(sources.database, sources.clock)
     actions = Actions(sources.database, sources.inbox, sources.clock)
     members = Members(sources.database, _READER, _READER)  # which it does not join
-    mistakes = _Mistakes(pages, sources.clock)
+    mistakes = _Mistakes(pages, gate)
     return Starlette(
         routes=[
             assets.route(),
@@ -156,25 +158,31 @@ class _Mistakes:
     """Errors as pages."""
 
     pages: Pages
-    clock: Clock
+    gate: Gate
 
     async def ours(self, request: Request, error: Exception) -> Response:
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        answer = self._page(request, status, str(error))
+        answer = await self._page(request, status, str(error))
         if isinstance(error, Transient):
             answer.headers["Retry-After"] = f"{error.retry_after or 5:.0f}"
         return answer
 
     async def of_http(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._page(request, status, _HTTP_WORDS.get(status, "This did not work."))
+        return await self._page(request, status, _HTTP_WORDS.get(status, "This did not work."))
 
     async def nobody(self, _request: Request, _error: Exception) -> Response:
         return Response(status_code=400)
 
-    def _page(self, request: Request, status: int, words: str) -> Response:
-        visitor = visitor_of(request, self.clock())
-        answer = self.pages.mistake(request, status, words, visitor)
+    async def _page(self, request: Request, status: int, words: str) -> Response:
+        answer = self.pages.mistake(request, status, words, await self._visitor(request))
         if request.method == "GET" and "hx-request" in request.headers:
             answer.headers["HX-Reswap"] = "none"  # what is shown stays, and is asked for again
         return answer
+
+    async def _visitor(self, request: Request) -> Visitor | None:
+        """Who is known to be signed in: what is shown to nobody can be shown to anybody."""
+        try:
+            return await self.gate.visitor(request)
+        except BridgeError:
+            return None

@@ -17,10 +17,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.errors import Forbidden, NotFound
+from bridge.storage.ended_sessions import EndedSessions
 from bridge.storage.inbox import Clock
 from bridge.web.asking import kept
 from bridge.web.body import read_body
-from bridge.web.visitor import Visitor, fits, remember_path, visitor_of
+from bridge.web.visitor import Visitor, fits, remember_path, sign_out, visitor_of
 
 SIGN_IN = "/sign-in"
 
@@ -38,17 +39,45 @@ class Gate:
 
     clock: Clock
     origin: str | None
+    ended: EndedSessions
     threads: anyio.CapacityLimiter
 
     @classmethod
-    def of(cls, clock: Clock, origin: str | None) -> Gate:
-        return cls(clock, origin, anyio.CapacityLimiter(_AT_ONCE))
+    def of(cls, clock: Clock, origin: str | None, ended: EndedSessions) -> Gate:
+        return cls(clock, origin, ended, anyio.CapacityLimiter(_AT_ONCE))
+
+    async def visitor(self, request: Request) -> Visitor | None:
+        """Who signed in and has not signed out since, here or anywhere. Raises Unavailable when
+        the database does not answer; asked again for the same request, it is nobody."""
+        if not hasattr(request.state, "visitor"):
+            request.state.visitor = None
+            request.state.visitor = await self._unless_ended(request)
+        known: Visitor | None = request.state.visitor
+        return known
+
+    async def _unless_ended(self, request: Request) -> Visitor | None:
+        visitor = visitor_of(request, self.clock())
+        if visitor is None:
+            return None
+        if not await run_sync(self.ended.has, visitor.token, limiter=self.threads):
+            return visitor
+        if not _is_a_part(request):  # whose answer may come when a new session has begun
+            sign_out(request)
+        return None
+
+    async def end_session(self, request: Request) -> None:
+        """If somebody is signed in, end their session: no copy of its cookie opens anything. Raises
+        Unavailable when the database does not answer; then the session goes on."""
+        visitor = visitor_of(request, self.clock())
+        request.state.visitor = None
+        if visitor is not None:
+            await run_sync(self.ended.end, visitor.token, visitor.until, limiter=self.threads)
 
     def page(self, path: str, view: View) -> Route:
         """For everybody who has signed in; others are asked to."""
 
         async def endpoint(request: Request) -> Response:
-            visitor = visitor_of(request, self.clock())
+            visitor = await self.visitor(request)
             if visitor is None:
                 return to_sign_in(request)
             _check_path(request)
@@ -60,7 +89,7 @@ class Gate:
         """For operators, by a form of ours."""
 
         async def endpoint(request: Request) -> Response:
-            visitor = visitor_of(request, self.clock())
+            visitor = await self.visitor(request)
             if visitor is None:
                 return to_sign_in(request)
             _check_path(request)
@@ -102,8 +131,13 @@ def _check_path(request: Request) -> None:
 def to_sign_in(request: Request) -> Response:
     """Ask who it is. A part of a page that is asked for anew cannot show that, so all of it
     goes."""
-    if "hx-request" in request.headers:
+    if _is_a_part(request):
         return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
     if request.method == "GET":
         remember_path(request)
     return RedirectResponse(SIGN_IN, 303)
+
+
+def _is_a_part(request: Request) -> bool:
+    """Whether a page asks for a part of itself, by itself."""
+    return "hx-request" in request.headers

@@ -13,12 +13,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.config.dashboard import DashboardSettings
-from bridge.errors import Rejected
+from bridge.errors import Rejected, Unavailable
 from bridge.storage.inbox import Clock
 from bridge.web.doorkeeper import Allowance
 from bridge.web.guarded import SIGN_IN, Gate
 from bridge.web.pages import Pages
-from bridge.web.visitor import Role, form_token, sign_in, sign_out, visitor_of
+from bridge.web.visitor import Role, form_token, sign_in, sign_out
 
 if TYPE_CHECKING:
     from bridge.web.oidc import Provider
@@ -62,7 +62,7 @@ class SignIn:
         return routes
 
     async def show(self, request: Request) -> Response:
-        if visitor_of(request, self.clock()) is not None:
+        if await self.gate.visitor(request) is not None:
             return RedirectResponse("/", 303)
         return self._form(request)
 
@@ -89,7 +89,7 @@ class SignIn:
             self.attempts.charge(address)
             log.warning("sign-in from %s refused: wrong secret", address)
             return self._form(request, "That is not the secret.", 403)
-        return self._welcome(request, _BY_SECRET, role)
+        return await self._welcome(request, _BY_SECRET, role)
 
     def _role(self, given: str) -> Role | None:
         """Both are compared, whatever the first says: time tells nothing."""
@@ -109,19 +109,24 @@ class SignIn:
 
     async def from_provider(self, request: Request) -> Response:
         name, role = await self._known_provider().person(request)
-        return self._welcome(request, name, role)
+        return await self._welcome(request, name, role)
 
     def _known_provider(self) -> Provider:
         if self.provider is None:
             raise Rejected("There is no sign-in provider.")
         return self.provider
 
-    def _welcome(self, request: Request, name: str, role: Role) -> Response:
+    async def _welcome(self, request: Request, name: str, role: Role) -> Response:
+        await self.gate.end_session(request)  # of who was signed in before, in this browser
         wanted = sign_in(request, name, role, self.clock() + self.settings.session)
         log.info("%s signed in as %s", ascii(name), role)
         return RedirectResponse(wanted, 303)
 
     async def leave(self, request: Request) -> Response:
         await self.gate.form(request)
+        try:
+            await self.gate.end_session(request)
+        except Unavailable as error:
+            raise Unavailable(f"You are not signed out. Try again soon. {error}") from error
         sign_out(request)
         return RedirectResponse(SIGN_IN, 303)

@@ -1,6 +1,8 @@
 """Who is looking at the dashboard: a person, their role, and until when.
 
-It is kept in a signed cookie. Every sign-in begins a new session, with a new token for its forms.
+It is kept in a signed cookie. Every sign-in begins a new session, with a new token for its forms,
+which also tells the session from all others. The cookie alone does not say whether the session was
+ended since; ``Gate.visitor`` does.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -31,7 +33,8 @@ class Visitor:
 
     name: str
     role: Role
-    token: str = field(repr=False)  # what their forms carry
+    token: str = field(repr=False)  # what their forms carry; of this session alone
+    until: datetime  # when the session is over by itself
 
     @property
     def may_act(self) -> bool:
@@ -39,11 +42,12 @@ class Visitor:
 
 
 def visitor_of(request: Request, now: datetime) -> Visitor | None:
-    """Who signed in, unless nobody did or that was too long ago."""
+    """Whom the cookie names, unless nobody or that was too long ago."""
     said: dict[str, Any] = request.session
     if said.get("until", 0) <= now.timestamp():
         return None
-    return Visitor(said["name"], Role(said["role"]), said[_TOKEN])
+    until = datetime.fromtimestamp(said["until"], UTC)
+    return Visitor(said["name"], Role(said["role"]), said[_TOKEN], until)
 
 
 def sign_in(request: Request, name: str, role: Role, until: datetime) -> str:
@@ -56,6 +60,7 @@ def sign_in(request: Request, name: str, role: Role, until: datetime) -> str:
 
 
 def sign_out(request: Request) -> None:
+    """In this browser; copies of the cookie stay as they are."""
     request.session.clear()
 
 

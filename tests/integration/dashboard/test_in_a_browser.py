@@ -235,3 +235,4 @@ def test_everything_works_without_javascript(desk: Desk) -> None:
         expect(page.get_by_role("status")).to_contain_text("It is new again")
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    desk.sessions.clear()

@@ -159,6 +159,24 @@ def test_an_id_token_that_proves_nothing_lets_nobody_in(
     assert browser.get("/deliveries").url.path == "/sign-in"
 
 
+def test_a_cookie_copied_before_signing_out_or_in_again_opens_nothing(
+    browser: Browser, provider: OidcProvider, place: Place
+) -> None:
+    browser.get("/sign-in/oidc")
+    first = browser.cookie()
+    browser.get("/sign-in/oidc")
+    second = browser.cookie()
+    thief = opened(place, settings_for(provider))
+    token = browser.token(browser.get("/queue"))
+
+    browser.post("/sign-out", {"token": token})
+
+    for cookie in (first, second):
+        thief.client.cookies.clear()
+        thief.client.cookies.set("bridge", cookie, domain="bridge.test", path="/")
+        assert thief.get("/queue").url.path == "/sign-in"
+
+
 def test_a_new_key_of_the_provider_is_learned(browser: Browser, provider: OidcProvider) -> None:
     browser.get("/sign-in/oidc")
     browser.client.cookies.clear()

@@ -21,7 +21,7 @@ from bridge.web.pages import Pages
 from bridge.web.visitor import Role, Visitor
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-VISITOR = Visitor("Jane", Role.OPERATOR, "token")
+VISITOR = Visitor("Jane", Role.OPERATOR, "token", NOON)
 PAGES = Pages(lambda: NOON, Assets())
 HOSTILE = st.text(min_size=1) | st.lists(
     st.sampled_from(["<", ">", '"', "'", "&", "</title>", "{{", "<!--", "]]>", "x=y", " ", "\0"]),
