@@ -128,7 +128,9 @@ class Chores:
                 self._take_up(self.lost())
 
     def _find_orphans(self) -> None:
-        self._members.presume_dead({each.executor_id or "" for each in running_jobs()})
+        self._members.presume_dead(
+            {each.executor_id for each in running_jobs() if each.executor_id}
+        )
 
     def _take_up(self, proposals: Iterable[Proposal]) -> None:
         """Look at what waits, should its job have been lost."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 
 from bridge.repo.snapshot import Entry, Snapshot
@@ -42,26 +43,37 @@ def glance(text: bytes) -> Owner | None:
 
 @dataclass
 class FileIndex:
-    """Remembers the owner of every file it has seen, by object name. Safe for threads."""
+    """Remembers the owners of the files it has seen last, by object name; of ``most``, as a bridge
+    that runs for years sees ever more. Safe for threads."""
 
+    most: int = 500_000
     _owners: dict[str, Owner | None] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def owners(self, snapshot: Snapshot, entries: Mapping[str, Entry]) -> dict[str, Owner]:
         """Path → owner, for those of ``entries`` that are prompt files."""
         files = {path: entry for path, entry in entries.items() if _may_be_prompt(path, entry)}
+        names = {entry.object_name for entry in files.values()}
         with self._lock:
-            unknown = {e.object_name for e in files.values()} - self._owners.keys()
-        self._learn(snapshot, unknown)
-        with self._lock:
-            found = {path: self._owners[entry.object_name] for path, entry in files.items()}
+            known = {name: self._owners[name] for name in names & self._owners.keys()}
+        unknown = snapshot.read(names - known.keys())
+        learned = {name: glance(text) for name, text in unknown.items()}
+        self._remember(learned)
+        known |= learned
+        found = {path: known[entry.object_name] for path, entry in files.items()}
         return {path: owner for path, owner in found.items() if owner is not None}
 
-    def _learn(self, snapshot: Snapshot, object_names: Iterable[str]) -> None:
-        texts = snapshot.read(object_names)
+    @property
+    def remembered(self) -> int:
+        """How many files."""
         with self._lock:
-            for name, text in texts.items():
-                self._owners[name] = glance(text)
+            return len(self._owners)
+
+    def _remember(self, learned: Mapping[str, Owner | None]) -> None:
+        with self._lock:
+            self._owners |= learned
+            for name in list(islice(self._owners, max(0, len(self._owners) - self.most))):
+                del self._owners[name]
 
 
 def _may_be_prompt(path: str, entry: Entry) -> bool:

@@ -1,0 +1,24 @@
+"""Which file belongs to which prompt."""
+
+from __future__ import annotations
+
+from bridge.repo.index import FileIndex, Owner
+from tests.integration.repo.conftest import Repository
+from tests.standins.git_http import commit_files
+
+
+def test_every_file_finds_its_owner_though_only_the_last_are_remembered(
+    repository: Repository,
+) -> None:
+    texts = {
+        f"many/{id}.yaml": b"kind: prompt/v1\nid: %d\nlabel: prod\n" % id for id in range(1, 8)
+    }
+    commit_files(repository.path, "main", {**texts, "many/notes.yaml": b"id: 9\n"})
+    snapshot, index = repository.look(), FileIndex(most=3)
+    entries = snapshot.entries(snapshot.commit, "many")
+
+    found = [index.owners(snapshot, entries) for _ in range(2)]
+
+    owners = {path: Owner(id, "prod") for id, path in enumerate(texts, start=1)}
+    assert found == [owners, owners]
+    assert index.remembered == 3
