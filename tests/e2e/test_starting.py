@@ -12,7 +12,7 @@ PROMPTS, VERSIONS = 10, 2
 
 @pytest.mark.kill
 def test_two_workers_share_what_one_front_door_takes_in(scene: Scene) -> None:
-    """The second worker starts in the middle of the burst, under the first one's name."""
+    """The second worker starts in the middle of the burst."""
     door = scene.serve("--workers", "0")
     first = scene.start("work")
     first.until_it_says("sweep of ")
@@ -21,7 +21,7 @@ def test_two_workers_share_what_one_front_door_takes_in(scene: Scene) -> None:
         for number in range(PROMPTS):
             scene.save(f"prompt-{number}", f"Version {version} of {number}")
         if not version:
-            second = scene.start("work")
+            second = scene.start("work", "--name", "two")
     second.until_it_says("working")
     scene.until_settled()
 
