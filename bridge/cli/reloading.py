@@ -22,7 +22,7 @@ from bridge.steps.site import Site
 from bridge.web.doors import Doors, require_secrets
 from bridge.wiring import Adapters, doors_of, now
 
-log = logging.getLogger("bridge.config.whole")
+log = logging.getLogger("bridge.config")
 
 _LOOKS = 2.0  # seconds between two looks at the files
 _ENDS = 5.0  # seconds for a reload that is under way at the end

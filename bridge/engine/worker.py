@@ -81,11 +81,11 @@ class Worker:
             enqueue(proposal)
         if asking := [id for id, some in asks.items() if some]:
             self.ledger.dispatched(asking)
-        nobody = [delivery for delivery in fresh if asks.get(delivery.id) == ()]
-        told_by_forges = [d.id for d in nobody if forge_of(d) is not None]
-        others = [d.id for d in nobody if forge_of(d) is None]
-        self._mark(told_by_forges, DeliveryState.IGNORED, "nothing to do for any mapping")
-        self._mark(others, DeliveryState.IGNORED, "no mapping follows this prompt or label")
+        of_forges = {delivery.id for delivery in fresh if forge_of(delivery) is not None}
+        nobody = {id for id, some in asks.items() if not some}
+        self._mark(nobody & of_forges, DeliveryState.IGNORED, "nothing to do for any mapping")
+        words = "no mapping follows this prompt or label"
+        self._mark(nobody - of_forges, DeliveryState.IGNORED, words)
         return len(fresh)
 
     def _asks(self, delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:

@@ -12,7 +12,7 @@ from bridge.steps.look import Look
 from bridge.steps.site import Site
 from bridge.steps.telling import message, story
 
-log = logging.getLogger("bridge.steps.write_back")
+log = logging.getLogger("bridge.write_back")
 
 
 def write_back(site: Site, look: Look, plan: Plan) -> Outcome | None:

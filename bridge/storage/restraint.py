@@ -69,7 +69,8 @@ class Restraint:
         if paused is not None:
             with self._database.transaction() as connection:
                 connection.execute(delete(pauses).where(ours, over))
-                connection.execute(update(pauses).where(ours).values(failures=0))
+                growing = pauses.c.failures > 0
+                connection.execute(update(pauses).where(ours, growing).values(failures=0))
 
     def paused(self, repository: str) -> tuple[float, str] | None:
         """For how many more seconds a repository is left alone, and why."""

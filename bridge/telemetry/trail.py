@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar, copy_context
 from typing import ParamSpec, Protocol, TypeVar
 
-log = logging.getLogger("bridge.telemetry.trail")
+log = logging.getLogger("bridge.trail")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

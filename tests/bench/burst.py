@@ -6,15 +6,11 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -33,6 +29,7 @@ from bridge.wiring import database_url
 from tests.bench.figure import Figure, counted, exactly, told
 from tests.bench.house import REPOSITORY, SECRET, configured, served_platform
 from tests.bench.prompts import name_of, template_of
+from tests.e2e.processes import Bridge, reserved_port, start, until
 from tests.standins.git_http import git, read_file
 
 PROMPTS = 100
@@ -80,11 +77,11 @@ def _came(folder: Path, group: str) -> Came:
         local = {"type": "local", "root": "forge"}
         settings = {"group": group, "limit": 2 * PROMPTS}
         config = configured(folder, platform.url, local, pull_request=settings)
-        with _serving(config, folder / "bridge.log") as port, _books(config) as inbox:
+        with _serving(config, folder / "bridge.log") as (bridge, port), _books(config) as inbox:
             started = time.monotonic()
             acknowledged = _save_all(platform.registry, port)
             sending = time.monotonic() - started
-            _until(lambda: _is_settled(inbox, acknowledged), folder / "bridge.log")
+            until(lambda: _is_settled(inbox, acknowledged), "deliveries wait", bridge, _PATIENCE)
             settling = time.monotonic() - started
             done = [one for one in _deliveries(inbox) if one.state is DeliveryState.DONE]
     return Came(
@@ -132,19 +129,15 @@ def _save_all(registry: Registry, port: int) -> int:
 
 
 @contextmanager
-def _serving(config: Path, log: Path) -> Iterator[int]:
+def _serving(config: Path, log: Path) -> Iterator[tuple[Bridge, int]]:
     """``serve`` as anybody would start it, once its sweep at the start is over."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--config", str(config)]
-    with ExitStack() as stack:
-        process = subprocess.Popen(
-            words, stderr=stack.enter_context(log.open("wb")), env=os.environ
-        )
-        stack.callback(process.wait)
-        stack.callback(process.send_signal, signal.SIGTERM)
-        _until(lambda: "sweep of" in log.read_text(), log)
-        yield port
+    with reserved_port() as port:
+        bridge = start(["serve", "--port", str(port), "--config", str(config)], os.environ, log)
+        try:
+            bridge.until_it_says("sweep of")
+            yield bridge, port
+        finally:
+            bridge.end()
 
 
 @contextmanager
@@ -180,11 +173,3 @@ def _pushes(repository: Path) -> int:
     """Every movement of a branch of ours, as git wrote it down."""
     logs = (repository / "logs" / "refs" / "heads" / "promptlayer").rglob("*")
     return sum(len(log.read_text().splitlines()) for log in logs if log.is_file())
-
-
-def _until(condition: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"It took too long; the bridge said:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +21,7 @@ from bridge.wiring import now
 from tests.bench.figure import Figure, counted, gain
 from tests.bench.house import API_KEY, SECRET, github, served_platform
 from tests.bench.prompts import template_of
+from tests.e2e.processes import Bridge, start, until
 from tests.standins.faults import late, time_out
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
@@ -75,39 +73,36 @@ class _Place:
         """Events a second, from the first in the inbox to the last pull request."""
         for number in range(processes):
             self.start(f"work-{number}")
-        _until(self.all_swept)
+        self.until(self.all_swept)
         self.standin.faults.add("/", late(ANSWER), times=_FOR_EVER)
         started = time.monotonic()
         self.save(EVENTS)
-        _until(lambda: self.proposed() == EVENTS)
+        self.until(lambda: self.proposed() == EVENTS)
         return EVENTS / (time.monotonic() - started)
 
     def taken_over(self) -> float:
         """Seconds until what a killed process had in hand is done."""
         doomed = self.start("doomed", HELD)
-        _until(self.all_swept)
+        self.until(self.all_swept)
         self.standin.faults.add("POST /api/v3/repos", time_out(), times=_FOR_EVER)
         self.save(HELD)
-        _until(lambda: self.asked_for() == HELD)
-        self.start("survivor", HELD)
-        _until(lambda: "working" in self.log("survivor"))
+        self.until(lambda: self.asked_for() == HELD)
+        self.start("survivor", HELD).until_it_says("working")
         doomed.kill()
         started = time.monotonic()
         self.standin.faults.clear()
-        _until(lambda: self.proposed() == HELD)
+        self.until(lambda: self.proposed() == HELD)
         return time.monotonic() - started
 
-    def start(self, name: str, workers: int = WORKERS) -> subprocess.Popen[bytes]:
+    def start(self, name: str, workers: int = WORKERS) -> Bridge:
         words = ["work", "--name", name, "--workers", str(workers)]
-        with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bridge", *words, "--config", self.folder / "bridge.yaml"],
-                stderr=log,
-                env=os.environ,
-            )
-        self.leaving.callback(process.wait)
-        self.leaving.callback(process.send_signal, signal.SIGTERM)
-        return process
+        config = ["--config", str(self.folder / "bridge.yaml")]
+        bridge = start([*words, *config], os.environ, self.folder / f"{name}.log")
+        self.leaving.callback(bridge.end)
+        return bridge
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        until(condition, "the work was not done", patience=_PATIENCE)
 
     def save(self, count: int) -> None:
         """Save prompts, the repositories in turns, and put their events into the inbox."""
@@ -130,9 +125,6 @@ class _Place:
         """The pull requests that somebody wanted to make."""
         asked = self.standin.faults.requests
         return sum(one.method == "POST" and one.path.endswith("/pulls") for one in asked)
-
-    def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text()
 
 
 @contextmanager
@@ -169,11 +161,3 @@ def _mapping(number: int, repository: str) -> JsonObject:
         "prompts": [f"r{number}/*"],
         "repository": f"forge{number % _FORGES}:{repository}",
     }
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"It took longer than {_PATIENCE:.0f} seconds.")
-        time.sleep(0.05)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.books.overview import Overview
+from bridge.engine.ledger import Ledger
 from bridge.storage.database import Database
+from bridge.storage.inbox import Inbox
 from tests.integration.clock import Clock
 from tests.standins.postgresql import PostgreSQL
 
@@ -39,3 +42,19 @@ def same_database(database_url: str, database: Database) -> Iterator[list[Databa
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
+    with closing(Inbox(database, clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger(database: Database, clock: Clock) -> Ledger:
+    return Ledger(database, clock)
+
+
+@pytest.fixture
+def overview(database: Database, clock: Clock) -> Overview:
+    return Overview(database, clock)

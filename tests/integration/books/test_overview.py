@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -26,23 +26,6 @@ from tests.integration.clock import Clock
 from tests.integration.deliveries import NOON, version_delivery
 
 Row = TypeVar("Row")
-
-
-@pytest.fixture
-def overview(database: Database, clock: Clock) -> Overview:
-    return Overview(database, clock)
-
-
-@pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger(database, clock)
-
-
-@pytest.fixture
-def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
-    opened = Inbox(database, clock)
-    yield opened
-    opened.close()
 
 
 def looked(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -20,18 +19,6 @@ from tests.integration.clock import Clock
 from tests.integration.deliveries import version_delivery
 
 DAY = 86_400
-
-
-@pytest.fixture
-def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
-    opened = Inbox(database, clock)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def overview(database: Database, clock: Clock) -> Overview:
-    return Overview(database, clock)
 
 
 def proposed(database: Database, inbox: Inbox, clock: Clock, number: int, after: float) -> None:

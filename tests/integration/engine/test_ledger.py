@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from bridge.engine.ledger import Ask, Ledger
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
-from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryState, Inbox
 from tests.integration.clock import Clock
 from tests.integration.deliveries import version_delivery
@@ -21,18 +19,6 @@ PROPOSED = Outcome(OutcomeKind.PROPOSED, "version 2", "https://x/1", 1, "c" * 40
 IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
 PARKED = Outcome(OutcomeKind.PARKED, "no such branch")
 NUL = Outcome(OutcomeKind.PARKED, "an error that quotes \0")
-
-
-@pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger(database, clock)
-
-
-@pytest.fixture
-def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
-    opened = Inbox(database, clock)
-    yield opened
-    opened.close()
 
 
 def put(inbox: Inbox, number: int = 1) -> str:

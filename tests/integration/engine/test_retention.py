@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -25,18 +24,6 @@ MINUTE = 60.0  # seconds
 REPLY = Target("support", 17, "latest")
 ONE = Proposal("support", "p/17")
 IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
-
-
-@pytest.fixture
-def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
-    opened = Inbox(database, clock)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger(database, clock)
 
 
 def tidy(database: Database, clock: Clock, *mappings: str, stop: bool = False) -> Gone:

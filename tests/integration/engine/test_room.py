@@ -23,11 +23,6 @@ LIMIT = 3
 
 
 @pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger(database, clock)
-
-
-@pytest.fixture
 def room(database: Database, clock: Clock) -> Room:
     return Room(database, Restraint(database, clock), clock)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
@@ -27,9 +26,8 @@ from bridge.storage.database import Database
 from bridge.storage.forge_delivery import delivery_of
 from bridge.storage.members import Members
 from bridge.wiring import now
+from tests.e2e.processes import until
 from tests.integration.many.town import REPOSITORY, Town, mapping
-
-DEADLINE = 30  # seconds
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def queues(town: Town, worker: Worker) -> Iterator[Queues]:
         )
         queues.start()
         try:
-            until(lambda: over("sweep/") == 1)
+            until(lambda: over("sweep/") == 1, "the job is not over")
             yield queues
         finally:
             queues.stop()
@@ -65,13 +63,6 @@ def chores(town: Town, queues: Queues) -> Iterator[Chores]:
     with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
         retention = Retention(database, now, timedelta(days=30))
         yield Chores(queues, Members(database, "two", "two"), retention)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def over(start: str) -> int:
@@ -99,13 +90,13 @@ def test_a_sweep_that_is_done_again_looks_at_what_was_saved_since(
 ) -> None:
     town.workspaces["care"].save("b", "It was there the first time.")
     queues.sweep_now("noon")
-    until(lambda: over("sweep/care/noon") == 1)
+    until(lambda: over("sweep/care/noon") == 1, "the job is not over")
     (first,) = awaited()
     not_over(town, "sweep/care/noon")
 
     town.workspaces["care"].save("a", "It is found before the other.")
     queues.take_over("one")
-    until(lambda: over("sweep/care/noon") == 1)
+    until(lambda: over("sweep/care/noon") == 1, "the job is not over")
 
     assert len(awaited()) == 2
     assert sorted(awaited())[1] == first

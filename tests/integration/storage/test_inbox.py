@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -29,13 +29,6 @@ from tests.standins.postgresql import PostgreSQL
 
 SPAWN = multiprocessing.get_context("spawn")
 DEADLINE = 20.0  # seconds, for what should happen at once
-
-
-@pytest.fixture
-def inbox(database: Database) -> Iterator[Inbox]:
-    inbox = Inbox(database, lambda: NOON)
-    yield inbox
-    inbox.close()
 
 
 def numbers(found: Sequence[Delivery]) -> list[int]:
