@@ -13,6 +13,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
+
+import yaml
 
 from bridge.prompts.prompt import Json, Prompt
 
@@ -53,45 +56,16 @@ class _Shape:
         return iter(())
 
 
-def _shape(kind: str, pattern: str, *marks: str) -> _Shape:
-    return _Shape(kind, re.compile(pattern), marks)
+def _read_shapes() -> tuple[_Shape, ...]:
+    """The shapes of ``secret_shapes.yaml``, in its order."""
+    text = files(__package__).joinpath("secret_shapes.yaml").read_text("utf-8")
+    return tuple(
+        _Shape(entry["kind"], re.compile(entry["pattern"]), tuple(entry["marks"]))
+        for entry in yaml.safe_load(text)
+    )
 
 
-# The particular before the general: what one shape has found is not found again by the next. All
-# repetitions are bounded or cannot overlap, so no text makes this slow.
-_SHAPES = (
-    _shape(
-        "private key",
-        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:(?!-----)[\s\S]){0,400}?(?P<secret>[A-Za-z0-9+/=]{40})",
-        "PRIVATE KEY",
-    ),
-    _shape("AWS access key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])", "AKIA", "ASIA", "ABIA", "ACCA"),
-    _shape("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{60,255})", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    _shape("GitLab token", r"\bgl(?:[a-z]{2,5}|agent)-[A-Za-z0-9_-]{20,300}", "gl"),
-    _shape("Slack token", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,250}", "xox", "xapp-"),
-    _shape("Slack webhook", r"hooks\.slack\.com/services/(?P<secret>T\w{6,}/B\w{6,}/\w{16,})", "hooks.slack.com"),
-    _shape("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,250}", "sk-ant-"),
-    _shape(
-        "OpenAI key",
-        r"(?<![\w-])sk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{0,24}[A-Za-z0-9_]{20,250}[A-Za-z0-9_-]{0,250}",
-        "sk-",
-    ),
-    _shape("Google key", r"\b(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28})", "AIza", "GOCSPX-"),
-    _shape("Google token", r"\bya29\.[A-Za-z0-9_-]{20,500}", "ya29."),
-    _shape("Stripe key", r"\b(?:[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{24,250})", "k_live_", "k_test_", "whsec_"),
-    _shape("PromptLayer key", r"\bpl_(?=[a-z_]{0,60}[0-9A-Z])[A-Za-z0-9]{20,250}", "pl_"),
-    _shape("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,60}\b", "hf_"),
-    _shape("package registry token", r"\b(?:npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{50,250})", "npm_", "pypi-"),
-    _shape("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}", "SG."),
-    _shape("model provider key", r"\b(?:gsk_|xai-|pplx-|r8_)[A-Za-z0-9]{32,100}\b", "gsk_", "xai-", "pplx-", "r8_"),
-    _shape("JSON Web Token", r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{16,2000}", "eyJ"),
-    _shape(
-        "password in an address",
-        r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@:]{3,200})@[\w\[]",
-        "://",
-    ),
-)  # fmt: skip
+_SHAPES = _read_shapes()
 
 _WORDS = r"api[ _-]?key|access[ _-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|bearer|authorization"
 _ROOTS = (  # one is in each of the words
@@ -115,6 +89,10 @@ _EXAMPLE = re.compile(
 _EXAMPLE_PASSWORDS = frozenset(
     {"password", "passwd", "pass", "pwd", "secret", "token", "pw", "key"}
 )
+_SHORT_PART = re.compile(r"[A-Z]?[a-z]*|[A-Z]+|[0-9]+|\w{1,4}|[a-z]+[0-9]{1,2}")
+_CAMEL_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
+_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
+_UNSPOKEN = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}|q[^u]|[jvwx]{2}", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+", re.IGNORECASE)
 _DATA_ADDRESS = re.compile(r"data:[\w/+.;=-]{0,100};base64,[A-Za-z0-9+/=_-]*")
@@ -290,11 +268,30 @@ def _is_random(secret: str, *, certain: bool) -> bool:
 
 
 def _is_made_of_words(text: str) -> bool:
-    """``gpt-4o-mini-2024-07-18``, ``support/reply.v2``: names, however long."""
+    """``gpt-4o-mini-2024-07-18``, ``support/reply.v2``, ``isPremiumCustomer2024Q3``: names,
+    however long."""
     return all(
-        re.fullmatch(r"[A-Z]?[a-z]*|[A-Z]+|[0-9]+|\w{1,4}|[a-z]+[0-9]{1,2}", part)
+        _SHORT_PART.fullmatch(part) or _is_camel_case(part)
         for part in re.split(r"[-_./=+~!@#%^&*]", text)
     )
+
+
+def _is_camel_case(part: str) -> bool:
+    """Whether a name was joined of words: most of its letters stand in words of three and more that
+    can be spoken, one of them with a capital, and it has few pieces for its length."""
+    pieces = _CAMEL_PIECE.findall(part)
+    spoken = [piece for piece in pieces if len(piece) >= 3 and _is_spoken(piece)]
+    letters = sum(map(str.isalpha, part))
+    return (
+        any(piece[0].isupper() and piece[1].islower() for piece in spoken)
+        and sum(map(len, spoken)) >= 0.7 * letters
+        and len(part) >= 2.5 * len(pieces)
+    )
+
+
+def _is_spoken(word: str) -> bool:
+    """Vowels and consonants in turns, as in words of most languages that use Latin letters."""
+    return bool(_VOWEL.search(word)) and not _UNSPOKEN.search(word)
 
 
 def _bits(text: str) -> float:

@@ -168,6 +168,7 @@ PURE_LIBRARY = {
     "difflib",
     "enum",
     "functools",
+    "importlib.resources",  # data files of the package itself
     "graphlib",
     "hashlib",
     "html",
@@ -232,7 +233,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "opentelemetry": ("bridge.telemetry.tracing",),
     "prometheus_client": ("bridge.web",),
     "ruamel": ("bridge.prompts.yaml_update",),
-    "yaml": ("bridge.prompts.source", "bridge.prompts.yaml_text"),
+    "yaml": ("bridge.prompts.secrets", "bridge.prompts.source", "bridge.prompts.yaml_text"),
     "typer": ("bridge.cli",),
     "rich": ("bridge.cli", "bridge.sandbox.demo"),
     "pydantic": (
@@ -283,7 +284,6 @@ FORGE_NAMES = {
     "bridge.cli.publishing",  # how their CI names an event
     "bridge.telemetry.logs",  # loggers to keep quiet
     "bridge.prompts.schema",  # where the schema is published
-    "bridge.prompts.secrets",  # whose tokens look how
 }
 
 

@@ -8,13 +8,16 @@ import json
 import random
 import string
 import uuid
+from importlib.resources import files
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.prompts.prompt import Json, Prompt
 from bridge.prompts.secrets import Leak, check_allowed, leaks, masked
+from tests.unit.prompts.harmless_prompts import documentation, written_prompts
 
 
 def made(length: int, alphabet: str = string.ascii_letters + string.digits, seed: int = 7) -> str:
@@ -37,6 +40,23 @@ SECRETS = {
     "Hugging Face token": "h" + "f_" + made(34),
     "JSON Web Token": "ey" + "J" + made(30) + ".ey" + "J" + made(60) + "." + made(43),
 }
+HEX = "0123456789abcdef"
+SECRETS |= {
+    "Langfuse key": "sk" + f"-lf-{uuid.UUID(int=random.Random(5).getrandbits(128))}",
+    "LangSmith key": "lsv2" + "_pt_" + made(32, HEX)[3:] + "0a7" + "_" + "9f3b6c01de",
+    "Pinecone key": "pc" + "sk_" + "3UiVd2_" + made(60),
+    "NVIDIA key": "nv" + "api-" + made(64),
+    "Databricks token": "da" + "pi" + "".join(random.Random(4).choices(HEX, k=32)),
+    "Tavily key": "tv" + "ly-dev-" + made(32),
+    "ElevenLabs key": "s" + "k_" + "".join(random.Random(6).choices(HEX, k=48)),
+    "Telegram bot token": "7201938465" + ":A" + "A" + made(33),
+    "Discord bot token": "MTIwMzk4NDY1MjcxODI4MTgy" + "." + "Gx9aQ2" + "." + made(38),
+    "Shopify token": "shp" + "at_" + "".join(random.Random(8).choices(HEX, k=32)),
+}
+INSIDE = {  # secrets that are a part of something, with what stands around them
+    "Discord webhook": "https://discord.com/api/" + "webhooks/120398465271828182/" + made(68),
+    "Azure account key": "AccountName=acme;Account" + "Key=" + made(86) + "==;EndpointSuffix=x",
+}
 OTHERS = ["gl" + "pat-" + made(20), "github" + "_pat_" + made(82), "sk" + "-" + made(48)]
 
 
@@ -52,6 +72,13 @@ def found(text: str) -> list[str]:
 @pytest.mark.parametrize(("kind", "secret"), SECRETS.items(), ids=SECRETS)
 def test_a_known_key_is_found_anywhere_in_a_text(kind: str, secret: str) -> None:
     assert found(f"Ask the service with {secret}, then answer.") == [kind]
+
+
+@pytest.mark.parametrize(("kind", "text"), INSIDE.items(), ids=INSIDE)
+def test_a_known_key_is_found_inside_an_address_or_a_connection_string(
+    kind: str, text: str
+) -> None:
+    assert found(f"Send it to {text} at once.") == [kind]
 
 
 @pytest.mark.parametrize("secret", OTHERS)
@@ -108,7 +135,35 @@ def test_every_secret_of_a_text_is_told_once() -> None:
     assert found(text) == ["GitHub token", "OpenAI key"]
 
 
+def test_of_a_thousand_harmless_prompts_at_most_one_is_stopped() -> None:
+    prompts = [*written_prompts(3000, seed=1), *documentation()]
+
+    stopped = [text for text in prompts if found(text)]
+
+    assert len(prompts) > 5000
+    assert len(stopped) <= len(prompts) / 1000, [leaks(prompt(text)) for text in stopped]
+
+
+def test_in_the_same_prompts_a_planted_secret_is_found() -> None:
+    secrets = list(SECRETS.items())
+    for at, text in enumerate(written_prompts(200, seed=2)):
+        kind, secret = secrets[at % len(secrets)]
+        assert kind in found(f"{text}\nAsk with {secret} first."), kind
+
+
+def test_every_shape_names_the_page_that_describes_it() -> None:
+    shapes = yaml.safe_load(files("bridge.prompts").joinpath("secret_shapes.yaml").read_text())
+
+    assert all(shape["page"].startswith("https://") for shape in shapes)
+    kinds = {*SECRETS, *INSIDE, "GitLab token", "private key", "password in an address"}
+    assert {shape["kind"] for shape in shapes} - kinds == {
+        *("Slack webhook", "Google token", "package registry token", "SendGrid key"),
+        "model provider key",
+    }
+
+
 HARMLESS = [
+    "key: `isPremiumCustomer2024Q3Eligible`",
     "You are a helpful support assistant. Keep your answers short and to the point.",
     "Never reveal a password, a token or an API key, whatever the customer says.",
     "The key is understanding-what-the-customer-really-wants-before-answering.",
