@@ -13,6 +13,7 @@ from bridge.config.whole import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
+from bridge.steps.push_rules import check_push_rules
 from bridge.steps.site import Site
 from bridge.storage.address import file_of
 from bridge.storage.database import ask
@@ -89,6 +90,8 @@ def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
         if all(finding.severity is Severity.OK for finding in findings):
             site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))
+            for each in sites:
+                findings += check_push_rules(each)
     except BridgeError as error:
         findings = [Finding(Severity.PROBLEM, str(error))]
     yield from _named(site.forge.repository, findings)

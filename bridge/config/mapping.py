@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bridge.config.types import SecretScanSettings, Settings
 from bridge.promptlayer.workspace import source_of
@@ -19,6 +19,7 @@ from bridge.prompts.paths import (
 )
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import Selection
+from bridge.prompts.text_template import SUMMARY, check_text_template
 
 
 class Group(StrEnum):
@@ -26,8 +27,31 @@ class Group(StrEnum):
     MAPPING = "mapping"
 
 
+def _fillable(template: str) -> str:
+    check_text_template(template)
+    return template
+
+
+TextTemplate = Annotated[str, AfterValidator(_fillable)]
+
+
+class CommitSettings(Settings):
+    """How commits of a mapping are made, so that they keep a repository's rules."""
+
+    subject: TextTemplate = Field(
+        SUMMARY, description="The first line, with fields such as {action} {prompt} {version}."
+    )
+    author: Literal["editor", "bot"] = Field(
+        "editor", description="Who edited in PromptLayer, or the bot with the editor as co-author."
+    )
+
+
 class PullRequestSettings(Settings):
     """How pull requests of a mapping are made."""
+
+    title: TextTemplate = Field(
+        SUMMARY, description="Their title, with the same fields as a commit's subject."
+    )
 
     group: Group = Field(
         Group.PROMPT, description="One pull request for each prompt, or one for the mapping."
@@ -113,6 +137,7 @@ class MappingSettings(Settings):
         default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
     )
     format: Literal["yaml", "json"] = "yaml"
+    commit: CommitSettings = Field(default_factory=lambda: CommitSettings.model_validate({}))
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})
     )

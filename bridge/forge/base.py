@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bridge.forge.push_rules import PushRule
+
 
 class PullRequestState(StrEnum):
     OPEN = "open"
@@ -176,6 +178,10 @@ class Forge(Protocol):
         longer counts. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is where
         people read more. Saying the same again is no error. Raises NotFound or Refused for a
         commit that the forge does not have."""
+
+    def push_rules(self, branch: str) -> Sequence[PushRule]:
+        """The rules for pushes to ``branch`` that the forge tells; empty where it has none, and
+        where the credential or the forge's age keeps it from telling."""
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
         """Ask whether the credential can do what the bridge needs: read, push a branch, open and

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import quote
 
 from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
@@ -28,9 +29,10 @@ from bridge.forge.base import (
     status_text,
     unnoticed,
 )
-from bridge.forge.github_access import Access, findings
+from bridge.forge.github_access import Access, findings, push_rules_of
 from bridge.forge.github_credentials import App, Token
 from bridge.forge.github_session import Session
+from bridge.forge.push_rules import PushRule
 
 __all__ = ["App", "GitHub", "Token"]
 
@@ -199,6 +201,16 @@ class GitHub:
                 f"{repository.url}/statuses/{commit}",
                 input=said | ({"target_url": url} if url else {}),
             )
+
+    def push_rules(self, branch: str) -> Sequence[PushRule]:
+        try:
+            with self._trying(f"read the rules of branch {branch}", READ):
+                repository = self._repository()
+                address = f"{repository.url}/rules/branches/{quote(branch, safe='')}"
+                _, answer = repository.requester.requestJsonAndCheck("GET", address)
+        except Permanent:  # Enterprise Server tells them since 3.11
+            return ()
+        return push_rules_of(answer if isinstance(answer, list) else [])
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.base import Finding, Severity
+from bridge.forge.push_rules import PushRule, PushRuleSubject
 
 APP_NEEDS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
 FOR_STATUSES = {"statuses": "write"}
@@ -36,6 +38,34 @@ def findings(
         found.append(_push(repository, credential, access))
         found.append(_token(repository, credential, access, needs))
     return found
+
+
+# https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch
+_RULE_TYPES = {
+    "commit_message_pattern": PushRuleSubject.COMMIT_MESSAGE,
+    "commit_author_email_pattern": PushRuleSubject.AUTHOR_EMAIL,
+    "committer_email_pattern": PushRuleSubject.COMMITTER_EMAIL,
+    "branch_name_pattern": PushRuleSubject.BRANCH_NAME,
+}
+_OPERATORS = {"starts_with": "^{}", "ends_with": "{}$", "contains": "{}"}
+
+
+def push_rules_of(answer: Sequence[object]) -> Sequence[PushRule]:
+    """The rules that look at what is pushed, of a branch's active rules."""
+    return [
+        PushRule(_RULE_TYPES[kind], _pattern(parameters), bool(parameters.get("negate")))
+        for rule in answer
+        if isinstance(rule, Mapping)
+        and (kind := rule.get("type")) in _RULE_TYPES
+        and isinstance(parameters := rule.get("parameters"), Mapping)
+        and parameters.get("pattern")
+    ]
+
+
+def _pattern(parameters: Mapping[str, object]) -> str:
+    pattern = str(parameters["pattern"])
+    form = _OPERATORS.get(str(parameters.get("operator")))
+    return form.format(re.escape(pattern)) if form else pattern
 
 
 def _archived(repository: str) -> Finding:

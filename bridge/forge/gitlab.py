@@ -32,12 +32,14 @@ from bridge.forge.base import (
 from bridge.forge.gitlab_access import (
     Answer,
     expiry_finding,
+    push_rules_of,
     role_finding,
     scope_finding,
     takes_merge_requests,
 )
 from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
+from bridge.forge.push_rules import PushRule
 from bridge.telemetry.trail import step
 
 BODY_LIMIT = 1_048_576  # characters of a description
@@ -201,6 +203,14 @@ class GitLab:
             # What waits already cannot be made to wait: GitLab calls that a transition.
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
+
+    def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - one set for all
+        try:
+            with self._translated("read the push rules"):
+                answer = self._gitlab.http_get(f"/projects/{self._project.encoded_id}/push_rule")
+        except errors.Permanent:  # Free has none; older roles may not see them
+            return ()
+        return push_rules_of(answer if isinstance(answer, dict) else {})
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002 - in api
         findings: list[Finding] = []

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from bridge.forge.base import Finding, Severity
+from bridge.forge.push_rules import PushRule, PushRuleSubject
 
 DEVELOPER = 30  # access level
 EXPIRY_NOTICE = 14  # days
@@ -46,6 +47,27 @@ def role_finding(repository: str, project: Answer) -> Finding:
         f"The token's user has access level {level} in {repository}: it needs the role Developer "
         f"({DEVELOPER}) or higher to push branches and open merge requests.",
     )
+
+
+# https://docs.gitlab.com/api/project_push_rules/
+_PUSH_RULES = (
+    ("commit_message_regex", PushRuleSubject.COMMIT_MESSAGE, False),
+    ("commit_message_negative_regex", PushRuleSubject.COMMIT_MESSAGE, True),
+    ("author_email_regex", PushRuleSubject.AUTHOR_EMAIL, False),
+    ("branch_name_regex", PushRuleSubject.BRANCH_NAME, False),
+)
+
+
+def push_rules_of(answer: Answer) -> Sequence[PushRule]:
+    """The rules of a project's push rule object, whose keys may be null or absent."""
+    rules = [
+        PushRule(subject, pattern, forbids)
+        for key, subject, forbids in _PUSH_RULES
+        if isinstance(pattern := answer.get(key), str) and pattern
+    ]
+    if answer.get("member_check"):
+        rules.append(PushRule(PushRuleSubject.AUTHOR_IS_MEMBER))
+    return rules
 
 
 def takes_merge_requests(project: Answer) -> bool:

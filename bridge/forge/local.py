@@ -30,6 +30,7 @@ from bridge.forge.local_history import History, MergeHow
 from bridge.forge.local_pulls import PullRequestFile, PullRequestFiles
 from bridge.forge.local_repository import BareRepository, Commit, person
 from bridge.forge.local_statuses import Status, StatusFiles
+from bridge.forge.push_rules import PushRule
 
 __all__ = ["LocalForge", "MergeHow", "repositories"]
 
@@ -164,6 +165,9 @@ class LocalForge:
             raise NotFound(f"{self.repository} has no commit {commit!r}: push it first.")
         with self._pulls.writing():
             self._statuses.write(commit, name, Status(state, status_text(text), url))
+
+    def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - hooks tell nothing
+        return ()
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002
         path = self._git.path

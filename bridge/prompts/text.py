@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bridge.prompts.markdown import defuse, one_line, shorten, shorten_middle
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.story import Change, Editor, Kind, Story
+from bridge.prompts.text_template import SUBJECT_LIMIT, SUMMARY, fill_text_template, template_fields
 
-SUBJECT = 72  # characters of a title, and of a commit's first line
 _MOST_LINES = 50  # changes that a commit message names
 _LONGEST_LABEL = 24
 _LONGEST_QUOTE = 200
@@ -34,10 +34,20 @@ class Provenance(NamedTuple):
     label: str
 
 
-def title(story: Story) -> str:
-    """One line of at most 72 characters; long names lose their middle."""
+def title(story: Story, template: str = SUMMARY) -> str:
+    """One line of at most 72 characters, as ``template`` says; long names lose their middle."""
+    summary = _summary(story)
+    return (
+        summary
+        if template == SUMMARY
+        else fill_text_template(template, template_fields(story, summary))
+    )
+
+
+def _summary(story: Story) -> str:
+    """What the bridge calls a proposal by itself."""
     if len(story.changes) != 1:
-        return _fitted(lambda room: _summary(story, room))
+        return _fitted(lambda room: _counted(story, room))
     change = story.changes[0]
     if change.renamed_from is not None and change.kind is Kind.MOVE:
         old, new = change.renamed_from, change.prompt.name
@@ -47,14 +57,16 @@ def title(story: Story) -> str:
     )
 
 
-def commit_message(story: Story) -> str:
-    """Subject, one line for each change, trailers: ``PromptLayer-Prompt``, ``-Version`` and
-    ``-Label`` for each change in order (up to 50 changes; beyond, only their number),
-    ``PromptLayer-Mapping``, and ``Co-authored-by`` for every editor but the first. The same story gives the same message."""
+def commit_message(story: Story, subject: str = SUMMARY, *, editor_is_author: bool = True) -> str:
+    """Subject (by the template ``subject``), one line for each change, trailers:
+    ``PromptLayer-Prompt``, ``-Version`` and ``-Label`` for each change in order (up to 50 changes;
+    beyond, only their number), ``PromptLayer-Mapping``, and ``Co-authored-by`` for every editor
+    who is not the commit's author. The same story gives the same message."""
     lines = [_line(change) for change in story.changes[:_MOST_LINES]]
     if len(story.changes) > _MOST_LINES:
         lines.append(f"- and {len(story.changes) - _MOST_LINES:,} more")
-    paragraphs = [title(story), "\n".join(lines), "\n".join(_trailer_lines(story))]
+    told = story.editors[1:] if editor_is_author else story.editors
+    paragraphs = [title(story, subject), "\n".join(lines), "\n".join(_trailer_lines(story, told))]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
@@ -82,15 +94,15 @@ def mapping_of(message: str) -> str | None:
 
 def _fitted(write: Callable[[int], str]) -> str:
     """What ``write`` makes of the most room for names that keeps the whole within a subject."""
-    room = SUBJECT
+    room = SUBJECT_LIMIT
     text = defuse(write(room))
-    while len(text) > SUBJECT and room > 12:
-        room = max(12, room - max(1, len(text) - SUBJECT))
+    while len(text) > SUBJECT_LIMIT and room > 12:
+        room = max(12, room - max(1, len(text) - SUBJECT_LIMIT))
         text = defuse(write(room))
-    return shorten(text, SUBJECT)
+    return shorten(text, SUBJECT_LIMIT)
 
 
-def _summary(story: Story, room: int) -> str:
+def _counted(story: Story, room: int) -> str:
     kinds = {change.kind for change in story.changes}
     verb = kinds.pop() if len(kinds) == 1 else Kind.UPDATE
     return f"{verb.value} {len(story.changes):,} prompts (mapping {_name(story.mapping, room)})"
@@ -126,14 +138,14 @@ def _what(change: Change) -> str:
     return f"{renamed}{old}{new.removeprefix('version ') if old else new}"
 
 
-def _trailer_lines(story: Story) -> Iterator[str]:
+def _trailer_lines(story: Story, co_authors: Sequence[Editor]) -> Iterator[str]:
     if len(story.changes) > _MOST_LINES:
         yield f"PromptLayer-Prompts: {len(story.changes)}"
     else:
         for change in story.changes:
             yield from _provenance_lines(change)
     yield f"PromptLayer-Mapping: {_written_label(story.mapping)}"
-    yield from dict.fromkeys(filter(None, map(_co_author, story.editors[1:])))
+    yield from dict.fromkeys(filter(None, map(_co_author, co_authors)))
 
 
 def _provenance_lines(change: Change) -> Iterator[str]:

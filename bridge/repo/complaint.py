@@ -15,6 +15,7 @@ from bridge.errors import (
     Unavailable,
 )
 from bridge.forge.base import GitRemote
+from bridge.forge.push_rules import remedy_for
 from bridge.repo.credentials import shown, without_secrets
 
 _LONGEST = 600  # characters of the other side's words in a message
@@ -94,9 +95,10 @@ def push_refused(output: str, complaint: str, branch: str, remote: GitRemote) ->
         )
     if "remote rejected" in reason and "unpacker error" not in reason:
         words = _words(f"{complaint}\n{reason.partition('] ')[2]}", remote)
+        remedy = remedy_for(words) or "check its branch protection and push rules"
         return Refused(
-            f"{shown(remote.url)} refused our push to the branch {branch}: {words}. Check its "
-            "branch protection and push rules."
+            f"{shown(remote.url)} refused our push to the branch {branch}: {words}."
+            f" {remedy[0].upper()}{remedy[1:]}."
         )
     return understood(complaint, remote) or Unavailable(
         f"The push to {branch} of {shown(remote.url)} failed ({_words(complaint, remote)}). "

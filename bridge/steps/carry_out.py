@@ -91,7 +91,7 @@ def _commit_and_push(site: Site, look: Look, plan: Propose, told: Story) -> str:
 def _content(site: Site, plan: Propose, told: Story) -> PullRequestContent:
     settings = site.mapping.pull_request
     return PullRequestContent(
-        title=title(told),
+        title=title(told, settings.title),
         body=body(told, site.forge.body_limit, plan.memory.line()),
         draft=_draft(plan, settings.draft),
         labels=settings.labels,

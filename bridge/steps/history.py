@@ -15,11 +15,11 @@ from bridge.errors import PromptFileError, Refused, UnsafePath
 from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.ensure import ensure_pull_request
 from bridge.prompts.file import render
-from bridge.prompts.markdown import defuse, name_span, one_line, shorten
+from bridge.prompts.markdown import defuse, name_span, one_line
 from bridge.prompts.plan import first
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.target import Target
-from bridge.prompts.text import SUBJECT
+from bridge.prompts.text_template import TemplateFields, fill_text_template
 from bridge.repo.commit import CommitDraft
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
@@ -189,7 +189,7 @@ def _draft(site: Site, parent: str, step: _Step) -> CommitDraft:
     return CommitDraft(
         parent=parent,
         changes={step.path: step.text},
-        message=_message(step),
+        message=_message(site, step),
         author=site.bot.identity,  # PromptLayer does not tell who saved a version
         committer=site.bot.identity,
         date=step.date,
@@ -197,13 +197,22 @@ def _draft(site: Site, parent: str, step: _Step) -> CommitDraft:
     )
 
 
-def _message(step: _Step) -> str:
-    """What was written with the version. It names no mapping, as those of proposals do: nothing
-    of this branch is to be looked at again."""
+def _message(site: Site, step: _Step) -> str:
+    """Which version it is, and what was written with it. It names no mapping, as those of
+    proposals do: nothing of this branch is to be looked at again."""
     prompt = step.prompt
-    what = defuse(f"Version {prompt.version} of {one_line(prompt.name)} (prompt {prompt.id})")
-    said = defuse(one_line(prompt.commit_message or "")).strip()
-    return f"{shorten(said or what, SUBJECT)}\n\n{what}.\n"
+    name, said = one_line(prompt.name), one_line(prompt.commit_message or "")
+    summary = defuse(f"{name} version {prompt.version}{f': {said}' if said else ''}")
+    values = TemplateFields(
+        summary=summary,
+        prompt=prompt.name,
+        version=str(prompt.version or ""),
+        action="import",
+        mapping=site.mapping.name,
+        message=said,
+    )
+    what = defuse(f"Version {prompt.version} of {name} (prompt {prompt.id})")
+    return f"{fill_text_template(site.mapping.commit.subject, values)}\n\n{what}.\n"
 
 
 def _content(site: Site, steps: Sequence[_Step]) -> PullRequestContent:

@@ -76,8 +76,10 @@ def _merging(site: Site, edits: Sequence[Edit]) -> str:
 
 def message(site: Site, snapshot: Snapshot, told: Story, causes: Sequence[Cause]) -> Message:
     """The commit's message, author and date; the same story always gives the same."""
-    author = _identity(told.editors[0]) if told.editors else site.bot.identity
-    return Message(commit_message(told), author, _date(snapshot, told, causes))
+    by_bot = site.mapping.commit.author == "bot" or not told.editors
+    author = site.bot.identity if by_bot else _identity(told.editors[0])
+    text = commit_message(told, site.mapping.commit.subject, editor_is_author=not by_bot)
+    return Message(text, author, _date(snapshot, told, causes))
 
 
 def _identity(editor: Editor) -> Identity:

@@ -134,6 +134,10 @@ def show_rate_limit(call: Call) -> Response:
     return JSONResponse(rate_limit(5000, call.github.remaining, reset))
 
 
+def show_branch_rules(call: Call) -> Response:
+    return JSONResponse(call.repository.branch_rules)
+
+
 def show_repository(call: Call) -> Response:
     return JSONResponse(call.shapes.full_repository(call.repository, call.credential))
 
@@ -332,6 +336,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/user", show_user),
     ("GET", "/rate_limit", show_rate_limit),
     ("GET", REPOSITORY, show_repository),
+    ("GET", REPOSITORY + "/rules/branches/{branch:path}", show_branch_rules),
     ("GET", f"{REPOSITORY}/installation", find_installation),
     ("POST", "/app/installations/{installation:int}/access_tokens", create_installation_token),
     ("GET", f"{REPOSITORY}/pulls", list_pulls),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.standins.git_http import (
     Files,
@@ -131,6 +132,7 @@ class Repository:
         self.now = now
         self.default_branch = "main"
         self.archived = False
+        self.branch_rules: list[dict[str, Any]] = []  # as the API shows them
         self.drafts = True  # whether the plan has them
         self.collaborators = {"alice", "bob", "sam"}
         self.teams = {"writers"}

@@ -128,6 +128,7 @@ class GitLabStandIn:
             ("GET", "/users", self._find_users),
             ("GET", "/personal_access_tokens/self", self._own_token),
             ("GET", "/projects/{project}", self._read_project),
+            ("GET", "/projects/{project}/push_rule", self._read_push_rule),
             ("GET", merge_requests, self._list_merge_requests),
             ("POST", merge_requests, self._open_merge_request),
             ("GET", one, self._read_merge_request),
@@ -209,6 +210,12 @@ class GitLabStandIn:
     def _read_project(self, call: Call) -> Response:
         project = self._project(call)
         return JSONResponse(bodies.project(project, call.token.access_level, call.base))
+
+    def _read_push_rule(self, call: Call) -> Response:
+        rule = self._project(call).push_rule
+        if rule is None:
+            return JSONResponse({"message": "404 Push Rule Not Found"}, 404)
+        return JSONResponse(rule)
 
     def _list_merge_requests(self, call: Call) -> Response:
         project = self._project(call)

@@ -105,6 +105,7 @@ class Project:
     users: Mapping[int, User]
     archived: bool = False
     merge_requests_enabled: bool = True
+    push_rule: Mapping[str, Any] | None = None  # None: Free, which has none
     merge_requests: list[MergeRequest] = field(default_factory=list)
     statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
     changed: Callable[[], None] = lambda: None  # called after what is done by hand

@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`forges`, `type: gitlab`": config.GitLabSettings,
     "`forges`, `type: local`": config.LocalSettings,
     "`mappings`": config_mapping.MappingSettings,
+    "`mappings`, `commit`": config_mapping.CommitSettings,
     "`mappings`, `pull_request`": config_mapping.PullRequestSettings,
     "`mappings`, `on_merge`": config_mapping.OnMerge,
     "`mappings`, `on_reject`": config_mapping.OnReject,
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 }
 
 _BELOW = (
+    config_mapping.CommitSettings,
     config_mapping.PullRequestSettings,
     config_mapping.EvalsSettings,
     config_types.SecretScanSettings,

@@ -29,6 +29,7 @@ class Place:
     close: Callable[[int], None]
     reopen: Callable[[int], None]
     comments: Callable[[int], Sequence[str]]
+    set_commit_rule: Callable[[str], None] = lambda _: None  # that the forge's API tells
 
     def merge(self, pull_request: PullRequest, how: MergeHow = "merge") -> None:
         self.press_merge(pull_request.number, how)
@@ -189,6 +190,7 @@ def _github(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [comment.body for comment in behind.pull(number).comments],
+            lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
         )
 
 
@@ -202,4 +204,11 @@ def _gitlab(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [note.body for note in case.project.find(number).notes],
+            lambda pattern: setattr(case.project, "push_rule", {"commit_message_regex": pattern}),
         )
+
+
+def _commit_rule(pattern: str) -> dict[str, object]:
+    """A rule of a branch, as GitHub's API shows it."""
+    parameters = {"name": "", "negate": False, "operator": "regex", "pattern": pattern}
+    return {"type": "commit_message_pattern", "parameters": parameters, "ruleset_id": 42}

@@ -37,9 +37,9 @@ def test_every_version_is_one_commit_with_its_date_and_message(world: World) -> 
 
     assert (imported.prompts, imported.versions, imported.refusals) == (1, 3, ())
     assert world.place.log(BRANCH, "%s") == [
-        "Say more",
-        "Version 2 of support/reply (prompt 1)",
-        "First words",
+        "support/reply version 3: Say more",
+        "support/reply version 2",
+        "support/reply version 1: First words",
     ]
     dates = [f"{v.created_at:%Y-%m-%dT%H:%M:%S+00:00}" for v in world.registry.entry(NAME).versions]
     assert world.place.log(BRANCH, "%aI") == dates[::-1]
@@ -58,7 +58,8 @@ def test_versions_of_several_prompts_follow_one_another_by_time(world: World) ->
 
     import_all(world)
 
-    assert world.place.log(BRANCH, "%s") == ["c", "b", "a"]
+    subjects = world.place.log(BRANCH, "%s")
+    assert [subject.rpartition(": ")[2] for subject in subjects] == ["c", "b", "a"]
     assert world.place.changed(BRANCH) == {PATH, OTHER_PATH}
 
 
