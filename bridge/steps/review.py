@@ -10,13 +10,12 @@ from bridge.prompts.body import changes_told
 from bridge.prompts.difference import difference
 from bridge.prompts.markdown import cell, code_span, plain
 from bridge.prompts.occasion import Occasion
-from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
 from bridge.steps.eye import Eye, Seen
 from bridge.steps.following import Followed, changed, fork_point
 from bridge.steps.guard import leaks_of
-from bridge.steps.observe import BaseFiles
+from bridge.steps.observe import BaseFiles, snippet_user_names
 from bridge.steps.site import Site
 
 MARKER = "promptlayer-bridge-review"
@@ -84,17 +83,10 @@ def _changes(site: Site, seen: tuple[Seen, ...]) -> list[Change]:
             label=one.target.label,
             before=one.replaces,
             after=replace(one.prompt, version=None),
-            used_by=_used_by(site, one.replaces),
+            used_by=snippet_user_names(site, one.replaces),
         )
         for one in publications[:_MOST_DETAILED]
     ]
-
-
-def _used_by(site: Site, prompt: Prompt) -> tuple[str, ...]:
-    """The prompts that use it, where it can be a snippet."""
-    if prompt.id is None or prompt.template.get("type") != "completion":
-        return ()
-    return tuple(user.name for user in site.platform.snippet_users(prompt.id))
 
 
 def _publications(seen: tuple[Seen, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.paths import branch_name, file_path, static_prefix
+from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Editor
 from bridge.prompts.target import Proposal, Target
@@ -95,6 +95,10 @@ class Site:
             mapping=self.mapping.name,
             id=prompt.id or 0,
         )
+
+    def expects(self, path: str) -> bool:
+        """Whether the mapping's template may put a prompt's file at ``path``."""
+        return fits_template(self.mapping.path, path)
 
     def proposal(self, prompt_name: str, target: Target) -> Proposal:
         """Which proposal a target belongs to."""
