@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -32,13 +33,12 @@ _BROKEN_FIELD = re.compile(
 
 @dataclass(frozen=True)
 class Owner:
-    """Who a prompt file says it belongs to. ``broken``: it is no valid YAML or JSON, and the rest is
-    what its lines seem to say. ``is_pointer``: Git LFS keeps it, and the repository has a pointer."""
+    """Who a prompt file says it belongs to; of one that is broken, seems to. ``is_pointer``: Git LFS
+    keeps the file, and the repository has a pointer to it."""
 
     prompt_id: int | None
     label: str | None
     name: str | None = None
-    broken: bool = False
     is_pointer: bool = False
 
 
@@ -59,10 +59,10 @@ def read_owner(text: bytes, format: Format) -> Owner | None:
     return _owner(found) if found.get("kind") == KIND else None
 
 
-def _owner(found: dict[str, str], *, broken: bool = False) -> Owner:
+def _owner(found: dict[str, str]) -> Owner:
     id = found.get("id", "")
     number = int(id) if _ID.fullmatch(id) else None
-    return Owner(number, found.get("label"), found.get("name"), broken)
+    return Owner(number, found.get("label"), found.get("name"))
 
 
 def _broken_owner(found: dict[str, str], text: bytes) -> Owner | None:
@@ -79,7 +79,7 @@ def _broken_owner(found: dict[str, str], text: bytes) -> Owner | None:
     if not _ID.fullmatch(found.get("id", "")):
         found.pop("id", None)
     seen = {key: value for key, (_, value) in outermost.items()} | found
-    return _owner(seen, broken=True) if seen.get("kind") == KIND else None
+    return _owner(seen) if seen.get("kind") == KIND else None
 
 
 def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:
@@ -115,6 +115,7 @@ def _outermost_nodes(events: Iterator[yaml.Event]) -> Iterator[str | None]:
                 return
         elif isinstance(event, yaml.NodeEvent):
             if not depth and not isinstance(event, yaml.MappingStartEvent):
+                deque(events, maxlen=0)  # marks of a merge begin like a text, and break further on
                 return
             if isinstance(event, yaml.ScalarEvent) and event.anchor is not None:
                 anchors[event.anchor] = event.value
