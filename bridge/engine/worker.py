@@ -287,6 +287,8 @@ class Worker:
             log.info("%s: %s", site.mapping.name, told(result))
         for mistake in found.mistakes:
             log.error("%s: %s", site.mapping.name, mistake)
+        for orphan in found.orphans:
+            log.warning("%s: %s", site.mapping.name, orphan)
         return results
 
     def unfinished(self) -> tuple[Proposal, ...]:

@@ -80,7 +80,7 @@ def _note_orphans(
         if owner.label is None:
             unlabelled.append(path)
         elif owner.label not in site.mapping.track:
-            found.orphans.append(OrphanFile(path, owner.label, untracked(site, owner.label)))
+            found.orphans += untracked(site, path, owner.label)
     files = _read(site, snapshot, entries, unlabelled)
     found.mistakes += [file.problem for file in files if file.problem is not None]
 

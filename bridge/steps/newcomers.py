@@ -18,8 +18,10 @@ class OrphanFile:
     """A prompt file in a mapping's folder that the mapping does not follow, and why not."""
 
     path: str
-    label: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 @dataclass
@@ -46,8 +48,11 @@ def newcomers(
         if file.prompt is None or file.label is None:
             found.mistakes.append(file.problem or file.path)
             continue
-        if (reason := _why_not_followed(site, file.prompt, file.label)) is not None:
-            found.orphans.append(OrphanFile(file.path, file.label, reason))
+        if file.label not in site.mapping.track:
+            found.orphans += untracked(site, file.path, file.label)
+            continue
+        if (reason := _why_not_selected(site, file.prompt)) is not None:
+            found.orphans.append(OrphanFile(file.path, reason))
             continue
         id = known.get(file.prompt.name)
         target = Target(site.mapping.name, id, file.label) if id is not None else None
@@ -71,16 +76,17 @@ def second_file(path: str, prompt: str, label: str, first: str) -> str:
     )
 
 
-def untracked(site: Site, label: str) -> str:
-    """Why a file of this label belongs to nobody."""
+def untracked(site: Site, path: str, label: str) -> list[OrphanFile]:
+    """A file of a label that the mapping does not track, unless it is another mapping's."""
+    if site.belongs_to_neighbour(path, label):
+        return []
     tracked = ", ".join(site.mapping.track)
-    return f"mapping {site.mapping.name} does not track label {label!r} (it tracks {tracked})"
+    words = f"mapping {site.mapping.name} does not track label {label!r} (it tracks {tracked})"
+    return [OrphanFile(path, words)]
 
 
-def _why_not_followed(site: Site, prompt: Prompt, label: str) -> str | None:
+def _why_not_selected(site: Site, prompt: Prompt) -> str | None:
     mapping = site.mapping
-    if label not in mapping.track:
-        return untracked(site, label)
     if not mapping.selection.may_hold(prompt.name):
         return f"mapping {mapping.name} does not follow prompts named {prompt.name!r}"
     if missing := sorted(set(mapping.selection.tags) - set(prompt.tags)):

@@ -35,13 +35,13 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     if before is None:
         return None
     found = changed(site, index, snapshot, before, pull.head_commit)
-    if not (found.targets or found.new or found.mistakes):
+    if not (found.targets or found.new or found.mistakes or found.orphans):
         return None
     base = BaseFiles.at(site, snapshot, pull.head_commit, index)
     eye = Eye(site, base, None, Occasion(tuple(sorted(found.targets))), None, now)
     seen, refusals = eye.see(tuple(sorted(found.targets)))
     secret = leaks_of(site.mapping, [*found.new, *(s.publication for s in seen if s.publication)])
-    problems = [*(reason for _, reason in refusals), *secret.values()]
+    problems = [*(reason for _, reason in refusals), *secret.values(), *map(str, found.orphans)]
     seen = tuple(s for s in seen if s.publication is None or s.publication.path not in secret)
     found = replace(found, new=tuple(new for new in found.new if new.path not in secret))
     told = _comment(site, pull, found, seen, problems)

@@ -63,6 +63,7 @@ class Site:
     bot: Bot
     roster: Roster
     version_url: str  # with {workspace}, {id} and {version}
+    neighbours: tuple[MappingSettings, ...] = ()  # the other mappings of the repository
 
     @property
     def base(self) -> str:
@@ -99,6 +100,14 @@ class Site:
     def expects(self, path: str) -> bool:
         """Whether the mapping's template may put a prompt's file at ``path``."""
         return fits_template(self.mapping.path, path)
+
+    def belongs_to_neighbour(self, path: str, label: str) -> bool:
+        """Whether a file that the mapping does not follow lies in the folder of another mapping
+        that tracks its label."""
+        return any(
+            label in other.track and path.startswith(static_prefix(other.path))
+            for other in self.neighbours
+        )
 
     def proposal(self, prompt_name: str, target: Target) -> Proposal:
         """Which proposal a target belongs to."""
