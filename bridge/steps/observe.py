@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bridge.errors import BridgeError, PromptFileError
+from bridge.errors import BridgeError, NotFound, PromptFileError, Refused, Unavailable
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import parse
@@ -146,7 +146,11 @@ def reading(
         return OneByOne(site)
     if sum(target not in known for target in targets) > MANY:
         known = listed(site, sorted({target.label for target in targets}))
-    return Listed(site, known, snippet_users(site.platform))
+    try:
+        return Listed(site, known, snippet_users(site.platform))
+    except (Unavailable, NotFound, Refused) as error:
+        log.warning("who uses snippets is not told, so each prompt is asked for: %s", error)
+        return OneByOne(site)
 
 
 @dataclass(frozen=True)

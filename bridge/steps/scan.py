@@ -14,7 +14,7 @@ from bridge.errors import Refused, Rejected, Stale, UnsafePath
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
-from bridge.prompts.publication import NewPrompt
+from bridge.prompts.publication import NewPrompt, unpublished_fields
 from bridge.prompts.target import Proposal, Target
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex, Owner
@@ -24,6 +24,8 @@ from bridge.steps.file_owners import assign_files, prompt_files
 from bridge.steps.newcomers import OrphanFile
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.site import Site
+from bridge.steps.stored_files import find_filtered_files
+from bridge.steps.unpublished import find_unpublished_edits
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ class _Search:
         self._left: set[Target] = set()
         self._claimed: dict[Target, str] = {}  # the files that are letter for letter so
         self._seen = 0
+        self._of_one_meaning: dict[str, tuple[Prompt, Prompt]] = {}  # as file and PromptLayer say
 
     def compare_listing(self, label: str, age: float) -> None:
         wanted = None if label == LATEST else label
@@ -230,7 +233,10 @@ class _Search:
         self.new.extend(found.new)
         self.orphans.extend(found.orphans)
         self.mistakes.update(dict.fromkeys(found.mistakes))
+        places = {*self._claimed.values(), *self._homes.values(), *owners}
+        self.mistakes.update(dict.fromkeys(find_filtered_files(self.site, self.snapshot, places)))
         self._compare_meaning(found.places)
+        self._note_unpublished()
         unlisted = found.places.keys() - self.listed.keys() - self._left
         self.found.update(self._names({target: found.places[target] for target in unlisted}))
 
@@ -251,6 +257,14 @@ class _Search:
             f" (id {id}). Check that the API key belongs to the right workspace. To make these"
             " prompts anew there, take the ids out of the files."
         )
+
+    def _note_unpublished(self) -> None:
+        """Edits of names and tags alone: PromptLayer and the file mean the same otherwise."""
+        differing = {
+            path: both for path, both in self._of_one_meaning.items() if unpublished_fields(*both)
+        }
+        told = find_unpublished_edits(self.site, self.snapshot, differing)
+        self.mistakes.update(dict.fromkeys(told))
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
         """The names that files give prompts which nobody lists; their branches may bear them."""
@@ -276,6 +290,8 @@ class _Search:
         here = self._read({t: places[t] for t in self.listed if t in places})
         for target, prompt in self.listed.items():
             file = here.get(target)
+            if file is not None and file.prompt and file.prompt.digest == prompt.digest:
+                self._of_one_meaning[file.path] = (file.prompt, prompt)
             if file is not None and _says(file, prompt):
                 self.agreed[target] = Found(prompt.name, file.path)
                 continue

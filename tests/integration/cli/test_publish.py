@@ -279,10 +279,12 @@ def test_a_new_file_of_a_prompt_that_has_one_is_told_with_both_paths(
     assert texts(desk, REPLY) == ["Be kind."]
 
 
-def test_a_new_file_of_another_mappings_name_is_left_to_it(desk: Desk, engineer: Engineer) -> None:
+def test_a_new_file_of_a_name_that_is_not_followed_makes_no_prompt(
+    desk: Desk, engineer: Engineer
+) -> None:
     engineer.merges({path("sales/pitch"): new_file("sales/pitch")})
 
-    assert desk.run("publish").status == 0
+    assert desk.run("publish").status == 1
     assert len(desk.registry.entries) == 2
 
 

@@ -322,3 +322,105 @@ def test_a_label_that_was_removed_everywhere_is_no_wrong_key(desk: Desk) -> None
 
     assert (said.status, told(said)) == (1, {"prompts/prod/support/reply.yaml": "gone"})
     assert "label prod was removed" in said.json["files"][0]["reason"]
+
+
+# What no version carries
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: support/reply", "name: support/mine", "`name` is 'support/mine' here and 'support/r"),
+        ("version: 1\n", "version: 1\ntags: [a, b]\n", "`tags` are [a, b] here and [] in PromptLayer"),
+    ],
+)  # fmt: skip
+def test_an_edit_of_what_cannot_be_published_is_told(
+    desk: Desk, engineer: Engineer, old: str, new: str, said: str
+) -> None:
+    engineer.edits(REPLY, old, new)
+
+    published, synced, planned = desk.run("publish"), desk.run("sync"), desk.run("plan")
+
+    assert (published.status, synced.status, planned.status) == (1, 1, 2)
+    assert f"mistake    {path(REPLY)}: {said}" in published.out
+    assert f"{path(REPLY)}: {said}" in synced.out
+    assert said in planned.out
+
+
+def test_tags_beside_an_edit_are_told_with_the_version_that_is_made(
+    desk: Desk, engineer: Engineer
+) -> None:
+    text = (
+        engineer.reads(REPLY)
+        .replace("Be kind", "Be brief")
+        .replace("version: 1", "version: 1\ntags: [a]")
+    )
+    engineer.merges({path(REPLY): text.encode()})
+
+    said = desk.run("publish")
+
+    assert "is version 2 of support/reply (`tags` are [a] here and [] in PromptLayer" in said.out
+    assert texts(desk) == ["Be kind.", "Be brief."]
+
+
+def test_tags_that_somebody_set_in_promptlayer_are_no_edit(desk: Desk) -> None:
+    engineer = publishing(desk)
+    desk.save(REPLY)
+    engineer.takes(REPLY)
+    desk.registry.entry(REPLY).tags = ("new",)
+
+    assert desk.run("publish").status == 0
+
+
+# What git stores, and what a checkout shows
+
+
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        ("prompts/** filter=lfs diff=lfs merge=lfs -text", "filter=lfs"),
+        ("*.yaml working-tree-encoding=UTF-16", "working-tree-encoding=UTF-16"),
+        ("[attr]secret filter=git-crypt\n*.yaml secret", "filter=git-crypt"),
+    ],
+)
+def test_an_attribute_that_changes_files_on_their_way_is_told_by_name(
+    desk: Desk, engineer: Engineer, attribute: str, words: str
+) -> None:
+    engineer.merges({".gitattributes": attribute.encode() + b"\n"})
+
+    said = [desk.run(command) for command in ("check", "plan", "sync", "publish")]
+
+    assert [one.status for one in said] == [1, 2, 1, 1]
+    for one in said:
+        assert f".gitattributes sets {words} for it" in one.out
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ["*.png filter=lfs\n", "*.yaml filter=lfs\nprompts/** -filter\n", "*.yaml text eol=lf\n"],
+)
+def test_attributes_that_leave_prompt_files_alone_are_fine(
+    desk: Desk, engineer: Engineer, attributes: str
+) -> None:
+    engineer.merges({".gitattributes": attributes.encode()})
+
+    assert desk.run("check").status == 0
+    assert desk.run("publish").out == ALL_IS_WELL
+
+
+def test_an_attribute_is_told_before_there_is_any_prompt_file(desk: Desk) -> None:
+    Engineer(desk).merges({"prompts/.gitattributes": b"*.yaml filter=lfs\n"})
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert "prompts/example.yaml: .gitattributes sets filter=lfs for it" in said.out
+
+
+def test_a_pointer_of_git_lfs_is_told_by_check(desk: Desk, engineer: Engineer) -> None:
+    engineer.merges({path(REPLY): LFS})
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    assert f"{path(REPLY)}:1: expected a prompt file, got a pointer of Git LFS" in said.out
