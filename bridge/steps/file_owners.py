@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bridge.prompts.compare import BaseFile
+from bridge.prompts.prompt import LATEST
 from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex, Owner
@@ -58,6 +59,12 @@ def assign_files(
     without_id = [path for path, owner in owners.items() if owner.prompt_id is None]
     files = _read(site, snapshot, entries, without_id)
     others = newcomers(site, files, known, {**claimed, **owned})
+    for target in [one for one in others.existing if one.label == LATEST and one not in homes]:
+        reason = (
+            f"PromptLayer's prompt {target.prompt_id} has this name, and mapping"
+            f" {site.mapping.name} does not follow it: look at its folder and its tags there"
+        )
+        found.orphans.append(OrphanFile(others.existing.pop(target), reason))
     found.places = others.existing | _at_home(owners, homes) | owned
     found.new += others.new
     found.orphans += others.orphans

@@ -144,6 +144,17 @@ def test_a_file_that_nobody_follows_is_told_with_its_path(
     assert (row["path"], row["action"]) == (place, f"nothing: {reason}")
 
 
+def test_a_new_file_of_a_prompt_in_a_folder_that_is_not_followed_is_told(desk: Desk) -> None:
+    engineer = publishing(desk, "    folder: Team\n")
+    desk.save(REPLY)
+    engineer.writes(REPLY)
+
+    said = desk.run("publish", "--json")
+
+    assert (said.status, told(said)) == (1, {path(REPLY): "orphan"})
+    assert "PromptLayer's prompt 1 has this name" in said.json["files"][0]["reason"]
+
+
 def test_a_file_that_another_mapping_follows_is_not_told(desk: Desk, engineer: Engineer) -> None:
     prod = CONFIG[CONFIG.index("  - name") :].replace("name: support", "name: prod")
     more = f"{prod}    track: [prod]\n"
