@@ -18,7 +18,7 @@ import yaml
 
 from bridge.prompts.prompt import Json
 from bridge.prompts.schema import KIND
-from bridge.prompts.source import Format, is_lfs_pointer
+from bridge.prompts.source import LARGEST, Format, is_lfs_pointer
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = ("kind", "id", "label", "name")
@@ -33,20 +33,24 @@ _BROKEN_FIELD = re.compile(
 
 @dataclass(frozen=True)
 class Owner:
-    """Who a prompt file says it belongs to; of one that is broken, seems to. ``is_pointer``: Git LFS
-    keeps the file, and the repository has a pointer to it."""
+    """Who a prompt file says it belongs to; of one that is broken, seems to. Without ``is_marked``
+    the file does not say that it is one, and is a mistake where a prompt file belongs: it is broken,
+    a pointer of Git LFS, or has a name and a label and another ``kind``."""
 
     prompt_id: int | None
     label: str | None
     name: str | None = None
-    is_pointer: bool = False
+    is_marked: bool = True
+
+
+_UNMARKED = Owner(None, None, is_marked=False)
 
 
 def read_owner(text: bytes, format: Format) -> Owner | None:
     """Who a file belongs to; None when it is no prompt file."""
     if is_lfs_pointer(text):
-        return Owner(None, None, is_pointer=True)
-    if b"kind" not in text or b"v1" not in text:  # cheap, and no prompt file goes without
+        return _UNMARKED
+    if len(text) > LARGEST and (b"kind" not in text or b"v1" not in text):
         return None
     found: dict[str, str] = {}
     try:
@@ -56,7 +60,9 @@ def read_owner(text: bytes, format: Format) -> Owner | None:
                 break
     except (ValueError, yaml.YAMLError, RecursionError):
         return _broken_owner(found, text)
-    return _owner(found) if found.get("kind") == KIND else None
+    if found.get("kind") == KIND:
+        return _owner(found)
+    return _UNMARKED if found.keys() >= {"name", "label"} else None
 
 
 def _owner(found: dict[str, str]) -> Owner:
@@ -65,7 +71,7 @@ def _owner(found: dict[str, str]) -> Owner:
     return Owner(number, found.get("label"), found.get("name"))
 
 
-def _broken_owner(found: dict[str, str], text: bytes) -> Owner | None:
+def _broken_owner(found: dict[str, str], text: bytes) -> Owner:
     """What the reader had found before it gave up, and what the lines look like: no reader can tell
     more of such a file, and it must not be taken for one that is gone."""
     outermost: dict[str, tuple[int, str]] = {}
@@ -79,7 +85,7 @@ def _broken_owner(found: dict[str, str], text: bytes) -> Owner | None:
     if not _ID.fullmatch(found.get("id", "")):
         found.pop("id", None)
     seen = {key: value for key, (_, value) in outermost.items()} | found
-    return _owner(seen) if seen.get("kind") == KIND else None
+    return _owner(seen) if seen.get("kind") == KIND else _UNMARKED
 
 
 def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:

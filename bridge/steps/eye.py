@@ -18,7 +18,7 @@ from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
 from bridge.prompts.snippets import references
-from bridge.prompts.source import format_of, is_lfs_pointer
+from bridge.prompts.source import format_of
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.steps.guard import guard
@@ -193,7 +193,7 @@ class Eye:
         wrote there is not written over, unless a person has chosen PromptLayer's text."""
         if base is None or base.problem is None or side is Side.PLATFORM:
             return
-        if self.site.mapping.publish or is_lfs_pointer(base.text):
+        if self.site.mapping.publish:
             raise Refused(base.problem)
 
     def _side(self, target: Target, held: Held) -> Side | None:

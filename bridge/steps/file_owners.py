@@ -31,13 +31,14 @@ def prompt_files(
     entries: Mapping[str, Entry],
     homes: Mapping[Target, str],
 ) -> dict[str, Owner]:
-    """Path → owner, without pointers of Git LFS that stand where no prompt would: neither at the
-    home of a prompt that PromptLayer lists, nor where the mapping's template may put one."""
+    """Path → owner, without files that do not say that they are prompt files and stand where none
+    would be: neither at the home of a prompt that PromptLayer lists, nor where the mapping's
+    template may put one."""
     places = frozenset(homes.values())
     return {
         path: owner
         for path, owner in index.owners(snapshot, entries).items()
-        if not owner.is_pointer or path in places or site.expects(path)
+        if owner.is_marked or path in places or site.expects(path)
     }
 
 
@@ -119,6 +120,7 @@ def _at_home(owners: Mapping[str, Owner], homes: Mapping[Target, str]) -> dict[T
         target: path
         for target, path in homes.items()
         if (owner := owners.get(path)) is not None
+        and owner.is_marked
         and owner.prompt_id in (target.prompt_id, None)
         and owner.label in (target.label, None)
     }

@@ -67,7 +67,7 @@ def _new(
     owners = {
         path: owner
         for path, owner in files.index.owners(files.snapshot, entries).items()
-        if not owner.is_pointer or files.site.expects(path)
+        if owner.is_marked or files.site.expects(path)
     }
     texts = files.snapshot.read({entries[path].object_name for path in owners})
     read = {path: base_file(path, texts[entries[path].object_name], files.site) for path in owners}

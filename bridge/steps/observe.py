@@ -192,6 +192,7 @@ class BaseFiles:
             target: path
             for target, path in wanted.items()
             if (owner := owners.get(path)) is not None
+            and owner.is_marked
             and owner.prompt_id in (target.prompt_id, None)
             and owner.label in (target.label, None)
         }
@@ -208,7 +209,7 @@ class BaseFiles:
         nameless = {
             (owner.name, owner.label): path
             for path, owner in sorted(owners.items(), reverse=True)
-            if owner.prompt_id is None
+            if owner.prompt_id is None and owner.is_marked
         }
         return {
             target: nameless[name, target.label]

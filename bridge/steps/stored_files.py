@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from bridge.prompts.paths import EXTENSIONS
+from bridge.prompts.source import LFS_POINTER, is_lfs_pointer
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.observe import base_file
 from bridge.steps.site import Site
 
 _ATTRIBUTES = ("filter", "working-tree-encoding")
@@ -41,10 +41,11 @@ def find_unreadable_storage(site: Site, snapshot: Snapshot, index: FileIndex) ->
     of one that could be."""
     entries = snapshot.entries(snapshot.commit, site.folder)
     owners = index.owners(snapshot, entries)
-    pointers = [path for path, owner in owners.items() if owner.is_pointer and site.expects(path)]
-    for path in sorted(pointers):
-        text = snapshot.read([entries[path].object_name])[entries[path].object_name]
-        yield str(base_file(path, text, site).problem)
+    places = [path for path, owner in owners.items() if owner.is_marked or site.expects(path)]
+    unmarked = {path: entries[path].object_name for path in places if not owners[path].is_marked}
+    texts = snapshot.read(unmarked.values())
+    for path, name in sorted(unmarked.items()):
+        if is_lfs_pointer(texts[name]):
+            yield f"{path}:1: {LFS_POINTER}"
     suffix = next(end for end in EXTENSIONS if site.mapping.path.endswith(end))
-    places = {path for path, owner in owners.items() if not owner.is_pointer or path in pointers}
-    yield from find_filtered_files(site, snapshot, places or {f"{site.folder}example{suffix}"})
+    yield from find_filtered_files(site, snapshot, places or [f"{site.folder}example{suffix}"])

@@ -256,6 +256,35 @@ def test_a_broken_file_that_was_moved_is_told_and_no_second_one_is_proposed(
     assert not desk.forge.open_pull_requests("promptlayer/")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            new_file("support/new").replace(b"prompt/v1", b"promt/v1"),
+            ":1: kind: expected one of 'p",
+        ),
+        (new_file("support/new")[16:], ":1: kind: expected a value, got none"),
+        (b"knd: x\nmessages: [\n", ":3: not valid YAML"),
+    ],
+)
+def test_a_file_where_a_new_prompt_would_be_that_does_not_say_it_is_one_is_told(
+    desk: Desk, engineer: Engineer, text: bytes, said: str
+) -> None:
+    engineer.merges({path("support/new"): text, "elsewhere/new.yaml": text})
+
+    published = desk.run("publish")
+
+    assert published.status == 1
+    (line,) = published.out.splitlines()
+    assert line.startswith(f"mistake    {path('support/new')}{said}")
+
+
+def test_other_files_in_the_folder_are_nobodys_business(desk: Desk, engineer: Engineer) -> None:
+    engineer.merges({path("values"): b"replicas: 1\n", "prompts/notes.json": b"[1, 2]"})
+
+    assert desk.run("publish").out == ALL_IS_WELL
+
+
 def test_a_pointer_of_git_lfs_where_a_new_prompt_would_be_is_told(
     desk: Desk, engineer: Engineer
 ) -> None:

@@ -13,7 +13,7 @@ from bridge.sandbox.entries import completion
 from bridge.steps.review import review
 from bridge.steps.scan import scan
 from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.test_forge_events import engineers
+from tests.integration.lifecycle.test_forge_events import engineers, push_told
 from tests.integration.lifecycle.test_publishing import PUBLISH, published
 from tests.integration.lifecycle.world import PATH, MakeWorld, World, template
 from tests.standins.faults import Faults, WithFaults, status
@@ -153,6 +153,21 @@ def test_the_review_tells_of_edits_that_no_version_can_carry(make_world: MakeWor
     (comment,) = world.place.comments(pull.number)
     assert "are [mine] here" in comment.replace("\\", "")
     assert "a new version on top of version 1" in comment
+
+
+def test_a_file_that_was_moved_and_broken_deletes_no_prompt(make_world: MakeWorld) -> None:
+    world = make_world({**PUBLISH, "on_delete": "delete"})
+    world.save("Answer kindly.")
+    world.adopt()
+    before = world.place.head("main")
+    text = (
+        (world.place.text(PATH) or "").replace("id: 1", "id 1").replace("messages:", "messages: [")
+    )
+    world.place.commit({PATH: None, ELSEWHERE: text.encode()})
+
+    push_told(world, before)
+
+    assert not world.registry.entry(1).deleted
 
 
 def test_two_files_of_one_prompt_are_told_with_both_paths(make_world: MakeWorld) -> None:

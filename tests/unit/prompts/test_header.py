@@ -108,10 +108,20 @@ def test_broken_json_still_says_whose_it_seems_to_be(indent: int | None) -> None
 def test_a_pointer_of_git_lfs_is_told_from_a_file() -> None:
     pointer = f"version https://lfs.example.com/spec/v1\noid sha256:{'a' * 64}\nsize 12\n"
 
-    owner = read_owner(pointer.encode(), "yaml")
+    assert read_owner(pointer.encode(), "yaml") == Owner(None, None, is_marked=False)
 
-    assert owner is not None
-    assert owner.is_pointer
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: a\nlabel: latest\nmessages: []\n",
+        "kind: prompt/v3\nname: a\nlabel: latest\n",
+        "a: [\n",
+        "{{ helm }}: {{ x }\n",
+    ],
+)
+def test_a_file_that_may_be_meant_for_one_is_not_marked(text: str) -> None:
+    assert read_owner(text.encode(), "yaml") == Owner(None, None, is_marked=False)
 
 
 def test_random_formatting_never_changes_owner_or_meaning() -> None:
