@@ -185,6 +185,11 @@ class _Needed:
         dashboard = config.by_source[mapping.source].dashboard_url.rstrip("/")
         return Site(
             mapping=mapping,
+            neighbours=tuple(
+                other
+                for other in config.mappings
+                if other.repository == mapping.repository and other.name != mapping.name
+            ),
             platform=self._platform(mapping.source),
             forge=self._forge(mapping),
             mirror=self._mirror(mapping.repository),

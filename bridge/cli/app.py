@@ -164,7 +164,8 @@ def sync(
 
     With --adopt platform the pull request takes PromptLayer's text whatever the repository says;
     with --adopt repository the file becomes a new version over what PromptLayer holds. Exits
-    with 1 when something has to wait, or needs a person.
+    with 3 on a conflict on a branch, and with 1 when something else has to wait, needs a person, or
+    is a file that the mapping does not follow.
     """
     from bridge.cli import planning
 
@@ -200,7 +201,8 @@ def publish(
     """Make versions in PromptLayer of what is merged, for mappings with `publish: true`.
 
     Exits with 2 when --dry-run has something to publish, with 3 on a conflict, and with 1 when a
-    file could not be published.
+    file could not be read or published, is one that no mapping follows, or stands for a prompt that
+    PromptLayer has no longer.
     """
     from bridge.cli import publishing
 

@@ -13,8 +13,10 @@ from bridge.config.whole import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
+from bridge.repo.index import FileIndex
 from bridge.steps.push_rules import check_push_rules
 from bridge.steps.site import Site
+from bridge.steps.stored_files import find_unreadable_storage
 from bridge.storage.address import file_of
 from bridge.storage.database import ask
 from bridge.wiring import Adapters, database_url, platform_of
@@ -88,13 +90,23 @@ def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
         statuses = any("evals" in each.mapping.model_fields_set for each in sites)
         findings = list(site.forge.check_access(statuses=statuses))
         if all(finding.severity is Severity.OK for finding in findings):
-            site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+            stored = _stored(sites)
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))
             for each in sites:
                 findings += check_push_rules(each)
+            findings += stored
     except BridgeError as error:
         findings = [Finding(Severity.PROBLEM, str(error))]
     yield from _named(site.forge.repository, findings)
+
+
+def _stored(sites: Sequence[Site]) -> list[Finding]:
+    """Prompt files that git keeps in another form than people see."""
+    index = FileIndex()
+    site = sites[0]
+    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    told = (words for one in sites for words in find_unreadable_storage(one, snapshot, index))
+    return [Finding(Severity.PROBLEM, words) for words in dict.fromkeys(told)]
 
 
 def _named(about: str, findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -48,6 +48,9 @@ def rows_of_scan(site: Site, found: Scan) -> Iterator[Row]:
             "never synced: a new file",
             action,
         )
+    for orphan in found.orphans:
+        action = f"nothing: {orphan.reason}"
+        yield Row(site.mapping.name, "", "", orphan.path, "nobody's file", action)
     for mistake in found.mistakes:
         path = mistake.partition(":")[0]
         yield Row(site.mapping.name, "", "", path, "a mistake in the file", f"skip: {mistake}")

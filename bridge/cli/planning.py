@@ -18,7 +18,7 @@ from rich.text import Text
 from bridge.cli.drift import Row, rows_of_look, rows_of_scan
 from bridge.cli.opening import opened_worker
 from bridge.cli.progress import progress_bar
-from bridge.cli.publishing import require_trusted
+from bridge.cli.publishing import CONFLICT, require_trusted
 from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import Config, load
 from bridge.engine.sync import Done, synchronise
@@ -102,7 +102,10 @@ def sync(path: Path, mappings: Sequence[str], adopt: Adopt | None = None) -> Non
             address = f" {one.pull_request}" if one.pull_request else ""
             console.print(f"{one.kind}: {one.what}: {one.reason}{address}", markup=False)
     console.print(_summary(done), markup=False)
-    if any(one.kind in (OutcomeKind.PARKED, OutcomeKind.WAITING) for one in done):
+    kinds = {one.kind for one in done}
+    if OutcomeKind.CONFLICT in kinds:
+        raise typer.Exit(CONFLICT)
+    if kinds & {OutcomeKind.PARKED, OutcomeKind.WAITING, OutcomeKind.REPOSITORY_AHEAD}:
         raise typer.Exit(1)
 
 

@@ -17,6 +17,7 @@ from bridge.config.whole import load
 from bridge.engine.ledger import Ask
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
+from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
 from bridge.steps.publish import Result, publish_all, told
@@ -25,17 +26,24 @@ from bridge.steps.survey import Survey, survey
 
 SOMETHING, CONFLICT, FAILED = 2, 3, 1  # exit codes
 
+_NOT_IN_STEP = {"failed", "mistake", "skip", "orphan", "gone"}  # a person has to do something
 _PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target", "merge_request_event")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One file, and what happens to it."""
+    """One file, and what happens to it.
+
+    ``action``: *publish* and *create* on a dry run, then *published*, *created* or *failed*; *id*:
+    its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is proposed;
+    *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*: left out;
+    *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no longer.
+    """
 
     mapping: str
     path: str
     prompt: str
-    action: str  # publish, create, conflict, merge, id, published, created, failed, mistake, skip
+    action: str
     reason: str
 
 
@@ -88,6 +96,11 @@ def _rest(found: Survey) -> Iterator[Line]:
             change = seen.edit.change
             name = found.site.mapping.name
             yield Line(name, change.path, change.prompt.name, "id", seen.comparison.reason)
+    for seen in found.behind:
+        if seen.edit is not None:
+            change = seen.edit.change
+            name = found.site.mapping.name
+            yield Line(name, change.path, change.prompt.name, "behind", seen.comparison.reason)
     yield from _told(found)
 
 
@@ -104,6 +117,13 @@ def _met(found: Survey) -> Iterator[Line]:
 
 def _told(found: Survey) -> Iterator[Line]:
     name = found.site.mapping.name
+    for seen in found.gone:
+        if seen.edit is not None:
+            change = seen.edit.change
+            reason = f"{change.reason or seen.comparison.reason}; sync proposes to remove the file"
+            yield Line(name, change.path, change.prompt.name, "gone", reason)
+    for orphan in found.orphans:
+        yield Line(name, orphan.path, "", "orphan", orphan.reason)
     for target, reason in found.refusals:
         yield Line(name, "", f"prompt {target.prompt_id}", "skip", reason)
     for mistake in found.mistakes:
@@ -125,6 +145,9 @@ def _carried_out(worker: Worker, found: Survey) -> Iterator[Line]:
         proposal = found.site.proposal(name, target)
         worker.ledger.ask([Ask(proposal, target)])
         worker.look_at(proposal)
+        standing = worker.ledger.standing(proposal)
+        if standing is not None and standing.kind is OutcomeKind.PARKED:
+            yield Line(found.site.mapping.name, "", name, "failed", standing.reason)
 
 
 def _made(site: Site, result: Result) -> tuple[str, Target] | None:
@@ -173,7 +196,7 @@ def _leave(lines: Sequence[Line], surveys: Sequence[Survey], *, dry_run: bool) -
     actions = {line.action for line in lines}
     if any(one.conflicts for one in surveys):
         raise typer.Exit(CONFLICT)
-    if actions & {"failed", "mistake"}:
+    if actions & _NOT_IN_STEP:
         raise typer.Exit(FAILED)
     if dry_run and actions & {"publish", "create", "merge"}:
         raise typer.Exit(SOMETHING)

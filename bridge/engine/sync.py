@@ -59,6 +59,7 @@ def synchronise(
             Done(mistake.partition(":")[0], OutcomeKind.PARKED, mistake)
             for mistake in found.mistakes
         ]
+        done += [Done(one.path, OutcomeKind.PARKED, str(one)) for one in found.orphans]
         for result in worker.create(worker.sites[name], found):
             done.append(_made(result))
         if found.in_step:

@@ -139,7 +139,11 @@ class Worker:
         snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
         found = changed(site, self.index, snapshot, before, snapshot.commit)
         self.create(site, found)
-        if site.mapping.on_delete == "delete" and found.deleted:
+        if site.mapping.on_delete != "delete" or not found.deleted:
+            pass
+        elif found.mistakes:  # one of them may be the file that seems to be deleted
+            log.error("%s: no prompt is deleted, as files cannot be read", site.mapping.name)
+        else:
             files = BaseFiles.at(site, snapshot, snapshot.commit, self.index)
             for words in delete_prompts(site, files, found.deleted):
                 log.info("%s: %s", site.mapping.name, words)
@@ -287,6 +291,8 @@ class Worker:
             log.info("%s: %s", site.mapping.name, told(result))
         for mistake in found.mistakes:
             log.error("%s: %s", site.mapping.name, mistake)
+        for orphan in found.orphans:
+            log.warning("%s: %s", site.mapping.name, orphan)
         return results
 
     def unfinished(self) -> tuple[Proposal, ...]:

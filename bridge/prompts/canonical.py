@@ -31,11 +31,7 @@ _TEMPLATE_DEFAULTS: JsonObject = {
     "template_format": F_STRING,
 }
 _LIST_DEFAULTS: JsonObject = {**_TEMPLATE_DEFAULTS, "tools": [], "functions": []}
-_FUNCTION_DEFAULTS: JsonObject = {
-    "description": "",
-    "strict": False,
-    "parameters": {"type": "object", "properties": {}},
-}
+_FUNCTION_DEFAULTS: JsonObject = {"description": "", "strict": False}
 _MODEL_DEFAULTS: JsonObject = {"parameters": {}, "display_params": {}}
 
 

@@ -7,26 +7,35 @@ message, time, workspace): a prompt in canonical form comes back equal.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 from bridge.errors import PromptFileError
 from bridge.prompts.document import aligned, document_of, file_of
-from bridge.prompts.prompt import PromptFile
+from bridge.prompts.line_ends import plain_text, with_line_ends_of
+from bridge.prompts.prompt import JsonObject, PromptFile
 from bridge.prompts.schema import SCHEMA_URL, misfits
 from bridge.prompts.source import Format, mistake, read
+from bridge.prompts.yaml_removal import without_removed_items
 from bridge.prompts.yaml_text import dump
 from bridge.prompts.yaml_update import updated
 
 _FIRST_LINE = f"# yaml-language-server: $schema={SCHEMA_URL}\n"
+_FIRST_INDENT = re.compile(r'\s*\{[ \t]*\n([ \t]*)"')
+_BLANK_BEHIND_COLON = re.compile(r'"kind"\s*:\s')
 _ON_ONE_LINE = frozenset({"tags"})
 
 
 def render(file: PromptFile, format: Format = "yaml", existing: str | None = None) -> str:
     """The file's text, ending in a newline. ``existing`` is what the repository holds now: the
-    comments, key order and quoting an engineer gave it survive, and only what changed changes.
+    comments, key order, quoting and line ends an engineer gave it survive, and only what changed
+    changes.
     Raises PromptFileError for a prompt that no file can hold (lone surrogates, endless nesting)."""
     try:
-        text = _rendered(file, format, existing)
+        former = None if existing is None else plain_text(existing)
+        text = _rendered(file, format, former)
+        if existing is not None:
+            text = existing if text == former else with_line_ends_of(existing, text)
         text.encode()
     except UnicodeEncodeError as error:
         raise PromptFileError(
@@ -86,12 +95,39 @@ def _rendered(file: PromptFile, format: Format, existing: str | None) -> str:
     if means_same(former, file):
         return existing
     ordered = _in_order_of(file, former)
+    if format == "json":
+        return _json_in_style_of(existing, document_of(ordered))
     fresh = _fresh(ordered, format)
-    if format == "json" or existing == _fresh(former, format):
+    if existing == _fresh(former, format):
         return fresh
-    touched = updated(existing, document_of(former), document_of(ordered))
+    touched = _updated_yaml(existing, former, ordered)
     survivor = _readable(touched, format)
     return touched if touched and survivor and means_same(survivor, file) else fresh
+
+
+def _updated_yaml(existing: str, former: PromptFile, wanted: PromptFile) -> str | None:
+    """First without the messages, tools and parts that go, then with the rest changed in place."""
+    document = document_of(wanted)
+    shorter = without_removed_items(existing, document_of(former), document)
+    if shorter != existing and (left := _readable(shorter, "yaml")) is not None:
+        existing, former = shorter, left
+    return updated(existing, document_of(former), document)
+
+
+def _json_in_style_of(existing: str, document: JsonObject) -> str:
+    """JSON as a formatter left it: indented or not, its keys in the order they had."""
+    ordered = aligned(document, json.loads(existing))
+    indented = _FIRST_INDENT.match(existing)
+    tight = indented is None and _BLANK_BEHIND_COLON.search(existing) is None
+    return (
+        json.dumps(
+            ordered,
+            indent=indented[1] if indented else None,
+            separators=(",", ":") if tight else None,
+            ensure_ascii=existing.isascii() and "\\u" in existing,
+        )
+        + "\n"
+    )
 
 
 def _fresh(file: PromptFile, format: Format) -> str:

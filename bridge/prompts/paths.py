@@ -87,6 +87,15 @@ def static_prefix(template: str) -> str:
     return before[: before.rfind("/") + 1]
 
 
+def fits_template(template: str, path: str) -> bool:
+    """Whether a template with a folder of its own may put a prompt's file at ``path``. A template
+    that starts at the root says too little: what lies there may be anything."""
+    if not static_prefix(template):
+        return False
+    parts = (re.escape(part) for part in re.split(r"\{[^{}]*\}", template))
+    return re.fullmatch(".+".join(parts), path) is not None
+
+
 def check_path_template(template: str) -> None:
     """Raise ValueError, in words for ``bridge.yaml``, when a template cannot give every prompt a
     file of its own, inside a folder of its own, with an extension that says the format."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -172,7 +173,7 @@ def remembered(edits: Sequence[Edit]) -> Memory:
             proposes[path] = None
             replaces[path] = None
         proposes[change.path] = _meaning(change.after)
-        replaces[change.old_path or change.path] = _meaning(change.before)
+        replaces[change.old_path or change.path] = _replaced(edit)
     changes = [edit.change for edit in edits[:_MOST_VERSIONS]]
     return Memory(
         fingerprint(proposes),
@@ -180,6 +181,13 @@ def remembered(edits: Sequence[Edit]) -> Memory:
         versions=_versions((change.label, change.after) for change in changes),
         before=_versions((change.label, change.before) for change in changes),
     )
+
+
+def _replaced(edit: Edit) -> str | None:
+    """What a reviewer's decision was about: a file that cannot be read is not one that is absent."""
+    if edit.change.before is None and edit.was is not None:
+        return f"unreadable {hashlib.sha256(edit.was).hexdigest()}"
+    return _meaning(edit.change.before)
 
 
 def _versions(

@@ -14,6 +14,7 @@ from typing import Any
 Json = Any  # what json.loads returns
 JsonObject = dict[str, Any]
 
+_NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}  # PromptLayer's default
 LATEST = "latest"  # the tracked "label" that means: the newest version
 
 
@@ -39,12 +40,34 @@ class Prompt:
         """SHA-256 (hex) over what the prompt means: template, metadata, extra. Not over its name
         and not over provenance."""
         meaning = json.dumps(
-            [self.template, self.metadata, self.extra],
+            [_meaning(self.template), self.metadata, self.extra],
             sort_keys=True,
             ensure_ascii=True,
             separators=(",", ":"),
         )
         return hashlib.sha256(meaning.encode("ascii")).hexdigest()
+
+
+def _meaning(template: JsonObject) -> JsonObject:
+    """A template without the empty parameters of its tools. They are kept and published as they
+    were written; whether PromptLayer adds them on its own is not documented, so that a function
+    with them and one without mean the same."""
+    lists = {
+        key: [_without_empty_parameters(tool) for tool in template[key]]
+        for key in ("tools", "functions")
+        if isinstance(template.get(key), list)
+    }
+    return {**template, **lists} if lists else template
+
+
+def _without_empty_parameters(tool: Json) -> Json:
+    if not isinstance(tool, dict):
+        return tool
+    if isinstance(tool.get("function"), dict):
+        tool = {**tool, "function": _without_empty_parameters(tool["function"])}
+    if tool.get("parameters") == _NO_PARAMETERS:
+        tool = {key: value for key, value in tool.items() if key != "parameters"}
+    return tool
 
 
 @dataclass(frozen=True)

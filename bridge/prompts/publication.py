@@ -51,6 +51,20 @@ class Adopt:
         return self.side if Selection(self.names).may_hold(name) else None
 
 
+def unpublished_fields(file: Prompt, platform: Prompt) -> str | None:
+    """What a file says of a prompt that no version carries, where PromptLayer says otherwise: its
+    name and its tags, in words."""
+    told = []
+    if file.name != platform.name:
+        told.append(f"`name` is {file.name!r} here and {platform.name!r} in PromptLayer")
+    if set(file.tags) != set(platform.tags):
+        here, there = (", ".join(sorted(tags)) for tags in (file.tags, platform.tags))
+        told.append(f"`tags` are [{here}] here and [{there}] in PromptLayer")
+    if not told:
+        return None
+    return f"{' and '.join(told)}, and a file cannot change that: change it in PromptLayer"
+
+
 def chosen(
     comparison: Comparison, side: Side | None, platform: Prompt | None, base: BaseFile | None
 ) -> Comparison:

@@ -1,7 +1,7 @@
 """The text of a prompt file as JSON values that know their lines.
 
-libyaml's events are built into JSON values and nothing else: no dates, anchors or tags, no key
-twice. What YAML 1.1 and YAML 1.2 read differently (``no``, ``12:30:45``, ``1e3``) is told as a
+libyaml's events are built into JSON values and nothing else: no dates or tags, no key twice. An
+alias is what its anchor stands at, written out. What YAML 1.1 and YAML 1.2 read differently (``no``, ``12:30:45``, ``1e3``) is told as a
 mistake instead of guessed. JSON takes the same road, so that its mistakes have lines too.
 """
 
@@ -24,7 +24,12 @@ from bridge.prompts.yaml_text import DEEPEST, is_plain
 Format = Literal["yaml", "json"]
 Location = Sequence[str | int]  # keys and indexes, from the top
 
+LFS_POINTER = (
+    "expected a prompt file, got a pointer of Git LFS, which keeps the file elsewhere: exempt it in"
+    " .gitattributes (`-filter -diff -merge text`) and commit the file itself"
+)
 LARGEST = 5 * 1024 * 1024  # bytes
+_MOST_REPEATED = 10_000  # values that aliases may write out; a few lines could be gigabytes
 _LONGEST_MISTAKE = 500  # characters
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,7 +47,22 @@ _YES_OR_NO = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
 _YAML_1_2_NUMBER = re.compile(
     r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
 )
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is below 1,024 bytes.
+_LFS_POINTER = re.compile(
+    rb"version https?://\S+/spec/v1\r?\n(?:ext-.*\n)*oid sha256:[0-9a-f]{64}\r?\n"
+)
+_LONGEST_LFS_POINTER = 1024  # bytes
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]\n]|[^\s{}\[\],:"]+')
+
+
+def format_of(path: str) -> Format:
+    """How a file is written, by the end of its name."""
+    return "json" if path.endswith(".json") else "yaml"
+
+
+def is_lfs_pointer(text: bytes) -> bool:
+    """Whether a file is what Git LFS leaves in a repository in place of it."""
+    return len(text) < _LONGEST_LFS_POINTER and _LFS_POINTER.match(text) is not None
 
 
 def mistake(path: str, line: int, what: str) -> PromptFileError:
@@ -85,6 +105,8 @@ def _decoded(text: str | bytes, path: str) -> str:
     if len(text) > LARGEST:
         raise mistake(path, 1, "the file is too large; expected a prompt file of at most 5 MiB")
     if isinstance(text, bytes):
+        if is_lfs_pointer(text):
+            raise mistake(path, 1, LFS_POINTER)
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -149,10 +171,12 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 def _take(event: yaml.Event, line: int, building: _Building) -> None:
     if isinstance(event, yaml.NodeEvent):
-        if event.anchor is not None:  # an alias has one too
-            raise building.mistake(line, "anchors and aliases are not supported: write it out")
-        if isinstance(event, yaml.ScalarEvent):
-            building.place(_scalar(event, line, building), line)
+        if isinstance(event, yaml.AliasEvent):
+            building.place_alias(str(event.anchor), line)
+        elif isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event, line, building)
+            building.place(value, line)
+            building.anchor(event.anchor, value)
         else:
             _open(event, line, building)
     elif isinstance(event, yaml.CollectionEndEvent):
@@ -164,7 +188,9 @@ def _take(event: yaml.Event, line: int, building: _Building) -> None:
 def _open(event: Any, line: int, building: _Building) -> None:
     if event.tag is not None:
         raise building.mistake(line, f"tags are not supported: leave out {event.tag}")
-    building.open([] if isinstance(event, yaml.SequenceStartEvent) else {}, line)
+    container: Json = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+    building.open(container, line)
+    building.anchor(event.anchor, container)
 
 
 def _scalar(event: yaml.ScalarEvent, line: int, building: _Building) -> Json:
@@ -211,6 +237,8 @@ class _Building:
         self.done = False  # whether the outermost value is there
         self._open: list[Json] = []
         self._keys: list[tuple[str, int] | None] = []  # the key that waits for its value
+        self._anchors: dict[str, Json] = {}
+        self._repeated = 0  # values that aliases wrote out
 
     def mistake(self, line: int, what: str) -> PromptFileError:
         return mistake(self.path, line, what)
@@ -236,6 +264,37 @@ class _Building:
             self._place_key(self._open[-1], value, line)
         else:
             self._place_value(self._open[-1], *self._keys[-1], value)
+
+    def anchor(self, name: str | None, value: Json) -> None:
+        """Remember what an anchor stands at."""
+        if name is not None:
+            self._anchors[name] = value
+
+    def place_alias(self, name: str, line: int) -> None:
+        """Write out what the anchor of this name stands at."""
+        value = self._anchors.get(name, _AMBIGUOUS)
+        if value is _AMBIGUOUS:
+            raise self.mistake(line, f"the alias *{name} has no anchor &{name} before it")
+        if any(value is container for container in self._open):
+            raise self.mistake(line, f"the alias *{name} stands inside of what it repeats")
+        self.place(self._copied(value, line, len(self._open)), line)
+
+    def _copied(self, value: Json, line: int, depth: int) -> Json:
+        """A value once more, with all of it on the alias's line."""
+        if depth > DEEPEST:
+            raise self.mistake(line, f"expected at most {DEEPEST} levels, got more")
+        self._repeated += 1
+        if self._repeated > _MOST_REPEATED:
+            raise self.mistake(line, f"aliases repeat more than {_MOST_REPEATED:,} values")
+        if isinstance(value, list):
+            items = [self._copied(item, line, depth + 1) for item in value]
+            self.source.lines |= {(id(items), index): line for index in range(len(items))}
+            return items
+        if isinstance(value, dict):
+            mapping = {key: self._copied(item, line, depth + 1) for key, item in value.items()}
+            self.source.lines |= {(id(mapping), key): line for key in mapping}
+            return mapping
+        return value
 
     def _place_item(self, items: list[Json], value: Json, line: int) -> None:
         self.source.lines[id(items), len(items)] = line

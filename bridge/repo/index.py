@@ -6,39 +6,19 @@ read once in its life, since a git object never changes.
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 
+from bridge.prompts.header import Owner, read_owner
+from bridge.prompts.source import Format, format_of
 from bridge.repo.snapshot import Entry, Snapshot
 
-_KIND = re.compile(rb'^(?:  )?"?kind"?:\s*"?prompt/v1"?', re.MULTILINE)
-_ID = re.compile(rb'^(?:  )?"?id"?:\s*(\d+)', re.MULTILINE)
-_LABEL = re.compile(rb'^(?:  )?"?label"?:[ \t]*(.*?)[ \t,]*\r?$', re.MULTILINE)
+__all__ = ["FileIndex", "Owner"]
+
+_Content = tuple[str, Format]  # a git object's name, and how it is written
 _SUFFIXES = (".yaml", ".yml", ".json")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """What a prompt file says it is about, as far as a glance tells."""
-
-    prompt_id: int | None
-    label: str | None
-
-
-def glance(text: bytes) -> Owner | None:
-    """Who a file belongs to, without parsing it; None when it is no prompt file. Top-level keys
-    only: they stand at the line's start (YAML) or two blanks in (JSON as the bridge writes it)."""
-    text = text.removeprefix(codecs.BOM_UTF8)
-    if not _KIND.search(text):
-        return None
-    found_id = _ID.search(text)
-    found_label = _LABEL.search(text)
-    label = found_label[1].decode("utf-8", "replace").strip("\"'") if found_label else None
-    return Owner(int(found_id[1]) if found_id else None, label)
 
 
 @dataclass
@@ -47,20 +27,25 @@ class FileIndex:
     that runs for years sees ever more. Safe for threads."""
 
     most: int = 500_000
-    _owners: dict[str, Owner | None] = field(default_factory=dict)
+    _owners: dict[_Content, Owner | None] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def owners(self, snapshot: Snapshot, entries: Mapping[str, Entry]) -> dict[str, Owner]:
         """Path → owner, for those of ``entries`` that are prompt files."""
-        files = {path: entry for path, entry in entries.items() if _may_be_prompt(path, entry)}
-        names = {entry.object_name for entry in files.values()}
+        files = {
+            path: (entry.object_name, format_of(path))
+            for path, entry in entries.items()
+            if _may_be_prompt(path, entry)
+        }
+        wanted = set(files.values())
         with self._lock:
-            known = {name: self._owners[name] for name in names & self._owners.keys()}
-        unknown = snapshot.read(names - known.keys())
-        learned = {name: glance(text) for name, text in unknown.items()}
+            known = {content: self._owners[content] for content in wanted & self._owners.keys()}
+        unknown = wanted - known.keys()
+        texts = snapshot.read(name for name, _ in unknown)
+        learned = {content: read_owner(texts[content[0]], content[1]) for content in unknown}
         self._remember(learned)
         known |= learned
-        found = {path: known[entry.object_name] for path, entry in files.items()}
+        found = {path: known[content] for path, content in files.items()}
         return {path: owner for path, owner in found.items() if owner is not None}
 
     @property
@@ -69,11 +54,11 @@ class FileIndex:
         with self._lock:
             return len(self._owners)
 
-    def _remember(self, learned: Mapping[str, Owner | None]) -> None:
+    def _remember(self, learned: Mapping[_Content, Owner | None]) -> None:
         with self._lock:
             self._owners |= learned
-            for name in list(islice(self._owners, max(0, len(self._owners) - self.most))):
-                del self._owners[name]
+            for content in list(islice(self._owners, max(0, len(self._owners) - self.most))):
+                del self._owners[content]
 
 
 def _may_be_prompt(path: str, entry: Entry) -> bool:

@@ -11,6 +11,7 @@ from posixpath import commonpath
 from bridge.errors import ConfigError, UnsafePath
 from bridge.forge.base import GitRemote
 from bridge.repo import push
+from bridge.repo.attributes import ATTRIBUTES_FILE, attributes_files, read_attributes
 from bridge.repo.commit import (
     Commit,
     CommitDraft,
@@ -110,6 +111,22 @@ class Snapshot:
         possible = [path for path in paths if path not in found]
         places = self._surroundings(commit, possible)
         return found | {path: why for path in possible if (why := obstacle(path, places, ()))}
+
+    def attributes(
+        self, commit: str, paths: Sequence[str], names: Sequence[str]
+    ) -> dict[tuple[str, str], str]:
+        """(Path, attribute) → value, for the git attributes among ``names`` that a commit sets for
+        files at ``paths``. Costs one listing where no ``.gitattributes`` names them."""
+        places = self._places(commit, attributes_files(paths))
+        files = {
+            path: entry
+            for path, entry in places.items()
+            if entry.is_file and path.rpartition("/")[2] == ATTRIBUTES_FILE
+        }
+        texts = self.read(entry.object_name for entry in files.values())
+        if not any(name.encode() in text for name in names for text in texts.values()):
+            return {}
+        return read_attributes(self.store, files, paths, names)
 
     def commit_of(self, commit: str) -> Commit:
         """The commit of this object name; fetched when the mirror lacks it. Raises Stale when

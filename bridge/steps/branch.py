@@ -17,6 +17,7 @@ from bridge.errors import BridgeError, Stale
 from bridge.prompts.file import render
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import PromptFile
+from bridge.prompts.source import format_of
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.commit import Commit, CommitDraft, Identity
 from bridge.repo.snapshot import Entry, FileChange, Snapshot
@@ -249,4 +250,4 @@ def _unmerged(site: Site, written: Commit, edit: Edit, text: bytes) -> bytes:
         return text
     then = replace(then, name=merged.name, tags=merged.tags)  # these have no versions
     existing = edit.was.decode("utf-8", "replace") if edit.was else None
-    return render(PromptFile(then, change.label), site.mapping.format, existing).encode()
+    return render(PromptFile(then, change.label), format_of(change.path), existing).encode()

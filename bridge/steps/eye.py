@@ -18,10 +18,20 @@ from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
 from bridge.prompts.snippets import references
+from bridge.prompts.source import format_of
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.steps.guard import guard
-from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, known_as, reading
+from bridge.steps.observe import (
+    GONE,
+    BaseFiles,
+    Held,
+    PlatformReading,
+    ancestor,
+    known_as,
+    reading,
+    snippet_user_names,
+)
 from bridge.steps.site import Site
 
 _NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
@@ -61,7 +71,8 @@ class Eye:
         refusals: list[tuple[Target, str]] = []
         held = self._held(platform, targets, refusals)
         wanted = self._homes(held, refusals)
-        base = self.base.find(wanted)
+        names = {target: prompt.name for target in wanted if (prompt := held[target].prompt)}
+        base = self.base.find(wanted, names)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
         for target in wanted:
@@ -243,7 +254,7 @@ class Eye:
         path = self._place(target, prompt, base)
         existing = base.text.decode("utf-8", "replace") if base else None
         file = PromptFile(prompt, target.label)
-        text = render(file, self.site.mapping.format, existing).encode()
+        text = render(file, format_of(path), existing).encode()
         change = Change(
             path=path,
             old_path=base.path if base and base.path != path else None,
@@ -252,18 +263,12 @@ class Eye:
             after=prompt,
             link=self.site.link(held.prompt),
             uses=tuple(str(reference) for reference in references(prompt.template)),
-            used_by=self._used_by(held.prompt) if asking else (),
+            used_by=snippet_user_names(self.site, held.prompt) if asking else (),
             overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
             merges=merged is not None,
             conflicts=merged.conflicts if merged else (),
         )
         return Edit(change, text, base.text if base else None)
-
-    def _used_by(self, prompt: Prompt) -> tuple[str, ...]:
-        """Only a completion template can be a snippet."""
-        if prompt.id is None or prompt.template.get("type") != "completion":
-            return ()
-        return tuple(user.name for user in self.site.platform.snippet_users(prompt.id))
 
     def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
         """Where the file goes: where an engineer put it, else where the mapping wants it."""
@@ -273,7 +278,8 @@ class Eye:
         if (base is None or base.path != path) and path in self.base.entries:
             raise Refused(
                 f"{path} is there already and does not belong to prompt {prompt.id}"
-                f" ({prompt.name!r}). Move that file, or change the mapping's `path`."
+                f" ({prompt.name!r}){self.base.problem_of(path)}. Move that file, or change the mapping's"
+                " `path`."
             )
         return path
 

@@ -11,7 +11,7 @@ from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
-from bridge.steps.newcomers import newcomers
+from bridge.steps.newcomers import Newcomers, OrphanFile, newcomers
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.publish import find_by_name
 from bridge.steps.site import Site
@@ -26,6 +26,7 @@ class Followed:
     new: tuple[NewPrompt, ...]
     mistakes: tuple[str, ...]
     deleted: frozenset[Target] = frozenset()  # targets whose last file went
+    orphans: tuple[OrphanFile, ...] = ()
 
 
 def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after: str) -> Followed:
@@ -40,10 +41,12 @@ def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after
     }
     here = {path: newer.entries[path] for path in differing if path in newer.entries}
     gone = {path: older.entries[path] for path in differing if path not in newer.entries}
+    owned = newer.all()
+    found, mistakes, names = _new(newer, here, owned)
     targets = _named(older, gone) | _named(newer, here)
-    new, mistakes = _new(newer, here)
-    deleted = frozenset(older.owned(gone).values()) - newer.all().keys()
-    return Followed(snapshot, targets, new, mistakes, deleted)
+    targets |= {target: names[path] for target, path in found.existing.items()}
+    deleted = frozenset(older.owned(gone).values()) - owned.keys()
+    return Followed(snapshot, targets, tuple(found.new), mistakes, deleted, tuple(found.orphans))
 
 
 def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
@@ -57,20 +60,26 @@ def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
 
 
 def _new(
-    files: BaseFiles, entries: Mapping[str, Entry]
-) -> tuple[tuple[NewPrompt, ...], tuple[str, ...]]:
-    """The prompts that an engineer wrote anew, and what is wrong in any of these files."""
-    owners = files.index.owners(files.snapshot, entries)
+    files: BaseFiles, entries: Mapping[str, Entry], owned: Mapping[Target, str]
+) -> tuple[Newcomers, tuple[str, ...], dict[str, str]]:
+    """What becomes of the files without an id, what is wrong in any of these files, and the name
+    that each file without an id gives its prompt."""
+    owners = {
+        path: owner
+        for path, owner in files.index.owners(files.snapshot, entries).items()
+        if owner.is_marked or files.site.expects(path)
+    }
     texts = files.snapshot.read({entries[path].object_name for path in owners})
     read = {path: base_file(path, texts[entries[path].object_name], files.site) for path in owners}
     without_id = [read[path] for path, owner in sorted(owners.items()) if owner.prompt_id is None]
-    found = newcomers(files.site, without_id, _known(files.site, without_id))
+    found = newcomers(files.site, without_id, _known(files.site, without_id), owned)
     broken = (
         file.problem
         for path, file in sorted(read.items())
         if file.problem is not None and owners[path].prompt_id is not None
     )
-    return tuple(found.new), (*found.mistakes, *broken)
+    names = {file.path: file.prompt.name for file in without_id if file.prompt}
+    return found, (*found.mistakes, *broken), names
 
 
 def _known(site: Site, files: list[BaseFile]) -> dict[str, int]:

@@ -89,7 +89,8 @@ def look(
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     understood = {one.target for one in seen}  # what was refused stays as it was proposed
-    untouched = _placeable(snapshot, kept.edits(understood)) if refusals else kept.edits(understood)
+    stay = [] if _is_merged(tip, pulls) else kept.edits(understood)
+    untouched = _placeable(snapshot, stay) if refusals else stay
     edits = _sorted([s.edit for s in seen if s.edit], untouched)
     pending = next((s.pending for s in seen if s.pending), None)
     current = is_current(snapshot, tip, kept.left, edits)
@@ -116,10 +117,16 @@ def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullReques
     """The branch's tip. Once it is merged, everybody's commits on it have reached the base: the
     next proposal starts from there, and names none of those who worked on this one."""
     tip = tip_of(site, snapshot, branch)
+    if tip is None:
+        return None
+    return replace(tip, people=False, written=None) if _is_merged(tip, pulls) else tip
+
+
+def _is_merged(tip: Tip | None, pulls: Sequence[PullRequest]) -> bool:
+    """Whether all of the branch has reached the base: nothing of it is proposed any more."""
     if tip is None or not pulls or pulls[0].state is not PullRequestState.MERGED:
-        return tip
-    done = pulls[0].head_commit == tip.commit.object_name
-    return replace(tip, people=False, written=None) if done else tip
+        return False
+    return pulls[0].head_commit == tip.commit.object_name
 
 
 def _adopted(seen: Sequence[Seen], memory: Memory | None, edits: Sequence[Edit]) -> tuple[int, ...]:

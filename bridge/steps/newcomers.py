@@ -9,33 +9,62 @@ from bridge.errors import UnsafePath
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import NewPrompt
+from bridge.prompts.target import Target
 from bridge.steps.site import Site
+
+
+@dataclass(frozen=True)
+class OrphanFile:
+    """A prompt file in a mapping's folder that the mapping does not follow, and why not."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 @dataclass
 class Newcomers:
     new: list[NewPrompt] = field(default_factory=list)
+    existing: dict[Target, str] = field(default_factory=dict)
+    """Target → the file without an id that belongs to a prompt PromptLayer has."""
+    orphans: list[OrphanFile] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)  # with path and line
 
 
-def newcomers(site: Site, files: Iterable[BaseFile], known: Mapping[str, int]) -> Newcomers:
-    """What of ``files`` becomes a prompt. ``known`` are the names that PromptLayer has, with their
-    ids: a file of such a name where its prompt belongs is compared like any other. A name that
-    the mapping does not follow is another mapping's."""
+def newcomers(
+    site: Site,
+    files: Iterable[BaseFile],
+    known: Mapping[str, int],
+    owned: Mapping[Target, str],
+) -> Newcomers:
+    """What becomes of ``files``. ``known`` are the names that PromptLayer has, with their ids, and
+    ``owned`` the files that carry an id: a file of such a name is the prompt's, wherever it stands,
+    unless another one is. Where two say the same, the one where its prompt belongs is taken."""
     found = Newcomers()
     taken: dict[tuple[str, str], str] = {}
-    for file in files:
+    for file in sorted(files, key=lambda file: (not _is_at_home(site, file, known), file.path)):
         if file.prompt is None or file.label is None:
             found.mistakes.append(file.problem or file.path)
-        elif not _follows(site, file.prompt, file.label):
             continue
-        elif (id := known.get(file.prompt.name)) is not None:
-            if not _is_at_home(site, replace(file.prompt, id=id), file):
-                found.mistakes.append(_exists(file, file.prompt.name, id))
-        elif (first := taken.setdefault((file.prompt.name, file.label), file.path)) != file.path:
+        if file.label not in site.mapping.track:
+            found.orphans += untracked(site, file.path, file.label)
+            continue
+        if (reason := _why_not_selected(site, file.prompt)) is not None:
+            found.orphans.append(OrphanFile(file.path, reason))
+            continue
+        id = known.get(file.prompt.name)
+        target = Target(site.mapping.name, id, file.label) if id is not None else None
+        place = (file.prompt.name, file.label)
+        first = (owned.get(target) if target else None) or taken.setdefault(place, file.path)
+        if first != file.path:
             found.mistakes.append(second_file(file.path, repr(file.prompt.name), file.label, first))
+        elif target is not None:
+            found.existing[target] = file.path
         else:
             found.new.append(NewPrompt(file.path, file.prompt, file.label))
+    found.new.sort(key=lambda new: new.path)
     return found
 
 
@@ -47,24 +76,29 @@ def second_file(path: str, prompt: str, label: str, first: str) -> str:
     )
 
 
-def _follows(site: Site, prompt: Prompt, label: str) -> bool:
-    selection = site.mapping.selection
-    return (
-        label in site.mapping.track
-        and selection.may_hold(prompt.name)
-        and set(selection.tags) <= set(prompt.tags)
-    )
+def untracked(site: Site, path: str, label: str) -> list[OrphanFile]:
+    """A file of a label that the mapping does not track, unless it is another mapping's."""
+    if site.belongs_to_neighbour(path, label):
+        return []
+    tracked = ", ".join(site.mapping.track)
+    words = f"mapping {site.mapping.name} does not track label {label!r} (it tracks {tracked})"
+    return [OrphanFile(path, words)]
 
 
-def _is_at_home(site: Site, prompt: Prompt, file: BaseFile) -> bool:
+def _why_not_selected(site: Site, prompt: Prompt) -> str | None:
+    mapping = site.mapping
+    if not mapping.selection.may_hold(prompt.name):
+        return f"mapping {mapping.name} does not follow prompts named {prompt.name!r}"
+    if missing := sorted(set(mapping.selection.tags) - set(prompt.tags)):
+        return f"mapping {mapping.name} follows prompts with the tag {missing[0]!r} only"
+    return None
+
+
+def _is_at_home(site: Site, file: BaseFile, known: Mapping[str, int]) -> bool:
+    if file.prompt is None:
+        return False
+    prompt = replace(file.prompt, id=known.get(file.prompt.name))
     try:
         return site.path(prompt, file.label or "") == file.path
     except UnsafePath:
         return False
-
-
-def _exists(file: BaseFile, name: str, id: int) -> str:
-    return (
-        f"{file.path}:1: a prompt named {name!r} exists already (id {id}). Write `id: {id}` into"
-        " the file to make it that prompt's, or choose another name."
-    )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bridge.errors import PromptFileError
+from bridge.errors import BridgeError, NotFound, PromptFileError, Refused, Unavailable
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import parse
 from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.source import format_of
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.steps.site import Site
 
+log = logging.getLogger("bridge.observe")
+
 GONE = "deleted in PromptLayer"
+_NO_NAMES: Mapping[Target, str] = {}
 _REACH = 20  # versions that are walked back to find one a file was published as
 MANY = 50  # more prompts than this are read from the list pages, not one by one
 
@@ -121,6 +126,18 @@ def snippet_users(platform: PromptLayer) -> frozenset[int]:
     )
 
 
+def snippet_user_names(site: Site, prompt: Prompt) -> tuple[str, ...]:
+    """The prompts that use this one, for people to read: only a completion can be a snippet. None
+    where PromptLayer does not tell, as nothing but words hangs on it."""
+    if prompt.id is None or prompt.template.get("type") != "completion":
+        return ()
+    try:
+        return tuple(user.name for user in site.platform.snippet_users(prompt.id))
+    except BridgeError as error:
+        log.warning("who uses prompt %d is not told: %s", prompt.id, error)
+        return ()
+
+
 def reading(
     site: Site, targets: Sequence[Target], known: Mapping[Target, Prompt]
 ) -> PlatformReading:
@@ -129,7 +146,11 @@ def reading(
         return OneByOne(site)
     if sum(target not in known for target in targets) > MANY:
         known = listed(site, sorted({target.label for target in targets}))
-    return Listed(site, known, snippet_users(site.platform))
+    try:
+        return Listed(site, known, snippet_users(site.platform))
+    except (Unavailable, NotFound, Refused) as error:
+        log.warning("who uses snippets is not told, so each prompt is asked for: %s", error)
+        return OneByOne(site)
 
 
 @dataclass(frozen=True)
@@ -146,13 +167,18 @@ class BaseFiles:
     def at(cls, site: Site, snapshot: Snapshot, commit: str, index: FileIndex) -> BaseFiles:
         return cls(site, snapshot, commit, index, snapshot.entries(commit, site.folder))
 
-    def find(self, wanted: Mapping[Target, str]) -> dict[Target, BaseFile]:
+    def find(
+        self, wanted: Mapping[Target, str], names: Mapping[Target, str] = _NO_NAMES
+    ) -> dict[Target, BaseFile]:
         """The files that belong to targets. ``wanted`` says where each should be: it is looked
-        there first, and everywhere in the folder only for those that are not there."""
+        there first, and everywhere in the folder only for those that are not there: for a file
+        with the id, and then for one without any of the prompt's name (``names``)."""
         found = self._at_home(wanted)
         missing = {target for target in wanted if target not in found}
         if missing:
             found.update(self._elsewhere(missing))
+            still = (missing - found.keys()) & names.keys()
+            found.update(self._of_names({target: names[target] for target in still}))
         texts = self.snapshot.read({self.entries[path].object_name for path in found.values()})
         return {
             target: base_file(path, texts[self.entries[path].object_name], self.site)
@@ -166,6 +192,7 @@ class BaseFiles:
             target: path
             for target, path in wanted.items()
             if (owner := owners.get(path)) is not None
+            and owner.is_marked
             and owner.prompt_id in (target.prompt_id, None)
             and owner.label in (target.label, None)
         }
@@ -173,6 +200,31 @@ class BaseFiles:
     def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
         places = self.all()
         return {target: places[target] for target in missing if target in places}
+
+    def _of_names(self, names: Mapping[Target, str]) -> dict[Target, str]:
+        """The files without an id that say these names; the first by path where two do."""
+        if not names:
+            return {}
+        owners = self.index.owners(self.snapshot, self.entries)
+        nameless = {
+            (owner.name, owner.label): path
+            for path, owner in sorted(owners.items(), reverse=True)
+            if owner.prompt_id is None and owner.is_marked
+        }
+        return {
+            target: nameless[name, target.label]
+            for target, name in names.items()
+            if (name, target.label) in nameless
+        }
+
+    def problem_of(self, path: str) -> str:
+        """What keeps the file at ``path`` from being read, as the end of a sentence's part."""
+        entry = self.entries[path]
+        if not entry.is_file:
+            return ""
+        text = self.snapshot.read([entry.object_name])[entry.object_name]
+        problem = base_file(path, text, self.site).problem
+        return f", as it cannot be read: {problem}" if problem else ""
 
     def all(self) -> dict[Target, str]:
         """Every target that has a file here → its path."""
@@ -193,10 +245,10 @@ class BaseFiles:
         }
 
 
-def base_file(path: str, text: bytes, site: Site) -> BaseFile:
+def base_file(path: str, text: bytes, site: Site) -> BaseFile:  # noqa: ARG001
     """A file's text with the prompt in it, or with what is wrong in it."""
     try:
-        file = parse(text, path=path, format=site.mapping.format)
+        file = parse(text, path=path, format=format_of(path))
         return BaseFile(path, text, file.prompt, label=file.label)
     except PromptFileError as error:
         return BaseFile(path, text, None, str(error))

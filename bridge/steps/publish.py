@@ -17,7 +17,7 @@ from bridge.forge.base import PullRequest, PullRequestState
 from bridge.promptlayer.writing import Published, Stamp, publish
 from bridge.prompts.order import SnippetCycle, layers
 from bridge.prompts.prompt import LATEST, Prompt
-from bridge.prompts.publication import NewPrompt, Publication
+from bridge.prompts.publication import NewPrompt, Publication, unpublished_fields
 from bridge.prompts.snippets import references
 from bridge.repo.commit import Commit
 from bridge.repo.snapshot import Snapshot
@@ -196,7 +196,11 @@ def told(result: Result) -> str:
         if result.overtaken
         else ""
     )
-    return f"{result.work.path} is {version} of {result.work.prompt.name}{overtaken}"
+    if isinstance(result.work, NewPrompt):
+        return f"{result.work.path} is {version} of {result.work.prompt.name}{overtaken}"
+    unpublished = unpublished_fields(result.work.prompt, result.work.replaces)
+    kept = f" ({unpublished})" if unpublished else ""
+    return f"{result.work.path} is {version} of {result.work.replaces.name}{overtaken}{kept}"
 
 
 def find_by_name(site: Site, name: str) -> Prompt | None:

@@ -10,14 +10,15 @@ from bridge.prompts.body import changes_told
 from bridge.prompts.difference import difference
 from bridge.prompts.markdown import cell, code_span, plain
 from bridge.prompts.occasion import Occasion
-from bridge.prompts.prompt import Prompt
+from bridge.prompts.publication import unpublished_fields
 from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
 from bridge.steps.eye import Eye, Seen
 from bridge.steps.following import Followed, changed, fork_point
 from bridge.steps.guard import leaks_of
-from bridge.steps.observe import BaseFiles
+from bridge.steps.observe import BaseFiles, OneByOne, snippet_user_names
 from bridge.steps.site import Site
+from bridge.steps.unpublished import edits_fields
 
 MARKER = "promptlayer-bridge-review"
 _MOST_ROWS = 100
@@ -36,19 +37,41 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     if before is None:
         return None
     found = changed(site, index, snapshot, before, pull.head_commit)
-    if not (found.targets or found.new or found.mistakes):
+    if not (found.targets or found.new or found.mistakes or found.orphans):
         return None
     base = BaseFiles.at(site, snapshot, pull.head_commit, index)
     eye = Eye(site, base, None, Occasion(tuple(sorted(found.targets))), None, now)
     seen, refusals = eye.see(tuple(sorted(found.targets)))
     secret = leaks_of(site.mapping, [*found.new, *(s.publication for s in seen if s.publication)])
-    problems = [*(reason for _, reason in refusals), *secret.values()]
+    unpublished = _unpublished(site, found, before, base)
+    problems = [
+        *unpublished,
+        *(reason for _, reason in refusals),
+        *secret.values(),
+        *map(str, found.orphans),
+    ]
     seen = tuple(s for s in seen if s.publication is None or s.publication.path not in secret)
     found = replace(found, new=tuple(new for new in found.new if new.path not in secret))
     told = _comment(site, pull, found, seen, problems)
     details = changes_told(_changes(site, seen), site.forge.body_limit - len(told) - _MARGIN)
     told = "\n\n".join(filter(None, [told, details]))
     site.forge.comment(number, MARKER, told)
+    return told
+
+
+def _unpublished(site: Site, found: Followed, before: str, head: BaseFiles) -> list[str]:
+    """Edits of names and tags that differ from PromptLayer's, and that merging will not bring there."""
+    told = []
+    older = BaseFiles.at(site, found.snapshot, before, head.index)
+    now = head.find(dict.fromkeys(found.targets, ""))
+    was = older.find(dict.fromkeys(now, ""))
+    for target, file in now.items():
+        former = was[target].prompt if target in was else None
+        if not (file.prompt and former and edits_fields(former, file.prompt)):
+            continue
+        held = OneByOne(site).held(target).prompt
+        if held is not None and (words := unpublished_fields(file.prompt, held)):
+            told.append(f"{file.path}: {words}.")
     return told
 
 
@@ -70,7 +93,7 @@ def _comment(
     problems = list(dict.fromkeys([*found.mistakes, *refusals]))
     if problems:
         lines = "\n".join(f"- {plain(problem)}" for problem in problems[:_MOST_ROWS])
-        parts.append(f"These files cannot be published:\n\n{lines}")
+        parts.append(f"These files, or parts of them, cannot be published:\n\n{lines}")
     return "\n\n".join(parts)
 
 
@@ -84,17 +107,10 @@ def _changes(site: Site, seen: tuple[Seen, ...]) -> list[Change]:
             label=one.target.label,
             before=one.replaces,
             after=replace(one.prompt, version=None),
-            used_by=_used_by(site, one.replaces),
+            used_by=snippet_user_names(site, one.replaces),
         )
         for one in publications[:_MOST_DETAILED]
     ]
-
-
-def _used_by(site: Site, prompt: Prompt) -> tuple[str, ...]:
-    """The prompts that use it, where it can be a snippet."""
-    if prompt.id is None or prompt.template.get("type") != "completion":
-        return ()
-    return tuple(user.name for user in site.platform.snippet_users(prompt.id))
 
 
 def _publications(seen: tuple[Seen, ...]) -> list[str]:

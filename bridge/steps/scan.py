@@ -6,7 +6,7 @@ be written as is in step; whatever differs, for whatever reason, is looked at pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.config.mapping import Group
@@ -14,15 +14,18 @@ from bridge.errors import Refused, Rejected, Stale, UnsafePath
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
-from bridge.prompts.publication import NewPrompt
+from bridge.prompts.publication import NewPrompt, unpublished_fields
 from bridge.prompts.target import Proposal, Target
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.steps.branch import Tip, blob_name, carried, tip_of
-from bridge.steps.newcomers import newcomers, second_file
+from bridge.steps.file_owners import assign_files, prompt_files
+from bridge.steps.newcomers import OrphanFile
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.site import Site
+from bridge.steps.stored_files import find_filtered_files
+from bridge.steps.unpublished import find_unpublished_edits
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Scan:
     refusals: tuple[tuple[Target, str], ...] = ()  # targets that have no place
     new: tuple[NewPrompt, ...] = ()  # files without an id
     mistakes: tuple[str, ...] = ()  # in files, with path and line
+    orphans: tuple[OrphanFile, ...] = ()
     unreadable: frozenset[Target] = frozenset()  # whose file is among the mistakes
 
     @property
@@ -61,7 +65,7 @@ class Scan:
 
 def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.0) -> Scan:
     """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
-    while the repository has some: that is more likely a wrong key than an empty workspace.
+    while files carry ids: that is more likely a wrong key than an empty workspace.
     ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
     repository does not have it. The list pages may be of so many seconds ago (``age``)."""
     snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
@@ -87,6 +91,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
         tuple(search.refusals),
         tuple(search.new),
         tuple(search.mistakes),
+        tuple(sorted(search.orphans, key=lambda orphan: orphan.path)),
         frozenset(search.unreadable),
     )
 
@@ -163,6 +168,7 @@ class _Search:
         self.refusals: list[tuple[Target, str]] = []
         self.agreed: dict[Target, Found] = {}
         self.new: list[NewPrompt] = []
+        self.orphans: list[OrphanFile] = []
         self.mistakes: dict[str, None] = {}  # each once, in the order they were found
         self.unreadable: set[Target] = set()
         self.listed: dict[Target, Prompt] = {}  # and whose file is not letter for letter so
@@ -171,6 +177,7 @@ class _Search:
         self._left: set[Target] = set()
         self._claimed: dict[Target, str] = {}  # the files that are letter for letter so
         self._seen = 0
+        self._of_one_meaning: dict[str, tuple[Prompt, Prompt]] = {}  # as file and PromptLayer say
 
     def compare_listing(self, label: str, age: float) -> None:
         wanted = None if label == LATEST else label
@@ -218,77 +225,78 @@ class _Search:
         to a prompt that is gone, or was moved."""
         claimed = set(self._claimed.values())
         rest = {path: entry for path, entry in self.entries.items() if path not in claimed}
-        owners = self.index.owners(self.snapshot, rest)
-        if owners and not self._seen:
-            raise Refused(
-                f"PromptLayer shows no prompt at all, and {self.site.forge.repository} has"
-                f" {len(owners)} files of mapping {self.site.mapping.name}. Check that the API key"
-                " belongs to the right workspace."
-            )
-        self._take_new(path for path, owner in sorted(owners.items()) if owner.prompt_id is None)
-        places = self._places(owners)
-        self._compare_meaning(places)
-        unlisted = places.keys() - self.listed.keys() - self._left
-        self.found.update(self._names({target: places[target] for target in unlisted}))
-
-    def _places(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
-        """Target → its file: the one that stands where it belongs, or the first by name."""
-        owned = (
-            (Target(self.site.mapping.name, owner.prompt_id, owner.label), path)
-            for path, owner in owners.items()
-            if owner.prompt_id is not None and owner.label in self.site.mapping.track
+        owners = prompt_files(self.site, self.snapshot, self.index, rest, self._homes)
+        self._require_own_workspace(owners)
+        found = assign_files(
+            self.site, self.snapshot, rest, owners, self._homes, self._claimed, self._known
         )
-        places: dict[Target, str] = {}
-        for target, path in sorted(owned, key=lambda each: (self._is_astray(*each), each[1])):
-            first = self._claimed.get(target) or places.setdefault(target, path)
-            if first != path:
-                mistake = second_file(path, str(target.prompt_id), target.label, first)
-                self.mistakes[mistake] = None
-        return self._vague(owners) | places
-
-    def _vague(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
-        """Files in the places of prompts, that do not say as well as they should whose they are."""
-        return {
-            target: path
-            for target, path in self._homes.items()
-            if (owner := owners.get(path)) is not None
-            and owner.prompt_id in (target.prompt_id, None)
-            and owner.label in (target.label, None)
-        }
-
-    def _is_astray(self, target: Target, path: str) -> bool:
-        return self._homes.get(target) != path
-
-    def _take_new(self, paths: Iterable[str]) -> None:
-        names = {path: self.entries[path].object_name for path in paths}
-        texts = self.snapshot.read(set(names.values()))
-        files = (base_file(path, texts[name], self.site) for path, name in names.items())
-        found = newcomers(self.site, files, self._known)
         self.new.extend(found.new)
+        self.orphans.extend(found.orphans)
         self.mistakes.update(dict.fromkeys(found.mistakes))
+        places = {*self._claimed.values(), *self._homes.values(), *owners}
+        self.mistakes.update(dict.fromkeys(find_filtered_files(self.site, self.snapshot, places)))
+        self._compare_meaning(found.places)
+        self._note_unpublished()
+        unlisted = found.places.keys() - self.listed.keys() - self._left
+        self.found.update(self._names({target: found.places[target] for target in unlisted}))
+
+    def _require_own_workspace(self, owners: Mapping[str, Owner]) -> None:
+        """Raise Refused where files carry ids and PromptLayer shows not one prompt of these ids."""
+        if self._seen:
+            return
+        ids = {path: o.prompt_id for path, o in sorted(owners.items()) if o.prompt_id is not None}
+        for item in self.site.platform.prompts() if ids else ():
+            if item.prompt.id is not None:
+                self._known[item.prompt.name] = item.prompt.id
+        if not ids or set(ids.values()) & set(self._known.values()):
+            return  # the repository comes first, or no prompt carries a tracked label any more
+        path, id = next(iter(ids.items()))
+        raise Refused(
+            f"PromptLayer shows none of the prompts whose ids {len(ids)} files of mapping"
+            f" {self.site.mapping.name} in {self.site.forge.repository} carry, such as {path}"
+            f" (id {id}). Check that the API key belongs to the right workspace. To make these"
+            " prompts anew there, take the ids out of the files."
+        )
+
+    def _note_unpublished(self) -> None:
+        """Edits of names and tags alone: PromptLayer and the file mean the same otherwise."""
+        differing = {
+            path: both for path, both in self._of_one_meaning.items() if unpublished_fields(*both)
+        }
+        told = find_unpublished_edits(self.site, self.snapshot, differing)
+        self.mistakes.update(dict.fromkeys(told))
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
         """The names that files give prompts which nobody lists; their branches may bear them."""
+        names = {}
+        for target, file in self._read(places).items():
+            names[target] = file.prompt.name if file.prompt else ""
+            if file.problem is not None:
+                self._note_unreadable(target, file.problem)
+        return names
+
+    def _read(self, places: Mapping[Target, str]) -> dict[Target, BaseFile]:
         texts = self.snapshot.read({self.entries[path].object_name for path in places.values()})
-        files = {
-            target: base_file(path, texts[self.entries[path].object_name], self.site).prompt
+        return {
+            target: base_file(path, texts[self.entries[path].object_name], self.site)
             for target, path in places.items()
         }
-        return {target: file.name if file else "" for target, file in files.items()}
+
+    def _note_unreadable(self, target: Target, problem: str) -> None:
+        self.mistakes[problem] = None
+        self.unreadable.add(target)
 
     def _compare_meaning(self, places: Mapping[Target, str]) -> None:
-        here = {target: places[target] for target in self.listed if target in places}
-        texts = self.snapshot.read({self.entries[path].object_name for path in here.values()})
+        here = self._read({t: places[t] for t in self.listed if t in places})
         for target, prompt in self.listed.items():
-            if target in here:
-                path = here[target]
-                file = base_file(path, texts[self.entries[path].object_name], self.site)
-                if _says(file, prompt):
-                    self.agreed[target] = Found(prompt.name, path)
-                    continue
-                if file.problem is not None:
-                    self.mistakes[file.problem] = None
-                    self.unreadable.add(target)
+            file = here.get(target)
+            if file is not None and file.prompt and file.prompt.digest == prompt.digest:
+                self._of_one_meaning[file.path] = (file.prompt, prompt)
+            if file is not None and _says(file, prompt):
+                self.agreed[target] = Found(prompt.name, file.path)
+                continue
+            if file is not None and file.problem is not None:
+                self._note_unreadable(target, file.problem)
             self.found[target] = prompt.name
 
     def differing(self) -> dict[Target, Found]:

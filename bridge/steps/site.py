@@ -10,7 +10,7 @@ from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.paths import branch_name, file_path, static_prefix
+from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Editor
 from bridge.prompts.target import Proposal, Target
@@ -63,6 +63,7 @@ class Site:
     bot: Bot
     roster: Roster
     version_url: str  # with {workspace}, {id} and {version}
+    neighbours: tuple[MappingSettings, ...] = ()  # the other mappings of the repository
 
     @property
     def base(self) -> str:
@@ -94,6 +95,18 @@ class Site:
             label=label,
             mapping=self.mapping.name,
             id=prompt.id or 0,
+        )
+
+    def expects(self, path: str) -> bool:
+        """Whether the mapping's template may put a prompt's file at ``path``."""
+        return fits_template(self.mapping.path, path)
+
+    def belongs_to_neighbour(self, path: str, label: str) -> bool:
+        """Whether a file that the mapping does not follow lies in the folder of another mapping
+        that tracks its label."""
+        return any(
+            label in other.track and path.startswith(static_prefix(other.path))
+            for other in self.neighbours
         )
 
     def proposal(self, prompt_name: str, target: Target) -> Proposal:

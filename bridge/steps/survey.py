@@ -17,6 +17,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.eye import Eye, Seen
 from bridge.steps.guard import leaks_of
+from bridge.steps.newcomers import OrphanFile
 from bridge.steps.observe import BaseFiles
 from bridge.steps.scan import scan
 from bridge.steps.site import Site
@@ -32,6 +33,9 @@ class Survey:
     unnamed: tuple[Seen, ...]  # made in PromptLayer, and their files do not say so yet
     refusals: tuple[tuple[Target, str], ...]
     mistakes: tuple[str, ...]  # in files, with path and line
+    orphans: tuple[OrphanFile, ...]
+    gone: tuple[Seen, ...]  # PromptLayer has them no longer, and their files are still there
+    behind: tuple[Seen, ...]  # PromptLayer has something newer, which is proposed
 
     @property
     def conflicts(self) -> tuple[Seen, ...]:
@@ -66,6 +70,9 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
             *(each for each in refusals if each[0] not in found.unreadable),
         ),
         mistakes=(*found.mistakes, *leaking.values()),
+        orphans=found.orphans,
+        gone=tuple(each for each in seen if each.edit and each.edit.change.after is None),
+        behind=tuple(each for each in readable if _is_behind(each)),
     )
 
 
@@ -82,3 +89,9 @@ def _is_met(seen: Seen) -> bool:
 def _is_unnamed(seen: Seen) -> bool:
     before = seen.edit.change.before if seen.edit else None
     return before is not None and before.id is None and not _is_met(seen)
+
+
+def _is_behind(seen: Seen) -> bool:
+    if seen.edit is None or seen.publication is not None or seen.edit.change.before is None:
+        return False
+    return seen.edit.change.after is not None and not (_is_met(seen) or _is_unnamed(seen))

@@ -233,7 +233,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "opentelemetry": ("bridge.telemetry.tracing",),
     "prometheus_client": ("bridge.web",),
     "ruamel": ("bridge.prompts.yaml_update",),
-    "yaml": ("bridge.prompts.secrets", "bridge.prompts.source", "bridge.prompts.yaml_text"),
+    "yaml": (
+        "bridge.prompts.header",
+        "bridge.prompts.secrets",
+        "bridge.prompts.source",
+        "bridge.prompts.yaml_removal",
+        "bridge.prompts.yaml_text",
+    ),
     "typer": ("bridge.cli",),
     "rich": ("bridge.cli", "bridge.sandbox.demo"),
     "pydantic": (

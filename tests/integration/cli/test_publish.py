@@ -264,7 +264,7 @@ def test_two_new_files_of_one_name_make_one_prompt(desk: Desk, engineer: Enginee
     assert texts(desk, greet) == ["Be new."]
 
 
-def test_a_new_file_of_a_name_that_is_taken_says_which_id_to_write(
+def test_a_new_file_of_a_prompt_that_has_one_is_told_with_both_paths(
     desk: Desk, engineer: Engineer
 ) -> None:
     engineer.merges({path("support/z"): new_file(REPLY)})
@@ -272,14 +272,19 @@ def test_a_new_file_of_a_name_that_is_taken_says_which_id_to_write(
     said = desk.run("publish")
 
     assert said.status == 1
-    assert f"{path('support/z')}:1: a prompt named '{REPLY}' exists already (id 1)" in said.out
+    assert said.out.startswith(
+        f"mistake    {path('support/z')}:1: expected one file for prompt '{REPLY}' (latest);"
+        f" {path(REPLY)} is it already."
+    )
     assert texts(desk, REPLY) == ["Be kind."]
 
 
-def test_a_new_file_of_another_mappings_name_is_left_to_it(desk: Desk, engineer: Engineer) -> None:
+def test_a_new_file_of_a_name_that_is_not_followed_makes_no_prompt(
+    desk: Desk, engineer: Engineer
+) -> None:
     engineer.merges({path("sales/pitch"): new_file("sales/pitch")})
 
-    assert desk.run("publish").status == 0
+    assert desk.run("publish").status == 1
     assert len(desk.registry.entries) == 2
 
 

@@ -139,7 +139,7 @@ def test_an_empty_workspace_proposes_no_removals(
     merge_all(forge)
     registry.delete(registry.entry_named("a").id)
 
-    with pytest.raises(Refused, match="PromptLayer shows no prompt at all"):
+    with pytest.raises(Refused, match="PromptLayer shows none of the prompts whose ids 1 files"):
         synchronise(worker, ["support"], nobody)
 
 

@@ -22,3 +22,14 @@ def test_every_file_finds_its_owner_though_only_the_last_are_remembered(
     owners = {path: Owner(id, "prod") for id, path in enumerate(texts, start=1)}
     assert found == [owners, owners]
     assert index.remembered == 3
+
+
+def test_one_content_in_two_formats_has_an_owner_in_each(repository: Repository) -> None:
+    text = b'{"kind": "prompt/v1", "id": 1, "label": "prod", "name": "\\ud83d\\ude00"}'
+    commit_files(repository.path, "main", {"many/a.json": text, "many/b.yaml": text})
+    snapshot = repository.look()
+
+    found = FileIndex().owners(snapshot, snapshot.entries(snapshot.commit, "many"))
+
+    assert found["many/a.json"] == Owner(1, "prod", "\U0001f600")
+    assert found["many/b.yaml"].prompt_id == 1

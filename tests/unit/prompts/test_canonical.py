@@ -14,7 +14,8 @@ from bridge.prompts.canonical import (
     canonical_template,
     expanded_template,
 )
-from bridge.prompts.prompt import Json, JsonObject, Prompt
+from bridge.prompts.file import parse, render
+from bridge.prompts.prompt import Json, JsonObject, Prompt, PromptFile
 from bridge.prompts.variables import variables, variables_in
 
 from .strategies import json_values, random_templates, template
@@ -200,3 +201,24 @@ def test_a_template_asks_for_what_its_texts_and_its_declarations_name() -> None:
 
     assert variables(chat(jinja, user("{b}"), input_variables=["c"])) == {"a", "b", "c"}
     assert variables({"type": "completion", "content": "{d}"}) == {"d"}
+
+
+@pytest.mark.parametrize("place", ["tools", "functions"])
+def test_empty_parameters_of_a_function_survive_and_change_no_meaning(place: str) -> None:
+    function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    wrapped = {"type": "function", "function": function}
+    with_them, without = (
+        canonical_template(chat(**{place: [wrapped if place == "tools" else function]})),
+        canonical_template(
+            chat(**{place: [_bare(wrapped) if place == "tools" else {"name": "f"}]})
+        ),
+    )
+
+    assert with_them[place] == [wrapped if place == "tools" else function]
+    assert Prompt("p", with_them).digest == Prompt("p", without).digest
+    text = render(PromptFile(Prompt("p", with_them), "prod"))
+    assert parse(text, path="p").prompt.template == with_them
+
+
+def _bare(tool: JsonObject) -> JsonObject:
+    return {**tool, "function": {"name": "f"}}

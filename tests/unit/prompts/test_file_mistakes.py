@@ -18,6 +18,10 @@ FORMATS: tuple[Format, ...] = ("yaml", "json")
 HEAD = "kind: prompt/v1\nname: a\nlabel: prod\n"
 CHAT = HEAD + "messages:\n  - role: system\n    content: hi\n"  # seven lines follow from here
 
+ANCHOR_BOMB = "metadata:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
+)
+
 
 @pytest.mark.parametrize(
     ("text", "said"),
@@ -48,7 +52,9 @@ CHAT = HEAD + "messages:\n  - role: system\n    content: hi\n"  # seven lines fo
         (CHAT + "metadata:\n  <<: {a: 1}\n", "p.yaml:8: << is read differently"),
         (CHAT + "metadata: {1: x}\n", "p.yaml:7: expected a key that is text, got 1: put it in quotes"),
         (CHAT + "metadata: {[a]: x}\n", "p.yaml:7: expected a key that is text, got a collection"),
-        (CHAT + "metadata: &a {}\n", "p.yaml:7: anchors and aliases are not supported"),
+        (CHAT + "metadata: {a: *x}\n", "p.yaml:7: the alias *x has no anchor &x before it"),
+        (CHAT + "metadata: &x {a: *x}\n", "p.yaml:7: the alias *x stands inside of what it repeats"),
+        (CHAT + ANCHOR_BOMB, "p.yaml:12: aliases repeat more than 10,000 values"),
         (CHAT + "metadata: {a: !!python/name:os.system x}\n", "p.yaml:7: tags are not supported"),
         (CHAT + "metadata: !!set {a}\n", "p.yaml:7: tags are not supported"),
         (CHAT + "---\na: 1\n", "p.yaml:7: expected one document, got a second one"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from difflib import ndiff
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -152,3 +154,136 @@ def test_whatever_stood_there_the_file_means_what_it_should() -> None:
         )
         touched = render(old).replace("kind: ", "# mine\nkind: ", 1)
         assert parse(render(new, existing=touched), path="p") == new
+
+
+# What else stood in the file
+
+
+COMMENTED = """\
+kind: prompt/v1
+name: a
+label: prod
+messages:
+  # who we are
+  - role: system
+    content: |
+      Be kind.
+
+      # not a comment
+
+  # what people ask
+  - role: user   # asks
+    content: first
+    # and below it
+
+  # what they ask then
+  - role: user
+    content: "second"
+# the tools
+tools:
+  # looks orders up
+  - type: function
+    function: {name: f}
+  # sends them
+  - type: function
+    function: {name: g}
+"""
+
+
+def without(place: str, index: int) -> str:
+    """COMMENTED, after an item of a list was removed on the platform."""
+    file = parse(COMMENTED, path="p")
+    content = deepcopy(file.prompt.template)
+    del content[place][index]
+    wanted = replace(file, prompt=replace(file.prompt, template=content))
+    text = render(wanted, existing=COMMENTED)
+    assert parse(text, path="p") == wanted
+    return text
+
+
+@pytest.mark.parametrize(
+    ("place", "index", "first", "after"),
+    [
+        ("messages", 0, "  # who we are", "  # what people ask"),
+        ("messages", 1, "  # what people ask", "  # what they ask then"),
+        ("messages", 2, "  # what they ask then", "# the tools"),
+        ("tools", 0, "  # looks orders up", "  # sends them"),
+        ("tools", 1, "  # sends them", ""),
+    ],
+)
+def test_what_is_removed_takes_its_own_comments_and_leaves_those_of_the_next(
+    place: str, index: int, first: str, after: str
+) -> None:
+    start = COMMENTED.index(first)
+    end = COMMENTED.index(after) if after else len(COMMENTED)
+
+    assert without(place, index) == COMMENTED[:start] + COMMENTED[end:]
+
+
+def test_a_message_that_goes_while_another_changes_leaves_the_comments() -> None:
+    file = parse(COMMENTED, path="p")
+    content = deepcopy(file.prompt.template)
+    del content["messages"][0]
+    content["messages"][1]["content"][0]["text"] = "third"
+    wanted = replace(file, prompt=replace(file.prompt, template=content))
+
+    text = render(wanted, existing=COMMENTED)
+
+    assert parse(text, path="p") == wanted
+    assert "# who we are" not in text
+    for kept in ("# what people ask", "# asks", "# what they ask then", "# the tools", '"third"'):
+        assert kept in text
+
+
+def windows(text: str) -> str:
+    return text.replace("\n", "\r\n")
+
+
+def marked(text: str) -> str:
+    return "\ufeff" + text
+
+
+def mixed(text: str) -> str:
+    head, _, rest = text.partition("messages:")
+    return windows(f"{head}messages:") + rest
+
+
+@pytest.mark.parametrize("ends", [windows, marked, mixed, lambda text: marked(windows(text))])
+@pytest.mark.parametrize("of_the_bridge", [True, False])
+def test_one_changed_word_changes_one_line_whatever_ends_the_lines(
+    ends: Callable[[str], str], of_the_bridge: bool
+) -> None:
+    former = parse(TOUCHED, path="p")
+    existing = ends(render(former) if of_the_bridge else TOUCHED)
+    template = deepcopy(former.prompt.template)
+    say(template, 0, "Hello there.\nBe very nice.\n")
+    wanted = replace(former, prompt=replace(former.prompt, template=template))
+
+    text = render(wanted, existing=existing)
+
+    assert text == existing.replace("Be nice.", "Be very nice.")
+
+
+@pytest.mark.parametrize("ends", [windows, marked])
+def test_a_file_that_is_as_wanted_keeps_its_line_ends(ends: Callable[[str], str]) -> None:
+    assert render(parse(TOUCHED, path="p"), existing=ends(TOUCHED)) == ends(TOUCHED)
+
+
+@pytest.mark.parametrize(
+    "layout", [{"indent": 4}, {"indent": "\t"}, {}, {"separators": (",", ":")}]
+)
+@pytest.mark.parametrize("ends", [str, windows])
+def test_json_stays_as_a_formatter_left_it(
+    layout: dict[str, Any], ends: Callable[[str], str]
+) -> None:
+    former = parse(TOUCHED, path="p")
+    document = json.loads(render(former, "json"))
+    shuffled = {key: document[key] for key in sorted(document)}
+    existing = ends(json.dumps(shuffled, ensure_ascii=False, **layout) + "\n")
+    template = deepcopy(former.prompt.template)
+    say(template, 0, "Hello there.\nBe very nice.\n")
+    wanted = replace(former, prompt=replace(former.prompt, template=template))
+
+    text = render(wanted, "json", existing=existing)
+
+    assert text == existing.replace("Be nice.", "Be very nice.")

@@ -1,0 +1,133 @@
+"""Assign files to targets: which prompt file of a folder is whose, and which is nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from bridge.prompts.compare import BaseFile
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.publication import NewPrompt
+from bridge.prompts.target import Target
+from bridge.repo.index import FileIndex, Owner
+from bridge.repo.snapshot import Entry, Snapshot
+from bridge.steps.newcomers import OrphanFile, newcomers, second_file, untracked
+from bridge.steps.observe import base_file
+from bridge.steps.site import Site
+
+
+@dataclass
+class AssignedFiles:
+    places: dict[Target, str] = field(default_factory=dict)  # target → its one file
+    new: list[NewPrompt] = field(default_factory=list)
+    orphans: list[OrphanFile] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)  # with path and line
+
+
+def prompt_files(
+    site: Site,
+    snapshot: Snapshot,
+    index: FileIndex,
+    entries: Mapping[str, Entry],
+    homes: Mapping[Target, str],
+) -> dict[str, Owner]:
+    """Path → owner, without files that do not say that they are prompt files and stand where none
+    would be: neither at the home of a prompt that PromptLayer lists, nor where the mapping's
+    template may put one."""
+    places = frozenset(homes.values())
+    return {
+        path: owner
+        for path, owner in index.owners(snapshot, entries).items()
+        if owner.is_marked or path in places or site.expects(path)
+    }
+
+
+def assign_files(
+    site: Site,
+    snapshot: Snapshot,
+    entries: Mapping[str, Entry],
+    owners: Mapping[str, Owner],
+    homes: Mapping[Target, str],
+    claimed: Mapping[Target, str],
+    known: Mapping[str, int],
+) -> AssignedFiles:
+    """Every file of ``owners`` as a target's, a new prompt's, an orphan or a mistake. ``homes`` is
+    where the files of listed prompts belong, ``claimed`` the files that are as PromptLayer would
+    have them, and ``known`` the names of its prompts with their ids."""
+    found = AssignedFiles()
+    _note_orphans(site, snapshot, entries, owners, found)
+    owned = _owned(site, owners, homes, claimed, found)
+    without_id = [path for path, owner in owners.items() if owner.prompt_id is None]
+    files = _read(site, snapshot, entries, without_id)
+    others = newcomers(site, files, known, {**claimed, **owned})
+    for target in [one for one in others.existing if one.label == LATEST and one not in homes]:
+        reason = (
+            f"PromptLayer's prompt {target.prompt_id} has this name, and mapping"
+            f" {site.mapping.name} does not follow it: look at its folder and its tags there"
+        )
+        found.orphans.append(OrphanFile(others.existing.pop(target), reason))
+    found.places = others.existing | _at_home(owners, homes) | owned
+    found.new += others.new
+    found.orphans += others.orphans
+    found.mistakes += others.mistakes
+    return found
+
+
+def _note_orphans(
+    site: Site,
+    snapshot: Snapshot,
+    entries: Mapping[str, Entry],
+    owners: Mapping[str, Owner],
+    found: AssignedFiles,
+) -> None:
+    """Files with an id that no target of the mapping has."""
+    unlabelled = []
+    for path, owner in sorted(owners.items()):
+        if owner.prompt_id is None:
+            continue
+        if owner.label is None:
+            unlabelled.append(path)
+        elif owner.label not in site.mapping.track:
+            found.orphans += untracked(site, path, owner.label)
+    files = _read(site, snapshot, entries, unlabelled)
+    found.mistakes += [file.problem for file in files if file.problem is not None]
+
+
+def _owned(
+    site: Site,
+    owners: Mapping[str, Owner],
+    homes: Mapping[Target, str],
+    claimed: Mapping[Target, str],
+    found: AssignedFiles,
+) -> dict[Target, str]:
+    """Target → the file with its id: the one that stands where it belongs, or the first by name."""
+    owned = [
+        (Target(site.mapping.name, owner.prompt_id, owner.label), path)
+        for path, owner in owners.items()
+        if owner.prompt_id is not None and owner.label in site.mapping.track
+    ]
+    places: dict[Target, str] = {}
+    for target, path in sorted(owned, key=lambda one: (homes.get(one[0]) != one[1], one[1])):
+        first = claimed.get(target) or places.setdefault(target, path)
+        if first != path:
+            found.mistakes.append(second_file(path, str(target.prompt_id), target.label, first))
+    return places
+
+
+def _at_home(owners: Mapping[str, Owner], homes: Mapping[Target, str]) -> dict[Target, str]:
+    """Files in the places of prompts, that do not say as well as they should whose they are."""
+    return {
+        target: path
+        for target, path in homes.items()
+        if (owner := owners.get(path)) is not None
+        and owner.is_marked
+        and owner.prompt_id in (target.prompt_id, None)
+        and owner.label in (target.label, None)
+    }
+
+
+def _read(
+    site: Site, snapshot: Snapshot, entries: Mapping[str, Entry], paths: Collection[str]
+) -> list[BaseFile]:
+    texts = snapshot.read({entries[path].object_name for path in paths})
+    return [base_file(path, texts[entries[path].object_name], site) for path in paths]
