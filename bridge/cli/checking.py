@@ -87,7 +87,7 @@ def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
         statuses = any("evals" in each.mapping.model_fields_set for each in sites)
         findings = list(site.forge.check_access(statuses=statuses))
         if all(finding.severity is Severity.OK for finding in findings):
-            site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+            site.fetch()
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))
     except BridgeError as error:
         findings = [Finding(Severity.PROBLEM, str(error))]

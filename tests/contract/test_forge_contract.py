@@ -45,7 +45,7 @@ def opened(case: ForgeCase, head: str = HEAD, content: PullRequestContent = CONT
 
 def found(case: ForgeCase, head: str = HEAD) -> PullRequest:
     """The only pull request from ``head``."""
-    (pull_request,) = case.forge.pull_requests(head, "main")
+    (pull_request,) = case.forge.pull_requests(head)
     return pull_request
 
 
@@ -74,8 +74,8 @@ def test_a_created_pull_request_is_found_as_it_was_returned(case: ForgeCase) -> 
 def test_nothing_is_found_for_another_branch_or_another_base(case: ForgeCase) -> None:
     opened(case)
 
-    assert list(case.forge.pull_requests("promptlayer/other", "main")) == []
-    assert list(case.forge.pull_requests(HEAD, "release")) == []
+    assert list(case.forge.pull_requests("promptlayer/other")) == []
+    assert list(case.forge.pull_requests(HEAD)) == []
 
 
 def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
@@ -83,7 +83,7 @@ def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
     case.close(first.number)
     second = case.forge.create_pull_request(HEAD, "main", CONTENT)
 
-    history = case.forge.pull_requests(HEAD, "main")
+    history = case.forge.pull_requests(HEAD)
 
     assert [(each.number, each.state) for each in history] == [
         (second.number, PullRequestState.OPEN),
@@ -429,7 +429,7 @@ def test_a_failure_while_reading_becomes_the_right_error(
     hosted_case.fail_next(kind)
 
     with pytest.raises(family) as failure:
-        forge.pull_requests(HEAD, "main")
+        forge.pull_requests(HEAD)
 
     check_message(hosted_case, failure.value)
 
@@ -452,7 +452,7 @@ def test_the_pause_a_forge_asks_for_is_passed_on(hosted_case: HostedCase) -> Non
     hosted_case.fail_next("429-retry-after")
 
     with pytest.raises(RateLimited) as failure:
-        hosted_case.forge.pull_requests(HEAD, "main")
+        hosted_case.forge.pull_requests(HEAD)
 
     assert failure.value.retry_after is not None
     assert failure.value.retry_after > 0
@@ -464,7 +464,7 @@ def test_one_failure_is_one_request_and_the_next_call_works(hosted_case: HostedC
     before = hosted_case.calls
 
     with pytest.raises(Unavailable):
-        hosted_case.forge.pull_requests(HEAD, "main")
+        hosted_case.forge.pull_requests(HEAD)
 
     assert hosted_case.calls - before == 1  # no silent retry: the engine waits
     assert found(hosted_case) == created
@@ -486,7 +486,7 @@ def test_a_first_proposal_stays_within_its_requests(hosted_case: HostedCase) -> 
     content = PullRequestContent("Update", "", labels=("prompt",))
 
     def propose() -> None:
-        assert list(case.forge.pull_requests(HEAD, "main")) == []
+        assert list(case.forge.pull_requests(HEAD)) == []
         ensure_pull_request(case.forge, None, HEAD, "main", content)
 
     assert requests(case, propose) <= {"github": 3, "gitlab": 2}[case.name]

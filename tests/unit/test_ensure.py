@@ -27,10 +27,10 @@ class WatchedForge(LocalForge):
         return super().create_pull_request(head, base, content)
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         self.asked.append("update")
-        return super().update_pull_request(pull_request, content)
+        return super().update_pull_request(pull_request, content, base=base)
 
 
 class ForgetfulForge(LocalForge):
@@ -39,8 +39,8 @@ class ForgetfulForge(LocalForge):
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         raise AlreadyExists(f"{content.title!r} from {head!r} to {base!r} is open already.")
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        return super().pull_requests(f"not-yet-listed/{head}", base)
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+        return super().pull_requests(f"not-yet-listed/{head}")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_missing_pull_request_is_created(forge: WatchedForge) -> None:
     ensured = ensure_pull_request(forge, None, HEAD, "main", CONTENT)
 
     assert ensured.action == "created"
-    assert list(forge.pull_requests(HEAD, "main")) == [ensured.pull_request]
+    assert list(forge.pull_requests(HEAD)) == [ensured.pull_request]
 
 
 def test_a_pull_request_that_says_so_already_costs_no_request(forge: WatchedForge) -> None:

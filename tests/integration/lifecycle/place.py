@@ -112,7 +112,7 @@ class Place:
 
     def every(self, branch: str) -> Sequence[PullRequest]:
         """All pull requests of a branch, newest first."""
-        return self.forge.pull_requests(branch, "main")
+        return self.forge.pull_requests(branch)
 
     def newest(self, branch: str) -> PullRequest:
         return self.every(branch)[0]

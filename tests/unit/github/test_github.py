@@ -30,7 +30,7 @@ from tests.unit.github.setting import CONTENT, Clock, posted, proposed
 def test_a_first_proposal_with_labels_takes_three_calls(
     standin: GitHubStandIn, forge: GitHub, site: Repository
 ) -> None:
-    assert forge.pull_requests("b/one", "main") == []
+    assert forge.pull_requests("b/one") == []
     made = proposed(forge, site, replace(CONTENT, labels=("prompt",), assignees=("bob",)))
     assert standin.calls == 3
     assert made.labels == {"prompt"}
@@ -43,7 +43,7 @@ def test_reviewers_and_teams_take_one_call_more(
     made = proposed(forge, site, replace(CONTENT, reviewers=("alice", "acme/writers")))
     assert standin.calls == 2
     assert made.reviewers == {"alice", "acme/writers"}
-    assert forge.pull_requests("b/one", "main")[0].reviewers == made.reviewers
+    assert forge.pull_requests("b/one")[0].reviewers == made.reviewers
 
 
 def test_a_newer_version_on_an_open_pull_request_takes_two_calls(
@@ -51,7 +51,7 @@ def test_a_newer_version_on_an_open_pull_request_takes_two_calls(
 ) -> None:
     proposed(forge, site)
     before = standin.calls
-    (found,) = forge.pull_requests("b/one", "main")
+    (found,) = forge.pull_requests("b/one")
     forge.update_pull_request(found, replace(CONTENT, title="Newer"))
     assert standin.calls - before == 2
 
@@ -106,7 +106,7 @@ def test_a_creation_whose_answer_was_lost_is_found_again(
         proposed(forge, site)
     with pytest.raises(AlreadyExists, match="already exists for acme:b/one"):
         forge.create_pull_request("b/one", "main", CONTENT)
-    assert forge.pull_requests("b/one", "main")[0].title == "Title"
+    assert forge.pull_requests("b/one")[0].title == "Title"
 
 
 # Where it is.
@@ -192,7 +192,7 @@ def git_with(remote: GitRemote, folder: Path, *arguments: str) -> None:
 def test_a_fork_with_the_same_branch_name_is_not_ours(forge: GitHub, site: Repository) -> None:
     site.push("b/one", {"a.txt": b"theirs"})
     site.open_pull("b/one", "main", title="From a fork", head_owner="stranger")
-    assert forge.pull_requests("b/one", "main") == []
+    assert forge.pull_requests("b/one") == []
     assert forge.open_pull_requests("b/") == []
 
 
@@ -202,7 +202,7 @@ def test_each_thread_has_a_connection_of_its_own(
     # PyGithub keeps the request in hand in the connection: shared, two would be mixed up.
     def look() -> None:
         for _ in range(2):
-            forge.pull_requests("b/one", "main")
+            forge.pull_requests("b/one")
 
     for _ in range(2):  # one after the other, so that a shared connection would be used again
         thread = threading.Thread(target=look)
@@ -240,7 +240,7 @@ def test_what_is_left_of_the_budget_is_told_after_an_answer(
     )
 
     forge.default_branch()
-    forge.pull_requests("b/one", "main")
+    forge.pull_requests("b/one")
 
     assert [each.limit for each in told] == [5000, 5000]
     assert told[1].remaining == told[0].remaining - 1
