@@ -235,14 +235,16 @@ class GitHub:
         takes all of them. It is open already: only what a later look can mend is raised."""
         asked = self._request_reviews(created.number, content.reviewers)
         created = replace(created, reviewers=frozenset(asked))
+        if not (content.labels or content.assignees or content.unfinished_body is not None):
+            return created
         attempt = f"set the labels and assignees of pull request #{created.number}"
         try:
             with self._trying(attempt, PROPOSE):
                 issue = self._repository().get_issue(created.number)
                 issue.edit(
                     body=content.body,
-                    labels=list(content.labels),
-                    assignees=list(content.assignees),
+                    labels=list(content.labels) or NotSet,  # none would take away all there are
+                    assignees=list(content.assignees) or NotSet,
                 )
                 return _with_marks(replace(created, body=content.body), issue)
         except Permanent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,13 +91,41 @@ def test_a_pull_request_that_says_something_else_is_updated(
     assert says(forge.read_pull_request(there.number), content)
 
 
-def test_labels_and_people_alone_are_no_reason_to_update(forge: WatchedForge) -> None:
+def test_labels_and_people_that_are_missing_are_added_and_cost_nothing_after_that(
+    forge: WatchedForge,
+) -> None:
     there = ensure_pull_request(forge, None, HEAD, "main", CONTENT).pull_request
     more = PullRequestContent(
-        CONTENT.title, CONTENT.body, labels=("prompt",), reviewers=("alice",), assignees=("bob",)
+        CONTENT.title, CONTENT.body, labels=("prompt",), reviewers=("@Alice",), assignees=("bob",)
     )
 
-    assert ensure_pull_request(forge, there, HEAD, "main", more).action == "unchanged"
+    added = ensure_pull_request(forge, there, HEAD, "main", more)
+    same = replace(added.pull_request, reviewers=frozenset({"alice"}))
+
+    assert added.action == "updated"
+    assert ensure_pull_request(forge, same, HEAD, "main", more).action == "unchanged"
+
+
+def test_what_the_forge_did_not_take_is_told(tmp_path: Path, forge: WatchedForge) -> None:
+    known = LocalForge(tmp_path, "acme/bot", people={"alice"})
+    content = replace(CONTENT, labels=("prompt",), reviewers=("alice", "ghost"))
+
+    ensured = ensure_pull_request(known, None, HEAD, "main", content)
+
+    assert ensured.refused == (("reviewer", "ghost"),)
+
+
+def test_a_pull_request_to_another_base_is_taken_to_the_base(
+    tmp_path: Path, forge: WatchedForge
+) -> None:
+    repository = BareRepository(tmp_path / "acme/bot.git")
+    repository.commit_files("develop", repository.branches()["main"], {"develop.txt": b"Hello\n"})
+    there = ensure_pull_request(forge, None, HEAD, "main", CONTENT).pull_request
+
+    moved = ensure_pull_request(forge, there, HEAD, "develop", CONTENT)
+
+    assert (moved.action, moved.pull_request.base) == ("updated", "develop")
+    assert moved.pull_request.number == there.number
 
 
 @pytest.mark.parametrize("stored", ["one\ntwo", "one\r\ntwo\r\n", "one\ntwo\n\n", "\none\ntwo  "])

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.local import LocalForge
-from tests.contract.case import MergeHow
+from bridge.prompts.memory import recall
+from tests.contract.case import MergeHow, Said
 from tests.contract.github_case import REPOSITORY, github_case
 from tests.contract.gitlab_case import gitlab_case
 from tests.contract.local_case import local_case
+from tests.standins.faults import Faults
 from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
 
 FORGES = ("local", "github", "gitlab")
@@ -29,6 +31,10 @@ class Place:
     close: Callable[[int], None]
     reopen: Callable[[int], None]
     comments: Callable[[int], Sequence[str]]
+    set_default_branch: Callable[[str], None]
+    rename_branch: Callable[[str, str], None]
+    said_on: Callable[[str], dict[str, Said]]  # commit → check → what was said last
+    faults: Faults | None = None  # of the server; None where there is none
 
     def merge(self, pull_request: PullRequest, how: MergeHow = "merge") -> None:
         self.press_merge(pull_request.number, how)
@@ -117,6 +123,29 @@ class Place:
     def newest(self, branch: str) -> PullRequest:
         return self.every(branch)[0]
 
+    def retarget(self, pull_request: PullRequest, base: str) -> None:
+        """A person takes it to another base."""
+        content = PullRequestContent(pull_request.title, pull_request.body, pull_request.draft)
+        self.forge.update_pull_request(pull_request, content, base=base)
+
+    def foreign_work(self) -> list[str]:
+        """What the bridge's open pull requests would bring to their bases that is neither the
+        bridge's nor of people on their own branches: every commit between base and head that a
+        branch of somebody else holds too, and the files that the diff shows because of it."""
+        listed = git(self.repository, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads")
+        others = [name for name in listed.splitlines() if not name.startswith("promptlayer/")]
+        found = []
+        for pull in self.forge.open_pull_requests("promptlayer/"):
+            if recall(pull.body) is None or pull.base not in others:
+                continue  # of a person, or to a branch that is gone
+            brought = git(self.repository, "rev-list", f"{pull.base}..{pull.head}").split()
+            elsewhere = set(git(self.repository, "rev-list", *others).split())
+            foreign = [commit for commit in brought if commit in elsewhere]
+            if foreign:
+                shown = sorted(self.changed(pull.head, pull.base))
+                found.append(f"#{pull.number} to {pull.base} brings {foreign}: {shown}")
+        return found
+
     def edit(self, pull_request: PullRequest, *, body: str | None = None) -> None:
         """A person writes another body."""
         body = pull_request.body if body is None else body
@@ -175,6 +204,9 @@ def _local(budget: Windows, root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: list(case.forge.comments(number).values()),
+            case.set_default_branch,
+            case.rename_branch,
+            case.statuses,
         )
 
 
@@ -189,6 +221,10 @@ def _github(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [comment.body for comment in behind.pull(number).comments],
+            case.set_default_branch,
+            case.rename_branch,
+            case.statuses,
+            case.standin.faults,
         )
 
 
@@ -202,4 +238,8 @@ def _gitlab(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [note.body for note in case.project.find(number).notes],
+            case.set_default_branch,
+            case.rename_branch,
+            case.statuses,
+            case.standin.faults,
         )

@@ -92,10 +92,40 @@ def test_a_failure_after_the_creation_does_not_hide_it(
     ending: str, standin: GitHubStandIn, forge: GitHub, site: Repository
 ) -> None:
     standin.faults.add(lambda _method, path: path.endswith(ending), status(502), times=5)
-    made = proposed(forge, site, replace(CONTENT, labels=("prompt",), reviewers=("alice",)))
+    with pytest.raises(Unavailable):
+        proposed(forge, site, replace(CONTENT, labels=("prompt",), reviewers=("alice",)))
+    (made,) = forge.pull_requests("b/one")
     assert made.number == 1
-    assert made.labels == (set() if ending == "/issues/1" else {"prompt"})
+    assert made.labels == set()
     assert made.reviewers == ({"alice"} if ending == "/issues/1" else set())
+
+
+def test_a_reviewer_who_was_refused_is_not_asked_at_the_next_pull_request(
+    standin: GitHubStandIn, forge: GitHub, site: Repository
+) -> None:
+    wanted = replace(CONTENT, reviewers=("ghost", "alice"))
+    proposed(forge, site, wanted)
+    asked = posted(standin, "/requested_reviewers")
+    site.push("b/two", {"two.txt": b"two"})
+    second = forge.create_pull_request("b/two", "main", wanted)
+    assert second.reviewers == {"alice"}
+    assert posted(standin, "/requested_reviewers") - asked == 1
+
+
+def test_a_draft_is_made_ready_before_its_body_says_so_and_made_a_draft_after(
+    standin: GitHubStandIn, forge: GitHub, site: Repository
+) -> None:
+    """The body is what the next look believes."""
+    made = proposed(forge, site, replace(CONTENT, draft=True))
+    standin.faults.add("/api/graphql", status(502))
+    with pytest.raises(Unavailable):
+        forge.update_pull_request(made, replace(CONTENT, body="Ready"))
+    assert site.pull(1).body == CONTENT.body
+    ready = forge.update_pull_request(made, replace(CONTENT, body="Ready"))
+    standin.faults.add("/api/graphql", status(502))
+    with pytest.raises(Unavailable):
+        forge.update_pull_request(ready, replace(CONTENT, body="Asked for", draft=True))
+    assert (site.pull(1).body, site.pull(1).draft) == ("Asked for", False)
 
 
 def test_a_creation_whose_answer_was_lost_is_found_again(
