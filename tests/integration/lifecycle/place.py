@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.local import LocalForge
+from bridge.forge.local_pulls import PullRequestFiles
 from bridge.prompts.memory import recall
 from tests.contract.case import MergeHow, Said
 from tests.contract.github_case import REPOSITORY, github_case
@@ -19,6 +20,8 @@ from tests.contract.gitlab_case import gitlab_case
 from tests.contract.local_case import local_case
 from tests.standins.faults import Faults
 from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
+from tests.standins.github_state import Pull
+from tests.standins.gitlab_project import MergeRequest
 
 FORGES = ("local", "github", "gitlab")
 
@@ -33,6 +36,8 @@ class Place:
     comments: Callable[[int], Sequence[str]]
     set_default_branch: Callable[[str], None]
     rename_branch: Callable[[str, str], None]
+    strip: Callable[[int], None]
+    """A person takes every label, reviewer and assignee from a pull request."""
     said_on: Callable[[str], dict[str, Said]]  # commit → check → what was said last
     faults: Faults | None = None  # of the server; None where there is none
 
@@ -206,8 +211,15 @@ def _local(budget: Windows, root: Path) -> Iterator[Place]:
             lambda number: list(case.forge.comments(number).values()),
             case.set_default_branch,
             case.rename_branch,
+            partial(_strip_file, PullRequestFiles(path.with_suffix(".pulls"))),
             case.statuses,
         )
+
+
+def _strip_file(pulls: PullRequestFiles, number: int) -> None:
+    with pulls.writing():
+        stripped = replace(pulls.read(number), labels=(), reviewers=(), assignees=())
+        pulls.write(stripped)
 
 
 @contextmanager
@@ -223,9 +235,14 @@ def _github(root: Path) -> Iterator[Place]:
             lambda number: [comment.body for comment in behind.pull(number).comments],
             case.set_default_branch,
             case.rename_branch,
+            lambda number: _strip(behind.pull(number)),
             case.statuses,
             case.standin.faults,
         )
+
+
+def _strip(pull: Pull | MergeRequest) -> None:
+    pull.labels, pull.reviewers, pull.assignees = [], [], []
 
 
 @contextmanager
@@ -240,6 +257,7 @@ def _gitlab(root: Path) -> Iterator[Place]:
             lambda number: [note.body for note in case.project.find(number).notes],
             case.set_default_branch,
             case.rename_branch,
+            lambda number: _strip(case.project.find(number)),
             case.statuses,
             case.standin.faults,
         )
