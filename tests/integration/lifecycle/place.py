@@ -19,6 +19,7 @@ from tests.contract.github_case import REPOSITORY, github_case
 from tests.contract.gitlab_case import gitlab_case
 from tests.contract.local_case import local_case
 from tests.standins.faults import Faults
+from tests.standins.foreign_work import find_foreign_work
 from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
 from tests.standins.github_state import Pull
 from tests.standins.gitlab_project import MergeRequest
@@ -134,22 +135,14 @@ class Place:
         self.forge.update_pull_request(pull_request, content, base=base)
 
     def foreign_work(self) -> list[str]:
-        """What the bridge's open pull requests would bring to their bases that is neither the
-        bridge's nor of people on their own branches: every commit between base and head that a
-        branch of somebody else holds too, and the files that the diff shows because of it."""
-        listed = git(self.repository, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads")
-        others = [name for name in listed.splitlines() if not name.startswith("promptlayer/")]
-        found = []
-        for pull in self.forge.open_pull_requests("promptlayer/"):
-            if recall(pull.body) is None or pull.base not in others:
-                continue  # of a person, or to a branch that is gone
-            brought = git(self.repository, "rev-list", f"{pull.base}..{pull.head}").split()
-            elsewhere = set(git(self.repository, "rev-list", *others).split())
-            foreign = [commit for commit in brought if commit in elsewhere]
-            if foreign:
-                shown = sorted(self.changed(pull.head, pull.base))
-                found.append(f"#{pull.number} to {pull.base} brings {foreign}: {shown}")
-        return found
+        """What the bridge's open pull requests would bring that is neither the bridge's nor of
+        people on their own branches."""
+        ours = (
+            (pull.number, pull.head, pull.base)
+            for pull in self.forge.open_pull_requests("promptlayer/")
+            if recall(pull.body) is not None  # else a person opened it
+        )
+        return list(find_foreign_work(self.repository, ours))
 
     def edit(self, pull_request: PullRequest, *, body: str | None = None) -> None:
         """A person writes another body."""
