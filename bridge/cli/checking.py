@@ -104,7 +104,7 @@ def _stored(sites: Sequence[Site]) -> list[Finding]:
     """Prompt files that git keeps in another form than people see."""
     index = FileIndex()
     site = sites[0]
-    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    snapshot = site.fetch()
     told = (words for one in sites for words in find_unreadable_storage(one, snapshot, index))
     return [Finding(Severity.PROBLEM, words) for words in dict.fromkeys(told)]
 

@@ -136,7 +136,7 @@ class Worker:
             return None
         if not before:
             return self.sweep(site.mapping.name, enqueue)
-        snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+        snapshot = site.fetch()
         found = changed(site, self.index, snapshot, before, snapshot.commit)
         self.create(site, found)
         if site.mapping.on_delete != "delete" or not found.deleted:

@@ -55,8 +55,9 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class PullRequestContent:
-    """What a pull request should say. People and labels are set when it is created; after that
-    they belong to the people who work with it."""
+    """What a pull request should say. ``labels``, ``reviewers`` and ``assignees`` are those to
+    add: what it has besides stays, and what is not named here belongs to the people who work
+    with it."""
 
     title: str
     body: str
@@ -66,6 +67,19 @@ class PullRequestContent:
         str, ...
     ] = ()  # login names; "org/team" or "group/…" where the forge has teams
     assignees: tuple[str, ...] = ()
+    unfinished_body: str | None = None
+    """What the body says until labels and people were asked for, on a forge that takes several
+    requests to create all of it; None says the same all the time."""
+
+    @property
+    def additions(self) -> tuple[tuple[str, str], ...]:
+        """Everything to add: (what it is, its name)."""
+        kinds = (
+            ("label", self.labels),
+            ("reviewer", self.reviewers),
+            ("assignee", self.assignees),
+        )
+        return tuple((kind, name) for kind, names in kinds for name in names)
 
 
 class StatusState(StrEnum):
@@ -133,12 +147,12 @@ class Forge(Protocol):
         """Where to fetch from and push to, with a credential that is valid for at least five
         minutes (short-lived ones are minted here)."""
 
-    def default_branch(self) -> str:
-        """The branch that pull requests go to when the mapping names none. One request at most
-        in the life of this object."""
+    def default_branch(self, *, fresh: bool = False) -> str:
+        """The branch that pull requests go to when the mapping names none. It is remembered after
+        the first request; ``fresh`` asks again, for it may be renamed or moved."""
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        """All pull requests from branch ``head`` of this repository to ``base``, whatever their
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+        """All pull requests from branch ``head`` of this repository, whatever their base and
         state, newest (highest number) first. Those from forks are not among them. One request
         as long as there are no more than a page of them (at most 30 newest are returned)."""
 
@@ -155,13 +169,19 @@ class Forge(Protocol):
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         """Open a pull request. Raises AlreadyExists when one is open for this head and base.
         A label, reviewer or assignee that the forge does not know never undoes the creation: it
-        is left out and named in the returned ``PullRequest`` by its absence."""
+        is left out and named in the returned ``PullRequest`` by its absence. Raises Transient
+        when it was opened and the rest could not be done yet: ``unfinished_body`` says so."""
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        """Make title, body and draft state of an open pull request what ``content`` says; people
-        and labels are left as they are. One request where only title and body differ."""
+        """Make title, body and draft state of an open pull request what ``content`` says, add its
+        labels and people (those the forge does not know are left out), and take the pull request
+        to the branch ``base`` where one is named. The body is written after labels and people
+        were added, and after a draft was made ready; but before it is made a draft: so a body
+        that tells of them can be believed when only a part was done. One request where only
+        title, body and base differ. Raises Refused where another pull request is open from this
+        head to ``base``."""
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
         """Close without merging and set the body, in one request; the branch stays."""
@@ -182,6 +202,10 @@ class Forge(Protocol):
     def push_rules(self, branch: str) -> Sequence[PushRule]:
         """The rules for pushes to ``branch`` that the forge tells; empty where it has none, and
         where the credential or the forge's age keeps it from telling."""
+
+    def status(self, commit: str, name: str) -> StatusState | None:
+        """What was last said on a commit about the check ``name``; None for nothing. Forges that
+        know no ERROR tell it as FAILURE. One request."""
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
         """Ask whether the credential can do what the bridge needs: read, push a branch, open and

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bridge.errors import AlreadyExists, Stale
@@ -15,6 +15,7 @@ class Ensured:
 
     pull_request: PullRequest
     action: Literal["created", "updated", "unchanged"]
+    refused: tuple[tuple[str, str], ...] = ()  # of the content's additions, those it did not get
 
 
 def ensure_pull_request(
@@ -24,24 +25,30 @@ def ensure_pull_request(
     base: str,
     content: PullRequestContent,
 ) -> Ensured:
-    """Make the open pull request from ``head`` to ``base`` say ``content``. May be repeated: it
-    asks the forge for nothing when nothing differs. ``open_`` is the one found before, or None.
-    Raises Stale when the forge says one exists and then shows none, and when somebody merged or
-    closed it meanwhile: that was an answer to what it said before, so it says that again."""
+    """Make the open pull request from ``head`` go to ``base`` and say ``content``. May be
+    repeated: it asks the forge for nothing when nothing differs. ``open_`` is the one found
+    before, or None. Raises Stale when the forge says one exists and then shows none, and when
+    somebody merged or closed it meanwhile: that was an answer to what it said before, so it says
+    that again."""
     if open_ is not None:
-        return _made_current(forge, open_, content)
+        return _made_current(forge, open_, base, content)
     try:
-        return Ensured(forge.create_pull_request(head, base, content), "created")
+        created = forge.create_pull_request(head, base, content)
     except AlreadyExists:
-        return _made_current(forge, _found_again(forge, head, base), content)
+        return _made_current(forge, _found_again(forge, head, base), base, content)
+    return Ensured(created, "created", find_missing(created, content))
 
 
-def _made_current(forge: Forge, found: PullRequest, content: PullRequestContent) -> Ensured:
-    if says(found, content):
+def _made_current(
+    forge: Forge, found: PullRequest, base: str, content: PullRequestContent
+) -> Ensured:
+    missing = find_missing(found, content)
+    if found.base == base and not missing and says(found, content):
         return Ensured(found, "unchanged")
-    updated = forge.update_pull_request(found, content)
+    target = None if found.base == base else base
+    updated = forge.update_pull_request(found, _only_missing(content, missing), base=target)
     if updated.state is PullRequestState.OPEN:
-        return Ensured(updated, "updated")
+        return Ensured(updated, "updated", find_missing(updated, content))
     if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:
         before = PullRequestContent(found.title, found.body, found.draft)
         forge.update_pull_request(updated, before)  # else what was merged is what it says now
@@ -52,8 +59,8 @@ def _made_current(forge: Forge, found: PullRequest, content: PullRequestContent)
 
 
 def _found_again(forge: Forge, head: str, base: str) -> PullRequest:
-    for pull_request in forge.pull_requests(head, base):
-        if pull_request.state is PullRequestState.OPEN:
+    for pull_request in forge.pull_requests(head):
+        if pull_request.state is PullRequestState.OPEN and pull_request.base == base:
             return pull_request
     raise Stale(
         f"{forge.repository} says a pull request from {head!r} to {base!r} exists already, and "
@@ -67,6 +74,35 @@ def says(pull_request: PullRequest, content: PullRequestContent) -> bool:
         pull_request.draft == content.draft
         and _stored(pull_request.title) == _stored(content.title)
         and _stored(pull_request.body) == _stored(content.body)
+    )
+
+
+def find_missing(
+    pull_request: PullRequest, content: PullRequestContent
+) -> tuple[tuple[str, str], ...]:
+    """What ``content`` adds and the pull request does not have: (what it is, its name). Forges
+    take no notice of upper and lower case in the names of people and labels."""
+    there = {
+        "label": pull_request.labels,
+        "reviewer": pull_request.reviewers,
+        "assignee": pull_request.assignees,
+    }
+    folded = {kind: {name.casefold() for name in names} for kind, names in there.items()}
+    return tuple(
+        (kind, name)
+        for kind, name in content.additions
+        if name.removeprefix("@").casefold() not in folded[kind]
+    )
+
+
+def _only_missing(
+    content: PullRequestContent, missing: tuple[tuple[str, str], ...]
+) -> PullRequestContent:
+    def names(kind: str) -> tuple[str, ...]:
+        return tuple(name for each, name in missing if each == kind)
+
+    return replace(
+        content, labels=names("label"), reviewers=names("reviewer"), assignees=names("assignee")
     )
 
 

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
+from github.GithubObject import NotSet
 from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
 
-from bridge.errors import BridgeError, NotFound, Permanent, Refused
+from bridge.errors import NotFound, Permanent, Refused
 from bridge.forge.base import (
     Finding,
     GitRemote,
@@ -38,7 +39,8 @@ __all__ = ["App", "GitHub", "Token"]
 
 BODY_LIMIT = 65_536  # characters
 CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
-NEWEST = 30  # of one head and base
+NEWEST = 30  # of one head
+REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
 UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
 Given = TypeVar("Given")
 
@@ -46,6 +48,7 @@ READ = "“Metadata: read”"
 LIST = "“Pull requests: read”"
 PROPOSE = "“Pull requests: write”"
 SAY = "“Commit statuses: write”"
+READ_STATUSES = "“Commit statuses: read”"
 
 
 class GitHub:
@@ -76,7 +79,9 @@ class GitHub:
         self._owner = self._session.owner
         self._trying = self._session.trying
         self._repository = self._session.repository
+        self._clock = clock
         self._default_branch: str | None = None
+        self._refused_reviewers: dict[str, float] = {}  # until when
         self._lock = threading.Lock()
 
     @property
@@ -94,21 +99,20 @@ class GitHub:
     def git_remote(self) -> GitRemote:
         return GitRemote(self._session.clone_url, "x-access-token", self._session.token)
 
-    def default_branch(self) -> str:
+    def default_branch(self, *, fresh: bool = False) -> str:
         with self._lock:
-            if self._default_branch is None:
+            if fresh or self._default_branch is None:
                 with self._trying("read the default branch", READ):
                     self._default_branch = _given(self._repository().default_branch)
             return self._default_branch
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        with self._trying(f"list the pull requests from {head} to {base}", LIST):
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+        with self._trying(f"list the pull requests from {head}", LIST):
             pulls = self._repository().get_pulls(
                 state="all",
                 sort="created",
                 direction="desc",
                 head=f"{self._owner}:{head}",
-                base=base,
             )
             return [self._value(pull) for pull in pulls.get_page(0) if _is_ours(pull)][:NEWEST]
 
@@ -143,26 +147,28 @@ class GitHub:
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         with self._trying(f"open a pull request from {head} to {base}", PROPOSE):
+            first = content.unfinished_body if content.additions else None
+            body = content.body if first is None else first
             pull = self._repository().create_pull(
-                base, head, title=content.title, body=content.body, draft=content.draft
+                base, head, title=content.title, body=body, draft=content.draft
             )
             created = self._value(pull)
-        # It is open now, whatever happens to the rest: nothing below undoes or hides that.
-        if content.labels or content.assignees:
-            created = self._marked(created, content)
-        if content.reviewers:
-            created = self._asking_for_review(created, content.reviewers)
-        return created
+        return self._completed(created, content) if content.additions else created
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         number = pull_request.number
+        self._request_reviews(number, content.reviewers)
+        self._add_labels_and_assignees(number, content)
         with self._trying(f"update pull request #{number}", PROPOSE):
             pull = self._repository().get_pull(number)
-            pull.edit(title=content.title, body=content.body)
+            if pull_request.draft and not content.draft:
+                pull.mark_ready_for_review()
+            target = NotSet if base is None else base
+            pull.edit(title=content.title, body=content.body, base=target)
             updated = self._value(pull)
-            if updated.draft == content.draft:
+            if updated.draft == content.draft or updated.state is not PullRequestState.OPEN:
                 return updated
             if content.draft:
                 pull.convert_to_draft()
@@ -212,6 +218,15 @@ class GitHub:
             return ()
         return push_rules_of(answer if isinstance(answer, list) else [])
 
+    def status(self, commit: str, name: str) -> StatusState | None:
+        with self._trying(f"read the statuses of commit {commit[:10]}", READ_STATUSES):
+            repository = self._repository()
+            _, told = repository.requester.requestJsonAndCheck(
+                "GET", f"{repository.url}/commits/{commit}/status", {"per_page": 100}
+            )
+            said = {each["context"]: each["state"] for each in told["statuses"]}
+            return StatusState(said[name]) if name in said else None
+
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
         try:
             with self._trying("read the repository", READ):
@@ -227,40 +242,59 @@ class GitHub:
             return [Finding(Severity.PROBLEM, str(error))]
         return findings(self.repository, self._session.credential, access, statuses=statuses)
 
-    def _marked(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
-        """Labels and assignees set, but for those that GitHub does not take."""
-        issue = self._repository().get_issue(created.number)
+    def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
+        """Reviews asked for; then labels, assignees and the body, in one request where GitHub
+        takes all of them. It is open already: only what a later look can mend is raised."""
+        asked = self._request_reviews(created.number, content.reviewers)
+        created = replace(created, reviewers=frozenset(asked))
+        if not (content.labels or content.assignees or content.unfinished_body is not None):
+            return created
         attempt = f"set the labels and assignees of pull request #{created.number}"
         try:
             with self._trying(attempt, PROPOSE):
-                issue.edit(labels=list(content.labels), assignees=list(content.assignees))
-                return _with_marks(created, issue)
-        except Refused:
+                issue = self._repository().get_issue(created.number)
+                issue.edit(
+                    body=content.body,
+                    labels=list(content.labels) or NotSet,  # none would take away all there are
+                    assignees=list(content.assignees) or NotSet,
+                )
+                return _with_marks(replace(created, body=content.body), issue)
+        except Permanent:
             # One assignee it does not know makes GitHub refuse them all, labels too; where they
             # are added instead, it leaves out the unknown ones.
-            with suppress(BridgeError), self._trying(attempt, PROPOSE):
-                issue.add_to_labels(*content.labels)
-                issue.add_to_assignees(*content.assignees)
-                return _with_marks(created, issue)
-        except BridgeError:
-            pass
-        return created
+            rest = replace(content, reviewers=())
+            updated = self.update_pull_request(created, rest)
+            return replace(updated, reviewers=created.reviewers)
 
-    def _asking_for_review(self, created: PullRequest, names: tuple[str, ...]) -> PullRequest:
-        """Reviews asked for, of those whom GitHub takes; one it does not makes it refuse all."""
-        asked = set[str]()
-        with suppress(BridgeError):
+    def _add_labels_and_assignees(self, number: int, content: PullRequestContent) -> None:
+        """Those that GitHub takes."""
+        attempt = f"set the labels and assignees of pull request #{number}"
+        if content.labels:
+            with suppress(Permanent), self._trying(attempt, PROPOSE):
+                self._repository().get_issue(number).add_to_labels(*content.labels)
+        if content.assignees:
+            with suppress(Permanent), self._trying(attempt, PROPOSE):
+                self._repository().get_issue(number).add_to_assignees(*content.assignees)
+
+    def _request_reviews(self, number: int, names: Sequence[str]) -> list[str]:
+        """Of whom reviews were asked. One whom GitHub does not take makes it refuse all, so each
+        is asked alone then, and whoever is refused is left out for an hour."""
+        now = self._clock()
+        wanted = [name for name in names if self._refused_reviewers.get(name, 0) <= now]
+        for group in (wanted, *([name] for name in wanted)):
+            if not group:
+                continue
             try:
-                self._request_reviews(created.number, names)
-                asked.update(names)
-            except Refused:
-                for name in names:
-                    with suppress(Refused):
-                        self._request_reviews(created.number, (name,))
-                        asked.add(name)
-        return replace(created, reviewers=frozenset(asked))
+                self._request_review(number, group)
+            except Permanent:
+                if len(group) == 1:
+                    self._refused_reviewers[group[0]] = now + REFUSAL_LASTS
+            else:
+                if len(group) == len(wanted):
+                    return wanted
+        return [name for name in wanted if name not in self._refused_reviewers]
 
-    def _request_reviews(self, number: int, names: tuple[str, ...]) -> None:
+    def _request_review(self, number: int, names: Sequence[str]) -> None:
         people = [name for name in names if "/" not in name]
         teams = [name.rpartition("/")[2] for name in names if "/" in name]
         with self._trying(f"ask for reviews of pull request #{number}", PROPOSE):

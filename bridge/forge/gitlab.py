@@ -56,6 +56,8 @@ STATUSES = {
     StatusState.ERROR: "failed",
 }
 
+_STATES = {"success": StatusState.SUCCESS, "failed": StatusState.FAILURE}  # others still wait
+
 
 class GitLab:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
@@ -102,8 +104,8 @@ class GitLab:
     def git_remote(self) -> GitRemote:
         return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token)
 
-    def default_branch(self) -> str:
-        if self._default_branch is None:
+    def default_branch(self, *, fresh: bool = False) -> str:
+        if fresh or self._default_branch is None:
             with self._translated("read the project"):
                 self._default_branch = self._gitlab.projects.get(self._path).default_branch
         if not self._default_branch:
@@ -113,11 +115,10 @@ class GitLab:
             )
         return self._default_branch
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
         with self._translated(f"list the merge requests of branch {head!r}"):
             found = self._project.mergerequests.list(
                 source_branch=head,
-                target_branch=base,
                 state="all",
                 order_by="created_at",
                 sort="desc",
@@ -166,9 +167,20 @@ class GitLab:
             return value_of(self._project.mergerequests.create(filled).attributes)
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        changes = {"title": _marked_title(content), "description": content.body}
+        changes: dict[str, Any] = {"title": _marked_title(content), "description": content.body}
+        if base is not None:
+            changes["target_branch"] = base
+        if content.labels:
+            changes["add_labels"] = ",".join(content.labels)
+        # GitLab sets people, and adds none to those who are there.
+        for field, there, more in (
+            ("reviewer_ids", pull_request.reviewers, content.reviewers),
+            ("assignee_ids", pull_request.assignees, content.assignees),
+        ):
+            if ids := self._known_users(more):
+                changes[field] = [*self._known_users(sorted(there)), *ids]
         return self._change(pull_request.number, "update", changes)
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
@@ -211,6 +223,15 @@ class GitLab:
         except errors.Permanent:  # Free has none; older roles may not see them
             return ()
         return push_rules_of(answer if isinstance(answer, dict) else {})
+
+    def status(self, commit: str, name: str) -> StatusState | None:
+        with self._translated(f"read the statuses of commit {commit[:10]}"):
+            known = self._project.commits.get(commit, lazy=True)
+            found = known.statuses.list(name=name, per_page=PAGE, get_all=False)
+            newest = max(
+                (each.attributes for each in found), key=lambda each: each["id"], default=None
+            )
+        return _STATES.get(newest["status"], StatusState.PENDING) if newest else None
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002 - in api
         findings: list[Finding] = []

@@ -90,13 +90,13 @@ class LocalForge:
     def git_remote(self) -> GitRemote:
         return GitRemote(str(self._git.path))
 
-    def default_branch(self) -> str:
-        if self._default_branch is None:
+    def default_branch(self, *, fresh: bool = False) -> str:
+        if fresh or self._default_branch is None:
             self._default_branch = self._git.default_branch()
         return self._default_branch
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        mine = [pull for pull in self._own() if (pull.head, pull.base) == (head, base)]
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+        mine = [pull for pull in self._own() if pull.head == head]
         return self._seen(mine[:PAGE])
 
     def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
@@ -131,15 +131,22 @@ class LocalForge:
             return self._kept(pull)
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         self._check(content.title, content.body)
         with self._pulls.writing():
+            pull = self._pulls.read(pull_request.number)
+            if base not in (None, pull.base):
+                self._check_creatable(pull.head, str(base))
             pull = replace(
-                self._pulls.read(pull_request.number),
+                pull,
+                base=base or pull.base,
                 title=content.title,
                 body=content.body,
                 draft=content.draft,
+                labels=_joined(pull.labels, content.labels),
+                assignees=_joined(pull.assignees, self._known(content.assignees)),
+                reviewers=_joined(pull.reviewers, self._known(content.reviewers)),
             )
             return self._kept(pull)
 
@@ -168,6 +175,10 @@ class LocalForge:
 
     def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - hooks tell nothing
         return ()
+
+    def status(self, commit: str, name: str) -> StatusState | None:
+        said = self._statuses.read(commit).get(name)
+        return said.state if said else None
 
     def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002
         path = self._git.path
@@ -317,6 +328,10 @@ class LocalForge:
                 raise AlreadyExists(
                     f"Pull request {pull.number} is open from {head!r} to {base!r} already."
                 )
+
+
+def _joined(there: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*there, *more]))
 
 
 def repositories(root: Path) -> list[str]:

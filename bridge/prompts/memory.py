@@ -38,6 +38,14 @@ class Memory:
     before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
     followed: bool = False  # what a merge or a rejection means in PromptLayer was done
     adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
+    base: str | None = None  # the branch the bridge proposed it to; None: nobody wrote it down
+    requested: tuple[tuple[str, str], ...] | None = None
+    """Labels, reviewers and assignees that the bridge asked the forge for: (which of these, name).
+    Whatever of them is not there was refused, or taken away by a person, and is not asked for
+    again. None: an older bridge opened it and asked for all of them."""
+    refused: tuple[tuple[str, str], ...] = ()  # those of ``requested`` that the forge refused
+    title: str | None = None  # as the bridge wrote it last: another one is a person's, and stays
+    status_commit: str | None = None  # the commit on which the bridge said that it waits
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

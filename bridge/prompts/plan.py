@@ -87,7 +87,7 @@ class Situation:
 def decide(situation: Situation) -> Plan:
     """The one decision of the bridge. Same situation, same plan. That a person has just chosen
     PromptLayer's text outweighs what was decided on earlier pull requests."""
-    open_ = first(situation.pull_requests, PullRequestState.OPEN)
+    open_ = find_open(situation.pull_requests, situation.base)
     if not situation.edits:
         return _nothing_to_propose(situation, open_)
     if open_ is None and situation.pull_requests and not situation.chosen:
@@ -95,6 +95,24 @@ def decide(situation: Situation) -> Plan:
         if decided is not None:
             return decided
     return Propose(situation.edits, situation.memory, open_)
+
+
+def select_pull_requests(found: Sequence[PullRequest], base: str) -> tuple[PullRequest, ...]:
+    """Those of a head branch that are about its proposal to ``base``. To another base, that is
+    the bridge's own (before the mapping's base changed, or since a person took it there), unless
+    it was merged there: that is no answer for this base. A person's is the person's."""
+    return tuple(
+        each
+        for each in found
+        if each.base == base
+        or (each.state is not PullRequestState.MERGED and recall(each.body) is not None)
+    )
+
+
+def find_open(pull_requests: Sequence[PullRequest], base: str) -> PullRequest | None:
+    """The open pull request that is the proposal: the newest to ``base``, else to any."""
+    opened = [each for each in pull_requests if each.state is PullRequestState.OPEN]
+    return next((each for each in opened if each.base == base), next(iter(opened), None))
 
 
 def first(pull_requests: Sequence[PullRequest], state: PullRequestState) -> PullRequest | None:

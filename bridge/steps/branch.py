@@ -133,13 +133,20 @@ class Message:
     date: datetime
 
 
+def write_on(
+    site: Site, snapshot: Snapshot, parent: str, edits: tuple[Edit, ...], message: Message
+) -> str:
+    """Write the branch's only commit on top of ``parent``; its name."""
+    return _write(site, snapshot, parent, contents(edits), message)
+
+
 def next_commit(
     site: Site, snapshot: Snapshot, tip: Tip | None, edits: tuple[Edit, ...], message: Message
 ) -> str | None:
     """Write the branch's next commit and return its name; None when people's commits hold all of
     it already. Raises BranchConflict."""
     if tip is None or not tip.people:
-        return _write(site, snapshot, snapshot.commit, contents(edits), message)
+        return write_on(site, snapshot, snapshot.commit, edits, message)
     changes = _merged(site, snapshot, tip, edits)
     if not changes:
         return None

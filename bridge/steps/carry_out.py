@@ -5,26 +5,23 @@ In this order, so that a kill in between leaves something that the next look com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bridge.evals.telling import STATUS, WAITING
-from bridge.forge.base import (
-    PullRequest,
-    PullRequestContent,
-    PullRequestState,
-    StatusState,
-)
-from bridge.forge.ensure import ensure_pull_request
-from bridge.prompts.body import body
+from bridge.errors import Transient
+from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.ensure import Ensured, ensure_pull_request
 from bridge.prompts.markdown import code_span
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, first
-from bridge.prompts.story import Story
-from bridge.prompts.text import title
-from bridge.steps.branch import BranchConflict, next_commit
+from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw
+from bridge.prompts.story import Editor, Story
+from bridge.steps.branch import BranchConflict, Message, next_commit
+from bridge.steps.evaluation_status import EvaluationStatus, request_evaluation
+from bridge.steps.head_content import read_head
 from bridge.steps.look import Look
+from bridge.steps.pull_request_content import PullRequestDraft, draft_pull_request
+from bridge.steps.retarget import is_stranded, prepare_retarget, tell_stranded
 from bridge.steps.site import Site
 from bridge.steps.telling import editors, message, story
 
@@ -36,6 +33,8 @@ _WITHDRAWN = "promptlayer-bridge-withdrawn"
 
 def carry_out(site: Site, look: Look, plan: Plan, permit: Permit) -> Outcome:
     """Do what the plan says and tell what came of it."""
+    for surplus in look.surplus:
+        _close(site, surplus, f"the same is proposed to {code_span(look.base)} by another one")
     if isinstance(plan, Propose):
         return _propose(site, look, plan, permit)
     if isinstance(plan, Withdraw):
@@ -50,21 +49,24 @@ def _rest(look: Look, plan: Rest) -> Outcome:
 
 
 def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
+    if is_stranded(look, plan):
+        words = tell_stranded(site, look, plan.pull_request)
+        return _outcome(look, OutcomeKind.CONFLICT, words, plan.pull_request, look.tip_name)
     if plan.pull_request is None:
         permit(site)
     who = editors(site, look.causes, look.tip)
     told = story(site, plan.edits, who, plan.memory.pending)
+    said = message(site, look.snapshot, told, look.causes)
+    tip, plan = _retarget(site, look, plan, told, said)
     try:
-        commit = _commit_and_push(site, look, plan, told)
+        commit = _commit_and_push(site, look, plan, said, tip)
     except BranchConflict as conflict:
-        return _conflict(site, look, plan, conflict)
-    fresh = commit != look.tip_name or plan.pull_request is None
-    if site.mapping.evals.required and fresh:
-        site.forge.set_status(commit, STATUS, StatusState.PENDING, WAITING, None)
-    content = _content(site, plan, told)
-    ensured = ensure_pull_request(
-        site.forge, plan.pull_request, look.proposal.branch, site.base, content
-    )
+        return _conflict(site, look, plan, conflict, who)
+    status = request_evaluation(site, look, plan.pull_request, commit)
+    draft = _draft(site, look, plan, commit, who, status.commit)
+    ensured, remarks = _ensure(site, look, plan.pull_request, draft)
+    if isinstance(status.problem, Transient):
+        raise status.problem
     kind = {
         "created": OutcomeKind.PROPOSED,
         "updated": OutcomeKind.UPDATED,
@@ -72,74 +74,122 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
     }[ensured.action]
     if kind is OutcomeKind.UNCHANGED and commit != look.tip_name:
         kind = OutcomeKind.UPDATED
-    return _outcome(look, kind, look.reason, ensured.pull_request, commit)
+    reason = "; ".join([look.reason, *remarks, *_tell_status(status)])
+    return _outcome(look, kind, reason, ensured.pull_request, commit)
 
 
-def _commit_and_push(site: Site, look: Look, plan: Propose, told: Story) -> str:
-    """The branch's newest commit, which says what is proposed."""
-    if look.is_current and look.tip_name is not None:
-        return look.tip_name
-    said = message(site, look.snapshot, told, look.causes)
+def _retarget(
+    site: Site, look: Look, plan: Propose, told: Story, said: Message
+) -> tuple[str | None, Propose]:
+    """Take an open pull request to the base, if it goes elsewhere; the branch's newest commit
+    then, and the plan with the pull request as it is then."""
+    open_ = plan.pull_request
+    if open_ is None or open_.base == look.base:
+        return look.tip_name, plan
+    tip = prepare_retarget(site, look, plan, said)
+    draft = draft_pull_request(site, told, plan.memory, look.base, open_)
+    content = draft.content(site.forge.body_limit)
+    ensured = ensure_pull_request(site.forge, open_, look.proposal.branch, look.base, content)
+    return tip, replace(plan, pull_request=ensured.pull_request)
+
+
+def _commit_and_push(site: Site, look: Look, plan: Propose, said: Message, tip: str | None) -> str:
+    """The branch's newest commit, which says what is proposed; ``tip`` is the one before."""
+    if look.is_current and tip is not None and tip == look.tip_name:
+        return tip
     commit = next_commit(site, look.snapshot, look.tip, plan.edits, said)
     if commit is None:  # people's commits hold it already
-        assert look.tip_name is not None
-        return look.tip_name
-    look.snapshot.push(site.forge.git_remote(), look.proposal.branch, commit, look.tip_name)
+        assert tip is not None
+        return tip
+    look.snapshot.push(site.forge.git_remote(), look.proposal.branch, commit, tip)
     return commit
 
 
-def _content(site: Site, plan: Propose, told: Story) -> PullRequestContent:
-    settings = site.mapping.pull_request
-    return PullRequestContent(
-        title=title(told, settings.title),
-        body=body(told, site.forge.body_limit, plan.memory.line()),
-        draft=_draft(plan, settings.draft),
-        labels=settings.labels,
-        reviewers=settings.reviewers,
-        assignees=settings.assignees,
-    )
+def _draft(
+    site: Site,
+    look: Look,
+    plan: Propose,
+    commit: str,
+    who: tuple[Editor, ...],
+    status_commit: str | None,
+) -> PullRequestDraft:
+    """The pull request that describes what merging ``commit`` does."""
+    head = read_head(site, look.snapshot, look.tip, commit, plan.edits)
+    told = story(site, plan.edits, who, plan.memory.pending, head)
+    memory = replace(plan.memory, status_commit=status_commit)
+    return draft_pull_request(site, told, memory, look.base, plan.pull_request)
 
 
-def _draft(plan: Propose, configured: bool) -> bool:
-    """A pending request makes a draft, its end makes it what the mapping says; else whatever a
-    person made of it stays."""
-    if plan.memory.pending is not None:
-        return True
-    if plan.pull_request is None:
-        return configured
-    before = recall(plan.pull_request.body)
-    if before is not None and before.pending is not None:
-        return configured
-    return plan.pull_request.draft
+def _ensure(
+    site: Site, look: Look, open_: PullRequest | None, draft: PullRequestDraft
+) -> tuple[Ensured, list[str]]:
+    """Make the pull request what it should be; with what the forge refused, in words. A refusal
+    is written down, so that it is told later as well, and not asked for again."""
+    limit = site.forge.body_limit
+    content = draft.content(limit)
+    ensured = ensure_pull_request(site.forge, open_, look.proposal.branch, look.base, content)
+    refused = (*draft.memory.refused, *ensured.refused)
+    if ensured.refused:
+        final = replace(draft, memory=replace(draft.memory, refused=refused)).content(limit)
+        without = PullRequestContent(final.title, final.body, final.draft)
+        updated = site.forge.update_pull_request(ensured.pull_request, without)
+        ensured = replace(ensured, pull_request=updated)
+    if not refused:
+        return ensured, []
+    names = ", ".join(f"{kind} {name}" for kind, name in refused)
+    return ensured, [f"{site.forge.repository} did not take {names}: check `pull_request`"]
 
 
-def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -> Outcome:
+def _tell_status(status: EvaluationStatus) -> list[str]:
+    return [f"its commit has no status: {status.problem}"] if status.problem else []
+
+
+def _conflict(
+    site: Site,
+    look: Look,
+    plan: Propose,
+    conflict: BranchConflict,
+    who: tuple[Editor, ...],
+) -> Outcome:
+    """Tell it on the pull request, whose body goes on describing what its head holds."""
     paths = ", ".join(code_span(path) for path in conflict.paths)
     words = (
         f"PromptLayer has a newer text for {paths}, and this branch changed the same lines, so the"
         " branch is left as it is. Either take the newer text over by hand, or drop the commits"
         " that touch these files: the next look then brings the branch up to date."
     )
-    if plan.pull_request is not None:
-        site.forge.comment(plan.pull_request.number, _CONFLICT, words)
-    return _outcome(look, OutcomeKind.CONFLICT, str(conflict), plan.pull_request, look.tip_name)
+    open_, tip = plan.pull_request, look.tip_name
+    if open_ is not None:
+        site.forge.comment(open_.number, _CONFLICT, words)
+        memory = recall(open_.body)
+        if memory is not None and tip is not None:  # it proposes what it proposed before
+            plan = replace(plan, memory=memory)
+            draft = _draft(site, look, plan, tip, who, memory.status_commit)
+            _ensure(site, look, open_, draft)
+    return _outcome(look, OutcomeKind.CONFLICT, str(conflict), open_, tip)
 
 
 def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
-    still_open = first(
-        site.forge.pull_requests(look.proposal.branch, site.base), PullRequestState.OPEN
-    )
-    if still_open is None:  # merged or closed while we looked: that was the better answer
+    number = plan.pull_request.number
+    found = site.forge.pull_requests(look.proposal.branch)
+    if not any(p.number == number and p.state is PullRequestState.OPEN for p in found):
+        # Merged or closed while we looked: that was the better answer.
         return _outcome(look, look.situation.idle_kind, plan.reason)
     kept = look.tip is not None and look.tip.people
-    words = f"Withdrawn: {plan.reason}."
-    if kept:
-        words += " The branch stays, because it has commits that are not the bridge's."
-    site.forge.comment(plan.pull_request.number, _WITHDRAWN, words)
-    closed = site.forge.close_pull_request(plan.pull_request, _withdrawn_body(plan.pull_request))
+    more = ["The branch stays, because it has commits that are not the bridge's."] if kept else []
+    closed = _close(site, plan.pull_request, plan.reason, more)
     if not kept:
         _delete_branch(site, look)
     return _outcome(look, OutcomeKind.WITHDRAWN, plan.reason, closed)
+
+
+def _close(
+    site: Site, pull_request: PullRequest, reason: str, more: Sequence[str] = ()
+) -> PullRequest:
+    """Close a pull request with a word why."""
+    words = " ".join([f"Withdrawn: {reason}.", *more])
+    site.forge.comment(pull_request.number, _WITHDRAWN, words)
+    return site.forge.close_pull_request(pull_request, _withdrawn_body(pull_request))
 
 
 def _withdrawn_body(pull_request: PullRequest) -> str:

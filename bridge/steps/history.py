@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.errors import PromptFileError, Refused, UnsafePath
-from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.base import PullRequest, PullRequestContent
 from bridge.forge.ensure import ensure_pull_request
 from bridge.prompts.file import render
 from bridge.prompts.markdown import defuse, name_span, one_line
-from bridge.prompts.plan import first
+from bridge.prompts.plan import find_open
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.target import Target
 from bridge.prompts.text_template import TemplateFields, fill_text_template
@@ -74,12 +74,11 @@ def import_history(site: Site, index: FileIndex, tell: Tell, permit: Permit) -> 
         return Imported(0, 0, None, tuple(reading.refusals))
     tip = _require_ours(site, snapshot, branch)
     commit = _commits(site, snapshot, steps, tell)
-    pulls = site.forge.pull_requests(branch, site.base)
-    open_ = first(pulls, PullRequestState.OPEN)
+    open_ = find_open(site.forge.pull_requests(branch), snapshot.base)
     if open_ is None:
         permit(site)
     snapshot.push(site.forge.git_remote(), branch, commit, tip)
-    ensured = ensure_pull_request(site.forge, open_, branch, site.base, _content(site, steps))
+    ensured = ensure_pull_request(site.forge, open_, branch, snapshot.base, _content(site, steps))
     prompts = len({step.target.prompt_id for step in steps})
     return Imported(prompts, len(steps), ensured.pull_request, tuple(reading.refusals))
 

@@ -12,7 +12,13 @@ from bridge.prompts.compare import Standing
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import Decided, OutcomeKind, Sight
-from bridge.prompts.plan import Edit, Situation, first, remembered
+from bridge.prompts.plan import (
+    Edit,
+    Situation,
+    find_open,
+    remembered,
+    select_pull_requests,
+)
 from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
@@ -47,6 +53,13 @@ class Look:
         return self.situation.edits
 
     @property
+    def surplus(self) -> tuple[PullRequest, ...]:
+        """Open pull requests of the proposal besides the one: of a head there is one."""
+        kept = find_open(self.situation.pull_requests, self.base)
+        opened = (p for p in self.situation.pull_requests if p.state is PullRequestState.OPEN)
+        return tuple(pull for pull in opened if pull is not kept)
+
+    @property
     def publications(self) -> tuple[Publication, ...]:
         """What was merged and is not in PromptLayer yet."""
         return tuple(seen.publication for seen in self.seen if seen.publication is not None)
@@ -77,10 +90,11 @@ def look(
 ) -> Look:
     """Observe and compare. The forge is asked before git, so that a pull request merged in
     between is seen as merged by both, or by git alone."""
-    pulls = tuple(site.forge.pull_requests(proposal.branch, site.base))
-    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
-    tip = _tip(site, snapshot, proposal.branch, pulls)
-    open_ = first(pulls, PullRequestState.OPEN)
+    found = tuple(site.forge.pull_requests(proposal.branch))
+    snapshot = site.fetch()
+    tip = _tip(site, snapshot, proposal.branch, found)
+    pulls = select_pull_requests(found, snapshot.base)
+    open_ = find_open(pulls, snapshot.base)
     memory = recall(open_.body) if open_ else None
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
@@ -104,12 +118,12 @@ def look(
         people=tip is not None and tip.people,
         tip=tip.commit.object_name if tip else None,
         tip_is_current=current,
-        base=site.base,
+        base=snapshot.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
     )
     return Look(
-        proposal, site.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
+        proposal, snapshot.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
     )
 
 

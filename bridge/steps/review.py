@@ -32,7 +32,7 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     pull = site.forge.pull_request(number)
     if pull is None or pull.state is not PullRequestState.OPEN or pull.base != site.base:
         return None
-    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    snapshot = site.fetch()
     before = fork_point(snapshot, pull.head_commit)
     if before is None:
         return None

@@ -67,8 +67,10 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
     """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
     while files carry ids: that is more likely a wrong key than an empty workspace.
     ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
-    repository does not have it. The list pages may be of so many seconds ago (``age``)."""
-    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    repository does not have it. The list pages may be of so many seconds ago (``age``). The
+    forge's default branch is read anew."""
+    site.read_default_branch()
+    snapshot = site.fetch()
     if at is not None:
         snapshot = _at(site, snapshot, at)
     branches = list(_branches(site, snapshot, index))

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
+from bridge.errors import NotFound
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
@@ -16,6 +17,7 @@ from bridge.prompts.story import Editor
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
+from bridge.repo.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,21 @@ class Site:
         """The branch that is merged into. The forge remembers its default; a cached property
         would, before Python 3.12, let one forge that hangs hold up all others."""
         return self.mapping.base or self.forge.default_branch()
+
+    def fetch(self) -> Snapshot:
+        """The base branch and the mapping's branches as they are now. A base that is gone may be
+        the forge's default branch under its old name, so the forge is asked again."""
+        base = self.base
+        try:
+            return self.mirror.fetch(self.forge.git_remote(), base, self.branches)
+        except NotFound:
+            if self.mapping.base is not None or self.read_default_branch() == base:
+                raise
+            return self.mirror.fetch(self.forge.git_remote(), self.base, self.branches)
+
+    def read_default_branch(self) -> str | None:
+        """Ask the forge anew where the mapping names no base; None where it does."""
+        return None if self.mapping.base else self.forge.default_branch(fresh=True)
 
     def differs(self, other: Site) -> bool:
         """Whether its prompts, its files or where they are may be others than those of a site of

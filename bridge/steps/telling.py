@@ -15,6 +15,7 @@ from bridge.prompts.text import commit_message
 from bridge.repo.commit import Commit, Identity
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Message, Tip
+from bridge.steps.head_content import HeadContent
 from bridge.steps.site import Site
 
 _CO_AUTHOR = re.compile(r"^Co-authored-by: (.+?) <(.*?)>$", re.MULTILINE)
@@ -53,19 +54,32 @@ def _unique(found: Iterable[Editor]) -> tuple[Editor, ...]:
 
 
 def story(
-    site: Site, edits: Sequence[Edit], who: tuple[Editor, ...], pending: PendingRequest | None
+    site: Site,
+    edits: Sequence[Edit],
+    who: tuple[Editor, ...],
+    pending: PendingRequest | None,
+    head: HeadContent | None = None,
 ) -> Story:
+    """What is told of these edits; or of what the branch's head holds, where that was read."""
+    edits = edits if head is None else head.edits
     return Story(
         mapping=site.mapping.name,
         changes=tuple(edit.change for edit in edits),
         editors=who,
         request=pending.request if pending else None,
-        merging=_merging(site, edits),
+        merging=" ".join([_merging(site, edits, head), *(head.remarks if head else ())]),
     )
 
 
-def _merging(site: Site, edits: Sequence[Edit]) -> str:
+def _merging(site: Site, edits: Sequence[Edit], head: HeadContent | None) -> str:
     """What merging does, in the reviewer's words."""
+    if head is not None and head.edited and site.mapping.publish:
+        words = f"Merging writes this to `{site.base}` and publishes it: PromptLayer gets a new"
+        words += " version with the commits of others on this branch"
+        if site.mapping.on_merge is None:
+            return f"{words}."
+        label = code_span(site.mapping.on_merge.move_label)
+        return f"{words}. Label {label} moves to the version that was proposed."
     if any(edit.change.merges for edit in edits):
         return f"Merging writes this to `{site.base}`, and PromptLayer gets a version of it."
     if site.mapping.on_merge is None:

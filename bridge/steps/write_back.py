@@ -25,11 +25,11 @@ def write_back(site: Site, look: Look, plan: Plan) -> Outcome | None:
         return None
     commit = look.snapshot.write(_draft(site, look, plan))
     try:
-        look.snapshot.push(site.forge.git_remote(), site.base, commit, look.snapshot.commit)
+        look.snapshot.push(site.forge.git_remote(), look.base, commit, look.snapshot.commit)
     except (Refused, Forbidden) as error:
         log.warning("%s: the id is proposed: %s", look.proposal.branch, error)
         return None
-    reason = f"its id was committed to {site.base}"
+    reason = f"its id was committed to {look.base}"
     return Outcome(OutcomeKind.IN_STEP, reason, commit=commit, refusals=look.refusals)
 
 

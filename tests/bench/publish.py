@@ -78,7 +78,7 @@ def _dry_run_10k() -> Figure:
 def _timed_survey(worker: Worker) -> tuple[Survey, float]:
     """As from the second run on, when git has the repository."""
     site = worker.sites[MAPPING]
-    site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+    site.fetch()
     started = time.perf_counter()
     found = _survey(worker)
     return found, time.perf_counter() - started

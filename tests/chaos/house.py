@@ -48,6 +48,17 @@ class House:
     office: Office
     wires: dict[str, Wire]  # by what is behind them
     machines: list[Machine]
+    address_of_database: str  # through the wire
+    sweep: str
+
+    @property
+    def trunk(self) -> str:
+        """The default branch, whatever it is called now."""
+        return self.scene.repository.default_branch
+
+    def change_base(self, base: str | None) -> None:
+        """Write another ``base`` into the mappings; who runs takes it up."""
+        _configure(self.scene, self.wires, self.address_of_database, self.sweep, base)
 
     def open_pulls(self) -> list[Pull]:
         with self.scene.repository.lock:
@@ -99,19 +110,21 @@ def house_in(folder: Path, draw: random.Random, *, sweep: str) -> Iterator[House
         scene.webhooks.receivers.clear()
         scene.webhooks.add(f"{post}{WEBHOOK_PATH}", SECRET)
         scene.github.hooks.register(f"{post}/webhooks/github", FORGE_SECRET)
-        _configure(
-            scene, wires, database.replace(f":{server.port}/", f":{wires['database'].port}/"), sweep
-        )
-        yield House(scene, server, database, office, wires, _machines(scene))
+        through = database.replace(f":{server.port}/", f":{wires['database'].port}/")
+        _configure(scene, wires, through, sweep)
+        machines = _machines(scene)
+        yield House(scene, server, database, office, wires, machines, through, sweep)
 
 
 def _port(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-def _configure(scene: Scene, wires: dict[str, Wire], database: str, sweep: str) -> None:
+def _configure(
+    scene: Scene, wires: dict[str, Wire], database: str, sweep: str, base: str | None = None
+) -> None:
     scene.configure(
-        *MAPPINGS,
+        *({**each, "base": base} if base else each for each in MAPPINGS),
         promptlayer={"base_url": wires["platform"].address},
         forges={
             "github": {

@@ -25,6 +25,7 @@ from tests.chaos.house import FORGE_SECRET, LABEL, House
 from tests.chaos.people import People
 from tests.e2e.scene import API_KEY, SECRET
 from tests.e2e.secrets import Planted
+from tests.standins.foreign_work import find_foreign_work
 from tests.standins.git_http import git
 
 _UNFINISHED = {DeliveryState.NEW, DeliveryState.DISPATCHED}
@@ -57,7 +58,7 @@ class Judge:
 
     def anomalies(self) -> list[Anomaly]:
         """What must never be, whatever happened."""
-        return [*self._doubled(), *self._lost(), *self._told()]
+        return [*self._doubled(), *self._foreign(), *self._lost(), *self._told()]
 
     def books(self) -> str:
         """Everything that is not over, as the tables have it, for whoever looks for the cause."""
@@ -125,10 +126,12 @@ class Judge:
     def _file(self, target: Target) -> PromptFile | None:
         folder = "prompts/latest" if target.label == LATEST else "prompts/live"
         repository = self.house.scene.repository.path
-        listed = git(repository, "ls-tree", "-r", "--name-only", "main", "--", folder)
+        listed = git(repository, "ls-tree", "-r", "--name-only", self.house.trunk, "--", folder)
         for path in listed.splitlines():
             try:
-                file = parse(git(repository, "show", f"main:{path}") + "\n", path=path)
+                file = parse(
+                    git(repository, "show", f"{self.house.trunk}:{path}") + "\n", path=path
+                )
             except BridgeError:
                 continue
             if file.prompt.id == target.prompt_id:
@@ -157,6 +160,11 @@ class Judge:
         for (head, commit), count in made.items():
             if count > 1:
                 yield Anomaly("pull request doubled", f"{count} for {head} at {commit[:12]}")
+
+    def _foreign(self) -> Iterator[Anomaly]:
+        pulls = [(pull.number, pull.head, pull.base) for pull in self.house.open_pulls()]
+        for words in find_foreign_work(self.house.scene.repository.path, pulls):
+            yield Anomaly("foreign work", words)
 
     def _lost(self) -> Iterator[Anomaly]:
         for word in sorted(self.people.lost()):

@@ -23,6 +23,7 @@ from tests.standins.github_state import Pull, Refusal
 
 _WORD = re.compile(r"w\d+x")
 _ROLES = ("system", "user", "assistant")
+DEVELOP = "develop"  # another base, with work that the default branch does not have
 _METHODS = ("merge", "squash", "rebase")
 
 
@@ -36,14 +37,17 @@ class People:
         self.dropped: set[str] = set()  # words that a person wrote over, or chose to let go
         self._merged: dict[int, set[str]] = {}  # by pull request: words that were gone with it
         self._words = 0
+        self._base: str | None = None
         for number in range(prompts):
             self._save_first(number)
         house.scene.repository.push("main", self._first_files(), "Begin with these prompts")
+        house.scene.repository.push(DEVELOP, {"unfinished/plan.txt": b"Not yet.\n"}, "Begin")
 
     def act(self) -> None:
         """Do one thing."""
         acts = [self._save] * 8 + [self._edit] * 6 + [self._merge] * 6 + [self._move_label] * 2
-        chosen = self.draw.choice([*acts, self._close, self._rename])
+        rare = [self._close, self._rename, self._rename_trunk, self._change_base]
+        chosen = self.draw.choice([*acts, *rare])
         with suppress(Refusal, BridgeError):  # a conflict, or somebody was quicker: so it is
             if chosen():
                 self.acts[chosen.__name__.strip("_").replace("_", " ")] += 1
@@ -73,7 +77,7 @@ class People:
     def _edit(self) -> bool:
         path, text = self.file(self._any_prompt())
         old, new = self._exchange(text)
-        self.house.scene.repository.push("main", {path: text.replace(old, new).encode()})
+        self.house.scene.repository.push(self.house.trunk, {path: text.replace(old, new).encode()})
         return True
 
     def _exchange(self, text: str) -> tuple[str, str]:
@@ -109,6 +113,21 @@ class People:
         self.house.scene.registry.move_label(id, LABEL, self.draw.randint(1, versions))
         return True
 
+    def _rename_trunk(self) -> bool:
+        new = next(name for name in ("main", "trunk") if name != self.house.trunk)
+        self.house.scene.repository.rename_branch(self.house.trunk, new)
+        return True
+
+    def _change_base(self) -> bool:
+        self._base = DEVELOP if self._base is None else None
+        self.house.change_base(self._base)
+        return True
+
+    def rest(self) -> None:
+        """In the end everything is to go to the default branch."""
+        if self._base is not None:
+            self._change_base()
+
     # What came of it
 
     def lost(self) -> set[str]:
@@ -140,9 +159,11 @@ class People:
     def file(self, id: int) -> tuple[str, str]:
         """The path and the text of the file that bears this id."""
         repository = self.house.scene.repository.path
-        found = git(repository, "grep", "-l", f"^id: {id}$", "main", "--", "prompts/latest")
-        path = found.removeprefix("main:")
-        return path, git(repository, "show", f"main:{path}") + "\n"
+        found = git(
+            repository, "grep", "-l", f"^id: {id}$", self.house.trunk, "--", "prompts/latest"
+        )
+        path = found.removeprefix(f"{self.house.trunk}:")
+        return path, git(repository, "show", f"{self.house.trunk}:{path}") + "\n"
 
     def words_on_main(self, id: int) -> set[str]:
         return _words_in(self.file(id)[1])

@@ -55,6 +55,7 @@ def run(plan: Plan, folder: Path, peace: Callable[[House], None] = lambda _house
             making = threading.Thread(target=trouble.make, daemon=True)
             making.start()
             _people_act(people, plan, time.monotonic() + plan.duration)
+            people.rest()
             over.set()
             making.join()
             peace(house)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.chaos.house import House
 from tests.chaos.machines import can_have_disks
@@ -45,6 +48,7 @@ class Trouble:
         """How often each kind is chosen, and what it does: whether it could be done."""
         possible: dict[str, tuple[float, Callable[[], bool]]] = {
             "SIGKILL of a worker": (1.5, lambda: self._kill(self.draw.choice((1, 2)))),
+            "SIGKILL at a request to the forge": (1.5, self._kill_at_request),
             "SIGKILL of the web server": (0.7, lambda: self._kill(0)),
             "database restarted": (0.5, self._restart_database),
             "database killed": (0.5, self._kill_database),
@@ -69,6 +73,19 @@ class Trouble:
 
     def _kill(self, number: int) -> bool:
         return self.house.machines[number].kill(self.draw.uniform(0, 3))
+
+    def _kill_at_request(self) -> bool:
+        """Whoever sends the next request to the forge dies before it is carried out, or after."""
+        pause = self.draw.uniform(0, 3)
+
+        async def killing(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+            for number in (1, 2):  # which of them it was, the request does not say
+                await asyncio.to_thread(self.house.machines[number].kill, pause)
+            await dead()(app, scope, receive, send)
+
+        after = self.draw.random() < 0.5
+        self._forge.add(is_any, after_the_work(killing) if after else killing)
+        return True
 
     def _restart_database(self) -> bool:
         self.house.postgresql.restart()

@@ -57,6 +57,11 @@ class ForgeCase(Protocol):
 
     def delete_branch(self, branch: str) -> None: ...
 
+    def set_default_branch(self, branch: str) -> None: ...
+
+    def rename_branch(self, old: str, new: str) -> None:
+        """Rename a branch as this forge does, the default one too."""
+
     def many(self, n: int) -> None:
         """Open ``n`` pull requests quickly, each from a branch of its own."""
 
@@ -92,3 +97,9 @@ class HostedCase(ForgeCase, Protocol):
 
     def fail_next(self, kind: Failure) -> None:
         """Let the next REST request fail so."""
+
+    def fail_nth(self, number: int, kind: Failure) -> None:
+        """Let the ``number``-th REST request from now on fail so."""
+
+    def stop_failing(self) -> None:
+        """Forget the failures that have not happened yet."""

@@ -11,7 +11,7 @@ from bridge.forge.base import Forge, GitRemote
 from bridge.forge.github import GitHub, Token
 from bridge.forge.webhooks import ForgeWebhooks
 from tests.contract.case import Failure, MergeHow, Said
-from tests.standins.faults import Fault, cut, slow, status, time_out
+from tests.standins.faults import Fault, cut, nth, slow, status, time_out
 from tests.standins.github import GitHubStandIn
 
 REPOSITORY = "acme/support-bot"
@@ -82,6 +82,12 @@ class GitHubCase:
     def delete_branch(self, branch: str) -> None:
         self._site.delete_branch(branch)
 
+    def set_default_branch(self, branch: str) -> None:
+        self._site.set_default_branch(branch)
+
+    def rename_branch(self, old: str, new: str) -> None:
+        self._site.rename_branch(old, new)
+
     def many(self, n: int) -> None:
         self._site.open_many(n)
 
@@ -109,6 +115,12 @@ class GitHubCase:
 
     def fail_next(self, kind: Failure) -> None:
         self.standin.faults.add("/api/v3/", FAILURES[kind]())
+
+    def stop_failing(self) -> None:
+        self.standin.faults.clear()
+
+    def fail_nth(self, number: int, kind: Failure) -> None:
+        self.standin.faults.add(nth(number, "/api/"), FAILURES[kind]())
 
     def _connected(self, token: str, timeout: float = 30.0) -> GitHub:
         return GitHub(

@@ -12,7 +12,7 @@ from bridge.forge.base import GitRemote
 from bridge.forge.gitlab import GitLab
 from bridge.forge.webhooks import ForgeWebhooks
 from tests.contract.case import Said
-from tests.standins.faults import Fault, cut, slow, status, time_out
+from tests.standins.faults import Fault, cut, nth, slow, status, time_out
 from tests.standins.git_http import MAIN, Files, git
 from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
 from tests.standins.gitlab_project import Project
@@ -117,6 +117,18 @@ class GitLabCase:
 
     def fail_next(self, kind: str) -> None:
         self.standin.faults.add("/api/v4/", FAULTS[kind])
+
+    def stop_failing(self) -> None:
+        self.standin.faults.clear()
+
+    def fail_nth(self, number: int, kind: str) -> None:
+        self.standin.faults.add(nth(number, "/api/v4/"), FAULTS[kind])
+
+    def set_default_branch(self, branch: str) -> None:
+        self.project.set_default_branch(branch)
+
+    def rename_branch(self, old: str, new: str) -> None:
+        self.project.rename_branch(old, new)
 
     def many(self, count: int) -> None:
         branches = [f"many/{number}" for number in range(1, count + 1)]

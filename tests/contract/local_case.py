@@ -13,6 +13,7 @@ from bridge.forge.local_repository import BareRepository
 from bridge.forge.webhooks import ForgeWebhooks
 from bridge.sandbox.forge_announcer import ForgeAnnouncer
 from tests.contract.case import MergeHow, Said
+from tests.standins.git_http import git
 from tests.standins.protection import GITHUB, protect
 
 
@@ -45,6 +46,13 @@ class LocalCase:
 
     def delete_branch(self, branch: str) -> None:
         self._git.delete_branch(branch)
+
+    def set_default_branch(self, branch: str) -> None:
+        git(self._git.path, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    def rename_branch(self, old: str, new: str) -> None:
+        """Nothing follows: pull requests to the old name stay as they are."""
+        git(self._git.path, "branch", "-m", old, new)
 
     def open_from_fork(self, head: str) -> int:
         fork = self.seed_branch("of-the-fork", {"prompts/reply.yaml": b"text of a fork"})

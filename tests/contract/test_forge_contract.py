@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def opened(case: ForgeCase, head: str = HEAD, content: PullRequestContent = CONT
 
 def found(case: ForgeCase, head: str = HEAD) -> PullRequest:
     """The only pull request from ``head``."""
-    (pull_request,) = case.forge.pull_requests(head, "main")
+    (pull_request,) = case.forge.pull_requests(head)
     return pull_request
 
 
@@ -71,11 +72,23 @@ def test_a_created_pull_request_is_found_as_it_was_returned(case: ForgeCase) -> 
     assert found(case) == created
 
 
-def test_nothing_is_found_for_another_branch_or_another_base(case: ForgeCase) -> None:
+def test_nothing_is_found_for_another_branch(case: ForgeCase) -> None:
     opened(case)
 
-    assert list(case.forge.pull_requests("promptlayer/other", "main")) == []
-    assert list(case.forge.pull_requests(HEAD, "release")) == []
+    assert list(case.forge.pull_requests("promptlayer/other")) == []
+
+
+def test_a_pull_request_is_found_by_its_head_whatever_its_base(case: ForgeCase) -> None:
+    case.seed_branch("release", {"release.txt": b"1.0"})
+    to_main = opened(case)
+    to_release = case.forge.create_pull_request(HEAD, "release", CONTENT)
+
+    found = case.forge.pull_requests(HEAD)
+
+    assert [(each.number, each.base) for each in found] == [
+        (to_release.number, "release"),
+        (to_main.number, "main"),
+    ]
 
 
 def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
@@ -83,7 +96,7 @@ def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
     case.close(first.number)
     second = case.forge.create_pull_request(HEAD, "main", CONTENT)
 
-    history = case.forge.pull_requests(HEAD, "main")
+    history = case.forge.pull_requests(HEAD)
 
     assert [(each.number, each.state) for each in history] == [
         (second.number, PullRequestState.OPEN),
@@ -173,6 +186,100 @@ def test_an_unknown_person_does_not_undo_the_pull_request(case: ForgeCase) -> No
     assert created.reviewers == frozenset()
     assert created.assignees == {"bob"}
     assert found(case).number == created.number
+
+
+@pytest.mark.parametrize("unknown", ["reviewers", "assignees"])
+def test_an_unknown_person_does_not_keep_the_body_from_being_finished(
+    case: ForgeCase, unknown: str
+) -> None:
+    nobody = ("nobody-at-all",)
+    content = PullRequestContent(
+        "Update",
+        "All of it.",
+        labels=("prompt",),
+        reviewers=nobody if unknown == "reviewers" else (),
+        assignees=nobody if unknown == "assignees" else (),
+        unfinished_body="Not yet.",
+    )
+
+    created = opened(case, content=content)
+
+    assert created.body.strip() == "All of it."
+    assert created.labels == {"prompt"}
+    assert found(case) == created
+
+
+def test_labels_and_people_are_added_to_those_that_are_there(case: ForgeCase) -> None:
+    there = PullRequestContent("Update", "", labels=("prompt",), assignees=("bob",))
+    created = opened(case, content=there)
+    more = PullRequestContent(
+        "Update", "", labels=("urgent",), assignees=("alice",), reviewers=("alice", "nobody-at-all")
+    )
+
+    updated = case.forge.update_pull_request(created, more)
+
+    assert updated.labels == {"prompt", "urgent"}
+    assert updated.assignees >= {"alice"}  # GitLab's smaller plans keep one alone
+    assert updated.reviewers == {"alice"}
+    assert found(case) == updated
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_a_creation_that_fails_half_way_does_not_say_that_it_is_finished(
+    hosted_case: HostedCase, failing: int
+) -> None:
+    case = hosted_case
+    case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
+    content = PullRequestContent(
+        "Update",
+        "All of it.",
+        labels=("prompt",),
+        reviewers=("alice",),
+        assignees=("bob",),
+        unfinished_body="Not yet.",
+    )
+    case.fail_nth(failing, "502")
+
+    with suppress(Unavailable):
+        case.forge.create_pull_request(HEAD, "main", content)
+    case.stop_failing()
+
+    for left in case.forge.pull_requests(HEAD):
+        got = {*left.labels, *left.reviewers, *left.assignees}
+        assert got == {"prompt", "alice", "bob"} or left.body.strip() == "Not yet."
+
+
+# Another base.
+
+
+def test_a_pull_request_is_taken_to_another_base_with_its_text_in_one_request(
+    case: ForgeCase,
+) -> None:
+    created = opened(case)
+    case.seed_branch("develop", {"develop.txt": b"next"})
+    before = case.calls
+
+    moved = case.forge.update_pull_request(
+        created, PullRequestContent("To develop", "Merging writes to develop."), base="develop"
+    )
+
+    assert case.calls - before <= 1
+    assert (moved.base, moved.title, moved.number) == ("develop", "To develop", created.number)
+    assert moved.head_commit == created.head_commit
+    assert found(case) == moved
+
+
+def test_a_base_that_is_taken_or_not_there_is_refused(case: ForgeCase) -> None:
+    created = opened(case)
+    case.seed_branch("develop", {"develop.txt": b"next"})
+    other = case.forge.create_pull_request(HEAD, "develop", CONTENT)
+
+    for base in ("develop", "nowhere"):
+        with pytest.raises(Refused):
+            case.forge.update_pull_request(created, CONTENT, base=base)
+
+    assert [each.base for each in case.forge.pull_requests(HEAD)] == ["develop", "main"]
+    assert other.number > created.number
 
 
 # Updating and closing.
@@ -340,6 +447,17 @@ def test_the_default_branch_is_asked_for_once(case: ForgeCase) -> None:
     assert case.calls == before
 
 
+def test_a_default_branch_that_moved_is_known_once_it_is_asked_for_again(case: ForgeCase) -> None:
+    assert case.forge.default_branch() == "main"
+    case.seed_branch("develop", {"develop.txt": b"next"})
+
+    case.set_default_branch("develop")
+
+    assert case.forge.default_branch() == "main"
+    assert case.forge.default_branch(fresh=True) == "develop"
+    assert case.forge.default_branch() == "develop"
+
+
 def test_the_remote_can_be_fetched_from_and_pushed_to(case: ForgeCase, tmp_path: Path) -> None:
     remote = case.remote
     work = tmp_path / "work"
@@ -429,7 +547,7 @@ def test_a_failure_while_reading_becomes_the_right_error(
     hosted_case.fail_next(kind)
 
     with pytest.raises(family) as failure:
-        forge.pull_requests(HEAD, "main")
+        forge.pull_requests(HEAD)
 
     check_message(hosted_case, failure.value)
 
@@ -452,7 +570,7 @@ def test_the_pause_a_forge_asks_for_is_passed_on(hosted_case: HostedCase) -> Non
     hosted_case.fail_next("429-retry-after")
 
     with pytest.raises(RateLimited) as failure:
-        hosted_case.forge.pull_requests(HEAD, "main")
+        hosted_case.forge.pull_requests(HEAD)
 
     assert failure.value.retry_after is not None
     assert failure.value.retry_after > 0
@@ -464,7 +582,7 @@ def test_one_failure_is_one_request_and_the_next_call_works(hosted_case: HostedC
     before = hosted_case.calls
 
     with pytest.raises(Unavailable):
-        hosted_case.forge.pull_requests(HEAD, "main")
+        hosted_case.forge.pull_requests(HEAD)
 
     assert hosted_case.calls - before == 1  # no silent retry: the engine waits
     assert found(hosted_case) == created
@@ -486,7 +604,7 @@ def test_a_first_proposal_stays_within_its_requests(hosted_case: HostedCase) -> 
     content = PullRequestContent("Update", "", labels=("prompt",))
 
     def propose() -> None:
-        assert list(case.forge.pull_requests(HEAD, "main")) == []
+        assert list(case.forge.pull_requests(HEAD)) == []
         ensure_pull_request(case.forge, None, HEAD, "main", content)
 
     assert requests(case, propose) <= {"github": 3, "gitlab": 2}[case.name]

@@ -167,7 +167,7 @@ def test_a_fork_is_not_taken_for_our_branch(case: ForgeCase) -> None:
     case.open_from_fork(HEAD)
     mine = opened(case)
 
-    assert [each.number for each in case.forge.pull_requests(HEAD, "main")] == [mine.number]
+    assert [each.number for each in case.forge.pull_requests(HEAD)] == [mine.number]
     assert [each.number for each in case.forge.open_pull_requests("promptlayer/")] == [mine.number]
 
 

@@ -11,6 +11,7 @@ Every request is written down too, in the order of arrival, for counting calls.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -195,6 +196,12 @@ def slow(pause: float = 0.02, chunk: int = 512, longest: float = 0.5) -> Fault:
         await app(scope, receive, dripping)
 
     return fault
+
+
+def nth(number: int, part: str = "") -> Callable[[str, str], bool]:
+    """Matches the ``number``-th request from now on whose path has ``part`` in it."""
+    seen = itertools.count(1)
+    return lambda _method, path: part in path and next(seen) == number
 
 
 def _matcher(match: Match) -> Callable[[str, str], bool]:

@@ -35,6 +35,22 @@ def create_status(call: Call) -> Response:
     return JSONResponse(call.shapes.status(repository, status), 201)
 
 
+def show_combined_status(call: Call) -> Response:
+    """The newest status of each context."""
+    commit, repository = _known_commit(call), call.repository
+    newest = {each.context: each for each in repository.statuses if each.commit == commit}
+    statuses = [call.shapes.status(repository, each) for each in newest.values()]
+    states = {each.state for each in newest.values()}
+    state = "failure" if states & {"failure", "error"} else "pending"
+    body = {
+        "state": "success" if states == {"success"} else state,
+        "sha": commit,
+        "total_count": len(statuses),
+        "statuses": statuses,
+    }
+    return JSONResponse(body)
+
+
 def list_pulls(call: Call) -> Response:
     commit, repository = _known_commit(call), call.repository
     repository.refresh()
@@ -54,4 +70,5 @@ def _known_commit(call: Call) -> str:
 COMMIT_ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{REPOSITORY}/statuses/{{commit}}", create_status),
     ("GET", f"{REPOSITORY}/commits/{{commit}}/pulls", list_pulls),
+    ("GET", f"{REPOSITORY}/commits/{{commit}}/status", show_combined_status),
 ]

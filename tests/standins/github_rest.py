@@ -204,6 +204,8 @@ def show_pull(call: Call) -> Response:
 
 def edit_pull(call: Call) -> Response:
     call.require("pull_requests")
+    if "base" in call.body:
+        call.repository.retarget(call.pull, call.body["base"])
     _edit(call)
     return show_pull(call)
 

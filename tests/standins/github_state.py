@@ -254,6 +254,38 @@ class Repository:
             ranges.append(f"{pull.merged_onto}..{pull.merge_commit}")
         return any(commit in git(self.path, "rev-list", each).split() for each in ranges)
 
+    def retarget(self, pull: Pull, base: str) -> None:
+        """Take an open pull request to another base, or refuse as GitHub does."""
+        with self.lock:
+            branches = self.branches()
+            if base not in branches:
+                raise invalid(field="base", code="invalid")
+            if base == pull.base:
+                return
+            if pull.state != "open":
+                raise invalid("Cannot change the base branch of a closed pull request.")
+            self._refuse_second(pull.head, base, pull.head_owner)
+            if self._is_merged(pull.head_commit, branches[base]):
+                raise invalid(f"There are no new commits between {base} and {pull.head}")
+            pull.base, pull.base_commit = base, branches[base]
+
+    def rename_branch(self, old: str, new: str) -> None:
+        """As the settings page does: the default branch and open pull requests go along."""
+        with self.lock:
+            commit = self.branches()[old]
+            git(self.path, "update-ref", f"refs/heads/{new}", commit)
+            git(self.path, "update-ref", "-d", f"refs/heads/{old}")
+            if self.default_branch == old:
+                self.set_default_branch(new)
+            for pull in self.pulls.values():
+                if pull.state == "open" and pull.base == old:
+                    pull.base = new
+        self.changed()
+
+    def set_default_branch(self, branch: str) -> None:
+        git(self.path, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        self.default_branch = branch
+
     def comment(self, number: int, author: str, body: str) -> Comment:
         with self.lock:
             comment = Comment(next(self._comment_ids), author, body, self.now())

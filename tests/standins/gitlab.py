@@ -139,6 +139,7 @@ class GitLabStandIn:
             ("PUT", one + "/notes/{note:int}", self._change_note),
             ("POST", "/projects/{project}/statuses/{sha}", self._set_status),
             ("GET", "/projects/{project}/repository/commits/{sha}/merge_requests", self._related),
+            ("GET", "/projects/{project}/repository/commits/{sha}/statuses", self._statuses),
         )
         api = [Route(path, self._endpoint(do), methods=[verb]) for verb, path, do in calls]
         pages = GitDoor(self._root, self._tokens, self._tell)
@@ -284,6 +285,14 @@ class GitLabStandIn:
         project = self._project(call, writing=True)
         said = commits.set_status(project, call.ids["sha"], call.fields, call.token.user)
         return JSONResponse(commits.status_body(said, call.base), 201)
+
+    def _statuses(self, call: Call) -> Response:
+        """The newest of each name."""
+        project, sha = self._project(call), call.ids["sha"]
+        commits.require_commit(project, sha)
+        newest = {each.name: each for each in project.statuses if each.sha == sha}
+        wanted = [each for name, each in newest.items() if call.query.get("name", name) == name]
+        return self._page(call, [commits.status_body(each, call.base) for each in wanted])
 
     def _related(self, call: Call) -> Response:
         project = self._project(call)

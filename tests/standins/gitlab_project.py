@@ -108,6 +108,7 @@ class Project:
     push_rule: Mapping[str, Any] | None = None  # None: Free, which has none
     merge_requests: list[MergeRequest] = field(default_factory=list)
     statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
+    default_branch: str = MAIN
     changed: Callable[[], None] = lambda: None  # called after what is done by hand
 
     @property
@@ -150,8 +151,23 @@ class Project:
         self.merge_requests.append(opened)
         return opened
 
+    def set_default_branch(self, branch: str) -> None:
+        git(self.directory, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        self.default_branch = branch
+
+    def rename_branch(self, old: str, new: str) -> None:
+        """GitLab has no such button: a branch is made, the default goes there, the old is deleted,
+        and merge requests to it stay open."""
+        git(self.directory, "update-ref", f"refs/heads/{new}", self.heads()[old])
+        if self.default_branch == old:
+            self.set_default_branch(new)
+        self.delete_branch(old)
+
     def change(self, iid: int, fields: Mapping[str, Any], author: User) -> MergeRequest:
         changed = self.find(iid)
+        target = fields.get("target_branch", changed.target_branch)
+        if target != changed.target_branch:
+            self._retarget(changed, target)
         self._fill(changed, fields)
         match fields.get("state_event"):
             case "close":
@@ -244,7 +260,8 @@ class Project:
         return not git(self.directory, "rev-list", "--max-count=1", each.target_sha, f"^{each.sha}")
 
     def _follow(self, each: MergeRequest, heads: Mapping[str, str]) -> None:
-        head, target = heads.get(each.source_branch), heads[each.target_branch]
+        head = heads.get(each.source_branch)
+        target = heads.get(each.target_branch, each.target_sha)  # it may be gone
         if head is None:
             each.state, each.closed_at, each.closed_by = "closed", datetime.now(UTC), self.person
             return
@@ -257,6 +274,12 @@ class Project:
 
     def _mark_merged(self, each: MergeRequest) -> None:
         each.state, each.merged_at, each.merged_by = "merged", datetime.now(UTC), self.person
+
+    def _retarget(self, changed: MergeRequest, target: str) -> None:
+        heads = self.heads()
+        self._check_branches(changed.source_branch, target, heads)
+        changed.target_branch, changed.target_sha = target, heads[target]
+        changed.opened_onto = heads[target]
 
     def _check_branches(self, source: str, target: str, heads: Mapping[str, str]) -> None:
         if source == target:
@@ -278,6 +301,8 @@ class Project:
                 setattr(filled, name, fields[name])
         if "labels" in fields:
             filled.labels = sorted(_listed(fields["labels"]))
+        if "add_labels" in fields:
+            filled.labels = sorted({*filled.labels, *_listed(fields["add_labels"])})
         for name, ids in (("assignees", "assignee_ids"), ("reviewers", "reviewer_ids")):
             if ids in fields:
                 setattr(filled, name, [self.users[i] for i in fields[ids] if i in self.users])
@@ -293,8 +318,12 @@ class Project:
 
 
 def default_branch(project: Project) -> str | None:
-    """Always main, unless there is no commit yet."""
-    return MAIN if git(project.directory, "for-each-ref", "--count=1", "refs/heads") else None
+    """None where there is no commit yet."""
+    return (
+        project.default_branch
+        if git(project.directory, "for-each-ref", "--count=1", "refs/heads")
+        else None
+    )
 
 
 def _same_branches(each: MergeRequest, project_id: int, source: str, target: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,10 @@ class WatchedForge(LocalForge):
         return super().create_pull_request(head, base, content)
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         self.asked.append("update")
-        return super().update_pull_request(pull_request, content)
+        return super().update_pull_request(pull_request, content, base=base)
 
 
 class ForgetfulForge(LocalForge):
@@ -39,8 +40,8 @@ class ForgetfulForge(LocalForge):
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         raise AlreadyExists(f"{content.title!r} from {head!r} to {base!r} is open already.")
 
-    def pull_requests(self, head: str, base: str) -> Sequence[PullRequest]:
-        return super().pull_requests(f"not-yet-listed/{head}", base)
+    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+        return super().pull_requests(f"not-yet-listed/{head}")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_missing_pull_request_is_created(forge: WatchedForge) -> None:
     ensured = ensure_pull_request(forge, None, HEAD, "main", CONTENT)
 
     assert ensured.action == "created"
-    assert list(forge.pull_requests(HEAD, "main")) == [ensured.pull_request]
+    assert list(forge.pull_requests(HEAD)) == [ensured.pull_request]
 
 
 def test_a_pull_request_that_says_so_already_costs_no_request(forge: WatchedForge) -> None:
@@ -90,13 +91,41 @@ def test_a_pull_request_that_says_something_else_is_updated(
     assert says(forge.read_pull_request(there.number), content)
 
 
-def test_labels_and_people_alone_are_no_reason_to_update(forge: WatchedForge) -> None:
+def test_labels_and_people_that_are_missing_are_added_and_cost_nothing_after_that(
+    forge: WatchedForge,
+) -> None:
     there = ensure_pull_request(forge, None, HEAD, "main", CONTENT).pull_request
     more = PullRequestContent(
-        CONTENT.title, CONTENT.body, labels=("prompt",), reviewers=("alice",), assignees=("bob",)
+        CONTENT.title, CONTENT.body, labels=("prompt",), reviewers=("@Alice",), assignees=("bob",)
     )
 
-    assert ensure_pull_request(forge, there, HEAD, "main", more).action == "unchanged"
+    added = ensure_pull_request(forge, there, HEAD, "main", more)
+    same = replace(added.pull_request, reviewers=frozenset({"alice"}))
+
+    assert added.action == "updated"
+    assert ensure_pull_request(forge, same, HEAD, "main", more).action == "unchanged"
+
+
+def test_what_the_forge_did_not_take_is_told(tmp_path: Path, forge: WatchedForge) -> None:
+    known = LocalForge(tmp_path, "acme/bot", people={"alice"})
+    content = replace(CONTENT, labels=("prompt",), reviewers=("alice", "ghost"))
+
+    ensured = ensure_pull_request(known, None, HEAD, "main", content)
+
+    assert ensured.refused == (("reviewer", "ghost"),)
+
+
+def test_a_pull_request_to_another_base_is_taken_to_the_base(
+    tmp_path: Path, forge: WatchedForge
+) -> None:
+    repository = BareRepository(tmp_path / "acme/bot.git")
+    repository.commit_files("develop", repository.branches()["main"], {"develop.txt": b"Hello\n"})
+    there = ensure_pull_request(forge, None, HEAD, "main", CONTENT).pull_request
+
+    moved = ensure_pull_request(forge, there, HEAD, "develop", CONTENT)
+
+    assert (moved.action, moved.pull_request.base) == ("updated", "develop")
+    assert moved.pull_request.number == there.number
 
 
 @pytest.mark.parametrize("stored", ["one\ntwo", "one\r\ntwo\r\n", "one\ntwo\n\n", "\none\ntwo  "])

@@ -48,7 +48,7 @@ def problems(forge: GitLab) -> list[str]:
 def test_every_spelling_of_a_draft_is_read_as_one(case: GitLabCase, marker: str) -> None:
     case.project.open(HEAD, "main", f"{marker}Move prod")
 
-    (found,) = case.forge.pull_requests(HEAD, "main")
+    (found,) = case.forge.pull_requests(HEAD)
 
     assert (found.title, found.draft) == ("Move prod", True)
 
@@ -80,7 +80,7 @@ def test_a_title_over_the_limit_is_shortened(case: GitLabCase) -> None:
 def test_one_from_a_fork_is_not_ours(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "From a fork", source_project_id=4711)
 
-    assert case.forge.pull_requests(HEAD, "main") == []
+    assert case.forge.pull_requests(HEAD) == []
     assert case.forge.open_pull_requests("") == []
     assert case.forge.create_pull_request(HEAD, "main", CONTENT).number == 2
 
@@ -88,7 +88,7 @@ def test_one_from_a_fork_is_not_ours(case: GitLabCase) -> None:
 def test_one_that_is_being_merged_is_still_open(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "Change").state = "locked"
 
-    assert case.forge.pull_requests(HEAD, "main")[0].state is PullRequestState.OPEN
+    assert case.forge.pull_requests(HEAD)[0].state is PullRequestState.OPEN
 
 
 def test_one_whose_branch_was_deleted_is_closed(case: GitLabCase) -> None:
@@ -96,13 +96,13 @@ def test_one_whose_branch_was_deleted_is_closed(case: GitLabCase) -> None:
 
     case.delete_branch(HEAD)
 
-    assert case.forge.pull_requests(HEAD, "main")[0].state is PullRequestState.CLOSED
+    assert case.forge.pull_requests(HEAD)[0].state is PullRequestState.CLOSED
 
 
 def test_a_description_that_was_never_written_is_empty(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "Change")
 
-    assert case.forge.pull_requests(HEAD, "main")[0].body == ""
+    assert case.forge.pull_requests(HEAD)[0].body == ""
 
 
 # People.
@@ -309,14 +309,14 @@ def test_a_connection_that_is_closed_without_a_word_is_an_outage(case: GitLabCas
     case.standin.faults.add("/api/v4/", dead())
 
     with pytest.raises(errors.Unavailable):
-        case.forge.pull_requests(HEAD, "main")
+        case.forge.pull_requests(HEAD)
 
 
 def test_a_server_that_is_not_there_is_an_outage() -> None:
     nowhere = GitLab("a/b", forge_name="gitlab", url="http://127.0.0.1:1", token=TOKEN)
 
     with pytest.raises(errors.Unavailable, match="could not be reached"):
-        nowhere.pull_requests(HEAD, "main")
+        nowhere.pull_requests(HEAD)
 
 
 def test_a_token_that_is_echoed_is_not_repeated(case: GitLabCase) -> None:
@@ -324,7 +324,7 @@ def test_a_token_that_is_echoed_is_not_repeated(case: GitLabCase) -> None:
     case.standin.faults.add("/api/v4/", echoed)
 
     with pytest.raises(errors.Refused) as refused:
-        case.forge.pull_requests(HEAD, "main")
+        case.forge.pull_requests(HEAD)
 
     assert TOKEN not in str(refused.value) + repr(refused.value) + repr(case.forge)
     assert READ_ONLY_TOKEN not in repr(case.read_only_forge.git_remote())
@@ -340,7 +340,7 @@ def test_what_is_left_of_the_budget_is_told_after_an_answer(case: GitLabCase) ->
     )
 
     forge.default_branch()
-    forge.pull_requests(HEAD, "main")
+    forge.pull_requests(HEAD)
 
     assert told[1].remaining == told[0].remaining - 1 < told[0].limit
     assert told[0].resets_at.tzinfo is not None

@@ -40,11 +40,19 @@ def make_world(
             place = stack.enter_context(place_on(forge_name, tmp_path / "forge", creations))
             told = [{"name": "support", "prompts": ["**"], **each} for each in mappings or ({},)]
             made = World(place, tmp_path, url, told, **bridge)
+            stack.callback(check_foreign_work, made)
             stack.callback(made.close)
             changing.app = made.address
             return made
 
         yield make
+
+
+def check_foreign_work(world: World) -> None:
+    """After every test: no open pull request brings what is not its own."""
+    if world.place.faults is not None:
+        world.place.faults.clear()
+    assert world.place.foreign_work() == []
 
 
 @pytest.fixture

@@ -12,11 +12,17 @@ from pathlib import Path
 
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.local import LocalForge
-from tests.contract.case import MergeHow
+from bridge.forge.local_pulls import PullRequestFiles
+from bridge.prompts.memory import recall
+from tests.contract.case import MergeHow, Said
 from tests.contract.github_case import REPOSITORY, github_case
 from tests.contract.gitlab_case import gitlab_case
 from tests.contract.local_case import local_case
+from tests.standins.faults import Faults
+from tests.standins.foreign_work import find_foreign_work
 from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
+from tests.standins.github_state import Pull
+from tests.standins.gitlab_project import MergeRequest
 
 FORGES = ("local", "github", "gitlab")
 
@@ -29,6 +35,12 @@ class Place:
     close: Callable[[int], None]
     reopen: Callable[[int], None]
     comments: Callable[[int], Sequence[str]]
+    set_default_branch: Callable[[str], None]
+    rename_branch: Callable[[str, str], None]
+    strip: Callable[[int], None]
+    """A person takes every label, reviewer and assignee from a pull request."""
+    said_on: Callable[[str], dict[str, Said]]  # commit → check → what was said last
+    faults: Faults | None = None  # of the server; None where there is none
     set_commit_rule: Callable[[str], None] = lambda _: None  # that the forge's API tells
 
     def merge(self, pull_request: PullRequest, how: MergeHow = "merge") -> None:
@@ -113,15 +125,33 @@ class Place:
 
     def every(self, branch: str) -> Sequence[PullRequest]:
         """All pull requests of a branch, newest first."""
-        return self.forge.pull_requests(branch, "main")
+        return self.forge.pull_requests(branch)
 
     def newest(self, branch: str) -> PullRequest:
         return self.every(branch)[0]
 
-    def edit(self, pull_request: PullRequest, *, body: str | None = None) -> None:
-        """A person writes another body."""
+    def retarget(self, pull_request: PullRequest, base: str) -> None:
+        """A person takes it to another base."""
+        content = PullRequestContent(pull_request.title, pull_request.body, pull_request.draft)
+        self.forge.update_pull_request(pull_request, content, base=base)
+
+    def foreign_work(self) -> list[str]:
+        """What the bridge's open pull requests would bring that is neither the bridge's nor of
+        people on their own branches."""
+        ours = (
+            (pull.number, pull.head, pull.base)
+            for pull in self.forge.open_pull_requests("promptlayer/")
+            if recall(pull.body) is not None  # else a person opened it
+        )
+        return list(find_foreign_work(self.repository, ours))
+
+    def edit(
+        self, pull_request: PullRequest, *, title: str | None = None, body: str | None = None
+    ) -> None:
+        """A person writes another title or another body."""
+        title = pull_request.title if title is None else title
         body = pull_request.body if body is None else body
-        self._change(replace(pull_request, body=body))
+        self._change(replace(pull_request, title=title, body=body))
 
     def turn(self, pull_request: PullRequest, *, draft: bool) -> None:
         """A person makes it a draft, or ready for review."""
@@ -176,7 +206,17 @@ def _local(budget: Windows, root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: list(case.forge.comments(number).values()),
+            case.set_default_branch,
+            case.rename_branch,
+            partial(_strip_file, PullRequestFiles(path.with_suffix(".pulls"))),
+            case.statuses,
         )
+
+
+def _strip_file(pulls: PullRequestFiles, number: int) -> None:
+    with pulls.writing():
+        stripped = replace(pulls.read(number), labels=(), reviewers=(), assignees=())
+        pulls.write(stripped)
 
 
 @contextmanager
@@ -190,8 +230,17 @@ def _github(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [comment.body for comment in behind.pull(number).comments],
+            case.set_default_branch,
+            case.rename_branch,
+            lambda number: _strip(behind.pull(number)),
+            case.statuses,
+            case.standin.faults,
             lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
         )
+
+
+def _strip(pull: Pull | MergeRequest) -> None:
+    pull.labels, pull.reviewers, pull.assignees = [], [], []
 
 
 @contextmanager
@@ -204,6 +253,11 @@ def _gitlab(root: Path) -> Iterator[Place]:
             case.close,
             case.reopen,
             lambda number: [note.body for note in case.project.find(number).notes],
+            case.set_default_branch,
+            case.rename_branch,
+            lambda number: _strip(case.project.find(number)),
+            case.statuses,
+            case.standin.faults,
             lambda pattern: setattr(case.project, "push_rule", {"commit_message_regex": pattern}),
         )
 

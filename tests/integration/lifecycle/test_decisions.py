@@ -323,11 +323,11 @@ class Deciding:
         return self._forge.git_remote()
 
     def update_pull_request(
-        self, pull_request: PullRequest, content: PullRequestContent
+        self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         if self._before_text:
             self._before_text.pop()()
-        return self._forge.update_pull_request(pull_request, content)
+        return self._forge.update_pull_request(pull_request, content, base=base)
 
 
 def nobody() -> None:

@@ -97,3 +97,23 @@ def test_check_is_content_with_a_template_that_fits(make_world: MakeWorld, forge
     world.place.set_commit_rule("^[A-Z]+-[0-9]+ ")
 
     assert broken(world) == []
+
+
+@on_every_forge
+def test_a_title_that_a_person_wrote_stays_and_the_bridges_own_follows(
+    make_world: MakeWorld, forge_name: str
+) -> None:
+    world = make_world({})
+    world.save("Answer kindly.", by=JANE)
+    world.settle()
+    world.save("Answer briefly.", by=BOB)
+    world.settle()
+    assert world.pull_request().title == "Add support/reply (version 2)"
+
+    world.place.edit(world.pull_request(), title="BOT-12 Answer briefly")
+    world.sweep()
+    world.save("Answer at length.", by=JANE)
+    world.settle()
+
+    assert world.pull_request().title == "BOT-12 Answer briefly"
+    assert world.proposed() == "Answer at length."

@@ -275,7 +275,11 @@ class World:
 
     def proposed(self, path: str = PATH) -> str | None:
         """What the open pull request wants the file to say."""
-        return self.says(path, self.pull_request().head)
+        return self.proposed_by(self.pull_request(), path)
+
+    def proposed_by(self, pull_request: PullRequest, path: str = PATH) -> str | None:
+        """What a pull request wants the file to say."""
+        return self.says(path, pull_request.head)
 
     def standing(self, branch: str | None = None, mapping: str = "support") -> Standing:
         """The bridge's last word on a proposal."""

@@ -30,7 +30,7 @@ from tests.unit.github.setting import CONTENT, Clock, posted, proposed
 def test_a_first_proposal_with_labels_takes_three_calls(
     standin: GitHubStandIn, forge: GitHub, site: Repository
 ) -> None:
-    assert forge.pull_requests("b/one", "main") == []
+    assert forge.pull_requests("b/one") == []
     made = proposed(forge, site, replace(CONTENT, labels=("prompt",), assignees=("bob",)))
     assert standin.calls == 3
     assert made.labels == {"prompt"}
@@ -43,7 +43,7 @@ def test_reviewers_and_teams_take_one_call_more(
     made = proposed(forge, site, replace(CONTENT, reviewers=("alice", "acme/writers")))
     assert standin.calls == 2
     assert made.reviewers == {"alice", "acme/writers"}
-    assert forge.pull_requests("b/one", "main")[0].reviewers == made.reviewers
+    assert forge.pull_requests("b/one")[0].reviewers == made.reviewers
 
 
 def test_a_newer_version_on_an_open_pull_request_takes_two_calls(
@@ -51,7 +51,7 @@ def test_a_newer_version_on_an_open_pull_request_takes_two_calls(
 ) -> None:
     proposed(forge, site)
     before = standin.calls
-    (found,) = forge.pull_requests("b/one", "main")
+    (found,) = forge.pull_requests("b/one")
     forge.update_pull_request(found, replace(CONTENT, title="Newer"))
     assert standin.calls - before == 2
 
@@ -92,10 +92,40 @@ def test_a_failure_after_the_creation_does_not_hide_it(
     ending: str, standin: GitHubStandIn, forge: GitHub, site: Repository
 ) -> None:
     standin.faults.add(lambda _method, path: path.endswith(ending), status(502), times=5)
-    made = proposed(forge, site, replace(CONTENT, labels=("prompt",), reviewers=("alice",)))
+    with pytest.raises(Unavailable):
+        proposed(forge, site, replace(CONTENT, labels=("prompt",), reviewers=("alice",)))
+    (made,) = forge.pull_requests("b/one")
     assert made.number == 1
-    assert made.labels == (set() if ending == "/issues/1" else {"prompt"})
+    assert made.labels == set()
     assert made.reviewers == ({"alice"} if ending == "/issues/1" else set())
+
+
+def test_a_reviewer_who_was_refused_is_not_asked_at_the_next_pull_request(
+    standin: GitHubStandIn, forge: GitHub, site: Repository
+) -> None:
+    wanted = replace(CONTENT, reviewers=("ghost", "alice"))
+    proposed(forge, site, wanted)
+    asked = posted(standin, "/requested_reviewers")
+    site.push("b/two", {"two.txt": b"two"})
+    second = forge.create_pull_request("b/two", "main", wanted)
+    assert second.reviewers == {"alice"}
+    assert posted(standin, "/requested_reviewers") - asked == 1
+
+
+def test_a_draft_is_made_ready_before_its_body_says_so_and_made_a_draft_after(
+    standin: GitHubStandIn, forge: GitHub, site: Repository
+) -> None:
+    """The body is what the next look believes."""
+    made = proposed(forge, site, replace(CONTENT, draft=True))
+    standin.faults.add("/api/graphql", status(502))
+    with pytest.raises(Unavailable):
+        forge.update_pull_request(made, replace(CONTENT, body="Ready"))
+    assert site.pull(1).body == CONTENT.body
+    ready = forge.update_pull_request(made, replace(CONTENT, body="Ready"))
+    standin.faults.add("/api/graphql", status(502))
+    with pytest.raises(Unavailable):
+        forge.update_pull_request(ready, replace(CONTENT, body="Asked for", draft=True))
+    assert (site.pull(1).body, site.pull(1).draft) == ("Asked for", False)
 
 
 def test_a_creation_whose_answer_was_lost_is_found_again(
@@ -106,7 +136,7 @@ def test_a_creation_whose_answer_was_lost_is_found_again(
         proposed(forge, site)
     with pytest.raises(AlreadyExists, match="already exists for acme:b/one"):
         forge.create_pull_request("b/one", "main", CONTENT)
-    assert forge.pull_requests("b/one", "main")[0].title == "Title"
+    assert forge.pull_requests("b/one")[0].title == "Title"
 
 
 # Where it is.
@@ -192,7 +222,7 @@ def git_with(remote: GitRemote, folder: Path, *arguments: str) -> None:
 def test_a_fork_with_the_same_branch_name_is_not_ours(forge: GitHub, site: Repository) -> None:
     site.push("b/one", {"a.txt": b"theirs"})
     site.open_pull("b/one", "main", title="From a fork", head_owner="stranger")
-    assert forge.pull_requests("b/one", "main") == []
+    assert forge.pull_requests("b/one") == []
     assert forge.open_pull_requests("b/") == []
 
 
@@ -202,7 +232,7 @@ def test_each_thread_has_a_connection_of_its_own(
     # PyGithub keeps the request in hand in the connection: shared, two would be mixed up.
     def look() -> None:
         for _ in range(2):
-            forge.pull_requests("b/one", "main")
+            forge.pull_requests("b/one")
 
     for _ in range(2):  # one after the other, so that a shared connection would be used again
         thread = threading.Thread(target=look)
@@ -240,7 +270,7 @@ def test_what_is_left_of_the_budget_is_told_after_an_answer(
     )
 
     forge.default_branch()
-    forge.pull_requests("b/one", "main")
+    forge.pull_requests("b/one")
 
     assert [each.limit for each in told] == [5000, 5000]
     assert told[1].remaining == told[0].remaining - 1

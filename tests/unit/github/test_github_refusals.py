@@ -97,7 +97,7 @@ def test_a_page_of_a_proxy_never_reaches_a_message(
 ) -> None:
     page = "<html><body>Corporate proxy</body></html>"
     for code in (200, 403, 404, 407, 502):
-        for ask in (forge.default_branch, lambda: forge.pull_requests("b/one", "main")):
+        for ask in (forge.default_branch, lambda: forge.pull_requests("b/one")):
             standin.faults.add("/api/v3/", status(code, page))
             with pytest.raises(BridgeError) as told:
                 ask()

@@ -1,0 +1,115 @@
+"""What a proposal's pull request should be: title, body, draft state, labels, people, and what its
+hidden line remembers of them. Compared at every look with what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bridge.config.mapping import PullRequestSettings
+from bridge.forge.base import PullRequest, PullRequestContent
+from bridge.prompts.body import body
+from bridge.prompts.memory import Memory, recall
+from bridge.prompts.story import Story
+from bridge.prompts.text import title
+from bridge.steps.site import Site
+
+
+@dataclass(frozen=True)
+class PullRequestDraft:
+    """A pull request as it should be. ``memory`` is what its hidden line is to remember."""
+
+    told: Story
+    memory: Memory
+    draft: bool
+    additions: PullRequestContent  # its title, and the labels and people to add
+
+    def content(self, limit: int) -> PullRequestContent:
+        """With a body of at most ``limit`` characters."""
+        line = self.memory.line()
+        text = body(self.told, limit, line)
+        unasked = replace(self.memory, requested=()).line()
+        return replace(
+            self.additions,
+            body=text,
+            draft=self.draft,
+            unfinished_body=text.removesuffix(line) + unasked,
+        )
+
+
+def draft_pull_request(
+    site: Site,
+    told: Story,
+    memory: Memory,
+    base: str,
+    open_: PullRequest | None,
+) -> PullRequestDraft:
+    """What the pull request should be. What was asked of the forge once is not asked again: people
+    may have taken it away since, and the forge may have refused it."""
+    settings = site.mapping.pull_request
+    before = recall(open_.body) if open_ is not None else None
+    wanted = _configured(settings)
+    if open_ is None:
+        requested: tuple[tuple[str, str], ...] | None = wanted.additions
+        known: tuple[tuple[str, str], ...] = ()
+    elif before is None or before.requested is None:
+        requested, known = None, wanted.additions
+    else:
+        requested, known = wanted.additions, before.requested
+    refused = before.refused if before else ()
+    written = title(told, settings.title)
+    memory = replace(
+        memory,
+        base=base,
+        title=written,
+        requested=requested,
+        refused=tuple(each for each in refused if each in wanted.additions),
+    )
+    draft = _is_draft(memory, settings, open_, before)
+    kept = _find_persons_title(open_, before)
+    additions = replace(_without(wanted, known), title=kept or written)
+    return PullRequestDraft(told, memory, draft, additions)
+
+
+def _find_persons_title(open_: PullRequest | None, before: Memory | None) -> str | None:
+    """The title that a person gave it since the bridge wrote it last; None where nobody did."""
+    if open_ is None or before is None or before.title in (None, open_.title):
+        return None
+    return open_.title
+
+
+def _configured(settings: PullRequestSettings) -> PullRequestContent:
+    return PullRequestContent(
+        title="",
+        body="",
+        labels=settings.labels,
+        reviewers=settings.reviewers,
+        assignees=settings.assignees,
+    )
+
+
+def _without(content: PullRequestContent, known: Sequence[tuple[str, str]]) -> PullRequestContent:
+    def rest(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if (kind, name) not in known)
+
+    return replace(
+        content,
+        labels=rest("label", content.labels),
+        reviewers=rest("reviewer", content.reviewers),
+        assignees=rest("assignee", content.assignees),
+    )
+
+
+def _is_draft(
+    memory: Memory,
+    settings: PullRequestSettings,
+    open_: PullRequest | None,
+    before: Memory | None,
+) -> bool:
+    """A pending request makes a draft, its end makes it what the mapping says; else whatever a
+    person made of it stays."""
+    if memory.pending is not None:
+        return True
+    if open_ is None or (before is not None and before.pending is not None):
+        return settings.draft
+    return open_.draft
