@@ -67,8 +67,8 @@ def _database(config: Config, *, offline: bool) -> Iterator[Finding]:
 
 
 def _asked(config: Config) -> Iterator[Finding]:
-    for source, settings in config.by_source.items():
-        with platform_of(settings) as platform:
+    for source in config.by_source:
+        with platform_of(config, source) as platform:
             found = platform.check_access()
         yield from found if config.promptlayer else _named(section_of(source), found)
     with closing(Adapters()) as adapters:

@@ -31,7 +31,7 @@ def opened_database(config: Config) -> Iterator[Database]:
 @contextmanager
 def opened_platform(config: Config, mapping: MappingSettings) -> Iterator[PromptLayer]:
     """The workspace that a mapping follows."""
-    with platform_of(config.by_source[mapping.source]) as platform:
+    with platform_of(config, mapping.source) as platform:
         yield platform
 
 

@@ -27,6 +27,9 @@ class GitRemote:
     url: str  # without credentials
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    authorities: str = field(default="", repr=False)  # certificates (PEM) besides the system's
+    # Hears the HTTP status with which the credential was refused; whether another one may do.
+    renew: Callable[[int], bool] = field(default=lambda _: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ SAY = "“Commit statuses: write”"
 class GitHub:
     """One repository on GitHub. ``url`` is the address people know the server by; None is
     github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch.
-    ``notice`` hears what is left of the credential's budget."""
+    ``notice`` hears what is left of the credential's budget; ``authorities`` are certificates (PEM)
+    to trust besides the system's."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class GitHub:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
         notice: Notice = unnoticed,
+        authorities: str = "",
     ) -> None:
         self._session = Session(
             repository,
@@ -70,6 +72,7 @@ class GitHub:
             timeout=timeout,
             clock=clock,
             notice=notice,
+            authorities=authorities,
         )
         self._owner = self._session.owner
         self._trying = self._session.trying
@@ -90,7 +93,14 @@ class GitHub:
         return CREATIONS
 
     def git_remote(self) -> GitRemote:
-        return GitRemote(self._session.clone_url, "x-access-token", self._session.token)
+        session = self._session
+        return GitRemote(
+            session.clone_url,
+            "x-access-token",
+            session.token,
+            authorities=session.authorities,
+            renew=session.lose_credential,
+        )
 
     def default_branch(self) -> str:
         with self._lock:
@@ -140,7 +150,7 @@ class GitHub:
         return sorted(pulls, key=lambda pull: pull.number, reverse=True)
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
-        with self._trying(f"open a pull request from {head} to {base}", PROPOSE):
+        with self._trying(f"open a pull request from {head} to {base}", PROPOSE, after_push=True):
             pull = self._repository().create_pull(
                 base, head, title=content.title, body=content.body, draft=content.draft
             )

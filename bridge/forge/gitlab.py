@@ -7,6 +7,7 @@ from both, because waiting is the engine's business.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -38,6 +39,7 @@ from bridge.forge.gitlab_access import (
 )
 from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
+from bridge.forge.https_session import create_session
 from bridge.telemetry.trail import step
 
 BODY_LIMIT = 1_048_576  # characters of a description
@@ -55,11 +57,15 @@ STATUSES = {
 }
 
 
+log = logging.getLogger("bridge.forge")
+
+
 class GitLab:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
 
     ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
-    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget."""
+    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget;
+    ``authorities`` are certificates (PEM) to trust besides the system's."""
 
     body_limit = BODY_LIMIT
     creations: tuple[tuple[int, float], ...] = ()  # only the general limits, answered with 429
@@ -74,6 +80,7 @@ class GitLab:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
         notice: Notice = unnoticed,
+        authorities: str = "",
     ) -> None:
         self.repository = f"{forge_name}:{repository}"
         self._url = url.rstrip("/")
@@ -81,6 +88,8 @@ class GitLab:
         self._token = token
         self._clock = clock
         self._notice = notice
+        self._authorities = authorities
+        self._ca_setting = f"forges.{forge_name}.ca_file"
         self._default_branch: str | None = None
         self._own_id: int | None = None
         self._user_ids: dict[str, int | None] = {}
@@ -98,7 +107,7 @@ class GitLab:
         return f"GitLab({self.repository!r}, url={self._url!r})"
 
     def git_remote(self) -> GitRemote:
-        return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token)
+        return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token, self._authorities)
 
     def default_branch(self) -> str:
         if self._default_branch is None:
@@ -159,7 +168,7 @@ class GitLab:
             "reviewer_ids": self._known_users(content.reviewers),
             "assignee_ids": self._known_users(content.assignees),
         }
-        with self._translated(f"open a merge request from {head!r} to {base!r}"):
+        with self._translated(f"open a merge request from {head!r} to {base!r}", after_push=True):
             filled = {name: value for name, value in wanted.items() if value != []}
             return value_of(self._project.mergerequests.create(filled).attributes)
 
@@ -262,27 +271,36 @@ class GitLab:
         return datetime.fromtimestamp(self._clock(), UTC).date()
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message."""
+    def _translated(self, what: str, *, after_push: bool = False) -> Iterator[None]:
+        """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message.
+        ``after_push``: a branch was pushed right before, which GitLab may not have noticed yet."""
         asked = f"{self.repository}: could not {what}"
         try:
             with step("ask the forge", repository=self.repository, asked=what):
                 yield
-        except GitlabParsingError as error:
-            raise errors.Unavailable(
-                f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, "
-                "or something else answers in its place."
-            ) from error
+        except GitlabParsingError:
+            raise self._strange(asked, "") from None
         except GitlabError as error:
             answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
-            raise refusal(asked, error.response_code or 0, answer) from None
+            raise refusal(asked, error.response_code or 0, answer, after_push=after_push) from None
         except requests.RequestException as error:
             raise errors.Unavailable(
-                f"{asked}, because {self._url} {failure(error)}. It is tried again."
+                f"{asked}, because {self._url} {failure(error, self._ca_setting)}. It is tried again."
             ) from None
+        except errors.BridgeError:
+            raise
+        except Exception as foreign:
+            log.debug("an answer of %s was not understood", self._url, exc_info=True)
+            raise self._strange(asked, f" ({type(foreign).__name__})") from None
+
+    def _strange(self, asked: str, how: str) -> errors.Unavailable:
+        return errors.Unavailable(
+            f"{asked}, because {self._url} did not answer as GitLab does{how}. It may be starting, or "
+            "something else answers in its place."
+        )
 
     def _session(self) -> requests.Session:
-        session = requests.Session()
+        session = create_session(self._authorities)
         session.hooks["response"] = [self._stop_early]
         return session
 
