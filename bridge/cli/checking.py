@@ -13,6 +13,7 @@ from bridge.config.whole import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
+from bridge.repo.version import require_git
 from bridge.steps.site import Site
 from bridge.storage.address import file_of
 from bridge.storage.database import ask
@@ -37,10 +38,18 @@ def _findings(loaded: Loaded, *, offline: bool) -> Iterator[Finding]:
     for path, names in loaded.files.items():
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
         yield Finding(Severity.OK, f"{path} is valid. {holds}")
+    yield from _git()
     yield from _secrets(loaded.config)
     yield from _database(loaded.config, offline=offline)
     if not offline:
         yield from _asked(loaded.config)
+
+
+def _git() -> Iterator[Finding]:
+    try:
+        require_git()
+    except BridgeError as error:
+        yield Finding(Severity.PROBLEM, str(error))
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
@@ -82,15 +91,19 @@ def _asked(config: Config) -> Iterator[Finding]:
 def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
     """What the forge says of the credential, and then git, which may know better; for all mappings
     of one place."""
-    site = sites[0]
+    site, findings = sites[0], list[Finding]()
     try:
         statuses = any("evals" in each.mapping.model_fields_set for each in sites)
-        findings = list(site.forge.check_access(statuses=statuses))
+        drafts = any(each.mapping.pull_request.draft for each in sites)
+        findings += site.forge.check_access(statuses=statuses, drafts=drafts)
         if all(finding.severity is Severity.OK for finding in findings):
-            site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
+            remote = site.forge.git_remote()
+            snapshot = site.mirror.fetch(remote, site.base, site.branches)
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))
+            snapshot.check_push(remote, f"{site.branches}check")
+            findings.append(Finding(Severity.OK, f"git may push branches {site.branches}…"))
     except BridgeError as error:
-        findings = [Finding(Severity.PROBLEM, str(error))]
+        findings.append(Finding(Severity.PROBLEM, str(error)))
     yield from _named(site.forge.repository, findings)
 
 

@@ -180,7 +180,8 @@ class Forge(Protocol):
         people read more. Saying the same again is no error. Raises NotFound or Refused for a
         commit that the forge does not have."""
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False, drafts: bool = False) -> Sequence[Finding]:
         """Ask whether the credential can do what the bridge needs: read, push a branch, open and
-        comment on pull requests, and with ``statuses`` say on a commit how a check stands. Never
-        raises for a missing permission: it is a finding."""
+        comment on pull requests, with ``statuses`` say on a commit how a check stands, and with
+        ``drafts`` whether there are drafts here. Never raises for a missing permission: it is a
+        finding."""

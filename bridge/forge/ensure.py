@@ -7,6 +7,11 @@ from typing import Literal
 
 from bridge.errors import AlreadyExists, Stale
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.draft_fallback import (
+    create_draft_or_ready,
+    expected_content,
+    update_draft_or_ready,
+)
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,16 @@ def ensure_pull_request(
     if open_ is not None:
         return _made_current(forge, open_, content)
     try:
-        return Ensured(forge.create_pull_request(head, base, content), "created")
+        return Ensured(create_draft_or_ready(forge, head, base, content), "created")
     except AlreadyExists:
         return _made_current(forge, _found_again(forge, head, base), content)
 
 
 def _made_current(forge: Forge, found: PullRequest, content: PullRequestContent) -> Ensured:
+    content = expected_content(forge, found, content)
     if says(found, content):
         return Ensured(found, "unchanged")
-    updated = forge.update_pull_request(found, content)
+    updated = update_draft_or_ready(forge, found, content)
     if updated.state is PullRequestState.OPEN:
         return Ensured(updated, "updated")
     if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:

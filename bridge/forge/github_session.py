@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import github
 import github.Auth
 import requests
 from github import Requester
+from github.IssueComment import IssueComment
 from github.Repository import Repository
 
 from bridge.errors import BridgeError, ConfigError
@@ -50,10 +51,27 @@ USER_AGENT = "promptlayer-bridge"
 
 log = logging.getLogger("bridge.forge")
 
-_MOVED = re.compile(r"redirected (?:from .* )?to (\S+?),?(?:$| )")
-
 # At DEBUG, PyGithub logs every answer whole, and a minted token is one of them.
 logging.getLogger("github.Requester").setLevel(logging.INFO)
+
+
+class _RedirectedElsewhere(Exception):  # noqa: N818 - it is told as an error of ours
+    """The server sent us to another address than the one that was asked."""
+
+
+def _refuse_other_addresses(response: requests.Response, **_: object) -> None:
+    """PyGithub follows some redirects and takes others for answers."""
+    if response.is_redirect:
+        place = urljoin(response.url, response.headers["location"])
+        if urlsplit(place)[:2] != urlsplit(response.url)[:2]:
+            response.close()
+            raise _RedirectedElsewhere(place)
+
+
+class _HttpConnection(Requester.HTTPRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.session.hooks["response"] = [_refuse_other_addresses]
 
 
 class _HttpsConnection(Requester.HTTPSRequestsConnectionClass):
@@ -62,13 +80,13 @@ class _HttpsConnection(Requester.HTTPSRequestsConnectionClass):
     def __init__(self, *arguments: Any, verify: Any = "", **more: Any) -> None:
         super().__init__(*arguments, **more)
         context = create_ssl_context(verify if isinstance(verify, str) else "")
-        adapter = TrustingHttpAdapter(context, max_retries=self.retry)
-        self.session.mount("https://", adapter)
+        self.session.mount("https://", TrustingHttpAdapter(context, max_retries=self.retry))
+        self.session.hooks["response"] = [_refuse_other_addresses]
 
 
 # PyGithub has one kind of connection for all its clients; each hands its own ``verify`` on. It takes
 # another kind for one that cannot be kept open, and this one can.
-Requester.Requester.injectConnectionClasses(Requester.HTTPRequestsConnectionClass, _HttpsConnection)
+Requester.Requester.injectConnectionClasses(_HttpConnection, _HttpsConnection)
 Requester.Requester._Requester__persist = True  # type: ignore[attr-defined]
 
 
@@ -113,6 +131,7 @@ class Session:
         self.authorities = authorities
         self._ca_setting = f"forges.{forge_name}.ca_file"
         self._api, web = addresses(url)
+        self.web_host = urlsplit(web).netloc
         self.clone_url = f"{web}/{repository}.git"
         self._tokens: InstallationTokens | None = None
         if isinstance(auth, App):
@@ -124,6 +143,7 @@ class Session:
             self._auth = github.Auth.Token(auth.token)
         # A PyGithub client keeps the request in hand in itself, so each thread has its own.
         self._of_thread = threading.local()
+        self._login: str | None = None  # of the token's owner; empty where it has none
 
     @property
     def token(self) -> str:
@@ -135,11 +155,44 @@ class Session:
         """Of the App's installation; None where no App asks."""
         return self._tokens.current().permissions if self._tokens else None
 
+    def find_plan(self) -> str | None:
+        """The plan of the repository's owner, where GitHub tells it: to owners of an organization."""
+        with suppress(github.GithubException):
+            plan = self._client().get_organization(self.owner).complete().plan
+            return plan.name if plan else None
+        return None
+
+    def wrote(self, comment: IssueComment) -> bool:
+        """Whether the credential's owner wrote a comment: anybody can copy what marks ours."""
+        if self._tokens is not None or not self._has_user():
+            return getattr(comment.user, "type", None) == "Bot"  # no App is told its own login
+        return getattr(comment.user, "login", None) == self._login
+
+    def learn_login(self, comment: IssueComment) -> None:
+        """Who asks here, from what GitHub says of a comment that was just made."""
+        if self._tokens is None:
+            self._login = getattr(comment.user, "login", None)
+
+    def _has_user(self) -> bool:
+        """Whether the token is a person's, whose login is asked for once; that of a workflow run
+        is not."""
+        if self._login is None:
+            try:
+                self._login = self._client().get_user().login
+            except github.GithubException as refused:
+                if refused.status not in (401, 403, 404):
+                    raise
+                self._login = ""
+        return bool(self._login)
+
     def repository(self) -> Repository:
-        client = getattr(self._of_thread, "client", None)
+        return self._client().get_repo(self._path)
+
+    def _client(self) -> github.Github:
+        client: github.Github | None = getattr(self._of_thread, "client", None)
         if client is None:
             client = self._of_thread.client = github.Github(auth=self._auth, **self._connection())
-        return client.get_repo(self._path)
+        return client
 
     def _connection(self) -> dict[str, Any]:
         return {
@@ -196,8 +249,8 @@ class Session:
             return no_answer(attempt, f"no answer in {self._timeout:g} seconds")
         if isinstance(foreign, requests.RequestException):
             return no_answer(attempt, explain_connection_failure(foreign, self._ca_setting))
-        if isinstance(foreign, RuntimeError) and (place := _MOVED.search(str(foreign))):
-            return moved(attempt, place[1])
+        if isinstance(foreign, _RedirectedElsewhere):
+            return moved(attempt, str(foreign))
         if isinstance(foreign, AssertionError):  # PyGithub asks only the host that it was given
             return another_address(attempt, self._api)
         log.debug("an answer of %s was not understood", self.name, exc_info=foreign)

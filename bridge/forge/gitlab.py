@@ -189,13 +189,11 @@ class GitLab:
         with self._translated(f"comment on merge request !{number}"):
             notes = self._project.mergerequests.get(number, lazy=True).notes
             said = notes.list(per_page=PAGE, order_by="created_at", sort="asc", get_all=True)
-            marked = [each for each in said if each.body.startswith(first_line)]
-            if any(each.body.rstrip() == wanted for each in marked):
-                return
+            marked = [each for each in said if _body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                self._own_id = notes.create({"body": wanted}).author["id"]
-            else:
+                self._own_id = _author_id(notes.create({"body": wanted}))
+            elif _body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
     def set_status(
@@ -211,7 +209,12 @@ class GitLab:
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002 - in api
+    def check_access(
+        self,
+        *,
+        statuses: bool = False,  # noqa: ARG002 - in api
+        drafts: bool = False,  # noqa: ARG002 - a draft is a title here
+    ) -> Sequence[Finding]:
         findings: list[Finding] = []
         try:
             findings += self._token_findings()
@@ -241,7 +244,7 @@ class GitLab:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
         if self._own_id is None:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
-        return bool(note.author["id"] == self._own_id)
+        return _author_id(note) == self._own_id
 
     def _token_findings(self) -> Iterator[Finding]:
         try:
@@ -250,7 +253,7 @@ class GitLab:
         except errors.NotFound:  # before GitLab 15.5; what the token may do shows when it is used
             yield Finding(Severity.OK, f"{self._url} does not tell the scopes of a token.")
             return
-        yield scope_finding(token["scopes"])
+        yield scope_finding(token.get("scopes") or ())
         if token.get("expires_at"):
             yield expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
 
@@ -258,7 +261,7 @@ class GitLab:
         with self._translated("read the project"):
             project = self._gitlab.projects.get(self._path).attributes
         yield role_finding(self.repository, project)
-        if project["archived"]:
+        if project.get("archived"):
             yield Finding(Severity.PROBLEM, f"{self.repository} is archived: unarchive it.")
         if not takes_merge_requests(project):
             yield Finding(
@@ -312,6 +315,16 @@ class GitLab:
         if early is not None:
             response.close()
             raise early
+
+
+def _body(note: Any) -> str:
+    return note.attributes.get("body") or ""
+
+
+def _author_id(note: Any) -> int | None:
+    """Of who wrote a comment; None where the account is gone."""
+    found: int | None = (note.attributes.get("author") or {}).get("id")
+    return found
 
 
 def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:

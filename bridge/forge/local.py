@@ -165,7 +165,12 @@ class LocalForge:
         with self._pulls.writing():
             self._statuses.write(commit, name, Status(state, status_text(text), url))
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002
+    def check_access(
+        self,
+        *,
+        statuses: bool = False,  # noqa: ARG002
+        drafts: bool = False,  # noqa: ARG002
+    ) -> Sequence[Finding]:
         path = self._git.path
         if not path.is_dir():
             problem = f"{self.repository}: there is no repository at {path}: create it first."

@@ -88,7 +88,7 @@ def _start(
         )
     except GitCommandNotFound as missing:
         raise ConfigError(
-            "The command git was not found on this machine. Install git 2.39 or newer."
+            "The command git was not found on this machine. Install git 2.31 or newer."
         ) from missing
 
 
