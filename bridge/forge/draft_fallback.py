@@ -39,7 +39,7 @@ def expected_content(
     """What an open pull request should say: it was opened without the draft state already where its
     body begins so."""
     opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.draft
-    return without_draft(content, forge.body_limit) if content.draft and opened_so else content
+    return without_draft(content, forge.body_limit) if opened_so else content
 
 
 def without_draft(content: PullRequestContent, body_limit: int) -> PullRequestContent:

@@ -126,7 +126,7 @@ class Shapes:
             "locked": False,
             "active_lock_reason": None,
             "title": pull.title,
-            "user": self.user(pull.author),
+            "user": None if repository.nulls else self.user(pull.author),
             "body": pull.body,
             "created_at": _time(pull.at),
             "updated_at": _time(pull.at),
