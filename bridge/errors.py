@@ -73,6 +73,11 @@ class Stale(Transient):
     """The world moved while we were looking (push lease lost, branch moved): look again."""
 
 
+class TransientRefusal(Transient):
+    """The other side said no in a way that may pass by itself, such as a branch that it has not
+    noticed yet: the engine tries a few times, and then parks it until a longer pause is over."""
+
+
 class Permanent(BridgeError):  # noqa: N818
     """A person has to change something first; the message says what."""
 
@@ -91,6 +96,10 @@ class NotFound(Permanent):
 
 class Refused(Permanent):
     """The other side understood and said no (validation, protected branch, plan)."""
+
+
+class DraftsUnavailable(Refused):
+    """The forge has no draft pull requests in this repository, as with some plans."""
 
 
 class AlreadyExists(Refused):

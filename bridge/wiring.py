@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from bridge.config.whole import (
     ForgeSettings,
     GitHubSettings,
     GitLabSettings,
-    PromptLayerSettings,
+    LocalSettings,
 )
 from bridge.engine.ledger import Ledger
 from bridge.engine.room import Room
@@ -26,6 +27,7 @@ from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.base import Budget, Forge, Notice, unnoticed
 from bridge.forge.local import LocalForge
 from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
+from bridge.network.trust import read_authorities
 from bridge.promptlayer.client import PromptLayer
 from bridge.repo.commit import Identity, Signing
 from bridge.repo.mirror import Mirror
@@ -49,27 +51,42 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def platform_of(settings: PromptLayerSettings) -> PromptLayer:
+def platform_of(config: Config, source: str) -> PromptLayer:
+    """The client of one workspace. Raises ConfigError."""
+    settings = config.by_source[source]
     return PromptLayer(
         settings.api_key.get_secret_value(),
         base_url=settings.base_url,
         timeout=settings.timeout.total_seconds(),
+        authorities=authorities_of(config, settings.ca_file),
     )
 
 
-def forge_of(
-    name: str, settings: ForgeSettings, repository: str, notice: Notice = unnoticed
-) -> Forge:
+def authorities_of(config: Config, ca_file: Path | None) -> str:
+    """The certificates (PEM) to trust besides the system's where one side names ``ca_file``.
+    Raises ConfigError."""
+    try:
+        return read_authorities(config.ca_file, ca_file)
+    except (OSError, ValueError) as error:
+        named = " or ".join(str(file) for file in (ca_file, config.ca_file) if file)
+        raise ConfigError(f"ca_file: {named} cannot be used: {error}") from None
+
+
+def forge_of(config: Config, name: str, repository: str, notice: Notice = unnoticed) -> Forge:
     """The adapter for one repository. The libraries of forges that nobody configured are not even
-    loaded: they are half of what starting takes."""
+    loaded: they are half of what starting takes. Raises ConfigError."""
+    settings = config.forges[name]
+    if isinstance(settings, LocalSettings):
+        return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
+    authorities = authorities_of(config, settings.ca_file)
     if isinstance(settings, GitHubSettings):
-        return _github(name, settings, repository, notice)
-    if isinstance(settings, GitLabSettings):
-        return _gitlab(name, settings, repository, notice)
-    return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
+        return _github(name, settings, repository, notice, authorities)
+    return _gitlab(name, settings, repository, notice, authorities)
 
 
-def _github(name: str, settings: GitHubSettings, repository: str, notice: Notice) -> Forge:
+def _github(
+    name: str, settings: GitHubSettings, repository: str, notice: Notice, authorities: str
+) -> Forge:
     from bridge.forge.github import GitHub
 
     return GitHub(
@@ -79,10 +96,13 @@ def _github(name: str, settings: GitHubSettings, repository: str, notice: Notice
         auth=_github_credential(name, settings),
         timeout=settings.timeout.total_seconds(),
         notice=notice,
+        authorities=authorities,
     )
 
 
-def _gitlab(name: str, settings: GitLabSettings, repository: str, notice: Notice) -> Forge:
+def _gitlab(
+    name: str, settings: GitLabSettings, repository: str, notice: Notice, authorities: str
+) -> Forge:
     from bridge.forge.gitlab import GitLab
 
     return GitLab(
@@ -92,6 +112,7 @@ def _gitlab(name: str, settings: GitLabSettings, repository: str, notice: Notice
         token=settings.token.get_secret_value(),
         timeout=settings.timeout.total_seconds(),
         notice=notice,
+        authorities=authorities,
     )
 
 
@@ -175,7 +196,7 @@ class _Needed:
         self._config = config
         self._note = note
         self._there = (platforms, forges, mirrors)
-        self._keys = {name: _key_digest(forge) for name, forge in config.forges.items()}
+        self._digests = {name: _file_digest(config, each) for name, each in config.forges.items()}
         self.platforms: dict[Hashable, PromptLayer] = {}
         self.forges: dict[Hashable, Forge] = {}
         self.mirrors: dict[Hashable, Mirror] = {}
@@ -202,23 +223,26 @@ class _Needed:
         )
 
     def _platform(self, source: str) -> PromptLayer:
-        settings = self._config.by_source[source]
-        key = (source, settings.api_key, settings.base_url, settings.timeout)
-        return _kept(self.platforms, self._there[0], key, lambda: platform_of(settings))
+        config, settings = self._config, self._config.by_source[source]
+        trusted = authorities_of(config, settings.ca_file)
+        key = (source, settings.api_key, settings.base_url, settings.timeout, trusted)
+        return _kept(self.platforms, self._there[0], key, lambda: platform_of(config, source))
 
     def _forge(self, mapping: MappingSettings) -> Forge:
-        name, repository = mapping.forge, mapping.repository_name
-        settings = self._config.forges[name]
+        config, name, repository = self._config, mapping.forge, mapping.repository_name
+        settings = config.forges[name]
         unsigned = settings.model_copy(update={"webhook_secret": None, "webhook_secrets": ()})
-        key = (name, repository, unsigned, self._keys[name])
+        key = (name, repository, unsigned, self._digests[name])
         notice = partial(self._note, name) if self._note else unnoticed
         return _kept(
-            self.forges, self._there[1], key, lambda: forge_of(name, settings, repository, notice)
+            self.forges, self._there[1], key, lambda: forge_of(config, name, repository, notice)
         )
 
     def _mirror(self, repository: str) -> Mirror:
         path = mirror_path(self._config.data, repository)
-        return _kept(self.mirrors, self._there[2], path, lambda: Mirror(path))
+        timeout = self._config.git.timeout.total_seconds()
+        make = partial(Mirror, path, timeout=timeout)
+        return _kept(self.mirrors, self._there[2], (path, timeout), make)
 
 
 def _kept(
@@ -229,13 +253,15 @@ def _kept(
     return made[key]
 
 
-def _key_digest(settings: ForgeSettings) -> bytes | None:
-    """Tells a private key from its successor in the same file; None where there is no such file."""
-    path = settings.private_key_file if isinstance(settings, GitHubSettings) else None
-    try:
-        return hashlib.sha256(path.read_bytes()).digest() if path else None
-    except OSError:
-        return None  # whoever needs it will say so
+def _file_digest(config: Config, settings: ForgeSettings) -> str:
+    """Tells a private key and certificates from their successors in the same files."""
+    key = settings.private_key_file if isinstance(settings, GitHubSettings) else None
+    own = None if isinstance(settings, LocalSettings) else settings.ca_file
+    digest = hashlib.sha256()
+    for path in (key, own, config.ca_file):
+        with suppress(OSError):  # whoever needs it will say so
+            digest.update(path.read_bytes() if path else b"")
+    return digest.hexdigest()
 
 
 def mirror_path(data: Path, repository: str) -> Path:

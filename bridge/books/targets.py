@@ -9,15 +9,17 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from bridge.books.entry import Entry
 from bridge.books.moments import Moment, MomentKind, moment_from, rank
 from bridge.books.paging import Page, behind, cursor
 from bridge.books.standings import entry_of
 from bridge.books.tables import moments, standings, sweeps
+from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.state import State
 from bridge.storage.inbox import Delivery, deliveries, from_row
+from bridge.storage.ledger_tables import proposals
 
 _BY_NAME = (standings.c.searched, standings.c.mapping, standings.c.prompt_id, standings.c.label)
 _BY_AGE = (standings.c.since, standings.c.mapping, standings.c.prompt_id, standings.c.label)
@@ -50,6 +52,7 @@ class TargetState:
 
     entry: Entry
     seen_at: datetime  # when somebody last saw it so: a look or a sweep
+    retry_at: datetime | None = None  # when a running bridge tries it again, if it is parked
 
     def age(self, now: datetime) -> timedelta:
         """For how long it has been in its state."""
@@ -145,14 +148,21 @@ def pull_request(connection: Connection, mapping: str, number: int) -> PullReque
 
 
 def _targets() -> Select[Any]:
+    same = and_(
+        proposals.c.mapping == standings.c.mapping,
+        proposals.c.branch == standings.c.branch,
+        proposals.c.kind == OutcomeKind.PARKED,
+    )
     joined = standings.outerjoin(sweeps, standings.c.mapping == sweeps.c.mapping)
-    return select(standings, sweeps.c.at.label("swept_at")).select_from(joined)
+    told = (sweeps.c.at.label("swept_at"), proposals.c.not_before.label("retry_at"))
+    return select(standings, *told).select_from(joined.outerjoin(proposals, same))
 
 
 def _target_state(row: Any) -> TargetState:
     entry = entry_of(row)
     swept = row.swept_at if entry.state is State.IN_STEP else None
-    return TargetState(entry, max(entry.seen_at, swept or entry.seen_at))
+    retry_at = row.retry_at if entry.state is State.PARKED else None
+    return TargetState(entry, max(entry.seen_at, swept or entry.seen_at), retry_at)
 
 
 def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:

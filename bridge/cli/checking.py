@@ -14,6 +14,8 @@ from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
 from bridge.repo.index import FileIndex
+from bridge.repo.snapshot import Snapshot
+from bridge.repo.version import require_git
 from bridge.steps.push_rules import check_push_rules
 from bridge.steps.site import Site
 from bridge.steps.stored_files import find_unreadable_storage
@@ -40,10 +42,18 @@ def _findings(loaded: Loaded, *, offline: bool) -> Iterator[Finding]:
     for path, names in loaded.files.items():
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
         yield Finding(Severity.OK, f"{path} is valid. {holds}")
+    yield from _git()
     yield from _secrets(loaded.config)
     yield from _database(loaded.config, offline=offline)
     if not offline:
         yield from _asked(loaded.config)
+
+
+def _git() -> Iterator[Finding]:
+    try:
+        require_git()
+    except BridgeError as error:
+        yield Finding(Severity.PROBLEM, str(error))
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
@@ -70,8 +80,8 @@ def _database(config: Config, *, offline: bool) -> Iterator[Finding]:
 
 
 def _asked(config: Config) -> Iterator[Finding]:
-    for source, settings in config.by_source.items():
-        with platform_of(settings) as platform:
+    for source in config.by_source:
+        with platform_of(config, source) as platform:
             found = platform.check_access()
         yield from found if config.promptlayer else _named(section_of(source), found)
     with closing(Adapters()) as adapters:
@@ -85,26 +95,27 @@ def _asked(config: Config) -> Iterator[Finding]:
 def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
     """What the forge says of the credential, and then git, which may know better; for all mappings
     of one place."""
-    site = sites[0]
+    site, findings = sites[0], list[Finding]()
     try:
         statuses = any("evals" in each.mapping.model_fields_set for each in sites)
-        findings = list(site.forge.check_access(statuses=statuses))
+        drafts = any(each.mapping.pull_request.draft for each in sites)
+        findings += site.forge.check_access(statuses=statuses, drafts=drafts)
         if all(finding.severity is Severity.OK for finding in findings):
-            stored = _stored(sites)
+            remote, snapshot = site.forge.git_remote(), site.fetch()
             findings.append(Finding(Severity.OK, f"git reads the branch {site.base}."))
+            snapshot.check_push(remote, f"{site.branches}check")
+            findings.append(Finding(Severity.OK, f"git may push branches {site.branches}…"))
             for each in sites:
                 findings += check_push_rules(each)
-            findings += stored
+            findings += _stored(sites, snapshot)
     except BridgeError as error:
-        findings = [Finding(Severity.PROBLEM, str(error))]
+        findings.append(Finding(Severity.PROBLEM, str(error)))
     yield from _named(site.forge.repository, findings)
 
 
-def _stored(sites: Sequence[Site]) -> list[Finding]:
+def _stored(sites: Sequence[Site], snapshot: Snapshot) -> list[Finding]:
     """Prompt files that git keeps in another form than people see."""
     index = FileIndex()
-    site = sites[0]
-    snapshot = site.fetch()
     told = (words for one in sites for words in find_unreadable_storage(one, snapshot, index))
     return [Finding(Severity.PROBLEM, words) for words in dict.fromkeys(told)]
 

@@ -194,7 +194,7 @@ def _bar(mapping: MappingSettings) -> Bar:
 
 
 def _forge(config: Config, mapping: MappingSettings) -> Forge:
-    return forge_of(mapping.forge, config.forges[mapping.forge], mapping.repository_name)
+    return forge_of(config, mapping.forge, mapping.repository_name)
 
 
 def _tell(change: Change, results: Sequence[Judged]) -> None:

@@ -10,6 +10,7 @@ from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Config
 from bridge.engine.worker import Worker
 from bridge.promptlayer.client import PromptLayer
+from bridge.repo.version import require_git
 from bridge.storage.database import Database
 from bridge.wiring import Adapters, open_database, platform_of, worker_of
 
@@ -31,7 +32,7 @@ def opened_database(config: Config) -> Iterator[Database]:
 @contextmanager
 def opened_platform(config: Config, mapping: MappingSettings) -> Iterator[PromptLayer]:
     """The workspace that a mapping follows."""
-    with platform_of(config.by_source[mapping.source]) as platform:
+    with platform_of(config, mapping.source) as platform:
         yield platform
 
 
@@ -39,6 +40,7 @@ def opened_platform(config: Config, mapping: MappingSettings) -> Iterator[Prompt
 def opened_worker(config: Config, adapters: Adapters | None = None) -> Iterator[Worker]:
     """Everything that is needed to look at proposals; closed at the end, deliveries stored."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    require_git()
     adapters = adapters or Adapters()
     with opened_database(config) as database, closing(adapters):
         worker = worker_of(config, database, adapters)

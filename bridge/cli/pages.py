@@ -10,7 +10,7 @@ from bridge.cli.reloading import LiveConfig
 from bridge.config.whole import Config
 from bridge.storage.inbox import Inbox
 from bridge.web.app import Pages, no_dashboard
-from bridge.wiring import now
+from bridge.wiring import authorities_of, now
 
 
 @contextmanager
@@ -30,5 +30,6 @@ def opened_pages(config: Config, inbox: Inbox, live: LiveConfig) -> Iterator[Pag
             lambda: live.secrets,
             lambda: live.state.mistake,
             live.source_of,
+            authorities_of(config, None),
         )
         yield dashboard(config.dashboard, sources)

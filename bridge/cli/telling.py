@@ -20,6 +20,7 @@ from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import load
 from bridge.errors import Rejected
 from bridge.prompts.state import State
+from bridge.web.wording import age as when
 from bridge.web.wording import span
 from bridge.wiring import now
 
@@ -106,7 +107,8 @@ def _cells(one: TargetState, at: datetime) -> tuple[str, ...]:
     shown = entry.pull_request if entry.has_open_pull_request else ""
     name = entry.name or f"id {entry.prompt_id}"
     age = span(one.age(at))
-    return entry.mapping, name, entry.label, entry.state, age, entry.reason, shown or ""
+    again = f" (tried again {when(one.retry_at, at)})" if one.retry_at else ""
+    return entry.mapping, name, entry.label, entry.state, age, f"{entry.reason}{again}", shown or ""
 
 
 def _way(steps: Sequence[Step]) -> Table:
@@ -148,6 +150,7 @@ def _target(one: TargetState, at: datetime) -> dict[str, Any]:
         "version": entry.version,
         "state": entry.state,
         "reason": entry.reason,
+        "retry_at": one.retry_at.isoformat() if one.retry_at else None,
         "since": entry.since.isoformat(),
         "seconds": one.age(at).total_seconds(),
         "seen_at": one.seen_at.isoformat(),

@@ -8,31 +8,22 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from bridge.config.types import PositiveDuration, Secret, Settings
+from bridge.config.types import PositiveDuration, Secret, Settings, web_address
 
 EVERYBODY = "*"  # whoever the provider lets in
 _SHORTEST_SECRET = 16  # characters; a sign-in is open to guesses from everywhere
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected an address, such as https://bridge.example.com")
-    if parts.query or parts.fragment or parts.username:
-        raise ValueError("expected an address without user, ? and #")
-    return value.rstrip("/")
-
-
 def _public_address(value: str) -> str:
-    address = _web_address(value)
+    address = web_address(value)
     if urlsplit(address).path:
         raise ValueError("expected an address without a path: the dashboard stands at its root")
     return address
 
 
 def _safe_issuer(value: str) -> str:
-    parts = urlsplit(_web_address(value))
+    parts = urlsplit(web_address(value))
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("expected https: who signs in is told by this address alone")
     return value

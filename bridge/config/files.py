@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from bridge.config.authorities import find_ca_files
 from bridge.config.mapping import MappingSettings, MappingsFile
 from bridge.config.placement import Misplaced
 from bridge.config.text import ConfigText
@@ -142,15 +144,19 @@ class ConfigFiles:
             self._named = tuple(str(self._path.parent / name) for name in main.files())
             values = main.filled(Variables(os.environ, self._path.parent))
             self._folder = _beside(self._path, values.get("mappings_folder"))
-            self._keys = tuple(_keys(self._path, values.get("forges")))
+            self._keys = tuple(_keys(self._path, values))
 
 
 def _beside(main: Path, value: object) -> Path | None:
     return main.parent / value if isinstance(value, str) else None
 
 
-def _keys(main: Path, forges: object) -> Iterator[str]:
+def _keys(main: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    """Files of private keys and of certificates."""
+    forges = values.get("forges")
     for forge in forges.values() if isinstance(forges, dict) else ():
         key = forge.get("private_key_file") if isinstance(forge, dict) else None
         if path := _beside(main, key):
             yield str(path)
+    for _, name in find_ca_files(values):
+        yield str(main.parent / name)

@@ -6,6 +6,7 @@ import re
 import warnings
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +21,7 @@ from pydantic import (
 from bridge.prompts.secrets import check_allowed
 
 _DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d)")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -52,6 +54,24 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), _DurationText]
 PositiveDuration = Annotated[
     timedelta, BeforeValidator(_duration), AfterValidator(_positive), _DurationText
 ]
+
+
+def web_address(value: str) -> str:
+    """An address of pages or an API without a slash at its end. Raises ValueError for what is
+    none."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or _BLANK.search(value):
+        raise ValueError("expected an address with its scheme, such as https://git.example.com")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("expected an address without user, ? and #")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("expected a port from 1 to 65535 in the address") from None
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(web_address)]
 
 
 def _not_empty(value: SecretStr) -> SecretStr:

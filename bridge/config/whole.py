@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bridge.config.authorities import find_ca_file_mistakes
 from bridge.config.dashboard import DashboardSettings
 from bridge.config.files import Part, Places, parts_of, read_text
 from bridge.config.mapping import MappingSettings
@@ -22,11 +23,17 @@ from bridge.config.types import (
     Secret,
     Settings,
     Signed,
+    WebAddress,
 )
 from bridge.config.variables import Variables
 from bridge.config.watch import LimitsSettings, LogSettings, MetricsSettings
 from bridge.errors import ConfigError
 from bridge.promptlayer.workspace import source_of
+
+CaFile = Annotated[
+    Path | None,
+    Field(description="Certificate authorities (PEM) to trust besides the system's."),
+]
 
 
 class PromptLayerSettings(Signed):
@@ -38,14 +45,15 @@ class PromptLayerSettings(Signed):
     webhook_secret: Secret | None = Field(
         None, description="The secret shown when the webhook was registered."
     )
-    base_url: str = Field("https://api.promptlayer.com", description="The API's address.")
-    dashboard_url: str = Field(
+    base_url: WebAddress = Field("https://api.promptlayer.com", description="The API's address.")
+    dashboard_url: WebAddress = Field(
         "https://dashboard.promptlayer.com", description="Where links in pull requests lead."
     )
     timeout: PositiveDuration = Field(timedelta(seconds=20), description="For one request.")
     replay_window: PositiveDuration | None = Field(
         None, description="Refuse deliveries whose timestamp is further from now than this."
     )
+    ca_file: CaFile = None
 
 
 WorkspaceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -55,12 +63,15 @@ class GitHubSettings(Signed):
     """GitHub, github.com or an Enterprise Server, with a token or a GitHub App."""
 
     type: Literal["github"]
-    url: str | None = Field(None, description="Of an Enterprise Server; leave out for github.com.")
+    url: WebAddress | None = Field(
+        None, description="Of an Enterprise Server; leave out for github.com."
+    )
     token: Secret | None = Field(None, description="A personal access token, or use app_id.")
     app_id: int | None = Field(None, description="A GitHub App's id, with private_key_file.")
     private_key_file: Path | None = Field(None, description="The App's private key (PEM).")
     installation_id: int | None = Field(None, description="Found by itself when left out.")
     timeout: PositiveDuration = timedelta(seconds=30)
+    ca_file: CaFile = None
 
     @model_validator(mode="after")
     def _one_credential(self) -> GitHubSettings:
@@ -74,9 +85,10 @@ class GitLabSettings(Signed):
     """GitLab, gitlab.com or self-managed, with a personal, group or project token."""
 
     type: Literal["gitlab"]
-    url: str = "https://gitlab.com"
+    url: WebAddress = "https://gitlab.com"
     token: Secret
     timeout: PositiveDuration = timedelta(seconds=30)
+    ca_file: CaFile = None
 
 
 class LocalSettings(Signed):
@@ -84,7 +96,9 @@ class LocalSettings(Signed):
 
     type: Literal["local"]
     root: Path
-    page_url: str | None = Field(None, description="Where the page that shows them is served.")
+    page_url: WebAddress | None = Field(
+        None, description="Where the page that shows them is served."
+    )
 
 
 ForgeSettings = Annotated[
@@ -114,6 +128,14 @@ class IdentitySettings(Settings):
     name: str = "promptlayer-bridge"
     email: str = "promptlayer-bridge@users.noreply.invalid"
     signing: SigningSettings | None = None
+
+
+class GitSettings(Settings):
+    """How git is run."""
+
+    timeout: PositiveDuration = Field(
+        timedelta(minutes=2), description="A run of git that stands still for so long is ended."
+    )
 
 
 class Config(Settings):
@@ -153,6 +175,8 @@ class Config(Settings):
     keep: PositiveDuration = Field(
         timedelta(days=30), description="How long deliveries stay once they are settled."
     )
+    ca_file: CaFile = None
+    git: GitSettings = GitSettings.model_validate({})
     workers: int = Field(16, ge=1, le=256, description="Proposals worked on at once.")
     log: LogSettings = Field(
         default_factory=lambda: LogSettings.model_validate({}), description="What is logged, how."
@@ -229,6 +253,10 @@ def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> Loaded:
     except ValidationError as error:
         raise ConfigError("\n".join((str(main.explained(error)), *mistakes))) from None
     in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
+    mistakes += tuple(
+        main.mistake(location, words)
+        for location, words in find_ca_file_mistakes(values, path.parent)
+    )
     if not mistakes:
         mistakes = _unplaced(config, Places(main, in_main, parts))
     if mistakes:
@@ -286,17 +314,25 @@ def _anchored(config: Config, folder: Path) -> Config:
         if isinstance(forge, LocalSettings):
             forges[name] = _changed(forge, root=folder / forge.root)
         elif isinstance(forge, GitHubSettings) and forge.private_key_file:
-            forges[name] = _changed(forge, private_key_file=folder / forge.private_key_file)
+            key = folder / forge.private_key_file
+            forges[name] = _with_ca_file(_changed(forge, private_key_file=key), folder)
         else:
-            forges[name] = forge
+            forges[name] = _with_ca_file(forge, folder)
     mappings_folder = config.mappings_folder and folder / config.mappings_folder
     return _changed(
-        config,
+        _with_ca_file(config, folder),
         data=folder / config.data,
+        promptlayer=config.promptlayer and _with_ca_file(config.promptlayer, folder),
+        workspaces={name: _with_ca_file(each, folder) for name, each in config.workspaces.items()},
         forges=forges,
         identity=_anchored_identity(config.identity, folder),
         mappings_folder=mappings_folder,
     )
+
+
+def _with_ca_file(settings: _M, folder: Path) -> _M:
+    ca_file = getattr(settings, "ca_file", None)
+    return _changed(settings, ca_file=folder / ca_file) if ca_file else settings
 
 
 def _anchored_identity(identity: IdentitySettings, folder: Path) -> IdentitySettings:

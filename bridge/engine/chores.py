@@ -126,6 +126,7 @@ class Chores:
                 self._find_orphans()
                 self._worker.pass_on()
                 self._take_up(self.lost())
+                self._take_up(self._worker.retry_parked())
 
     def _find_orphans(self) -> None:
         self._members.presume_dead(

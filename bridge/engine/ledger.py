@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
-    bindparam,
     func,
     select,
     tuple_,
@@ -26,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.books.moments import Told, note
 from bridge.books.standings import Standings, proposals_of
+from bridge.engine.look_rows import SETTLE_LOOK, due_retries, parked_pause, settled_row
 from bridge.engine.room import give_back
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -145,10 +145,10 @@ class Ledger:
     def settle(self, proposal: Proposal, settled: Sequence[WaitingLook], outcome: Outcome) -> None:
         """Record what came of these looks, on them, on their deliveries and on the proposal."""
         now = self._clock()
-        rows = [_settled_row(proposal, look, outcome) | {"now": now} for look in settled]
+        rows = [settled_row(proposal, look, outcome) | {"now": now} for look in settled]
         with self._database.transaction() as connection:
             if rows:
-                connection.execute(_SETTLE, rows)
+                connection.execute(SETTLE_LOOK, rows)
             self._record(connection, proposal, outcome, now)
             waiting = frozenset(look.target for look in _waiting(connection, proposal))
             asked = [(look.target, look.delivery_id) for look in settled]
@@ -168,6 +168,10 @@ class Ledger:
             "not_before": None,
             "changed_at": now,
         }
+        if outcome.kind is OutcomeKind.PARKED:
+            attempts = _attempts(connection, proposal) + 1
+            pause = timedelta(seconds=parked_pause(attempts))
+            values |= {"attempts": attempts, "not_before": now + pause}
         self._write_down(connection, proposal, values)
 
     def _write_down(self, connection: Connection, proposal: Proposal, values: _Values) -> None:
@@ -233,8 +237,7 @@ class Ledger:
     ) -> float:
         now = self._clock()
         with self._database.transaction() as connection:
-            query = select(proposals.c.attempts).where(*_of(proposals, proposal))
-            attempts = tries + (connection.execute(query).scalar() or 0)
+            attempts = tries + _attempts(connection, proposal)
             pause = growing_pause(attempts * tries, retry_after)
             values = {
                 "kind": OutcomeKind.WAITING,
@@ -246,6 +249,21 @@ class Ledger:
             self._write_down(connection, proposal, values)
             self.standings.postponed(connection, proposal, reason)
         return pause
+
+    def attempts(self, proposal: Proposal) -> int:
+        """How often a proposal was tried in vain since something last came of it."""
+        with self._database.reading() as connection:
+            return _attempts(connection, proposal)
+
+    def due_retries(self) -> tuple[Ask, ...]:
+        """The looks at what is parked, where the pause after that is over."""
+        with self._database.reading() as connection:
+            return tuple(
+                Ask(
+                    Proposal(row.mapping, row.branch), Target(row.mapping, row.prompt_id, row.label)
+                )
+                for row in connection.execute(due_retries(self._clock()))
+            )
 
     def standing(self, proposal: Proposal) -> Standing | None:
         """The last word on a proposal."""
@@ -301,19 +319,6 @@ _WITH_PROPOSALS = looks.outerjoin(
     proposals, and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch)
 )
 
-_SETTLE = (
-    update(looks)
-    .where(
-        looks.c.mapping == bindparam("of_mapping"),
-        looks.c.branch == bindparam("of_branch"),
-        looks.c.prompt_id == bindparam("of_prompt"),
-        looks.c.label == bindparam("of_label"),
-        looks.c.delivery_id == bindparam("of_delivery"),
-        looks.c.asked_at == bindparam("of_asked_at"),
-    )
-    .values(settled_at=bindparam("now"), kind=bindparam("to_kind"), reason=bindparam("to_reason"))
-)
-
 
 def _waiting(connection: Connection, proposal: Proposal) -> tuple[WaitingLook, ...]:
     query = (
@@ -329,18 +334,9 @@ def _waiting(connection: Connection, proposal: Proposal) -> tuple[WaitingLook, .
     )
 
 
-def _settled_row(proposal: Proposal, look: WaitingLook, outcome: Outcome) -> dict[str, object]:
-    refused = dict(outcome.refusals).get(look.target)
-    return {
-        "of_mapping": proposal.mapping,
-        "of_branch": proposal.branch,
-        "of_prompt": look.target.prompt_id,
-        "of_label": look.target.label,
-        "of_delivery": look.delivery_id,
-        "of_asked_at": look.asked_at,
-        "to_kind": outcome.kind if refused is None else OutcomeKind.PARKED,
-        "to_reason": outcome.reason if refused is None else refused,
-    }
+def _attempts(connection: Connection, proposal: Proposal) -> int:
+    query = select(proposals.c.attempts).where(*_of(proposals, proposal))
+    return connection.execute(query).scalar() or 0
 
 
 def _of(table: Table, proposal: Proposal) -> tuple[ColumnElement[bool], ...]:

@@ -16,7 +16,14 @@ from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.occasions import occasion_of
 from bridge.engine.room import LimitReached, Room
 from bridge.engine.steps import looking
-from bridge.errors import BridgeError, RateLimited, Stale, Transient, Unavailable
+from bridge.errors import (
+    BridgeError,
+    RateLimited,
+    Stale,
+    Transient,
+    TransientRefusal,
+    Unavailable,
+)
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
@@ -42,6 +49,7 @@ Send = Callable[[Errand, str], None]  # an errand, and its occasion
 
 _DISPATCH_AT_ONCE = 200  # within half a minute, or the database takes the turn away
 _SWEEP_PAUSE = 60.0  # seconds
+_REFUSALS = 4  # attempts, half a minute together, before a refusal counts that may pass by itself
 _LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, and another sweep
 _OVERDUE = timedelta(minutes=2)
 _NOT_HEARD_PAUSE = 20.0  # seconds
@@ -226,6 +234,10 @@ class Worker:
                 now=self.clock(),
                 permit=lambda site: self.room.take(site, proposal),
             )
+        except TransientRefusal as error:
+            if self.ledger.attempts(proposal) < _REFUSALS:
+                return self._wait(site, proposal, error)
+            self._park(proposal, waiting, str(error))
         except Transient as error:
             return self._wait(site, proposal, error)
         except BridgeError as error:
@@ -294,6 +306,13 @@ class Worker:
         for orphan in found.orphans:
             log.warning("%s: %s", site.mapping.name, orphan)
         return results
+
+    def retry_parked(self) -> tuple[Proposal, ...]:
+        """Ask again for the looks at what was parked, where the pause after that is over; returns
+        the proposals to look at."""
+        asks = [ask for ask in self.ledger.due_retries() if ask.proposal.mapping in self.sites]
+        self.ledger.ask(asks)
+        return tuple(sorted({ask.proposal for ask in asks}))
 
     def unfinished(self) -> tuple[Proposal, ...]:
         """Proposals that wait for a look, whatever the queues know of it."""

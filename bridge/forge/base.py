@@ -29,6 +29,9 @@ class GitRemote:
     url: str  # without credentials
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    authorities: str = field(default="", repr=False)  # certificates (PEM) besides the system's
+    # Hears the HTTP status with which the credential was refused; whether another one may do.
+    renew: Callable[[int], bool] = field(default=lambda _: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,8 @@ class Forge(Protocol):
         """What was last said on a commit about the check ``name``; None for nothing. Forges that
         know no ERROR tell it as FAILURE. One request."""
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False, drafts: bool = False) -> Sequence[Finding]:
         """Ask whether the credential can do what the bridge needs: read, push a branch, open and
-        comment on pull requests, and with ``statuses`` say on a commit how a check stands. Never
-        raises for a missing permission: it is a finding."""
+        comment on pull requests, with ``statuses`` say on a commit how a check stands, and with
+        ``drafts`` whether there are drafts here. Never raises for a missing permission: it is a
+        finding."""

@@ -7,6 +7,11 @@ from typing import Literal
 
 from bridge.errors import AlreadyExists, Stale
 from bridge.forge.base import Forge, PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.draft_fallback import (
+    create_draft_or_ready,
+    expected_content,
+    update_draft_or_ready,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ def ensure_pull_request(
     if open_ is not None:
         return _made_current(forge, open_, base, content)
     try:
-        created = forge.create_pull_request(head, base, content)
+        created = create_draft_or_ready(forge, head, base, content)
     except AlreadyExists:
         return _made_current(forge, _found_again(forge, head, base), base, content)
     return Ensured(created, "created", find_missing(created, content))
@@ -42,11 +47,12 @@ def ensure_pull_request(
 def _made_current(
     forge: Forge, found: PullRequest, base: str, content: PullRequestContent
 ) -> Ensured:
+    content = expected_content(forge, found, content)
     missing = find_missing(found, content)
     if found.base == base and not missing and says(found, content):
         return Ensured(found, "unchanged")
     target = None if found.base == base else base
-    updated = forge.update_pull_request(found, _only_missing(content, missing), base=target)
+    updated = update_draft_or_ready(forge, found, _only_missing(content, missing), base=target)
     if updated.state is PullRequestState.OPEN:
         return Ensured(updated, "updated", find_missing(updated, content))
     if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from github.GithubException import BadAttributeException
 from github.GithubObject import NotSet
 from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
@@ -30,7 +31,7 @@ from bridge.forge.base import (
     status_text,
     unnoticed,
 )
-from bridge.forge.github_access import Access, findings, push_rules_of
+from bridge.forge.github_access import Access, Asked, findings, push_rules_of
 from bridge.forge.github_credentials import App, Token
 from bridge.forge.github_session import Session
 from bridge.forge.push_rules import PushRule
@@ -54,7 +55,8 @@ READ_STATUSES = "“Commit statuses: read”"
 class GitHub:
     """One repository on GitHub. ``url`` is the address people know the server by; None is
     github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch.
-    ``notice`` hears what is left of the credential's budget."""
+    ``notice`` hears what is left of the credential's budget; ``authorities`` are certificates (PEM)
+    to trust besides the system's."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class GitHub:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
         notice: Notice = unnoticed,
+        authorities: str = "",
     ) -> None:
         self._session = Session(
             repository,
@@ -75,6 +78,7 @@ class GitHub:
             timeout=timeout,
             clock=clock,
             notice=notice,
+            authorities=authorities,
         )
         self._owner = self._session.owner
         self._trying = self._session.trying
@@ -97,7 +101,14 @@ class GitHub:
         return CREATIONS
 
     def git_remote(self) -> GitRemote:
-        return GitRemote(self._session.clone_url, "x-access-token", self._session.token)
+        session = self._session
+        return GitRemote(
+            session.clone_url,
+            "x-access-token",
+            session.token,
+            authorities=session.authorities,
+            renew=session.lose_credential,
+        )
 
     def default_branch(self, *, fresh: bool = False) -> str:
         with self._lock:
@@ -146,7 +157,7 @@ class GitHub:
         return sorted(pulls, key=lambda pull: pull.number, reverse=True)
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
-        with self._trying(f"open a pull request from {head} to {base}", PROPOSE):
+        with self._trying(f"open a pull request from {head} to {base}", PROPOSE, after_push=True):
             first = content.unfinished_body if content.additions else None
             body = content.body if first is None else first
             pull = self._repository().create_pull(
@@ -188,12 +199,12 @@ class GitHub:
         with self._trying(f"comment on pull request #{number}", PROPOSE):
             issue = self._repository().get_issue(number)
             for comment in issue.get_comments():
-                # Only at the very beginning: somebody may quote the whole comment.
-                if comment.body.startswith(hidden):
+                # Only at the very beginning: somebody may quote the whole comment; or copy it.
+                if (comment.body or "").startswith(hidden) and self._session.wrote(comment):
                     if comment.body != wanted:
                         comment.edit(wanted)
                     return
-            issue.create_comment(wanted)
+            self._session.learn_login(issue.create_comment(wanted))
 
     def set_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
@@ -227,20 +238,23 @@ class GitHub:
             said = {each["context"]: each["state"] for each in told["statuses"]}
             return StatusState(said[name]) if name in said else None
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:
+    def check_access(self, *, statuses: bool = False, drafts: bool = False) -> Sequence[Finding]:
         try:
             with self._trying("read the repository", READ):
                 found = self._repository().complete()
                 access = Access(
-                    may_push=_given(found.permissions).push,
-                    private=found.private,
-                    archived=found.archived,
+                    may_push=found.permissions.push if found.permissions else None,
+                    private=bool(found.private),
+                    archived=bool(found.archived),
                     scopes=found.raw_headers.get("x-oauth-scopes"),
                     app_permissions=self._session.app_permissions,
+                    plan=self._session.find_plan() if drafts else None,
+                    web_host=urlsplit(found.html_url or "").netloc,
                 )
         except Permanent as error:
             return [Finding(Severity.PROBLEM, str(error))]
-        return findings(self.repository, self._session.credential, access, statuses=statuses)
+        asked = Asked(statuses=statuses, drafts=drafts, host=self._session.web_host)
+        return findings(self.repository, self._session.credential, access, asked)
 
     def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
         """Reviews asked for; then labels, assignees and the body, in one request where GitHub
@@ -304,7 +318,7 @@ class GitHub:
         if pull.html_url is None:
             # PyGithub takes the redirect that answers a write for the written thing.
             raise NotFound(f"{self.repository} was renamed or moved: write its new name.")
-        teams = (f"{self._owner}/{team.slug}" for team in pull.requested_teams)
+        teams = (f"{self._owner}/{team.slug}" for team in _each(lambda: pull.requested_teams))
         return PullRequest(
             number=pull.number,
             url=pull.html_url,
@@ -312,14 +326,15 @@ class GitHub:
             head=pull.head.ref,
             base=pull.base.ref,
             head_commit=pull.head.sha,
-            title=pull.title,
+            title=pull.title or "",
             body=pull.body or "",
-            draft=pull.draft,
-            labels=frozenset(label.name for label in pull.labels),
-            assignees=frozenset(user.login for user in pull.assignees),
-            reviewers=frozenset([user.login for user in pull.requested_reviewers]) | set(teams),
+            draft=bool(pull.draft),
+            labels=frozenset(label.name for label in _each(lambda: pull.labels)),
+            assignees=frozenset(user.login for user in _each(lambda: pull.assignees)),
+            reviewers=frozenset(user.login for user in _each(lambda: pull.requested_reviewers))
+            | set(teams),
             from_fork=not _is_ours(pull),
-            author=pull.user.login,
+            author=pull.user.login if pull.user else "",  # whose account is gone has none
             # Before the merge it is the commit of an attempt.
             merge_commit=pull.merge_commit_sha if pull.merged_at else None,
             decided_at=pull.merged_at or pull.closed_at,
@@ -333,6 +348,16 @@ def _given(value: Given) -> Given:
     return value
 
 
+def _each(listed: Callable[[], Iterable[Given]]) -> Iterable[Given]:
+    """A list that may be null: PyGithub takes that for a mistake."""
+    try:
+        return listed() or ()
+    except BadAttributeException as odd:
+        if odd.actual_value is not None:
+            raise
+        return ()
+
+
 def _is_ours(pull: GitHubPull) -> bool:
     """Whether the head branch is in the repository itself; a deleted fork's is nowhere."""
     home = pull.head.repo
@@ -342,6 +367,6 @@ def _is_ours(pull: GitHubPull) -> bool:
 def _with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
     return replace(
         pull_request,
-        labels=frozenset(label.name for label in issue.labels),
-        assignees=frozenset(user.login for user in issue.assignees),
+        labels=frozenset(label.name for label in _each(lambda: issue.labels)),
+        assignees=frozenset(user.login for user in _each(lambda: issue.assignees)),
     )

@@ -18,20 +18,33 @@ LEVELS = ("read", "write", "admin")
 class Access:
     """What GitHub says a credential may do with a repository."""
 
-    may_push: bool
+    may_push: bool | None  # None: it does not say
     private: bool
     archived: bool
     scopes: object = None  # of a classic token, as its header spells them; None for others
     app_permissions: Mapping[str, str] | None = None  # None where no App asks
+    plan: str | None = None  # of the repository's owner; None where it does not say
+    web_host: str = ""  # of the repository's page, as the server calls itself
 
 
-def findings(
-    repository: str, credential: str, access: Access, *, statuses: bool = False
-) -> Sequence[Finding]:
+@dataclass(frozen=True)
+class Asked:
+    """What the bridge needs besides the usual, and the host that the settings name."""
+
+    statuses: bool = False
+    drafts: bool = False
+    host: str = ""
+
+
+def findings(repository: str, credential: str, access: Access, asked: Asked) -> Sequence[Finding]:
     """One line each; ``repository`` and ``credential`` as the mapping file spells them. Commit
-    statuses are asked about only where they are needed."""
-    needs = APP_NEEDS | FOR_STATUSES if statuses else APP_NEEDS
+    statuses and drafts are asked about only where they are needed."""
+    needs = APP_NEEDS | FOR_STATUSES if asked.statuses else APP_NEEDS
     found = [_archived(repository)] if access.archived else []
+    if asked.host and access.web_host and access.web_host != asked.host:
+        found.append(_alias(repository, access.web_host, asked.host))
+    if asked.drafts and access.private:
+        found.append(_drafts(repository, access.plan))
     if access.app_permissions is not None:
         found.append(_app(repository, access.app_permissions, needs))
     else:
@@ -72,7 +85,32 @@ def _archived(repository: str) -> Finding:
     return Finding(Severity.PROBLEM, f"{repository} is archived: nothing can be proposed there.")
 
 
+def _alias(repository: str, own: str, named: str) -> Finding:
+    return Finding(
+        Severity.PROBLEM,
+        f"The server of {repository} calls itself {own}, and the forge's url says {named}: its links "
+        f"lead elsewhere, and the bridge does not follow them. Write {own} as the url.",
+    )
+
+
+def _drafts(repository: str, plan: str | None) -> Finding:
+    """https://docs.github.com/en/get-started/learning-about-github/githubs-plans"""
+    so = "where it has none, an ordinary pull request is opened that says so in its first line"
+    if plan == "free":
+        return Finding(
+            Severity.PROBLEM,
+            f"{repository} is private and its owner's plan is free, which has no drafts: {so}. Take "
+            "pull_request.draft out of the mapping.",
+        )
+    told = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
+    return Finding(Severity.OK, f"{repository} is a private repository {told}; {so}.")
+
+
 def _push(repository: str, credential: str, access: Access) -> Finding:
+    if access.may_push is None:
+        return Finding(
+            Severity.OK, f"GitHub does not tell what {credential} may do in {repository}."
+        )
     if access.may_push:
         return Finding(Severity.OK, f"{credential} may read {repository} and push to it.")
     return Finding(

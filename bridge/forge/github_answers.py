@@ -4,20 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
+    DraftsUnavailable,
     Forbidden,
     NotFound,
     RateLimited,
     Refused,
+    TransientRefusal,
     Unauthorized,
     Unavailable,
 )
+from bridge.network.failures import SPEAKS_TLS, wants_tls
 
+REDIRECTS = (301, 302, 307, 308)
 SECONDARY_PAUSE = 60.0  # seconds; what GitHub asks for where it names no time
 QUOTED = 300  # characters of GitHub's own words
+# Refusals of a request that is wrong however often it is made; GitHub words every other one alike.
+# https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request
+_KNOWN = (
+    "is too long",
+    "is not a collaborator",
+    "from pull request author",
+    "cannot be reopened",
+    "missing_field",
+    "archived",
+    "no commit found for",
+    "repository rule violations",
+    "must not",
+    "does not match",
+)
+_DRAFTS = "draft pull requests are not supported"
 _SECONDARY = ("secondary rate limit", "abuse detection", "wait a few minutes before you try again")
 
 
@@ -29,6 +49,8 @@ class Attempt:
     what: str  # "open a pull request from a to b"
     needs: str  # the permission this takes, as GitHub's settings page names it
     credential: str  # what to renew when it is not accepted
+    after_push: bool = False  # right before: not every server of GitHub's may know it yet
+    after_mint: bool = False  # the same of the token
 
 
 @dataclass(frozen=True)
@@ -70,6 +92,12 @@ def error_for(answer: Answer, attempt: Attempt, now: float) -> BridgeError:
     """The error of our tree for a refused attempt; ``now`` is in seconds since the epoch."""
     if _is_rate_limit(answer):
         return _rate_limited(answer, attempt, now)
+    if attempt.after_mint and answer.status in (401, 403, 404):
+        return TransientRefusal(
+            f"GitHub would not {attempt.what} in {attempt.repository} with the App's present token "
+            f"(HTTP {answer.status}){_quoted(answer)}. A new one may do, or it is not known "
+            f"everywhere yet; if this lasts, {attempt.credential} needs {attempt.needs}."
+        )
     if answer.status == 401:
         return Unauthorized(
             f"GitHub does not accept {attempt.credential} (to {attempt.what} in "
@@ -77,7 +105,7 @@ def error_for(answer: Answer, attempt: Attempt, now: float) -> BridgeError:
         )
     if answer.status == 403 or "FORBIDDEN" in answer.graphql_kinds:
         return _forbidden(answer, attempt)
-    if answer.status == 404:
+    if answer.status in (404, 410):
         return NotFound(
             f"GitHub cannot find what is needed to {attempt.what} in {attempt.repository}. Either "
             f"the name is wrong, or {attempt.credential} cannot see that repository."
@@ -88,7 +116,31 @@ def error_for(answer: Answer, attempt: Attempt, now: float) -> BridgeError:
             f"{answer.status}). The bridge tries again by itself.",
             retry_after=answer.retry_after,
         )
+    if wants_tls(str(answer.body)):
+        return no_answer(attempt, SPEAKS_TLS)
+    if answer.status in REDIRECTS:
+        return moved(attempt, answer.headers.get("location", ""))
     return _refused(answer, attempt)
+
+
+def moved(attempt: Attempt, place: str) -> Refused:
+    """The error where the server sends us somewhere else, to ``place`` if it said so."""
+    parts = urlsplit(place)
+    there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "elsewhere"
+    return Refused(
+        f"The server sent us to {there}, and did not {attempt.what} in {attempt.repository}. "
+        "Requests do not follow, because the token would go along: write the address that the "
+        "server's own pages have as the forge's url, and the repository's present name."
+    )
+
+
+def another_address(attempt: Attempt, api: str) -> Refused:
+    """The error where the server's own links lead to another address than ``api``."""
+    return Refused(
+        f"The server's answers link to another address than {api}, so the bridge could not "
+        f"{attempt.what} in {attempt.repository}. Write the address that the server's own pages "
+        "have as the forge's url."
+    )
 
 
 def no_answer(attempt: Attempt, why: str) -> Unavailable:
@@ -134,11 +186,23 @@ def _forbidden(answer: Answer, attempt: Attempt) -> Forbidden:
     )
 
 
-def _refused(answer: Answer, attempt: Attempt) -> Refused:
-    kind = AlreadyExists if "already exists for" in answer.words else Refused
-    return kind(
+def _refused(answer: Answer, attempt: Attempt) -> BridgeError:
+    """Right after a push, what GitHub is not known to refuse for good is tried a few times: it says
+    422 ``head: invalid``, and nothing else, while it has not noticed the branch."""
+    said = answer.words.lower()
+    told = (
         f"GitHub would not {attempt.what} in {attempt.repository} (HTTP {answer.status})"
-        f"{_quoted(answer)}. Mend that, then let the bridge look again."
+        f"{_quoted(answer)}."
+    )
+    if "already exists for" in said:
+        return AlreadyExists(told)
+    mend = f"{told} Mend that, then let the bridge look again."
+    if _DRAFTS in said:
+        return DraftsUnavailable(mend)
+    if not attempt.after_push or any(sign in said for sign in _KNOWN):
+        return Refused(mend)
+    return TransientRefusal(
+        f"{told} It may not have noticed the last push yet, or it needs mending."
     )
 
 

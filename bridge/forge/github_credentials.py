@@ -11,6 +11,7 @@ import jwt
 
 from bridge.errors import Unauthorized
 
+SECONDS_UNTIL_KNOWN = 30.0  # after which a new token is known everywhere
 SECONDS_LEFT = 300.0  # that an installation token must still be good for
 
 
@@ -37,6 +38,7 @@ class InstallationToken:
     token: str = field(repr=False)
     expires_at: float  # seconds since the epoch
     permissions: Mapping[str, str]
+    minted_at: float = 0.0  # seconds since the epoch
 
 
 class InstallationTokens:
@@ -53,6 +55,19 @@ class InstallationTokens:
             if self._last is None or self._last.expires_at - self._clock() < SECONDS_LEFT:
                 self._last = self._mint()
             return self._last
+
+    def drop(self) -> bool:
+        """Forget the last one, which was refused: the next is minted anew. Returns whether there
+        was one to forget."""
+        with self._lock:
+            dropped, self._last = self._last is not None, None
+            return dropped
+
+    def is_new(self) -> bool:
+        """Whether the last one was minted so recently that not every server may know it."""
+        with self._lock:
+            last = self._last
+            return last is not None and self._clock() - last.minted_at < SECONDS_UNTIL_KNOWN
 
 
 def require_private_key(app: App, spelled: str) -> None:

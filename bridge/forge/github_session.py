@@ -6,23 +6,33 @@ better.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import github
 import github.Auth
 import requests
+from github import Requester
+from github.IssueComment import IssueComment
 from github.Repository import Repository
 
-from bridge.errors import ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.forge.base import Budget, Notice, unnoticed
-from bridge.forge.github_answers import Answer, Attempt, error_for, no_answer
+from bridge.forge.github_answers import (
+    Answer,
+    Attempt,
+    another_address,
+    error_for,
+    moved,
+    no_answer,
+)
 from bridge.forge.github_credentials import (
     App,
     InstallationToken,
@@ -31,13 +41,53 @@ from bridge.forge.github_credentials import (
     addresses,
     require_private_key,
 )
+from bridge.forge.https_session import TrustingHttpAdapter
+from bridge.network.failures import explain_connection_failure
+from bridge.network.trust import create_ssl_context
 from bridge.telemetry.trail import step
 
 PAGE = 100
 USER_AGENT = "promptlayer-bridge"
 
+log = logging.getLogger("bridge.forge")
+
 # At DEBUG, PyGithub logs every answer whole, and a minted token is one of them.
 logging.getLogger("github.Requester").setLevel(logging.INFO)
+
+
+class _RedirectedElsewhere(Exception):  # noqa: N818 - it is told as an error of ours
+    """The server sent us to another address than the one that was asked."""
+
+
+def _refuse_other_addresses(response: requests.Response, **_: object) -> None:
+    """PyGithub follows some redirects and takes others for answers."""
+    if response.is_redirect:
+        place = urljoin(response.url, response.headers["location"])
+        if urlsplit(place)[:2] != urlsplit(response.url)[:2]:
+            response.close()
+            raise _RedirectedElsewhere(place)
+
+
+class _HttpConnection(Requester.HTTPRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.session.hooks["response"] = [_refuse_other_addresses]
+
+
+class _HttpsConnection(Requester.HTTPSRequestsConnectionClass):
+    """Verifies servers by the system's store and by the certificates given as ``verify``."""
+
+    def __init__(self, *arguments: Any, verify: Any = "", **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        context = create_ssl_context(verify if isinstance(verify, str) else "")
+        self.session.mount("https://", TrustingHttpAdapter(context, max_retries=self.retry))
+        self.session.hooks["response"] = [_refuse_other_addresses]
+
+
+# PyGithub has one kind of connection for all its clients; each hands its own ``verify`` on. It takes
+# another kind for one that cannot be kept open, and this one can.
+Requester.Requester.injectConnectionClasses(_HttpConnection, _HttpsConnection)
+Requester.Requester._Requester__persist = True  # type: ignore[attr-defined]
 
 
 class _AppAuth(github.Auth.Auth):
@@ -68,6 +118,7 @@ class Session:
         timeout: float,
         clock: Callable[[], float],
         notice: Notice = unnoticed,
+        authorities: str = "",
     ) -> None:
         self.owner, _, name = repository.partition("/")
         if not self.owner or not name or "/" in name:
@@ -77,7 +128,10 @@ class Session:
         self._timeout = timeout
         self._clock = clock
         self._notice = notice
+        self.authorities = authorities
+        self._ca_setting = f"forges.{forge_name}.ca_file"
         self._api, web = addresses(url)
+        self.web_host = urlsplit(web).netloc
         self.clone_url = f"{web}/{repository}.git"
         self._tokens: InstallationTokens | None = None
         if isinstance(auth, App):
@@ -89,6 +143,7 @@ class Session:
             self._auth = github.Auth.Token(auth.token)
         # A PyGithub client keeps the request in hand in itself, so each thread has its own.
         self._of_thread = threading.local()
+        self._login: str | None = None  # of the token's owner; empty where it has none
 
     @property
     def token(self) -> str:
@@ -100,15 +155,49 @@ class Session:
         """Of the App's installation; None where no App asks."""
         return self._tokens.current().permissions if self._tokens else None
 
+    def find_plan(self) -> str | None:
+        """The plan of the repository's owner, where GitHub tells it: to owners of an organization."""
+        with suppress(github.GithubException):
+            plan = self._client().get_organization(self.owner).complete().plan
+            return plan.name if plan else None
+        return None
+
+    def wrote(self, comment: IssueComment) -> bool:
+        """Whether the credential's owner wrote a comment: anybody can copy what marks ours."""
+        if self._tokens is not None or not self._has_user():
+            return getattr(comment.user, "type", None) == "Bot"  # no App is told its own login
+        return getattr(comment.user, "login", None) == self._login
+
+    def learn_login(self, comment: IssueComment) -> None:
+        """Who asks here, from what GitHub says of a comment that was just made."""
+        if self._tokens is None:
+            self._login = getattr(comment.user, "login", None)
+
+    def _has_user(self) -> bool:
+        """Whether the token is a person's, whose login is asked for once; that of a workflow run
+        is not."""
+        if self._login is None:
+            try:
+                self._login = self._client().get_user().login
+            except github.GithubException as refused:
+                if refused.status not in (401, 403, 404):
+                    raise
+                self._login = ""
+        return bool(self._login)
+
     def repository(self) -> Repository:
-        client = getattr(self._of_thread, "client", None)
+        return self._client().get_repo(self._path)
+
+    def _client(self) -> github.Github:
+        client: github.Github | None = getattr(self._of_thread, "client", None)
         if client is None:
             client = self._of_thread.client = github.Github(auth=self._auth, **self._connection())
-        return client.get_repo(self._path)
+        return client
 
     def _connection(self) -> dict[str, Any]:
         return {
             "base_url": self._api,
+            "verify": self.authorities,  # which the connections below understand
             "timeout": math.ceil(self._timeout),
             "user_agent": USER_AGENT,
             "per_page": PAGE,
@@ -120,7 +209,7 @@ class Session:
 
     def _mint(self, app: App) -> InstallationToken:
         require_private_key(app, self.credential)
-        with self.trying("make an installation token", "to be installed there"):
+        with self.trying("make an installation token", "to be installed there", minting=True):
             signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
             integration = github.GithubIntegration(auth=signed, **self._connection())
             installation = app.installation_id
@@ -129,27 +218,50 @@ class Session:
                 installation = integration.get_repo_installation(self.owner, name).id
             minted = integration.get_access_token(installation)
             return InstallationToken(
-                minted.token, minted.expires_at.timestamp(), minted.permissions
+                minted.token, minted.expires_at.timestamp(), minted.permissions, self._clock()
             )
 
     @contextmanager
-    def trying(self, what: str, needs: str) -> Iterator[None]:
-        """Turns what PyGithub raises into the errors of ``bridge.errors``."""
-        attempt = Attempt(self.name, what, needs, self.credential)
+    def trying(
+        self, what: str, needs: str, *, after_push: bool = False, minting: bool = False
+    ) -> Iterator[None]:
+        """Turns whatever PyGithub raises into the errors of ``bridge.errors``. ``after_push``: a
+        branch was pushed right before, which not every server of GitHub's may know yet."""
+        attempt = Attempt(self.name, what, needs, self.credential, after_push)
         try:
             with step("ask the forge", repository=self.name, asked=what):
                 yield
+        except BridgeError:
+            raise
         except github.GithubException as refused:
+            if not minting and self.lose_credential(refused.status):
+                attempt = replace(attempt, after_mint=True)
             answer = Answer(refused.status, refused.data, refused.headers or {})
             raise error_for(answer, attempt, self._clock()) from None
-        except requests.Timeout:
-            raise no_answer(attempt, f"no answer in {self._timeout:g} seconds") from None
-        except requests.RequestException:  # its own words hold addresses and objects
-            raise no_answer(attempt, "the connection failed or was cut") from None
-        except (json.JSONDecodeError, github.BadAttributeException, KeyError, TypeError):
-            raise no_answer(attempt, "the answer was not GitHub's") from None
+        except Exception as foreign:
+            raise self._translated(foreign, attempt) from None
         finally:
             self._tell_budget()
+
+    def _translated(self, foreign: Exception, attempt: Attempt) -> BridgeError:
+        """For what is no answer of GitHub's; the libraries' own words hold addresses and objects."""
+        if isinstance(foreign, requests.ReadTimeout):
+            return no_answer(attempt, f"no answer in {self._timeout:g} seconds")
+        if isinstance(foreign, requests.RequestException):
+            return no_answer(attempt, explain_connection_failure(foreign, self._ca_setting))
+        if isinstance(foreign, _RedirectedElsewhere):
+            return moved(attempt, str(foreign))
+        if isinstance(foreign, AssertionError):  # PyGithub asks only the host that it was given
+            return another_address(attempt, self._api)
+        log.debug("an answer of %s was not understood", self.name, exc_info=foreign)
+        return no_answer(attempt, f"the answer was not GitHub's ({type(foreign).__name__})")
+
+    def lose_credential(self, status: int) -> bool:
+        """Drop an App's token that was refused with this HTTP status, so that the next one is made
+        anew. Returns whether that may help: not every server knows a new token at once."""
+        if self._tokens is None or status not in (401, 403, 404):
+            return False
+        return self._tokens.drop() if status == 401 else self._tokens.is_new()
 
     def _tell_budget(self) -> None:
         """What the last answer to this thread said; PyGithub keeps it, and -1 before the first."""

@@ -87,14 +87,14 @@ def _pull_request(payload: Payload) -> PullRequestChanged | None:
         base=payload.text("pull_request.base.ref"),
         head_commit=payload.commit("pull_request.head.sha"),
         from_fork=_is_from_fork(payload),
-        author=payload.text("pull_request.user.login"),
+        author=payload.text_or("pull_request.user.login", ""),  # whose account is gone has none
     )
 
 
 def _action(payload: Payload) -> PullRequestAction | None:
     action = payload.text("action")
     if action == "closed":
-        merged = payload.flag("pull_request.merged")
+        merged = payload.find("pull_request.merged") or payload.find("pull_request.merged_at")
         return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
     if action == "edited":  # of title or body, but for this
         return PullRequestAction.UPDATED if payload.find("changes.base") else None
@@ -106,4 +106,4 @@ def _is_from_fork(payload: Payload) -> bool:
     if payload.find("pull_request.head.repo") is None:
         return True
     home = payload.number("pull_request.base.repo.id")
-    return payload.number("pull_request.head.repo.id") != home
+    return bool(payload.find("pull_request.head.repo.id") != home)

@@ -7,6 +7,7 @@ from both, because waiting is the engine's business.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ from bridge.forge.gitlab_access import (
 )
 from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
+from bridge.forge.https_session import create_session
 from bridge.forge.push_rules import PushRule
 from bridge.telemetry.trail import step
 
@@ -59,11 +61,15 @@ STATUSES = {
 _STATES = {"success": StatusState.SUCCESS, "failed": StatusState.FAILURE}  # others still wait
 
 
+log = logging.getLogger("bridge.forge")
+
+
 class GitLab:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
 
     ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
-    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget."""
+    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget;
+    ``authorities`` are certificates (PEM) to trust besides the system's."""
 
     body_limit = BODY_LIMIT
     creations: tuple[tuple[int, float], ...] = ()  # only the general limits, answered with 429
@@ -78,6 +84,7 @@ class GitLab:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
         notice: Notice = unnoticed,
+        authorities: str = "",
     ) -> None:
         self.repository = f"{forge_name}:{repository}"
         self._url = url.rstrip("/")
@@ -85,6 +92,8 @@ class GitLab:
         self._token = token
         self._clock = clock
         self._notice = notice
+        self._authorities = authorities
+        self._ca_setting = f"forges.{forge_name}.ca_file"
         self._default_branch: str | None = None
         self._own_id: int | None = None
         self._user_ids: dict[str, int | None] = {}
@@ -102,7 +111,7 @@ class GitLab:
         return f"GitLab({self.repository!r}, url={self._url!r})"
 
     def git_remote(self) -> GitRemote:
-        return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token)
+        return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token, self._authorities)
 
     def default_branch(self, *, fresh: bool = False) -> str:
         if fresh or self._default_branch is None:
@@ -162,7 +171,7 @@ class GitLab:
             "reviewer_ids": self._known_users(content.reviewers),
             "assignee_ids": self._known_users(content.assignees),
         }
-        with self._translated(f"open a merge request from {head!r} to {base!r}"):
+        with self._translated(f"open a merge request from {head!r} to {base!r}", after_push=True):
             filled = {name: value for name, value in wanted.items() if value != []}
             return value_of(self._project.mergerequests.create(filled).attributes)
 
@@ -194,13 +203,11 @@ class GitLab:
         with self._translated(f"comment on merge request !{number}"):
             notes = self._project.mergerequests.get(number, lazy=True).notes
             said = notes.list(per_page=PAGE, order_by="created_at", sort="asc", get_all=True)
-            marked = [each for each in said if each.body.startswith(first_line)]
-            if any(each.body.rstrip() == wanted for each in marked):
-                return
+            marked = [each for each in said if _body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                self._own_id = notes.create({"body": wanted}).author["id"]
-            else:
+                self._own_id = _author_id(notes.create({"body": wanted}))
+            elif _body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
     def set_status(
@@ -233,7 +240,12 @@ class GitLab:
             )
         return _STATES.get(newest["status"], StatusState.PENDING) if newest else None
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002 - in api
+    def check_access(
+        self,
+        *,
+        statuses: bool = False,  # noqa: ARG002 - in api
+        drafts: bool = False,  # noqa: ARG002 - a draft is a title here
+    ) -> Sequence[Finding]:
         findings: list[Finding] = []
         try:
             findings += self._token_findings()
@@ -263,7 +275,7 @@ class GitLab:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
         if self._own_id is None:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
-        return bool(note.author["id"] == self._own_id)
+        return _author_id(note) == self._own_id
 
     def _token_findings(self) -> Iterator[Finding]:
         try:
@@ -272,7 +284,7 @@ class GitLab:
         except errors.NotFound:  # before GitLab 15.5; what the token may do shows when it is used
             yield Finding(Severity.OK, f"{self._url} does not tell the scopes of a token.")
             return
-        yield scope_finding(token["scopes"])
+        yield scope_finding(token.get("scopes") or ())
         if token.get("expires_at"):
             yield expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
 
@@ -280,7 +292,7 @@ class GitLab:
         with self._translated("read the project"):
             project = self._gitlab.projects.get(self._path).attributes
         yield role_finding(self.repository, project)
-        if project["archived"]:
+        if project.get("archived"):
             yield Finding(Severity.PROBLEM, f"{self.repository} is archived: unarchive it.")
         if not takes_merge_requests(project):
             yield Finding(
@@ -293,27 +305,36 @@ class GitLab:
         return datetime.fromtimestamp(self._clock(), UTC).date()
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message."""
+    def _translated(self, what: str, *, after_push: bool = False) -> Iterator[None]:
+        """Let only errors of ``bridge.errors`` out; ``what`` we asked for is in their message.
+        ``after_push``: a branch was pushed right before, which GitLab may not have noticed yet."""
         asked = f"{self.repository}: could not {what}"
         try:
             with step("ask the forge", repository=self.repository, asked=what):
                 yield
-        except GitlabParsingError as error:
-            raise errors.Unavailable(
-                f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, "
-                "or something else answers in its place."
-            ) from error
+        except GitlabParsingError:
+            raise self._strange(asked, "") from None
         except GitlabError as error:
             answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
-            raise refusal(asked, error.response_code or 0, answer) from None
+            raise refusal(asked, error.response_code or 0, answer, after_push=after_push) from None
         except requests.RequestException as error:
             raise errors.Unavailable(
-                f"{asked}, because {self._url} {failure(error)}. It is tried again."
+                f"{asked}, because {self._url} {failure(error, self._ca_setting)}. It is tried again."
             ) from None
+        except errors.BridgeError:
+            raise
+        except Exception as foreign:
+            log.debug("an answer of %s was not understood", self._url, exc_info=True)
+            raise self._strange(asked, f" ({type(foreign).__name__})") from None
+
+    def _strange(self, asked: str, how: str) -> errors.Unavailable:
+        return errors.Unavailable(
+            f"{asked}, because {self._url} did not answer as GitLab does{how}. It may be starting, or "
+            "something else answers in its place."
+        )
 
     def _session(self) -> requests.Session:
-        session = requests.Session()
+        session = create_session(self._authorities)
         session.hooks["response"] = [self._stop_early]
         return session
 
@@ -325,6 +346,16 @@ class GitLab:
         if early is not None:
             response.close()
             raise early
+
+
+def _body(note: Any) -> str:
+    return note.attributes.get("body") or ""
+
+
+def _author_id(note: Any) -> int | None:
+    """Of who wrote a comment; None where the account is gone."""
+    found: int | None = (note.attributes.get("author") or {}).get("id")
+    return found
 
 
 def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:

@@ -28,15 +28,15 @@ def value_of(answer: Answer) -> PullRequest:
         state=STATES[answer["state"]],
         head=answer["source_branch"],
         base=answer["target_branch"],
-        head_commit=answer["sha"] or "",
-        title=DRAFT_MARKERS.sub("", answer["title"]),
-        body=answer["description"] or "",
+        head_commit=answer.get("sha") or "",
+        title=DRAFT_MARKERS.sub("", answer.get("title") or ""),
+        body=answer.get("description") or "",
         draft=bool(draft),
-        labels=frozenset(answer["labels"]),
+        labels=frozenset(answer.get("labels") or ()),
         assignees=_names(answer.get("assignees")),
         reviewers=_names(answer.get("reviewers")),
-        from_fork=answer["source_project_id"] != answer["target_project_id"],
-        author=answer["author"]["username"],
+        from_fork=answer.get("source_project_id") != answer["target_project_id"],
+        author=(answer.get("author") or {}).get("username") or "",  # whose account is gone has none
         merge_commit=_merge_commit(answer),
         decided_at=_time(answer.get("merged_at") or answer.get("closed_at")),
     )
@@ -47,11 +47,11 @@ def _merge_commit(answer: Answer) -> str | None:
     if answer["state"] != "merged":
         return None
     made = answer.get("merge_commit_sha") or answer.get("squash_commit_sha")
-    return made or answer["sha"] or None
+    return made or answer.get("sha") or None
 
 
 def _names(users: Iterable[Answer] | None) -> frozenset[str]:
-    return frozenset(user["username"] for user in users or ())
+    return frozenset(user["username"] for user in users or () if user)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -12,14 +12,32 @@ import requests
 
 from bridge import errors
 from bridge.forge.base import Budget
+from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
 
 REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_QUOTE = 500  # characters of GitLab's own words in a message
 
+# Refusals of a request that is wrong however often it is made.
+# https://docs.gitlab.com/api/rest/troubleshooting/ and /api/merge_requests/#create-mr
+_KNOWN = (
+    "is too long",
+    "can't be blank",
+    "is missing",
+    "does not have a valid value",
+    "same project/branch",
+    "is not a valid",
+    "archived",
+    "push rule",
+)
 
-def refusal(asked: str, status: int, body: bytes) -> errors.BridgeError:
+
+def refusal(
+    asked: str, status: int, body: bytes, *, after_push: bool = False
+) -> errors.BridgeError:
     """The error for an answer of ``status``. ``asked`` begins its message and says what was
-    wanted; GitLab's words follow where it answered in JSON, and a proxy's page is never quoted."""
+    wanted; GitLab's words follow where it answered in JSON, and a proxy's page is never quoted.
+    Right after a push, what GitLab is not known to refuse for good is tried a few times: it may not
+    have noticed the branch."""
     answer = _json(body)
     words = _words(answer)
     says = f" GitLab says: {words}." if words else ""
@@ -35,12 +53,20 @@ def refusal(asked: str, status: int, body: bytes) -> errors.BridgeError:
             f"{asked}, because it is not there or the token cannot see it (404). Check the name, "
             f"and that the token's user is a member of the project.{says}"
         )
-    if status >= 500:
+    if wants_tls(body.decode("utf-8", "replace")):
+        return errors.Unavailable(f"{asked}, because {SPEAKS_TLS}.")
+    if status >= 500 or status == 408:
         return errors.Unavailable(
             f"{asked}, because GitLab has a problem of its own ({status}). It is tried again."
         )
     if status == 409 and "already exists" in words:
         return errors.AlreadyExists(f"{asked}, because there is one already (409).{says}")
+    said = words.lower()
+    if "resource lock" in said or (after_push and not any(sign in said for sign in _KNOWN)):
+        return errors.TransientRefusal(
+            f"{asked}, because GitLab refused it ({status}).{says} It may not have noticed the last "
+            "push yet, or it needs mending."
+        )
     return errors.Refused(f"{asked}, because GitLab refused it ({status}).{says}")
 
 
@@ -76,13 +102,11 @@ def budget_left(headers: Mapping[str, str]) -> Budget | None:
         return None
 
 
-def failure(error: requests.RequestException) -> str:
+def failure(error: requests.RequestException, ca_setting: str) -> str:
     """In our words: those of requests hold addresses and object names."""
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.ReadTimeout):
         return "did not answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "has a certificate that is not trusted here"
-    return "could not be reached or cut the connection"
+    return f"could not be reached: {explain_connection_failure(error, ca_setting)}"
 
 
 def _pause(headers: Mapping[str, str], now: float) -> float | None:

@@ -107,7 +107,7 @@ def _merge_request(payload: Payload) -> PullRequestChanged | None:
         action=action,
         head=payload.text(f"{of}.source_branch"),
         base=payload.text(f"{of}.target_branch"),
-        head_commit=payload.commit(f"{of}.last_commit.id"),
+        head_commit=_head_commit(payload),
         from_fork=payload.find(f"{of}.source_project_id") != home,
         author=_author(payload),
     )
@@ -125,4 +125,11 @@ def _action(payload: Payload) -> PullRequestAction | None:
 def _author(payload: Payload) -> str:
     """GitLab names who acted, and of the author only a number."""
     acted, author = payload.find("user.id"), payload.find("object_attributes.author_id")
-    return payload.text("user.username") if acted is not None and acted == author else ""
+    ours = acted is not None and acted == author
+    return payload.text_or("user.username", "") if ours else ""
+
+
+def _head_commit(payload: Payload) -> str:
+    """None where its branch has nothing yet."""
+    path = "object_attributes.last_commit.id"
+    return "" if payload.find(path) is None else payload.commit(path)

@@ -180,7 +180,12 @@ class LocalForge:
         said = self._statuses.read(commit).get(name)
         return said.state if said else None
 
-    def check_access(self, *, statuses: bool = False) -> Sequence[Finding]:  # noqa: ARG002
+    def check_access(
+        self,
+        *,
+        statuses: bool = False,  # noqa: ARG002
+        drafts: bool = False,  # noqa: ARG002
+    ) -> Sequence[Finding]:
         path = self._git.path
         if not path.is_dir():
             problem = f"{self.repository}: there is no repository at {path}: create it first."

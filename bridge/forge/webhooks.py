@@ -46,7 +46,7 @@ class PullRequestChanged:
     action: PullRequestAction
     head: str  # branch name, in the fork where it comes from one
     base: str  # branch name
-    head_commit: str  # full object name
+    head_commit: str  # full object name; empty where it has no commit
     from_fork: bool
     author: str  # login of who opened it; empty where the event does not say
 
@@ -137,6 +137,10 @@ class Payload:
         if not value or "\0" in value:
             raise Malformed(f"The delivery's {path} is empty or has a NUL.")
         return value
+
+    def text_or(self, path: str, otherwise: str) -> str:
+        """The text, or ``otherwise`` where there is none or null. Raises Malformed as ``text``."""
+        return otherwise if self.find(path) is None else self.text(path)
 
     def number(self, path: str) -> int:
         """Raises Malformed where it is no positive number."""

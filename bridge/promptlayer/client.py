@@ -7,14 +7,13 @@ https://docs.promptlayer.com/reference/templates-get-raw
 
 from __future__ import annotations
 
-import ssl
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -29,6 +28,8 @@ from bridge.errors import (
     Unavailable,
 )
 from bridge.forge.base import Finding, Severity
+from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
+from bridge.network.trust import create_ssl_context
 from bridge.promptlayer.answers import (
     LabelsAnswer,
     ListedPrompt,
@@ -51,12 +52,6 @@ PAGE_SIZE = 100
 _WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
 
 
-@cache
-def _authorities() -> ssl.SSLContext:
-    """Who is trusted to say that a server is PromptLayer's; loading them takes a while."""
-    return httpx.create_ssl_context()
-
-
 class Answer(NamedTuple):
     """What PromptLayer answered with success."""
 
@@ -68,7 +63,8 @@ class PromptLayer:
     """One PromptLayer workspace: the one its API key belongs to. May be used by many threads.
 
     Every call raises Unauthorized, Forbidden, Refused, RateLimited or Unavailable when PromptLayer
-    says so or cannot be asked. ``timeout`` is in seconds, for each wait on the network.
+    says so or cannot be asked. ``timeout`` is in seconds, for each wait on the network;
+    ``authorities`` are certificates (PEM) to trust besides the system's.
     """
 
     def __init__(
@@ -77,6 +73,7 @@ class PromptLayer:
         *,
         base_url: str = DEFAULT_BASE_URL,
         timeout: float = 20.0,
+        authorities: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
@@ -91,14 +88,20 @@ class PromptLayer:
         self._base_url = base_url
         self._timeout = timeout
         self._kept_pages = KeptPages()
-        self._client = httpx.Client(
-            base_url=base_url,
-            headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
-            timeout=timeout,
-            transport=transport,
-            verify=_authorities(),
-            follow_redirects=False,  # the key goes where the setting says, nowhere else
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=base_url,
+                headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
+                timeout=timeout,
+                transport=transport,
+                verify=create_ssl_context(authorities),
+                follow_redirects=False,  # the key goes where the setting says, nowhere else
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise ConfigError(
+                "A proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) cannot be used: "
+                f"{error}"
+            ) from None
         # A running bridge may be given another; this one ends when the last step that uses it has.
         weakref.finalize(self, self._client.close).atexit = False
 
@@ -252,14 +255,14 @@ class PromptLayer:
     def _reaching(self, told: str) -> Iterator[None]:
         try:
             yield
-        except httpx.TimeoutException:
+        except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise Unavailable(
                 f"PromptLayer did not answer {told} within {self._timeout:g} s."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(
                 f"PromptLayer cannot be reached at {self._base_url} for {told}: "
-                f"{type(error).__name__}."
+                f"{explain_connection_failure(error, 'ca_file')}."
             ) from None
 
     def _refuse(self, asked: str, response: httpx.Response) -> NoReturn:
@@ -273,8 +276,16 @@ class PromptLayer:
             raise NotFound(told)
         if status == 429:
             raise RateLimited(told, retry_after=_retry_after(response))
+        if wants_tls(response.text):
+            raise Unavailable(f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}.")
         if status >= 500 or status in (404, 408, 425):
             raise Unavailable(told, retry_after=_retry_after(response))
+        if response.has_redirect_location:
+            place = _place(response)
+            raise Refused(
+                f"PromptLayer has moved: it answered {asked} with {status}, to {place}. Correct"
+                " base_url; requests do not follow, because the key would go along."
+            )
         raise Refused(told)
 
     def _words(self, response: httpx.Response) -> str:
@@ -307,6 +318,12 @@ def _retry_after(response: httpx.Response) -> float | None:
     """Seconds. PromptLayer documents no such header, but proxies in front of it send one."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _place(response: httpx.Response) -> str:
+    """Where a redirect leads, without its query."""
+    parts = urlsplit(response.headers["location"])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _is_from_api(response: httpx.Response) -> bool:

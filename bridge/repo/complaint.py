@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bridge.errors import (
     BridgeError,
@@ -11,17 +12,65 @@ from bridge.errors import (
     RateLimited,
     Refused,
     Stale,
+    TransientRefusal,
     Unauthorized,
     Unavailable,
 )
 from bridge.forge.base import GitRemote
 from bridge.forge.push_rules import remedy_for
+from bridge.network import failures
 from bridge.repo.credentials import shown, without_secrets
 
 _LONGEST = 600  # characters of the other side's words in a message
 
+_UNREACHABLE = "{url} could not be reached with git: %s. It is tried again later."
+
+# What curl says in git's complaint, with OpenSSL and with GnuTLS: https://curl.se/libcurl/c/libcurl-errors.html
+_CONNECTION: tuple[tuple[str, str], ...] = (
+    (
+        r"no alternative certificate subject name|does not match target host"
+        r"|certificate owner does not match hostname",
+        failures.WRONG_NAME,
+    ),
+    (r"certificate (has|is) expired|certificate is not yet valid", failures.EXPIRED),
+    (
+        r"ssl certificate problem|self.signed certificate|unable to get local issuer",
+        failures.untrusted("ca_file"),
+    ),
+    (  # all that git says where it is built with GnuTLS
+        r"server certificate verification failed",
+        f"{failures.untrusted('ca_file')}; or it has expired",
+    ),
+    (
+        r"wrong version number|unexpected tls packet|packet length too long"
+        r"|an unexpected tls|unknown protocol",
+        failures.SPEAKS_PLAIN_HTTP,
+    ),
+    (r"http/0\.9 when not allowed|unsupported http version", failures.SPEAKS_TLS),
+    (r"could ?n[o']t resolve (host|proxy)|unknown host", failures.UNKNOWN_HOST),
+    (r"connection refused", failures.REFUSED),
+    (r"connection timed out|operation timed out|operation too slow", failures.NO_ANSWER),
+    # curl before 8.12 has no reason for these two.
+    (r"failed to connect to|could ?n[o']t connect to", failures.REFUSED),
+    (r"empty reply from server|connection reset", failures.CLOSED),
+)
+
 # The first that matches decides; {url} is the repository, {words} what git or the server said.
 _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
+    (
+        r"mismatched algorithms|unsupported object format|unknown object format"
+        r"|object.format.*sha256",
+        Refused,
+        "{url} names its objects by SHA-256, and the bridge works with SHA-1 repositories only. "
+        "Name another repository in the mapping.",
+    ),
+    (
+        r"unadvertised object|want [0-9a-f]{40} not valid",
+        TransientRefusal,
+        "{url} gives no objects but the newest of a branch, and the bridge needs single files. "
+        "Allow it there: uploadpack.allowAnySHA1InWant and uploadpack.allowFilter.",
+    ),
+    *((pattern, Unavailable, _UNREACHABLE % cause) for pattern, cause in _CONNECTION),
     (
         r"returned error: 401|authentication failed|could not read (username|password)"
         r"|permission denied \(|access denied",
@@ -36,7 +85,7 @@ _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
         "Give it permission to read and write the repository's contents.",
     ),
     (
-        r"returned error: 404|repository '[^']*' not found|repository not found"
+        r"returned error: (404|410)|repository '[^']*' not found|repository not found"
         r"|does not appear to be a git repository|could not be found",
         NotFound,
         "{url} is not there, or hidden from this credential. Check the repository's name and "
@@ -54,11 +103,36 @@ _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
     ),
     (
         r"unable to access|could ?n[o']t (resolve|connect)|connection|early eof|hung up|disconnect"
-        r"|rpc failed|returned error: 5\d\d|timed out|empty reply|ssl|certificate|the remote end"
-        r"|expected .*packet|bad line length|unexpected|not valid: is this a git",
+        r"|rpc failed|returned error: (408|5\d\d)|timed out|empty reply|ssl|certificate"
+        r"|the remote end|expected .*packet|bad line length|unexpected|not valid: is this a git"
+        r"|internal server error|internal api unreachable|deadline exceeded|service unavailable"
+        r"|remote error",
         Unavailable,
         "{url} could not be reached with git ({words}). It is tried again later.",
     ),
+)
+# The HTTP status that each of these stands for; a credential that was just made may not be known.
+_STATUS: Mapping[type[BridgeError], int] = {Unauthorized: 401, Forbidden: 403, NotFound: 404}
+
+# What a server answers to a push while it is not well; a push rule or a hook has other words.
+_PASSING = re.compile(
+    r"\(failure\)|\[?failure\]?$|internal server error|internal api unreachable|deadline exceeded"
+    r"|fatal error in commit_refs|failed to (?:update|lock) ref|service unavailable|try again"
+    r"|temporarily|maintenance|read-only (?:\w+ )?instance|is currently read-only"
+    r"|in read-only mode|unexpected disconnect|timed? ?out|unable to (?:create|write|migrate)"
+    r"|disk quota|no space left|5\d\d (?:bad gateway|error)",
+    re.IGNORECASE,
+)
+_ARCHIVED = re.compile(r"archived", re.IGNORECASE)
+# What it answers because of a rule that stays until a person changes it or the commit.
+# https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository
+# https://docs.gitlab.com/user/project/repository/push_rules/
+_RULE = re.compile(
+    r"GH0\d\d|protected branch|branch protection|push rule|repository rule|not allowed"
+    r"|does not follow the pattern|must match|committer|author|declined|hook|denied|prohibited"
+    r"|archived|deny(?:ing|current)|exceeds|too large|secret|quota exceeded|cannot update"
+    r"|refusing",
+    re.IGNORECASE,
 )
 
 _MOVED = re.compile(
@@ -76,7 +150,10 @@ def understood(complaint: str, remote: GitRemote) -> BridgeError | None:
     the remote."""
     for pattern, kind, sentence in _MEANINGS:
         if re.search(pattern, complaint, re.IGNORECASE):
-            return kind(sentence.format(url=shown(remote.url), words=_words(complaint, remote)))
+            told = sentence.format(url=shown(remote.url), words=_words(complaint, remote))
+            if kind in _STATUS and remote.renew(_STATUS[kind]):
+                return TransientRefusal(f"{told} It is tried again with a new credential.")
+            return kind(told)
     return None
 
 
@@ -94,15 +171,27 @@ def push_refused(output: str, complaint: str, branch: str, remote: GitRemote) ->
             "It is looked at again."
         )
     if "remote rejected" in reason and "unpacker error" not in reason:
-        words = _words(f"{complaint}\n{reason.partition('] ')[2]}", remote)
-        remedy = remedy_for(words) or "check its branch protection and push rules"
-        return Refused(
-            f"{shown(remote.url)} refused our push to the branch {branch}: {words}."
-            f" {remedy[0].upper()}{remedy[1:]}."
-        )
+        return _rejected(complaint, reason.partition("] ")[2], branch, remote)
     return understood(complaint, remote) or Unavailable(
         f"The push to {branch} of {shown(remote.url)} failed ({_words(complaint, remote)}). "
         "It is tried again later."
+    )
+
+
+def _rejected(complaint: str, reason: str, branch: str, remote: GitRemote) -> BridgeError:
+    """The server took the push and then said no: because it is not well, because of a rule, or for
+    a reason that nobody knows; then it is tried a few times."""
+    words = _words(f"{complaint}\n{reason}", remote)
+    told = f"{shown(remote.url)} refused our push to the branch {branch}: {words}."
+    said = "\n".join([*(line for line in complaint.splitlines() if "remote:" in line), reason])
+    if _PASSING.search(said) and not _ARCHIVED.search(said):
+        return Unavailable(f"{told} It is tried again later.")
+    remedy = remedy_for(words)
+    if remedy or _RULE.search(said):
+        remedy = remedy or "check its branch protection and push rules"
+        return Refused(f"{told} {remedy[0].upper()}{remedy[1:]}.")
+    return TransientRefusal(
+        f"{told} That may pass; if it lasts, check its branch protection and push rules."
     )
 
 

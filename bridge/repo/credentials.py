@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.forge.base import GitRemote
@@ -39,11 +40,16 @@ def configured(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def environment(
-    remote: GitRemote, *, settings: Sequence[tuple[str, str]] = (), patience: float
+    remote: GitRemote,
+    *,
+    settings: Sequence[tuple[str, str]] = (),
+    patience: float,
+    ca_bundle: Path | None = None,
 ) -> dict[str, str]:
     """The environment in which git reaches ``remote`` under the name ``REMOTE``. The credential
     is offered to the remote's own scheme, host and port only; a transfer that stands still for
-    ``patience`` seconds ends by itself, even when nobody is left to end it."""
+    ``patience`` seconds ends by itself, even when nobody is left to end it. ``ca_bundle`` is all
+    that is trusted; None is git's own choice, the system's store."""
     told = [
         (f"remote.{REMOTE}.url", remote.url),
         ("http.followRedirects", "initial"),
@@ -54,9 +60,24 @@ def environment(
     ]
     variables = configured(told)
     variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    if remote.url.startswith(("https:", "http:")):
+        variables |= _web(ca_bundle)
     if remote.password is not None:
         variables["BRIDGE_GIT_USERNAME"] = remote.username or "git"
         variables["BRIDGE_GIT_PASSWORD"] = remote.password
+    return variables
+
+
+def _web(ca_bundle: Path | None) -> dict[str, str]:
+    """What curl, inside git, reads of its environment. It would take a credential out of ~/.netrc
+    before it asks for ours, so it is told that home is nowhere; and it reads the proxy for plain
+    HTTP in small letters only."""
+    variables = {"HOME": os.devnull}
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")
+    if proxy:
+        variables["http_proxy"] = proxy
+    if ca_bundle:
+        variables["GIT_SSL_CAINFO"] = str(ca_bundle)
     return variables
 
 

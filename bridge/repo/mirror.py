@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bridge.errors import NotFound
+from bridge.errors import NotFound, Refused
 from bridge.forge.base import GitRemote
 from bridge.repo.complaint import understood
 from bridge.repo.credentials import REMOTE, shown
 from bridge.repo.snapshot import Snapshot
 from bridge.repo.store import PROMISED, Broken, Store
 
+_SHA256 = 64  # characters of an object name
 _HEADS = "refs/heads/"
 _KEPT = f"refs/remotes/{REMOTE}/"  # keeps what we fetched, so that the next fetch is a small one
 
@@ -79,6 +80,11 @@ class Mirror:
         if not answer.ok:
             raise understood(answer.complaint, remote) or self._store.broken(answer)
         heads = dict(_parse_refs(answer.output.decode("utf-8", "surrogateescape"), _HEADS))
+        if any(len(tip) == _SHA256 for tip in heads.values()):
+            raise Refused(
+                f"{shown(remote.url)} names its objects by SHA-256, and the bridge works with SHA-1"
+                " repositories only. Name another repository in the mapping."
+            )
         if base not in heads:
             raise _no_base(remote, base, empty=not heads)
         return {name: tip for name, tip in heads.items() if name == base or name.startswith(prefix)}

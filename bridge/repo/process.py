@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from git.exc import GitCommandNotFound
 from bridge.errors import ConfigError, Unavailable
 from bridge.repo.credentials import QUIET
 from bridge.telemetry.trail import step
+
+Progress = Callable[[], object]  # tells something that changes while a run gets on
 
 
 @dataclass(frozen=True)
@@ -35,32 +37,41 @@ def run(
     environment: Mapping[str, str] | None = None,
     timeout: float,
     inherited: Sequence[int] = (),
+    progress: Progress = lambda: None,
 ) -> Answer:
-    """Run git in ``folder``. A run longer than ``timeout`` seconds is killed, its children too,
-    and raises Unavailable; a failure of git is an ``Answer`` like any other. The file descriptors
-    in ``inherited`` stay open in the child."""
+    """Run git in ``folder``. A run that is not done after ``timeout`` seconds is killed, its
+    children too, and raises Unavailable, unless what ``progress`` tells has changed meanwhile: then
+    it has as long again. A failure of git is an ``Answer`` like any other. The file descriptors in
+    ``inherited`` stay open in the child."""
     with step(f"git {arguments[0]}"):
         process = _start(arguments, folder, {**QUIET, **(environment or {})}, inherited)
-        output, complaint = _finished(process, arguments[0], stdin, timeout)
+        output, complaint = _finished(process, arguments[0], stdin, timeout, progress)
     return Answer(process.returncode == 0, output, complaint.decode("utf-8", "replace"))
 
 
 def _finished(
-    process: Git.AutoInterrupt, command: str, stdin: bytes, timeout: float
+    process: Git.AutoInterrupt, command: str, stdin: bytes, timeout: float, progress: Progress
 ) -> tuple[bytes, bytes]:
     """Standard output and standard error, once it has ended by itself."""
+    fed: bytes | None = stdin
     try:
-        output, complaint = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired as late:
-        _end(process)
-        raise Unavailable(
-            f"git {command} was not done after {timeout:g} seconds and was ended. "
-            "It is tried again later."
-        ) from late
+        while True:
+            before = progress()
+            try:
+                output, complaint = process.communicate(fed, timeout=timeout)
+            except subprocess.TimeoutExpired as late:
+                fed = None  # it goes on with what it was given
+                if progress() == before:
+                    raise Unavailable(
+                        f"git {command} was not done after {timeout:g} seconds without any progress"
+                        " and was ended. It is tried again later; the setting git.timeout says how"
+                        " long that may take."
+                    ) from late
+            else:
+                return output, complaint
     except BaseException:
         _end(process)
         raise
-    return output, complaint
 
 
 def _start(
@@ -77,7 +88,7 @@ def _start(
         )
     except GitCommandNotFound as missing:
         raise ConfigError(
-            "The command git was not found on this machine. Install git 2.39 or newer."
+            "The command git was not found on this machine. Install git 2.31 or newer."
         ) from missing
 
 

@@ -34,6 +34,15 @@ def exists(store: Store, remote: GitRemote, branch: str) -> bool:
     return bool(answer.output.strip())
 
 
+def check(store: Store, remote: GitRemote, branch: str, commit: str) -> None:
+    """Ask the server whether it would let us push, without sending anything. Raises what a push
+    would raise for a credential that may only read; rules about the commit itself do not show."""
+    answer = _attempt(store, remote, branch, commit, None, negotiate=False, dry_run=True)
+    if not answer.ok:
+        output = answer.output.decode("utf-8", "replace")
+        raise push_refused(output, answer.complaint, branch, remote)
+
+
 def _carry_out(
     store: Store, remote: GitRemote, branch: str, commit: str, expected: str | None
 ) -> None:
@@ -55,6 +64,7 @@ def _attempt(
     expected: str | None,
     *,
     negotiate: bool,
+    dry_run: bool = False,
 ) -> Answer:
     ref = f"refs/heads/{branch}"
     return store.ask(
@@ -62,6 +72,7 @@ def _attempt(
         "push",
         "--porcelain",
         "--no-verify",
+        *(("--dry-run",) if dry_run else ()),
         f"--force-with-lease={ref}:{expected or ''}",
         REMOTE,
         f"{commit}:{ref}",

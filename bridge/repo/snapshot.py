@@ -172,6 +172,10 @@ class Snapshot:
         faster, Refused with the server's words when a rule of the repository forbids it."""
         push.push(self.store, remote, branch, commit, expected)
 
+    def check_push(self, remote: GitRemote, branch: str) -> None:
+        """Whether a new branch could be pushed; nothing is sent. Raises as ``push`` does."""
+        push.check(self.store, remote, branch, self.commit)
+
     def delete(self, remote: GitRemote, branch: str, expected: str) -> None:
         """Delete ``branch`` if it still points to ``expected``, else Stale. Gone is fine."""
         push.delete(self.store, remote, branch, expected)

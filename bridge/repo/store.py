@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import Unavailable
 from bridge.forge.base import GitRemote
+from bridge.network.trust import write_ca_bundle
 from bridge.repo.complaint import understood
 from bridge.repo.credentials import REMOTE, configured, environment
 from bridge.repo.lock import FileLock
@@ -103,8 +104,7 @@ class Store:
         variables: Mapping[str, str] | None = None,
     ) -> Answer:
         """A git command that talks to ``remote``, known to it as ``REMOTE``; it may fail."""
-        told = environment(remote, settings=settings, patience=self._timeout)
-        return self._run(arguments, b"", {**told, **(variables or {})})
+        return self._run(arguments, b"", {**self._told(remote, settings), **(variables or {})})
 
     def fetch(self, remote: GitRemote, commits: Sequence[str], *, depth: int, held: int) -> None:
         """Fetch these commits and those before them, ``depth`` together, in one request. Only
@@ -128,11 +128,30 @@ class Store:
         answer = self._run(
             (*_FETCH, *options, REMOTE, "--stdin"),
             "".join(f"{name}\n" for name in objects).encode(),
-            environment(remote, settings=settings, patience=self._timeout),
+            self._told(remote, settings),
             inherited,
         )
         if not answer.ok:
             raise understood(answer.complaint, remote) or self.broken(answer)
+
+    def _told(self, remote: GitRemote, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """The environment in which git reaches ``remote``."""
+        try:
+            trusted = write_ca_bundle(remote.authorities, self.path.parent)
+        except OSError as error:
+            raise Unavailable(
+                f"The certificates that git trusts cannot be written to {self.path.parent}: "
+                f"{error.strerror}. Check the disk and its permissions."
+            ) from None
+        return environment(remote, settings=settings, patience=self._timeout, ca_bundle=trusted)
+
+    def _received(self) -> int:
+        """How many bytes of packs that are not complete yet have come."""
+        sizes = 0
+        for part in self.path.glob("objects/pack/tmp_*"):
+            with suppress(OSError):  # it is complete now
+                sizes += part.stat().st_size
+        return sizes
 
     def broken(self, answer: Answer) -> Broken:
         """Remember that the store is damaged; the error says so."""
@@ -157,6 +176,7 @@ class Store:
             environment={"GIT_DIR": str(self.path), **variables},
             timeout=self._timeout,
             inherited=inherited,
+            progress=self._received,
         )
 
     def _sweep_unfinished(self) -> None:

@@ -87,6 +87,7 @@ class Sources:
     secrets: Callable[[], Iterable[str]] = field(repr=False)
     mistake: Callable[[], str | None] = lambda: None
     source_of: SourceOf = nowhere
+    authorities: str = ""  # certificates (PEM) to trust besides the system's
 
 
 def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
@@ -104,7 +105,7 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
     return Starlette(
         routes=[
             assets.route(),
-            *SignIn.of(settings, sources.clock, gate, pages).routes(),
+            *SignIn.of(settings, sources.clock, gate, pages, sources.authorities).routes(),
             *PromptPages(pages, overview, actions, sources.source_of).routes(gate),
             *DeliveryPages(pages, overview, sources.inbox).routes(gate),
             *QueuePages(pages, overview, members.everyone).routes(gate),

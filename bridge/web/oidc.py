@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 import httpx2
@@ -17,6 +15,8 @@ from starlette.responses import Response
 
 from bridge.config.dashboard import EVERYBODY, OidcSettings
 from bridge.errors import Forbidden, Unauthorized, Unavailable
+from bridge.network.failures import explain_connection_failure
+from bridge.network.trust import create_ssl_context
 from bridge.web.visitor import Role
 
 _TIMEOUT = 10.0  # seconds for one request to the provider
@@ -31,17 +31,10 @@ log = logging.getLogger("bridge.web")
 Claims = Mapping[str, Any]
 
 
-@cache
-def _authorities() -> ssl.SSLContext:
-    """Who is trusted to say that a server is the provider's; Authlib would load them anew for
-    each request."""
-    return httpx2.create_ssl_context()
-
-
 class Provider:
     """One provider. Nothing is asked of it before the first person signs in."""
 
-    def __init__(self, settings: OidcSettings, back: str) -> None:
+    def __init__(self, settings: OidcSettings, back: str, authorities: str = "") -> None:
         self._settings = settings
         self._back = back  # where the provider leads people back to
         self._client = OAuth().register(
@@ -53,7 +46,7 @@ class Provider:
                 "scope": " ".join(settings.scopes),
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT,
-                "verify": _authorities(),
+                "verify": create_ssl_context(authorities),
             },
         )
 
@@ -120,6 +113,11 @@ class Provider:
     def _unreachable(self, error: Exception) -> Unavailable:
         # The words of httpx2 name an address and no secret; the client's secret is in a header.
         log.error("the sign-in provider does not answer as it should: %s", error)
+        if isinstance(error, httpx2.TransportError):
+            why = explain_connection_failure(error, "ca_file")
+            return Unavailable(
+                f"The sign-in provider {self._settings.issuer} cannot be reached: {why}."
+            )
         return Unavailable(
             f"The sign-in provider {self._settings.issuer} does not answer as it should"
             f" ({type(error).__name__}). Try again; if it lasts, look at the log and at"

@@ -41,12 +41,19 @@ class SignIn:
     provider: Provider | None
 
     @classmethod
-    def of(cls, settings: DashboardSettings, clock: Clock, gate: Gate, pages: Pages) -> SignIn:
+    def of(
+        cls,
+        settings: DashboardSettings,
+        clock: Clock,
+        gate: Gate,
+        pages: Pages,
+        authorities: str,
+    ) -> SignIn:
         provider = None
         if settings.oidc is not None and settings.url is not None:
             from bridge.web.oidc import Provider  # half a second to load
 
-            provider = Provider(settings.oidc, settings.url + CALLBACK)
+            provider = Provider(settings.oidc, settings.url + CALLBACK, authorities)
         attempts = Allowance(_WRONG_PER_MINUTE, clock=lambda: clock().timestamp())
         return cls(settings, clock, gate, pages, attempts, provider)
 

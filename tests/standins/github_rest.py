@@ -267,11 +267,16 @@ def create_comment(call: Call) -> Response:
     return JSONResponse(call.shapes.comment(call.repository, call.pull, comment), 201)
 
 
+def show_comment(call: Call) -> Response:
+    pull, comment = call.repository.find_comment(call.request.path_params["comment"])
+    return JSONResponse(call.shapes.comment(call.repository, pull, comment))
+
+
 def edit_comment(call: Call) -> Response:
     call.require("pull_requests")
-    pull, comment = call.repository.find_comment(call.request.path_params["comment"])
+    _, comment = call.repository.find_comment(call.request.path_params["comment"])
     comment.body = call.body["body"]
-    return JSONResponse(call.shapes.comment(call.repository, pull, comment))
+    return show_comment(call)
 
 
 def delete_comment(call: Call) -> Response:
@@ -352,6 +357,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/assignees", add_assignees),
     ("GET", f"{REPOSITORY}/issues/{{number:int}}/comments", list_comments),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/comments", create_comment),
+    ("GET", f"{REPOSITORY}/issues/comments/{{comment:int}}", show_comment),
     ("PATCH", f"{REPOSITORY}/issues/comments/{{comment:int}}", edit_comment),
     ("DELETE", f"{REPOSITORY}/issues/comments/{{comment:int}}", delete_comment),
 ]

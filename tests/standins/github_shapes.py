@@ -22,7 +22,7 @@ class Shapes:
     api: str
     web: str
 
-    def user(self, login: str, kind: str = "User") -> JsonObject:
+    def user(self, login: str, kind: str = "") -> JsonObject:
         url = f"{self.api}/users/{login}"
         return {
             "login": login,
@@ -33,7 +33,7 @@ class Shapes:
             "url": url,
             "html_url": f"{self.web}/{login}",
             **_links(url, USER_PARTS),
-            "type": kind,
+            "type": kind or ("Bot" if login.endswith("[bot]") else "User"),
             "site_admin": False,
         }
 
@@ -126,7 +126,7 @@ class Shapes:
             "locked": False,
             "active_lock_reason": None,
             "title": pull.title,
-            "user": self.user(pull.author),
+            "user": None if repository.nulls else self.user(pull.author),
             "body": pull.body,
             "created_at": _time(pull.at),
             "updated_at": _time(pull.at),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,6 +135,9 @@ class Repository:
         self.archived = False
         self.branch_rules: list[dict[str, Any]] = []  # as the API shows them
         self.drafts = True  # whether the plan has them
+        self.notices_late = 0  # how often a new branch is asked for before it is noticed
+        self.nulls = False  # whether what may be null is
+        self._asked_for = Counter[str]()
         self.collaborators = {"alice", "bob", "sam"}
         self.teams = {"writers"}
         self.pulls: dict[int, Pull] = {}
@@ -180,8 +184,10 @@ class Repository:
             _require_text(title, body)
             if draft and not self.drafts:
                 raise Refusal(422, "Draft pull requests are not supported in this repository.")
+            self._asked_for[head] += 1
+            unnoticed = head if self._asked_for[head] <= self.notices_late else None
             for field_name, branch in (("head", head), ("base", base)):
-                if branch not in branches:
+                if branch not in branches or branch == unnoticed:
                     raise invalid(field=field_name, code="invalid")
             owner = head_owner or self.owner
             self._refuse_second(head, base, owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -104,12 +105,15 @@ class Project:
     person: User  # who acts when a test does
     users: Mapping[int, User]
     archived: bool = False
+    notices_late: int = 0  # how often a new branch is asked for before it is noticed
+    nulls: bool = False  # whether what may be null is
     merge_requests_enabled: bool = True
     push_rule: Mapping[str, Any] | None = None  # None: Free, which has none
     merge_requests: list[MergeRequest] = field(default_factory=list)
     statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
     default_branch: str = MAIN
     changed: Callable[[], None] = lambda: None  # called after what is done by hand
+    _asked_for: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -130,6 +134,9 @@ class Project:
         heads = self.heads()
         fork = source_project_id is not None
         if not fork:
+            self._asked_for[source] += 1
+            if self._asked_for[source] <= self.notices_late:
+                raise Refusal(400, {"message": [f'Source branch "{source}" does not exist']})
             self._check_branches(source, target, heads)
         now = datetime.now(UTC)
         iid = len(self.merge_requests) + 1

@@ -257,6 +257,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "pydantic_core": ("bridge.prompts.schema",),
     "jwt": ("bridge.forge.github_credentials",),
+    "truststore": ("bridge.network.trust",),
     "subprocess": ("bridge.repo", "bridge.forge.local_repository", "bridge.sandbox"),
 }
 

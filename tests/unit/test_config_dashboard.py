@@ -57,7 +57,7 @@ def test_a_provider_is_enough_and_nobody_is_let_in_by_itself() -> None:
         ),
         (
             ["url: bridge.example.com", f"secret: {SECRET}"],
-            "dashboard.url: expected an address, such as https://bridge.example.com",
+            "dashboard.url: expected an address with its scheme, such as https://",
         ),
         (
             ["url: https://b.example", OIDC.replace("https://id", "http://id")],

@@ -15,7 +15,7 @@ from bridge.forge.gitlab_errors import budget_left, interruption, refusal
         (403, b'{"message": "403 Forbidden"}', errors.Forbidden),
         (404, b'{"message": "404 Project Not Found"}', errors.NotFound),
         (409, b'{"message": ["Another open merge request already exists: !5"]}', errors.AlreadyExists),
-        (409, b'{"message": "409 Conflict: resource lock"}', errors.Refused),
+        (409, b'{"message": "409 Conflict: resource lock"}', errors.TransientRefusal),
         (400, b"<html>Bad request</html>", errors.Refused),
         (422, b'["unexpected"]', errors.Refused),
         (500, b"", errors.Unavailable),

@@ -46,6 +46,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`log`": config_watch.LogSettings,
     "`metrics`": config_watch.MetricsSettings,
     "`limits`": config_watch.LimitsSettings,
+    "`git`": config.GitSettings,
     "`dashboard`": config_dashboard.DashboardSettings,
     "`dashboard`, `oidc`": config_dashboard.OidcSettings,
     "The whole file": config.Config,

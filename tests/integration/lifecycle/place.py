@@ -25,6 +25,8 @@ from tests.standins.github_state import Pull
 from tests.standins.gitlab_project import MergeRequest
 
 FORGES = ("local", "github", "gitlab")
+ODD_FORGES = ("odd github", "odd gitlab")  # slow to notice a branch, full of nulls, without drafts
+EVERY_FORGE = (*FORGES, *ODD_FORGES)
 
 
 @dataclass(frozen=True)
@@ -173,11 +175,13 @@ Opening = Callable[[Path], AbstractContextManager[Place]]
 
 @contextmanager
 def place_on(forge: str, root: Path, creations: Windows = ()) -> Iterator[Place]:
-    """A repository with a README on one of FORGES; the local one allows so many ``creations``."""
+    """A repository with a README on one of EVERY_FORGE; the local one allows so many ``creations``."""
     openings: dict[str, Opening] = {
         "local": partial(_local, creations),
         "github": _github,
         "gitlab": _gitlab,
+        "odd github": partial(_github, odd=True),
+        "odd gitlab": partial(_gitlab, odd=True),
     }
     with openings[forge](root) as place:
         yield place
@@ -220,9 +224,11 @@ def _strip_file(pulls: PullRequestFiles, number: int) -> None:
 
 
 @contextmanager
-def _github(root: Path) -> Iterator[Place]:
+def _github(root: Path, *, odd: bool = False) -> Iterator[Place]:
     with github_case(root) as case:
         behind = case.standin.repositories[REPOSITORY]
+        if odd:
+            behind.nulls, behind.notices_late, behind.drafts = True, 1, False
         yield Place(
             case.forge,
             behind.path,
@@ -244,8 +250,10 @@ def _strip(pull: Pull | MergeRequest) -> None:
 
 
 @contextmanager
-def _gitlab(root: Path) -> Iterator[Place]:
+def _gitlab(root: Path, *, odd: bool = False) -> Iterator[Place]:
     with gitlab_case(root) as case:
+        if odd:
+            case.project.nulls, case.project.notices_late = True, 1
         yield Place(
             case.forge,
             case.project.directory,

@@ -18,10 +18,10 @@ from bridge.forge.base import (
 )
 from bridge.prompts.outcome import OutcomeKind
 from tests.contract.case import MergeHow
-from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.place import EVERY_FORGE
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
 
-on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
+on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 Decide = Callable[[], None]
 
 every_merge = pytest.mark.parametrize("how", ["merge", "squash", "rebase"])

@@ -7,10 +7,10 @@ import pytest
 from bridge.forge.base import PullRequestState
 from bridge.prompts.outcome import OutcomeKind
 from tests.contract.case import MergeHow
-from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.place import EVERY_FORGE
 from tests.integration.lifecycle.world import PATH, World, lines
 
-on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
+on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 
 
 def propose(world: World, text: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bridge.prompts.outcome import OutcomeKind
-from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.place import EVERY_FORGE
 from tests.integration.lifecycle.world import BOB, JANE, PATH, World
 
-on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
+on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 
 
 @on_every_forge

@@ -58,8 +58,11 @@ def test_a_missing_permission_is_named_as_the_settings_page_names_it(
     reading = {"contents": "read", "pull_requests": "read", "metadata": "read"}
     standin.install_app(APP, "acme", reading)
     for auth in (Token(standin.token(permissions=reading)), App(APP, private_key()[0])):
+        forge = connected(standin, auth, clock)
+        forge.default_branch()
+        clock.seconds += 60  # an App's token is known everywhere by now
         with pytest.raises(Forbidden, match=r"Resource not accessible.*“Pull requests: write”"):
-            proposed(connected(standin, auth, clock), site)
+            proposed(forge, site)
 
 
 def test_a_draft_state_that_may_not_be_changed_is_forbidden(

@@ -1,0 +1,52 @@
+"""Where a forge has no drafts, as with some plans: an ordinary pull request that says so first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.errors import DraftsUnavailable
+from bridge.forge.base import Forge, PullRequest, PullRequestContent
+
+NOTE = (
+    "> This would be a draft, and this repository's plan has none. Please review it before it is"
+    " merged.\n\n"
+)
+
+
+def create_draft_or_ready(
+    forge: Forge, head: str, base: str, content: PullRequestContent
+) -> PullRequest:
+    """Open a pull request; where it should be a draft and the forge has none, an ordinary one."""
+    try:
+        return forge.create_pull_request(head, base, content)
+    except DraftsUnavailable:
+        return forge.create_pull_request(head, base, without_draft(content, forge.body_limit))
+
+
+def update_draft_or_ready(
+    forge: Forge, found: PullRequest, content: PullRequestContent, *, base: str | None = None
+) -> PullRequest:
+    """The same for one that is open; ``base`` is the branch to retarget it to."""
+    try:
+        return forge.update_pull_request(found, content, base=base)
+    except DraftsUnavailable:
+        ready = without_draft(content, forge.body_limit)
+        return forge.update_pull_request(found, ready, base=base)
+
+
+def expected_content(
+    forge: Forge, found: PullRequest, content: PullRequestContent
+) -> PullRequestContent:
+    """What an open pull request should say: it was opened without the draft state already where its
+    body begins so."""
+    opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.draft
+    return without_draft(content, forge.body_limit) if opened_so else content
+
+
+def without_draft(content: PullRequestContent, body_limit: int) -> PullRequestContent:
+    """An ordinary pull request whose first line says that it would be a draft; the line is left out
+    where the body has no room for it."""
+    if len(NOTE) + len(content.body) > body_limit:
+        return replace(content, draft=False)
+    unfinished = None if content.unfinished_body is None else NOTE + content.unfinished_body
+    return replace(content, draft=False, body=NOTE + content.body, unfinished_body=unfinished)

@@ -1,0 +1,110 @@
+"""Why a connection failed, in words that name the cause and what helps. Knows no HTTP library:
+every one of them wraps the same errors of the interpreter."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+# Verification results of OpenSSL: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+_WRONG_NAME = (62, 64)  # host name, IP address
+_EXPIRED, _NOT_YET_VALID = 10, 9
+
+# How a server answers TLS where plain HTTP is spoken, and the reverse, in the words of OpenSSL.
+_PLAIN_ON_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "UNKNOWN_PROTOCOL",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+)
+# The beginning of a TLS alert, as the libraries quote what is no status line.
+_TLS_ON_PLAIN = re.compile(r"\\x15\\x03[\\x]|\x15\x03")
+
+REFUSED = "the connection was refused: nothing listens at that address and port"
+UNKNOWN_HOST = "its host name is unknown here: check the name and this machine's DNS"
+SPEAKS_PLAIN_HTTP = "that port speaks plain HTTP and not TLS: write http://, or the port of TLS"
+SPEAKS_TLS = "that port speaks TLS and not plain HTTP: write https://"
+NO_ANSWER = (
+    "nothing answered in time: check the address, the port, and firewalls or proxies between"
+)
+CLOSED = "the connection was closed without an answer"
+WRONG_NAME = "its certificate is for another host name: use the name that the certificate has"
+EXPIRED = "its certificate has expired, or is not valid yet: renew it, and check the clocks"
+
+
+# What web servers answer to plain HTTP on a port of TLS: nginx, Apache, Go.
+_WANTS_TLS = re.compile(
+    r"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL|HTTP request to an HTTPS",
+    re.IGNORECASE,
+)
+
+
+def wants_tls(answer: str) -> bool:
+    """Whether this answer to plain HTTP says that the port speaks TLS."""
+    return _WANTS_TLS.search(answer) is not None
+
+
+def untrusted(setting: str) -> str:
+    """``setting`` is where the settings name certificate authorities."""
+    return (
+        "its certificate is signed by an authority that is not trusted here: name that authority's "
+        f"file with {setting}, or add it to the system's store"
+    )
+
+
+def explain_connection_failure(error: BaseException, setting: str) -> str:
+    """Why it failed, as the rest of a sentence about the server. ``setting`` is the setting that
+    names certificate authorities for it."""
+    errors = tuple(_all_of(error))
+    for found in errors:
+        if told := _explained(found, setting):
+            return told
+    if any(_TLS_ON_PLAIN.search(str(found)) for found in errors):
+        return SPEAKS_TLS
+    if any(isinstance(found, ConnectionError | EOFError) for found in errors):
+        return CLOSED
+    if any("disconnected without sending" in str(found) for found in errors):
+        return CLOSED
+    return f"the connection failed or was cut ({type(errors[-1]).__name__})"
+
+
+def _explained(error: BaseException, setting: str) -> str | None:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _of_certificate(error, setting)
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return "the server ended the TLS handshake: check that this port speaks TLS"
+        case ssl.SSLError() if any(sign in str(error).upper() for sign in _PLAIN_ON_TLS):
+            return SPEAKS_PLAIN_HTTP
+        case ssl.SSLError() if "timed out" not in str(error):
+            return f"the TLS handshake failed ({error.reason or 'no reason given'})"
+        case socket.gaierror():
+            return UNKNOWN_HOST
+        case ConnectionRefusedError():
+            return REFUSED
+        case TimeoutError():
+            return NO_ANSWER
+    return None
+
+
+def _of_certificate(error: ssl.SSLCertVerificationError, setting: str) -> str:
+    if error.verify_code in _WRONG_NAME:
+        return WRONG_NAME
+    if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
+        return EXPIRED
+    return untrusted(setting)
+
+
+def _all_of(error: BaseException) -> Iterator[BaseException]:
+    """An error and everything it was raised from, in whichever way it is kept."""
+    ahead, seen = [error], set[int]()
+    while ahead:
+        found = ahead.pop(0)
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        kept = (found.__cause__, found.__context__, getattr(found, "reason", None), *found.args)
+        ahead += [each for each in kept if isinstance(each, BaseException)]

@@ -1,0 +1,34 @@
+"""Which git is installed, and whether it can do what is asked of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bridge.errors import ConfigError
+from bridge.repo.process import run
+
+OLDEST = (2, 31)  # the first that takes settings, and so the credential, from its environment
+_PATIENCE = 10.0  # seconds
+
+
+def require_git() -> str:
+    """The version of git that is installed. Raises ConfigError where there is none, or one so old
+    that it would silently ignore what it is told."""
+    answer = run(["version"], folder=Path.cwd(), timeout=_PATIENCE)
+    said = answer.output.decode("utf-8", "replace").strip()
+    return checked_version(said)
+
+
+def checked_version(said: str) -> str:
+    """The version in what ``git version`` says. Raises ConfigError for one that is too old."""
+    found = re.search(r"git version (\d+)\.(\d+)[\w.-]*", said)
+    if found is None:
+        raise ConfigError(f"git does not tell its version, but “{said[:80]}”. Install git anew.")
+    version = found[0].removeprefix("git version ")
+    if (int(found[1]), int(found[2])) < OLDEST:
+        raise ConfigError(
+            f"git {version} is too old: before {OLDEST[0]}.{OLDEST[1]} it ignores settings and "
+            "credentials in its environment, without a word. Install a newer one."
+        )
+    return version

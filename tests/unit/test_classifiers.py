@@ -1,0 +1,229 @@
+"""What each side's refusals mean: what may pass by itself is tried again, what a person has to mend
+is not. One table for each adapter, and one for git's messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import (
+    AlreadyExists,
+    BridgeError,
+    DraftsUnavailable,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Refused,
+    Stale,
+    TransientRefusal,
+    Unauthorized,
+    Unavailable,
+)
+from bridge.forge.base import GitRemote
+from bridge.forge.github_answers import Answer, Attempt, error_for
+from bridge.forge.gitlab_errors import refusal
+from bridge.repo.complaint import push_refused, understood
+
+FORGES = Path(__file__).parents[3] / "shared/forges"
+READ = Attempt("github:acme/bot", "read it", "more", "forges.github.token")
+AFTER_PUSH = Attempt("github:acme/bot", "open one", "more", "forges.github.token", after_push=True)
+AFTER_MINT = Attempt("github:acme/bot", "read it", "more", "forges.github.app_id", after_mint=True)
+REMOTE = GitRemote("https://git.example/acme/bot.git", "bridge", "secret")
+
+# Every status that the official description has for what the adapter asks.
+BY_STATUS: dict[int, type[BridgeError]] = {
+    301: Refused,
+    307: Refused,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    406: Refused,
+    409: Refused,
+    410: NotFound,
+    422: Refused,
+    500: Unavailable,
+    503: Unavailable,
+}
+ASKED = (
+    ("/app/installations/{installation_id}/access_tokens", "post"),
+    ("/repos/{owner}/{repo}", "get"),
+    ("/repos/{owner}/{repo}/commits/{commit_sha}/pulls", "get"),
+    ("/repos/{owner}/{repo}/installation", "get"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}", "patch"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/assignees", "post"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/comments", "get"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/comments", "post"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/labels", "post"),
+    ("/repos/{owner}/{repo}/pulls", "get"),
+    ("/repos/{owner}/{repo}/pulls", "post"),
+    ("/repos/{owner}/{repo}/pulls/{pull_number}", "get"),
+    ("/repos/{owner}/{repo}/pulls/{pull_number}", "patch"),
+    ("/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", "post"),
+    ("/repos/{owner}/{repo}/statuses/{sha}", "post"),
+    ("/user", "get"),
+)
+
+
+def test_every_status_of_the_official_description_has_its_error() -> None:
+    if not (FORGES / "github-openapi.json").exists():
+        pytest.skip("the official description is not at hand")
+    paths = json.loads((FORGES / "github-openapi.json").read_text())["paths"]
+    codes = {
+        int(code)
+        for path, method in ASKED
+        for code in paths[path][method]["responses"]
+        if int(code) >= 300 and code != "304"  # which answers a question that is never asked
+    }
+
+    assert codes <= BY_STATUS.keys()
+    for code in codes:
+        error = error_for(Answer(code, {"message": "No"}), READ, 0.0)
+        assert type(error) is BY_STATUS[code], code
+
+
+def validation(**about: str) -> dict[str, object]:
+    return {"message": "Validation Failed", "errors": [about]}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (validation(resource="PullRequest", field="head", code="invalid"), TransientRefusal),
+        (validation(message="No commits between main and b/one"), TransientRefusal),
+        ({"message": "Something new"}, TransientRefusal),
+        (None, TransientRefusal),
+        (validation(message="A pull request already exists for acme:b/one."), AlreadyExists),
+        (
+            {"message": "Draft pull requests are not supported in this repository."},
+            DraftsUnavailable,
+        ),
+        (validation(message="body is too long (maximum is 65536 characters)"), Refused),
+        (validation(resource="Issue", field="title", code="missing_field"), Refused),
+        ({"message": "Repository was archived so is read-only."}, Refused),
+    ],
+)
+def test_right_after_a_push_github_refuses_for_good_only_what_is_known(
+    body: object, kind: type[BridgeError]
+) -> None:
+    assert type(error_for(Answer(422, body), AFTER_PUSH, 0.0)) is kind
+    later = error_for(Answer(422, body), READ, 0.0)
+    assert type(later) is (Refused if kind is TransientRefusal else kind)
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_token_that_was_just_minted_may_not_be_known_yet(code: int) -> None:
+    answer = Answer(code, {"message": "Bad credentials"})
+
+    assert type(error_for(answer, AFTER_MINT, 0.0)) is TransientRefusal
+    assert type(error_for(answer, READ, 0.0)) is BY_STATUS[code]
+
+
+def test_a_rate_limit_stays_one_right_after_a_push() -> None:
+    limited = Answer(429, {"message": "Slow down"}, {"retry-after": "7"})
+    for attempt in (READ, AFTER_PUSH, AFTER_MINT):
+        assert type(error_for(limited, attempt, 0.0)) is RateLimited
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (400, 'Source branch "b" does not exist', TransientRefusal),
+        (400, "source_branch does not exist", TransientRefusal),
+        (409, "409 Conflict: resource lock", TransientRefusal),
+        (422, "Something new", TransientRefusal),
+        (400, "", TransientRefusal),
+        (
+            409,
+            "Another open merge request already exists for this source branch: !1",
+            AlreadyExists,
+        ),
+        (400, "title is missing", Refused),
+        (422, "Title is too long (maximum is 255 characters)", Refused),
+        (422, "You can't use same project/branch for source and target", Refused),
+        (403, "403 Forbidden", Forbidden),
+        (500, "500 Internal Server Error", Unavailable),
+    ],
+)
+def test_right_after_a_push_gitlab_refuses_for_good_only_what_is_known(
+    status: int, message: str, kind: type[BridgeError]
+) -> None:
+    body = json.dumps({"message": [message]}).encode()
+
+    assert type(refusal("could not open", status, body, after_push=True)) is kind
+
+
+PASSING = [
+    "(failure)",
+    "remote: Internal Server Error",
+    "remote: GitLab: Internal API unreachable",
+    "remote: Deadline Exceeded",
+    "remote: fatal error in commit_refs",
+    "remote: GitLab: You can't push to a read-only GitLab instance.",
+    "remote: error: unable to migrate objects to permanent storage",
+    "remote: This repository is currently read-only, please try again later.",
+    "remote: 502 Bad Gateway",
+]
+RULES = [
+    "remote: error: GH006: Protected branch update failed for refs/heads/b.",
+    "remote: error: GH013: Repository rule violations found for refs/heads/b.",
+    "remote: GitLab: You are not allowed to push code to protected branches on this project.",
+    "remote: GitLab: Commit message does not follow the pattern '^[A-Z]+-[0-9]+ '",
+    "remote: GitLab: Author 'ada@example.com' is not a member of team",
+    "remote: This repository was archived so it is read-only.",
+    "remote: error: File big.bin is 120.00 MB; this exceeds the file size limit",
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        *((each, Unavailable) for each in PASSING),
+        *((each, Refused) for each in RULES),
+        ("remote: quux", TransientRefusal),
+    ],
+)
+def test_a_push_is_refused_for_good_only_because_of_a_rule(
+    said: str, kind: type[BridgeError]
+) -> None:
+    reason = said if said.startswith("(") else "(pre-receive hook declined)"
+    if kind is TransientRefusal:
+        reason = "(quux)"
+    output = f"!\tabc:refs/heads/b\t[remote rejected] {reason}\nDone"
+    complaint = "" if said.startswith("(") else f"{said}\nerror: failed to push some refs"
+
+    assert type(push_refused(output, complaint, "b", REMOTE)) is kind
+
+
+@pytest.mark.parametrize(
+    ("complaint", "kind"),
+    [
+        ("fatal: unable to access 'x': The requested URL returned error: 503", Unavailable),
+        ("fatal: remote error: Internal Server Error", Unavailable),
+        ("fatal: remote error: GitLab: Internal API unreachable", Unavailable),
+        ("fatal: unable to access 'x': The requested URL returned error: 401", Unauthorized),
+        ("fatal: unable to access 'x': The requested URL returned error: 403", Forbidden),
+        ("remote: Write access to repository not granted.", Forbidden),
+        ("remote: Repository not found.", NotFound),
+        ("fatal: the remote end: not our ref 1234", Stale),
+        ("error: Server does not allow request for unadvertised object abc", TransientRefusal),
+        (f"fatal: remote error: want {'a' * 40} not valid", TransientRefusal),
+        ("fatal: mismatched algorithms: client sha1; server sha256", Refused),
+    ],
+)
+def test_each_complaint_of_git_has_its_error(complaint: str, kind: type[BridgeError]) -> None:
+    assert type(understood(complaint, REMOTE)) is kind
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_minted_credential_that_git_is_refused_is_made_anew(code: int) -> None:
+    refused: list[int] = []
+    minted = GitRemote(REMOTE.url, "bridge", "old", renew=lambda status: not refused.append(status))
+    complaint = f"fatal: unable to access 'x': The requested URL returned error: {code}"
+
+    error = understood(complaint, minted)
+
+    assert type(error) is TransientRefusal
+    assert "new credential" in str(error)
+    assert refused == [code]
