@@ -26,6 +26,13 @@ class Group(StrEnum):
     MAPPING = "mapping"
 
 
+class BehindBase(StrEnum):
+    """What becomes of a proposal's branch when the base branch moves on."""
+
+    LEAVE = "leave"
+    UPDATE = "update"
+
+
 class PullRequestSettings(Settings):
     """How pull requests of a mapping are made."""
 
@@ -37,6 +44,10 @@ class PullRequestSettings(Settings):
     labels: tuple[str, ...] = ()
     draft: bool = False
     limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
+    behind: BehindBase = Field(
+        BehindBase.LEAVE,
+        description="When the base moves: leave the branch until its own files change, or update.",
+    )
 
 
 class OnMerge(Settings):

@@ -20,12 +20,16 @@ from bridge.prompts.story import ApprovalRequest
 _LINE = re.compile(r"<!-- promptlayer-bridge:([A-Za-z0-9_-]+={0,2}) -->")
 
 
+TakenOut = tuple[tuple[int, str, str], ...]
+
+
 @dataclass(frozen=True)
 class PendingRequest:
     """A change of a protected label that somebody asked for and nobody decided."""
 
     request: ApprovalRequest
     from_version: int | None  # where the label stood when the request was first seen
+    shown_version: int | None = None  # the newest one when it was asked, which stands for it
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Memory:
     before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
     followed: bool = False  # what a merge or a rejection means in PromptLayer was done
     adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
+    wrote: str | None = None  # object name of the commit that the bridge wrote last
+    taken_out: TakenOut = ()
+    """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

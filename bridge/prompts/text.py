@@ -93,7 +93,10 @@ def _fitted(write: Callable[[int], str]) -> str:
 def _summary(story: Story, room: int) -> str:
     kinds = {change.kind for change in story.changes}
     verb = kinds.pop() if len(kinds) == 1 else Kind.UPDATE
-    return f"{verb.value} {len(story.changes):,} prompts (mapping {_name(story.mapping, room)})"
+    if len(story.prompts) == 1:
+        labels = ", ".join(_name(change.label, _LONGEST_LABEL) for change in story.changes)
+        return f"{verb.value} {_name(story.changes[0].prompt.name, room)} ({labels})"
+    return f"{verb.value} {len(story.prompts):,} prompts (mapping {_name(story.mapping, room)})"
 
 
 def _name(name: str, room: int) -> str:
@@ -122,7 +125,8 @@ def _what(change: Change) -> str:
     if change.before is None:
         return f"added at {new}"
     renamed = f"was {one_line(change.renamed_from)}, " if change.renamed_from is not None else ""
-    old = f"version {change.before.version} → " if change.before.version else ""
+    same = change.before.version == change.after.version
+    old = f"version {change.before.version} → " if change.before.version and not same else ""
     return f"{renamed}{old}{new.removeprefix('version ') if old else new}"
 
 
@@ -133,7 +137,8 @@ def _trailer_lines(story: Story) -> Iterator[str]:
         for change in story.changes:
             yield from _provenance_lines(change)
     yield f"PromptLayer-Mapping: {_written_label(story.mapping)}"
-    yield from dict.fromkeys(filter(None, map(_co_author, story.editors[1:])))
+    co_authors = story.editors[1:] if story.author_known else story.editors
+    yield from dict.fromkeys(filter(None, map(_co_author, co_authors)))
 
 
 def _provenance_lines(change: Change) -> Iterator[str]:

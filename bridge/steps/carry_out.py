@@ -5,7 +5,7 @@ In this order, so that a kill in between leaves something that the next look com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bridge.evals.telling import STATUS, WAITING
@@ -18,15 +18,16 @@ from bridge.forge.base import (
 from bridge.forge.ensure import ensure_pull_request
 from bridge.prompts.body import body
 from bridge.prompts.markdown import code_span
-from bridge.prompts.memory import Memory, recall
+from bridge.prompts.memory import Memory, TakenOut, recall
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, first
+from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, first, target_of
 from bridge.prompts.story import Story
 from bridge.prompts.text import title
-from bridge.steps.branch import BranchConflict, next_commit
+from bridge.steps.branch import FOLLOW_UP, contents, write_commit
+from bridge.steps.branch_merge import BranchConflict, BranchMerge
 from bridge.steps.look import Look
 from bridge.steps.site import Site
-from bridge.steps.telling import editors, message, story
+from bridge.steps.telling import message, story
 
 Permit = Callable[[Site], None]  # raises RateLimited when no pull request may be created now
 
@@ -52,12 +53,13 @@ def _rest(look: Look, plan: Rest) -> Outcome:
 def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
     if plan.pull_request is None:
         permit(site)
-    who = editors(site, look.causes, look.tip)
-    told = story(site, plan.edits, who, plan.memory.pending)
     try:
-        commit = _commit_and_push(site, look, plan, told)
+        merged = _merge_branch(look, plan)
     except BranchConflict as conflict:
         return _conflict(site, look, plan, conflict)
+    told = story(site, look, plan.edits, plan.memory.pending, merged)
+    commit = _commit_and_push(site, look, plan, told, merged)
+    plan = replace(plan, memory=replace(plan.memory, wrote=_find_wrote(look, plan, commit)))
     fresh = commit != look.tip_name or plan.pull_request is None
     if site.mapping.evals.required and fresh:
         site.forge.set_status(commit, STATUS, StatusState.PENDING, WAITING, None)
@@ -75,17 +77,42 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
     return _outcome(look, kind, look.reason, ensured.pull_request, commit)
 
 
-def _commit_and_push(site: Site, look: Look, plan: Propose, told: Story) -> str:
+def _merge_branch(look: Look, plan: Propose) -> BranchMerge | None:
+    """What has to change on a branch that people worked on; None where they did not. Raises
+    BranchConflict."""
+    if look.branch is None:
+        return None
+    merged = BranchMerge(look.branch)
+    edits = {target_of(look.proposal.mapping, edit): edit for edit in plan.edits}
+    idle = {seen.target for seen in look.seen} - {*edits, *look.taken_out}
+    merged.merge(edits, idle)
+    return merged
+
+
+def _commit_and_push(
+    site: Site, look: Look, plan: Propose, told: Story, merged: BranchMerge | None
+) -> str:
     """The branch's newest commit, which says what is proposed."""
-    if look.is_current and look.tip_name is not None:
+    held = look.is_current or (merged is not None and not merged.changes)
+    if held and look.tip_name is not None:
         return look.tip_name
     said = message(site, look.snapshot, told, look.causes)
-    commit = next_commit(site, look.snapshot, look.tip, plan.edits, said)
-    if commit is None:  # people's commits hold it already
+    parent, changes = look.snapshot.commit, contents(plan.edits)
+    if merged is not None:
         assert look.tip_name is not None
-        return look.tip_name
+        parent, changes = look.tip_name, merged.changes
+        said = replace(said, text=f"{said.text.rstrip()}\n{FOLLOW_UP}\n")
+    commit = write_commit(site, look.snapshot, parent, changes, said)
     look.snapshot.push(site.forge.git_remote(), look.proposal.branch, commit, look.tip_name)
     return commit
+
+
+def _find_wrote(look: Look, plan: Propose, commit: str) -> str | None:
+    """The commit that the bridge wrote last on the branch."""
+    if commit != look.tip_name:
+        return commit
+    written = look.tip.written if look.tip else None
+    return written.object_name if written else plan.memory.wrote
 
 
 def _content(site: Site, plan: Propose, told: Story) -> PullRequestContent:
@@ -114,15 +141,37 @@ def _draft(plan: Propose, configured: bool) -> bool:
 
 
 def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -> Outcome:
-    paths = ", ".join(code_span(path) for path in conflict.paths)
-    words = (
-        f"PromptLayer has a newer text for {paths}, and this branch changed the same lines, so the"
-        " branch is left as it is. Either take the newer text over by hand, or drop the commits"
-        " that touch these files: the next look then brings the branch up to date."
-    )
+    words = "\n\n".join(_spelled_conflict(conflict))
     if plan.pull_request is not None:
         site.forge.comment(plan.pull_request.number, _CONFLICT, words)
     return _outcome(look, OutcomeKind.CONFLICT, str(conflict), plan.pull_request, look.tip_name)
+
+
+def _spelled_conflict(conflict: BranchConflict) -> Iterator[str]:
+    """What stands against what, and what a person can do about it."""
+    drop = "drop the commits that touch it: the next look then brings the branch up to date."
+    if conflict.edited:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.edited)}, and this branch changed"
+            " the same part, so the branch is left as it is. Either take the newer text over by"
+            f" hand, or {drop}"
+        )
+    if conflict.removed:
+        yield (
+            f"PromptLayer no longer has {_listed(conflict.removed)}, and this branch changed it, so"
+            " the branch is left as it is. Either remove the file on this branch, or close this"
+            f" pull request to keep the file as the base has it, or {drop}"
+        )
+    if conflict.absent:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.absent)}, and this branch removes"
+            " the file, so the branch is left as it is. Either merge the removal, or restore the"
+            f" file here, or {drop}"
+        )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(code_span(path) for path in paths)
 
 
 def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
@@ -136,18 +185,20 @@ def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
     if kept:
         words += " The branch stays, because it has commits that are not the bridge's."
     site.forge.comment(plan.pull_request.number, _WITHDRAWN, words)
-    closed = site.forge.close_pull_request(plan.pull_request, _withdrawn_body(plan.pull_request))
+    body = _withdrawn_body(plan.pull_request, look.situation.memory.taken_out)
+    closed = site.forge.close_pull_request(plan.pull_request, body)
     if not kept:
         _delete_branch(site, look)
     return _outcome(look, OutcomeKind.WITHDRAWN, plan.reason, closed)
 
 
-def _withdrawn_body(pull_request: PullRequest) -> str:
-    """The body as it was, remembering that no person rejected this."""
+def _withdrawn_body(pull_request: PullRequest, taken_out: TakenOut) -> str:
+    """The body as it was, remembering that no person rejected this by closing it."""
     memory = recall(pull_request.body) or Memory("", "")
     text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
     text = text or pull_request.body
-    return f"{text.rstrip()}\n\n{replace(memory, withdrawn=True, pending=None).line()}"
+    now = replace(memory, withdrawn=True, pending=None, taken_out=taken_out)
+    return f"{text.rstrip()}\n\n{now.line()}"
 
 
 def _tidy(site: Site, look: Look, plan: Tidy) -> Outcome:
