@@ -125,6 +125,8 @@ def _why_withdrawn(situation: Situation, open_: PullRequest) -> str:
         "on neither side": "PromptLayer has it no longer",
         "deleted in PromptLayer": "PromptLayer has it no longer: it was deleted there",
     }
+    if situation.idle_reason.startswith("no longer matches"):
+        return f"the prompt {situation.idle_reason}"
     return words.get(situation.idle_reason, situation.idle_reason)
 
 

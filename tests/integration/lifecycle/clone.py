@@ -88,6 +88,11 @@ class Clone:
         self._push(branch)
         return True
 
+    def can_merge(self, branch: str, onto: str) -> bool:
+        """Whether a forge's button could."""
+        self._git("fetch", "--quiet", "--prune", "origin")
+        return self._try("merge-tree", "--write-tree", f"origin/{onto}", f"origin/{branch}")
+
     def _take(self, branch: str) -> None:
         self._git("fetch", "--quiet", "--prune", "origin")
         self._git("checkout", "--quiet", "--force", "-B", branch, f"origin/{branch}")
