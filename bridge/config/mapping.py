@@ -27,6 +27,13 @@ class Group(StrEnum):
     MAPPING = "mapping"
 
 
+class BehindBase(StrEnum):
+    """What becomes of a proposal's branch when the base branch moves on."""
+
+    LEAVE = "leave"
+    UPDATE = "update"
+
+
 def _fillable(template: str) -> str:
     check_text_template(template)
     return template
@@ -61,6 +68,10 @@ class PullRequestSettings(Settings):
     labels: tuple[str, ...] = ()
     draft: bool = False
     limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
+    behind: BehindBase = Field(
+        BehindBase.LEAVE,
+        description="When the base moves: leave the branch until its own files change, or update.",
+    )
 
 
 class OnMerge(Settings):

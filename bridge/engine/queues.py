@@ -221,6 +221,8 @@ def _look_at(mapping: str, branch: str) -> None:
     with queues.step() as worker:
         try:
             again = worker.look_at(proposal)
+            for admitted in worker.make_room(mapping):
+                queues.look_soon(admitted)
         except Transient as error:  # the books do not answer; nobody else would look again
             log.warning("%s waits: %s", branch, error)
             again = error.retry_after or _BOOKS_PAUSE

@@ -27,7 +27,7 @@ reservations = Table(
     Column("taken_at", Instant, nullable=False),
 )
 
-_FULL_PAUSE = 300.0  # seconds
+_FULL_PAUSE = 60.0  # seconds; a decision that is heard of ends it
 _LONGEST_LOOK = timedelta(minutes=5)  # whoever has not said by then what came of it is gone
 _OPEN = (
     OutcomeKind.PROPOSED,
@@ -40,6 +40,10 @@ _OPEN = (
 
 class LimitReached(RateLimited):
     """One of the bridge's own limits; the forge itself is well."""
+
+
+class MappingFull(LimitReached):
+    """As many pull requests of a mapping are open as its settings allow."""
 
 
 class Room:
@@ -57,12 +61,10 @@ class Room:
         limit = site.mapping.pull_request.limit
         taker = proposal or Proposal(site.mapping.name, "")
         if not self.reserve(taker, limit):
-            # By the books it is full. Nobody tells the bridge of a merge: the forge knows.
-            asked_at = self._clock()
-            open_ = site.forge.open_pull_requests(site.branches)
-            self.correct(site.mapping.name, {pull.head for pull in open_}, asked_at)
+            # By the books it is full. Where no webhook tells of a merge, the forge knows.
+            self.ask_forge(site)
             if not self.reserve(taker, limit):
-                raise LimitReached(
+                raise MappingFull(
                     f"Mapping {site.mapping.name} has {limit} open pull requests, its limit"
                     " (pull_request.limit). Merge or close some.",
                     retry_after=_FULL_PAUSE,
@@ -73,6 +75,46 @@ class Room:
                 f"{site.mapping.forge} allows no more new pull requests for {wait:.0f} seconds.",
                 retry_after=wait,
             )
+
+    def ask_forge(self, site: Site) -> None:
+        """Bring the books in step with what is open on the forge."""
+        asked_at = self._clock()
+        open_ = site.forge.open_pull_requests(site.branches)
+        self.correct(site.mapping.name, {pull.head for pull in open_}, asked_at)
+
+    def pause(self, mapping: str, error: LimitReached) -> None:
+        """Leave what would need another pull request of a mapping alone for a while."""
+        what = _room(mapping) if isinstance(error, MappingFull) else _creations(mapping)
+        self._restraint.pause_repository(what, str(error), error.retry_after)
+
+    def paused(self, mapping: str) -> tuple[float, str] | None:
+        """For how many more seconds nothing is opened for a mapping, and why."""
+        paused = self._restraint.paused
+        return paused(_room(mapping)) or paused(_creations(mapping))
+
+    def resume(self, mapping: str) -> None:
+        """One was opened, so the next pause is a short one."""
+        self._restraint.resume_repository(_room(mapping))
+        self._restraint.resume_repository(_creations(mapping))
+
+    def admit(self, site: Site, *, ask: bool = False) -> tuple[Proposal, ...]:
+        """The proposals to look at now because others of their mapping were decided: those that
+        wait longest, as many as may be opened instead. By the books, or as the forge says where
+        it is to be asked."""
+        mapping = site.mapping.name
+        if self._restraint.paused(_room(mapping)) is None:
+            return ()
+        if ask:
+            self.ask_forge(site)
+        with self._database.reading() as connection:
+            taken = self._taken(connection, Proposal(mapping, ""))
+            free = site.mapping.pull_request.limit - taken
+            if free < 1:
+                return ()
+            query = _waiting_branches(mapping).limit(free)
+            waiting = tuple(Proposal(mapping, row.branch) for row in connection.execute(query))
+        self._restraint.end_pause(_room(mapping))
+        return waiting
 
     def reserve(self, proposal: Proposal, limit: int) -> bool:
         """Whether a proposal may have a pull request: fewer than ``limit`` others of its mapping
@@ -118,6 +160,16 @@ class Room:
                 )
 
 
+def _room(mapping: str) -> str:
+    """What is paused when a mapping has as many open pull requests as it may have."""
+    return f"new pull requests of {mapping}"
+
+
+def _creations(mapping: str) -> str:
+    """What is paused when its forge lets nobody open more for now."""
+    return f"creations for {mapping}"
+
+
 def give_back(connection: Connection, proposal: Proposal) -> None:
     """It is noted what came of a proposal: a pull request that is open counts by that note."""
     connection.execute(
@@ -133,4 +185,17 @@ def _open_branches(mapping: str) -> Select[tuple[str]]:
         proposals.c.mapping == mapping,
         proposals.c.number.is_not(None),
         proposals.c.kind.in_(_OPEN),
+    )
+
+
+def _waiting_branches(mapping: str) -> Select[tuple[str]]:
+    """Those that wait and have no pull request yet, the longest first."""
+    return (
+        select(proposals.c.branch)
+        .where(
+            proposals.c.mapping == mapping,
+            proposals.c.kind == OutcomeKind.WAITING,
+            proposals.c.pull_request.is_(None),
+        )
+        .order_by(proposals.c.changed_at, proposals.c.branch)
     )

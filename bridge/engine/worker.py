@@ -214,7 +214,12 @@ class Worker:
         standing = self.ledger.standing(proposal)
         if standing is None or standing.kind is not OutcomeKind.WAITING or standing.pull_request:
             return None
-        return self.restraint.paused(_room(proposal.mapping))
+        return self.room.paused(proposal.mapping)
+
+    def make_room(self, mapping: str) -> tuple[Proposal, ...]:
+        """The proposals to look at now because others of their mapping were decided."""
+        site = self.sites.get(mapping)
+        return self.room.admit(site) if site is not None else ()
 
     def _reconcile(
         self,
@@ -268,6 +273,7 @@ class Worker:
             found = scan(site, self.index, age=age.total_seconds())
             self.create(site, found)
             proposals = self.take_in(mapping, found, started, age)
+            admitted = self.room.admit(site, ask=True)
             site.mirror.tidy()
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -277,7 +283,7 @@ class Worker:
             return None
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
-        for proposal in proposals:
+        for proposal in (*proposals, *admitted):
             enqueue(proposal)
         log.info("sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(proposals))
         return None
@@ -324,7 +330,7 @@ class Worker:
 
     def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
         if isinstance(error, LimitReached):
-            self.restraint.pause_repository(_room(proposal.mapping), str(error), error.retry_after)
+            self.room.pause(proposal.mapping, error)
         elif isinstance(error, Unavailable | RateLimited):
             self.restraint.pause_repository(site.forge.repository, str(error), error.retry_after)
         seconds = self.ledger.postpone(proposal, str(error), error.retry_after)
@@ -336,7 +342,7 @@ class Worker:
     ) -> None:
         self.restraint.resume_repository(site.forge.repository)
         if outcome.kind is OutcomeKind.PROPOSED:
-            self.restraint.resume_repository(_room(proposal.mapping))
+            self.room.resume(proposal.mapping)
         self.ledger.settle(proposal, waiting, outcome)
         log.info(
             "%s: %s (%s)%s",
@@ -349,8 +355,3 @@ class Worker:
     def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
         self.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
         log.error("%s is parked: %s", proposal.branch, reason)
-
-
-def _room(mapping: str) -> str:
-    """What is paused when a mapping may open no more pull requests for now."""
-    return f"new pull requests of {mapping}"

@@ -129,7 +129,7 @@ def _overview_row(change: Change) -> str:
 
 def _versions(change: Change) -> str:
     versions = [prompt.version for prompt in (change.before, change.after) if prompt]
-    return " → ".join(str(version) for version in versions if version)
+    return " → ".join(dict.fromkeys(str(version) for version in versions if version))
 
 
 def _what(change: Change) -> str:

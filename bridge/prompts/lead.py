@@ -9,17 +9,21 @@ from collections.abc import Iterator, Sequence
 from bridge.prompts.markdown import code_span, fence, listed, name_span, plain, shorten
 from bridge.prompts.merge import Conflict
 from bridge.prompts.prompt import LATEST, Json
-from bridge.prompts.story import ApprovalRequest, Change, Editor, Story
+from bridge.prompts.story import ApprovalRequest, BranchChange, Change, Editor, Story
 
 _LONGEST_QUOTE = 300
 _MOST_CONFLICTS = 5
+_MOST_BRANCH_CHANGES = 20
 _LONGEST_PART = 2000  # characters
 
 
 def summary(story: Story) -> str:
     """One sentence: who did what and, in their own words, why."""
     if len(story.changes) != 1:
-        count = f"{len(story.changes):,} prompts of mapping {name_span(story.mapping)}"
+        count = f"{len(story.prompts):,} prompts of mapping {name_span(story.mapping)}"
+        if len(story.prompts) == 1:
+            labels = listed([name_span(c.label) for c in story.changes], len(story.changes), "more")
+            count = f"{name_span(story.changes[0].prompt.name)} ({labels})"
         by = f" Edited by {_people(story.editors)}." if story.editors else ""
         return f"Brings {count} in step with PromptLayer.{by}"
     change = story.changes[0]
@@ -95,6 +99,29 @@ def cautions(story: Story) -> Iterator[str]:
     if story.request:
         yield _request(story.request, story)
     yield from _overwrites(story)
+    if story.branch_changes:
+        yield _branch_changes(story.branch_changes)
+
+
+def _branch_changes(changes: Sequence[BranchChange]) -> str:
+    """What people did on the branch, which stays: it is merged with what PromptLayer has."""
+    lines = [f"- {_branch_change(change)}" for change in changes[:_MOST_BRANCH_CHANGES]]
+    if len(changes) > _MOST_BRANCH_CHANGES:
+        lines.append(f"- and {len(changes) - _MOST_BRANCH_CHANGES:,} more")
+    return "\n".join(["People changed this branch, and what they did stays:", "", *lines])
+
+
+def _branch_change(change: BranchChange) -> str:
+    by = [f"**{plain(shorten(name, 60))}**" for name in change.people[:3]]
+    who = f" by {listed(by, len(change.people), 'others')}" if by else ""
+    if change.deed == "moved":
+        return (
+            f"{code_span(change.path)} was moved here from {code_span(change.old_path or '')}{who}."
+        )
+    if change.deed == "taken out":
+        again = "it is proposed again when PromptLayer's content changes"
+        return f"{code_span(change.path)} was taken out{who}; {again}."
+    return f"{code_span(change.path)} was edited{who}."
 
 
 def _request(request: ApprovalRequest, story: Story) -> str:
@@ -107,9 +134,9 @@ def _request(request: ApprovalRequest, story: Story) -> str:
             f"{who} asked on {day} to delete label {label}. "
             "This draft becomes ready for review upon approval.",
         )
-    newest = "the newest is shown"
+    newest = "the newest of that moment is shown"
     if len(story.changes) == 1 and story.changes[0].prompt.version:
-        newest = f"the newest, {story.changes[0].prompt.version}, is shown"
+        newest = f"the newest of that moment, {story.changes[0].prompt.version}, is shown"
     return _banner(
         "Waiting for approval in PromptLayer.",
         f"{who} asked on {day} to move label {label}. PromptLayer does not say to which version: "

@@ -20,12 +20,16 @@ from bridge.prompts.story import ApprovalRequest
 _LINE = re.compile(r"<!-- promptlayer-bridge:([A-Za-z0-9_-]+={0,2}) -->")
 
 
+TakenOut = tuple[tuple[int, str, str], ...]
+
+
 @dataclass(frozen=True)
 class PendingRequest:
     """A change of a protected label that somebody asked for and nobody decided."""
 
     request: ApprovalRequest
     from_version: int | None  # where the label stood when the request was first seen
+    shown_version: int | None = None  # the newest one when it was asked, which stands for it
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class Memory:
     refused: tuple[tuple[str, str], ...] = ()  # those of ``requested`` that the forge refused
     title: str | None = None  # as the bridge wrote it last: another one is a person's, and stays
     status_commit: str | None = None  # the commit on which the bridge said that it waits
+    wrote: str | None = None  # object name of the commit that the bridge wrote last
+    taken_out: TakenOut = ()
+    """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

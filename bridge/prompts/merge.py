@@ -7,7 +7,7 @@ is taken for the proposal, and both texts are told, so that nobody's is dropped 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from bridge.prompts.prompt import Json, Prompt
 
 Place = tuple[str | int, ...]
+MergeTexts = Callable[[str, str, str], str | None]
 
 
 class _Missing:
@@ -45,9 +46,13 @@ class Merged:
     conflicts: tuple[Conflict, ...] = ()
 
 
-def merge(ancestor: Prompt, platform: Prompt, repository: Prompt) -> Merged:
-    """The platform's newest version with the repository's edits since ``ancestor`` in it."""
-    merging = _Merging()
+def merge(
+    ancestor: Prompt, platform: Prompt, repository: Prompt, texts: MergeTexts | None = None
+) -> Merged:
+    """The platform's newest version with the repository's edits since ``ancestor`` in it.
+    ``texts`` merges two edits of one text line by line (ancestor, platform, repository; None where
+    they conflict); without it a text is one part."""
+    merging = _Merging(texts)
     template = merging.value(ancestor.template, platform.template, repository.template, ())
     metadata = merging.value(ancestor.metadata, platform.metadata, repository.metadata, ())
     extra = merging.value(ancestor.extra, platform.extra, repository.extra, ())
@@ -57,6 +62,7 @@ def merge(ancestor: Prompt, platform: Prompt, repository: Prompt) -> Merged:
 
 @dataclass
 class _Merging:
+    texts: MergeTexts | None = None
     conflicts: list[Conflict] = field(default_factory=list)
 
     def value(self, before: Any, platform: Any, repository: Any, place: Place) -> Any:
@@ -68,6 +74,10 @@ class _Merging:
             return self._objects(before, platform, repository, place)
         if all(isinstance(side, list) for side in (before, platform, repository)):
             return self._lists(before, platform, repository, place)
+        if self.texts and all(isinstance(side, str) for side in (before, platform, repository)):
+            text = self.texts(before, platform, repository)
+            if text is not None:
+                return text
         self.conflicts.append(
             Conflict(spelled(place), _shown(before), _shown(platform), _shown(repository))
         )

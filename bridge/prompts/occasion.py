@@ -20,6 +20,7 @@ REQUESTED = "prompt_template_label_change_requested"
 APPROVED = "prompt_template_label_change_approved"
 DENIED = "prompt_template_label_change_denied"
 SNIPPET_CHANGED = "prompt_template_updated"
+RENAMED = "prompt_template_name_changed"
 VERSION_CREATED = "prompt_template_version_created"
 DELETED = "prompt_template_deleted"
 

@@ -11,6 +11,7 @@ from bridge.prompts.memory import Memory, fingerprint, recall
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
+from bridge.prompts.target import Target
 
 _MOST_VERSIONS = 200  # that a pull request's one hidden line remembers
 
@@ -141,7 +142,10 @@ def _why_withdrawn(situation: Situation, open_: PullRequest) -> str:
     words = {
         "same content": f"PromptLayer and `{situation.base}` hold the same content again",
         "on neither side": "PromptLayer has it no longer",
+        "deleted in PromptLayer": "PromptLayer has it no longer: it was deleted there",
     }
+    if situation.idle_reason.startswith("no longer matches"):
+        return f"the prompt {situation.idle_reason}"
     return words.get(situation.idle_reason, situation.idle_reason)
 
 
@@ -216,6 +220,18 @@ def _versions(
         for label, prompt in prompts
         if prompt is not None and prompt.id is not None
     )
+
+
+def target_of(mapping: str, edit: Edit) -> Target:
+    """The target that an edit is about."""
+    prompt = edit.change.prompt
+    assert prompt.id is not None  # what PromptLayer has, and what a file was found by
+    return Target(mapping, prompt.id, edit.change.label)
+
+
+def content_name(edit: Edit) -> str:
+    """One short name for what an edit proposes, wherever the file is put."""
+    return fingerprint({"": _meaning(edit.change.after)})
 
 
 def _meaning(prompt: Prompt | None) -> str | None:

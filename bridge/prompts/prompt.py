@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -76,3 +77,12 @@ class PromptFile:
 
     prompt: Prompt
     label: str  # what this file tracks: LATEST or a release label
+
+
+def moment_of(text: str) -> datetime | None:
+    """A time as PromptLayer writes it, aware; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -89,6 +89,16 @@ class ApprovalRequest:
 
 
 @dataclass(frozen=True)
+class BranchChange:
+    """What people did to one of the bridge's files on the proposal's branch."""
+
+    path: str  # where the file is on the branch, or was
+    deed: Literal["edited", "moved", "taken out"]
+    people: tuple[str, ...] = ()  # names, as their commits have them
+    old_path: str | None = None  # where the bridge wrote it, when it was moved
+
+
+@dataclass(frozen=True)
 class Story:
     """Everything a proposal has to say."""
 
@@ -97,3 +107,13 @@ class Story:
     editors: tuple[Editor, ...] = ()  # the first is the author
     request: ApprovalRequest | None = None
     merging: str = ""  # a sentence, in Markdown of ours: what merging does
+    author_known: bool = True  # False: nobody knows who wrote the newest of it
+    branch_changes: tuple[BranchChange, ...] = ()
+
+    @property
+    def prompts(self) -> frozenset[int | str]:
+        """Which prompts it is about, however many labels of each: ids, or names without one."""
+        return frozenset(
+            change.prompt.name if change.prompt.id is None else change.prompt.id
+            for change in self.changes
+        )

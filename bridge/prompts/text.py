@@ -65,7 +65,8 @@ def commit_message(story: Story, subject: str = SUMMARY, *, editor_is_author: bo
     lines = [_line(change) for change in story.changes[:_MOST_LINES]]
     if len(story.changes) > _MOST_LINES:
         lines.append(f"- and {len(story.changes) - _MOST_LINES:,} more")
-    told = story.editors[1:] if editor_is_author else story.editors
+    author = editor_is_author and story.author_known
+    told = story.editors[1:] if author else story.editors
     paragraphs = [title(story, subject), "\n".join(lines), "\n".join(_trailer_lines(story, told))]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
@@ -105,7 +106,10 @@ def _fitted(write: Callable[[int], str]) -> str:
 def _counted(story: Story, room: int) -> str:
     kinds = {change.kind for change in story.changes}
     verb = kinds.pop() if len(kinds) == 1 else Kind.UPDATE
-    return f"{verb.value} {len(story.changes):,} prompts (mapping {_name(story.mapping, room)})"
+    if len(story.prompts) == 1:
+        labels = ", ".join(_name(change.label, _LONGEST_LABEL) for change in story.changes)
+        return f"{verb.value} {_name(story.changes[0].prompt.name, room)} ({labels})"
+    return f"{verb.value} {len(story.prompts):,} prompts (mapping {_name(story.mapping, room)})"
 
 
 def _name(name: str, room: int) -> str:
@@ -134,7 +138,8 @@ def _what(change: Change) -> str:
     if change.before is None:
         return f"added at {new}"
     renamed = f"was {one_line(change.renamed_from)}, " if change.renamed_from is not None else ""
-    old = f"version {change.before.version} → " if change.before.version else ""
+    same = change.before.version == change.after.version
+    old = f"version {change.before.version} → " if change.before.version and not same else ""
     return f"{renamed}{old}{new.removeprefix('version ') if old else new}"
 
 

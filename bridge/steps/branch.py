@@ -1,39 +1,30 @@
 """The proposal's branch: what the bridge wrote there, what people did, and the next commit.
 
-A branch is the base plus one commit of the bridge, made afresh when the base moves or the content
-changes. A branch with somebody else's commits is theirs too: the bridge adds on top, merging each
-file three ways, and leaves it alone where that conflicts.
+A branch is the base plus one commit of the bridge, made afresh when the content changes or the
+base changes one of its files. Whose a commit is, is told by what is in it: the bridge's are those
+it committed, and those that a forge's rebase button copied with message and content as they were.
+Everything else is a person's: such a branch is theirs too, and the bridge adds on top, with what
+people did kept (``bridge.steps.branch_merge``).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.config.mapping import Group
-from bridge.errors import BridgeError, Stale
-from bridge.prompts.file import render
+from bridge.config.mapping import BehindBase, Group
+from bridge.errors import Stale
+from bridge.prompts.memory import Memory
 from bridge.prompts.plan import Edit
-from bridge.prompts.prompt import PromptFile
-from bridge.prompts.source import format_of
-from bridge.prompts.text import mapping_of, trailers
+from bridge.prompts.text import mapping_of
 from bridge.repo.commit import Commit, CommitDraft, Identity
 from bridge.repo.snapshot import Entry, FileChange, Snapshot
-from bridge.steps.observe import base_file
 from bridge.steps.site import Site
 
 FOLLOW_UP = "PromptLayer-Follow-Up: on the commits of others"
-_REACH = 50  # commits of people that are walked back to find the bridge's last one
-
-
-class BranchConflict(BridgeError):  # noqa: N818 - a finding, told to the reviewer
-    """People changed the same lines on the branch as PromptLayer did."""
-
-    def __init__(self, paths: Iterable[str]) -> None:
-        self.paths = tuple(paths)
-        super().__init__(f"{', '.join(self.paths)} changed on the branch and in PromptLayer")
+_REACH = 50  # commits that are walked back to find the bridge's last one, or the base's
 
 
 @dataclass(frozen=True)
@@ -42,42 +33,105 @@ class Tip:
 
     commit: Commit
     people: bool  # somebody else's commits are on the branch
-    written: Commit | None  # the bridge's newest commit on it
-    first: Commit | None  # the bridge's commit that is no follow-up
-
-    @property
-    def onto(self) -> str | None:
-        """What the bridge's first commit stands on; None where it was not found."""
-        return self.first.parents[0] if self.first and self.first.parents else None
+    written: Commit | None  # the bridge's newest commit, on the branch or rewritten by people
+    onto: str | None  # the commit of the base that the branch stands on; None: not found
+    told: Commit | None = None  # the newest commit that says what it proposes
+    line: tuple[Commit, ...] = ()  # all that the branch adds to its base, newest first
+    others: tuple[Commit, ...] = ()  # people's, of these
 
 
 def tip_of(
-    site: Site, snapshot: Snapshot, branch: str, known: Mapping[str, Commit] | None = None
+    site: Site,
+    snapshot: Snapshot,
+    branch: str,
+    known: Mapping[str, Commit] | None = None,
+    memory: Memory | None = None,
 ) -> Tip | None:
-    """``known`` are commits that were read already, by their names."""
+    """``known`` are commits that were read already, by their names; ``memory`` is what the
+    branch's pull request remembers."""
     name = snapshot.branches.get(branch)
     if name is None:
         return None
     commit = known[name] if known and name in known else snapshot.commit_of(name)
-    if _ours(site, commit) and FOLLOW_UP not in commit.message:
-        return Tip(commit, False, commit, commit)
-    walked = snapshot.history(name, lambda found: _begins(site, found), limit=_REACH)
-    written = next((found for found in walked if _written_by(site, found)), None)
-    first = walked[-1] if _begins(site, walked[-1]) else None
-    return Tip(commit, True, written, first)
+    if _is_ours(site, commit) and FOLLOW_UP not in commit.message:
+        return Tip(commit, False, commit, _parent(commit), commit, (commit,))
+    wrote = _find_commit(snapshot, memory.wrote if memory else None)
+    line, onto = _read_line(site, snapshot, name, wrote)
+    ours = {each.object_name for each in line if _is_ours(site, each)}
+    if line and wrote and _is_copy(snapshot, line[-1], wrote):
+        ours.add(line[-1].object_name)
+    others = tuple(each for each in line if each.object_name not in ours)
+    written = next((each for each in line if each.object_name in ours), wrote)
+    told = next((each for each in line if _is_told(site, each)), None)
+    people = bool(others) or commit.object_name not in ours or FOLLOW_UP in commit.message
+    return Tip(commit, people, written, onto, told, line, others)
 
 
-def _ours(site: Site, commit: Commit) -> bool:
+def _is_ours(site: Site, commit: Commit) -> bool:
     return commit.committer.email == site.bot.identity.email
 
 
-def _written_by(site: Site, commit: Commit) -> bool:
-    """A rebase makes somebody else the committer and leaves the message."""
-    return _ours(site, commit) or mapping_of(commit.message) == site.mapping.name
+def _is_told(site: Site, commit: Commit) -> bool:
+    """Whether it says what the bridge proposes: rewritten by people, it may hold anything."""
+    return _is_ours(site, commit) or mapping_of(commit.message) == site.mapping.name
 
 
 def _begins(site: Site, commit: Commit) -> bool:
-    return _written_by(site, commit) and FOLLOW_UP not in commit.message
+    return _is_told(site, commit) and FOLLOW_UP not in commit.message
+
+
+def _parent(commit: Commit) -> str | None:
+    return commit.parents[0] if commit.parents else None
+
+
+def _find_commit(snapshot: Snapshot, name: str | None) -> Commit | None:
+    """None where nobody has it any more: it was rewritten long ago."""
+    try:
+        return snapshot.commit_of(name) if name else None
+    except Stale:
+        return None
+
+
+def _read_line(
+    site: Site, snapshot: Snapshot, name: str, wrote: Commit | None
+) -> tuple[tuple[Commit, ...], str | None]:
+    """The commits that a branch adds to its base along first parents, newest first, and the
+    commit that they stand on, where it is found."""
+    own = wrote if wrote and FOLLOW_UP not in wrote.message else None
+    stands_on = _parent(own) if own else None
+
+    def ends(commit: Commit) -> bool:
+        return commit.object_name == stands_on or _begins(site, commit)
+
+    line = snapshot.history(name, ends, limit=_REACH)
+    if line[-1].object_name == stands_on:
+        return line[:-1], stands_on
+    if own and line[-1].object_name == own.object_name:
+        return line, stands_on
+    # The base's history holds commits of the bridge as well: those of proposals that were merged.
+    base = snapshot.history(snapshot.commit, lambda _: False, limit=_REACH)
+    names = {commit.object_name for commit in base}
+    for index, commit in enumerate(line):
+        if commit.object_name in names:
+            return line[:index], commit.object_name
+    return line, _parent(line[-1]) if _begins(site, line[-1]) else None
+
+
+def _is_copy(snapshot: Snapshot, commit: Commit, wrote: Commit) -> bool:
+    """Whether a commit says and does what the bridge's did, on another base: a forge's rebase
+    button makes somebody else the committer and changes nothing else."""
+    if commit.message != wrote.message or not commit.parents or not wrote.parents:
+        return False
+    return _left(snapshot, commit) == _left(snapshot, wrote)
+
+
+def _left(snapshot: Snapshot, commit: Commit) -> dict[str, Entry | None] | None:
+    """Path → what a commit leaves there, of all that it changes; None where nobody can tell."""
+    try:
+        changes = snapshot.changes(commit.parents[0], commit.object_name)
+    except Stale:
+        return None
+    return {path: after for path, (_, after) in changes.items()}
 
 
 def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
@@ -93,15 +147,27 @@ def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
 
 
 def is_current(
-    snapshot: Snapshot, tip: Tip | None, left: Mapping[str, Entry | None], edits: tuple[Edit, ...]
+    site: Site,
+    snapshot: Snapshot,
+    tip: Tip | None,
+    changes: Mapping[str, FileChange],
+    now: Mapping[str, Entry],
+    edits: tuple[Edit, ...],
 ) -> bool:
-    """Whether the branch is exactly base + these edits already."""
-    if tip is None or tip.onto != snapshot.commit:
+    """Whether the branch is the base plus exactly these edits already. ``changes`` is what it
+    changed, ``now`` the base's files: a base that moved on does not matter as long as it left the
+    branch's files alone, unless the mapping wants its branches up to date."""
+    if tip is None or tip.onto is None:
         return False
+    if tip.onto != snapshot.commit:
+        if site.mapping.pull_request.behind is BehindBase.UPDATE:
+            return False
+        if any(before != now.get(path) for path, (before, _) in changes.items()):
+            return False
     wanted = contents(edits)
-    return left.keys() == wanted.keys() and all(
-        (entry.object_name if entry else None) == blob_name(wanted[path], snapshot.commit)
-        for path, entry in left.items()
+    return changes.keys() == wanted.keys() and all(
+        (after.object_name if after else None) == blob_name(wanted[path], snapshot.commit)
+        for path, (_, after) in changes.items()
     )
 
 
@@ -133,34 +199,14 @@ class Message:
     date: datetime
 
 
-def write_on(
-    site: Site, snapshot: Snapshot, parent: str, edits: tuple[Edit, ...], message: Message
-) -> str:
-    """Write the branch's only commit on top of ``parent``; its name."""
-    return _write(site, snapshot, parent, contents(edits), message)
-
-
-def next_commit(
-    site: Site, snapshot: Snapshot, tip: Tip | None, edits: tuple[Edit, ...], message: Message
-) -> str | None:
-    """Write the branch's next commit and return its name; None when people's commits hold all of
-    it already. Raises BranchConflict."""
-    if tip is None or not tip.people:
-        return write_on(site, snapshot, snapshot.commit, edits, message)
-    changes = _merged(site, snapshot, tip, edits)
-    if not changes:
-        return None
-    follow_up = Message(f"{message.text.rstrip()}\n{FOLLOW_UP}\n", message.author, message.date)
-    return _write(site, snapshot, tip.commit.object_name, changes, follow_up)
-
-
-def _write(
+def write_commit(
     site: Site,
     snapshot: Snapshot,
     parent: str,
     changes: Mapping[str, bytes | None],
     message: Message,
 ) -> str:
+    """Write a commit of the bridge and return its object name."""
     return snapshot.write(
         CommitDraft(
             parent=parent,
@@ -172,89 +218,3 @@ def _write(
             signing=site.bot.signing,
         )
     )
-
-
-def _merged(
-    site: Site, snapshot: Snapshot, tip: Tip, edits: tuple[Edit, ...]
-) -> dict[str, bytes | None]:
-    """What has to change on people's branch so that it holds their edits and ours."""
-    wanted = _unlike(site, snapshot, tip, contents(edits))
-    before = _before(site, snapshot, tip, edits, wanted)
-    changes: dict[str, bytes | None] = {}
-    conflicts: list[str] = []
-    for path, ours in wanted.items():
-        theirs = snapshot.file(tip.commit.object_name, path)
-        if ours == before[path]:
-            continue  # PromptLayer has nothing new
-        if before[path] == theirs:
-            changes[path] = ours
-        elif (merged := _merged_text(snapshot, before[path], ours, theirs)) is None:
-            conflicts.append(path)
-        else:
-            changes[path] = merged
-    if conflicts:
-        raise BranchConflict(conflicts)
-    return changes
-
-
-def _unlike(
-    site: Site, snapshot: Snapshot, tip: Tip, wanted: Mapping[str, bytes | None]
-) -> dict[str, bytes | None]:
-    """What the branch does not hold yet, told without reading a file."""
-    there = snapshot.entries(tip.commit.object_name, site.folder)
-    return {
-        path: text
-        for path, text in wanted.items()
-        if blob_name(text, snapshot.commit) != (there[path].object_name if path in there else None)
-    }
-
-
-def _merged_text(
-    snapshot: Snapshot, before: bytes | None, ours: bytes | None, theirs: bytes | None
-) -> bytes | None:
-    """None where they conflict: a file that one side removed and the other changed, too."""
-    if ours is None or theirs is None:
-        return None
-    return snapshot.merge(before or b"", ours, theirs)
-
-
-def _before(
-    site: Site,
-    snapshot: Snapshot,
-    tip: Tip,
-    edits: tuple[Edit, ...],
-    paths: Collection[str],
-) -> dict[str, bytes | None]:
-    """Path → what PromptLayer had when the bridge last wrote to the branch."""
-    written = tip.written
-    at = written.object_name if written else snapshot.commit
-    before = {path: snapshot.file(at, path) for path in paths}
-    if written is not None and FOLLOW_UP in written.message:
-        for edit in edits:
-            text = before.get(edit.change.path)
-            if text is not None:
-                before[edit.change.path] = _unmerged(site, written, edit, text)
-    return before
-
-
-def _unmerged(site: Site, written: Commit, edit: Edit, text: bytes) -> bytes:
-    """A file as the bridge would have written it without the edits of others that it merged; the
-    text itself where PromptLayer cannot tell any more."""
-    change = edit.change
-    version = next(
-        (
-            found.version
-            for found in trailers(written.message)
-            if (found.prompt_id, found.label) == (change.prompt.id, change.label)
-        ),
-        None,
-    )
-    merged = base_file(change.path, text, site).prompt
-    if version is None or merged is None or change.prompt.id is None:
-        return text
-    then = site.platform.prompt(change.prompt.id, version=version)
-    if then is None:
-        return text
-    then = replace(then, name=merged.name, tags=merged.tags)  # these have no versions
-    existing = edit.was.decode("utf-8", "replace") if edit.was else None
-    return render(PromptFile(then, change.label), format_of(change.path), existing).encode()

@@ -5,25 +5,26 @@ In this order, so that a kill in between leaves something that the next look com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bridge.errors import Transient
 from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.ensure import Ensured, ensure_pull_request
 from bridge.prompts.markdown import code_span
-from bridge.prompts.memory import Memory, recall
+from bridge.prompts.memory import Memory, TakenOut, recall
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw
-from bridge.prompts.story import Editor, Story
-from bridge.steps.branch import BranchConflict, Message, next_commit
+from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, target_of
+from bridge.prompts.story import Story
+from bridge.steps.branch import FOLLOW_UP, Message, contents, write_commit
+from bridge.steps.branch_merge import BranchConflict, BranchMerge
 from bridge.steps.evaluation_status import EvaluationStatus, request_evaluation
 from bridge.steps.head_content import read_head
 from bridge.steps.look import Look
 from bridge.steps.pull_request_content import PullRequestDraft, draft_pull_request
 from bridge.steps.retarget import is_stranded, prepare_retarget, tell_stranded
 from bridge.steps.site import Site
-from bridge.steps.telling import editors, message, story
+from bridge.steps.telling import message, story
 
 Permit = Callable[[Site], None]  # raises RateLimited when no pull request may be created now
 
@@ -54,16 +55,17 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
         return _outcome(look, OutcomeKind.CONFLICT, words, plan.pull_request, look.tip_name)
     if plan.pull_request is None:
         permit(site)
-    who = editors(site, look.causes, look.tip)
-    told = story(site, plan.edits, who, plan.memory.pending)
+    told = story(site, look, plan.edits, plan.memory.pending)
     said = message(site, look.snapshot, told, look.causes)
     tip, plan = _retarget(site, look, plan, told, said)
     try:
-        commit = _commit_and_push(site, look, plan, said, tip)
+        merged = _merge_branch(look, plan)
     except BranchConflict as conflict:
-        return _conflict(site, look, plan, conflict, who)
+        return _conflict(site, look, plan, conflict)
+    commit = _commit_and_push(site, look, plan, said, merged, tip)
+    plan = replace(plan, memory=replace(plan.memory, wrote=_find_wrote(look, plan, commit)))
     status = request_evaluation(site, look, plan.pull_request, commit)
-    draft = _draft(site, look, plan, commit, who, status.commit)
+    draft = _draft(site, look, plan, commit, merged, status.commit)
     ensured, remarks = _ensure(site, look, plan.pull_request, draft)
     if isinstance(status.problem, Transient):
         raise status.problem
@@ -93,16 +95,46 @@ def _retarget(
     return tip, replace(plan, pull_request=ensured.pull_request)
 
 
-def _commit_and_push(site: Site, look: Look, plan: Propose, said: Message, tip: str | None) -> str:
+def _merge_branch(look: Look, plan: Propose) -> BranchMerge | None:
+    """What has to change on a branch that people worked on; None where they did not. Raises
+    BranchConflict."""
+    if look.branch is None:
+        return None
+    merged = BranchMerge(look.branch)
+    edits = {target_of(look.proposal.mapping, edit): edit for edit in plan.edits}
+    idle = {seen.target for seen in look.seen} - {*edits, *look.taken_out}
+    merged.merge(edits, idle)
+    return merged
+
+
+def _commit_and_push(
+    site: Site,
+    look: Look,
+    plan: Propose,
+    said: Message,
+    merged: BranchMerge | None,
+    tip: str | None,
+) -> str:
     """The branch's newest commit, which says what is proposed; ``tip`` is the one before."""
-    if look.is_current and tip is not None and tip == look.tip_name:
+    held = look.is_current or (merged is not None and not merged.changes)
+    if held and tip is not None and tip == look.tip_name:
         return tip
-    commit = next_commit(site, look.snapshot, look.tip, plan.edits, said)
-    if commit is None:  # people's commits hold it already
+    parent, changes = look.snapshot.commit, contents(plan.edits)
+    if merged is not None:
         assert tip is not None
-        return tip
+        parent, changes = tip, merged.changes
+        said = replace(said, text=f"{said.text.rstrip()}\n{FOLLOW_UP}\n")
+    commit = write_commit(site, look.snapshot, parent, changes, said)
     look.snapshot.push(site.forge.git_remote(), look.proposal.branch, commit, tip)
     return commit
+
+
+def _find_wrote(look: Look, plan: Propose, commit: str) -> str | None:
+    """The commit that the bridge wrote last on the branch."""
+    if commit != look.tip_name:
+        return commit
+    written = look.tip.written if look.tip else None
+    return written.object_name if written else plan.memory.wrote
 
 
 def _draft(
@@ -110,12 +142,12 @@ def _draft(
     look: Look,
     plan: Propose,
     commit: str,
-    who: tuple[Editor, ...],
+    merged: BranchMerge | None,
     status_commit: str | None,
 ) -> PullRequestDraft:
     """The pull request that describes what merging ``commit`` does."""
     head = read_head(site, look.snapshot, look.tip, commit, plan.edits)
-    told = story(site, plan.edits, who, plan.memory.pending, head)
+    told = story(site, look, plan.edits, plan.memory.pending, merged, head)
     memory = replace(plan.memory, status_commit=status_commit)
     return draft_pull_request(site, told, memory, look.base, plan.pull_request)
 
@@ -144,29 +176,45 @@ def _tell_status(status: EvaluationStatus) -> list[str]:
     return [f"its commit has no status: {status.problem}"] if status.problem else []
 
 
-def _conflict(
-    site: Site,
-    look: Look,
-    plan: Propose,
-    conflict: BranchConflict,
-    who: tuple[Editor, ...],
-) -> Outcome:
+def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -> Outcome:
     """Tell it on the pull request, whose body goes on describing what its head holds."""
-    paths = ", ".join(code_span(path) for path in conflict.paths)
-    words = (
-        f"PromptLayer has a newer text for {paths}, and this branch changed the same lines, so the"
-        " branch is left as it is. Either take the newer text over by hand, or drop the commits"
-        " that touch these files: the next look then brings the branch up to date."
-    )
+    words = "\n\n".join(_spelled_conflict(conflict))
     open_, tip = plan.pull_request, look.tip_name
     if open_ is not None:
         site.forge.comment(open_.number, _CONFLICT, words)
         memory = recall(open_.body)
         if memory is not None and tip is not None:  # it proposes what it proposed before
             plan = replace(plan, memory=memory)
-            draft = _draft(site, look, plan, tip, who, memory.status_commit)
+            draft = _draft(site, look, plan, tip, None, memory.status_commit)
             _ensure(site, look, open_, draft)
     return _outcome(look, OutcomeKind.CONFLICT, str(conflict), open_, tip)
+
+
+def _spelled_conflict(conflict: BranchConflict) -> Iterator[str]:
+    """What stands against what, and what a person can do about it."""
+    drop = "drop the commits that touch it: the next look then brings the branch up to date."
+    if conflict.edited:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.edited)}, and this branch changed"
+            " the same part, so the branch is left as it is. Either take the newer text over by"
+            f" hand, or {drop}"
+        )
+    if conflict.removed:
+        yield (
+            f"PromptLayer no longer has {_listed(conflict.removed)}, and this branch changed it, so"
+            " the branch is left as it is. Either remove the file on this branch, or close this"
+            f" pull request to keep the file as the base has it, or {drop}"
+        )
+    if conflict.absent:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.absent)}, and this branch removes"
+            " the file, so the branch is left as it is. Either merge the removal, or restore the"
+            f" file here, or {drop}"
+        )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(code_span(path) for path in paths)
 
 
 def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
@@ -177,27 +225,34 @@ def _withdraw(site: Site, look: Look, plan: Withdraw) -> Outcome:
         return _outcome(look, look.situation.idle_kind, plan.reason)
     kept = look.tip is not None and look.tip.people
     more = ["The branch stays, because it has commits that are not the bridge's."] if kept else []
-    closed = _close(site, plan.pull_request, plan.reason, more)
+    taken_out = look.situation.memory.taken_out
+    closed = _close(site, plan.pull_request, plan.reason, more, taken_out)
     if not kept:
         _delete_branch(site, look)
     return _outcome(look, OutcomeKind.WITHDRAWN, plan.reason, closed)
 
 
 def _close(
-    site: Site, pull_request: PullRequest, reason: str, more: Sequence[str] = ()
+    site: Site,
+    pull_request: PullRequest,
+    reason: str,
+    more: Sequence[str] = (),
+    taken_out: TakenOut = (),
 ) -> PullRequest:
     """Close a pull request with a word why."""
     words = " ".join([f"Withdrawn: {reason}.", *more])
     site.forge.comment(pull_request.number, _WITHDRAWN, words)
-    return site.forge.close_pull_request(pull_request, _withdrawn_body(pull_request))
+    body = _withdrawn_body(pull_request, taken_out)
+    return site.forge.close_pull_request(pull_request, body)
 
 
-def _withdrawn_body(pull_request: PullRequest) -> str:
-    """The body as it was, remembering that no person rejected this."""
+def _withdrawn_body(pull_request: PullRequest, taken_out: TakenOut) -> str:
+    """The body as it was, remembering that no person rejected this by closing it."""
     memory = recall(pull_request.body) or Memory("", "")
     text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
     text = text or pull_request.body
-    return f"{text.rstrip()}\n\n{replace(memory, withdrawn=True, pending=None).line()}"
+    now = replace(memory, withdrawn=True, pending=None, taken_out=taken_out)
+    return f"{text.rstrip()}\n\n{now.line()}"
 
 
 def _tidy(site: Site, look: Look, plan: Tidy) -> Outcome:

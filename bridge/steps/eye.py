@@ -50,6 +50,7 @@ class Seen:
     adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
     file: BaseFile | None = None  # what the base branch has
     elsewhere: bool = False  # another branch carries it now
+    absent: str | None = None  # why PromptLayer has nothing for it, where neither side does
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ class Eye:
         pending = self._pending(target, held, base)
         if pending is not None:
             held = _as_requested(platform, target, pending, held)
+            if held.prompt is not None:
+                pending = replace(pending, shown_version=held.prompt.version)
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
         before = ancestor(self.site.platform, base, held.prompt)
@@ -151,7 +154,8 @@ class Eye:
             if goes_to_platform(comparison, merged, base.prompt):
                 return self._ahead(target, held.prompt, base, comparison, pending)
         if not comparison.proposes:
-            return Seen(target, comparison, None, pending, file=base)
+            absent = held.absent if base is None else None
+            return Seen(target, comparison, None, pending, file=base, absent=absent)
         edit = self._edit(target, held, base, comparison, asking, merged)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
@@ -330,11 +334,11 @@ def _as_requested(
     platform: PlatformReading, target: Target, pending: PendingRequest, held: Held
 ) -> Held:
     """What the platform would hold if the request were approved; which version was asked for is
-    told nowhere, so the newest stands for it."""
+    told nowhere, so the newest of that moment stands for it: not one that was saved later."""
     if pending.request.change == "deletion":
         return Held(None, f"somebody asked to remove label {target.label}")
-    newest = platform.newest(target.prompt_id)
-    return Held(newest) if newest is not None else held
+    asked = platform.newest_at(target.prompt_id, pending.request.at, pending.shown_version)
+    return Held(asked) if asked is not None else held
 
 
 def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:

@@ -17,7 +17,7 @@ from bridge.forge.ensure import ensure_pull_request
 from bridge.prompts.file import render
 from bridge.prompts.markdown import defuse, name_span, one_line
 from bridge.prompts.plan import find_open
-from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.prompt import Prompt, PromptFile, moment_of
 from bridge.prompts.target import Target
 from bridge.prompts.text_template import TemplateFields, fill_text_template
 from bridge.repo.commit import CommitDraft
@@ -26,7 +26,6 @@ from bridge.repo.snapshot import Snapshot
 from bridge.steps.guard import guard
 from bridge.steps.observe import BaseFiles, listed
 from bridge.steps.site import Site
-from bridge.steps.telling import moment_of
 
 _AT_ONCE = 8  # prompts whose versions are read at the same time
 _NAMED = 50  # prompts that the pull request names

@@ -13,7 +13,7 @@ from bridge.prompts.compare import BaseFile
 from bridge.prompts.plan import Edit
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
-from bridge.repo.tree import Entry
+from bridge.repo.tree import FileChange
 from bridge.steps.branch import Tip, carried
 from bridge.steps.observe import BaseFiles, base_file
 
@@ -25,16 +25,14 @@ class Kept:
 
     base: BaseFiles
     tip: Tip | None
-    left: dict[str, Entry | None] = field(init=False)
-    """Path → what the bridge's commit left there; None where it removed a file."""
+    changes: dict[str, FileChange] = field(init=False)
+    """Path → what the bridge's commit found there, and what it left."""
     targets: dict[str, Target] = field(init=False)
     """Path → the target that each of these files belongs to, or belonged to."""
 
     def __post_init__(self) -> None:
-        changes = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
-        self.left = {path: after for path, (_, after) in changes.items()}
-        self._before = {path: before for path, (before, _) in changes.items()}
-        entries = {path: e for path, some in changes.items() if (e := some[1] or some[0])}
+        self.changes = carried(self.base.site, self.base.snapshot, self.tip) if self.tip else {}
+        entries = {path: e for path, some in self.changes.items() if (e := some[1] or some[0])}
         self.targets = self.base.owned(entries) if entries else {}
 
     @property
@@ -44,7 +42,7 @@ class Kept:
         return frozenset(
             target
             for path, target in self.targets.items()
-            if self._before.get(path) != now.get(path)
+            if self.changes[path][0] != now.get(path)
         )
 
     def edits(self, looked_at: Collection[Target]) -> list[Edit]:
@@ -63,7 +61,7 @@ class Kept:
         return [edit for edit in kept if edit is not None]
 
     def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
-        names = {path: entry.object_name for path in paths if (entry := self.left[path])}
+        names = {path: entry.object_name for path in paths if (entry := self.changes[path][1])}
         blobs = self.base.snapshot.read(set(names.values()))
         return {path: blobs[name] for path, name in names.items()}
 

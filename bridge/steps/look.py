@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from bridge.prompts.outcome import Decided, OutcomeKind, Sight
 from bridge.prompts.plan import (
     Edit,
     Situation,
+    content_name,
     find_open,
     remembered,
     select_pull_requests,
@@ -23,11 +24,15 @@ from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.branch import Tip, is_current, tip_of
+from bridge.steps.branch import Tip, blob_name, is_current, tip_of
+from bridge.steps.branch_files import BranchFiles, keep_out
 from bridge.steps.eye import Eye, Seen, sight
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles
 from bridge.steps.site import Site
+
+_TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
+_MOST_TAKEN_OUT = 200  # that a pull request's one hidden line remembers
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Look:
     seen: tuple[Seen, ...]
     refusals: tuple[tuple[Target, str], ...]
     causes: tuple[Cause, ...]
+    branch: BranchFiles | None = None  # where people worked on it
+    taken_out: tuple[Target, ...] = ()  # what people took out of the proposal
 
     @property
     def tip_name(self) -> str | None:
@@ -92,48 +99,116 @@ def look(
     between is seen as merged by both, or by git alone."""
     found = tuple(site.forge.pull_requests(proposal.branch))
     snapshot = site.fetch()
-    tip = _tip(site, snapshot, proposal.branch, found)
     pulls = select_pull_requests(found, snapshot.base)
     open_ = find_open(pulls, snapshot.base)
-    memory = recall(open_.body) if open_ else None
+    newest = open_ or (pulls[0] if pulls else None)
+    memory = recall(newest.body) if newest else None
+    now_open = memory if open_ else None
+    tip = _tip(site, snapshot, proposal.branch, newest, memory, found)
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
-    occasion = replace(occasion, adopted=frozenset(memory.adopted if memory else ()))
-    eye = Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
+    branch = BranchFiles.read(base, tip, memory) if tip is not None and tip.people else None
+    occasion = replace(occasion, adopted=frozenset(now_open.adopted if now_open else ()))
+    pending = now_open.pending if now_open else None
+    eye = Eye(site, base, proposal.branch, occasion, pending, now)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
-    understood = {one.target for one in seen}  # what was refused stays as it was proposed
-    stay = [] if _is_merged(tip, pulls) else kept.edits(understood)
+    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
+    out = keep_out(branch, memory, told)
+    # What was refused is among those that were looked at, and stays as it was proposed.
+    stay = [] if _is_merged(tip, pulls) else kept.edits({one.target for one in seen})
     untouched = _placeable(snapshot, stay) if refusals else stay
-    edits = _sorted([s.edit for s in seen if s.edit], untouched)
-    pending = next((s.pending for s in seen if s.pending), None)
-    current = is_current(snapshot, tip, kept.left, edits)
+    edits = _edits(base, untouched, seen, out)
     situation = Situation(
         edits=edits,
-        memory=replace(remembered(edits), pending=pending, adopted=_adopted(seen, memory, edits)),
-        idle_kind=_idle_kind(seen),
-        idle_reason=_idle_reason(seen),
+        memory=_memory(seen, edits, out, memory, now_open),
+        idle_kind=OutcomeKind.REJECTED if out else _idle_kind(seen),
+        idle_reason=_TAKEN_OUT if out else _idle_reason(seen),
         pull_requests=pulls,
         branch_exists=tip is not None,
         people=tip is not None and tip.people,
         tip=tip.commit.object_name if tip else None,
-        tip_is_current=current,
+        tip_is_current=is_current(site, snapshot, tip, kept.changes, base.entries, edits),
         base=snapshot.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
     )
     return Look(
-        proposal, snapshot.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
+        proposal,
+        snapshot.base,
+        snapshot,
+        tip,
+        situation.tip_is_current,
+        situation,
+        seen,
+        refusals,
+        occasion.causes,
+        branch,
+        tuple(sorted(out)),
     )
 
 
-def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullRequest]) -> Tip | None:
+def _edits(
+    base: BaseFiles, untouched: Sequence[Edit], seen: Sequence[Seen], out: Collection[Target]
+) -> tuple[Edit, ...]:
+    """What is proposed: of what was looked at, and of what stays as it was proposed. Whatever the
+    base branch says already is not."""
+    looked = [one.edit for one in seen if one.edit and one.target not in out]
+    return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base)])
+
+
+def _changes_tree(edit: Edit, base: BaseFiles) -> bool:
+    """Whether the base branch does not hold it to the letter."""
+    for path, text in edit.contents.items():
+        entry = base.entries.get(path)
+        if blob_name(text, base.commit) != (entry.object_name if entry else None):
+            return True
+    return False
+
+
+def _memory(
+    seen: Sequence[Seen],
+    edits: Sequence[Edit],
+    out: Collection[Target],
+    newest: Memory | None,
+    now_open: Memory | None,
+) -> Memory:
+    """What the pull request has to remember: ``newest`` is what the newest one does, ``now_open``
+    the same where it is open."""
+    looked = {(one.target.prompt_id, one.target.label) for one in seen}
+    taken = {
+        (one.target.prompt_id, one.target.label, content_name(one.edit))
+        for one in seen
+        if one.edit and one.target in out
+    }
+    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in looked}
+    return replace(
+        remembered(edits),
+        pending=next((one.pending for one in seen if one.pending), None),
+        adopted=_adopted(seen, now_open, edits),
+        wrote=newest.wrote if newest else None,
+        taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
+    )
+
+
+def _tip(
+    site: Site,
+    snapshot: Snapshot,
+    branch: str,
+    newest: PullRequest | None,
+    memory: Memory | None,
+    found: Sequence[PullRequest],
+) -> Tip | None:
     """The branch's tip. Once it is merged, everybody's commits on it have reached the base: the
-    next proposal starts from there, and names none of those who worked on this one."""
-    tip = tip_of(site, snapshot, branch)
-    if tip is None:
-        return None
-    return replace(tip, people=False, written=None) if _is_merged(tip, pulls) else tip
+    next proposal starts from there, and names none of those who worked on this one. What a pull
+    request remembers of its branch is about that branch as long as it is open, or as it was then."""
+    about_it = newest is not None and (
+        newest.state is PullRequestState.OPEN or newest.head_commit == snapshot.branches.get(branch)
+    )
+    tip = tip_of(site, snapshot, branch, memory=memory if about_it else None)
+    if tip is None or not _is_merged(tip, found):
+        return tip
+    return Tip(tip.commit, False, None, None)
 
 
 def _is_merged(tip: Tip | None, pulls: Sequence[PullRequest]) -> bool:
@@ -164,8 +239,8 @@ def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:
     return [edit for edit in edits if edit.change.path not in obstacles]
 
 
-def _sorted(looked: list[Edit], untouched: list[Edit]) -> tuple[Edit, ...]:
-    return tuple(sorted([*looked, *untouched], key=lambda edit: edit.change.path))
+def _sorted(edits: list[Edit]) -> tuple[Edit, ...]:
+    return tuple(sorted(edits, key=lambda edit: edit.change.path))
 
 
 def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
@@ -174,5 +249,5 @@ def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
 
 
 def _idle_reason(seen: tuple[Seen, ...]) -> str:
-    words = sorted({s.comparison.reason for s in seen if not s.comparison.proposes})
+    words = sorted({s.absent or s.comparison.reason for s in seen if not s.comparison.proposes})
     return "; ".join(words) or "same content"

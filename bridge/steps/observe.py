@@ -11,7 +11,7 @@ from bridge.errors import BridgeError, NotFound, PromptFileError, Refused, Unava
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import parse
-from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.prompt import LATEST, Prompt, moment_of
 from bridge.prompts.source import format_of
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
@@ -40,8 +40,9 @@ class PlatformReading(Protocol):
     def held(self, target: Target) -> Held:
         """What the tracked label holds now."""
 
-    def newest(self, prompt_id: int) -> Prompt | None:
-        """The newest version, whatever its labels."""
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
+        where that was found before."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,19 @@ class OneByOne:
             return Held(None, f"no longer matches mapping {self.site.mapping.name}")
         return Held(prompt)
 
-    def newest(self, prompt_id: int) -> Prompt | None:
-        return self.site.platform.prompt(prompt_id)
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        ask = self.site.platform.prompt
+        found = ask(prompt_id, version=known)
+        for _ in range(_REACH if known is None else 0):
+            if found is None or not found.version or not _is_later(found.created_at, at):
+                break
+            earlier = found.version - 1
+            found = ask(prompt_id, version=earlier) if earlier else None
+        return found or ask(prompt_id)
 
     def _why_absent(self, target: Target) -> str:
-        if target.label != LATEST and self.newest(target.prompt_id) is not None:
+        platform = self.site.platform
+        if target.label != LATEST and platform.prompt(target.prompt_id) is not None:
             return f"label {target.label} was removed"
         return GONE
 
@@ -71,6 +80,12 @@ class OneByOne:
         selection = self.site.mapping.selection
         folder = _folder(self.site.platform, prompt) if selection.folder is not None else None
         return selection.holds(prompt.name, prompt.tags, folder)
+
+
+def _is_later(created_at: str | None, at: str) -> bool:
+    """Whether a version was saved after a moment; one whose time nobody knows was not."""
+    saved, moment = moment_of(created_at or ""), moment_of(at)
+    return saved is not None and moment is not None and saved > moment
 
 
 def _folder(platform: PromptLayer, prompt: Prompt) -> str | None:
@@ -99,8 +114,8 @@ class Listed:
             return self.single.held(target)
         return Held(prompt)
 
-    def newest(self, prompt_id: int) -> Prompt | None:
-        return self.single.newest(prompt_id)
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        return self.single.newest_at(prompt_id, at, known)
 
 
 def listed(site: Site, labels: Iterable[str]) -> dict[Target, Prompt]:

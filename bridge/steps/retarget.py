@@ -12,7 +12,7 @@ from bridge.forge.base import PullRequest
 from bridge.prompts.markdown import code_span
 from bridge.prompts.memory import recall
 from bridge.prompts.plan import Propose
-from bridge.steps.branch import Message, write_on
+from bridge.steps.branch import Message, contents, write_commit
 from bridge.steps.following import fork_point
 from bridge.steps.look import Look
 from bridge.steps.site import Site
@@ -54,7 +54,8 @@ def prepare_retarget(site: Site, look: Look, plan: Propose, said: Message) -> st
         return look.tip_name
     onto = look.tip.onto
     shared = fork_point(snapshot, onto) if onto is not None else None
-    commit = write_on(site, snapshot, shared or snapshot.commit, plan.edits, said)
+    parent = shared or snapshot.commit
+    commit = write_commit(site, snapshot, parent, contents(plan.edits), said)
     snapshot.push(site.forge.git_remote(), look.proposal.branch, commit, look.tip_name)
     return commit
 

@@ -127,15 +127,15 @@ def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Bra
     tips = snapshot.commits(snapshot.branches.values())
     for name in snapshot.branches:
         tip = tip_of(site, snapshot, name, tips)
-        if tip is None or tip.written is None:
+        if tip is None or tip.told is None:
             continue
-        if mapping_of(tip.written.message) != site.mapping.name:
+        if mapping_of(tip.told.message) != site.mapping.name:
             continue
         proposal = Proposal(site.mapping.name, name)
         if rolling:
             yield _rolling(site, snapshot, index, proposal, tip)
         else:
-            yield _Branch(proposal, _trailed(site, tip.written.message), {})
+            yield _Branch(proposal, _trailed(site, tip.told.message), {})
 
 
 def _trailed(site: Site, message: str) -> frozenset[Target]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from bridge.errors import Forbidden, Refused
 from bridge.prompts.outcome import Outcome, OutcomeKind
@@ -46,7 +47,8 @@ def _adds_only_an_id(edit: Edit) -> bool:
 
 
 def _draft(site: Site, look: Look, plan: Propose) -> CommitDraft:
-    said = message(site, look.snapshot, story(site, plan.edits, (), None), look.causes)
+    told = replace(story(site, look, plan.edits, None), editors=())
+    said = message(site, look.snapshot, told, look.causes)
     return CommitDraft(
         parent=look.snapshot.commit,
         changes={edit.change.path: edit.text for edit in plan.edits},

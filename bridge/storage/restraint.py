@@ -72,6 +72,11 @@ class Restraint:
                 growing = pauses.c.failures > 0
                 connection.execute(update(pauses).where(ours, growing).values(failures=0))
 
+    def end_pause(self, repository: str) -> None:
+        """What it was paused for is over, before the pause is."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(pauses).where(pauses.c.repository == repository))
+
     def paused(self, repository: str) -> tuple[float, str] | None:
         """For how many more seconds a repository is left alone, and why."""
         with self._database.reading() as connection:

@@ -20,7 +20,15 @@ from tests.contract.gitlab_case import gitlab_case
 from tests.contract.local_case import local_case
 from tests.standins.faults import Faults
 from tests.standins.foreign_work import find_foreign_work
-from tests.standins.git_http import SOMEBODY, Files, commit_files, delete_branch, git, read_file
+from tests.standins.git_http import (
+    SOMEBODY,
+    Files,
+    commit_files,
+    delete_branch,
+    git,
+    git_says,
+    read_file,
+)
 from tests.standins.github_state import Pull
 from tests.standins.gitlab_project import MergeRequest
 
@@ -51,6 +59,18 @@ class Place:
     def commit(self, files: Files, branch: str = "main", *, author: str = SOMEBODY) -> str:
         """Somebody's commit on top of a branch."""
         return commit_files(self.repository, branch, files, author=author)
+
+    def commit_often(self, path: str, count: int) -> None:
+        """So many commits on main, each of which changes one file."""
+        start = self.head("main")
+        stream = "".join(
+            "commit refs/heads/main\ncommitter Sam Person <sam@example.com> now\ndata 4\nWork\n"
+            + (f"from {start}\n" if number == 0 else "")
+            + f"M 100644 inline {path}\ndata 48\n{start[:40]}{number:07d}\n\n"
+            for number in range(count)
+        )
+        command = ("fast-import", "--quiet", "--done", "--date-format=now")
+        git(self.repository, *command, stdin=f"{stream}done\n".encode())
 
     def revert(self, branch: str = "main") -> None:
         """Take the newest commit of a branch back, as ``git revert`` does."""
@@ -103,6 +123,15 @@ class Place:
         """Every file of a branch."""
         listed = git(self.repository, "ls-tree", "-r", "-z", "--name-only", revision)
         return set(filter(None, listed.split("\0")))
+
+    def grep(self, folder: str, revision: str) -> str:
+        """All lines of all files below a folder of a branch."""
+        command = ("grep", "-h", "-e", "", revision, "--", folder)
+        return git_says(self.repository, *command) or ""
+
+    def history_text(self, branch: str) -> str:
+        """Every line that ever was on a branch."""
+        return git(self.repository, "log", "-m", "-p", "--first-parent", "--format=", branch)
 
     def changed(self, branch: str, since: str = "main") -> set[str]:
         """The files that a branch changes against where it left ``since``."""

@@ -14,6 +14,7 @@ from tests.integration.lifecycle.world import BOB, JANE, MakeWorld, World
 
 on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 PROD = "prompts/prod/support/reply.yaml"
+ASKED_FOR = "Answer briefly."  # the newest version when somebody asks
 BRANCH = World.branch(label="prod")
 
 
@@ -100,15 +101,20 @@ def test_a_request_that_comes_again_after_a_denial_is_a_draft_again(world: World
     assert "Bob Ray asked" in world.pull_request().body
 
 
-def test_the_draft_shows_the_newest_version_while_it_waits(world: World) -> None:
+@pytest.mark.parametrize("heard", ["at once", "after the next save"])
+def test_a_version_saved_after_the_request_is_not_shown_as_asked_for(
+    world: World, heard: str
+) -> None:
     world.registry.request_label(1, "prod", actor=JANE)
-    world.settle()
+    if heard == "at once":
+        world.settle()
     world.save("Answer in verse.")
 
+    world.settle()
     world.sweep()
 
     assert world.pull_request().draft
-    assert world.proposed(PROD) == "Answer in verse."
+    assert world.proposed(PROD) == ASKED_FOR
 
 
 def test_a_person_cannot_make_an_undecided_draft_ready_for_good(world: World) -> None:

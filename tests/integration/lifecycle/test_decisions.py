@@ -281,7 +281,8 @@ def test_the_version_after_a_revert_is_proposed(world: World) -> None:
 
 
 @on_every_forge
-def test_a_base_that_moves_is_followed(world: World) -> None:
+def test_a_base_that_moves_is_followed_where_the_mapping_wants_that(make_world: MakeWorld) -> None:
+    world = make_world({"pull_request": {"behind": "update"}})
     propose(world, "Answer kindly.")
     opened = world.pull_request()
     moved = world.place.commit({"src/bot.py": b"print()\n"})

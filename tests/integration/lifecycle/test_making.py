@@ -85,6 +85,24 @@ def test_more_than_the_limit_waits_visibly_and_is_proposed_later(make_world: Mak
     assert world.ledger.stuck() == ()
 
 
+@on_every_forge
+@pytest.mark.parametrize("branch_stays", [True, False])
+def test_a_decision_makes_room_at_once(make_world: MakeWorld, *, branch_stays: bool) -> None:
+    world = make_world({"pull_request": {"limit": 2}})
+    for name in ("one", "two", "three", "four"):
+        world.save("Hello.", name)
+    world.settle(patience=0)
+    first, second = world.place.open()
+
+    world.place.merge(first)
+    if not branch_stays:
+        world.place.delete_branch(first.head)
+    world.look_again()
+
+    assert [each.head for each in world.place.open()] == [second.head, world.branch(3)]
+    assert [each.proposal.branch for each in world.ledger.stuck()] == [world.branch(4)]
+
+
 def test_a_merged_branch_that_the_forge_deleted_does_not_count(make_world: MakeWorld) -> None:
     world = make_world({"pull_request": {"limit": 1}})
     world.save("Hello.", "one")

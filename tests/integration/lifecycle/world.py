@@ -226,10 +226,22 @@ class World:
     def look(self) -> list[float | None]:
         """Dispatch, and look once at each proposal that waits: what each look returned."""
         self.worker.dispatch(lambda _: None, self._run)
-        return [self.worker.look_at(proposal) for proposal in self.worker.unfinished()]
+        pauses = [self.worker.look_at(proposal) for proposal in self.worker.unfinished()]
+        admitted = [each for site in self.settings for each in self.worker.make_room(site.name)]
+        return pauses + [self.worker.look_at(proposal) for proposal in admitted]
 
     def _run(self, errand: Errand, _occasion: str) -> None:
         assert self.worker.run(errand, lambda _: None) is None
+
+    def look_again(self) -> None:
+        """Sweep, and look at whatever that asks for, without letting any time pass."""
+        asked: list[Proposal] = []
+        for settings in self.settings:
+            assert self.worker.sweep(settings.name, asked.append) is None
+        while asked:
+            proposal = asked.pop(0)
+            self.worker.look_at(proposal)
+            asked += self.worker.make_room(proposal.mapping)
 
     def sweep(self) -> None:
         """What the hourly sweep does. Webhooks that wait are not delivered before it is done."""

@@ -96,6 +96,9 @@ EVIL_PROMPT = prompt(
     model=EVIL,
 )
 
+GREETING = prompt(1, ("system", RULES), name="support/greeting", why="New greeting")
+GONE = "deleted in PromptLayer"
+
 STORIES: dict[str, Story] = {
     "small_edit": story(change(OLD, NEW, uses=("tone",))),
     "new_prompt": story(
@@ -137,8 +140,8 @@ STORIES: dict[str, Story] = {
     ),
     "rolling": story(
         change(OLD, NEW, "prod", uses=("tone", "footer")),
-        change(None, prompt(1, ("system", RULES), name="support/greeting", why="New greeting")),
-        change(prompt(4, name="support/farewell"), None, reason="deleted in PromptLayer"),
+        change(None, replace(GREETING, id=18)),
+        change(replace(prompt(4, name="support/farewell"), id=19), None, reason=GONE),
         editors=(JANE, Editor("Bob Roe")),
     ),
     "hostile": story(
@@ -244,7 +247,7 @@ def test_a_single_endless_line_is_cut() -> None:
 
 
 def test_ten_thousand_prompts_are_a_short_table() -> None:
-    told = story(*[change(OLD, NEW)] * 10_000)
+    told = story(*(change(OLD, replace(NEW, id=id)) for id in range(10_000)))
 
     text = body(told, 10**7, MEMORY)
     assert "Brings 10,000 prompts" in text

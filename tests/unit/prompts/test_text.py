@@ -52,10 +52,29 @@ def test_a_title_says_what_happens(changed: Change, expected: str) -> None:
 
 
 def test_the_title_of_many_changes_counts_them() -> None:
-    added = change(None, prompt())
+    added = [change(None, prompt(id=id)) for id in range(1200)]
 
-    assert title(story(UPDATE, UPDATE, added)) == "Update 3 prompts (mapping support)"
-    assert title(story(*[added] * 1200)) == "Add 1,200 prompts (mapping support)"
+    assert title(story(UPDATE, *added[:2])) == "Update 3 prompts (mapping support)"
+    assert title(story(*added)) == "Add 1,200 prompts (mapping support)"
+
+
+def test_the_title_of_one_prompts_labels_names_the_prompt() -> None:
+    added = [change(None, prompt(), label) for label in (LATEST, "prod")]
+
+    assert title(story(*added)) == "Add support/reply (latest, prod)"
+
+
+def test_a_version_that_stays_is_not_said_to_change() -> None:
+    moved = change(prompt("support/old"), prompt())
+
+    assert "- support/reply (prod): was support/old, version 9\n" in commit_message(story(moved))
+
+
+def test_nobody_is_the_author_of_what_nobody_is_known_to_have_written() -> None:
+    ada = Editor("Ada Lovelace", "ada@example.com")
+    told = replace(story(UPDATE, editors=(ada,)), author_known=False)
+
+    assert "Co-authored-by: Ada Lovelace <ada@example.com>" in commit_message(told)
 
 
 def test_a_long_name_loses_its_middle() -> None:

@@ -1,0 +1,217 @@
+"""The next commit on a branch that people worked on: what they did is kept, merged by meaning with
+what PromptLayer has now, and asked about only where both changed the same part."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bridge.errors import BridgeError
+from bridge.prompts.compare import BaseFile
+from bridge.prompts.file import render
+from bridge.prompts.merge import merge
+from bridge.prompts.plan import Edit
+from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.target import Target
+from bridge.steps.branch_files import BranchFiles, WrittenFile
+from bridge.steps.observe import base_file
+
+
+class BranchConflict(BridgeError):  # noqa: N818 - a finding, told to the reviewer
+    """People and PromptLayer changed the same part of a file."""
+
+    def __init__(
+        self, edited: Iterable[str], removed: Iterable[str], absent: Iterable[str]
+    ) -> None:
+        self.edited = tuple(edited)  # changed by both
+        self.removed = tuple(removed)  # gone from PromptLayer, changed on the branch
+        self.absent = tuple(absent)  # removed on the branch, changed in PromptLayer
+        paths = ", ".join((*self.edited, *self.removed, *self.absent))
+        super().__init__(f"{paths} changed on the branch and in PromptLayer")
+
+
+@dataclass
+class BranchMerge:
+    """What has to change on a branch, and what becomes of each target's file there."""
+
+    files: BranchFiles
+    changes: dict[str, bytes | None] = field(default_factory=dict)
+    left: dict[Target, tuple[str, bytes]] = field(default_factory=dict)
+    """Target → the path and text of its file, once the changes are made."""
+    _edited: list[str] = field(default_factory=list)
+    _removed: list[str] = field(default_factory=list)
+    _absent: list[str] = field(default_factory=list)
+
+    def merge(self, edits: Mapping[Target, Edit], idle: Collection[Target]) -> None:
+        """Bring these edits to the branch; ``idle`` are targets of which nothing is proposed any
+        more. Raises BranchConflict."""
+        undone = {t for t in idle if t in self.files.written and t not in edits}
+        homes = {t: self.files.home(t, edits.get(t)) for t in (*edits, *undone)}
+        found = self.files.find(homes)
+        base = self.files.base.find(dict.fromkeys(undone, "")) if undone else {}
+        for target, edit in edits.items():
+            there = found.get(target)
+            if edit.text is None:
+                self._remove(target, edit.was, there)
+            elif there is None:
+                self._put(target, edit)
+            else:
+                self._update(target, edit, there)
+        for target in undone:
+            self._undo(target, base.get(target), found.get(target))
+        if self._edited or self._removed or self._absent:
+            raise BranchConflict(self._edited, self._removed, self._absent)
+
+    def _leave(self, target: Target, there: BaseFile | None, path: str, text: bytes) -> None:
+        """Make a target's file be at ``path`` and say ``text``."""
+        if there is not None and there.path != path:
+            if path in self.files.here.entries:  # somebody's own file is where it would go
+                path = there.path
+            else:
+                self.changes[there.path] = None
+        if there is None or (there.path, there.text) != (path, text):
+            self.changes[path] = text
+        self.left[target] = path, text
+
+    def _put(self, target: Target, edit: Edit) -> None:
+        """Bring a file that the branch does not have; one that people removed from under a newer
+        version is asked about."""
+        assert edit.text is not None
+        if (edit.change.old_path or edit.change.path) in self.files.onto:
+            self._absent.append(edit.change.path)
+        elif edit.change.path in self.files.here.entries:
+            self._edited.append(edit.change.path)
+        else:
+            self._leave(target, None, edit.change.path, edit.text)
+
+    def _remove(self, target: Target, was: bytes | None, there: BaseFile | None) -> None:
+        if there is None:
+            return
+        written = self.files.written.get(target)
+        then = self._ancestor(target, written, there, was)
+        if there.text == was or (then and there.prompt and _same(then, there.prompt)):
+            self.changes[there.path] = None
+        else:
+            self._removed.append(there.path)
+
+    def _undo(self, target: Target, base: BaseFile | None, there: BaseFile | None) -> None:
+        """Take back what the bridge wrote; what people wrote stays."""
+        if base is None:
+            return self._remove(target, None, there)
+        written = self.files.written[target]
+        if there is None:
+            if written.removed and base.path not in self.files.here.entries:
+                self._leave(target, None, base.path, base.text)
+            return None
+        then = self._ancestor(target, written, there, None)
+        if then and there.prompt and _same(then, there.prompt):
+            self._leave(target, there, _destination(written, there, base.path), base.text)
+        elif then and there.prompt and base.prompt:
+            self._merge_prompts(target, then, base.prompt, there, base.path)
+        return None
+
+    def _update(self, target: Target, edit: Edit, there: BaseFile) -> None:
+        change, written = edit.change, self.files.written.get(target)
+        assert change.after is not None
+        assert edit.text is not None
+        path = _destination(written, there, change.path, change.old_path)
+        ours = written.file.text if written and written.exact and written.file else edit.text
+        if there.text in (ours, edit.text):
+            return self._leave(target, there, path, edit.text)
+        if there.prompt is None:
+            return self._merge_texts(target, written, edit, there, path)
+        then = self._ancestor(target, written, there, edit.was)
+        if then is None and not _same(change.after, there.prompt):
+            self._edited.append(there.path)
+            return None
+        return self._merge_prompts(target, then or there.prompt, change.after, there, change.path)
+
+    def _merge_prompts(
+        self, target: Target, then: Prompt, now: Prompt, there: BaseFile, path: str
+    ) -> None:
+        """Three prompts made one, in the file as people have it."""
+        assert there.prompt is not None
+        merged = merge(then, now, there.prompt, self._merge_lines)
+        if merged.conflicts:
+            self._edited.append(there.path)
+            return
+        theirs = there.prompt
+        prompt = replace(
+            merged.prompt,
+            name=theirs.name if then.name == now.name else now.name,
+            tags=theirs.tags if then.tags == now.tags else now.tags,
+        )
+        site = self.files.here.site
+        existing = there.text.decode("utf-8", "replace")
+        text = render(PromptFile(prompt, target.label), site.mapping.format, existing).encode()
+        written = self.files.written.get(target)
+        self._leave(target, there, _destination(written, there, path), text)
+
+    def _merge_texts(
+        self,
+        target: Target,
+        written: WrittenFile | None,
+        edit: Edit,
+        there: BaseFile,
+        path: str,
+    ) -> None:
+        """A file that cannot be read as a prompt any more is merged line by line."""
+        assert edit.text is not None
+        before = written.file.text if written and written.file else edit.was
+        text = self.files.here.snapshot.merge(before or b"", edit.text, there.text)
+        if before == edit.text:
+            text = there.text
+        if text is None:
+            self._edited.append(there.path)
+        else:
+            self._leave(target, there, path, text)
+
+    def _merge_lines(self, before: str, platform: str, repository: str) -> str | None:
+        """One text of a prompt, line by line."""
+        sides = (f"{side}\n".encode() for side in (before, platform, repository))
+        merged = self.files.here.snapshot.merge(*sides)
+        return None if merged is None else merged.decode().removesuffix("\n")
+
+    def _ancestor(
+        self,
+        target: Target,
+        written: WrittenFile | None,
+        there: BaseFile,
+        was: bytes | None,
+    ) -> Prompt | None:
+        """What PromptLayer had when the bridge last wrote the file; what the branch stands on,
+        where it did not."""
+        site = self.files.here.site
+        if written is None:
+            if was is None:
+                return None
+            return self._on_base(there)
+        if written.exact:
+            return written.file.prompt if written.file else self._on_base(there)
+        if written.version is None:
+            return self._on_base(there)
+        then = site.platform.prompt(target.prompt_id, version=written.version)
+        named = written.file.prompt if written.file else None
+        if then is not None and named is not None:  # these have no versions
+            then = replace(then, name=named.name, tags=named.tags)
+        return then
+
+    def _on_base(self, there: BaseFile) -> Prompt | None:
+        """What the branch's base has at a file's place."""
+        entry = self.files.onto.get(there.path)
+        if entry is None:
+            return None
+        text = self.files.here.snapshot.read([entry.object_name])[entry.object_name]
+        return base_file(there.path, text, self.files.here.site).prompt
+
+
+def _same(one: Prompt, other: Prompt) -> bool:
+    return (one.digest, one.name) == (other.digest, other.name)
+
+
+def _destination(
+    written: WrittenFile | None, there: BaseFile, wanted: str, old_path: str | None = None
+) -> str:
+    """Where a file goes: along with a rename, but where people moved it, there it stays."""
+    homes = {written.path} if written and written.path else {old_path, wanted}
+    return wanted if there.path in homes else there.path
