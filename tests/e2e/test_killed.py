@@ -13,7 +13,8 @@ from bridge.forge.base import PullRequest, PullRequestState
 from bridge.storage.inbox import DeliveryState
 from tests.e2e.gate import Gate
 from tests.e2e.processes import PATIENCE, Bridge, until
-from tests.e2e.scene import ON_DISK, UNFINISHED, Scene
+from tests.e2e.scene import ON_DISK, ON_GITHUB, UNFINISHED, Scene
+from tests.integration.lifecycle.world import template
 
 pytestmark = pytest.mark.kill
 
@@ -65,6 +66,69 @@ def test_a_write_that_the_killed_bridge_never_heard_of_is_found_again(
 
     _proposed_once(scene, name, prompt_id)
     assert scene.repository.branches() == pushed, "the second look made another commit"
+
+
+@pytest.mark.parametrize(
+    ("method", "written"),
+    [
+        ("POST", "/statuses/"),
+        ("POST", "/pulls"),
+        ("POST", "/requested_reviewers"),
+        ("PATCH", "/issues/"),
+    ],
+)
+def test_a_bridge_killed_while_it_completes_a_pull_request_completes_it_later(
+    scene: Scene, method: str, written: str
+) -> None:
+    """Before the status, the pull request, its reviewers, its labels: each was asked for, and
+    nobody lived to hear of it."""
+    people = {"labels": ["prompt"], "reviewers": ["alice"], "assignees": ["bob"]}
+    scene.configure({**ON_GITHUB, "pull_request": people, "evals": {"required": True}})
+    bridge = scene.serve_swept()
+    gate = Gate(*scene.faults, wanted=lambda verb, path: verb == method and written in path)
+    name, prompt_id = _saved(scene, 1)
+
+    assert _reached(gate, scene, bridge)
+    bridge.kill()
+    gate.open()
+    scene.serve_swept()
+
+    _proposed_once(scene, name, prompt_id)
+    (pull,) = scene.pulls()
+    assert (pull.labels, pull.reviewers, pull.assignees) == (["prompt"], ["alice"], ["bob"])
+    assert {
+        said.state for said in scene.repository.statuses if said.commit == pull.head_commit
+    } == {"pending"}
+
+
+@pytest.mark.parametrize("written", ["/graphql", "/pulls/2"])
+@pytest.mark.parametrize("after_the_work", [False, True])
+def test_a_bridge_killed_while_it_follows_an_approval_leaves_no_draft(
+    scene: Scene, written: str, after_the_work: bool
+) -> None:
+    scene.configure({**ON_GITHUB, "track": ["prod"]})
+    scene.registry.save("reply", template("Text 1"), labels=["prod"])
+    scene.webhooks.drop()
+    bridge = scene.serve_swept()
+    scene.repository.merge(1)
+    scene.registry.protect("prod")
+    scene.save("reply", "Text 2")
+    scene.registry.request_label(1, "prod")
+    scene.until_settled()
+    assert [pull.draft for pull in scene.pulls() if pull.state == "open"] == [True]
+    gate = Gate(
+        *scene.faults,
+        wanted=lambda verb, path: verb in ("POST", "PATCH") and written in path,
+        after_the_work=after_the_work,
+    )
+
+    scene.registry.approve_label(1, "prod")
+    assert _reached(gate, scene, bridge)
+    bridge.kill()
+    gate.open()
+    scene.serve_swept()
+
+    assert [pull.draft for pull in scene.pulls() if pull.state == "open"] == [False]
 
 
 def test_a_bridge_killed_before_it_looked_at_what_it_acknowledged_looks_later(scene: Scene) -> None:
