@@ -251,3 +251,26 @@ def test_a_reason_may_quote_any_text(ledger: Ledger, inbox: Inbox) -> None:
 
     assert [standing.reason for standing in ledger.stuck()] == ["an error that quotes \\x00"]
     assert delivery(inbox, id).outcome == "parked: an error that quotes \\x00"
+
+
+def test_what_is_parked_is_due_again_after_pauses_that_grow_to_an_hour(
+    ledger: Ledger, clock: Clock
+) -> None:
+    pauses = []
+    ledger.ask([Ask(ONE, REPLY), Ask(TWO, THANK)])
+    ledger.settle(TWO, ledger.waiting(TWO), IN_STEP)
+    for _ in range(9):
+        ledger.settle(ONE, ledger.waiting(ONE), PARKED)
+        pause = 0
+        while not ledger.due_retries():
+            clock.turn(30)
+            pause += 30
+        assert ledger.due_retries() == (Ask(ONE, REPLY),)
+        ledger.ask(ledger.due_retries())
+        pauses.append(pause)
+
+    assert pauses == [60, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    ledger.settle(ONE, ledger.waiting(ONE), PROPOSED)
+    assert ledger.attempts(ONE) == 0
+    clock.turn(7200)
+    assert ledger.due_retries() == ()
