@@ -116,11 +116,6 @@ def find_open(pull_requests: Sequence[PullRequest], base: str) -> PullRequest | 
     return next((each for each in opened if each.base == base), next(iter(opened), None))
 
 
-def first(pull_requests: Sequence[PullRequest], state: PullRequestState) -> PullRequest | None:
-    """The newest pull request in that state."""
-    return next((found for found in pull_requests if found.state is state), None)
-
-
 def _nothing_to_propose(situation: Situation, open_: PullRequest | None) -> Plan:
     if situation.refused is not None:  # that is no word on what was proposed before
         return Rest(OutcomeKind.PARKED, situation.refused, open_)

@@ -64,6 +64,31 @@ def test_saying_the_same_again_is_no_error(case: ForgeCase, state: StatusState) 
     assert case.statuses(commit)["evals"][1] == "The same."
 
 
+@pytest.mark.parametrize("state", StatusState)
+def test_a_status_is_read_back_by_its_name_in_one_request(
+    case: ForgeCase, state: StatusState
+) -> None:
+    commit = opened(case).head_commit
+    case.forge.set_status(commit, "schema", StatusState.SUCCESS, "All files are valid.", None)
+    assert case.forge.status(commit, "evals") is None
+    case.forge.set_status(commit, "evals", StatusState.PENDING, "Waiting.", None)
+    case.forge.set_status(commit, "evals", state, "0.91 of 1", None)
+    before = case.calls
+
+    read = case.forge.status(commit, "evals")
+
+    assert case.calls - before <= 1
+    without_error = case.name == "gitlab" and state is StatusState.ERROR
+    assert read is (StatusState.FAILURE if without_error else state)
+
+
+def test_the_status_of_a_commit_that_is_not_there_is_an_error_or_nothing(
+    hosted_case: HostedCase,
+) -> None:
+    with pytest.raises((NotFound, Refused)):
+        hosted_case.forge.status(NOWHERE, "evals")
+
+
 def test_a_long_text_becomes_one_short_line(case: ForgeCase) -> None:
     commit = opened(case).head_commit
 

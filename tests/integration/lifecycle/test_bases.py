@@ -11,7 +11,7 @@ from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.prompts.memory import recall
 from bridge.prompts.outcome import OutcomeKind
 from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.world import PATH, World
+from tests.integration.lifecycle.world import PATH, MakeWorld, World
 
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
 
@@ -156,6 +156,26 @@ def test_a_branch_with_commits_of_others_goes_along_where_it_brings_nothing_else
     moved = world.pull_request()
     assert moved.base == "develop"
     assert world.place.changed(moved.head, "develop") == {PATH, "tests/test_bot.py"}
+
+
+@on_every_forge
+def test_a_rolling_proposal_follows_the_base_with_all_it_proposes(make_world: MakeWorld) -> None:
+    world = make_world({"pull_request": {"group": "mapping"}})
+    world.save("Answer kindly.")
+    world.save("Refund.", "support/refund")
+    world.settle()
+    world.save("Refund at once.", "support/refund")
+    world.settle()
+    start_develop(world)
+
+    change_base(world, "develop")
+    world.sweep()
+
+    moved = world.pull_request()
+    assert moved.base == "develop"
+    paths = {PATH, "prompts/latest/support/refund.yaml"}
+    assert world.place.changed(moved.head, "develop") == paths
+    assert world.proposed_by(moved, "prompts/latest/support/refund.yaml") == "Refund at once."
 
 
 def test_two_pull_requests_that_an_older_bridge_left_become_one(world: World) -> None:

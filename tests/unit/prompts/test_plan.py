@@ -19,7 +19,9 @@ from bridge.prompts.plan import (
     Tidy,
     Withdraw,
     decide,
+    find_open,
     remembered,
+    select_pull_requests,
 )
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import ApprovalRequest, Change
@@ -272,3 +274,35 @@ def test_the_order_of_edits_is_not_remembered() -> None:
     one, two = edit(path="a.yaml"), edit(path="b.yaml")
 
     assert memory_of(one, two) == memory_of(two, one)
+
+
+# Which pull requests of a head branch are about the proposal
+
+
+def to_develop(found: PullRequest) -> PullRequest:
+    return replace(found, base="develop")
+
+
+ABOUT: dict[str, tuple[PullRequest, bool]] = {
+    "open to the base": (pull(OPEN), True),
+    "a person's to the base": (pull(OPEN, None), True),
+    "the bridge's, taken elsewhere": (to_develop(pull(OPEN)), True),
+    "a person's, elsewhere": (to_develop(pull(OPEN, None)), False),
+    "declined elsewhere": (to_develop(pull(CLOSED)), True),
+    "merged to the base": (pull(MERGED), True),
+    "merged elsewhere": (to_develop(pull(MERGED)), False),
+}
+
+
+@pytest.mark.parametrize(("found", "counts"), ABOUT.values(), ids=ABOUT)
+def test_a_pull_request_counts_or_is_somebodys_own(found: PullRequest, counts: bool) -> None:
+    assert bool(select_pull_requests([found], "main")) is counts
+
+
+def test_of_several_open_ones_the_newest_to_the_base_is_the_proposal() -> None:
+    elsewhere = to_develop(pull(OPEN, number=5))
+    newer, older = pull(OPEN, number=4), pull(OPEN, number=3)
+
+    assert find_open([elsewhere, newer, older], "main") == newer
+    assert find_open([elsewhere, pull(CLOSED, number=2)], "main") == elsewhere
+    assert find_open([pull(CLOSED), pull(MERGED)], "main") is None
