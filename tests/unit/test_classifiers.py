@@ -219,7 +219,12 @@ def test_each_complaint_of_git_has_its_error(complaint: str, kind: type[BridgeEr
 @pytest.mark.parametrize("code", [401, 403, 404])
 def test_a_minted_credential_that_git_is_refused_is_made_anew(code: int) -> None:
     refused: list[int] = []
-    minted = GitRemote(REMOTE.url, "bridge", "old", renew=lambda status: not refused.append(status))
+
+    def renew(status: int) -> bool:
+        refused.append(status)
+        return True
+
+    minted = GitRemote(REMOTE.url, "bridge", "old", renew=renew)
     complaint = f"fatal: unable to access 'x': The requested URL returned error: {code}"
 
     error = understood(complaint, minted)

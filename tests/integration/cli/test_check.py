@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.integration.cli.desk import CONFIG, NOBODY, Desk, Said
+from tests.standins.faults import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.postgresql import PostgreSQL
 
@@ -33,6 +34,7 @@ def test_all_is_well(desk: Desk) -> None:
     assert (said.status, problems(said), said.err) == (0, [], "")
     assert "PromptLayer lets us read 1 prompt" in said.out
     assert "git reads the branch main." in said.out
+    assert "git may push branches promptlayer/…" in said.out
 
 
 def test_offline_asks_nobody(desk: Desk) -> None:
@@ -271,3 +273,37 @@ def test_a_folder_for_data_that_cannot_be_is_told(desk: Desk) -> None:
     assert said.status == 1
     assert "No mirror can be kept at" in problems(said)[0]
     assert "Not a directory" in problems(said)[0]
+
+
+def test_a_token_that_git_may_only_read_with_is_found_before_the_first_push(
+    desk: Desk, github: GitHubStandIn
+) -> None:
+    desk.environment["TOKEN"] = github.token("bot")
+    hidden = github.repositories["acme/support-bot"].path / "config"
+    with hidden.open("a") as config:
+        config.write("[http]\n\treceivepack = false\n")  # git's own way to say no
+
+    said = desk.run("check")
+
+    assert said.status == 1
+    (problem,) = problems(said)
+    assert "git reads the branch main." in said.out
+    assert "does not let it do this with git" in problem
+
+
+@pytest.mark.parametrize("code", [301, 502])
+@pytest.mark.parametrize("command", ["check", "plan", "sync"])
+def test_an_odd_server_is_a_sentence_in_every_command(
+    command: str, code: int, desk: Desk, github: GitHubStandIn
+) -> None:
+    desk.environment["TOKEN"] = github.token("bot")
+    desk.save("support/reply")
+    moved = {"Location": "https://elsewhere.example/"}
+    github.faults.add("/api/", status(code, "502", moved), times=99)
+    github.faults.add("/", status(code, "502"), times=99)
+
+    said = desk.run(command)
+
+    assert said.status == 1
+    assert "Traceback" not in said.out + said.err
+    assert ("elsewhere.example" in said.out + said.err) is (code == 301)

@@ -119,7 +119,6 @@ def test_a_draft_that_the_plan_has_not_is_an_ordinary_pull_request_that_says_so(
 def test_check_tells_of_drafts_where_they_are_wanted(
     standin: GitHubStandIn, forge: GitHub, site: Repository
 ) -> None:
-    site.private = True
     wanted = [each.message for each in forge.check_access(drafts=True)]
     unwanted = [each.message for each in forge.check_access()]
 
