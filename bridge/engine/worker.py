@@ -147,14 +147,8 @@ class Worker:
         snapshot = site.fetch()
         found = changed(site, self.index, snapshot, before, snapshot.commit)
         self.create(site, found)
-        if site.mapping.on_delete != "delete" or not found.deleted:
-            pass
-        elif found.mistakes:  # one of them may be the file that seems to be deleted
-            log.error("%s: no prompt is deleted, as files cannot be read", site.mapping.name)
-        else:
-            files = BaseFiles.at(site, snapshot, snapshot.commit, self.index)
-            for words in delete_prompts(site, files, found.deleted):
-                log.info("%s: %s", site.mapping.name, words)
+        if site.mapping.on_delete == "delete" and found.deleted:
+            self._delete(site, found)
         asks = [
             Ask(site.proposal(name, target), target, name=name)
             for target, name in found.targets.items()
@@ -163,6 +157,16 @@ class Worker:
         for proposal in sorted({ask.proposal for ask in asks}):
             enqueue(proposal)
         return None
+
+    def _delete(self, site: Site, found: Followed) -> None:
+        """Delete the prompts whose files a push deleted, unless one of its files cannot be read:
+        that may be the one that seems to be deleted."""
+        if found.mistakes:
+            log.error("%s: no prompt is deleted, as files cannot be read", site.mapping.name)
+            return
+        files = BaseFiles.at(site, found.snapshot, found.snapshot.commit, self.index)
+        for words in delete_prompts(site, files, found.deleted):
+            log.info("%s: %s", site.mapping.name, words)
 
     def _mark(self, ids: Collection[str], state: DeliveryState, outcome: str | None = None) -> None:
         if ids:
