@@ -98,7 +98,8 @@ def look(
     eye = Eye(site, base, proposal.branch, occasion, pending, now)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
-    out = keep_out(branch, memory, {s.target: s.edit for s in seen if s.edit})
+    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
+    out = keep_out(branch, memory, told)
     edits = _edits(base, kept, seen, out, placeable=bool(refusals))
     situation = Situation(
         edits=edits,
