@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.config.mapping import BehindBase, Group
-from bridge.errors import Stale
+from bridge.errors import BridgeError, Stale
 from bridge.prompts.memory import Memory
 from bridge.prompts.plan import Edit
 from bridge.prompts.text import mapping_of
@@ -85,10 +85,11 @@ def _parent(commit: Commit) -> str | None:
 
 
 def _find_commit(snapshot: Snapshot, name: str | None) -> Commit | None:
-    """None where nobody has it any more: it was rewritten long ago."""
+    """None where it is not to be had: rewritten long ago, on a server that gives only what a
+    branch has."""
     try:
         return snapshot.commit_of(name) if name else None
-    except Stale:
+    except BridgeError:
         return None
 
 

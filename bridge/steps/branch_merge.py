@@ -88,8 +88,7 @@ class BranchMerge:
         if there is None:
             return
         written = self.files.written.get(target)
-        then = self._ancestor(target, written, there, was)
-        if there.text == was or (then and there.prompt and _same(then, there.prompt)):
+        if there.text == was or self._is_as_written(target, written, there):
             self.changes[there.path] = None
         else:
             self._removed.append(there.path)
@@ -103,12 +102,22 @@ class BranchMerge:
             if written.removed and base.path not in self.files.here.entries:
                 self._leave(target, None, base.path, base.text)
             return None
+        path = _destination(written, there, base.path)
+        if self._is_as_written(target, written, there):
+            return self._leave(target, there, path, base.text)
         then = self._ancestor(target, written, there, None)
-        if then and there.prompt and _same(then, there.prompt):
-            self._leave(target, there, _destination(written, there, base.path), base.text)
-        elif then and there.prompt and base.prompt:
-            self._merge_prompts(target, then, base.prompt, there, base.path)
+        if then and there.prompt and base.prompt:
+            self._merge_prompts(target, then, base.prompt, there, path)
         return None
+
+    def _is_as_written(self, target: Target, written: WrittenFile | None, there: BaseFile) -> bool:
+        """Whether nobody has touched what the bridge wrote: to the letter, where that is known."""
+        if written is None:
+            return False
+        if written.exact:
+            return written.file is not None and written.file.text == there.text
+        then = self._ancestor(target, written, there, None)
+        return then is not None and there.prompt is not None and _same(then, there.prompt)
 
     def _update(self, target: Target, edit: Edit, there: BaseFile) -> None:
         change, written = edit.change, self.files.written.get(target)
@@ -124,7 +133,7 @@ class BranchMerge:
         if then is None and not _same(change.after, there.prompt):
             self._edited.append(there.path)
             return None
-        return self._merge_prompts(target, then or there.prompt, change.after, there, change.path)
+        return self._merge_prompts(target, then or there.prompt, change.after, there, path)
 
     def _merge_prompts(
         self, target: Target, then: Prompt, now: Prompt, there: BaseFile, path: str
@@ -144,8 +153,7 @@ class BranchMerge:
         site = self.files.here.site
         existing = there.text.decode("utf-8", "replace")
         text = render(PromptFile(prompt, target.label), site.mapping.format, existing).encode()
-        written = self.files.written.get(target)
-        self._leave(target, there, _destination(written, there, path), text)
+        self._leave(target, there, path, text)
 
     def _merge_texts(
         self,

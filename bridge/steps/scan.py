@@ -127,15 +127,47 @@ def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Bra
     tips = snapshot.commits(snapshot.branches.values())
     for name in snapshot.branches:
         tip = tip_of(site, snapshot, name, tips)
-        if tip is None or tip.told is None:
+        if tip is None:
+            continue
+        proposal = Proposal(site.mapping.name, name)
+        if tip.told is None:
+            if reworded := _find_reworded(site, snapshot, index, name, tip):
+                yield _Branch(proposal, reworded, {})
             continue
         if mapping_of(tip.told.message) != site.mapping.name:
             continue
-        proposal = Proposal(site.mapping.name, name)
         if rolling:
             yield _rolling(site, snapshot, index, proposal, tip)
         else:
             yield _Branch(proposal, _trailed(site, tip.told.message), {})
+
+
+def _find_reworded(
+    site: Site, snapshot: Snapshot, index: FileIndex, branch: str, tip: Tip
+) -> frozenset[Target]:
+    """The targets of a branch whose commits do not say any more what they propose: those of its
+    files whose proposal it is."""
+    if tip.onto is None:
+        return frozenset()
+    try:
+        changes = snapshot.changes(tip.onto, tip.commit.object_name, site.folder)
+    except Stale:  # the base was rewritten and the server forgot what the branch stood on
+        return frozenset()
+    left = {path: entry for path, (_, entry) in changes.items() if entry}
+    files = BaseFiles.at(site, snapshot, tip.commit.object_name, index)
+    found = files.find({target: path for path, target in files.owned(left).items()})
+    return frozenset(
+        target
+        for target, file in found.items()
+        if file.prompt and _is_branch_of(site, file.prompt.name, target, branch)
+    )
+
+
+def _is_branch_of(site: Site, name: str, target: Target, branch: str) -> bool:
+    try:
+        return site.proposal(name, target).branch == branch
+    except UnsafePath:
+        return False
 
 
 def _trailed(site: Site, message: str) -> frozenset[Target]:

@@ -101,6 +101,7 @@ def test_a_request_that_comes_again_after_a_denial_is_a_draft_again(world: World
     assert "Bob Ray asked" in world.pull_request().body
 
 
+@on_every_forge
 @pytest.mark.parametrize("heard", ["at once", "after the next save"])
 def test_a_version_saved_after_the_request_is_not_shown_as_asked_for(
     world: World, heard: str

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.forge.base import PullRequestState
+from bridge.prompts.memory import recall
 from bridge.prompts.outcome import OutcomeKind
 from tests.integration.lifecycle.clone import Clone
 from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.test_publishing import PUBLISH, published
 from tests.integration.lifecycle.world import BOB, PATH, MakeWorld, World, lines
 
 pytestmark = pytest.mark.parametrize("forge_name", FORGES)
@@ -88,6 +91,20 @@ def test_another_message_is_no_conflict_and_stays(world: World, sam: Clone) -> N
     assert "edited by" not in world.pull_request().body
 
 
+def test_a_branch_with_another_message_is_found_without_any_event(world: World, sam: Clone) -> None:
+    world.save("Answer.")
+    world.adopt()
+    branch = propose(world, "Answer kindly.")
+    sam.amend(branch, {}, "feat(prompts): answer kindly")
+    world.save("Answer.")
+    world.post.lose()
+    world.forget_everything()
+
+    world.sweep()
+
+    assert world.place.newest(branch).state is PullRequestState.CLOSED
+
+
 def test_another_message_over_merged_proposals_is_no_conflict(world: World, sam: Clone) -> None:
     """The base's own history has commits of the bridge too."""
     propose(world, "Answer.")
@@ -133,6 +150,26 @@ def test_an_edit_is_merged_by_a_bridge_that_lost_its_disk(world: World, sam: Clo
 
     propose(world, lines(g="G of Ada"))
 
+    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
+
+
+@pytest.mark.parametrize("message", [None, "feat(prompts): answer"])
+def test_an_edit_is_merged_on_a_pull_request_of_an_earlier_release(
+    world: World, sam: Clone, message: str | None
+) -> None:
+    """Its hidden line does not say which commit the bridge wrote."""
+    branch = propose(world, lines())
+    opened = world.pull_request()
+    memory = recall(opened.body)
+    assert memory is not None
+    before = replace(memory, wrote=None).line()
+    world.place.edit(opened, body=opened.body.replace(memory.line(), before))
+    sam.amend(branch, with_edit(world, "      a\n", "      A of Sam\n"), message)
+
+    world.sweep()
+    assert world.proposed() == lines(a="A of Sam")
+
+    propose(world, lines(g="G of Ada"))
     assert world.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
@@ -194,6 +231,22 @@ def test_an_edit_moves_along_with_a_rename(world: World, sam: Clone) -> None:
     assert world.place.changed(branch) == {NEW_PATH}
     assert world.proposed(NEW_PATH) == lines(a="A of Sam")
     assert world.held(NEW_PATH, branch).name == NEW_NAME
+
+
+def test_an_edit_that_moved_along_is_published_once_it_is_merged(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    world = make_world(PUBLISH)
+    sam = Clone(world.place.repository, tmp_path / "sam")
+    branch = propose(world, lines())
+    sam.commit(branch, with_edit(world, "      a\n", "      A of Sam\n"))
+    world.registry.rename(1, NEW_NAME)
+    world.settle()
+
+    world.place.merge(world.pull_request(), "squash")
+    world.sweep()
+
+    assert published(world, NEW_NAME) == [lines(), lines(a="A of Sam")]
 
 
 def test_an_edit_of_an_update_moves_along_with_a_rename(world: World, sam: Clone) -> None:

@@ -17,22 +17,39 @@ REPOSITORY = "acme/support-bot"
 _numbers = count(1)
 
 
-def tell(world: World, event: ForgeEvent) -> None:
+def tell(world: World, event: ForgeEvent, patience: float = 60.0) -> None:
     """The forge's webhook arrives, and everything that follows from it happens."""
     id = f"{next(_numbers):064x}"
     world.worker.inbox.put(delivery_of("local", id, event, world.clock()))
-    world.settle()
+    world.settle(patience)
 
 
 def push_told(world: World, before: str) -> None:
     tell(world, Pushed(REPOSITORY, "main", before, world.place.head("main")))
 
 
-def decision_told(world: World, pull: PullRequest, action: PullRequestAction) -> None:
+def decision_told(
+    world: World, pull: PullRequest, action: PullRequestAction, patience: float = 60.0
+) -> None:
     told = PullRequestChanged(
         REPOSITORY, pull.number, action, pull.head, pull.base, pull.head_commit, False, "jane"
     )
-    tell(world, told)
+    tell(world, told, patience)
+
+
+def test_a_merge_that_is_told_makes_room_before_any_pause_is_over(make_world: MakeWorld) -> None:
+    world = make_world({"pull_request": {"limit": 1}})
+    world.save("Hello.", "one")
+    world.save("Hello.", "two")
+    world.settle(patience=0)
+    merged = world.pull_request()
+    world.place.merge(merged)
+    before = world.clock()
+
+    decision_told(world, merged, PullRequestAction.MERGED, patience=5)
+
+    assert world.pull_request().head == world.branch(2)
+    assert (world.clock() - before).total_seconds() < 5
 
 
 def test_a_push_to_the_base_branch_is_published_at_once(make_world: MakeWorld) -> None:

@@ -22,7 +22,10 @@ requests = st.builds(
     ApprovalRequest, st.none() | texts, st.sampled_from(["move", "deletion"]), texts, texts
 )
 pending = st.none() | st.builds(PendingRequest, requests, st.none() | st.integers(1, 10**6))
-memories = st.builds(Memory, texts, texts, st.booleans(), pending)
+taken_out = st.lists(st.tuples(st.integers(1, 10**6), texts, texts), max_size=3).map(tuple)
+memories = st.builds(
+    Memory, texts, texts, st.booleans(), pending, wrote=st.none() | texts, taken_out=taken_out
+)
 
 
 @given(memories, texts, texts)
