@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import typer
@@ -13,21 +13,28 @@ from bridge.config.whole import Config, Loaded, load_files
 from bridge.errors import BridgeError
 from bridge.forge.base import Finding, Severity
 from bridge.promptlayer.workspace import section_of
+from bridge.steps.coverage import check_coverage
 from bridge.steps.site import Site
 from bridge.storage.address import file_of
 from bridge.storage.database import ask
 from bridge.wiring import Adapters, database_url, platform_of
 
+_MARKS = {
+    Severity.OK: "[green]ok     [/]",
+    Severity.WARNING: "[yellow]warning[/]",
+    Severity.PROBLEM: "[red]problem[/]",
+}
+
 
 def check(path: Path, *, offline: bool) -> None:
-    """Tell each finding as it comes; exits with 1 when one of them is a problem."""
+    """Tell each finding as it comes; exits with 1 when one of them is a problem, and not for a
+    warning: what takes no prompt in may be about one that is made later."""
     loaded = load_files(path)
     console = Console(highlight=False, soft_wrap=True)
     well = True
     for finding in _findings(loaded, offline=offline):
-        well = well and finding.severity is Severity.OK
-        mark = "[green]ok     [/]" if finding.severity is Severity.OK else "[red]problem[/]"
-        console.print(mark, end=" ")
+        well = well and finding.severity is not Severity.PROBLEM
+        console.print(_MARKS[finding.severity], end=" ")
         console.print(finding.message, markup=False)
     if not well:
         raise typer.Exit(1)
@@ -77,6 +84,7 @@ def _asked(config: Config) -> Iterator[Finding]:
             places.setdefault((site.mapping.repository, site.mapping.base), []).append(site)
         for sites in places.values():
             yield from _repository(sites)
+            yield from _coverage(sites)
 
 
 def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
@@ -92,6 +100,15 @@ def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
     except BridgeError as error:
         findings = [Finding(Severity.PROBLEM, str(error))]
     yield from _named(site.forge.repository, findings)
+
+
+def _coverage(sites: Sequence[Site]) -> Iterator[Finding]:
+    """The settings of mappings that take no prompt in. Who cannot be asked was told already."""
+    for site in sites:
+        with suppress(BridgeError):
+            for gap in check_coverage(site):
+                words = gap.message[0].upper() + gap.message[1:]
+                yield Finding(Severity.WARNING, f"{words}{'' if words.endswith('?') else '.'}")
 
 
 def _named(about: str, findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -1,8 +1,5 @@
-"""The ledger: what is to be looked at and why, and what came of it.
-
-It is history and bookkeeping. Losing it loses no correctness: the sweep asks for every look again,
-and the forge remembers what people decided.
-"""
+"""The ledger: what is to be looked at and why, and what came of it. Losing it loses no correctness:
+the sweep asks for every look again, and the forge remembers what people decided."""
 
 from __future__ import annotations
 
@@ -25,7 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.books.moments import Told, note
+from bridge.books.problems import Problems
 from bridge.books.standings import Standings, proposals_of
+from bridge.engine.errand_records import ErrandRecords
 from bridge.engine.room import give_back
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -85,6 +84,8 @@ class Ledger:
         self._database = database
         self._clock = clock
         self.standings = Standings(database)
+        self.problems = Problems(database, clock)
+        self.errands = ErrandRecords(database, clock)
 
     def ask(self, asks: Iterable[Ask], moments: Told | None = None) -> None:
         """Note looks that are wanted; one that waits already is not doubled. ``moments`` are what
@@ -330,7 +331,7 @@ def _waiting(connection: Connection, proposal: Proposal) -> tuple[WaitingLook, .
 
 
 def _settled_row(proposal: Proposal, look: WaitingLook, outcome: Outcome) -> dict[str, object]:
-    refused = dict(outcome.refusals).get(look.target)
+    refused = outcome.refused.get(look.target)
     return {
         "of_mapping": proposal.mapping,
         "of_branch": proposal.branch,

@@ -100,6 +100,7 @@ def unnoticed(_: Budget) -> None:
 
 class Severity(StrEnum):
     OK = "ok"
+    WARNING = "warning"
     PROBLEM = "problem"
 
 

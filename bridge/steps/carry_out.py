@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from bridge.config.mapping import PullRequestSettings
 from bridge.evals.telling import STATUS, WAITING
 from bridge.forge.base import (
     PullRequest,
@@ -94,10 +95,17 @@ def _content(site: Site, plan: Propose, told: Story) -> PullRequestContent:
         title=title(told),
         body=body(told, site.forge.body_limit, plan.memory.line()),
         draft=_draft(plan, settings.draft),
-        labels=settings.labels,
+        labels=_labels(plan, settings),
         reviewers=settings.reviewers,
         assignees=settings.assignees,
     )
+
+
+def _labels(plan: Propose, settings: PullRequestSettings) -> tuple[str, ...]:
+    conflict = any(edit.change.is_conflict for edit in plan.edits)
+    if not conflict or settings.conflict_label is None:
+        return settings.labels
+    return tuple(dict.fromkeys((*settings.labels, settings.conflict_label)))
 
 
 def _draft(plan: Propose, configured: bool) -> bool:

@@ -26,6 +26,7 @@ class Followed:
     new: tuple[NewPrompt, ...]
     mistakes: tuple[str, ...]
     deleted: frozenset[Target] = frozenset()  # targets whose last file went
+    paths: frozenset[str] = frozenset()  # of all files that differ
 
 
 def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after: str) -> Followed:
@@ -43,7 +44,7 @@ def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after
     targets = _named(older, gone) | _named(newer, here)
     new, mistakes = _new(newer, here)
     deleted = frozenset(older.owned(gone).values()) - newer.all().keys()
-    return Followed(snapshot, targets, new, mistakes, deleted)
+    return Followed(snapshot, targets, new, mistakes, deleted, frozenset(differing))
 
 
 def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:

@@ -18,9 +18,10 @@ from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, is_current, tip_of
-from bridge.steps.eye import Eye, Seen, sight
+from bridge.steps.eye import Eye, Seen
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles
+from bridge.steps.sight import sight
 from bridge.steps.site import Site
 
 
@@ -85,12 +86,12 @@ def look(
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
     occasion = replace(occasion, adopted=frozenset(memory.adopted if memory else ()))
-    eye = Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
+    pending = memory.pending if memory else None
+    carried = frozenset(kept.targets.values())
+    eye = Eye(site, base, proposal.branch, occasion, pending, now, carried)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
-    understood = {one.target for one in seen}  # what was refused stays as it was proposed
-    untouched = _placeable(snapshot, kept.edits(understood)) if refusals else kept.edits(understood)
-    edits = _sorted([s.edit for s in seen if s.edit], untouched)
+    edits = _edits(kept, seen, refused=bool(refusals))
     pending = next((s.pending for s in seen if s.pending), None)
     current = is_current(snapshot, tip, kept.left, edits)
     situation = Situation(
@@ -106,6 +107,7 @@ def look(
         base=site.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
+        prune=occasion.prune and any(s.absent for s in seen),
     )
     return Look(
         proposal, site.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
@@ -137,6 +139,18 @@ def _is_chosen(occasion: Occasion, edit: Edit) -> bool:
     return told is Side.PLATFORM
 
 
+def _edits(kept: Kept, seen: Sequence[Seen], *, refused: bool) -> tuple[Edit, ...]:
+    """What is to be proposed: the edits that were seen, and what stays as it was proposed, because
+    nobody looked at it, it was refused, or the mapping follows it no longer. Where that last is
+    all there is, the pull request is not touched."""
+    if seen and all(one.not_followed for one in seen):
+        return ()
+    untouched = kept.edits({one.target for one in seen if not one.not_followed})
+    if refused:
+        untouched = _placeable(kept.base.snapshot, untouched)
+    return _sorted([one.edit for one in seen if one.edit], untouched)
+
+
 def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:
     """Those that nothing stands in the way of."""
     obstacles = snapshot.obstacles(snapshot.commit, [e.change.path for e in edits if e.text])
@@ -148,6 +162,8 @@ def _sorted(looked: list[Edit], untouched: list[Edit]) -> tuple[Edit, ...]:
 
 
 def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
+    if any(s.not_followed for s in seen):
+        return OutcomeKind.NOT_FOLLOWED
     ahead = any(s.comparison.standing is Standing.REPOSITORY_AHEAD for s in seen)
     return OutcomeKind.REPOSITORY_AHEAD if ahead else OutcomeKind.IN_STEP
 

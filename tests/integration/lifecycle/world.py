@@ -228,8 +228,8 @@ class World:
         self.worker.dispatch(lambda _: None, self._run)
         return [self.worker.look_at(proposal) for proposal in self.worker.unfinished()]
 
-    def _run(self, errand: Errand, _occasion: str) -> None:
-        assert self.worker.run(errand, lambda _: None) is None
+    def _run(self, errand: Errand, occasion: str) -> None:
+        assert self.worker.run(errand, lambda _: None, occasion) is None
 
     def sweep(self) -> None:
         """What the hourly sweep does. Webhooks that wait are not delivered before it is done."""
