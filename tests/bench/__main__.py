@@ -24,6 +24,7 @@ from tests.bench import (
     several,
     soak,
     sweep,
+    typo,
     versus_clone,
 )
 from tests.bench.figure import Figure
@@ -38,6 +39,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "import": first_import.measure,
     "publish": publish.measure,
     "both_ways": both_ways.measure,
+    "typo": typo.measure,
     "soak": soak.measure,
     "idle": idle.measure,
     "page": pages.measure,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bridge.web.app import WEBHOOK_PATH
 from tests.chaos.machines import Machine
@@ -17,6 +19,8 @@ from tests.e2e.scene import REPOSITORY, SECRET, Scene, mapping, scene_in
 from tests.standins.github_state import Pull
 from tests.standins.postgresql import PostgreSQL, running_postgresql
 from tests.standins.serving import serve
+
+MappingSpec = Mapping[str, Any]
 
 LABEL = "prod"
 FORGE_SECRET = "a-forge-secret-that-must-stay-secret"
@@ -48,6 +52,14 @@ class House:
     office: Office
     wires: dict[str, Wire]  # by what is behind them
     machines: list[Machine]
+    configure: Callable[[Sequence[MappingSpec]], None]  # write bridge.yaml with these mappings
+
+    def mistype(self) -> None:
+        """The pattern of every mapping has a typo."""
+        self.configure([{**each, "prompts": ["supprt/**"]} for each in MAPPINGS])
+
+    def correct(self) -> None:
+        self.configure(MAPPINGS)
 
     def open_pulls(self) -> list[Pull]:
         with self.scene.repository.lock:
@@ -99,19 +111,25 @@ def house_in(folder: Path, draw: random.Random, *, sweep: str) -> Iterator[House
         scene.webhooks.receivers.clear()
         scene.webhooks.add(f"{post}{WEBHOOK_PATH}", SECRET)
         scene.github.hooks.register(f"{post}/webhooks/github", FORGE_SECRET)
-        _configure(
-            scene, wires, database.replace(f":{server.port}/", f":{wires['database'].port}/"), sweep
-        )
-        yield House(scene, server, database, office, wires, _machines(scene))
+        behind_wire = database.replace(f":{server.port}/", f":{wires['database'].port}/")
+        configure = partial(_configure, scene, wires, behind_wire, sweep)
+        configure(MAPPINGS)
+        yield House(scene, server, database, office, wires, _machines(scene), configure)
 
 
 def _port(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-def _configure(scene: Scene, wires: dict[str, Wire], database: str, sweep: str) -> None:
+def _configure(
+    scene: Scene,
+    wires: dict[str, Wire],
+    database: str,
+    sweep: str,
+    mappings: Sequence[MappingSpec],
+) -> None:
     scene.configure(
-        *MAPPINGS,
+        *mappings,
         promptlayer={"base_url": wires["platform"].address},
         forges={
             "github": {

@@ -35,6 +35,7 @@ _NOT_OVER = {
     "proposals": "WHERE kind = 'waiting'",
     "dbos.workflow_status": "WHERE status NOT IN ('SUCCESS', 'ERROR')",
 }
+_BY_TYPO = "no longer follows it"
 _A_PERSONS = {State.PERSON, State.PARKED, State.DECLINED}
 
 
@@ -57,7 +58,7 @@ class Judge:
 
     def anomalies(self) -> list[Anomaly]:
         """What must never be, whatever happened."""
-        return [*self._doubled(), *self._lost(), *self._told()]
+        return [*self._doubled(), *self._withdrawn(), *self._lost(), *self._told()]
 
     def books(self) -> str:
         """Everything that is not over, as the tables have it, for whoever looks for the cause."""
@@ -157,6 +158,13 @@ class Judge:
         for (head, commit), count in made.items():
             if count > 1:
                 yield Anomaly("pull request doubled", f"{count} for {head} at {commit[:12]}")
+
+    def _withdrawn(self) -> Iterator[Anomaly]:
+        """Nobody said `prune`, so that no typo may have taken anything back."""
+        for pull in self.house.scene.repository.pulls.values():
+            words = [comment.body for comment in pull.comments]
+            if _BY_TYPO in (pull.body or "") or any(_BY_TYPO in each for each in words):
+                yield Anomaly("withdrawn by typo", f"#{pull.number} from {pull.head}")
 
     def _lost(self) -> Iterator[Anomaly]:
         for word in sorted(self.people.lost()):
