@@ -44,6 +44,9 @@ class Entry:
     pull_request: str | None = None
     number: int | None = None
     pull_request_state: str | None = None
+    followed_as: str | None = None  # the fingerprint of the selection that last held it
+    absent_since: datetime | None = None  # when a look found it gone, or left out
+    held: str | None = None  # why it stays as it is, until it is there again or is pruned
 
     @property
     def target(self) -> Target:
@@ -82,7 +85,7 @@ def entry_after(before: Entry | None, looked: Looked) -> Entry | None:
     sight, now = looked.sight, looked.now
     if sight is not None and sight.elsewhere:
         return before and _restored(before, sight.reason)
-    if sight is not None and sight.name is None and sight.standing is Standing.IN_STEP:
+    if sight is not None and _is_nowhere(sight):
         return None
     state, reason = state_of(looked.outcome, looked.target)
     entry = before or fresh(looked.target, looked.proposal.branch, state, reason, now)
@@ -100,7 +103,22 @@ def entry_after(before: Entry | None, looked: Looked) -> Entry | None:
         settled_since=since or now,
         seen_at=now,
     )
-    return _with_pull_request(entry, looked)
+    return _with_following(_with_pull_request(entry, looked), looked)
+
+
+def _is_nowhere(sight: Sight) -> bool:
+    gone = sight.name is None and sight.standing is Standing.IN_STEP
+    return gone and not sight.not_followed
+
+
+def _with_following(entry: Entry, looked: Looked) -> Entry:
+    """With whether the mapping follows it, as far as the look tells."""
+    sight = looked.sight
+    if sight is None or looked.outcome.selection is None or sight.not_followed:
+        return entry
+    if sight.absent:
+        return replace(entry, absent_since=entry.absent_since or looked.now, held=None)
+    return replace(entry, followed_as=looked.outcome.selection, absent_since=None, held=None)
 
 
 def _restored(entry: Entry, reason: str) -> Entry:
@@ -116,6 +134,10 @@ def _with_pull_request(entry: Entry, looked: Looked) -> Entry:
     if decided is not None and entry.number == decided.number:
         entry = replace(entry, pull_request=decided.url, pull_request_state=str(decided.state))
     carried = looked.sight is None or looked.sight.proposed
+    if looked.sight is not None and looked.sight.not_followed:
+        if entry.number != outcome.number and len(outcome.sights) > 1:
+            return entry
+        carried = True  # as it was
     if outcome.kind is OutcomeKind.WITHDRAWN:
         is_it = entry.number == outcome.number
         return replace(entry, pull_request_state=WITHDRAWN) if is_it else entry

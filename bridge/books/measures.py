@@ -5,12 +5,13 @@ Each query reads an index or a small table, whatever the number of deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from bridge.books.problems import count_exceptions, count_problems
 from bridge.books.tables import standings, sweeps
 from bridge.books.totals import Totals, totals
 from bridge.storage.budgets import ForgeBudget, budgets_in
@@ -19,6 +20,8 @@ from bridge.storage.inbox import Clock, DeliveryState, deliveries
 from bridge.storage.ledger_tables import looks, proposals
 from bridge.storage.members import SILENCE, members
 from bridge.storage.restraint import pauses
+
+SWEEPS_MISSED = 3  # after so many a mapping counts as not compared
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Measures:
     sweeps: Mapping[str, Sweep]  # the newest, by mapping
     pauses: Mapping[str, float]  # by repository: for how much longer
     budgets: tuple[ForgeBudget, ...]
+    problems: Mapping[tuple[str, str], int]  # that last, by mapping and kind
+    exceptions: Mapping[str, int]  # errors that nobody expected, ever, by mapping
 
 
 def measure(database: Database, clock: Clock) -> Measures:
@@ -62,9 +67,20 @@ def measure(database: Database, clock: Clock) -> Measures:
             proposals=_proposals(connection),
             standings=_standings(connection),
             sweeps=_sweeps(connection),
+            problems=count_problems(connection),
+            exceptions=count_exceptions(connection),
             pauses=_pauses(connection, now),
             budgets=budgets_in(connection),
         )
+
+
+def find_stale(
+    swept: Mapping[str, datetime], mappings: Iterable[str], now: datetime, longest: timedelta
+) -> dict[str, timedelta]:
+    """The mappings that nobody compared for longer than ``longest``, and for how long. ``swept``
+    is when each was compared last, or since when it could have been."""
+    ages = {name: now - swept[name] for name in mappings if name in swept}
+    return {name: age for name, age in sorted(ages.items()) if age > longest}
 
 
 def _members(connection: Connection, database: Database) -> int:

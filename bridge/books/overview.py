@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from sqlalchemy import select
+
 from bridge.books import charts, deliveries, queue, targets
 from bridge.books.charts import Day
 from bridge.books.deliveries import DeliveryFilter, DeliveryShown, Listed
 from bridge.books.paging import PAGE, Page
+from bridge.books.problems import MappingProblem, open_problems
 from bridge.books.queue import Queue
+from bridge.books.tables import sweeps
 from bridge.books.targets import Filter, Order, PullRequestShown, Step, TargetState
 from bridge.prompts.state import State
 from bridge.storage.budgets import ForgeBudget, budgets_in
@@ -95,6 +99,23 @@ class Overview:
         """What waits, why, and until when; the longest wait first."""
         with self._database.reading() as connection:
             return queue.queue(connection, self._clock(), after, limit)
+
+    def problems(self) -> list[MappingProblem]:
+        """What is wrong with mappings as a whole and lasts, the newest first."""
+        with self._database.reading() as connection:
+            return open_problems(connection)
+
+    def not_followed(self) -> dict[str, tuple[int, int]]:
+        """How many prompts stay as they are though their mapping follows them no longer, and how
+        many open pull requests of theirs, by mapping."""
+        with self._database.reading() as connection:
+            return targets.not_followed(connection)
+
+    def swept(self) -> dict[str, datetime]:
+        """When each mapping was compared last."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(sweeps.c.mapping, sweeps.c.at))
+            return {row.mapping: row.at for row in rows}
 
     def budgets(self) -> tuple[ForgeBudget, ...]:
         """What each forge has left of its requests, by the forge's name."""

@@ -4,14 +4,14 @@ transactions, so the books say what the ledger says."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select, update
 
-from bridge.books.entry import Entry, Looked, Telling, entry_after, moments_of_look
+from bridge.books.entry import Entry, Looked, Telling, entry_after, fresh, moments_of_look
 from bridge.books.moments import by_identity, note
 from bridge.books.tables import standings, sweeps
 from bridge.promptlayer.workspace import PROMPTLAYER
@@ -217,6 +217,50 @@ class Standings:
         with self._database.reading() as connection:
             rows = connection.execute(select(standings).where(standings.c.mapping == mapping))
             return {entry.target: entry for entry in map(entry_of, rows)}
+
+    def held(self, mapping: str, among: Collection[Target] | None) -> dict[Target, str]:
+        """What stays as it is until PromptLayer shows it again or it is pruned, and why; of a
+        mapping, or of these targets of it."""
+        there = standings.c.mapping == mapping, standings.c.held.is_not(None)
+        query = select(standings).where(*there)
+        if among is not None:
+            query = query.where(standings.c.prompt_id.in_({one.prompt_id for one in among}))
+        with self._database.reading() as connection:
+            found = [entry_of(row) for row in connection.execute(query)]
+        return {
+            entry.target: entry.held
+            for entry in found
+            if entry.held is not None and (among is None or entry.target in among)
+        }
+
+    def followed_as(self, fingerprint: str, among: Iterable[Target]) -> frozenset[Target]:
+        """Those of these targets that a selection with this fingerprint has followed last."""
+        with self._database.reading() as connection:
+            found = self.entries(connection, among)
+        return frozenset(t for t, entry in found.items() if entry.followed_as == fingerprint)
+
+    def let_go(self, targets: Mapping[Target, str], fingerprint: str, now: datetime) -> None:
+        """Note that a person lets these targets go, with their prompts' names: a mapping whose
+        selection has this fingerprint followed them, and they are held no longer."""
+        for some in _slices(sorted(targets)):
+            with self._database.transaction() as connection:
+                entries = self.entries(connection, some)
+                known = (
+                    entries.get(t) or fresh(t, "", State.NOT_FOLLOWED, ASKED, now) for t in some
+                )
+                self.write(
+                    connection,
+                    [
+                        replace(
+                            entry,
+                            name=entry.name or targets[entry.target],
+                            followed_as=fingerprint,
+                            absent_since=entry.absent_since or now,
+                            held=None,
+                        )
+                        for entry in known
+                    ],
+                )
 
     def of_pull_request(self, mapping: str, number: int) -> list[Entry]:
         """The entries whose newest pull request is this one."""

@@ -26,6 +26,9 @@ standings = Table(
     Column("number", BigInteger),
     Column("pull_request_state", String),
     Column("seen_at", Instant, nullable=False),
+    Column("followed_as", String),  # the fingerprint of the selection that last held it
+    Column("absent_since", Instant),  # when a look found it gone, or left out
+    Column("held", Words),  # why it stays as it is until it is there again, or pruned
 )
 
 moments = Table(
@@ -67,4 +70,18 @@ sweeps = Table(
     Column("seconds", Float, nullable=False),
     Column("in_step", BigInteger, nullable=False),
     Column("differing", BigInteger, nullable=False),
+)
+
+problems = Table(
+    "problems",
+    metadata,
+    Column("mapping", String, primary_key=True),  # "" where it is about none
+    Column("kind", String, primary_key=True),
+    Column("subject", Words, primary_key=True),
+    Column("message", Words, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("count", BigInteger, nullable=False),  # how often it ever came
+    Column("attempts", BigInteger, nullable=False),  # and in a row
+    Column("mended_at", Instant),
 )

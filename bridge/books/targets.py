@@ -9,13 +9,14 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from bridge.books.entry import Entry
 from bridge.books.moments import Moment, MomentKind, moment_from, rank
 from bridge.books.paging import Page, behind, cursor
 from bridge.books.standings import entry_of
 from bridge.books.tables import moments, standings, sweeps
+from bridge.forge.base import PullRequestState
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.state import State
 from bridge.storage.inbox import Delivery, deliveries, from_row
@@ -86,6 +87,21 @@ def states(connection: Connection, wanted: Filter) -> dict[State, int]:
     query = query.where(*_conditions(replace(wanted, state=None)))
     counted = {State(state): count for state, count in connection.execute(query)}
     return {state: counted.get(state, 0) for state in State}
+
+
+def not_followed(connection: Connection) -> dict[str, tuple[int, int]]:
+    """By mapping: prompts that it follows no longer, and open pull requests of theirs."""
+    is_open = standings.c.pull_request_state == PullRequestState.OPEN
+    query = (
+        select(
+            standings.c.mapping,
+            func.count(standings.c.prompt_id.distinct()),
+            func.count(case((is_open, standings.c.number)).distinct()),
+        )
+        .where(standings.c.state == State.NOT_FOLLOWED)
+        .group_by(standings.c.mapping)
+    )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
 
 def choices(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:

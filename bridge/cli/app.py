@@ -189,6 +189,25 @@ def plan(
 
 
 @app.command()
+def prune(
+    mapping: Annotated[str, typer.Argument(help="The mapping's name.")],
+    config: ConfigPath = CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Let go what a mapping follows no longer: withdraw its pull requests, propose to remove its
+    files.
+
+    What a change of prompts, tags, folder or track leaves out stays as it is until then, and so
+    does what is gone from PromptLayer all at once.
+    """
+    from bridge.cli import pruning
+
+    pruning.prune(config, mapping, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def publish(
     mappings: Mappings = None,
     config: ConfigPath = CONFIG,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import typer
@@ -16,6 +16,7 @@ from bridge.promptlayer.workspace import section_of
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.repo.version import require_git
+from bridge.steps.coverage import check_coverage
 from bridge.steps.push_rules import check_push_rules
 from bridge.steps.site import Site
 from bridge.steps.stored_files import find_unreadable_storage
@@ -23,16 +24,22 @@ from bridge.storage.address import file_of
 from bridge.storage.database import ask
 from bridge.wiring import Adapters, database_url, platform_of
 
+_MARKS = {
+    Severity.OK: "[green]ok     [/]",
+    Severity.WARNING: "[yellow]warning[/]",
+    Severity.PROBLEM: "[red]problem[/]",
+}
+
 
 def check(path: Path, *, offline: bool) -> None:
-    """Tell each finding as it comes; exits with 1 when one of them is a problem."""
+    """Tell each finding as it comes; exits with 1 when one of them is a problem, and not for a
+    warning: what takes no prompt in may be about one that is made later."""
     loaded = load_files(path)
     console = Console(highlight=False, soft_wrap=True)
     well = True
     for finding in _findings(loaded, offline=offline):
-        well = well and finding.severity is Severity.OK
-        mark = "[green]ok     [/]" if finding.severity is Severity.OK else "[red]problem[/]"
-        console.print(mark, end=" ")
+        well = well and finding.severity is not Severity.PROBLEM
+        console.print(_MARKS[finding.severity], end=" ")
         console.print(finding.message, markup=False)
     if not well:
         raise typer.Exit(1)
@@ -90,6 +97,7 @@ def _asked(config: Config) -> Iterator[Finding]:
             places.setdefault((site.mapping.repository, site.mapping.base), []).append(site)
         for sites in places.values():
             yield from _repository(sites)
+            yield from _coverage(sites)
 
 
 def _repository(sites: Sequence[Site]) -> Iterator[Finding]:
@@ -118,6 +126,15 @@ def _stored(sites: Sequence[Site], snapshot: Snapshot) -> list[Finding]:
     index = FileIndex()
     told = (words for one in sites for words in find_unreadable_storage(one, snapshot, index))
     return [Finding(Severity.PROBLEM, words) for words in dict.fromkeys(told)]
+
+
+def _coverage(sites: Sequence[Site]) -> Iterator[Finding]:
+    """The settings of mappings that take no prompt in. Who cannot be asked was told already."""
+    for site in sites:
+        with suppress(BridgeError):
+            for gap in check_coverage(site):
+                words = gap.message[0].upper() + gap.message[1:]
+                yield Finding(Severity.WARNING, f"{words}{'' if words.endswith('?') else '.'}")
 
 
 def _named(about: str, findings: Sequence[Finding]) -> Iterator[Finding]:

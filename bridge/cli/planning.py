@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -21,29 +21,53 @@ from bridge.cli.progress import progress_bar
 from bridge.cli.publishing import CONFLICT, require_trusted
 from bridge.cli.tables import table_console, table_of
 from bridge.config.whole import Config, load
+from bridge.engine.pruning import (
+    PersonsWord,
+    UnfollowedTargets,
+    count_open_pull_requests,
+    describe_unfollowed,
+    find_unfollowed,
+    with_following,
+)
 from bridge.engine.sync import Done, synchronise
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.plan import Plan
 from bridge.prompts.publication import Adopt, Side
+from bridge.prompts.target import Proposal, Target
+from bridge.steps.look import Look
 from bridge.steps.reconcile import preview
-from bridge.steps.scan import scan
+from bridge.steps.scan import Scan, scan
 from bridge.steps.site import Site
 
 OUT_OF_STEP = 2
 _AT_ONCE = 8
 
 
+@dataclass(frozen=True)
+class MappingPlan:
+    """What ``sync`` would do for one mapping, and what is to be told of it besides."""
+
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...] = ()  # settings that take nothing in
+    not_followed: str | None = None  # what stays as it is, in words
+
+
 def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
     config = load(path)
     with opened_worker(config) as worker:
-        sites = _chosen(config, worker, mappings)
-        rows = [row for site in sites for row in _rows(worker, site, diff=diff)]
+        plans = [_plan_of(worker, site, diff=diff) for site in _chosen(config, worker, mappings)]
+    rows = [row for each in plans for row in each.rows]
+    warnings = [words for each in plans for words in each.warnings]
+    kept = [each.not_followed for each in plans if each.not_followed is not None]
     if as_json:
-        typer.echo(json.dumps({"out_of_step": [asdict(row) for row in rows]}, indent=2))
+        out_of_step = [asdict(row) for row in rows]
+        document = {"out_of_step": out_of_step, "warnings": warnings, "not_followed": kept}
+        typer.echo(json.dumps(document, indent=2))
     else:
-        _show(rows, diff=diff)
+        _show(rows, [*kept, *(f"warning: {words}" for words in warnings)], diff=diff)
     if rows:
         raise typer.Exit(OUT_OF_STEP)
 
@@ -53,28 +77,44 @@ def _chosen(config: Config, worker: Worker, mappings: Sequence[str]) -> list[Sit
     return [worker.sites[name] for name in names or worker.sites]
 
 
-def _rows(worker: Worker, site: Site, *, diff: bool) -> Iterator[Row]:
+def _plan_of(worker: Worker, site: Site, *, diff: bool) -> MappingPlan:
     found = scan(site, worker.index)
-    yield from rows_of_scan(site, found)
+    name, standings = site.mapping.name, worker.ledger.standings
+    unfollowed = find_unfollowed(site.mapping, found, standings.of_mapping(name))
+    rows = (*rows_of_scan(site, found), *_looked_at(worker, site, found, unfollowed, diff=diff))
+    gaps = tuple(gap.message for gap in found.gaps)
+    if not unfollowed.kept:
+        return MappingPlan(rows, gaps)
+    count = count_open_pull_requests(site, found, unfollowed)
+    return MappingPlan(rows, gaps, describe_unfollowed(name, unfollowed, count))
+
+
+def _looked_at(
+    worker: Worker, site: Site, found: Scan, unfollowed: UnfollowedTargets, *, diff: bool
+) -> Iterator[Row]:
+    asked = (each for each in found.candidates if each.target not in unfollowed)
     grouped = [
         (proposal, tuple(each.target for each in some))
-        for proposal, some in groupby(found.candidates, lambda each: each.proposal)
+        for proposal, some in groupby(asked, lambda each: each.proposal)
     ]
+    standings = worker.ledger.standings
+
+    def look(proposal: Proposal, targets: tuple[Target, ...]) -> tuple[Look, Plan]:
+        occasion = Occasion(targets, listed=found.listed)
+        known = with_following(occasion, site.mapping, standings, PersonsWord())
+        return preview(site, worker.index, proposal, known, worker.clock())
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        looks = pool.map(
-            lambda one: preview(
-                site, worker.index, one[0], Occasion(one[1], listed=found.listed), worker.clock()
-            ),
-            grouped,
-        )
-        for look, planned in looks:
-            yield from rows_of_look(site, look, planned, diff=diff)
+        for found_, planned in pool.map(lambda one: look(*one), grouped):
+            yield from rows_of_look(site, found_, planned, diff=diff)
 
 
-def _show(rows: Sequence[Row], *, diff: bool) -> None:
+def _show(rows: Sequence[Row], words: Sequence[str], *, diff: bool) -> None:
     console = table_console()
+    for line in words:
+        console.print(line, markup=False, soft_wrap=True)
     if not rows:
-        console.print("Everything is in step.")
+        console.print("Nothing else is out of step." if words else "Everything is in step.")
         return
     table = table_of("mapping", "prompt", "label", "standing", "sync would")
     for row in rows:
@@ -98,7 +138,9 @@ def sync(path: Path, mappings: Sequence[str], adopt: Adopt | None = None) -> Non
         names = [site.mapping.name for site in _chosen(config, worker, mappings)]
         done = _with_progress(worker, names, adopt)
     for one in done:
-        if one.kind is not OutcomeKind.IN_STEP:
+        if one.warning:
+            console.print(f"warning: {one.reason}", markup=False)
+        elif one.kind is not OutcomeKind.IN_STEP:
             address = f" {one.pull_request}" if one.pull_request else ""
             console.print(f"{one.kind}: {one.what}: {one.reason}{address}", markup=False)
     console.print(_summary(done), markup=False)
@@ -128,5 +170,7 @@ def _with_progress(worker: Worker, names: Iterable[str], adopt: Adopt | None) ->
 def _summary(done: Sequence[Done]) -> str:
     counts: dict[str, int] = {}
     for one in done:
+        if one.warning:
+            continue
         counts[one.kind] = counts.get(one.kind, 0) + one.count
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing to do"

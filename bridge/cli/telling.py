@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.books.measures import SWEEPS_MISSED, find_stale
 from bridge.books.overview import Overview
+from bridge.books.problems import MappingProblem
 from bridge.books.targets import Filter, Step, TargetState
 from bridge.cli.opening import opened_database
 from bridge.cli.tables import table_console, table_of
-from bridge.config.whole import load
+from bridge.config.whole import Config, load
 from bridge.errors import Rejected
 from bridge.prompts.state import State
 from bridge.web.wording import age as when
@@ -48,11 +51,15 @@ class _Answer:
     counts: dict[State, int]
     steps: tuple[Step, ...]  # of the one prompt that is meant, the first step first
     at: datetime
+    problems: tuple[MappingProblem, ...]
+    stale: Mapping[str, timedelta]  # mappings that were not compared for so long
+    not_followed: Mapping[str, tuple[int, int]]  # prompts and open pull requests, by mapping
 
 
 def status(path: Path, wanted: Wanted, *, as_json: bool) -> None:
-    with opened_database(load(path)) as database:
-        answer = _answer(Overview(database, now), wanted)
+    config = load(path)
+    with opened_database(config) as database:
+        answer = _answer(Overview(database, now), wanted, config)
     if wanted.text and not answer.targets:
         raise Rejected(
             f"The bridge knows no prompt {wanted.text!r}. See: promptlayer-bridge status; and"
@@ -61,20 +68,44 @@ def status(path: Path, wanted: Wanted, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_document(answer), indent=2))
         return
+    _show_problems(answer)
     if answer.targets:
         _show(answer, alone=wanted.text is not None)
-    elif wanted.mapping or wanted.state:
+    elif wanted.mapping or wanted.state or answer.problems:
         typer.echo("No prompt fits.")
     else:
         typer.echo("Nothing is known yet. A first sync, or serve, fills the books.")
 
 
-def _answer(overview: Overview, wanted: Wanted) -> _Answer:
+def _answer(overview: Overview, wanted: Wanted, config: Config) -> _Answer:
     found = overview.standings(wanted.filter, limit=wanted.limit)
     meant = _meant(found.rows, wanted.text)
     steps = overview.timeline(*meant, limit=_STEPS).rows[::-1] if meant else ()
     counts = dict(overview.states(wanted.filter))
-    return _Answer(found.rows, found.next is not None, counts, steps, overview.now())
+    names = [each.name for each in config.mappings if wanted.mapping in (None, each.name)]
+    problems = [one for one in overview.problems() if wanted.mapping in (None, one.mapping)]
+    longest = SWEEPS_MISSED * config.sweep
+    stale = find_stale(overview.swept(), names, overview.now(), longest)
+    more, every = found.next is not None, overview.not_followed()
+    kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
+    return _Answer(found.rows, more, counts, steps, overview.now(), tuple(problems), stale, kept)
+
+
+def _show_problems(answer: _Answer) -> None:
+    """What is wrong with mappings as a whole, on standard error: the table is for pipes."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for name, age in answer.stale.items():
+        console.print(f"mapping {name} was not compared for {span(age)}", markup=False)
+    for name, (prompts, pulls) in answer.not_followed.items():
+        console.print(
+            f"mapping {name}: no longer followed: {prompts} prompts, {pulls} open pull requests;"
+            f" kept as they are until `promptlayer-bridge prune {name}`",
+            markup=False,
+        )
+    for one in answer.problems:
+        about = f"{one.mapping}: " if one.mapping else ""
+        often = f" ({one.attempts} times in a row)" if one.attempts > 1 else ""
+        console.print(f"{one.kind}: {about}{one.subject}: {one.message}{often}", markup=False)
 
 
 def _meant(found: Sequence[TargetState], text: str | None) -> tuple[str, int] | None:
@@ -135,6 +166,23 @@ def _document(answer: _Answer) -> dict[str, Any]:
         "prompts": [_target(one, answer.at) for one in answer.targets],
         "more": answer.more,
         "way": [_step(step) for step in answer.steps],
+        "problems": [_problem(one) for one in answer.problems],
+        "not_followed": {
+            name: {"prompts": prompts, "open_pull_requests": pulls}
+            for name, (prompts, pulls) in answer.not_followed.items()
+        },
+        "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
+    }
+
+
+def _problem(one: MappingProblem) -> dict[str, Any]:
+    return {
+        "mapping": one.mapping,
+        "kind": one.kind,
+        "subject": one.subject,
+        "message": one.message,
+        "since": one.since.isoformat(),
+        "attempts": one.attempts,
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from socket import socket
@@ -14,17 +15,18 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from bridge.books.measures import measure
+from bridge.books.measures import SWEEPS_MISSED, Measures, Sweep, find_stale, measure
 from bridge.cli.opening import opened_database
 from bridge.cli.reloading import LiveConfig
 from bridge.config.whole import Config
 from bridge.engine.worker import Worker
-from bridge.errors import ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.storage.readiness import Readiness
 from bridge.telemetry import trail
 from bridge.web.doorkeeper import Allowance
 from bridge.web.metrics import Metrics
 from bridge.web.probes import Kept, Probes, probe_app
+from bridge.web.wording import span
 from bridge.wiring import now
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def opened_watch(config: Config, worker: Worker, live: LiveConfig) -> Iterator[W
     only looks holds up nobody who works."""
     with opened_database(config) as database:
         measures = Kept(partial(measure, database, now), _MEASURED)
-        metrics = Metrics(version(NAME), measures, lambda: worker.sites)
+        stale = StaleMappings(worker, live)
+        metrics = Metrics(version(NAME), measures, lambda: worker.sites, stale.measured)
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         problems = Kept(Readiness(database, config.data).problems)
         metrics.ready.set_function(lambda: float(not problems()))
@@ -63,7 +66,9 @@ def opened_watch(config: Config, worker: Worker, live: LiveConfig) -> Iterator[W
         tracing = tracing_for(os.environ)
         trail.trace_with(metrics, *([tracing] if tracing else []))
         try:
-            probes = Probes(worker.inbox, problems, metrics, token, partial(_warnings, live))
+            probes = Probes(
+                worker.inbox, problems, metrics, token, partial(_warnings, live, stale, measures)
+            )
             watch = Watch(probes, allowance)
             watch.note(live)
             yield watch
@@ -98,9 +103,35 @@ def tracing_for(environment: Mapping[str, str]) -> Tracing | None:
     return over_http(None if named else NAME, version(NAME))
 
 
-def _warnings(live: LiveConfig) -> Mapping[str, str]:
+@dataclass(frozen=True)
+class StaleMappings:
+    """The mappings that nobody compared for three sweeps; one that never was counts from when its
+    configuration was read."""
+
+    worker: Worker
+    live: LiveConfig
+
+    def find(self, sweeps: Mapping[str, Sweep]) -> Mapping[str, timedelta]:
+        names, since = list(self.worker.sites), self.live.state.loaded_at
+        swept = {name: sweeps[name].at if name in sweeps else since for name in names}
+        return find_stale(swept, names, now(), SWEEPS_MISSED * self.live.config.sweep)
+
+    def measured(self, sweeps: Mapping[str, Sweep]) -> Mapping[str, float]:
+        found = self.find(sweeps)
+        return {name: float(name in found) for name in self.worker.sites}
+
+
+def _warnings(
+    live: LiveConfig, stale: StaleMappings, measures: Callable[[], Measures]
+) -> Mapping[str, str]:
     mistaken = "the files have a mistake, so what they said before is in force; the log says which"
-    return {"config": mistaken} if live.state.mistake else {}
+    warned = {"config": mistaken} if live.state.mistake else {}
+    with suppress(BridgeError):  # whether the database answers is told elsewhere
+        for name, age in stale.find(measures().sweeps).items():
+            warned[f"mapping {name}"] = (
+                f"not compared for {span(age)}; `promptlayer-bridge status` says why"
+            )
+    return warned
 
 
 @contextmanager

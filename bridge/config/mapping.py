@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -9,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bridge.config.types import SecretScanSettings, Settings
 from bridge.promptlayer.workspace import source_of
+from bridge.prompts.glob import check_glob
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
@@ -66,6 +69,9 @@ class PullRequestSettings(Settings):
     reviewers: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    conflict_label: str | None = Field(
+        "conflict", description="A label more while both sides changed the same part; null: none."
+    )
     draft: bool = False
     limit: int = Field(50, ge=1, description="At most so many open at once; the rest waits.")
     behind: BehindBase = Field(
@@ -116,12 +122,25 @@ class EvalsSettings(Settings):
         return self
 
 
+def _check_pattern(entry: str) -> str:
+    pattern = entry.removeprefix("!")
+    if not pattern.strip():
+        raise ValueError("expected a name or a glob, got an empty text")
+    check_glob(pattern)
+    return entry
+
+
+PromptPattern = Annotated[str, AfterValidator(_check_pattern)]
+
+
 class MappingSettings(Settings):
     """Which prompts go to which repository, and how."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    prompts: tuple[str, ...] = Field(
-        (), description="Names and globs: * within a folder, ** across folders, !name excludes."
+    prompts: tuple[PromptPattern, ...] = Field(
+        (),
+        description="Names and globs: * and ? within a folder, ** across folders, [a-z], {one,two},"
+        " \\ before a character that is meant itself; !name excludes.",
     )
     tags: tuple[str, ...] = Field((), description="Prompts that carry all of these.")
     folder: str | None = Field(None, description="Prompts in this PromptLayer folder or below.")
@@ -135,6 +154,10 @@ class MappingSettings(Settings):
     )
     path: str = DEFAULT_PATH
     branch: str | None = None
+    prune: bool = Field(
+        False,
+        description="Withdraw and remove by itself what a change of these settings leaves out.",
+    )
     publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
     write_back: Literal["proposal", "commit"] = Field(
         "proposal", description="How a new prompt's id comes into the file that it was made of."
@@ -225,6 +248,12 @@ class MappingSettings(Settings):
     @property
     def selection(self) -> Selection:
         return Selection(self.prompts, self.tags, self.folder)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the settings that say what is followed: different for different ones, and short."""
+        told = [self.source, self.prompts, self.tags, self.folder, self.track]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 class MappingsFile(Settings):

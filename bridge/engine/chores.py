@@ -6,16 +6,19 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from typing import Protocol
 
+from bridge.books.problems import ANY_MAPPING
 from bridge.engine.errands import Errand
+from bridge.engine.failures import LONGEST_PAUSE
 from bridge.engine.jobs import asked_ahead, forget_finished, running_jobs
 from bridge.engine.loops import Loops
 from bridge.engine.polling import Timing
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
+from bridge.errors import BridgeError
 from bridge.prompts.target import Proposal
 from bridge.steps.site import Site
 from bridge.storage.members import Members
@@ -58,15 +61,37 @@ class Chores:
         self._members = members
         self._retention = retention
         self._roused = threading.Event()  # whoever waits for the next sweep
+        self._failing = set[str]()  # rounds whose last one raised what nobody expected
         self._loops = Loops(
             {
-                "dispatcher": self._dispatch,
-                "sweeper": self._sweep,
-                "caretaker": self._take_care,
-                "tidier": self._tidy,
+                "dispatcher": self._recorded("dispatcher", self._dispatch),
+                "sweeper": self._recorded("sweeper", self._sweep),
+                "caretaker": self._recorded("caretaker", self._take_care),
+                "tidier": self._recorded("tidier", self._tidy),
             },
             breath=_IDLE,
         )
+
+    def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
+        """A round whose errors that nobody expected are written down; it is called again after a
+        pause that grows from error to error."""
+
+        def recorded() -> None:
+            try:
+                round()
+            except BridgeError:
+                raise
+            except Exception as error:
+                if not self._loops.stopping():
+                    pause = self._worker.failures.record(ANY_MAPPING, name, error)
+                    self._failing.add(name)
+                    self._loops.rest(pause or LONGEST_PAUSE)
+            else:
+                if name in self._failing:
+                    self._worker.failures.mend(ANY_MAPPING, name)
+                    self._failing.discard(name)
+
+        return recorded
 
     def start(self) -> None:
         self._loops.start()

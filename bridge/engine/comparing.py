@@ -3,15 +3,26 @@ written down as they are. Ten thousand that are as they were cost no write."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.books.entry import Entry, fresh
+from bridge.books.problems import ProblemKind, Problems, by_subject
+from bridge.config.mapping import MappingSettings
 from bridge.engine.ledger import Ask, Ledger
+from bridge.engine.pruning import (
+    UnfollowedTargets,
+    describe_unfollowed,
+    find_unfollowed,
+    kept_entries,
+)
 from bridge.prompts.state import State
 from bridge.prompts.target import Proposal, Target
-from bridge.steps.scan import Scan
+from bridge.steps.scan import Candidate, Scan
+
+log = logging.getLogger("bridge.comparing")
 
 _SAME = "same content"
 
@@ -21,7 +32,7 @@ class Compared:
     """One scan: when it began and ended, and what it found. What PromptLayer lists was read at
     most ``age`` before it began."""
 
-    mapping: str
+    mapping: MappingSettings
     found: Scan
     started: datetime
     ended: datetime
@@ -34,24 +45,57 @@ class Compared:
 
 def take_in(ledger: Ledger, compared: Compared) -> tuple[Proposal, ...]:
     """Note what was found; returns the proposals to look at, whose looks are asked for."""
-    entries = ledger.standings.of_mapping(compared.mapping)
-    asks = list(_asks(compared, entries))
+    name = compared.mapping.name
+    entries = ledger.standings.of_mapping(name)
+    unfollowed = find_unfollowed(compared.mapping, compared.found, entries)
+    kept = [
+        each
+        for entry in kept_entries(unfollowed, entries, compared.ended)
+        for each in _changed(entries, entry)
+    ]
+    read_at = compared.started - compared.age
+    ledger.standings.take_in(kept, (), read_at)  # a look goes by what is held
+    asks = list(_asks(compared, entries, unfollowed))
     ledger.ask(asks)
     asked = {ask.target for ask in asks}
     changed = [entry for entry in _entries(compared, entries) if entry.target not in asked]
-    gone = [target for target in _gone(compared, entries) if target not in asked]
-    ledger.standings.take_in(changed, gone, compared.started - compared.age)
+    gone = [t for t in _gone(compared, entries) if t not in asked and t not in unfollowed]
+    ledger.standings.take_in(changed, gone, read_at)
+    _note_problems(ledger.problems, compared)
+    _tell(compared, unfollowed, entries)
     counts = {"in_step": compared.found.in_step, "differing": len(asked)}
-    ledger.standings.swept(compared.mapping, compared.ended, compared.seconds, counts)
+    ledger.standings.swept(name, compared.ended, compared.seconds, counts)
     return tuple(sorted({ask.proposal for ask in asks}))
 
 
-def _asks(compared: Compared, entries: Mapping[Target, Entry]) -> Iterator[Ask]:
+def _note_problems(problems: Problems, compared: Compared) -> None:
+    name, found = compared.mapping.name, compared.found
+    gaps = {gap.setting: gap.message for gap in found.gaps}
+    problems.replace(name, ProblemKind.COVERAGE, gaps)
+    problems.replace(name, ProblemKind.FILE, by_subject(found.mistakes))
+
+
+def _tell(
+    compared: Compared, unfollowed: UnfollowedTargets, entries: Mapping[Target, Entry]
+) -> None:
+    for gap in compared.found.gaps:
+        log.warning("%s", gap.message)
+    if unfollowed.kept:
+        numbers = {e.number for e in entries.values() if e.has_open_pull_request}
+        ours = {e.number for t in unfollowed.kept if (e := entries.get(t)) and e.number in numbers}
+        log.warning("%s", describe_unfollowed(compared.mapping.name, unfollowed, len(ours)))
+
+
+def _asks(
+    compared: Compared, entries: Mapping[Target, Entry], unfollowed: UnfollowedTargets
+) -> Iterator[Ask]:
     """What differs; and pull requests that the books think open and that have no branch any more:
-    somebody decided, and nobody told."""
+    somebody decided, and nobody told. Of what is kept as it is, only that."""
     differing = compared.found.differing
     asked = set()
     for candidate in compared.found.candidates:
+        if candidate.target in unfollowed and not _is_unheard_of(compared, candidate, entries):
+            continue
         asked.add(candidate.target)
         place = differing.get(candidate.target)
         yield Ask(candidate.proposal, candidate.target, name=place.name if place else "")
@@ -60,12 +104,28 @@ def _asks(compared: Compared, entries: Mapping[Target, Entry]) -> Iterator[Ask]:
             yield Ask(Proposal(target.mapping, entry.branch), target, name=entry.name)
 
 
+def _is_unheard_of(
+    compared: Compared, candidate: Candidate, entries: Mapping[Target, Entry]
+) -> bool:
+    """Whether there may be a pull request that the books do not know."""
+    entry = entries.get(candidate.target)
+    branches = compared.found.snapshot.branches
+    return (entry is None or entry.number is None) and candidate.proposal.branch in branches
+
+
 def _entries(compared: Compared, entries: Mapping[Target, Entry]) -> Iterator[Entry]:
     """The entries that say something new."""
     now = compared.ended
     for target, place in compared.found.agreed.items():
         before = entries.get(target) or fresh(target, "", State.IN_STEP, _SAME, now)
-        after = replace(before, name=place.name, path=place.path or before.path)
+        after = replace(
+            before,
+            name=place.name,
+            path=place.path or before.path,
+            followed_as=compared.mapping.fingerprint,
+            absent_since=None,
+            held=None,
+        )
         yield from _changed(entries, _settled(after, State.IN_STEP, _SAME, now))
     for target, reason in compared.found.refusals:
         before = entries.get(target) or fresh(target, "", State.PARKED, reason, now)

@@ -1,8 +1,5 @@
-"""The ledger: what is to be looked at and why, and what came of it.
-
-It is history and bookkeeping. Losing it loses no correctness: the sweep asks for every look again,
-and the forge remembers what people decided.
-"""
+"""The ledger: what is to be looked at and why, and what came of it. Losing it loses no correctness:
+the sweep asks for every look again, and the forge remembers what people decided."""
 
 from __future__ import annotations
 
@@ -24,7 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.books.moments import Told, note
+from bridge.books.problems import Problems
 from bridge.books.standings import Standings, proposals_of
+from bridge.engine.errand_records import ErrandRecords
 from bridge.engine.look_rows import SETTLE_LOOK, due_retries, parked_pause, settled_row
 from bridge.engine.room import give_back
 from bridge.prompts.outcome import Outcome, OutcomeKind
@@ -85,6 +84,8 @@ class Ledger:
         self._database = database
         self._clock = clock
         self.standings = Standings(database)
+        self.problems = Problems(database, clock)
+        self.errands = ErrandRecords(database, clock)
 
     def ask(self, asks: Iterable[Ask], moments: Told | None = None) -> None:
         """Note looks that are wanted; one that waits already is not doubled. ``moments`` are what

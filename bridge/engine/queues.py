@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
 
 from bridge.engine.chores import Chores
+from bridge.engine.errand_run import ErrandRun
 from bridge.engine.errands import Errand, ErrandKind, delivery_of
 from bridge.engine.jobs import (
     anything_ahead,
@@ -234,9 +235,8 @@ def _look_at(mapping: str, branch: str) -> None:
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
     with queues.step() as worker, step("sweep", mapping=mapping):
-        again = worker.sweep(mapping, queues.look_soon, with_others=True) or queues.unheard_of(
-            mapping, attempt
-        )
+        again = worker.sweep(mapping, queues.look_soon, with_others=True, attempt=attempt)
+        again = again or queues.unheard_of(mapping, attempt)
     if again is not None:
         queues.sweep_after(again, mapping, occasion, attempt + 1)
 
@@ -245,6 +245,13 @@ def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
 def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int) -> None:
     queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
     with queues.step() as worker, step(kind, mapping=mapping, delivery=delivery_of(occasion)):
-        again = worker.run(errand, queues.look_soon) or queues.unheard_of(mapping, attempt)
+        try:
+            again = worker.run(errand, queues.look_soon, occasion, attempt)
+            again = again or queues.unheard_of(mapping, attempt)
+            if again is None and mapping not in worker.sites:
+                ErrandRun(worker, errand, occasion).abandon()
+        except Transient as error:  # the books do not answer; nobody else would try again
+            log.warning("%s of %s waits: %s", kind, mapping, error)
+            again = error.retry_after or _BOOKS_PAUSE
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)

@@ -30,12 +30,13 @@ from sqlalchemy import (
 )
 
 from bridge.books.moments import MomentKind
+from bridge.books.problems import Problems
 from bridge.books.standings import Standings
 from bridge.books.sums import Sums, settled_before
 from bridge.books.tables import moments, standings
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries
-from bridge.storage.ledger_tables import looks, proposals
+from bridge.storage.ledger_tables import errands, looks, proposals
 
 Rest = Callable[[float], bool]  # wait so many seconds; whether to stop
 
@@ -83,6 +84,7 @@ class Retention:
         Sums(self._database).sum_up(now)
         before = min(now - self._keep, settled_before(now))
         Standings(self._database).forget_all_but(mappings, now - _HEARD_BY_ALL)
+        Problems(self._database, self._clock).forget(mappings, before)
         for rows in self._slices(_old_deliveries(before), deliveries, rest):
             self._forget_deliveries([row.id for row in rows], before, gone)
         for kind in MomentKind:
@@ -123,6 +125,7 @@ class Retention:
             went = list(connection.execute(chosen.returning(deliveries.c.id)).scalars())
             gone.deliveries += len(went)
             gone.looks += _forget_looks(connection, went, before)
+            connection.execute(delete(errands).where(errands.c.delivery_id.in_(went)))
 
     def _forget(self, table: Table, ids: Sequence[Any]) -> int:
         if not ids:

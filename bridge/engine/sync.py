@@ -11,13 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from bridge.engine.ledger import Ask
+from bridge.engine.pruning import (
+    PersonsWord,
+    UnfollowedTargets,
+    count_open_pull_requests,
+    describe_unfollowed,
+    find_unfollowed,
+)
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
 from bridge.steps.publish import Result, told
-from bridge.steps.scan import scan
+from bridge.steps.scan import Scan, scan
+from bridge.steps.site import Site
 
 Tell = Callable[[str, int, int | None], None]  # what is done, how much of it, out of how much
 
@@ -34,6 +43,7 @@ class Done:
     reason: str
     pull_request: str | None = None
     count: int = 1
+    warning: bool = False  # it is told, and counts for nothing
 
 
 def synchronise(
@@ -49,8 +59,15 @@ def synchronise(
         tell(f"comparing {name}", number, len(mappings))
         started = worker.clock()
         found = scan(worker.sites[name], worker.index)
+        site = worker.sites[name]
+        unfollowed = find_unfollowed(site.mapping, found, worker.ledger.standings.of_mapping(name))
         proposals += worker.take_in(name, found, started)
+        if unfollowed.kept:
+            done.append(_kept(site, found, unfollowed))
         listed |= found.listed
+        done += [
+            Done(name, OutcomeKind.NOT_FOLLOWED, gap.message, warning=True) for gap in found.gaps
+        ]
         done += [
             Done(f"prompt {target.prompt_id} ({target.label})", OutcomeKind.PARKED, reason)
             for target, reason in found.refusals
@@ -64,7 +81,38 @@ def synchronise(
             done.append(_made(result))
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
-    return done + _look_at_all(worker, proposals, listed, tell, adopt)
+    return done + _look_at_all(worker, proposals, listed, tell, PersonsWord(adopt))
+
+
+def prune_targets(
+    worker: Worker, mapping: str, found: Scan, unfollowed: UnfollowedTargets, tell: Tell
+) -> list[Done]:
+    """Let go, on a person's word, what stays as it is: pull requests are withdrawn, the removal of
+    files is proposed."""
+    site = worker.sites[mapping]
+    places = {each.target: each.proposal for each in found.candidates}
+    entries = worker.ledger.standings.of_mapping(mapping)
+    names, asks = dict[Target, str](), list[Ask]()
+    for target in unfollowed.kept:
+        one, entry = found.unlisted.get(target), entries.get(target)
+        name = (one.name if one else "") or (entry.name if entry else "")
+        known = Proposal(mapping, entry.branch) if entry and entry.branch else None
+        proposal = places.get(target) or known or site.proposal(name, target)
+        names[target] = name
+        asks.append(Ask(proposal, target, name=name))
+    fingerprint = site.mapping.fingerprint
+    worker.ledger.standings.let_go(names, fingerprint, worker.clock())
+    worker.ledger.ask(asks)
+    proposals = sorted({ask.proposal for ask in asks})
+    return _look_at_all(worker, proposals, {}, tell, PersonsWord(prune=True))
+
+
+def _kept(site: Site, found: Scan, unfollowed: UnfollowedTargets) -> Done:
+    words = describe_unfollowed(
+        site.mapping.name, unfollowed, count_open_pull_requests(site, found, unfollowed)
+    )
+    prompts = len({target.prompt_id for target in unfollowed.kept})
+    return Done(site.mapping.name, OutcomeKind.NOT_FOLLOWED, words, count=prompts)
 
 
 def _made(result: Result) -> Done:
@@ -77,11 +125,11 @@ def _look_at_all(
     proposals: Sequence[Proposal],
     listed: Mapping[Target, Prompt],
     tell: Tell,
-    adopt: Adopt | None,
+    word: PersonsWord,
 ) -> list[Done]:
     done = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_look_at, worker, proposal, listed, adopt) for proposal in proposals]
+        jobs = [pool.submit(_look_at, worker, proposal, listed, word) for proposal in proposals]
         for finished, job in enumerate(as_completed(jobs), start=1):
             done.append(job.result())
             tell("bringing in step", finished, len(proposals))
@@ -89,14 +137,14 @@ def _look_at_all(
 
 
 def _look_at(
-    worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt], adopt: Adopt | None
+    worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt], word: PersonsWord
 ) -> Done:
     waited = 0.0
-    pause = worker.look_at(proposal, listed, adopt)
+    pause = worker.look_at(proposal, listed, word)
     while pause is not None and waited + pause <= _PATIENCE:
         waited += pause
         threading.Event().wait(pause)
-        pause = worker.look_at(proposal, adopt=adopt)  # what was listed may be old by now
+        pause = worker.look_at(proposal, word=word)  # what was listed may be old by now
     standing = worker.ledger.standing(proposal)
     what = f"{proposal.mapping} {proposal.branch}"
     if standing is None:

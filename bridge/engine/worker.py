@@ -4,51 +4,50 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bridge.books.problems import ProblemKind
 from bridge.engine.arrivals import moments_of
 from bridge.engine.comparing import Compared, take_in
 from bridge.engine.dispatch import asks_of
-from bridge.engine.errands import Errand, ErrandKind, decided, errands_of
+from bridge.engine.errand_run import ErrandRun
+from bridge.engine.errands import Errand, decided, errands_of
 from bridge.engine.errands import occasion_of as errand_occasion
+from bridge.engine.failures import Failures, describe_exception
 from bridge.engine.ledger import Ask, Ledger, WaitingLook
 from bridge.engine.occasions import occasion_of
+from bridge.engine.pruning import NO_WORD, PersonsWord, with_following
 from bridge.engine.room import LimitReached, Room
 from bridge.engine.steps import looking
 from bridge.errors import (
     BridgeError,
     RateLimited,
-    Stale,
     Transient,
     TransientRefusal,
     Unavailable,
 )
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
-from bridge.prompts.publication import Adopt
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
-from bridge.steps.deletion import delete_prompts
-from bridge.steps.following import Followed, changed
-from bridge.steps.observe import BaseFiles
+from bridge.steps.following import Followed
 from bridge.steps.publish import Result, publish_all, told
 from bridge.steps.reconcile import reconcile
-from bridge.steps.review import review
 from bridge.steps.scan import Scan, scan
 from bridge.steps.site import Site
 from bridge.storage.budgets import Budgets
 from bridge.storage.forge_delivery import forge_of
 from bridge.storage.inbox import Clock, Delivery, DeliveryState, Inbox
-from bridge.storage.restraint import Restraint
+from bridge.storage.restraint import Restraint, growing_pause
 from bridge.telemetry.trail import step
 
 log = logging.getLogger("bridge.worker")
 
 Send = Callable[[Errand, str], None]  # an errand, and its occasion
 
+SWEEP = "sweep"  # what failed, where a sweep did
 _DISPATCH_AT_ONCE = 200  # within half a minute, or the database takes the turn away
-_SWEEP_PAUSE = 60.0  # seconds
 _REFUSALS = 4  # attempts, half a minute together, before a refusal counts that may pass by itself
 _LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, and another sweep
 _OVERDUE = timedelta(minutes=2)
@@ -69,20 +68,27 @@ class Worker:
     clock: Clock
     index: FileIndex = field(default_factory=FileIndex)
     budgets: Budgets | None = None
+    failures: Failures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failures = Failures(self.ledger.problems, self.inbox, self.clock)
 
     def dispatch(self, enqueue: Callable[[Proposal], None], send: Send) -> int:
         """Turn new deliveries into looks and errands; returns how many deliveries there were.
         They stay new until these are enqueued, so a crash in between only repeats this."""
-        fresh, sites = self.inbox.fresh(_DISPATCH_AT_ONCE), self.sites
-        sent = {delivery.id: errands_of(delivery, sites) for delivery in fresh}
+        fresh, sites = self.failures.due(self.inbox.fresh(_DISPATCH_AT_ONCE)), self.sites
+        sent = self.failures.read_each(fresh, lambda delivery: errands_of(delivery, sites))
+        wanted = (delivery for delivery in fresh if not sent.get(delivery.id, True))
+        asks = self.failures.read_each(wanted, lambda delivery: self._asks(delivery, sites))
+        fresh = [d for d in fresh if sent.get(d.id) or d.id in asks]
+        self.ledger.errands.ask(sent, fresh)
         for delivery in fresh:
             for errand in sent[delivery.id]:
                 with step("dispatch", delivery=delivery.id, mapping=errand.mapping):
                     send(errand, errand_occasion(delivery))
                     words = "delivery %s asks %s to %s"
                     log.info(words, delivery.id[:12], errand.mapping, errand.kind)
-        self._mark([id for id, some in sent.items() if some], DeliveryState.DONE, "followed")
-        asks = {d.id: self._asks(d, sites) for d in fresh if not sent[d.id]}
+        self.ledger.errands.dispatched([id for id, some in sent.items() if some])
         told = moments_of(fresh, asks, sites, self.ledger.standings)
         self.ledger.ask((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
@@ -118,55 +124,16 @@ class Worker:
         log.info("%d deliveries that another process passed over are followed here", len(followed))
         return self.inbox.set_state(followed, DeliveryState.NEW, only_from=[DeliveryState.IGNORED])
 
-    def run(self, errand: Errand, enqueue: Callable[[Proposal], None]) -> float | None:
-        """Run an errand. Returns after how many seconds to try again, None when it was done."""
-        site = self.sites.get(errand.mapping)
-        if site is None:
-            return None
-        try:
-            if errand.kind is ErrandKind.REVIEW:
-                review(site, self.index, int(errand.about), self.clock())
-                return None
-            return self._follow(site, errand.about, enqueue)
-        except Stale:
-            return self.sweep(errand.mapping, enqueue)  # the commit before is not to be had
-        except Transient as error:
-            log.warning("%s of %s waits: %s", errand.kind, errand.mapping, error)
-            return error.retry_after or _SWEEP_PAUSE
-        except BridgeError as error:
-            log.error("%s of %s: %s", errand.kind, errand.mapping, error)
-            return None
-
-    def _follow(self, site: Site, about: str, enqueue: Callable[[Proposal], None]) -> float | None:
-        """Look at what a push changed, if it was to the base branch."""
-        branch, _, before = about.partition(" ")
-        if branch != site.base:
-            return None
-        if not before:
-            return self.sweep(site.mapping.name, enqueue)
-        snapshot = site.fetch()
-        found = changed(site, self.index, snapshot, before, snapshot.commit)
-        self.create(site, found)
-        if site.mapping.on_delete == "delete" and found.deleted:
-            self._delete(site, found)
-        asks = [
-            Ask(site.proposal(name, target), target, name=name)
-            for target, name in found.targets.items()
-        ]
-        self.ledger.ask(asks)
-        for proposal in sorted({ask.proposal for ask in asks}):
-            enqueue(proposal)
-        return None
-
-    def _delete(self, site: Site, found: Followed) -> None:
-        """Delete the prompts whose files a push deleted, unless one of its files cannot be read:
-        that may be the one that seems to be deleted."""
-        if found.mistakes:
-            log.error("%s: no prompt is deleted, as files cannot be read", site.mapping.name)
-            return
-        files = BaseFiles.at(site, found.snapshot, found.snapshot.commit, self.index)
-        for words in delete_prompts(site, files, found.deleted):
-            log.info("%s: %s", site.mapping.name, words)
+    def run(
+        self,
+        errand: Errand,
+        enqueue: Callable[[Proposal], None],
+        occasion: str = "",
+        attempt: int = 0,
+    ) -> float | None:
+        """Run an errand. Returns after how many seconds to try again, None when it is over; its
+        delivery says what came of it. ``occasion`` is that of the delivery."""
+        return ErrandRun(self, errand, occasion, attempt).run(enqueue)
 
     def _mark(self, ids: Collection[str], state: DeliveryState, outcome: str | None = None) -> None:
         if ids:
@@ -176,23 +143,23 @@ class Worker:
         self,
         proposal: Proposal,
         listed: Mapping[Target, Prompt] | None = None,
-        adopt: Adopt | None = None,
+        word: PersonsWord = NO_WORD,
     ) -> float | None:
         """Look at one proposal. Returns after how many seconds to look again, None for not.
-        ``listed`` is what a scan has just read from the list pages, ``adopt`` whose text a
-        person has chosen."""
+        ``listed`` is what a scan has just read from the list pages, ``word`` what a person says
+        with this look."""
         waiting = self.ledger.waiting(proposal)
         if not waiting:
             return None
         with looking(proposal, waiting):
-            return self._look_at(proposal, waiting, listed or {}, adopt)
+            return self._look_at(proposal, waiting, listed or {}, word)
 
     def _look_at(
         self,
         proposal: Proposal,
         waiting: tuple[WaitingLook, ...],
         listed: Mapping[Target, Prompt],
-        adopt: Adopt | None,
+        word: PersonsWord,
     ) -> float | None:
         site = self.sites.get(proposal.mapping)
         if site is None:
@@ -200,7 +167,7 @@ class Worker:
         if paused := self._paused(site, proposal):
             seconds, reason = paused
             return self.ledger.hold(proposal, reason, seconds)
-        return self._reconcile(site, proposal, waiting, listed, adopt)
+        return self._reconcile(site, proposal, waiting, listed, word)
 
     def _without_site(self, proposal: Proposal, waiting: tuple[WaitingLook, ...]) -> float | None:
         """Of a new mapping, another process may have heard sooner than this one."""
@@ -231,7 +198,7 @@ class Worker:
         proposal: Proposal,
         waiting: tuple[WaitingLook, ...],
         listed: Mapping[Target, Prompt],
-        adopt: Adopt | None,
+        word: PersonsWord,
     ) -> float | None:
         try:
             occasion = occasion_of(self.inbox, site.mapping.source, waiting, listed)
@@ -239,7 +206,7 @@ class Worker:
                 site,
                 self.index,
                 proposal,
-                replace(occasion, adopt=adopt),
+                with_following(occasion, site.mapping, self.ledger.standings, word),
                 now=self.clock(),
                 permit=lambda site: self.room.take(site, proposal),
             )
@@ -252,16 +219,23 @@ class Worker:
         except BridgeError as error:
             self._park(proposal, waiting, str(error))
         except Exception as error:  # a mistake of ours must not stop the others
-            log.exception("proposal %s of %s failed", proposal.branch, proposal.mapping)
-            self._park(
-                proposal, waiting, f"A mistake in the bridge ({type(error).__name__}); see its log."
-            )
+            reason = describe_exception(error)
+            pause = self.failures.record(proposal.mapping, looking_at(proposal), error)
+            if pause is not None:
+                return self.ledger.postpone(proposal, reason, pause)
+            self._park(proposal, waiting, reason)
         else:
+            self.failures.mend(proposal.mapping, looking_at(proposal))
             self._settle(site, proposal, waiting, outcome)
         return None
 
     def sweep(
-        self, mapping: str, enqueue: Callable[[Proposal], None], *, with_others: bool = False
+        self,
+        mapping: str,
+        enqueue: Callable[[Proposal], None],
+        *,
+        with_others: bool = False,
+        attempt: int = 0,
     ) -> float | None:
         """Look for what webhooks lost. Returns after how many seconds to try again, None when
         the sweep was done. Those of an occasion (``with_others``) share what they list."""
@@ -281,10 +255,16 @@ class Worker:
             site.mirror.tidy()
         except Transient as error:
             log.warning("sweep of %s waits: %s", mapping, error)
-            return error.retry_after or _SWEEP_PAUSE
+            self.ledger.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
+            return growing_pause(attempt + 1, error.retry_after)
         except BridgeError as error:
             log.error("sweep of %s: %s", mapping, error)
+            self.ledger.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
             return None
+        except Exception as error:  # a mistake of ours must not stop the others
+            return self.failures.record(mapping, SWEEP, error)
+        self.ledger.problems.replace(mapping, ProblemKind.SWEEP, {})
+        self.failures.mend(mapping, SWEEP)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
         for proposal in (*proposals, *admitted):
@@ -301,7 +281,8 @@ class Worker:
     ) -> tuple[Proposal, ...]:
         """Note what a scan found; returns the proposals to look at. ``age`` is how old the list
         pages may have been."""
-        return take_in(self.ledger, Compared(mapping, found, started, self.clock(), age))
+        settings = self.sites[mapping].mapping
+        return take_in(self.ledger, Compared(settings, found, started, self.clock(), age))
 
     @staticmethod
     def create(site: Site, found: Scan | Followed) -> list[Result]:
@@ -359,3 +340,8 @@ class Worker:
     def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
         self.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
         log.error("%s is parked: %s", proposal.branch, reason)
+
+
+def looking_at(proposal: Proposal) -> str:
+    """What failed, where a look did."""
+    return f"look at {proposal.branch}"

@@ -119,6 +119,7 @@ def unnoticed(_: Budget) -> None:
 
 class Severity(StrEnum):
     OK = "ok"
+    WARNING = "warning"
     PROBLEM = "problem"
 
 

@@ -65,6 +65,9 @@ class Occasion:
     listed: Mapping[Target, Prompt] = field(default_factory=dict)  # just read from list pages
     adopt: Adopt | None = None  # a person's word, said with this very look
     adopted: frozenset[int] = frozenset()  # prompts whose open proposal takes PromptLayer's text
+    followed: frozenset[Target] = frozenset()  # once seen, with the mapping as it is now
+    held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
+    prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
 
     def side(self, prompt_id: int, name: str) -> Side | None:
         """Whose text a person has chosen for a prompt."""

@@ -26,6 +26,7 @@ class OutcomeKind(StrEnum):
     CONFLICT = "conflict on the branch"
     WAITING = "waiting"  # the engine comes back by itself
     PARKED = "parked"  # a person has to change something first
+    NOT_FOLLOWED = "no longer followed"  # the mapping leaves it out; all stays as it is
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Sight:
     version: int | None = None  # PromptLayer's number of what the proposal or the file holds
     proposed: bool = False  # the proposal changes its file
     elsewhere: bool = False  # another proposal carries it now
+    absent: bool = False  # PromptLayer, or the mapping, has it no longer
+    not_followed: bool = False  # and it is left as it is until a person says otherwise
+    conflict: bool = False  # the proposal says what goes of two texts for the same part
+    unpublished: bool = False  # it holds a text of the repository's that PromptLayer has not
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Outcome:
     decided: Decided | None = None  # the newest pull request, where people decided it
     published: tuple[tuple[Target, int | None], ...] = ()  # and the new version's number
     moved: tuple[tuple[int, str, int], ...] = ()  # prompt id, release label, and its version now
+    selection: str | None = None  # the fingerprint of what the mapping selected at this look
 
     @cached_property
     def seen(self) -> Mapping[Target, Sight]:

@@ -83,6 +83,7 @@ class Situation:
     base: str  # the base branch's name
     chosen: bool = False  # a person has just chosen PromptLayer's text
     refused: str | None = None  # why a target could not be looked at or placed
+    prune: bool = False  # a person lets go what the mapping leaves out
 
 
 def decide(situation: Situation) -> Plan:
@@ -119,11 +120,13 @@ def find_open(pull_requests: Sequence[PullRequest], base: str) -> PullRequest | 
 def _nothing_to_propose(situation: Situation, open_: PullRequest | None) -> Plan:
     if situation.refused is not None:  # that is no word on what was proposed before
         return Rest(OutcomeKind.PARKED, situation.refused, open_)
+    if situation.idle_kind is OutcomeKind.NOT_FOLLOWED:
+        return Rest(situation.idle_kind, situation.idle_reason, open_)
     if open_ is not None:
         return Withdraw(open_, _why_withdrawn(situation, open_))
     last = situation.pull_requests[0] if situation.pull_requests else None
     rejected = last is not None and last.state is PullRequestState.CLOSED and not _withdrawn(last)
-    if situation.branch_exists and not situation.people and not rejected:
+    if situation.branch_exists and not situation.people and (situation.prune or not rejected):
         return Tidy(situation.idle_reason)
     return Rest(situation.idle_kind, situation.idle_reason)
 

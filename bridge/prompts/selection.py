@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
+
+from bridge.prompts.glob import matches_glob
 
 
 @dataclass(frozen=True)
@@ -19,32 +19,38 @@ class Selection:
         """Whether a prompt of this name can be meant, as far as the name tells."""
         if not self.names:
             return True
-        wanted = [pattern for pattern in self.names if not pattern.startswith("!")]
-        excluded = [pattern[1:] for pattern in self.names if pattern.startswith("!")]
-        if any(_glob(pattern).fullmatch(name) for pattern in excluded):
+        if any(matches_glob(pattern, name) for pattern in self.excluded):
             return False
-        return not wanted or any(_glob(pattern).fullmatch(name) for pattern in wanted)
+        return not self.wanted or any(matches_glob(pattern, name) for pattern in self.wanted)
 
     def holds(self, name: str, tags: tuple[str, ...], folder: str | None) -> bool:
         """Whether this prompt is meant. ``folder`` is PromptLayer's full path, ``A/B``; None is
         the top."""
-        return (
-            self.may_hold(name)
-            and set(self.tags) <= set(tags)
-            and (self.folder is None or _inside(folder or "", self.folder))
-        )
+        return self.why_not(name, tags, folder) is None
+
+    def why_not(self, name: str, tags: tuple[str, ...], folder: str | None) -> str | None:
+        """The setting that leaves this prompt out, as it stands in the mapping: ``tags: eu``. None
+        where the prompt is meant."""
+        if not self.may_hold(name):
+            return f"prompts: {', '.join(self.names)}"
+        if not set(self.tags) <= set(tags):
+            return f"tags: {', '.join(self.tags)}"
+        if self.folder is not None and not _inside(folder or "", self.folder):
+            return f"folder: {self.folder}"
+        return None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The patterns that take prompts in."""
+        return tuple(pattern for pattern in self.names if not pattern.startswith("!"))
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The patterns that leave prompts out, without their ``!``."""
+        return tuple(pattern[1:] for pattern in self.names if pattern.startswith("!"))
 
 
 def _inside(folder: str, wanted: str) -> bool:
     wanted = wanted.strip("/")
     folder = folder.strip("/")
     return not wanted or folder == wanted or folder.startswith(wanted + "/")
-
-
-@lru_cache(maxsize=4096)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """``*`` and ``?`` stay within one folder of a name, ``**`` does not, and ``**/`` is any number
-    of folders or none; all else is literal."""
-    parts = re.split(r"((?:^|(?<=/))\*\*/|\*\*|\*|\?)", pattern)
-    spelled = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(spelled.get(part, re.escape(part)) for part in parts), re.DOTALL)

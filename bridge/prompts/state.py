@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bridge.prompts.compare import Standing
-from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.outcome import Outcome, OutcomeKind, Sight
 from bridge.prompts.target import Target
 
 
@@ -18,6 +18,8 @@ class State(StrEnum):
     DECLINED = "declined"  # a person closed or took back what was proposed
     PERSON = "needs a person"  # the sides differ, and only a person can say what holds
     PARKED = "parked"  # something is in the way, which a person has to change first
+    CONFLICT = "conflict"  # a pull request is open, and says which of two texts would go
+    NOT_FOLLOWED = "no longer followed"  # the mapping leaves it out; all stays as it is
 
 
 _OF_KIND = {
@@ -33,6 +35,7 @@ _OF_KIND = {
     OutcomeKind.CONFLICT: State.PERSON,
     OutcomeKind.WAITING: State.WAITING,
     OutcomeKind.PARKED: State.PARKED,
+    OutcomeKind.NOT_FOLLOWED: State.NOT_FOLLOWED,
 }
 
 
@@ -47,8 +50,21 @@ def state_of(outcome: Outcome, target: Target) -> tuple[State, str]:
     if target in outcome.refused:
         return State.PARKED, outcome.refused[target]
     sight = outcome.seen.get(target)
+    if sight is not None and sight.not_followed:
+        return State.NOT_FOLLOWED, sight.reason
     if sight is None or sight.proposed:
-        return state_of_kind(outcome.kind), outcome.reason
+        return _as_proposed(outcome, sight), outcome.reason
     if sight.standing is Standing.IN_STEP or target in dict(outcome.published):
         return State.IN_STEP, outcome.reason if len(outcome.sights) == 1 else sight.reason
     return State.PERSON, sight.reason
+
+
+def _as_proposed(outcome: Outcome, sight: Sight | None) -> State:
+    """Who closes a pull request that brings both sides' edits together leaves the repository's
+    unpublished, so that a person still has to say what holds."""
+    state = state_of_kind(outcome.kind)
+    if state is State.OPEN and sight is not None and sight.conflict:
+        return State.CONFLICT
+    if state is State.DECLINED and sight is not None and sight.unpublished:
+        return State.PERSON
+    return state

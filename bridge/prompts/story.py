@@ -62,6 +62,11 @@ class Change:
         return Kind.MOVE if moved or self.before.name != self.after.name else Kind.UPDATE
 
     @property
+    def is_conflict(self) -> bool:
+        """Whether both sides changed the same part, and merging lets one of the texts go."""
+        return self.overwrites or bool(self.conflicts)
+
+    @property
     def renamed_from(self) -> str | None:
         """The prompt's name before, where it had another one."""
         if self.before is None or self.after is None or self.before.name == self.after.name:

@@ -49,6 +49,8 @@ def _summary(story: Story) -> str:
     if len(story.changes) != 1:
         return _fitted(lambda room: _counted(story, room))
     change = story.changes[0]
+    if change.is_conflict:
+        return _fitted(lambda room: f"Conflict: {_name(change.prompt.name, room)}{_at(change)}")
     if change.renamed_from is not None and change.kind is Kind.MOVE:
         old, new = change.renamed_from, change.prompt.name
         return _fitted(lambda room: f"Move {_name(old, room // 2)} to {_name(new, room // 2)}")

@@ -13,7 +13,6 @@ from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
-from bridge.prompts.outcome import Sight
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
@@ -22,6 +21,7 @@ from bridge.prompts.source import format_of
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.steps.guard import guard
+from bridge.steps.left_out import taken_out, why_kept
 from bridge.steps.observe import (
     GONE,
     BaseFiles,
@@ -50,7 +50,9 @@ class Seen:
     adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
     file: BaseFile | None = None  # what the base branch has
     elsewhere: bool = False  # another branch carries it now
-    absent: str | None = None  # why PromptLayer has nothing for it, where neither side does
+    gone_because: str | None = None  # why PromptLayer has nothing for it, where neither side does
+    absent: bool = False  # PromptLayer, or the mapping, has it no longer
+    not_followed: bool = False  # and it is left as it is until a person says otherwise
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Eye:
     occasion: Occasion
     remembered: PendingRequest | None
     now: datetime
+    carried: frozenset[Target] = frozenset()  # what the branch proposes already
 
     def see(
         self, targets: tuple[Target, ...]
@@ -134,6 +137,11 @@ class Eye:
         asking: bool,
     ) -> Seen:
         self._require_news(target, held)
+        there = base is not None or target in self.carried
+        if there and (reason := why_kept(self.site, self.occasion, target, held, base)):
+            comparison = Comparison(Standing.IN_STEP, reason)
+            return Seen(target, comparison, None, file=base, absent=True, not_followed=True)
+        held = taken_out(self.site, self.occasion, held)
         pending = self._pending(target, held, base)
         if pending is not None:
             held = _as_requested(platform, target, pending, held)
@@ -153,12 +161,15 @@ class Eye:
                 merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 return self._ahead(target, held.prompt, base, comparison, pending)
+        absent = held.prompt is None
+        if absent and held.absent not in (None, GONE):
+            comparison = replace(comparison, reason=str(held.absent))
         if not comparison.proposes:
-            absent = held.absent if base is None else None
-            return Seen(target, comparison, None, pending, file=base, absent=absent)
+            one = Seen(target, comparison, None, pending, file=base, absent=absent)
+            return replace(one, gone_because=held.absent if base is None else None)
         edit = self._edit(target, held, base, comparison, asking, merged)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
-        return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+        return Seen(target, comparison, edit, pending, adopted=adopted, file=base, absent=absent)
 
     def _ahead(
         self,
@@ -306,23 +317,6 @@ def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
         metadata=file.metadata,
         extra=file.extra,
         version=file.version,
-    )
-
-
-def sight(seen: Seen) -> Sight:
-    """What the books keep of a target as it was seen."""
-    change = seen.edit.change if seen.edit else None
-    held = change.prompt if change else (seen.file.prompt if seen.file else None)
-    path = change.path if change else (seen.file.path if seen.file else None)
-    return Sight(
-        target=seen.target,
-        standing=seen.comparison.standing,
-        reason=seen.comparison.reason,
-        name=held.name if held else None,
-        path=path,
-        version=held.version if held else None,
-        proposed=seen.edit is not None,
-        elsewhere=seen.elsewhere,
     )
 
 

@@ -27,6 +27,7 @@ class Followed:
     mistakes: tuple[str, ...]
     deleted: frozenset[Target] = frozenset()  # targets whose last file went
     orphans: tuple[OrphanFile, ...] = ()
+    paths: frozenset[str] = frozenset()  # of all files that differ
 
 
 def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after: str) -> Followed:
@@ -46,7 +47,15 @@ def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after
     targets = _named(older, gone) | _named(newer, here)
     targets |= {target: names[path] for target, path in found.existing.items()}
     deleted = frozenset(older.owned(gone).values()) - owned.keys()
-    return Followed(snapshot, targets, tuple(found.new), mistakes, deleted, tuple(found.orphans))
+    return Followed(
+        snapshot,
+        targets,
+        tuple(found.new),
+        mistakes,
+        deleted,
+        tuple(found.orphans),
+        frozenset(differing),
+    )
 
 
 def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:

@@ -26,9 +26,10 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, blob_name, is_current, tip_of
 from bridge.steps.branch_files import BranchFiles, keep_out
-from bridge.steps.eye import Eye, Seen, sight
+from bridge.steps.eye import Eye, Seen
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles
+from bridge.steps.sight import sight
 from bridge.steps.site import Site
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
@@ -110,13 +111,15 @@ def look(
     branch = BranchFiles.read(base, tip, memory) if tip is not None and tip.people else None
     occasion = replace(occasion, adopted=frozenset(now_open.adopted if now_open else ()))
     pending = now_open.pending if now_open else None
-    eye = Eye(site, base, proposal.branch, occasion, pending, now)
+    carried = frozenset(kept.targets.values())
+    eye = Eye(site, base, proposal.branch, occasion, pending, now, carried)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
     out = keep_out(branch, memory, told)
     # What was refused is among those that were looked at, and stays as it was proposed.
-    stay = [] if _is_merged(tip, pulls) else kept.edits({one.target for one in seen})
+    done = _is_merged(tip, pulls)
+    stay = [] if done else kept.edits({one.target for one in seen if not one.not_followed})
     untouched = _placeable(snapshot, stay) if refusals else stay
     edits = _edits(base, untouched, seen, out)
     situation = Situation(
@@ -132,6 +135,7 @@ def look(
         base=snapshot.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
+        prune=occasion.prune and any(s.absent for s in seen),
     )
     return Look(
         proposal,
@@ -153,6 +157,8 @@ def _edits(
 ) -> tuple[Edit, ...]:
     """What is proposed: of what was looked at, and of what stays as it was proposed. Whatever the
     base branch says already is not."""
+    if seen and all(one.not_followed for one in seen):
+        return ()  # the pull request is not touched
     looked = [one.edit for one in seen if one.edit and one.target not in out]
     return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base)])
 
@@ -244,10 +250,14 @@ def _sorted(edits: list[Edit]) -> tuple[Edit, ...]:
 
 
 def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
+    if any(s.not_followed for s in seen):
+        return OutcomeKind.NOT_FOLLOWED
     ahead = any(s.comparison.standing is Standing.REPOSITORY_AHEAD for s in seen)
     return OutcomeKind.REPOSITORY_AHEAD if ahead else OutcomeKind.IN_STEP
 
 
 def _idle_reason(seen: tuple[Seen, ...]) -> str:
-    words = sorted({s.absent or s.comparison.reason for s in seen if not s.comparison.proposes})
+    words = sorted(
+        {s.gone_because or s.comparison.reason for s in seen if not s.comparison.proposes}
+    )
     return "; ".join(words) or "same content"

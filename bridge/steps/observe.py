@@ -32,6 +32,12 @@ class Held:
 
     prompt: Prompt | None
     absent: str | None = None
+    left_out_by: str | None = None  # the mapping's setting, where PromptLayer has the prompt
+
+
+def left_out(mapping: str, setting: str) -> Held:
+    """What a mapping holds of a prompt that one of its settings leaves out."""
+    return Held(None, f"mapping {mapping} no longer follows it ({setting})", setting)
 
 
 class PlatformReading(Protocol):
@@ -52,13 +58,15 @@ class OneByOne:
     site: Site
 
     def held(self, target: Target) -> Held:
+        mapping = self.site.mapping
+        if target.label not in mapping.track:
+            return left_out(mapping.name, f"track: {', '.join(mapping.track)}")
         label = None if target.label == LATEST else target.label
         prompt = self.site.platform.prompt(target.prompt_id, label=label)
         if prompt is None:
             return Held(None, self._why_absent(target))
-        if not self._selected(prompt):
-            return Held(None, f"no longer matches mapping {self.site.mapping.name}")
-        return Held(prompt)
+        setting = self._left_out_by(prompt)
+        return Held(prompt) if setting is None else left_out(mapping.name, setting)
 
     def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
         ask = self.site.platform.prompt
@@ -76,10 +84,10 @@ class OneByOne:
             return f"label {target.label} was removed"
         return GONE
 
-    def _selected(self, prompt: Prompt) -> bool:
+    def _left_out_by(self, prompt: Prompt) -> str | None:
         selection = self.site.mapping.selection
         folder = _folder(self.site.platform, prompt) if selection.folder is not None else None
-        return selection.holds(prompt.name, prompt.tags, folder)
+        return selection.why_not(prompt.name, prompt.tags, folder)
 
 
 def _is_later(created_at: str | None, at: str) -> bool:

@@ -48,7 +48,7 @@ def draft_pull_request(
     may have taken it away since, and the forge may have refused it."""
     settings = site.mapping.pull_request
     before = recall(open_.body) if open_ is not None else None
-    wanted = _configured(settings)
+    wanted = _configured(settings, is_conflict=any(one.is_conflict for one in told.changes))
     if open_ is None:
         requested: tuple[tuple[str, str], ...] | None = wanted.additions
         known: tuple[tuple[str, str], ...] = ()
@@ -78,11 +78,12 @@ def _find_persons_title(open_: PullRequest | None, before: Memory | None) -> str
     return open_.title
 
 
-def _configured(settings: PullRequestSettings) -> PullRequestContent:
+def _configured(settings: PullRequestSettings, *, is_conflict: bool) -> PullRequestContent:
+    more = (settings.conflict_label,) if is_conflict and settings.conflict_label else ()
     return PullRequestContent(
         title="",
         body="",
-        labels=settings.labels,
+        labels=tuple(dict.fromkeys((*settings.labels, *more))),
         reviewers=settings.reviewers,
         assignees=settings.assignees,
     )

@@ -55,7 +55,13 @@ def reconcile(
         followed = follow_decision(site, found)
         outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
     outcome = _with_publications(outcome, results)
-    outcome = replace(outcome, sights=found.sights, decided=found.decided, moved=followed.moved)
+    outcome = replace(
+        outcome,
+        sights=found.sights,
+        decided=found.decided,
+        moved=followed.moved,
+        selection=site.mapping.fingerprint,
+    )
     if not followed.words:
         return outcome
     return replace(outcome, reason=f"{outcome.reason}; {followed.words}")

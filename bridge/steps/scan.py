@@ -6,23 +6,25 @@ be written as is in step; whatever differs, for whatever reason, is looked at pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from bridge.config.mapping import Group
 from bridge.errors import Refused, Rejected, Stale, UnsafePath
 from bridge.prompts.compare import BaseFile
+from bridge.prompts.coverage import CoverageGap, PromptSummary
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.publication import NewPrompt, unpublished_fields
 from bridge.prompts.target import Proposal, Target
-from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
-from bridge.steps.branch import Tip, blob_name, carried, tip_of
+from bridge.steps.branch import blob_name
+from bridge.steps.coverage import find_coverage_gaps, summary_of
 from bridge.steps.file_owners import assign_files, prompt_files
+from bridge.steps.left_out import would_follow
 from bridge.steps.newcomers import OrphanFile
-from bridge.steps.observe import BaseFiles, base_file
+from bridge.steps.observe import base_file
+from bridge.steps.proposal_branches import proposal_branches
 from bridge.steps.site import Site
 from bridge.steps.stored_files import find_filtered_files
 from bridge.steps.unpublished import find_unpublished_edits
@@ -45,6 +47,16 @@ class Found:
 
 
 @dataclass(frozen=True)
+class UnlistedTarget:
+    """A target that has a file or a branch, and that is on no list page of its mapping."""
+
+    name: str = ""  # as its file has it
+    path: str | None = None  # None: only a branch has it
+    left_out_by: str | None = None  # the mapping's setting; None: PromptLayer does not list it
+    fits: bool = False  # the mapping would follow what its file says
+
+
+@dataclass(frozen=True)
 class Scan:
     candidates: tuple[Candidate, ...]
     agreed: Mapping[Target, Found]  # whose file is as PromptLayer has it
@@ -56,6 +68,9 @@ class Scan:
     mistakes: tuple[str, ...] = ()  # in files, with path and line
     orphans: tuple[OrphanFile, ...] = ()
     unreadable: frozenset[Target] = frozenset()  # whose file is among the mistakes
+    unlisted: Mapping[Target, UnlistedTarget] = field(default_factory=dict)
+    untracked: Mapping[Target, str] = field(default_factory=dict)  # files of other labels
+    gaps: tuple[CoverageGap, ...] = ()  # settings that take nothing in
 
     @property
     def in_step(self) -> int:
@@ -73,7 +88,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
     snapshot = site.fetch()
     if at is not None:
         snapshot = _at(site, snapshot, at)
-    branches = list(_branches(site, snapshot, index))
+    branches = list(proposal_branches(site, snapshot, index))
     entries = snapshot.entries(snapshot.commit, site.folder) | {
         path: entry for branch in branches for path, entry in branch.overlay.items()
     }
@@ -84,6 +99,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
     search.compare_rest()
     candidates = set(search.candidates())
     candidates.update(Candidate(b.proposal, target) for b in branches for target in b.targets)
+    search.note_unlisted(target for branch in branches for target in branch.targets)
     return Scan(
         tuple(sorted(candidates, key=_order)),
         search.agreed,
@@ -95,6 +111,9 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
         tuple(search.mistakes),
         tuple(sorted(search.orphans, key=lambda orphan: orphan.path)),
         frozenset(search.unreadable),
+        search.unlisted,
+        search.untracked,
+        find_coverage_gaps(site, search.shown, age),
     )
 
 
@@ -110,82 +129,6 @@ def _at(site: Site, snapshot: Snapshot, commit: str) -> Snapshot:
 
 def _order(candidate: Candidate) -> tuple[Proposal, Target]:
     return candidate.proposal, candidate.target
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """A branch of the mapping: targets that are always looked at there, and files that stand for
-    the base's while it is proposed."""
-
-    proposal: Proposal
-    targets: frozenset[Target]
-    overlay: Mapping[str, Entry | None]
-
-
-def _branches(site: Site, snapshot: Snapshot, index: FileIndex) -> Iterator[_Branch]:
-    rolling = site.mapping.pull_request.group is Group.MAPPING
-    tips = snapshot.commits(snapshot.branches.values())
-    for name in snapshot.branches:
-        tip = tip_of(site, snapshot, name, tips)
-        if tip is None:
-            continue
-        proposal = Proposal(site.mapping.name, name)
-        if tip.told is None:
-            if reworded := _find_reworded(site, snapshot, index, name, tip):
-                yield _Branch(proposal, reworded, {})
-            continue
-        if mapping_of(tip.told.message) != site.mapping.name:
-            continue
-        if rolling:
-            yield _rolling(site, snapshot, index, proposal, tip)
-        else:
-            yield _Branch(proposal, _trailed(site, tip.told.message), {})
-
-
-def _find_reworded(
-    site: Site, snapshot: Snapshot, index: FileIndex, branch: str, tip: Tip
-) -> frozenset[Target]:
-    """The targets of a branch whose commits do not say any more what they propose: those of its
-    files whose proposal it is."""
-    if tip.onto is None:
-        return frozenset()
-    try:
-        changes = snapshot.changes(tip.onto, tip.commit.object_name, site.folder)
-    except Stale:  # the base was rewritten and the server forgot what the branch stood on
-        return frozenset()
-    left = {path: entry for path, (_, entry) in changes.items() if entry}
-    files = BaseFiles.at(site, snapshot, tip.commit.object_name, index)
-    found = files.find({target: path for path, target in files.owned(left).items()})
-    return frozenset(
-        target
-        for target, file in found.items()
-        if file.prompt and _is_branch_of(site, file.prompt.name, target, branch)
-    )
-
-
-def _is_branch_of(site: Site, name: str, target: Target, branch: str) -> bool:
-    try:
-        return site.proposal(name, target).branch == branch
-    except UnsafePath:
-        return False
-
-
-def _trailed(site: Site, message: str) -> frozenset[Target]:
-    return frozenset(
-        Target(site.mapping.name, found.prompt_id, found.label) for found in trailers(message)
-    )
-
-
-def _rolling(
-    site: Site, snapshot: Snapshot, index: FileIndex, proposal: Proposal, tip: Tip
-) -> _Branch:
-    """One look at the mapping's one branch makes sure of its pull request; its files stand for
-    the base's, so that what is proposed already is not looked at prompt by prompt."""
-    files = BaseFiles.at(site, snapshot, snapshot.commit, index)
-    overlay = {path: after for path, (_, after) in carried(site, snapshot, tip).items()}
-    owned = sorted(files.owned({path: entry for path, entry in overlay.items() if entry}).values())
-    some = owned[:1] or sorted(_trailed(site, tip.commit.message))[:1]
-    return _Branch(proposal, frozenset(some), overlay)
 
 
 class _Search:
@@ -210,22 +153,27 @@ class _Search:
         self._homes: dict[Target, str] = {}  # where the files of those in ``listed`` belong
         self._left: set[Target] = set()
         self._claimed: dict[Target, str] = {}  # the files that are letter for letter so
-        self._seen = 0
         self._of_one_meaning: dict[str, tuple[Prompt, Prompt]] = {}  # as file and PromptLayer say
+        self.shown: dict[str, list[PromptSummary]] = {}  # all that carry each label
+        self.unlisted: dict[Target, UnlistedTarget] = {}
+        self.untracked: dict[Target, str] = {}
+        self._selection = site.mapping.selection
+        self._left_out: dict[Target, str] = {}  # by which setting
 
     def compare_listing(self, label: str, age: float) -> None:
         wanted = None if label == LATEST else label
+        shown = self.shown.setdefault(label, [])
         for item in self.site.platform.prompts(label=wanted, age=age):
-            self._seen += 1
             prompt = item.prompt
-            if prompt.id is not None:
-                self._known[prompt.name] = prompt.id
-            if prompt.id is None or not self.site.mapping.selection.holds(
-                prompt.name, prompt.tags, item.folder
-            ):
+            if prompt.id is None:
                 continue
+            shown.append(summary_of(item, prompt.id))
+            self._known[prompt.name] = prompt.id
             target = Target(self.site.mapping.name, prompt.id, label)
-            if item.unreadable is not None:
+            setting = self._selection.why_not(prompt.name, prompt.tags, item.folder)
+            if setting is not None:
+                self._left_out[target] = setting
+            elif item.unreadable is not None:
                 self._leave(target, item.unreadable)
             else:
                 self._compare(target, prompt)
@@ -272,11 +220,36 @@ class _Search:
         self._compare_meaning(found.places)
         self._note_unpublished()
         unlisted = found.places.keys() - self.listed.keys() - self._left
-        self.found.update(self._names({target: found.places[target] for target in unlisted}))
+        self._note_unlisted_files({target: found.places[target] for target in unlisted})
+        self.untracked = self._untracked(owners)
+
+    def _untracked(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
+        """Files of labels that are not tracked: of another mapping, or once this one's."""
+        return {
+            Target(self.site.mapping.name, owner.prompt_id, owner.label): path
+            for path, owner in owners.items()
+            if owner.prompt_id is not None
+            and owner.label is not None
+            and owner.label not in self.site.mapping.track
+        }
+
+    def note_unlisted(self, targets: Iterable[Target]) -> None:
+        """Of targets that have a branch, note those that no list page shows."""
+        for target in targets:
+            shown = target in self.agreed or target in self.listed or target in self._left
+            if not shown and target not in self.unlisted:
+                self.unlisted[target] = UnlistedTarget(left_out_by=self._setting(target))
+
+    def _setting(self, target: Target) -> str | None:
+        """What leaves a target out that is on no list page of the mapping."""
+        track = self.site.mapping.track
+        if target.label not in track:
+            return f"track: {', '.join(track)}"
+        return self._left_out.get(target)
 
     def _require_own_workspace(self, owners: Mapping[str, Owner]) -> None:
         """Raise Refused where files carry ids and PromptLayer shows not one prompt of these ids."""
-        if self._seen:
+        if any(self.shown.values()):
             return
         ids = {path: o.prompt_id for path, o in sorted(owners.items()) if o.prompt_id is not None}
         for item in self.site.platform.prompts() if ids else ():
@@ -300,14 +273,16 @@ class _Search:
         told = find_unpublished_edits(self.site, self.snapshot, differing)
         self.mistakes.update(dict.fromkeys(told))
 
-    def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
-        """The names that files give prompts which nobody lists; their branches may bear them."""
-        names = {}
+    def _note_unlisted_files(self, places: Mapping[Target, str]) -> None:
+        """Note prompts which nobody lists. Their branches may bear the names that files give."""
         for target, file in self._read(places).items():
-            names[target] = file.prompt.name if file.prompt else ""
+            name = file.prompt.name if file.prompt else ""
             if file.problem is not None:
                 self._note_unreadable(target, file.problem)
-        return names
+            self.found[target] = name
+            self.unlisted[target] = UnlistedTarget(
+                name, file.path, self._setting(target), would_follow(self.site, file.prompt)
+            )
 
     def _read(self, places: Mapping[Target, str]) -> dict[Target, BaseFile]:
         texts = self.snapshot.read({self.entries[path].object_name for path in places.values()})

@@ -34,3 +34,14 @@ proposals = Table(
     Column("not_before", Instant),
     Column("changed_at", Instant, nullable=False),
 )
+
+errands = Table(
+    "errands",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("mapping", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("asked_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("problem", Words),  # why it waits, or what it came to where that needs a person
+)

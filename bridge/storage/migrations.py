@@ -174,4 +174,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE ended_sessions (session TEXT PRIMARY KEY, over_at BIGINT NOT NULL)",
         "CREATE INDEX ended_sessions_by_time ON ended_sessions (over_at)",
     ),
+    (
+        "ALTER TABLE standings ADD COLUMN followed_as TEXT",
+        "ALTER TABLE standings ADD COLUMN absent_since BIGINT",
+        "ALTER TABLE standings ADD COLUMN held TEXT",
+        """CREATE TABLE problems (
+            mapping TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            message TEXT NOT NULL,
+            since BIGINT NOT NULL,
+            seen_at BIGINT NOT NULL,
+            count BIGINT NOT NULL,
+            attempts BIGINT NOT NULL,
+            mended_at BIGINT,
+            PRIMARY KEY (mapping, kind, subject)
+        )""",
+        """CREATE TABLE errands (
+            delivery_id TEXT NOT NULL,
+            mapping TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            asked_at BIGINT NOT NULL,
+            settled_at BIGINT,
+            problem TEXT,
+            PRIMARY KEY (delivery_id, mapping, kind)
+        )""",
+    ),
 )

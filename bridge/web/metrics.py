@@ -24,16 +24,23 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.web.whole import PREFIX, Read, Whole
+from bridge.web.whole import PREFIX, Read, Stale, Whole, nothing_stale
 
 _STEP_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)  # seconds
 
 
 class Metrics:
     """All of one process: what it counts itself, and what ``read`` finds in the database about
-    the whole bridge, which has these ``mappings`` now."""
+    the whole bridge, which has these ``mappings`` now. ``stale`` says of each whether nobody
+    compared it for too long."""
 
-    def __init__(self, version: str, read: Read, mappings: Callable[[], Container[str]]) -> None:
+    def __init__(
+        self,
+        version: str,
+        read: Read,
+        mappings: Callable[[], Container[str]],
+        stale: Stale = nothing_stale,
+    ) -> None:
         self._registry = CollectorRegistry()
         for theirs in (ProcessCollector, PlatformCollector, GCCollector):
             theirs(registry=self._registry)
@@ -69,7 +76,7 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Build(version))
-        self._registry.register(Whole(read, mappings))
+        self._registry.register(Whole(read, mappings, stale))
 
     def note_config(self, loaded_at: datetime, mistake: str | None) -> None:
         """Which configuration is in force, and what is wrong with a newer one."""

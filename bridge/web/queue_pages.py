@@ -27,7 +27,20 @@ class QueuePages:
     members: Callable[[], Sequence[Member]]
 
     def routes(self, gate: Gate) -> list[Route]:
-        return [gate.page("/queue", self.queue), gate.page("/charts", self.charts)]
+        return [
+            gate.page("/queue", self.queue),
+            gate.page("/charts", self.charts),
+            gate.page("/problems", self.problems),
+        ]
+
+    def problems(self, request: Request, visitor: Visitor) -> Response:
+        return self.pages.show(
+            request,
+            "problems.html",
+            visitor=visitor,
+            problems=self.overview.problems(),
+            not_followed=self.overview.not_followed(),
+        )
 
     def queue(self, request: Request, visitor: Visitor) -> Response:
         after = request.query_params.get("after")

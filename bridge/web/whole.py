@@ -23,6 +23,7 @@ _DELIVERY = ["source", "type", "state"]
 _WAITS = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0, 86400.0)
 
 Read = Callable[[], Measures]  # raises BridgeError when the database does not answer
+Stale = Callable[[Mapping[str, Sweep]], Mapping[str, float]]
 _Values = (
     float
     | Mapping[str, float]
@@ -31,12 +32,18 @@ _Values = (
 )
 
 
+def nothing_stale(_: Mapping[str, Sweep]) -> Mapping[str, float]:
+    """Where nobody knows how often mappings are to be compared."""
+    return {}
+
+
 class Whole(Collector):
     """The whole bridge, out of the database. Of what is old, only what belongs to one of the
     ``mappings`` there are now is told."""
 
-    def __init__(self, read: Read, mappings: Callable[[], Container[str]]) -> None:
+    def __init__(self, read: Read, mappings: Callable[[], Container[str]], stale: Stale) -> None:
         self._read = read
+        self._stale = stale
         self._mappings = mappings
 
     def describe(self) -> Iterator[Metric]:
@@ -57,6 +64,13 @@ class Whole(Collector):
         yield from _of_proposals(measures, self._mappings())
         yield from _of_both_ways(measures.totals)
         yield from _of_sweeps(measures.sweeps, self._mappings())
+        yield _gauge(
+            "mapping_stale",
+            "Whether a mapping was not compared for three sweeps.",
+            ["mapping"],
+            self._stale(measures.sweeps),
+        )
+        yield from _of_problems(measures, self._mappings())
         yield from _of_forges(measures)
 
 
@@ -145,6 +159,18 @@ def _of_sweeps(sweeps: Mapping[str, Sweep], mappings: Container[str]) -> Iterato
     took = {name: sweep.took for name, sweep in now.items()}
     yield _gauge("sweep_timestamp_seconds", "When the last sweep was done.", ["mapping"], at)
     yield _gauge("sweep_seconds", "How long it took.", ["mapping"], took)
+
+
+def _of_problems(measures: Measures, mappings: Container[str]) -> Iterator[Metric]:
+    """Errors may be about no mapping: then its name is empty."""
+    there = {key: n for key, n in measures.problems.items() if not key[0] or key[0] in mappings}
+    yield _gauge(
+        "problems", "What is wrong with a mapping and lasts, by kind.", ["mapping", "kind"], there
+    )
+    ever = {name: n for name, n in measures.exceptions.items() if not name or name in mappings}
+    yield _counter(
+        "unexpected_errors", "Errors that nobody expected, each tried again.", ["mapping"], ever
+    )
 
 
 def _of_forges(measures: Measures) -> Iterator[Metric]:

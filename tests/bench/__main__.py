@@ -26,6 +26,7 @@ from tests.bench import (
     several,
     soak,
     sweep,
+    typo,
     versus_clone,
 )
 from tests.bench.figure import Figure
@@ -43,6 +44,7 @@ MEASURES: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "both_ways": both_ways.measure,
     "person_lost": people.lost,
     "needless_pushes": people.pushes,
+    "typo": typo.measure,
     "soak": soak.measure,
     "idle": idle.measure,
     "page": pages.measure,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bridge.web.app import WEBHOOK_PATH
 from tests.chaos.machines import Machine
@@ -17,6 +19,8 @@ from tests.e2e.scene import REPOSITORY, SECRET, Scene, mapping, scene_in
 from tests.standins.github_state import Pull
 from tests.standins.postgresql import PostgreSQL, running_postgresql
 from tests.standins.serving import serve
+
+MappingSpec = Mapping[str, Any]
 
 LABEL = "prod"
 FORGE_SECRET = "a-forge-secret-that-must-stay-secret"
@@ -48,8 +52,7 @@ class House:
     office: Office
     wires: dict[str, Wire]  # by what is behind them
     machines: list[Machine]
-    address_of_database: str  # through the wire
-    sweep: str
+    configure: Callable[[Sequence[MappingSpec]], None]  # write bridge.yaml with these mappings
 
     @property
     def trunk(self) -> str:
@@ -58,7 +61,14 @@ class House:
 
     def change_base(self, base: str | None) -> None:
         """Write another ``base`` into the mappings; who runs takes it up."""
-        _configure(self.scene, self.wires, self.address_of_database, self.sweep, base)
+        self.configure([{**each, "base": base} if base else each for each in MAPPINGS])
+
+    def mistype(self) -> None:
+        """The pattern of every mapping has a typo."""
+        self.configure([{**each, "prompts": ["supprt/**"]} for each in MAPPINGS])
+
+    def correct(self) -> None:
+        self.configure(MAPPINGS)
 
     def open_pulls(self) -> list[Pull]:
         with self.scene.repository.lock:
@@ -110,10 +120,10 @@ def house_in(folder: Path, draw: random.Random, *, sweep: str) -> Iterator[House
         scene.webhooks.receivers.clear()
         scene.webhooks.add(f"{post}{WEBHOOK_PATH}", SECRET)
         scene.github.hooks.register(f"{post}/webhooks/github", FORGE_SECRET)
-        through = database.replace(f":{server.port}/", f":{wires['database'].port}/")
-        _configure(scene, wires, through, sweep)
-        machines = _machines(scene)
-        yield House(scene, server, database, office, wires, machines, through, sweep)
+        behind_wire = database.replace(f":{server.port}/", f":{wires['database'].port}/")
+        configure = partial(_configure, scene, wires, behind_wire, sweep)
+        configure(MAPPINGS)
+        yield House(scene, server, database, office, wires, _machines(scene), configure)
 
 
 def _port(address: str) -> int:
@@ -121,10 +131,14 @@ def _port(address: str) -> int:
 
 
 def _configure(
-    scene: Scene, wires: dict[str, Wire], database: str, sweep: str, base: str | None = None
+    scene: Scene,
+    wires: dict[str, Wire],
+    database: str,
+    sweep: str,
+    mappings: Sequence[MappingSpec],
 ) -> None:
     scene.configure(
-        *({**each, "base": base} if base else each for each in MAPPINGS),
+        *mappings,
         promptlayer={"base_url": wires["platform"].address},
         forges={
             "github": {

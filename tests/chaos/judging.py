@@ -36,6 +36,7 @@ _NOT_OVER = {
     "proposals": "WHERE kind = 'waiting'",
     "dbos.workflow_status": "WHERE status NOT IN ('SUCCESS', 'ERROR')",
 }
+_BY_TYPO = "no longer follows it"
 _A_PERSONS = {State.PERSON, State.PARKED, State.DECLINED}
 
 
@@ -58,7 +59,13 @@ class Judge:
 
     def anomalies(self) -> list[Anomaly]:
         """What must never be, whatever happened."""
-        return [*self._doubled(), *self._foreign(), *self._lost(), *self._told()]
+        return [
+            *self._doubled(),
+            *self._foreign(),
+            *self._withdrawn(),
+            *self._lost(),
+            *self._told(),
+        ]
 
     def books(self) -> str:
         """Everything that is not over, as the tables have it, for whoever looks for the cause."""
@@ -165,6 +172,13 @@ class Judge:
         pulls = [(pull.number, pull.head, pull.base) for pull in self.house.open_pulls()]
         for words in find_foreign_work(self.house.scene.repository.path, pulls):
             yield Anomaly("foreign work", words)
+
+    def _withdrawn(self) -> Iterator[Anomaly]:
+        """Nobody said `prune`, so that no typo may have taken anything back."""
+        for pull in self.house.scene.repository.pulls.values():
+            words = [comment.body for comment in pull.comments]
+            if _BY_TYPO in (pull.body or "") or any(_BY_TYPO in each for each in words):
+                yield Anomaly("withdrawn by typo", f"#{pull.number} from {pull.head}")
 
     def _lost(self) -> Iterator[Anomaly]:
         for word in sorted(self.people.lost()):

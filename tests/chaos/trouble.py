@@ -58,6 +58,7 @@ class Trouble:
             "429 and 5xx of the forge": (2, lambda: self._refuse(self._forge)),
             "secondary limit of the forge": (1, self._secondary_limit),
             "answer lost after the work": (2, self._lose_answer),
+            "a typo in the mappings": (1, self._mistype),
         }
         if can_have_disks():
             possible["disk of the mirrors full"] = (1.5, self._fill_disk)
@@ -111,6 +112,13 @@ class Trouble:
         code = self.draw.choice((429, 500, 502, 503, 504))
         headers = {"Retry-After": str(self.draw.randint(1, 3))} if code in (429, 503) else {}
         faults.add(is_any, status(code, {"message": "Not now."}, headers), self.draw.randint(1, 6))
+        return True
+
+    def _mistype(self) -> bool:
+        """Nobody follows anything for a while."""
+        self.house.mistype()
+        self.over.wait(self.draw.uniform(2, 6))
+        self.house.correct()
         return True
 
     def _secondary_limit(self) -> bool:

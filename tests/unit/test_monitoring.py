@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import VectorSelector
 
 from bridge.books.measures import Measures, Sweep, Waiting
+from bridge.books.problems import ProblemKind
 from bridge.books.totals import Totals
 from bridge.forge.base import Budget
 from bridge.prompts.outcome import OutcomeKind
@@ -51,13 +52,15 @@ def everything() -> Measures:
         sweeps={"support": Sweep(NOON, 1.5)},
         pauses={"hub:a/b": 3.0},
         budgets=(budget,),
+        problems={("support", kind): 1 for kind in ProblemKind},
+        exceptions={"support": 1},
     )
 
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, list[dict[str, str]]]:
     """The labels of each sample of /metrics, by its name."""
-    metrics = Metrics("1", everything, lambda: {"support"})
+    metrics = Metrics("1", everything, lambda: {"support"}, lambda _: {"support": 0.0})
     metrics.count_answer("promptlayer", 401)
     metrics.note_config(NOON, None)
     with metrics.step("git push", {}):

@@ -56,14 +56,17 @@ def test_plan_is_one_json_document(desk: Desk) -> None:
                 "pull_request": None,
                 "diff": "",
             }
-        ]
+        ],
+        "warnings": [],
+        "not_followed": [],
     }
 
 
 def test_plan_in_step_is_a_json_document_too(desk: Desk) -> None:
     said = desk.run("plan", "--json")
 
-    assert (said.status, said.json) == (0, {"out_of_step": []})
+    assert said.status == 0
+    assert said.json == {"out_of_step": [], "warnings": [], "not_followed": []}
 
 
 def test_plan_shows_each_diff(desk: Desk) -> None:

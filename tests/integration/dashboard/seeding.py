@@ -25,6 +25,8 @@ REASONS = {
     State.DECLINED: "this content was declined",
     State.PERSON: "the repository is ahead",
     State.PARKED: "the prompt holds what looks like a secret",
+    State.CONFLICT: "both sides changed the same part",
+    State.NOT_FOLLOWED: "mapping support no longer follows it (prompts: supprt/**)",
 }
 
 
@@ -57,7 +59,7 @@ def write(place: Place, entries: Iterable[Entry]) -> None:
 
 
 def one_of_each(place: Place) -> None:
-    """Six prompts of which each is in another state, named after it."""
+    """Prompts of which each is in another state, named after it."""
     write(
         place,
         (

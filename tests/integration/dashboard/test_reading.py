@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.books.paging import cursor
+from bridge.books.problems import ProblemKind, Problems
 from bridge.books.sums import Measure
 from bridge.prompts.state import State
 from bridge.storage.inbox import DeliveryState
@@ -488,3 +489,18 @@ def test_a_part_that_is_asked_for_meanwhile_leaves_what_is_shown(
 def test_secrets_are_not_in_any_repr(place: Place) -> None:
     assert ACT not in repr(SHARED)
     assert CONFIGURED not in repr(place.app())
+
+
+def test_problems_have_a_page_until_they_are_mended(place: Place, browser: Browser) -> None:
+    one_of_each(place)
+    known = Problems(place.database, place.clock)
+    mistake = "prompts/a.yaml:3: `mesages:` is not known; did you mean `messages`?"
+    known.replace("support", ProblemKind.FILE, {"prompts/a.yaml": mistake})
+
+    page = text_of(browser.get("/problems"))
+
+    assert mistake in page
+    assert "promptlayer-bridge prune support" in page
+
+    known.replace("support", ProblemKind.FILE, {})
+    assert "Nothing is wrong." in text_of(browser.get("/problems"))

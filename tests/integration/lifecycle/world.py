@@ -230,8 +230,8 @@ class World:
         admitted = [each for site in self.settings for each in self.worker.make_room(site.name)]
         return pauses + [self.worker.look_at(proposal) for proposal in admitted]
 
-    def _run(self, errand: Errand, _occasion: str) -> None:
-        assert self.worker.run(errand, lambda _: None) is None
+    def _run(self, errand: Errand, occasion: str) -> None:
+        assert self.worker.run(errand, lambda _: None, occasion) is None
 
     def look_again(self) -> None:
         """Sweep, and look at whatever that asks for, without letting any time pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.prompts.glob import check_glob
 from bridge.prompts.selection import Selection
 
 NAMES = [
@@ -33,7 +34,25 @@ NAMES = [
     (["repl?"], "reply", True),
     (["repl?"], "repl/", False),
     (["a.b"], "axb", False),
-    (["[ab]"], "a", False),
+    (["[ab]"], "a", True),
+    (["[ab]"], "c", False),
+    (["[a-c]x"], "bx", True),
+    (["[!a-c]x"], "bx", False),
+    (["[!a-c]x"], "dx", True),
+    (["a[!b]c"], "a/c", False),
+    (["[]]"], "]", True),
+    (["[^-]"], "-", False),
+    (["{001,002}"], "002", True),
+    (["{001,002}"], "003", False),
+    (["support/{reply,eu/*}"], "support/eu/x", True),
+    (["{a,b{1,2}}x"], "b2x", True),
+    (["{**/,}draft"], "a/b/draft", True),
+    (["[{]a"], "{a", True),
+    (["\\[a\\]"], "[a]", True),
+    (["\\{a,b\\}"], "{a,b}", True),
+    (["\\*"], "*", True),
+    (["\\*"], "x", False),
+    (["**", "!{a,b}/*"], "b/x", False),
     (["[ab]"], "[ab]", True),
     (["a", "b*"], "bc", True),
     (["**", "!support/*"], "support/reply", False),
@@ -47,6 +66,25 @@ NAMES = [
 @pytest.mark.parametrize(("patterns", "name", "meant"), NAMES)
 def test_names_are_meant_by_globs(patterns: list[str], name: str, meant: bool) -> None:
     assert Selection(tuple(patterns)).may_hold(name) is meant
+
+
+MEANINGLESS = {
+    "{001}": "expected {one,another} between the braces",
+    "{1..3}": "expected {one,another}",
+    "{a,b": "expected { and } in pairs",
+    "a,b}": "expected { and } in pairs",
+    "[ab": r"expected \[ and \] in pairs",
+    "ab]": r"expected \[ and \] in pairs",
+    "[z-a]": "expected the range a-z",
+    "a\\": "expected a character behind the backslash",
+    "{0,1}" * 10: "stands for more than 1,000 patterns",
+}
+
+
+@pytest.mark.parametrize("pattern", MEANINGLESS)
+def test_a_pattern_that_means_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=MEANINGLESS[pattern]):
+        check_glob(pattern)
 
 
 FOLDERS = [

@@ -1,0 +1,96 @@
+"""Errors that nobody expected: written down where people look, counted, and tried again with
+growing pauses. Whatever befalls one step, the others go on."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from bridge.books.problems import ANY_MAPPING, Problems
+from bridge.storage.delivery_state import DeliveryState
+from bridge.storage.inbox import Clock, Delivery, Inbox
+
+log = logging.getLogger("bridge.failures")
+
+MOST_ATTEMPTS = 9  # in a row; then a person, the next sweep or the next event tries again
+LONGEST_PAUSE = 300.0  # seconds
+_HERE = Path(__file__).parents[1]
+DISPATCH = "dispatch"
+
+One = TypeVar("One")
+
+
+class Failures:
+    """Writes down the errors of one process' steps, by mapping and by what was being done."""
+
+    def __init__(self, problems: Problems, inbox: Inbox, clock: Clock) -> None:
+        self._problems = problems
+        self._inbox = inbox
+        self._clock = clock
+        self._put_off: dict[str, tuple[int, datetime]] = {}  # deliveries → attempts, until when
+
+    def record(self, mapping: str, subject: str, error: Exception) -> float | None:
+        """Write an error down. Returns after how many seconds to try again, None when it came too
+        often in a row."""
+        log.error("%s of %s failed", subject, mapping or "the bridge", exc_info=error)
+        attempts = self._problems.record_exception(mapping, subject, describe_exception(error))
+        return growing_pause(attempts) if attempts < MOST_ATTEMPTS else None
+
+    def mend(self, mapping: str, subject: str) -> None:
+        """It went well, whatever it was before."""
+        self._problems.mend(mapping, subject)
+
+    def due(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        """Those that are not put off."""
+        now = self._clock()
+        return [d for d in deliveries if d.id not in self._put_off or self._put_off[d.id][1] <= now]
+
+    def read_each(
+        self, deliveries: Iterable[Delivery], read: Callable[[Delivery], One]
+    ) -> dict[str, One]:
+        """What ``read`` makes of each, by its id. One that it cannot be made of is put off, and
+        parked in the end; it keeps nobody from the others."""
+        made: dict[str, One] = {}
+        for delivery in deliveries:
+            try:
+                made[delivery.id] = read(delivery)
+            except Exception as error:
+                self._put_delivery_off(delivery, error)
+            else:
+                if self._put_off.pop(delivery.id, None):
+                    self.mend(ANY_MAPPING, f"{DISPATCH} {delivery.id[:12]}")
+        return made
+
+    def _put_delivery_off(self, delivery: Delivery, error: Exception) -> None:
+        self.record(ANY_MAPPING, f"{DISPATCH} {delivery.id[:12]}", error)
+        attempts = self._put_off.get(delivery.id, (0, self._clock()))[0] + 1
+        until = self._clock() + timedelta(seconds=growing_pause(attempts))
+        self._put_off[delivery.id] = attempts, until
+        parked = attempts >= MOST_ATTEMPTS
+        if parked:
+            self._put_off.pop(delivery.id)
+        state = DeliveryState.PARKED if parked else DeliveryState.NEW
+        again = "redeliver it once the bridge is mended" if parked else "it is tried again"
+        words = f"{describe_exception(error)} {again[0].upper()}{again[1:]}."
+        self._inbox.set_state([delivery.id], state, words, only_from=[DeliveryState.NEW])
+
+
+def growing_pause(attempts: int) -> float:
+    """Seconds until the next attempt: doubling, up to five minutes."""
+    return float(min(2.0**attempts, LONGEST_PAUSE))
+
+
+def describe_exception(error: Exception) -> str:
+    """What a person may be shown: the kind of error and where it was raised, none of its words,
+    which may hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)]
+    where = ""
+    if ours:
+        place = Path(ours[-1].filename).relative_to(_HERE.parent).as_posix()
+        where = f" at {place}:{ours[-1].lineno}"
+    return f"A mistake in the bridge ({type(error).__name__}{where}); its log says more."

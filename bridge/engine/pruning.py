@@ -1,0 +1,162 @@
+"""What a mapping follows no longer: kept as it is, unless a person in PromptLayer took it out or a
+person here says so (`prune`). Many that are gone at once are kept too: a wrong key, half an answer
+or a mistake in a setting is more likely than that somebody meant it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bridge.books.entry import Entry, fresh
+from bridge.books.standings import Standings
+from bridge.config.mapping import Group, MappingSettings
+from bridge.prompts.occasion import Occasion
+from bridge.prompts.publication import Adopt
+from bridge.prompts.state import State
+from bridge.prompts.target import Target
+from bridge.steps.observe import left_out
+from bridge.steps.scan import Scan, UnlistedTarget
+from bridge.steps.site import Site
+
+MOST_GONE_AT_ONCE = 5  # targets; more, and more than half of the mapping's, are kept
+_MOST_REASONS = 3
+
+
+@dataclass(frozen=True)
+class UnfollowedTargets:
+    """The targets that stay as they are, and why. Those ``held`` stay so until PromptLayer shows
+    them again or they are pruned, whatever is found of them meanwhile."""
+
+    kept: Mapping[Target, str]
+    held: Mapping[Target, str]
+
+    def __contains__(self, target: Target) -> bool:
+        return target in self.kept
+
+
+def find_unfollowed(
+    mapping: MappingSettings, found: Scan, entries: Mapping[Target, Entry]
+) -> UnfollowedTargets:
+    """Of what no list page shows, all that no person took out of the mapping."""
+    held = {
+        target: entry.held
+        for target, entry in entries.items()
+        if entry.held is not None and target in found.unlisted
+    }
+    kept, gone = dict(held), set[Target]()
+    for target, one in {**found.unlisted, **dict(_untracked(mapping, found, entries))}.items():
+        if target in held:
+            continue
+        if one.left_out_by is not None and not _was_taken_out(mapping, one, entries.get(target)):
+            if not mapping.prune:
+                kept[target] = str(left_out(mapping.name, one.left_out_by).absent)
+        elif (entry := entries.get(target)) is None or entry.absent_since is None:
+            gone.add(target)
+    if _is_sudden(len(gone), found, entries):
+        shown = len(found.agreed) + len(found.listed)
+        reason = (
+            f"{len(gone):,} prompts of mapping {mapping.name} are gone from PromptLayer at once, and"
+            f" {shown:,} are there: kept until they come back or"
+            f" `promptlayer-bridge prune {mapping.name}` lets them go"
+        )
+        held |= dict.fromkeys(gone, reason)
+    return UnfollowedTargets(kept | held, held)
+
+
+def _untracked(
+    mapping: MappingSettings, found: Scan, entries: Mapping[Target, Entry]
+) -> Iterator[tuple[Target, UnlistedTarget]]:
+    """Files of labels that the mapping tracked once; other mappings may have files there too."""
+    setting = f"track: {', '.join(mapping.track)}"
+    return (
+        (target, UnlistedTarget(entries[target].name, path, setting))
+        for target, path in found.untracked.items()
+        if target in entries and target not in found.unlisted
+    )
+
+
+def _was_taken_out(mapping: MappingSettings, one: UnlistedTarget, entry: Entry | None) -> bool:
+    """Whether the prompt was changed in PromptLayer, and not the mapping: the mapping as it is
+    now has followed it, or would follow what its file says."""
+    if one.fits:
+        return True
+    return entry is not None and entry.followed_as == mapping.fingerprint
+
+
+def _is_sudden(gone: int, found: Scan, entries: Mapping[Target, Entry]) -> bool:
+    there = found.agreed.keys() | found.listed.keys()
+    known = {
+        target
+        for target, entry in entries.items()
+        if entry.held is None and entry.absent_since is None and target not in found.unlisted
+    }
+    return gone > MOST_GONE_AT_ONCE and 2 * gone > len(there | known) + gone
+
+
+def count_open_pull_requests(site: Site, found: Scan, unfollowed: UnfollowedTargets) -> int:
+    """How many pull requests of what stays as it is are open; asks the forge."""
+    kept = {each.proposal.branch for each in found.candidates if each.target in unfollowed}
+    if not kept:
+        return 0
+    return sum(pull.head in kept for pull in site.forge.open_pull_requests(site.branches))
+
+
+def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_requests: int) -> str:
+    """How much stays as it is, why, and what lets it go."""
+    prompts = len({target.prompt_id for target in unfollowed.kept})
+    reasons = list(dict.fromkeys(unfollowed.kept.values()))
+    more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
+    return (
+        f"mapping {mapping}: no longer followed: {prompts:,} prompt{'' if prompts == 1 else 's'},"
+        f" {pull_requests:,} open pull request{'' if pull_requests == 1 else 's'}; all of it stays"
+        f" as it is until `promptlayer-bridge prune {mapping}`"
+        f" ({'; '.join(reasons[:_MOST_REASONS])}{more})"
+    )
+
+
+def kept_entries(
+    unfollowed: UnfollowedTargets, entries: Mapping[Target, Entry], now: datetime
+) -> Iterator[Entry]:
+    """The entries of what stays as it is, where they say something new."""
+    for target, reason in unfollowed.kept.items():
+        before = entries.get(target) or fresh(target, "", State.NOT_FOLLOWED, reason, now)
+        lasts = before.settled_state is State.NOT_FOLLOWED
+        since = before.settled_since if lasts and before.settled_since else now
+        yield replace(
+            before,
+            state=State.NOT_FOLLOWED,
+            reason=reason,
+            since=since,
+            settled_state=State.NOT_FOLLOWED,
+            settled_since=since,
+            held=unfollowed.held.get(target),
+        )
+
+
+@dataclass(frozen=True)
+class PersonsWord:
+    """What a person says with a look: whose text holds, and that what is left out may go."""
+
+    adopt: Adopt | None = None
+    prune: bool = False
+
+
+NO_WORD = PersonsWord()
+
+
+def with_following(
+    occasion: Occasion, mapping: MappingSettings, standings: Standings, word: PersonsWord
+) -> Occasion:
+    """The occasion with a person's word, and with what the books know of whether the mapping
+    follows its targets."""
+    everything = mapping.pull_request.group is Group.MAPPING  # one look may see any of them
+    held = standings.held(mapping.name, None if everything else occasion.targets)
+    return replace(
+        occasion,
+        adopt=word.adopt,
+        followed=standings.followed_as(mapping.fingerprint, occasion.targets),
+        held={} if word.prune else held,
+        prune=word.prune or mapping.prune,
+    )
