@@ -56,6 +56,7 @@ WEIGHTS = {
     "delete_file": 1,
     "restore_file": 1,
     "release": 1,
+    "delete_prompt": 0.2,
 }
 
 
@@ -152,6 +153,15 @@ class People:
         self.world.registry.delete_label(self.ids[number], PROD)
         self._changed.add((number, PROD))
         self.pages[number] = page.labelled(None)
+        return True
+
+    def _delete_prompt(self, number: int, page: Page, _draw: random.Random) -> bool:
+        if page.platform(LATEST) is None:
+            return False
+        self.dropped |= {word for text in page.versions for word in text}
+        self.world.registry.delete(self.ids[number])
+        self._changed |= {(number, label) for label in LABELS}
+        self.pages[number] = replace(page, deleted=True).remembered()
         return True
 
     def _rename(self, number: int, page: Page, _draw: random.Random) -> bool:

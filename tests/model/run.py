@@ -4,6 +4,7 @@ that fails is made short.
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 from collections import Counter
@@ -23,7 +24,7 @@ from tests.standins.serving import serve
 
 KINDS = ("both labels", "both labels", "latest only", "new file")
 BridgeOf = Callable[[World, Path, str], Bridge]
-_TRIES = 60  # at making a script shorter
+_TRIES = 40  # plays of a script that is made shorter
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Round:
     acts: tuple[Act, ...]
     look: Look
     drops_metadata: bool = False
+
+    def __str__(self) -> str:
+        acts = "".join(f"{act!r}, " for act in self.acts)
+        look = f"Look(LookKind.{self.look.kind.name}, {self.look.forgets})"
+        return f"Round(({acts}), {look}, {self.drops_metadata})"
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,13 @@ class Script:
         )
         return Script({page: self.pages[page]}, tuple(rounds))
 
-    @property
-    def steps(self) -> int:
-        return sum(len(each.acts) for each in self.rounds)
+    def with_round(self, at: int, *instead: Round) -> Script:
+        """With other rounds, or none, in the place of one."""
+        return replace(self, rounds=(*self.rounds[:at], *instead, *self.rounds[at + 1 :]))
 
     def __str__(self) -> str:
         """As it can be pasted into a test."""
-        rounds = "".join(f"\n        {each!r}," for each in self.rounds)
+        rounds = "".join(f"\n        {each}," for each in self.rounds)
         return f"Script(\n    pages={self.pages!r},\n    rounds=({rounds}\n    ),\n)"
 
 
@@ -87,9 +93,16 @@ class Result:
         found = Counter(fault.kind for fault in self.faults)
         return {kind: found[kind] for kind in COUNTED}
 
+    @property
+    def steps(self) -> int:
+        return sum(self.acts.values())
 
-def play(script: Script, bridge_of: BridgeOf = Bridge) -> Result:
-    """Play a script in a world of its own; pages whose bridge did wrong are left alone then."""
+
+def play(
+    script: Script, bridge_of: BridgeOf = Bridge, rests: Sequence[LookKind] = (LookKind.SWEEP,)
+) -> Result:
+    """Play a script in a world of its own, and look once more in each way of ``rests`` when
+    nothing happens any more. A page of which something wrong was made is left alone from then."""
     result = Result()
     with _played_in(script, bridge_of) as (people, bridge):
         judge = Judge(people, bridge)
@@ -102,7 +115,7 @@ def play(script: Script, bridge_of: BridgeOf = Bridge) -> Result:
                     result.acts[act.name] += 1
             bridge.look(each.look)
             result.faults += judge.judge()
-        result.faults += _made_at_rest(people, bridge)
+        result.faults += _made_at_rest(people, bridge, rests)
     return result
 
 
@@ -131,9 +144,9 @@ def _played_in(script: Script, bridge_of: BridgeOf) -> Iterator[tuple[People, Br
             yield people, bridge_of(world, Path(folder), url)
 
 
-def _made_at_rest(people: People, bridge: Bridge) -> Iterator[Fault]:
+def _made_at_rest(people: People, bridge: Bridge, rests: Sequence[LookKind]) -> Iterator[Fault]:
     """What is made although nobody did anything."""
-    for kind in LookKind:
+    for kind in rests:
         before = count_made(people.world)
         bridge.look(Look(kind, forgets=True))
         after = count_made(people.world)
@@ -152,7 +165,9 @@ def count_made(world: World) -> tuple[int, int, int]:
 
 
 def shorten(script: Script, fault: Fault, bridge_of: BridgeOf = Bridge) -> Script:
-    """A script of one page that shows the same kind of fault with as few acts as were found."""
+    """A script of one page that shows the same kind of fault with as few acts as were found; the
+    script itself where the page alone shows none."""
+    tries = itertools.count(1)
 
     def fails(some: Script) -> bool:
         return any(found.kind == fault.kind for found in play(some, bridge_of).faults)
@@ -160,21 +175,21 @@ def shorten(script: Script, fault: Fault, bridge_of: BridgeOf = Bridge) -> Scrip
     short = script.only(fault.page) if fault.page >= 0 else script
     if not fails(short):
         return script
-    for _ in range(_TRIES):
-        smaller = next((each for each in _smaller(short) if fails(each)), None)
-        if smaller is None:
-            break
-        short = smaller
+    smaller = _smaller(short)
+    while (each := next(smaller, None)) is not None and next(tries) < _TRIES:
+        if fails(each):
+            short, smaller = each, _smaller(each)
     return short
 
 
 def _smaller(script: Script) -> Iterator[Script]:
+    """The script without a round, without an act, or looked at in the plainest way."""
+    plain = Look(LookKind.SWEEP)
     for at, each in enumerate(script.rounds):
-        others = script.rounds[:at], script.rounds[at + 1 :]
-        yield replace(script, rounds=(*others[0], *others[1]))
+        yield script.with_round(at)
         for act in each.acts:
-            fewer = replace(each, acts=tuple(one for one in each.acts if one is not act))
-            yield replace(script, rounds=(*others[0], fewer, *others[1]))
-        plain = Look(LookKind.SWEEP)
+            yield script.with_round(
+                at, replace(each, acts=tuple(one for one in each.acts if one is not act))
+            )
         if (each.look, each.drops_metadata) != (plain, False):
-            yield replace(script, rounds=(*others[0], Round(each.acts, plain), *others[1]))
+            yield script.with_round(at, Round(each.acts, plain))
