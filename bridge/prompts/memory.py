@@ -38,6 +38,8 @@ class Memory:
     before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
     followed: bool = False  # what a merge or a rejection means in PromptLayer was done
     adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
+    texts: tuple[tuple[int, str, str | None, str | None], ...] = ()
+    """(prompt id, label, how the digest of PromptLayer's text begins, the same of the file's)."""
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

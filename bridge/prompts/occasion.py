@@ -22,6 +22,7 @@ DENIED = "prompt_template_label_change_denied"
 SNIPPET_CHANGED = "prompt_template_updated"
 VERSION_CREATED = "prompt_template_version_created"
 DELETED = "prompt_template_deleted"
+LABEL_DELETED = "prompt_template_label_deleted"
 
 LABEL_EVENTS = (
     REQUESTED,
@@ -29,11 +30,12 @@ LABEL_EVENTS = (
     DENIED,
     "prompt_template_label_created",
     "prompt_template_label_moved",
-    "prompt_template_label_deleted",
+    LABEL_DELETED,
 )
 
 # An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
 PATIENCE = timedelta(seconds=30)
+NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 
 
 @dataclass(frozen=True)

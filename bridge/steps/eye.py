@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.config.mapping import Group
 from bridge.errors import Refused, Transient, UnsafePath
-from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming
+from bridge.prompts.agreement import Agreement
+from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming, with_text_of
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
-from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
+from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
 from bridge.prompts.outcome import Sight
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
@@ -20,11 +20,12 @@ from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_
 from bridge.prompts.snippets import references
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
+from bridge.steps.ancestry import Ancestry, ProposalHistory, ancestry_of
+from bridge.steps.approval import WaitingApproval, held_as_requested
 from bridge.steps.guard import guard
-from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, ancestor, known_as, reading
+from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, known_as, reading
 from bridge.steps.site import Site
 
-_NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
 
 
@@ -40,6 +41,14 @@ class Seen:
     adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
     file: BaseFile | None = None  # what the base branch has
     elsewhere: bool = False  # another branch carries it now
+    held: Prompt | None = None  # what PromptLayer has
+
+    @property
+    def says_the_same(self) -> bool:
+        """Whether both sides do, whatever they call it."""
+        if self.held is None or self.file is None or self.file.prompt is None:
+            return False
+        return self.held.digest == self.file.prompt.digest
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Eye:
     occasion: Occasion
     remembered: PendingRequest | None
     now: datetime
+    pull_requests: ProposalHistory
 
     def see(
         self, targets: tuple[Target, ...]
@@ -62,12 +72,14 @@ class Eye:
         held = self._held(platform, targets, refusals)
         wanted = self._homes(held, refusals)
         base = self.base.find(wanted)
+        ancestry = ancestry_of(self.base, platform, self.pull_requests, held, base)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
-        for target in wanted:
+        for target, home in wanted.items():
             try:
-                found = base.get(target)
-                seen.append(self._see_one(platform, target, held[target], found, asking))
+                both_sides = held[target], base.get(target), home
+                one = self._see_one(platform, ancestry, target, *both_sides, asking)
+                seen.append(replace(one, held=held[target].prompt))
             except (UnsafePath, Refused) as error:
                 refusals.append((target, str(error)))
         return self._placeable(seen, refusals)
@@ -107,7 +119,7 @@ class Eye:
         homes: dict[Target, str] = {}
         for target, found in held.items():
             try:
-                prompt = found.prompt
+                prompt = found.prompt or found.unlabelled
                 homes[target] = self.site.path(prompt, target.label) if prompt else ""
             except UnsafePath as error:
                 refusals.append((target, str(error)))
@@ -116,26 +128,34 @@ class Eye:
     def _see_one(
         self,
         platform: PlatformReading,
+        ancestry: Ancestry,
         target: Target,
         held: Held,
         base: BaseFile | None,
+        home: str,
         asking: bool,
     ) -> Seen:
         self._require_news(target, held)
-        pending = self._pending(target, held, base)
+        known = base.prompt.version if base and base.prompt else None
+        waiting = WaitingApproval(self.site, self.occasion, self.remembered, self.now)
+        pending = waiting.find(target, held, known)
         if pending is not None:
-            held = _as_requested(platform, target, pending, held)
+            held = held_as_requested(platform, target, pending, held)
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
-        before = ancestor(self.site.platform, base, held.prompt)
-        base = known_as(base, before)
-        comparison = compare(held.prompt, base, before)
+        ancestor = ancestry.find(target, held, base, home)
+        agreed = ancestor.agreement if ancestor else None
+        base = known_as(base, agreed)
+        if self._is_first_release(target, held, base, agreed):
+            return self._released(target, base, pending)
+        comparison = compare(held.prompt, base, agreed, target.label)
         found, side = comparison, self._side(target, held)
         self._require_readable(base, side)
         comparison = chosen(found, side, held.prompt, base)
         merged = None
         if held.prompt and base and base.prompt:
-            if self.site.mapping.publish:
+            if self.site.mapping.publish and comparison.standing is Standing.BOTH_MOVED:
+                before = ancestor.text(self.site.platform, held.prompt.id) if ancestor else None
                 merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 return self._ahead(target, held.prompt, base, comparison, pending)
@@ -144,6 +164,30 @@ class Eye:
         edit = self._edit(target, held, base, comparison, asking, merged)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+
+    def _is_first_release(
+        self, target: Target, held: Held, base: BaseFile | None, agreed: Agreement | None
+    ) -> bool:
+        """Whether a file is there for a label that was never set: no record, no merge and no event
+        tells that it was."""
+        newest = self.occasion.label_events.get(target)
+        if held.unlabelled is None or agreed is not None or not self.site.mapping.publish:
+            return False
+        return (
+            base is not None
+            and base.prompt is not None
+            and (newest is None or newest.type != LABEL_DELETED)
+        )
+
+    def _released(
+        self, target: Target, base: BaseFile | None, pending: PendingRequest | None
+    ) -> Seen:
+        assert base is not None
+        assert base.prompt is not None
+        reason = f"label {target.label} is not set in PromptLayer yet"
+        comparison = Comparison(Standing.REPOSITORY_AHEAD, reason)
+        publication = Publication(target, base.path, base.prompt, None)
+        return Seen(target, comparison, None, pending, publication, file=base)
 
     def _ahead(
         self,
@@ -165,12 +209,12 @@ class Eye:
             publication if self.site.mapping.publish else None,
             file=base,
         )
-        named = naming(held, base.prompt)
+        named = naming(held, base.prompt, base.label, target.label)
         if not named.proposes:
             return seen
         try:
             edit = self._edit(
-                target, Held(_with_text_of(base.prompt, held)), base, named, False, None
+                target, Held(with_text_of(held, base.prompt)), base, named, False, None
             )
         except (UnsafePath, Refused):
             return seen
@@ -197,7 +241,7 @@ class Eye:
         if is_behind(target, version, self.occasion.causes, self.now):
             raise Transient(
                 f"PromptLayer does not show the newest version of prompt {target.prompt_id} yet.",
-                retry_after=_NOT_YET_PAUSE,
+                retry_after=NOT_YET_PAUSE,
             )
 
     def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
@@ -207,25 +251,6 @@ class Eye:
             return None
         branch = self.site.proposal(prompt.name, target).branch
         return None if branch == self.branch else f"it is proposed on {branch} now"
-
-    def _pending(self, target: Target, held: Held, base: BaseFile | None) -> PendingRequest | None:
-        if self.site.mapping.pull_request.group is Group.MAPPING:
-            return None  # one undecided label must not turn everybody's proposal into a draft
-        known = base.prompt.version if base and base.prompt else None
-        version = held.prompt.version if held.prompt else None
-        newest = self.occasion.label_events.get(target)
-        remembered = self.remembered if _is_about(self.remembered, target) else None
-        if remembered is None and newest and newest.type == REQUESTED:
-            # An old request that no open pull request remembers was decided, and nobody told us.
-            newest = newest if newest in self.occasion.causes else None
-        pending = pending_request(newest, remembered, version, known, self.now)
-        if isinstance(pending, NotYet):
-            raise Transient(
-                f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
-                " and PromptLayer does not show it yet.",
-                retry_after=_NOT_YET_PAUSE,
-            )
-        return pending
 
     def _edit(
         self,
@@ -257,7 +282,7 @@ class Eye:
             merges=merged is not None,
             conflicts=merged.conflicts if merged else (),
         )
-        return Edit(change, text, base.text if base else None)
+        return Edit(change, text, base.text if base else None, held.prompt.digest)
 
     def _used_by(self, prompt: Prompt) -> tuple[str, ...]:
         """Only a completion template can be a snippet."""
@@ -288,17 +313,6 @@ class Eye:
             return False
 
 
-def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
-    """What PromptLayer calls a prompt, and what its file says."""
-    return replace(
-        held,
-        template=file.template,
-        metadata=file.metadata,
-        extra=file.extra,
-        version=file.version,
-    )
-
-
 def sight(seen: Seen) -> Sight:
     """What the books keep of a target as it was seen."""
     change = seen.edit.change if seen.edit else None
@@ -314,21 +328,6 @@ def sight(seen: Seen) -> Sight:
         proposed=seen.edit is not None,
         elsewhere=seen.elsewhere,
     )
-
-
-def _is_about(pending: PendingRequest | None, target: Target) -> bool:
-    return pending is not None and pending.request.label == target.label
-
-
-def _as_requested(
-    platform: PlatformReading, target: Target, pending: PendingRequest, held: Held
-) -> Held:
-    """What the platform would hold if the request were approved; which version was asked for is
-    told nowhere, so the newest stands for it."""
-    if pending.request.change == "deletion":
-        return Held(None, f"somebody asked to remove label {target.label}")
-    newest = platform.newest(target.prompt_id)
-    return Held(newest) if newest is not None else held
 
 
 def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:

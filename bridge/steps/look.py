@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
+from bridge.prompts.agreement import Agreement, AgreementKind
 from bridge.prompts.compare import Standing
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.occasion import Cause, Occasion
@@ -17,10 +19,11 @@ from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
+from bridge.steps.ancestry import KnownProposal
 from bridge.steps.branch import Tip, is_current, tip_of
 from bridge.steps.eye import Eye, Seen, sight
 from bridge.steps.kept import Kept
-from bridge.steps.observe import BaseFiles
+from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.site import Site
 
 
@@ -30,13 +33,17 @@ class Look:
 
     proposal: Proposal
     base: str
-    snapshot: Snapshot
+    files: BaseFiles  # of the base branch
     tip: Tip | None
     is_current: bool  # the branch holds exactly these edits already
     situation: Situation
     seen: tuple[Seen, ...]
     refusals: tuple[tuple[Target, str], ...]
     causes: tuple[Cause, ...]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.files.snapshot
 
     @property
     def tip_name(self) -> str | None:
@@ -50,6 +57,32 @@ class Look:
     def publications(self) -> tuple[Publication, ...]:
         """What was merged and is not in PromptLayer yet."""
         return tuple(seen.publication for seen in self.seen if seen.publication is not None)
+
+    @property
+    def agreements(self) -> dict[Target, Agreement]:
+        """What both sides say the same about."""
+        return {
+            one.target: Agreement(
+                one.held.digest, one.held.digest, one.held.version, self.snapshot.commit
+            )
+            for one in self.seen
+            if one.says_the_same and one.held is not None
+        }
+
+    @property
+    def declined(self) -> dict[Target, Agreement]:
+        """What is proposed here, as both sides say it; for a person who declines it."""
+        return {
+            one.target: Agreement(
+                one.held.digest,
+                one.file.prompt.digest if one.file and one.file.prompt else "",
+                one.held.version,
+                self.snapshot.commit,
+                AgreementKind.DECLINED,
+            )
+            for one in self.seen
+            if one.edit is not None and one.held is not None and not one.says_the_same
+        }
 
     @property
     def sights(self) -> tuple[Sight, ...]:
@@ -85,7 +118,8 @@ def look(
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
     occasion = replace(occasion, adopted=frozenset(memory.adopted if memory else ()))
-    eye = Eye(site, base, proposal.branch, occasion, memory.pending if memory else None, now)
+    pending = memory.pending if memory else None
+    eye = Eye(site, base, proposal.branch, occasion, pending, now, KnownProposal(pulls))
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     understood = {one.target for one in seen}  # what was refused stays as it was proposed
@@ -93,11 +127,12 @@ def look(
     edits = _sorted([s.edit for s in seen if s.edit], untouched)
     pending = next((s.pending for s in seen if s.pending), None)
     current = is_current(snapshot, tip, kept.left, edits)
+    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen)
     situation = Situation(
         edits=edits,
         memory=replace(remembered(edits), pending=pending, adopted=_adopted(seen, memory, edits)),
-        idle_kind=_idle_kind(seen),
-        idle_reason=_idle_reason(seen),
+        idle_kind=idle_kind,
+        idle_reason=idle_reason,
         pull_requests=pulls,
         branch_exists=tip is not None,
         people=tip is not None and tip.people,
@@ -106,10 +141,9 @@ def look(
         base=site.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
+        taken_back=_are_taken_back(site, snapshot, pulls, edits),
     )
-    return Look(
-        proposal, site.base, snapshot, tip, current, situation, seen, refusals, occasion.causes
-    )
+    return Look(proposal, site.base, base, tip, current, situation, seen, refusals, occasion.causes)
 
 
 def _tip(site: Site, snapshot: Snapshot, branch: str, pulls: Sequence[PullRequest]) -> Tip | None:
@@ -147,9 +181,52 @@ def _sorted(looked: list[Edit], untouched: list[Edit]) -> tuple[Edit, ...]:
     return tuple(sorted([*looked, *untouched], key=lambda edit: edit.change.path))
 
 
-def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
-    ahead = any(s.comparison.standing is Standing.REPOSITORY_AHEAD for s in seen)
-    return OutcomeKind.REPOSITORY_AHEAD if ahead else OutcomeKind.IN_STEP
+def _idle(
+    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], seen: tuple[Seen, ...]
+) -> tuple[OutcomeKind, str]:
+    """What it means where nothing is to be proposed, and why in words."""
+    ahead = [s for s in seen if s.comparison.standing is Standing.REPOSITORY_AHEAD]
+    if not ahead:
+        return OutcomeKind.IN_STEP, _idle_reason(seen)
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    if merged is not None and not site.mapping.publish:
+        shown = (_held_at(site, snapshot, merged, one) for one in ahead)
+        if all(shown):
+            words = f"#{merged.number} was merged and `{site.base}` has been taken back since"
+            return OutcomeKind.UNDONE, words
+    return OutcomeKind.REPOSITORY_AHEAD, _idle_reason(seen)
+
+
+def _held_at(site: Site, snapshot: Snapshot, merged: PullRequest, seen: Seen) -> bool:
+    """Whether the merge brought what PromptLayer still holds."""
+    if seen.held is None:
+        return False
+    path = seen.file.path if seen.file else site.path(seen.held, seen.target.label)
+    return _said_at(site, snapshot, merged, path) == seen.held.digest
+
+
+def _are_taken_back(
+    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], edits: Sequence[Edit]
+) -> bool:
+    """Whether the newest pull request was merged with just these edits, and the base lost them."""
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    return merged is not None and all(
+        _said_at(site, snapshot, merged, edit.change.path)
+        == (edit.change.after.digest if edit.change.after else None)
+        for edit in edits
+    )
+
+
+def _said_at(site: Site, snapshot: Snapshot, merged: PullRequest, path: str) -> str | None:
+    """What a file meant when a pull request was merged; None where there was none."""
+    if merged.merge_commit is None:
+        return ""
+    try:
+        text = snapshot.file(merged.merge_commit, path)
+    except BridgeError:  # the server has it no longer
+        return ""
+    prompt = base_file(path, text, site).prompt if text is not None else None
+    return prompt.digest if prompt else None
 
 
 def _idle_reason(seen: tuple[Seen, ...]) -> str:

@@ -8,16 +8,16 @@ from typing import Protocol
 
 from bridge.errors import PromptFileError
 from bridge.promptlayer.client import PromptLayer
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import parse
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.target import Target
-from bridge.repo.index import FileIndex
+from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.steps.site import Site
 
 GONE = "deleted in PromptLayer"
-_REACH = 20  # versions that are walked back to find one a file was published as
 MANY = 50  # more prompts than this are read from the list pages, not one by one
 
 
@@ -27,6 +27,7 @@ class Held:
 
     prompt: Prompt | None
     absent: str | None = None
+    unlabelled: Prompt | None = None  # the newest version, where it is the label that is absent
 
 
 class PlatformReading(Protocol):
@@ -49,7 +50,7 @@ class OneByOne:
         label = None if target.label == LATEST else target.label
         prompt = self.site.platform.prompt(target.prompt_id, label=label)
         if prompt is None:
-            return Held(None, self._why_absent(target))
+            return self._absent(target)
         if not self._selected(prompt):
             return Held(None, f"no longer matches mapping {self.site.mapping.name}")
         return Held(prompt)
@@ -57,10 +58,12 @@ class OneByOne:
     def newest(self, prompt_id: int) -> Prompt | None:
         return self.site.platform.prompt(prompt_id)
 
-    def _why_absent(self, target: Target) -> str:
-        if target.label != LATEST and self.newest(target.prompt_id) is not None:
-            return f"label {target.label} was removed"
-        return GONE
+    def _absent(self, target: Target) -> Held:
+        newest = self.newest(target.prompt_id) if target.label != LATEST else None
+        if newest is None:
+            return Held(None, GONE)
+        unlabelled = newest if self._selected(newest) else None
+        return Held(None, f"label {target.label} was removed", unlabelled)
 
     def _selected(self, prompt: Prompt) -> bool:
         selection = self.site.mapping.selection
@@ -146,6 +149,10 @@ class BaseFiles:
     def at(cls, site: Site, snapshot: Snapshot, commit: str, index: FileIndex) -> BaseFiles:
         return cls(site, snapshot, commit, index, snapshot.entries(commit, site.folder))
 
+    def at_commit(self, commit: str) -> BaseFiles:
+        """The files of another commit."""
+        return BaseFiles.at(self.site, self.snapshot, commit, self.index)
+
     def find(self, wanted: Mapping[Target, str]) -> dict[Target, BaseFile]:
         """The files that belong to targets. ``wanted`` says where each should be: it is looked
         there first, and everywhere in the folder only for those that are not there."""
@@ -167,8 +174,16 @@ class BaseFiles:
             for target, path in wanted.items()
             if (owner := owners.get(path)) is not None
             and owner.prompt_id in (target.prompt_id, None)
-            and owner.label in (target.label, None)
+            and (owner.label in (target.label, None) or self._is_copied(path, target, owner))
         }
+
+    def _is_copied(self, path: str, target: Target, owner: Owner) -> bool:
+        """Whether a file in a target's place is the copy of another label's file, which has its
+        own place: whoever copied it there promoted it, and forgot the line with the label."""
+        if owner.prompt_id is None or owner.label is None:
+            return False
+        other = replace(target, label=owner.label)
+        return any(owned == other and at != path for at, owned in self.owned(self.entries).items())
 
     def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
         places = self.all()
@@ -202,37 +217,11 @@ def base_file(path: str, text: bytes, site: Site) -> BaseFile:
         return BaseFile(path, text, None, str(error))
 
 
-def ancestor(platform: PromptLayer, base: BaseFile | None, held: Prompt | None) -> Prompt | None:
-    """The platform's version that a file says it was taken from."""
-    if base is None or base.prompt is None or held is None or held.id is None:
-        return None
-    if base.prompt.version is None or base.prompt.digest == held.digest:
-        return None
-    if base.prompt.version == held.version:
-        return held
-    named = platform.prompt(held.id, version=base.prompt.version)
-    if named is not None and named.digest == base.prompt.digest:
-        return named
-    return _published_from(platform, base.prompt, held) or named
-
-
-def _published_from(platform: PromptLayer, base: Prompt, held: Prompt) -> Prompt | None:
-    """A later version that says what the file says: the file was published, and still names the
-    version that it was edited from."""
-    if held.id is None or held.version is None or base.version is None:
-        return None
-    for number in range(held.version - 1, max(base.version, held.version - _REACH), -1):
-        version = platform.prompt(held.id, version=number)
-        if version is not None and version.digest == base.digest:
-            return version
-    return None
-
-
-def known_as(base: BaseFile | None, version: Prompt | None) -> BaseFile | None:
+def known_as(base: BaseFile | None, agreed: Agreement | None) -> BaseFile | None:
     """The file, naming the version it says the same as: once it was published, it still names the
     one that it was edited from."""
-    if base is None or base.prompt is None or version is None:
+    if base is None or base.prompt is None or agreed is None:
         return base
-    if version.digest != base.prompt.digest:
+    if agreed.platform != base.prompt.digest:
         return base
-    return replace(base, prompt=replace(base.prompt, version=version.version))
+    return replace(base, prompt=replace(base.prompt, version=agreed.version))

@@ -13,6 +13,7 @@ from bridge.prompts.occasion import Occasion
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
+from bridge.steps.ancestry import AskedProposals
 from bridge.steps.eye import Eye, Seen
 from bridge.steps.following import Followed, changed, fork_point
 from bridge.steps.guard import leaks_of
@@ -39,7 +40,9 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     if not (found.targets or found.new or found.mistakes):
         return None
     base = BaseFiles.at(site, snapshot, pull.head_commit, index)
-    eye = Eye(site, base, None, Occasion(tuple(sorted(found.targets))), None, now)
+    eye = Eye(
+        site, base, None, Occasion(tuple(sorted(found.targets))), None, now, AskedProposals(site)
+    )
     seen, refusals = eye.see(tuple(sorted(found.targets)))
     secret = leaks_of(site.mapping, [*found.new, *(s.publication for s in seen if s.publication)])
     problems = [*(reason for _, reason in refusals), *secret.values()]
@@ -90,9 +93,9 @@ def _changes(site: Site, seen: tuple[Seen, ...]) -> list[Change]:
     ]
 
 
-def _used_by(site: Site, prompt: Prompt) -> tuple[str, ...]:
+def _used_by(site: Site, prompt: Prompt | None) -> tuple[str, ...]:
     """The prompts that use it, where it can be a snippet."""
-    if prompt.id is None or prompt.template.get("type") != "completion":
+    if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":
         return ()
     return tuple(user.name for user in site.platform.snippet_users(prompt.id))
 
@@ -101,9 +104,7 @@ def _publications(seen: tuple[Seen, ...]) -> list[str]:
     rows = []
     for one in seen:
         if one.publication is not None:
-            what = f"a new version on top of version {one.publication.replaces.version}"
-            if one.publication.labels:
-                what += f", which label {one.publication.labels[0]} moves to"
+            what = one.publication.words
             changes = difference(one.publication.replaces, one.publication.prompt)
             aspects = [row.aspect for row in changes.rows if row.aspect != "version"]
             aspects += [text.what for text in changes.texts]

@@ -7,10 +7,11 @@ be written as is in step; whatever differs, for whatever reason, is looked at pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bridge.config.mapping import Group
 from bridge.errors import Refused, Rejected, Stale, UnsafePath
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import render
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
@@ -52,6 +53,7 @@ class Scan:
     new: tuple[NewPrompt, ...] = ()  # files without an id
     mistakes: tuple[str, ...] = ()  # in files, with path and line
     unreadable: frozenset[Target] = frozenset()  # whose file is among the mistakes
+    agreements: Mapping[Target, Agreement] = field(default_factory=dict)  # of those in step
 
     @property
     def in_step(self) -> int:
@@ -88,6 +90,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
         tuple(search.new),
         tuple(search.mistakes),
         frozenset(search.unreadable),
+        search.agreements,
     )
 
 
@@ -162,6 +165,7 @@ class _Search:
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.agreed: dict[Target, Found] = {}
+        self.agreements: dict[Target, Agreement] = {}
         self.new: list[NewPrompt] = []
         self.mistakes: dict[str, None] = {}  # each once, in the order they were found
         self.unreadable: set[Target] = set()
@@ -202,11 +206,16 @@ class _Search:
             return
         entry = self.entries.get(path)
         if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
-            self.agreed[target] = Found(prompt.name, path)
+            self._agree(target, prompt, path)
             self._claimed[target] = path
         else:
             self.listed[target] = prompt
             self._homes[target] = path
+
+    def _agree(self, target: Target, prompt: Prompt, path: str) -> None:
+        self.agreed[target] = Found(prompt.name, path)
+        commit = self.snapshot.commit
+        self.agreements[target] = Agreement(prompt.digest, prompt.digest, prompt.version, commit)
 
     def _blob_name(self, prompt: Prompt, label: str) -> str | None:
         """Of the file that the prompt would be written as."""
@@ -284,7 +293,7 @@ class _Search:
                 path = here[target]
                 file = base_file(path, texts[self.entries[path].object_name], self.site)
                 if _says(file, prompt):
-                    self.agreed[target] = Found(prompt.name, path)
+                    self._agree(target, prompt, path)
                     continue
                 if file.problem is not None:
                     self.mistakes[file.problem] = None

@@ -6,15 +6,18 @@ and touches no pull request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.memory import recall
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
+from bridge.steps.ancestry import AskedProposals
 from bridge.steps.eye import Eye, Seen
 from bridge.steps.guard import leaks_of
 from bridge.steps.observe import BaseFiles
@@ -32,6 +35,7 @@ class Survey:
     unnamed: tuple[Seen, ...]  # made in PromptLayer, and their files do not say so yet
     refusals: tuple[tuple[Target, str], ...]
     mistakes: tuple[str, ...]  # in files, with path and line
+    agreements: Mapping[Target, Agreement]  # of what both sides say the same about
 
     @property
     def conflicts(self) -> tuple[Seen, ...]:
@@ -50,7 +54,8 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
     base = BaseFiles.at(site, found.snapshot, found.snapshot.commit, index)
     adopted = _adopted(site) if targets else frozenset[int]()
     occasion = Occasion(targets, listed=found.listed, adopted=adopted)
-    seen, refusals = Eye(site, base, None, occasion, None, now).see(targets)
+    eye = Eye(site, base, None, occasion, None, now, AskedProposals(site))
+    seen, refusals = eye.see(targets)
     publications = tuple(s.publication for s in seen if s.publication)
     leaking = leaks_of(site.mapping, (*publications, *found.new))
     readable = [each for each in seen if each.target not in found.unreadable]
@@ -66,6 +71,7 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
             *(each for each in refusals if each[0] not in found.unreadable),
         ),
         mistakes=(*found.mistakes, *leaking.values()),
+        agreements=found.agreements,
     )
 
 
