@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Result, Script, draw_script, play, shorten
+from tests.model.run import ANCHOR, Result, Script, draw_script, play, shorten
 
 SEEDS = range(6)
 
@@ -23,7 +23,7 @@ def test_whatever_people_do_both_sides_end_as_the_model_says(seed: int) -> None:
 
 def tell(script: Script, result: Result) -> str:
     """Every fault, and the shortest script that was found for the first."""
-    first = next((fault for fault in result.faults if fault.page >= 0), result.faults[0])
+    first = next((fault for fault in result.faults if fault.page != ANCHOR), result.faults[0])
     short = shorten(script, first)
     faults = "\n".join(f"- {fault}" for fault in result.faults)
     return f"{faults}\n\nTo see {first.kind} of page {first.page} again, `play` this:\n\n{short}"

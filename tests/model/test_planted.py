@@ -9,6 +9,7 @@ from tests.model.page import PROD
 from tests.model.people import Act
 from tests.model.run import BridgeOf, Round, Script, play
 
+PROMPT = 2  # after the one that nobody touches
 SEED = 0  # moves the label to the newest of two versions
 
 
@@ -38,9 +39,9 @@ class RestoringBridge(Bridge):
     seen = 0
 
     def look(self, look: Look) -> None:
-        entry = self.world.registry.entries[1]
+        entry = self.world.registry.entries[PROMPT]
         if self.seen:
-            self.world.registry.move_label(1, PROD, self.seen, actor=API_USER)
+            self.world.registry.move_label(PROMPT, PROD, self.seen, actor=API_USER)
         super().look(look)
         self.seen = entry.labels[PROD].version
 
@@ -49,7 +50,7 @@ class OverwritingBridge(Bridge):
     """Publishes the first version over what somebody has just saved."""
 
     def look(self, look: Look) -> None:
-        entry = self.world.registry.entries[1]
+        entry = self.world.registry.entries[PROMPT]
         if len(entry.versions) > 1:
             self.world.registry.save(entry.name, entry.versions[0].template, actor=API_USER)
         super().look(look)
