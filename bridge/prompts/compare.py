@@ -38,6 +38,7 @@ _NEW = "{version} in PromptLayer"
 _EDITED = "edited in the repository"
 _GONE = "no longer in PromptLayer"
 _BROKEN = "the file cannot be read: {problem}"
+_MERGED = "merged with another text than PromptLayer has"
 _REMOVED = "removed from the repository"
 
 _PLATFORM, _FILE = SideStatus, SideStatus
@@ -45,7 +46,7 @@ _PLATFORM, _FILE = SideStatus, SideStatus
 STANDINGS: Mapping[tuple[SideStatus, SideStatus], tuple[Standing, str]] = {
     # what PromptLayer holds, what the file says → who is ahead, and why in words. Both sides
     # differ here: where they say the same they are in step, whatever happened.
-    (_PLATFORM.UNCHANGED, _FILE.UNCHANGED): (Standing.REPOSITORY_AHEAD, "a merge decided for it"),
+    (_PLATFORM.UNCHANGED, _FILE.UNCHANGED): (Standing.REPOSITORY_AHEAD, _MERGED),
     (_PLATFORM.UNCHANGED, _FILE.CHANGED): (Standing.REPOSITORY_AHEAD, _EDITED),
     (_PLATFORM.UNCHANGED, _FILE.ABSENT): (Standing.REPOSITORY_AHEAD, _REMOVED),
     (_PLATFORM.UNCHANGED, _FILE.UNREADABLE): (Standing.BOTH_MOVED, _BROKEN),
@@ -83,6 +84,7 @@ class BaseFile:
 class Comparison:
     standing: Standing
     reason: str  # in words, for tables and logs
+    restores: bool = False  # the platform's text comes back where the file was removed
 
     @property
     def proposes(self) -> bool:
@@ -106,7 +108,8 @@ def compare(
         standing, words = Standing.PLATFORM_AHEAD, _NEW  # the plan knows who declined it
     version = f"version {platform.version}" if platform else ""
     problem = base.problem if base else None
-    return Comparison(standing, words.format(version=version, problem=problem))
+    restores = sides == (SideStatus.CHANGED, SideStatus.ABSENT)
+    return Comparison(standing, words.format(version=version, problem=problem), restores)
 
 
 def _platform_status(platform: Prompt | None, agreed: Agreement | None) -> SideStatus:

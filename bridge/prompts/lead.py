@@ -121,7 +121,8 @@ def _overwrites(story: Story) -> Iterator[str]:
     for change in story.changes:
         if change.conflicts:
             yield _conflicts(change)
-    count = sum(change.overwrites for change in story.changes)
+    yield from _removed(story)
+    count = sum(change.overwrites and change.after is not None for change in story.changes)
     if count:
         many = len(story.changes) > 1
         files = f"{count:,} of these files" if many else "This file"
@@ -131,6 +132,23 @@ def _overwrites(story: Story) -> Iterator[str]:
             "Merging replaces those edits with what PromptLayer holds: "
             "look for anything worth keeping in the file's diff first.",
         )
+
+
+def _removed(story: Story) -> Iterator[str]:
+    """Of files that one side removed, and the other changed."""
+    for change in story.changes:
+        name = name_span(change.path)
+        if change.overwrites and change.after is None:
+            yield _banner(
+                f"{name} was edited in the repository too.",
+                "Merging removes those edits with it. To keep them, close this and make a prompt of"
+                " the file: take the line with `id` out of it.",
+            )
+        if change.restores:
+            yield _banner(
+                f"{name} was removed from the repository.",
+                "PromptLayer's text changed since then: merging brings the file back.",
+            )
 
 
 def _conflicts(change: Change) -> str:

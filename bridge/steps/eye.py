@@ -262,7 +262,7 @@ class Eye:
         merged: Merged | None,
     ) -> Edit:
         if held.prompt is None:
-            return _removal(target, held, base)
+            return _removal(target, held, base, comparison)
         prompt = merged.prompt if merged else held.prompt
         guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
         path = self._place(target, prompt, base)
@@ -281,6 +281,7 @@ class Eye:
             overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
             merges=merged is not None,
             conflicts=merged.conflicts if merged else (),
+            restores=comparison.restores,
         )
         return Edit(change, text, base.text if base else None, held.prompt.digest)
 
@@ -330,7 +331,7 @@ def sight(seen: Seen) -> Sight:
     )
 
 
-def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
+def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:
     if base is None or base.prompt is None:
         problem = base.problem if base else "it is not there"
         path = base.path if base else "its file"
@@ -338,5 +339,8 @@ def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
             f"Prompt {target.prompt_id} is gone from PromptLayer and {path} cannot be read"
             f" ({problem}). Remove the file by hand if it is not needed."
         )
-    change = Change(base.path, None, target.label, base.prompt, None, reason=held.absent)
+    both = comparison.standing is Standing.BOTH_MOVED
+    change = Change(
+        base.path, None, target.label, base.prompt, None, reason=held.absent, overwrites=both
+    )
     return Edit(change, None, base.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.errors import BridgeError
 from bridge.prompts.compare import BaseFile
@@ -11,7 +11,7 @@ from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Entry, Snapshot
-from bridge.steps.newcomers import newcomers
+from bridge.steps.newcomers import Newcomers, newcomers
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.publish import find_by_name
 from bridge.steps.site import Site
@@ -41,9 +41,10 @@ def changed(site: Site, index: FileIndex, snapshot: Snapshot, before: str, after
     here = {path: newer.entries[path] for path in differing if path in newer.entries}
     gone = {path: older.entries[path] for path in differing if path not in newer.entries}
     targets = _named(older, gone) | _named(newer, here)
-    new, mistakes = _new(newer, here)
+    found = _new(newer, here)
     deleted = frozenset(older.owned(gone).values()) - newer.all().keys()
-    return Followed(snapshot, targets, new, mistakes, deleted)
+    targets |= found.known
+    return Followed(snapshot, targets, tuple(found.new), tuple(found.mistakes), deleted)
 
 
 def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
@@ -53,12 +54,12 @@ def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
     for path, target in owned.items():
         prompt = base_file(path, texts[entries[path].object_name], files.site).prompt
         named[target] = prompt.name if prompt else ""
+        if prompt and (label := files.site.label_at(prompt, path)) is not None:
+            named[replace(target, label=label)] = prompt.name  # where a copy may stand
     return {t: name for t, name in named.items() if t.label in files.site.mapping.track}
 
 
-def _new(
-    files: BaseFiles, entries: Mapping[str, Entry]
-) -> tuple[tuple[NewPrompt, ...], tuple[str, ...]]:
+def _new(files: BaseFiles, entries: Mapping[str, Entry]) -> Newcomers:
     """The prompts that an engineer wrote anew, and what is wrong in any of these files."""
     owners = files.index.owners(files.snapshot, entries)
     texts = files.snapshot.read({entries[path].object_name for path in owners})
@@ -70,7 +71,8 @@ def _new(
         for path, file in sorted(read.items())
         if file.problem is not None and owners[path].prompt_id is not None
     )
-    return tuple(found.new), (*found.mistakes, *broken)
+    found.mistakes.extend(broken)
+    return found
 
 
 def _known(site: Site, files: list[BaseFile]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from bridge.errors import UnsafePath
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import NewPrompt
+from bridge.prompts.target import Target
 from bridge.steps.site import Site
 
 
@@ -16,6 +17,7 @@ from bridge.steps.site import Site
 class Newcomers:
     new: list[NewPrompt] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)  # with path and line
+    known: dict[Target, str] = field(default_factory=dict)  # target → name, of prompts there are
 
 
 def newcomers(site: Site, files: Iterable[BaseFile], known: Mapping[str, int]) -> Newcomers:
@@ -30,7 +32,9 @@ def newcomers(site: Site, files: Iterable[BaseFile], known: Mapping[str, int]) -
         elif not _follows(site, file.prompt, file.label):
             continue
         elif (id := known.get(file.prompt.name)) is not None:
-            if not _is_at_home(site, replace(file.prompt, id=id), file):
+            if _is_at_home(site, replace(file.prompt, id=id), file):
+                found.known[Target(site.mapping.name, id, file.label)] = file.prompt.name
+            else:
                 found.mistakes.append(_exists(file, file.prompt.name, id))
         elif (first := taken.setdefault((file.prompt.name, file.label), file.path)) != file.path:
             found.mistakes.append(second_file(file.path, repr(file.prompt.name), file.label, first))

@@ -250,10 +250,22 @@ class _Search:
         places: dict[Target, str] = {}
         for target, path in sorted(owned, key=lambda each: (self._is_astray(*each), each[1])):
             first = self._claimed.get(target) or places.setdefault(target, path)
-            if first != path:
+            if first == path:
+                continue
+            other = self._copied(target, path)
+            if other is not None and other not in self._claimed:
+                places[other] = path
+            else:
                 mistake = second_file(path, str(target.prompt_id), target.label, first)
                 self.mistakes[mistake] = None
         return self._vague(owners) | places
+
+    def _copied(self, target: Target, path: str) -> Target | None:
+        """The target in whose place another label's file was copied: it is that target's then."""
+        names = (name for name, id in self._known.items() if id == target.prompt_id)
+        prompt = Prompt(next(names, ""), {}, id=target.prompt_id)
+        label = self.site.label_at(prompt, path)
+        return replace(target, label=label) if label not in (None, target.label) else None
 
     def _vague(self, owners: Mapping[str, Owner]) -> dict[Target, str]:
         """Files in the places of prompts, that do not say as well as they should whose they are."""
@@ -275,6 +287,8 @@ class _Search:
         found = newcomers(self.site, files, self._known)
         self.new.extend(found.new)
         self.mistakes.update(dict.fromkeys(found.mistakes))
+        followed = self.listed.keys() | self.agreed.keys() | self._left
+        self.found |= {t: name for t, name in found.known.items() if t not in followed}
 
     def _names(self, places: Mapping[Target, str]) -> dict[Target, str]:
         """The names that files give prompts which nobody lists; their branches may bear them."""
@@ -292,7 +306,7 @@ class _Search:
             if target in here:
                 path = here[target]
                 file = base_file(path, texts[self.entries[path].object_name], self.site)
-                if _says(file, prompt):
+                if _says(file, prompt) and file.label in (target.label, None):
                     self._agree(target, prompt, path)
                     continue
                 if file.problem is not None:
