@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bridge.prompts.agreement import Agreement
+from bridge.prompts.compare import BaseFile
+from bridge.prompts.target import Target
 from bridge.sandbox.publishing import API_USER
-from tests.model.judge import FALSE_CONFLICT, LOOP_EXTRA, LOST, UNDONE
+from bridge.steps.ancestry import Ancestor, Ancestry
+from bridge.steps.observe import Held
+from tests.model.judge import FALSE_CONFLICT, LOOP_EXTRA, LOST, MISSING, UNDONE
 from tests.model.looks import Bridge, Look, LookKind
 from tests.model.page import PROD
 from tests.model.people import Act
@@ -65,8 +72,22 @@ class QuarrellingBridge(Bridge):
             self.world.place.edit(pull, body=f"Both sides changed the same part.\n\n{pull.body}")
 
 
+def find_named_version(
+    ancestry: Ancestry, _target: Target, held: Held, file: BaseFile | None, _home: str
+) -> Ancestor | None:
+    """The version that a file names, as if that were what both sides agreed on last."""
+    number = file.prompt.version if file and file.prompt else None
+    if number is None or held.prompt is None or held.prompt.id is None:
+        return None
+    named = ancestry.site.platform.prompt(held.prompt.id, version=number)
+    if named is None:
+        return None
+    return Ancestor(Agreement(named.digest, named.digest, number, None), {named.digest: named})
+
+
 def test_the_bridge_itself_is_counted_to_nothing() -> None:
     assert not any(counts(script("edit")).values())
+    assert not any(counts(script("edit", "edit")).values())
     assert not any(counts(script("save", "move_label")).values())
 
 
@@ -84,3 +105,14 @@ def test_a_text_that_is_overwritten_is_counted_as_lost() -> None:
 
 def test_a_conflict_where_one_side_alone_moved_is_counted_as_false() -> None:
     assert counts(script("save"), QuarrellingBridge)[FALSE_CONFLICT] > 0
+
+
+def test_an_ancestor_that_the_file_names_is_seen_by_its_conflicts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Ancestry, "find", find_named_version)
+
+    found = counts(script("edit", "edit"))
+
+    assert found[FALSE_CONFLICT] > 0
+    assert found[MISSING] > 0
