@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from tests.model.looks import Bridge
 from tests.model.page import (
@@ -42,6 +43,7 @@ class Judge:
 
     people: People
     bridge: Bridge
+    _told: set[int] = field(default_factory=set)  # ids of prompts that no page is about
 
     def judge(self) -> list[Fault]:
         pulls = self._open_pulls()
@@ -58,8 +60,17 @@ class Judge:
                 continue
             self.people.pages[number] = settle_page(page)[found.index(best)]
             self._know_pulls(number, pulls)
+        faults += self._strangers()
         self.people.has_looked()
         return faults
+
+    def _strangers(self) -> Iterator[Fault]:
+        """Prompts that no page is about."""
+        known = set(self.people.ids.values()) | self._told
+        for id, entry in self.people.world.registry.entries.items():
+            if id not in known:
+                self._told.add(id)
+                yield Fault(LOOP_EXTRA, _page_of(entry.name), f"prompt {entry.name} was made")
 
     # What is there
 
@@ -179,8 +190,12 @@ def _is_same(proposal: Proposal | None, file: File | None) -> bool:
     """Whether this is what merging makes of the file."""
     if proposal is None or proposal.text is None or file is None:
         return proposal is not None and proposal.text is None and file is None
-    wanted = File(proposal.text, proposal.name)
-    return replace(file) == wanted
+    return file == File(proposal.text, proposal.name)
+
+
+def _page_of(name: str) -> int:
+    """Pages are numbered in the names of their prompts."""
+    return int(re.findall(r"-?\d+", name.partition("/p")[2])[0])
 
 
 def _wrong_pull(

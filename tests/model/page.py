@@ -96,14 +96,13 @@ class Page:
     def _remembered(self, label: str, side: Side) -> Side:
         platform, file = self.platform(label), side.file
         if platform == (file.text if file else None):
-            still = side.declined if self._is_declined(label, side) else None
-            return replace(side, agreed=platform, declined=still)
-        if side.declined is None or self._is_declined(label, side):
+            return replace(side, agreed=platform)
+        declined = side.declined
+        if declined is None or self._is_declined(label, side):
             return side
-        answered = side.declined.of == platform and side.declined.name == self.name
-        if answered:  # the other text was declined: what the repository says goes on its way
-            return replace(side, agreed=platform, declined=None)
-        return replace(side, declined=None)
+        if (declined.of, declined.name) == (platform, self.name):
+            return replace(side, agreed=platform)  # the repository's next word goes on its way
+        return side
 
     def _is_declined(self, label: str, side: Side) -> bool:
         declined = side.declined
@@ -115,6 +114,14 @@ class Page:
 
     def is_declined(self, label: str) -> bool:
         return self._is_declined(label, self.sides[label])
+
+    def looked_at(self) -> Page:
+        """Declined is a text until either side says something else when the bridge looks."""
+        sides = {
+            label: side if self._is_declined(label, side) else replace(side, declined=None)
+            for label, side in self.sides.items()
+        }
+        return replace(self, sides=sides)
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,7 @@ def merge_texts(agreed: Text, platform: Text, file: Text) -> tuple[Text, tuple[s
 def settle_page(page: Page) -> tuple[Page, ...]:
     """The page once everything that ought to be published is: one page for each order in which
     the files of both labels may be taken."""
+    page = page.looked_at()
     found = [_settled(page, order, together=False) for order in (LABELS, LABELS[::-1])]
     found.append(_settled(page, LABELS[::-1], together=True))  # that of the newest version last
     return tuple(one for n, one in enumerate(found) if one not in found[:n])
