@@ -122,6 +122,7 @@ def _overwrites(story: Story) -> Iterator[str]:
         if change.conflicts:
             yield _conflicts(change)
     yield from _removed(story)
+    yield from _overtaken(story)
     count = sum(change.overwrites and change.after is not None for change in story.changes)
     if count:
         many = len(story.changes) > 1
@@ -148,6 +149,18 @@ def _removed(story: Story) -> Iterator[str]:
             yield _banner(
                 f"{name} was removed from the repository.",
                 "PromptLayer's text changed since then: merging brings the file back.",
+            )
+
+
+def _overtaken(story: Story) -> Iterator[str]:
+    """Of versions that another label's file was put over."""
+    for change in story.changes:
+        for number in change.overtaken:
+            yield _banner(
+                "Something that was saved is not in here.",
+                f"In PromptLayer, version {number} of {name_span(change.prompt.name)} was overtaken"
+                f" by {spelled_version(change)}, which was made of another label's file: look there"
+                " for anything worth keeping.",
             )
 
 

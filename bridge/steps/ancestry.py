@@ -24,6 +24,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.file_history import FileHistory, FileLine, present_line
 from bridge.steps.observe import BaseFiles, Held, PlatformReading
+from bridge.steps.overtaken import find_overtaken, is_of_another_label
 from bridge.steps.site import Site
 from bridge.steps.telling import moment_of
 
@@ -164,7 +165,20 @@ class Ancestry:
             decisions = self._decisions(target, prompt.name)
             decided = find_agreement(replace(evidence, decisions=decisions)) if decisions else None
             agreement = decided or agreement
+        if _have_both_moved(agreement, prompt, file):
+            agreement = self._with_other_labels(target, prompt, agreement)
         return Ancestor(agreement, {**line.texts, **reading.texts}) if agreement else None
+
+    def _with_other_labels(
+        self, target: Target, held: Prompt, agreed: Agreement | None
+    ) -> Agreement | None:
+        """What another label's file was published as is no edit of this target's text."""
+        files = self.history.files
+        if agreed is None or not is_of_another_label(files, target, held, agreed):
+            return agreed
+        if find_overtaken(files, target, held, agreed):
+            return agreed
+        return replace(agreed, platform=held.digest, version=held.version)
 
     def _decisions(self, target: Target, name: str) -> tuple[Decision, ...]:
         """What people decided on pull requests, as these remember it. Of those that were declined

@@ -13,7 +13,6 @@ from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
-from bridge.prompts.outcome import Sight
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
@@ -24,31 +23,11 @@ from bridge.steps.ancestry import Ancestry, ProposalHistory, ancestry_of
 from bridge.steps.approval import WaitingApproval, held_as_requested
 from bridge.steps.guard import guard
 from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, known_as, reading
+from bridge.steps.overtaken import find_overtaken
+from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One target as it was found."""
-
-    target: Target
-    comparison: Comparison
-    edit: Edit | None
-    pending: PendingRequest | None = None
-    publication: Publication | None = None
-    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
-    file: BaseFile | None = None  # what the base branch has
-    elsewhere: bool = False  # another branch carries it now
-    held: Prompt | None = None  # what PromptLayer has
-
-    @property
-    def says_the_same(self) -> bool:
-        """Whether both sides do, whatever they call it."""
-        if self.held is None or self.file is None or self.file.prompt is None:
-            return False
-        return self.held.digest == self.file.prompt.digest
 
 
 @dataclass(frozen=True)
@@ -161,7 +140,11 @@ class Eye:
                 return self._ahead(target, held.prompt, base, comparison, pending)
         if not comparison.proposes:
             return Seen(target, comparison, None, pending, file=base)
-        edit = self._edit(target, held, base, comparison, asking, merged)
+        edit = self._edit(target, held, base, comparison, asking, merged, agreed)
+        if edit.change.overtaken:
+            numbers = ", ".join(str(number) for number in edit.change.overtaken)
+            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
+            comparison = replace(comparison, reason=reason)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
 
@@ -214,7 +197,7 @@ class Eye:
             return seen
         try:
             edit = self._edit(
-                target, Held(with_text_of(held, base.prompt)), base, named, False, None
+                target, Held(with_text_of(held, base.prompt)), base, named, False, None, None
             )
         except (UnsafePath, Refused):
             return seen
@@ -260,6 +243,7 @@ class Eye:
         comparison: Comparison,
         asking: bool,
         merged: Merged | None,
+        agreed: Agreement | None,
     ) -> Edit:
         if held.prompt is None:
             return _removal(target, held, base, comparison)
@@ -282,6 +266,7 @@ class Eye:
             merges=merged is not None,
             conflicts=merged.conflicts if merged else (),
             restores=comparison.restores,
+            overtaken=find_overtaken(self.base, target, held.prompt, agreed),
         )
         return Edit(change, text, base.text if base else None, held.prompt.digest)
 
@@ -312,23 +297,6 @@ class Eye:
             return self.site.path(old, target.label) == base.path
         except UnsafePath:
             return False
-
-
-def sight(seen: Seen) -> Sight:
-    """What the books keep of a target as it was seen."""
-    change = seen.edit.change if seen.edit else None
-    held = change.prompt if change else (seen.file.prompt if seen.file else None)
-    path = change.path if change else (seen.file.path if seen.file else None)
-    return Sight(
-        target=seen.target,
-        standing=seen.comparison.standing,
-        reason=seen.comparison.reason,
-        name=held.name if held else None,
-        path=path,
-        version=held.version if held else None,
-        proposed=seen.edit is not None,
-        elsewhere=seen.elsewhere,
-    )
 
 
 def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:

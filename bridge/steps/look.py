@@ -9,7 +9,6 @@ from functools import cached_property
 
 from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
-from bridge.prompts.agreement import Agreement, AgreementKind
 from bridge.prompts.compare import Standing
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.occasion import Cause, Occasion
@@ -21,9 +20,10 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.ancestry import KnownProposal
 from bridge.steps.branch import Tip, is_current, tip_of
-from bridge.steps.eye import Eye, Seen, sight
+from bridge.steps.eye import Eye
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles, base_file
+from bridge.steps.seen import Seen, sight
 from bridge.steps.site import Site
 
 
@@ -57,32 +57,6 @@ class Look:
     def publications(self) -> tuple[Publication, ...]:
         """What was merged and is not in PromptLayer yet."""
         return tuple(seen.publication for seen in self.seen if seen.publication is not None)
-
-    @property
-    def agreements(self) -> dict[Target, Agreement]:
-        """What both sides say the same about."""
-        return {
-            one.target: Agreement(
-                one.held.digest, one.held.digest, one.held.version, self.snapshot.commit
-            )
-            for one in self.seen
-            if one.says_the_same and one.held is not None
-        }
-
-    @property
-    def declined(self) -> dict[Target, Agreement]:
-        """What is proposed here, as both sides say it; for a person who declines it."""
-        return {
-            one.target: Agreement(
-                one.held.digest,
-                one.file.prompt.digest if one.file and one.file.prompt else "",
-                one.held.version,
-                self.snapshot.commit,
-                AgreementKind.DECLINED,
-            )
-            for one in self.seen
-            if one.edit is not None and one.held is not None and not one.says_the_same
-        }
 
     @property
     def sights(self) -> tuple[Sight, ...]:

@@ -22,6 +22,7 @@ from bridge.steps.carry_out import Permit, carry_out
 from bridge.steps.decision import follow_decision
 from bridge.steps.look import Look, look
 from bridge.steps.publish import Result, agreements_of, publish_all, told
+from bridge.steps.seen import find_agreements, find_declined
 from bridge.steps.site import Site
 from bridge.steps.write_back import write_back
 from bridge.telemetry.trail import step
@@ -70,8 +71,9 @@ def _record(
     published = agreements_of(site, found.snapshot, results)
     if outcome.kind in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED) and not published:
         return
-    declined = found.declined if outcome.kind is OutcomeKind.REJECTED else {}
-    agreements = {**found.agreements, **declined, **published}
+    commit, is_declined = found.snapshot.commit, outcome.kind is OutcomeKind.REJECTED
+    declined = find_declined(found.seen, commit) if is_declined else {}
+    agreements = {**find_agreements(found.seen, commit), **declined, **published}
     AgreementRecord(site, found.snapshot).write(agreements, now)
 
 

@@ -18,10 +18,11 @@ from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.ancestry import AskedProposals
-from bridge.steps.eye import Eye, Seen
+from bridge.steps.eye import Eye
 from bridge.steps.guard import leaks_of
 from bridge.steps.observe import BaseFiles
 from bridge.steps.scan import scan
+from bridge.steps.seen import Seen, find_agreements
 from bridge.steps.site import Site
 
 
@@ -71,7 +72,7 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
             *(each for each in refusals if each[0] not in found.unreadable),
         ),
         mistakes=(*found.mistakes, *leaking.values()),
-        agreements=found.agreements,
+        agreements={**found.agreements, **find_agreements(seen, found.snapshot.commit)},
     )
 
 

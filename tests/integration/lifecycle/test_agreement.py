@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from bridge.engine.ledger import Ask
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import LATEST
+from bridge.prompts.target import Target
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.place import FORGES
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
@@ -426,3 +428,51 @@ def test_a_file_removed_here_and_a_text_saved_there_is_proposed_again_saying_so(
 
     assert world.proposed() == "Answer briefly."
     assert "removed from the repository" in world.pull_request().body
+
+
+def without_stamps(world: World) -> None:
+    for entry in world.registry.entries.values():
+        for version in entry.versions:
+            (version.metadata or {}).pop("promptlayer_bridge", None)
+
+
+@on_every_forge
+@pytest.mark.parametrize("drop", [nothing, without_stamps])
+def test_a_draft_that_a_hotfix_of_prods_file_went_over_is_named(
+    make_world: MakeWorld, drop: Lose
+) -> None:
+    world = started(make_world(BOTH), labels=["prod"])
+    world.save("Answer with a draft.")
+    world.settle()
+    edited(world, "kindly", "safely", PROD)
+
+    world.sweep()
+    drop(world)
+    world.sweep()
+
+    assert published(world)[1:] == ["Answer with a draft.", "Answer safely."]
+    assert prod_on(world) == 3
+    pull = world.pull_request()
+    assert world.says(PATH, pull.head) == "Answer safely."
+    assert "version 2 of" in pull.body
+    assert "overtaken by version 3" in pull.body
+    assert "version 2 was overtaken" in world.standing().reason
+
+
+@on_every_forge
+@pytest.mark.parametrize("drop", [nothing, without_stamps])
+def test_edits_of_two_labels_files_are_two_versions_whichever_is_looked_at_first(
+    make_world: MakeWorld, drop: Lose
+) -> None:
+    world = started(make_world(BOTH), labels=["prod"])
+    for path, word in ((PROD, "at length"), (PATH, "briefly")):
+        edited(world, "kindly", word, path)
+    prod = world.worker.sites["support"].proposal(NAME, Target("support", 1, "prod"))
+    world.ledger.ask([Ask(prod, Target("support", 1, "prod"))])
+    world.settle_looks()
+    drop(world)
+
+    world.sweep()
+
+    assert published(world) == ["Answer kindly.", "Answer at length.", "Answer briefly."]
+    assert (prod_on(world), world.place.open()) == (2, [])
