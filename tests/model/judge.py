@@ -23,6 +23,7 @@ from tests.model.reading import OpenPull, parse_file, read_blobs, words_of
 
 FALSE_CONFLICT, UNDONE, LOOP_EXTRA, LOST = "false_conflicts", "undone", "loop_extra", "lost_updates"
 MISSING = "missing"  # what ought to happen did not
+ANCHOR = -1  # a page that nobody touches: of an empty workspace nothing is ever removed
 COUNTED = (FALSE_CONFLICT, UNDONE, LOOP_EXTRA, LOST, MISSING)
 
 
@@ -43,9 +44,11 @@ class Judge:
 
     people: People
     bridge: Bridge
+    _pages: int = 0  # that there were
     _told: set[int] = field(default_factory=set)  # ids of prompts that no page is about
 
     def judge(self) -> list[Fault]:
+        self._pages = max(self._pages, len(self.people.pages))
         pulls = self._open_pulls()
         faults = list(self._lost(pulls))
         for number, page in list(self.people.pages.items()):
@@ -61,8 +64,17 @@ class Judge:
             self.people.pages[number] = settle_page(page)[found.index(best)]
             self._know_pulls(number, pulls)
         faults += self._strangers()
+        if not faults and self.bridge.conflicts and not self._has_conflict():
+            faults.append(Fault(FALSE_CONFLICT, ANCHOR, "publish ended as on a conflict"))
         self.people.has_looked()
         return faults
+
+    def _has_conflict(self) -> bool:
+        """Whether both sides of anything moved; of a page that is left alone nobody knows."""
+        pages = self.people.pages
+        return len(pages) < self._pages or any(
+            find_ought(page, label).person for page in pages.values() for label in LABELS
+        )
 
     def _strangers(self) -> Iterator[Fault]:
         """Prompts that no page is about."""

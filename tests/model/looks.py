@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from bridge.cli.app import main
+from bridge.cli.publishing import CONFLICT
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import JsonObject
@@ -78,6 +79,7 @@ class Bridge:
     folder: Path
     url: str
     asked: dict[str, str] = field(default_factory=dict)  # prompt or branch → what a person is told
+    conflicts: bool = False  # CI ended with 3, which says that both sides changed something
     _head: str = ""  # of the base branch when the bridge looked last
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class Bridge:
     def look(self, look: Look) -> None:
         """Look until nothing is left to do."""
         self.asked.clear()
+        self.conflicts = False
         self._began = self.world.clock()
         if look.forgets:
             self._forget()
@@ -148,6 +151,7 @@ class Bridge:
         self.world.post.lose()
         status, out = self._run("publish", "--json")
         assert out.startswith("{"), f"publish ended with {status}: {out}"
+        self.conflicts = status == CONFLICT
         for line in json.loads(out)["files"]:
             if line["action"] in ("conflict", "failed", "mistake", "skip"):
                 label = "prod" if "/prod/" in line["path"] else "latest"

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.integration.changing_app import ChangingApp
 from tests.integration.lifecycle.place import place_on
 from tests.integration.lifecycle.world import World
-from tests.model.judge import COUNTED, LOOP_EXTRA, Fault, Judge
+from tests.model.judge import ANCHOR, COUNTED, LOOP_EXTRA, Fault, Judge
 from tests.model.looks import Bridge, DroppingRegistry, Look, LookKind, RunningClock, count_versions
 from tests.model.people import WEIGHTS, Act, People
 from tests.standins.git_http import git
@@ -24,7 +24,6 @@ from tests.standins.serving import serve
 
 KINDS = ("both labels", "both labels", "latest only", "new file")
 BridgeOf = Callable[[World, Path, str], Bridge]
-ANCHOR = -1  # a page that nobody touches: of an empty workspace nothing is ever removed
 _TRIES = 40  # plays of a script that is made shorter
 
 

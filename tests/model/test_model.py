@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import ANCHOR, Result, Script, draw_script, play, shorten
+from tests.model.judge import ANCHOR
+from tests.model.run import Result, Script, draw_script, play, shorten
 
 SEEDS = range(6)
 
