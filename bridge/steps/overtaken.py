@@ -31,7 +31,7 @@ def find_overtaken(
     return tuple(
         version.version or 0
         for version in _between(files, target, held, agreed)
-        if not _is_made_of_file(files, target, version)
+        if not is_made_of_other_file(files, target, version)
     )
 
 
@@ -41,7 +41,7 @@ def is_of_another_label(
     """Whether the newest version is what another label's file was published as."""
     if target.label != LATEST or agreed is None or agreed.version == held.version:
         return False
-    return _is_made_of_file(files, target, held)
+    return is_made_of_other_file(files, target, held)
 
 
 def _between(
@@ -57,7 +57,7 @@ def _between(
     return [version for version in found if version and version.digest not in known]
 
 
-def _is_made_of_file(files: BaseFiles, target: Target, version: Prompt) -> bool:
+def is_made_of_other_file(files: BaseFiles, target: Target, version: Prompt) -> bool:
     """As the version itself says; where PromptLayer dropped that, it is told by a file of another
     label with its text, and by the message of the commit that brought it."""
     labels = [label for label in files.site.mapping.track if label != target.label]
