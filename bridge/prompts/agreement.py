@@ -17,23 +17,32 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
 
 
-class AgreementKind(StrEnum):
-    """What brought an agreement about."""
+@dataclass(frozen=True)
+class Declined:
+    """A text of PromptLayer's that a person declined: what both sides said then. A digest may be
+    no more than its beginning; "" is a file that was not there."""
 
-    SAME = "same"  # both sides said the same
-    MERGED = "merged"  # a person merged a proposal, and the file says something else since
-    DECLINED = "declined"  # a person declined what PromptLayer said
+    platform: str
+    repository: str
+    version: int | None
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A state that both sides agreed on. The digests differ only where a person decided so."""
+    """A state that both sides agreed on, as far as it is known, and what was declined since."""
 
-    platform: str | None  # digest of what PromptLayer held; None: only the version is known
-    repository: str  # digest of what the file said
+    platform: str | None  # digest of what PromptLayer held
+    repository: str | None  # digest of what the file said; None: no agreement is known
     version: int | None  # PromptLayer's number of what it held
     commit: str | None  # of the base branch, at which the file said so
-    kind: AgreementKind = AgreementKind.SAME
+    declined: Declined | None = None
+
+
+class DecisionKind(StrEnum):
+    """What a person decided about a proposal."""
+
+    MERGED = "merged"
+    DECLINED = "declined"
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class VersionState:
 class Decision:
     """What a person decided about a proposal of this target."""
 
-    kind: AgreementKind
+    kind: DecisionKind
     version: int | None  # that was proposed
     platform: str | None = None  # how the digests of both sides began when it was proposed
     repository: str | None = None
@@ -84,7 +93,6 @@ class Evidence:
 class _Pair:
     state: int
     version: int
-    kind: AgreementKind = AgreementKind.SAME
     moment: datetime = _BEGINNING
 
     def follows(self, other: _Pair | None) -> bool:
@@ -101,16 +109,16 @@ class _Pair:
 
 def find_agreement(evidence: Evidence) -> Agreement | None:
     """The newest agreement: what is proven first; then what both lines said at one time; then
-    what both said at any time. Weaker evidence counts only after the place of stronger."""
+    what both said at any time. Weaker evidence counts only after the place of stronger. None where
+    nothing tells of an agreement, and nothing was declined."""
     lines = _Lines(evidence)
-    found = _newest(lines.proven(), None, lambda pair: pair.order)
-    found = _newest(lines.decided(), found, lambda pair: pair.order)
+    found = _newest([*lines.proven(), *lines.merged()], None, lambda pair: pair.order)
     if evidence.by_label:
         found = found or lines.unproven_label()
     else:
         found = _newest(lines.simultaneous(), found, lambda pair: pair.order)
         found = _newest(lines.equal(), found, lambda pair: pair.order_in_time)
-    return lines.agreement(found) if found else None
+    return lines.agreement(found)
 
 
 def _newest(
@@ -142,35 +150,49 @@ class _Lines:
         place = states[0].place - 1 if states else 0
         return FileState(commits, recorded.repository, place=place)
 
-    def agreement(self, pair: _Pair) -> Agreement:
-        state, version = self.states[pair.state], self.versions[pair.version]
+    def agreement(self, pair: _Pair | None) -> Agreement | None:
+        """What a pair stands for. A merge with another text than was proposed counts as the text
+        that was proposed: what the file says beyond that is an edit."""
+        declined = self._declined(pair)
         recorded = self.evidence.recorded
-        if recorded is not None and (pair.state, pair.version) == (0, 0) and not self._same(pair):
-            return recorded
-        return Agreement(
-            version.digest,
-            state.digest or "",
-            version.number,
-            state.commits[-1] if state.commits else None,
-            pair.kind,
-        )
+        if pair is None:
+            return Agreement(None, None, None, None, declined) if declined else None
+        if recorded is not None and (pair.state, pair.version) == (0, 0):
+            return replace(recorded, declined=declined or recorded.declined)
+        state, version = self.states[pair.state], self.versions[pair.version]
+        commit = state.commits[-1] if state.commits else None
+        return Agreement(version.digest, version.digest or "", version.number, commit, declined)
 
-    def _same(self, pair: _Pair) -> bool:
-        return self.states[pair.state].digest == self.versions[pair.version].digest
+    def _declined(self, after: _Pair | None) -> Declined | None:
+        """What was declined since both agreed."""
+        found = None
+        for decision in self.evidence.decisions:
+            if decision.kind is not DecisionKind.DECLINED or decision.platform is None:
+                continue
+            place = self._declined_at(decision)
+            if place is not None and (after is None or place >= after.state):
+                repository = decision.repository or ""
+                found = found or Declined(decision.platform, repository, decision.version)
+        return found
+
+    def _declined_at(self, decision: Decision) -> int | None:
+        began = decision.repository or ""
+        same = (n for n, s in enumerate(self.states) if _begins(s.digest, began))
+        return max(same, default=None)
 
     def proven(self) -> Iterator[_Pair]:
         """What is recorded, what a version says it was made of, what a merged commit names."""
         if self.begun:
-            yield _Pair(0, 0, self.evidence.recorded.kind)  # type: ignore[union-attr]
+            yield _Pair(0, 0)
         for at, version in enumerate(self.versions):
             if version.commit is not None and (place := self._made_of(version)) is not None:
-                yield self._pair(place, at)
+                yield _Pair(place, at)
             elif self.evidence.by_label and not version.held:
                 yield from self._made_after(at, version)
         for place, state in enumerate(self.states):
             for number in state.proposed:
                 for at in self._of_number(number):
-                    yield self._pair(place, at)
+                    yield _Pair(place, at)
 
     def _made_of(self, version: VersionState) -> int | None:
         """The state that a version was made of: the one its commit brought, or else the newest
@@ -191,35 +213,19 @@ class _Lines:
     def _of_number(self, number: int | None) -> list[int]:
         return [at for at, v in enumerate(self.versions) if v.number == number and number]
 
-    def _pair(self, state: int, version: int) -> _Pair:
-        pair = _Pair(state, version)
-        return pair if self._same(pair) else replace(pair, kind=AgreementKind.MERGED)
-
-    def decided(self) -> Iterator[_Pair]:
-        """What people decided about proposals."""
+    def merged(self) -> Iterator[_Pair]:
+        """What people merged of proposals."""
         for decision in self.evidence.decisions:
-            place = self._state_at(decision)
-            if place is None:
+            place = decision.place
+            if decision.kind is not DecisionKind.MERGED or place is None:
                 continue
+            if self._is_recorded_since(place):
+                continue
+            before = [n for n, s in enumerate(self.states) if s.place <= place]
             for at in self._of_number(decision.version):
                 known = self.versions[at].digest
-                if known is None or known.startswith(decision.platform or ""):
-                    pair = self._pair(place, at)
-                    same = pair.kind is AgreementKind.SAME
-                    yield pair if same else replace(pair, kind=decision.kind)
-
-    def _state_at(self, decision: Decision) -> int | None:
-        """Where the file stood when a person decided."""
-        if decision.kind is AgreementKind.MERGED:
-            if decision.place is None or self._is_recorded_since(decision.place):
-                return None
-            before = [n for n, s in enumerate(self.states) if s.place <= decision.place]
-            return max(before, default=None)
-        began = decision.repository
-        same = (
-            n for n, s in enumerate(self.states) if began and (s.digest or "").startswith(began)
-        )
-        return max(same, default=None)
+                if before and (known is None or known.startswith(decision.platform or "")):
+                    yield _Pair(max(before), at)
 
     def _is_recorded_since(self, place: int) -> bool:
         return self.begun and place <= self.states[0].place
@@ -257,3 +263,8 @@ class _Lines:
                 return _Pair(len(self.states) - 1, at)
         same = [n for n, s in enumerate(self.states) if s.digest == self.versions[last].digest]
         return _Pair(max(same), last) if same else None
+
+
+def _begins(digest: str | None, began: str) -> bool:
+    """Whether a digest begins so; "" stands for a file that is not there."""
+    return (digest or "").startswith(began) if began else digest is None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bridge.prompts.agreement import Agreement, AgreementKind
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.prompt import Prompt
 
 
@@ -38,7 +38,6 @@ _NEW = "{version} in PromptLayer"
 _EDITED = "edited in the repository"
 _GONE = "no longer in PromptLayer"
 _BROKEN = "the file cannot be read: {problem}"
-_MERGED = "merged with another text than PromptLayer has"
 _REMOVED = "removed from the repository"
 
 _PLATFORM, _FILE = SideStatus, SideStatus
@@ -46,7 +45,6 @@ _PLATFORM, _FILE = SideStatus, SideStatus
 STANDINGS: Mapping[tuple[SideStatus, SideStatus], tuple[Standing, str]] = {
     # what PromptLayer holds, what the file says → who is ahead, and why in words. Both sides
     # differ here: where they say the same they are in step, whatever happened.
-    (_PLATFORM.UNCHANGED, _FILE.UNCHANGED): (Standing.REPOSITORY_AHEAD, _MERGED),
     (_PLATFORM.UNCHANGED, _FILE.CHANGED): (Standing.REPOSITORY_AHEAD, _EDITED),
     (_PLATFORM.UNCHANGED, _FILE.ABSENT): (Standing.REPOSITORY_AHEAD, _REMOVED),
     (_PLATFORM.UNCHANGED, _FILE.UNREADABLE): (Standing.BOTH_MOVED, _BROKEN),
@@ -102,10 +100,15 @@ def compare(
     file has to track, None where that is not to be compared."""
     if platform and base and base.prompt and platform.digest == base.prompt.digest:
         return naming(platform, base.prompt, base.label, label)
-    sides = _platform_status(platform, agreed), _file_status(base, agreed, platform)
+    if (
+        platform
+        and base
+        and base.prompt
+        and _is_edited_since_declined(platform, base.prompt, agreed)
+    ):
+        return Comparison(Standing.REPOSITORY_AHEAD, _EDITED)
+    sides = _platform_status(platform, agreed), _file_status(base, agreed)
     standing, words = STANDINGS[sides]
-    if sides == (SideStatus.UNCHANGED, SideStatus.UNCHANGED) and _is_declined(agreed):
-        standing, words = Standing.PLATFORM_AHEAD, _NEW  # the plan knows who declined it
     version = f"version {platform.version}" if platform else ""
     problem = base.problem if base else None
     restores = sides == (SideStatus.CHANGED, SideStatus.ABSENT)
@@ -115,29 +118,33 @@ def compare(
 def _platform_status(platform: Prompt | None, agreed: Agreement | None) -> SideStatus:
     if platform is None:
         return SideStatus.ABSENT
-    if agreed is None:
+    if agreed is None or agreed.repository is None:
         return SideStatus.UNKNOWN
     number = platform.version
     same = (number is not None and number == agreed.version) or platform.digest == agreed.platform
     return SideStatus.UNCHANGED if same else SideStatus.CHANGED
 
 
-def _file_status(
-    base: BaseFile | None, agreed: Agreement | None, platform: Prompt | None
-) -> SideStatus:
+def _file_status(base: BaseFile | None, agreed: Agreement | None) -> SideStatus:
     if base is None:
-        without = agreed is not None and not agreed.repository  # declined, and there was no file
-        return SideStatus.UNCHANGED if without and platform else SideStatus.ABSENT
+        return SideStatus.ABSENT
     if base.prompt is None:
         return SideStatus.UNREADABLE
-    if agreed is None:
+    if agreed is None or agreed.repository is None:
         return SideStatus.UNKNOWN
     same = base.prompt.digest == agreed.repository
     return SideStatus.UNCHANGED if same else SideStatus.CHANGED
 
 
-def _is_declined(agreed: Agreement | None) -> bool:
-    return agreed is not None and agreed.kind is AgreementKind.DECLINED
+def _is_edited_since_declined(platform: Prompt, file: Prompt, agreed: Agreement | None) -> bool:
+    """Whether a person declined what PromptLayer still holds, and the file went on since. A decline
+    answers one text: what the repository says afterwards goes on its way."""
+    declined = agreed.declined if agreed else None
+    if declined is None or platform.version != declined.version:
+        return False
+    if not platform.digest.startswith(declined.platform):
+        return False
+    return not (declined.repository and file.digest.startswith(declined.repository))
 
 
 def naming(

@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from bridge.errors import BridgeError, Forbidden, Refused, Stale
-from bridge.prompts.agreement import Agreement, AgreementKind
+from bridge.prompts.agreement import Agreement, Declined
 from bridge.prompts.target import Target
 from bridge.repo.snapshot import Snapshot
 from bridge.repo.state_ref import STATE_NAMESPACE, StateReference
@@ -93,12 +92,7 @@ class AgreementRecord:
 
 def _says_as_much(before: Agreement, after: Agreement) -> bool:
     """Whether nothing is new but the commit at which it was seen."""
-    return (before.platform, before.repository, before.version, before.kind) == (
-        after.platform,
-        after.repository,
-        after.version,
-        after.kind,
-    )
+    return replace(before, commit=after.commit) == after
 
 
 def _path(target: Target) -> str:
@@ -107,26 +101,16 @@ def _path(target: Target) -> str:
 
 
 def _text(agreement: Agreement) -> bytes:
-    told = {
-        "platform": agreement.platform,
-        "repository": agreement.repository,
-        "version": agreement.version,
-        "commit": agreement.commit,
-        "kind": agreement.kind.value,
-    }
+    told = {key: value for key, value in asdict(agreement).items() if value is not None}
     return (json.dumps(told, indent=1) + "\n").encode()
 
 
 def _parsed(text: bytes) -> Agreement | None:
     """None for what nobody of ours wrote."""
     try:
-        told: dict[str, Any] = json.loads(text)
-        return Agreement(
-            told["platform"],
-            told["repository"],
-            told["version"],
-            told["commit"],
-            AgreementKind(told["kind"]),
-        )
-    except (ValueError, KeyError, TypeError):
+        told = json.loads(text)
+        declined = Declined(**told.pop("declined")) if told.get("declined") else None
+        platform, repository = told.get("platform"), told.get("repository")
+        return Agreement(platform, repository, told.get("version"), told.get("commit"), declined)
+    except (ValueError, TypeError, AttributeError):
         return None

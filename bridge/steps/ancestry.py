@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.agreement import (
     Agreement,
-    AgreementKind,
     Decision,
+    DecisionKind,
     Evidence,
     VersionState,
     find_agreement,
@@ -20,53 +19,16 @@ from bridge.prompts.agreement import (
 from bridge.prompts.compare import BaseFile, Standing, compare
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.prompt import LATEST, Prompt
-from bridge.prompts.target import Proposal, Target
+from bridge.prompts.target import Target
 from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.file_history import FileHistory, FileLine, present_line
 from bridge.steps.observe import BaseFiles, Held, PlatformReading
-from bridge.steps.overtaken import find_overtaken, is_of_another_label
+from bridge.steps.overtaken import find_overtaken, is_made_of_other_file, is_of_another_label
+from bridge.steps.proposal_history import ProposalHistory
 from bridge.steps.site import Site
 from bridge.steps.telling import moment_of
 
 _REACH = 20  # versions that are walked back
-
-
-class ProposalHistory(Protocol):
-    """The pull requests of targets' proposals."""
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether they are known, so that asking costs no request."""
-
-    def of(self, target: Target, name: str, /) -> Sequence[PullRequest]:
-        """Those of a target, the newest first; ``name`` is the prompt's."""
-
-
-@dataclass(frozen=True)
-class KnownProposal:
-    """The pull requests of the one proposal that is looked at."""
-
-    pull_requests: Sequence[PullRequest]
-    at_hand: bool = True
-
-    def of(self, _target: Target, _name: str) -> Sequence[PullRequest]:
-        return self.pull_requests
-
-
-@dataclass
-class AskedProposals:
-    """Asks the forge, once for each proposal."""
-
-    site: Site
-    at_hand: bool = False
-    _known: dict[Proposal, Sequence[PullRequest]] = field(default_factory=dict)
-
-    def of(self, target: Target, name: str) -> Sequence[PullRequest]:
-        proposal = self.site.proposal(name, target)
-        if proposal not in self._known:
-            found = self.site.forge.pull_requests(proposal.branch, self.site.base)
-            self._known[proposal] = found
-        return self._known[proposal]
 
 
 @dataclass(frozen=True)
@@ -80,6 +42,8 @@ class Ancestor:
         """What PromptLayer held then, to merge what both sides changed since; None where nobody
         has it any more."""
         wanted = self.agreement.platform or self.agreement.repository
+        if wanted is None:
+            return None
         if wanted in self.texts:
             return self.texts[wanted]
         if prompt_id is None or self.agreement.version is None:
@@ -102,6 +66,8 @@ class Ancestry:
         """None where nothing tells, and where nobody needs to know."""
         recorded = self.recorded.get(target)
         prompt = held.prompt
+        if recorded is not None and recorded.repository is None and file is not None:
+            recorded = None  # only a decline is recorded
         if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
             return Ancestor(recorded) if recorded else None
         if recorded is not None and self._is_enough(recorded, target, prompt):
@@ -118,6 +84,8 @@ class Ancestry:
         if target not in found:
             return False
         recorded = self.recorded.get(target)
+        if recorded is not None and recorded.repository is None:
+            return True
         return recorded is None or not self._is_enough(recorded, target, held[target].prompt)
 
     def _is_enough(self, recorded: Agreement, target: Target, prompt: Prompt | None) -> bool:
@@ -137,7 +105,7 @@ class Ancestry:
     def _without_prompt(self, target: Target, file: BaseFile, line: FileLine) -> Ancestor | None:
         """PromptLayer tells nothing any more: what was merged once was there once."""
         name = file.prompt.name if file.prompt else ""
-        merged = [d for d in self._decisions(target, name) if d.kind is AgreementKind.MERGED]
+        merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
         for state in reversed(line.states):
             told = (d.version for d in merged if d.place is not None and d.place >= state.place)
             version = next(iter((*state.proposed, *told)), None)
@@ -160,11 +128,12 @@ class Ancestry:
             recorded=recorded,
             by_label=target.label != LATEST,
         )
-        agreement = find_agreement(evidence) or reading.hinted(file)
+        agreement = find_agreement(evidence)
         if self.pull_requests.at_hand or _have_both_moved(agreement, prompt, file):
             decisions = self._decisions(target, prompt.name)
-            decided = find_agreement(replace(evidence, decisions=decisions)) if decisions else None
-            agreement = decided or agreement
+            agreement = find_agreement(replace(evidence, decisions=decisions))
+        if agreement is None or agreement.repository is None:
+            agreement = reading.hinted(file, agreement or self.recorded.get(target))
         if _have_both_moved(agreement, prompt, file):
             agreement = self._with_other_labels(target, prompt, agreement)
         return Ancestor(agreement, {**line.texts, **reading.texts}) if agreement else None
@@ -186,17 +155,17 @@ class Ancestry:
         found = []
         for at, pull in enumerate(self.pull_requests.of(target, name)):
             memory = recall(pull.body)
-            if memory is None or memory.withdrawn:
-                continue
+            if memory is None or memory.withdrawn or target.prompt_id in memory.adopted:
+                continue  # who closes what was chosen goes back on the choice
             if pull.state is PullRequestState.MERGED:
                 found.append(self._merged(target, pull, memory))
             elif pull.state is PullRequestState.CLOSED and at == 0:
-                found.append(_decision(target, memory, AgreementKind.DECLINED, None))
+                found.append(_decision(target, memory, DecisionKind.DECLINED, None))
         return tuple(each for each in found if each is not None)
 
     def _merged(self, target: Target, pull: PullRequest, memory: Memory) -> Decision | None:
         place = self.history.place(pull.merge_commit)
-        return _decision(target, memory, AgreementKind.MERGED, place)
+        return _decision(target, memory, DecisionKind.MERGED, place)
 
 
 def ancestry_of(
@@ -234,7 +203,7 @@ def _have_both_moved(agreement: Agreement | None, held: Prompt, file: BaseFile) 
 
 
 def _decision(
-    target: Target, memory: Memory, kind: AgreementKind, place: int | None
+    target: Target, memory: Memory, kind: DecisionKind, place: int | None
 ) -> Decision | None:
     key = (target.prompt_id, target.label)
     version = next((n for id, label, n in memory.versions if (id, label) == key), None)
@@ -269,13 +238,15 @@ class _Versions:
             return self._of_label()
         return self._of_latest(file)
 
-    def hinted(self, file: BaseFile) -> Agreement | None:
-        """The version that the file names, where nothing else tells anything."""
+    def hinted(self, file: BaseFile, known: Agreement | None) -> Agreement | None:
+        """The version that the file names, where nothing else tells of an agreement; with what was
+        declined, as far as that is ``known``."""
         number = file.prompt.version if file.prompt else None
         version = self._version(number) if number else None
         if version is None or version.digest is None:
-            return None
-        return Agreement(version.digest, version.digest, version.number, None)
+            return known
+        declined = known.declined if known else None
+        return Agreement(version.digest, version.digest, version.number, None, declined)
 
     def _of_latest(self, file: BaseFile) -> tuple[VersionState, ...]:
         present = self._state(self._held)
@@ -327,12 +298,18 @@ class _Versions:
         self.texts[prompt.digest] = prompt
         return self._state(prompt)
 
+    def _is_said_here(self, prompt: Prompt) -> bool:
+        return prompt.digest in {state.digest for state in self._line.states}
+
     def _state(self, prompt: Prompt) -> VersionState:
         source = prompt.source
         mapping = self._ancestry.site.mapping
         ours = source is not None and source.repository.casefold() == mapping.repository.casefold()
         here = source is not None and ours and source.path in self._line.paths
         is_made_elsewhere = source is not None and not here
+        if source is None and self._target.label != LATEST and self._is_said_here(prompt):
+            files = self._ancestry.history.files
+            is_made_elsewhere = is_made_of_other_file(files, self._target, prompt)
         created = prompt.created_at
         return VersionState(
             number=prompt.version,

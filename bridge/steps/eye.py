@@ -19,11 +19,12 @@ from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_
 from bridge.prompts.snippets import references
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
-from bridge.steps.ancestry import Ancestry, ProposalHistory, ancestry_of
+from bridge.steps.ancestry import Ancestry, ancestry_of
 from bridge.steps.approval import WaitingApproval, held_as_requested
 from bridge.steps.guard import guard
 from bridge.steps.observe import GONE, BaseFiles, Held, PlatformReading, known_as, reading
 from bridge.steps.overtaken import find_overtaken
+from bridge.steps.proposal_history import ProposalHistory
 from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 
@@ -139,14 +140,15 @@ class Eye:
             if goes_to_platform(comparison, merged, base.prompt):
                 return self._ahead(target, held.prompt, base, comparison, pending)
         if not comparison.proposes:
-            return Seen(target, comparison, None, pending, file=base)
+            return Seen(target, comparison, None, pending, file=base, agreed=agreed)
         edit = self._edit(target, held, base, comparison, asking, merged, agreed)
         if edit.change.overtaken:
             numbers = ", ".join(str(number) for number in edit.change.overtaken)
             reason = f"{comparison.reason}; version {numbers} was overtaken by it"
             comparison = replace(comparison, reason=reason)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
-        return Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+        one = Seen(target, comparison, edit, pending, adopted=adopted, file=base)
+        return replace(one, agreed=agreed)
 
     def _is_first_release(
         self, target: Target, held: Held, base: BaseFile | None, agreed: Agreement | None

@@ -39,6 +39,7 @@ class FileHistory:
     since: Collection[str]
     _entries: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
     _blobs: dict[str, bytes] = field(default_factory=dict)
+    _branches: dict[str, tuple[Commit, ...]] = field(default_factory=dict)  # by their tips
 
     @cached_property
     def line(self) -> tuple[Commit, ...]:
@@ -126,6 +127,11 @@ class FileHistory:
         )[:1]
 
     def _merged(self, tip: str) -> tuple[Commit, ...]:
+        if tip not in self._branches:
+            self._branches[tip] = self._read_branch(tip)
+        return self._branches[tip]
+
+    def _read_branch(self, tip: str) -> tuple[Commit, ...]:
         known = {commit.object_name for commit in self.line}
 
         def ends(commit: Commit) -> bool:

@@ -18,11 +18,11 @@ from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.ancestry import KnownProposal
 from bridge.steps.branch import Tip, is_current, tip_of
 from bridge.steps.eye import Eye
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles, base_file
+from bridge.steps.proposal_history import KnownProposal
 from bridge.steps.seen import Seen, sight
 from bridge.steps.site import Site
 

@@ -26,13 +26,19 @@ def find_overtaken(
     """The versions that people saved since both sides agreed, below a newest one that was made of
     another label's file. Nothing where the newest version is a person's, who saved it over the
     others knowingly."""
-    if not is_of_another_label(files, target, held, agreed):
+    if not _have_room_between(held, agreed) or not is_of_another_label(files, target, held, agreed):
         return ()
     return tuple(
         version.version or 0
         for version in _between(files, target, held, agreed)
-        if not _is_made_of_file(files, target, version)
+        if not is_made_of_other_file(files, target, version)
     )
+
+
+def _have_room_between(held: Prompt, agreed: Agreement | None) -> bool:
+    if agreed is None or agreed.version is None or held.version is None:
+        return False
+    return held.version > agreed.version + 1
 
 
 def is_of_another_label(
@@ -41,23 +47,24 @@ def is_of_another_label(
     """Whether the newest version is what another label's file was published as."""
     if target.label != LATEST or agreed is None or agreed.version == held.version:
         return False
-    return _is_made_of_file(files, target, held)
+    return is_made_of_other_file(files, target, held)
 
 
 def _between(
     files: BaseFiles, target: Target, held: Prompt, agreed: Agreement | None
 ) -> list[Prompt]:
     """Those versions between the agreement and the newest that say something of their own."""
-    if agreed is None or agreed.version is None or held.version is None:
+    if not _have_room_between(held, agreed) or agreed is None:
         return []
     known = (held.digest, agreed.platform, agreed.repository)
-    numbers = range(max(agreed.version + 1, held.version - _REACH), held.version)
+    newest, oldest = held.version or 0, agreed.version or 0
+    numbers = range(max(oldest + 1, newest - _REACH), newest)
     platform = files.site.platform
     found = (platform.prompt(target.prompt_id, version=number) for number in numbers)
     return [version for version in found if version and version.digest not in known]
 
 
-def _is_made_of_file(files: BaseFiles, target: Target, version: Prompt) -> bool:
+def is_made_of_other_file(files: BaseFiles, target: Target, version: Prompt) -> bool:
     """As the version itself says; where PromptLayer dropped that, it is told by a file of another
     label with its text, and by the message of the commit that brought it."""
     labels = [label for label in files.site.mapping.track if label != target.label]

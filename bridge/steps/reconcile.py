@@ -72,7 +72,7 @@ def _record(
     if outcome.kind in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED) and not published:
         return
     commit, is_declined = found.snapshot.commit, outcome.kind is OutcomeKind.REJECTED
-    declined = find_declined(found.seen, commit) if is_declined else {}
+    declined = find_declined(found.seen) if is_declined else {}
     agreements = {**find_agreements(found.seen, commit), **declined, **published}
     AgreementRecord(site, found.snapshot).write(agreements, now)
 

@@ -13,11 +13,11 @@ from bridge.prompts.occasion import Occasion
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
-from bridge.steps.ancestry import AskedProposals
 from bridge.steps.eye import Eye
 from bridge.steps.following import Followed, changed, fork_point
 from bridge.steps.guard import leaks_of
 from bridge.steps.observe import BaseFiles
+from bridge.steps.proposal_history import AskedProposals
 from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 

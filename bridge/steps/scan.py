@@ -70,11 +70,10 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
     if at is not None:
         snapshot = _at(site, snapshot, at)
     branches = list(_branches(site, snapshot, index))
-    entries = snapshot.entries(snapshot.commit, site.folder) | {
-        path: entry for branch in branches for path, entry in branch.overlay.items()
-    }
+    proposed = {path: entry for branch in branches for path, entry in branch.overlay.items()}
+    entries = snapshot.entries(snapshot.commit, site.folder) | proposed
     present = {path: entry for path, entry in entries.items() if entry is not None}
-    search = _Search(site, snapshot, index, present)
+    search = _Search(site, snapshot, index, present, frozenset(proposed))
     for label in site.mapping.track:
         search.compare_listing(label, age)
     search.compare_rest()
@@ -156,12 +155,18 @@ class _Search:
     """Walks list pages against files, and remembers what did not fit."""
 
     def __init__(
-        self, site: Site, snapshot: Snapshot, index: FileIndex, entries: Mapping[str, Entry]
+        self,
+        site: Site,
+        snapshot: Snapshot,
+        index: FileIndex,
+        entries: Mapping[str, Entry],
+        proposed: frozenset[str],
     ) -> None:
         self.site = site
         self.snapshot = snapshot
         self.index = index
         self.entries = entries
+        self._proposed = proposed  # paths of files that the base branch has otherwise
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.agreed: dict[Target, Found] = {}
@@ -215,6 +220,8 @@ class _Search:
     def _agree(self, target: Target, prompt: Prompt, path: str) -> None:
         self.agreed[target] = Found(prompt.name, path)
         commit = self.snapshot.commit
+        if path in self._proposed:
+            return
         self.agreements[target] = Agreement(prompt.digest, prompt.digest, prompt.version, commit)
 
     def _blob_name(self, prompt: Prompt, label: str) -> str | None:

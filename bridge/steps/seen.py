@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bridge.prompts.agreement import Agreement, AgreementKind
+from bridge.prompts.agreement import Agreement, Declined
 from bridge.prompts.compare import BaseFile, Comparison
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.outcome import Sight
@@ -28,6 +28,7 @@ class Seen:
     file: BaseFile | None = None  # what the base branch has
     elsewhere: bool = False  # another branch carries it now
     held: Prompt | None = None  # what PromptLayer has
+    agreed: Agreement | None = None  # what both sides agreed on last, where anybody asked
 
     @property
     def says_the_same(self) -> bool:
@@ -63,15 +64,17 @@ def find_agreements(seen: Iterable[Seen], commit: str) -> dict[Target, Agreement
     }
 
 
-def find_declined(seen: Iterable[Seen], commit: str) -> dict[Target, Agreement]:
-    """What both sides say of that which was proposed, for a person who declined it."""
+def find_declined(seen: Iterable[Seen]) -> dict[Target, Agreement]:
+    """What both sides agreed on last, with what was proposed here and declined."""
+    unknown = Agreement(None, None, None, None)
     return {
-        one.target: Agreement(
-            one.held.digest,
-            one.file.prompt.digest if one.file and one.file.prompt else "",
-            one.held.version,
-            commit,
-            AgreementKind.DECLINED,
+        one.target: replace(
+            one.agreed or unknown,
+            declined=Declined(
+                one.held.digest,
+                one.file.prompt.digest if one.file and one.file.prompt else "",
+                one.held.version,
+            ),
         )
         for one in seen
         if one.edit is not None and one.held is not None and not one.says_the_same

@@ -17,10 +17,10 @@ from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.ancestry import AskedProposals
 from bridge.steps.eye import Eye
 from bridge.steps.guard import leaks_of
 from bridge.steps.observe import BaseFiles
+from bridge.steps.proposal_history import AskedProposals
 from bridge.steps.scan import scan
 from bridge.steps.seen import Seen, find_agreements
 from bridge.steps.site import Site

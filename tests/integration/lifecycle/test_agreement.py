@@ -476,3 +476,80 @@ def test_edits_of_two_labels_files_are_two_versions_whichever_is_looked_at_first
 
     assert published(world) == ["Answer kindly.", "Answer at length.", "Answer briefly."]
     assert (prod_on(world), world.place.open()) == (2, [])
+
+
+@on_every_forge
+def test_a_reviewers_own_text_survives_what_was_saved_before_the_merge(
+    make_world: MakeWorld,
+) -> None:
+    world = started(make_world(PUBLISH))
+    world.save("Answer briefly.")
+    world.settle()
+    pull = world.pull_request()
+    text = (world.place.text(PATH, pull.head) or "").replace("{question}", "{question} Thanks.")
+    world.save("Answer at length.")
+    world.post.lose()
+    world.place.commit({PATH: text.encode()}, pull.head)
+    world.place.merge(world.pull_request())
+
+    world.sweep()
+
+    pull = world.pull_request()
+    assert world.says(PATH, pull.head) == "Answer at length."
+    assert "{question} Thanks." in (world.place.text(PATH, pull.head) or "")
+
+
+@on_every_forge
+def test_a_declined_conflict_does_not_lose_the_edit_when_the_next_version_is_saved(
+    make_world: MakeWorld,
+) -> None:
+    world = started(make_world(PUBLISH))
+    edited(world, "kindly", "briefly")
+    world.save("Answer at length.")
+    world.settle()
+    world.place.close(world.pull_request().number)
+    world.sweep()
+    assert published(world) == ["Answer kindly.", "Answer at length."]
+
+    world.save("Answer in verse.")
+    world.settle()
+
+    body = world.pull_request().body
+    assert "Answer briefly." in body
+    assert "Answer in verse." in body
+
+
+@on_every_forge
+@pytest.mark.parametrize("drop", [nothing, without_stamps])
+def test_an_edit_and_its_promotion_in_one_push_are_one_version_that_prod_is_on(
+    make_world: MakeWorld, drop: Lose
+) -> None:
+    world = started(make_world(BOTH), labels=["prod"])
+    edit = (world.place.text(PATH) or "").replace("kindly", "briefly")
+    world.place.commit({PATH: edit.encode(), PROD: Promotion(literal=False).of(edit)})
+    latest = Target("support", 1, LATEST)
+    world.ledger.ask([Ask(world.worker.sites["support"].proposal(NAME, latest), latest)])
+    world.settle_looks()
+    drop(world)
+
+    world.sweep()
+    world.sweep()
+
+    assert published(world) == ["Answer kindly.", "Answer briefly."]
+    assert (prod_on(world), world.place.open()) == (2, [])
+
+
+@on_every_forge
+def test_a_prompt_that_moved_on_both_sides_keeps_its_ancestor(make_world: MakeWorld) -> None:
+    """Renamed in PromptLayer, and its file moved elsewhere in git: neither hides an edit."""
+    world = started(make_world(PUBLISH))
+    elsewhere = "prompts/latest/by-hand/greeting.yaml"
+    text = world.place.text(PATH) or ""
+    world.place.commit({PATH: None, elsewhere: text.replace("kindly", "briefly").encode()})
+    world.registry.rename(1, "support/answer")
+
+    world.settle()
+    world.sweep()
+
+    assert published(world, "support/answer") == ["Answer kindly.", "Answer briefly."]
+    assert world.says(elsewhere, world.pull_request().head) == "Answer briefly."

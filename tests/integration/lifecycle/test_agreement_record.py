@@ -94,8 +94,8 @@ def test_a_decline_is_recorded(make_world: MakeWorld) -> None:
 
     told = recorded(world)
     assert told is not None
-    assert (told["kind"], told["version"]) == ("declined", 2)
-    assert told["repository"] == world.held().digest
+    assert (told["version"], told["declined"]["version"]) == (1, 2)
+    assert told["declined"]["repository"] == world.held().digest
 
 
 def test_the_record_is_no_branch(make_world: MakeWorld) -> None:

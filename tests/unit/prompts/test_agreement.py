@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bridge.prompts.agreement import (
     Agreement,
-    AgreementKind,
     Decision,
+    DecisionKind,
+    Declined,
     Evidence,
     FileState,
     VersionState,
@@ -53,7 +54,7 @@ def agreed(
     return Agreement(text, file or text, version, commit)
 
 
-def place(evidence: Evidence) -> tuple[str | None, str, int | None] | None:
+def place(evidence: Evidence) -> tuple[str | None, str | None, int | None] | None:
     found = find_agreement(evidence)
     return (found.platform, found.repository, found.version) if found else None
 
@@ -116,26 +117,38 @@ def test_what_is_recorded_holds_where_nothing_came_later() -> None:
 
 def test_a_decline_answers_the_text_that_was_proposed() -> None:
     line, saved = states(("a", None), ("c", 5)), versions(("a", 0), ("b", 1))
-    declined = Decision(AgreementKind.DECLINED, 2, "b", "a")
+    declined = Decision(DecisionKind.DECLINED, 2, "b", "a")
 
     found = find_agreement(Evidence(line, saved, decisions=(declined,)))
 
-    assert found == Agreement("b", "a", 2, "c0", AgreementKind.DECLINED)
+    assert found == Agreement("a", "a", 1, "c0", Declined("b", "a", 2))
+
+
+def test_a_decline_before_what_both_agreed_on_later_says_nothing_more() -> None:
+    """The label was moved back to what was declined once."""
+    line = (FileState(("c5",), "c", place=5),)
+    declined = Decision(DecisionKind.DECLINED, 2, "b", "a")
+    held = (VersionState(2, "b"),)
+
+    found = find_agreement(Evidence(line, held, agreed("c", 3, "c5"), (declined,), by_label=True))
+
+    assert found == agreed("c", 3, "c5")
 
 
 def test_a_merge_with_another_text_answers_what_was_proposed() -> None:
+    """What the file says beyond it is an edit."""
     line, saved = states(("a", None), ("c", 1)), versions(("a", 0), ("b", 2))
-    merged = Decision(AgreementKind.MERGED, 2, "b", "c", place=3)
+    merged = Decision(DecisionKind.MERGED, 2, "b", "c", place=3)
 
     found = find_agreement(Evidence(line, saved, decisions=(merged,)))
 
-    assert found == Agreement("b", "c", 2, "c1", AgreementKind.MERGED)
+    assert found == Agreement("b", "b", 2, "c1")
 
 
 def test_a_merge_before_what_is_recorded_says_nothing_more() -> None:
     """The label was moved back to what was merged once."""
     line = (FileState(("c5",), "c", place=5),)
-    merged = Decision(AgreementKind.MERGED, 2, "b", "a", place=3)
+    merged = Decision(DecisionKind.MERGED, 2, "b", "a", place=3)
     evidence = Evidence(
         line, (VersionState(2, "b"),), agreed("c", 3, "c5"), (merged,), by_label=True
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from bridge.prompts.agreement import Agreement, AgreementKind
+from bridge.prompts.agreement import Agreement, Declined
 from bridge.prompts.canonical import canonical_template
 from bridge.prompts.compare import STANDINGS as TABLE
 from bridge.prompts.compare import BaseFile, SideStatus, Standing, compare
@@ -16,7 +16,6 @@ from bridge.prompts.prompt import JsonObject, Prompt, PromptFile
 
 from .strategies import random_templates
 
-SAME = AgreementKind.SAME
 UNCHANGED, CHANGED, UNKNOWN = SideStatus.UNCHANGED, SideStatus.CHANGED, SideStatus.UNKNOWN
 PATH = "prompts/prod/support/reply.yaml"
 
@@ -34,9 +33,14 @@ def file_of(held: Prompt | None, problem: str | None = None) -> BaseFile:
 ONE, TWO, EDITED = prompt("one", 1), prompt("two", 2), prompt("edited", 1)
 
 
-def on(held: Prompt, file: Prompt | None = None, kind: AgreementKind = SAME) -> Agreement:
-    """Both sides agreed while PromptLayer held one and the file said the other, or the same."""
-    return Agreement(held.digest, (file or held).digest, held.version, "c" * 40, kind)
+def on(held: Prompt, *, declined: Declined | None = None) -> Agreement:
+    """Both sides agreed on this, and something was declined since."""
+    return Agreement(held.digest, held.digest, held.version, "c" * 40, declined)
+
+
+def declined(held: Prompt, file: Prompt | None) -> Declined:
+    """While the file said so; as a pull request remembers it."""
+    return Declined(held.digest[:12], file.digest[:12] if file else "", held.version)
 
 
 BROKEN = file_of(None, "a.yaml:3: expected a text")
@@ -61,8 +65,8 @@ STANDINGS = {
         ),
     ),
     "declined before there was a file": (
-        *(ONE, None, Agreement(ONE.digest, "", 1, None, AgreementKind.DECLINED)),
-        *(Standing.PLATFORM_AHEAD, "version 1 in PromptLayer"),
+        *(ONE, None, Agreement(None, None, None, None, declined(ONE, None))),
+        *(Standing.PLATFORM_AHEAD, "not in the repository yet"),
     ),
     "gone from PromptLayer": (
         *(None, file_of(ONE), on(ONE)),
@@ -118,21 +122,29 @@ STANDINGS = {
         *(prompt("one", 2), file_of(EDITED), on(ONE)),
         *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
     ),
-    "merged with another text": (
-        *(TWO, file_of(EDITED), on(TWO, EDITED, AgreementKind.MERGED)),
-        *(Standing.REPOSITORY_AHEAD, "merged with another text than PromptLayer has"),
-    ),
     "declined": (
-        *(TWO, file_of(ONE), on(TWO, ONE, AgreementKind.DECLINED)),
+        *(TWO, file_of(ONE), on(ONE, declined=declined(TWO, ONE))),
         *(Standing.PLATFORM_AHEAD, "version 2 in PromptLayer"),
     ),
+    "declined when both had moved": (
+        *(TWO, file_of(EDITED), on(ONE, declined=declined(TWO, EDITED))),
+        *(Standing.BOTH_MOVED, "version 2 in PromptLayer, and edited in the repository"),
+    ),
     "edited after a decline": (
-        *(TWO, file_of(EDITED), on(TWO, ONE, AgreementKind.DECLINED)),
+        *(TWO, file_of(EDITED), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
+    ),
+    "a new file after a decline": (
+        *(ONE, file_of(EDITED), Agreement(None, None, None, None, declined(ONE, None))),
         *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
     ),
     "saved after a decline": (
-        *(prompt("three", 3), file_of(ONE), on(TWO, ONE, AgreementKind.DECLINED)),
+        *(prompt("three", 3), file_of(ONE), on(ONE, declined=declined(TWO, ONE))),
         *(Standing.PLATFORM_AHEAD, "version 3 in PromptLayer"),
+    ),
+    "saved and edited after a decline": (
+        *(prompt("three", 3), file_of(EDITED), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.BOTH_MOVED, "version 3 in PromptLayer, and edited in the repository"),
     ),
     "edited on both sides": (
         *(TWO, file_of(EDITED), on(ONE)),
@@ -168,10 +180,11 @@ def test_every_standing_has_its_reason(
 
 
 def test_the_table_has_every_pair_of_states_that_can_be() -> None:
-    """One side is unknown exactly where no agreement is, and then so is the other."""
+    """One side is unknown exactly where no agreement is, and then so is the other. Where none of
+    them changed both say the same."""
     known, unknown = {UNCHANGED, CHANGED}, {UNKNOWN}
     alone = {SideStatus.ABSENT, SideStatus.UNREADABLE}
-    possible = {(p, f) for p in known for f in known | alone}
+    possible = {(p, f) for p in known for f in known | alone} - {(UNCHANGED, UNCHANGED)}
     possible |= {(p, f) for p in unknown for f in unknown | alone}
     possible |= {(SideStatus.ABSENT, f) for f in known | unknown | alone}
 
