@@ -198,20 +198,31 @@ def merge_texts(agreed: Text, platform: Text, file: Text) -> tuple[Text, tuple[s
 
 def settle_page(page: Page) -> tuple[Page, ...]:
     """The page once everything that ought to be published is: one page for each order in which
-    the files of both labels may be taken."""
+    the files of both labels may be taken, and for whether an edit of latest's file waits for a
+    person because a hotfix through prod's was published before."""
     page = page.looked_at()
     found = [_settled(page, order, together=False) for order in (LABELS, LABELS[::-1])]
     found.append(_settled(page, LABELS[::-1], together=True))  # that of the newest version last
+    found.append(_settled(page, LABELS, together=False, over_hotfix=True))
     return tuple(one for n, one in enumerate(found) if one not in found[:n])
 
 
-def _settled(page: Page, order: Iterable[str], *, together: bool) -> Page:
-    due = [label for label in order if find_ought(page, label).publish]
-    while due:
+def _settled(
+    page: Page, order: Iterable[str], *, together: bool, over_hotfix: bool = False
+) -> Page:
+    order = tuple(order)
+    while due := [label for label in order if _is_due(page, label, over_hotfix)]:
         for label in due if together else due[:1]:
             page = publish_file(page, label)
-        due = [label for label in order if find_ought(page, label).publish]
     return page
+
+
+def _is_due(page: Page, label: str, over_hotfix: bool) -> bool:
+    ought, file, prod = find_ought(page, label), page.file(label), page.file(PROD)
+    if ought.publish or not over_hotfix or label != LATEST or file is None or prod is None:
+        return ought.publish
+    edited = ought.person and not page.is_declined(label)
+    return edited and page.platform(LATEST) == page.platform(PROD) == prod.text
 
 
 def publish_file(page: Page, label: str) -> Page:
