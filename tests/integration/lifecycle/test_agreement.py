@@ -54,7 +54,24 @@ def record_and_stamps(world: World) -> None:
             (version.metadata or {}).pop("promptlayer_bridge", None)
 
 
-whatever_is_lost = pytest.mark.parametrize("lose", [nothing, database, record, record_and_stamps])
+LOSSES = (nothing, database, record, record_and_stamps)
+whatever_is_lost = pytest.mark.parametrize("lose", LOSSES)
+everywhere_and_whatever_is_lost = pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [*(("local", lose) for lose in LOSSES), ("github", nothing), ("gitlab", database)],
+)
+
+
+everywhere_and_whatever_is_lost_but_stamps = pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [
+        ("local", nothing),
+        ("local", database),
+        ("local", record),
+        ("github", nothing),
+        ("gitlab", nothing),
+    ],
+)
 
 
 def started(world: World, text: str = "Answer kindly.", **more: Any) -> World:
@@ -72,8 +89,7 @@ def prod_on(world: World) -> int:
     return world.registry.entry(NAME).labels["prod"].version
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_a_second_edit_in_a_row_becomes_a_second_version(make_world: MakeWorld, lose: Lose) -> None:
     world = started(make_world(PUBLISH))
     edited(world, "kindly", "briefly")
@@ -88,8 +104,7 @@ def test_a_second_edit_in_a_row_becomes_a_second_version(make_world: MakeWorld, 
     assert world.place.open() == []
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_the_revert_of_a_published_edit_becomes_a_version_with_the_old_text(
     make_world: MakeWorld, lose: Lose
 ) -> None:
@@ -106,9 +121,8 @@ def test_the_revert_of_a_published_edit_becomes_a_version_with_the_old_text(
     assert world.place.open() == []
 
 
-@on_every_forge
 @every_merge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_the_revert_of_a_merged_proposal_becomes_a_version_with_the_old_text(
     make_world: MakeWorld, lose: Lose, how: MergeHow
 ) -> None:
@@ -143,8 +157,7 @@ def test_the_edit_of_a_merged_proposal_that_nobody_looked_at_is_published(
     assert world.place.open() == []
 
 
-@on_every_forge
-@pytest.mark.parametrize("lose", [nothing, database, record])
+@everywhere_and_whatever_is_lost_but_stamps
 def test_a_label_that_was_moved_back_is_proposed_and_never_moved_again(
     make_world: MakeWorld, lose: Lose
 ) -> None:
@@ -207,8 +220,7 @@ def test_what_a_reviewer_wrote_into_a_proposal_is_published_and_released(
     assert prod_on(world) == 3
 
 
-@on_every_forge
-@pytest.mark.parametrize("lose", [nothing, database, record])
+@everywhere_and_whatever_is_lost_but_stamps
 def test_what_is_merged_after_a_decline_is_published(make_world: MakeWorld, lose: Lose) -> None:
     world = started(make_world(PUBLISH))
     world.save("Answer briefly.")
@@ -285,9 +297,11 @@ def two_labels(world: World) -> World:
     return world
 
 
-@on_every_forge
 @every_promotion
-@pytest.mark.parametrize("lose", [nothing, database])
+@pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [("local", nothing), ("local", database), ("github", nothing), ("gitlab", nothing)],
+)
 def test_a_promotion_by_copy_moves_the_label_and_makes_no_version(
     make_world: MakeWorld, promotion: Promotion, lose: Lose
 ) -> None:
@@ -371,8 +385,7 @@ def test_a_label_that_somebody_removed_takes_its_file_with_it(make_world: MakeWo
     assert world.place.text(PROD, world.pull_request().head) is None
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_a_new_file_that_is_edited_before_it_has_its_id_becomes_the_second_version(
     make_world: MakeWorld, lose: Lose
 ) -> None:
