@@ -14,6 +14,7 @@ from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
 from tests.contract.case import MergeHow
+from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.place import FORGES
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
@@ -566,3 +567,29 @@ def test_a_prompt_that_moved_on_both_sides_keeps_its_ancestor(make_world: MakeWo
 
     assert published(world, "support/answer") == ["Answer kindly.", "Answer briefly."]
     assert world.says(elsewhere, world.pull_request().head) == "Answer briefly."
+
+
+def test_a_push_to_a_new_file_without_its_id_is_published_at_once(make_world: MakeWorld) -> None:
+    world = started(make_world(PUBLISH))
+    news = ForgeNews(world)
+    path, name = PATH.replace("reply", "greet"), NAME.replace("reply", "greet")
+    text = (world.place.text(PATH) or "").replace("id: 1\n", "").replace("version: 1\n", "")
+    world.place.commit({path: text.replace(NAME, name).encode()})
+    news.rest()
+
+    edited(world, "kindly", "briefly", path)
+    news.rest()
+
+    assert published(world, name) == ["Answer kindly.", "Answer briefly."]
+    assert world.says(path, world.pull_request().head) == "Answer briefly."
+
+
+def test_a_push_of_a_first_release_sets_the_label_at_once(make_world: MakeWorld) -> None:
+    world = started(make_world(BOTH))
+    news = ForgeNews(world)
+
+    text = (world.place.text(PATH) or "").replace("id: 1\n", "")
+    world.place.commit({PROD: Promotion(literal=False).of(text)})
+    news.rest()
+
+    assert prod_on(world) == 1
