@@ -13,6 +13,7 @@ from bridge.engine.ledger import Ask
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
+from bridge.sandbox.entries import chat
 from tests.contract.case import MergeHow
 from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.place import FORGES
@@ -593,3 +594,25 @@ def test_a_push_of_a_first_release_sets_the_label_at_once(make_world: MakeWorld)
     news.rest()
 
     assert prod_on(world) == 1
+
+
+@on_every_forge
+def test_what_a_reviewer_refused_does_not_come_back_with_the_next_version(
+    make_world: MakeWorld,
+) -> None:
+    world = started(make_world(PUBLISH))
+    before = world.place.text(PATH) or ""
+    world.save("Answer rudely.")
+    world.settle()
+    pull = world.pull_request()
+    world.registry.save(NAME, chat(("system", "Answer rudely."), ("user", "{question} Thanks.")))
+    world.post.lose()
+    kept = before.replace("version: 1\n", "version: 2\n")
+    world.place.commit({PATH: kept.encode()}, pull.head)
+    world.place.merge(world.pull_request())
+
+    world.sweep()
+
+    pull = world.pull_request()
+    assert world.says(PATH, pull.head) == "Answer kindly."
+    assert "{question} Thanks." in (world.place.text(PATH, pull.head) or "")
