@@ -122,16 +122,12 @@ class Ancestry:
         recorded: Agreement | None,
     ) -> Ancestor | None:
         reading = _Versions(self, target, prompt, line, recorded)
-        evidence = Evidence(
-            states=line.states,
-            versions=reading.versions(file),
-            recorded=recorded,
-            by_label=target.label != LATEST,
-        )
-        agreement = find_agreement(evidence)
-        if self.pull_requests.at_hand or _have_both_moved(agreement, prompt, file):
+        asked = self.pull_requests.at_hand
+        decisions = self._decisions(target, prompt.name) if asked else ()
+        agreement = find_agreement(reading.evidence(file, decisions))
+        if not asked and _have_both_moved(agreement, prompt, file):
             decisions = self._decisions(target, prompt.name)
-            agreement = find_agreement(replace(evidence, decisions=decisions))
+            agreement = find_agreement(reading.evidence(file, decisions))
         if agreement is None or agreement.repository is None:
             agreement = reading.hinted(file, agreement or self.recorded.get(target))
         if _have_both_moved(agreement, prompt, file):
@@ -230,13 +226,23 @@ class _Versions:
         self._recorded = recorded
         self._read: dict[int, Prompt | None] = {held.version or 0: held}
 
-    def versions(self, file: BaseFile) -> tuple[VersionState, ...]:
-        """What PromptLayer held since the agreement that is recorded, the oldest first."""
+    def evidence(self, file: BaseFile, decisions: tuple[Decision, ...]) -> Evidence:
+        """All that is known of the target, with what people decided about it."""
+        by_label = self._target.label != LATEST
         if self._recorded is not None and len(self._line.states) == 1:
-            return (self._state(self._held),)  # the file has not moved
-        if self._target.label != LATEST:
-            return self._of_label()
-        return self._of_latest(file)
+            versions = self._answered(decisions)  # the file has not moved
+        else:
+            versions = self._of_label() if by_label else self._of_latest(file)
+        return Evidence(self._line.states, versions, self._recorded, decisions, by_label)
+
+    def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
+        """The versions that were merged for the file, though it says what it said before: a
+        reviewer may have kept the repository's text."""
+        told = {number for state in self._line.states for number in state.proposed}
+        told |= {each.version for each in decisions if each.version and each.place is not None}
+        known = {self._held.version, self._recorded.version if self._recorded else None}
+        found = [self._version(number) for number in sorted(told - known)]
+        return (*(version for version in found if version is not None), self._state(self._held))
 
     def hinted(self, file: BaseFile, known: Agreement | None) -> Agreement | None:
         """The version that the file names, where nothing else tells of an agreement; with what was

@@ -13,7 +13,9 @@ from bridge.engine.ledger import Ask
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
+from bridge.sandbox.entries import chat
 from tests.contract.case import MergeHow
+from tests.integration.lifecycle.forge_news import ForgeNews
 from tests.integration.lifecycle.place import FORGES
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
@@ -54,7 +56,24 @@ def record_and_stamps(world: World) -> None:
             (version.metadata or {}).pop("promptlayer_bridge", None)
 
 
-whatever_is_lost = pytest.mark.parametrize("lose", [nothing, database, record, record_and_stamps])
+LOSSES = (nothing, database, record, record_and_stamps)
+whatever_is_lost = pytest.mark.parametrize("lose", LOSSES)
+everywhere_and_whatever_is_lost = pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [*(("local", lose) for lose in LOSSES), ("github", nothing), ("gitlab", database)],
+)
+
+
+everywhere_and_whatever_is_lost_but_stamps = pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [
+        ("local", nothing),
+        ("local", database),
+        ("local", record),
+        ("github", nothing),
+        ("gitlab", nothing),
+    ],
+)
 
 
 def started(world: World, text: str = "Answer kindly.", **more: Any) -> World:
@@ -72,8 +91,7 @@ def prod_on(world: World) -> int:
     return world.registry.entry(NAME).labels["prod"].version
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_a_second_edit_in_a_row_becomes_a_second_version(make_world: MakeWorld, lose: Lose) -> None:
     world = started(make_world(PUBLISH))
     edited(world, "kindly", "briefly")
@@ -88,8 +106,7 @@ def test_a_second_edit_in_a_row_becomes_a_second_version(make_world: MakeWorld, 
     assert world.place.open() == []
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_the_revert_of_a_published_edit_becomes_a_version_with_the_old_text(
     make_world: MakeWorld, lose: Lose
 ) -> None:
@@ -106,9 +123,8 @@ def test_the_revert_of_a_published_edit_becomes_a_version_with_the_old_text(
     assert world.place.open() == []
 
 
-@on_every_forge
 @every_merge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_the_revert_of_a_merged_proposal_becomes_a_version_with_the_old_text(
     make_world: MakeWorld, lose: Lose, how: MergeHow
 ) -> None:
@@ -143,8 +159,7 @@ def test_the_edit_of_a_merged_proposal_that_nobody_looked_at_is_published(
     assert world.place.open() == []
 
 
-@on_every_forge
-@pytest.mark.parametrize("lose", [nothing, database, record])
+@everywhere_and_whatever_is_lost_but_stamps
 def test_a_label_that_was_moved_back_is_proposed_and_never_moved_again(
     make_world: MakeWorld, lose: Lose
 ) -> None:
@@ -207,8 +222,7 @@ def test_what_a_reviewer_wrote_into_a_proposal_is_published_and_released(
     assert prod_on(world) == 3
 
 
-@on_every_forge
-@pytest.mark.parametrize("lose", [nothing, database, record])
+@everywhere_and_whatever_is_lost_but_stamps
 def test_what_is_merged_after_a_decline_is_published(make_world: MakeWorld, lose: Lose) -> None:
     world = started(make_world(PUBLISH))
     world.save("Answer briefly.")
@@ -285,9 +299,11 @@ def two_labels(world: World) -> World:
     return world
 
 
-@on_every_forge
 @every_promotion
-@pytest.mark.parametrize("lose", [nothing, database])
+@pytest.mark.parametrize(
+    ("forge_name", "lose"),
+    [("local", nothing), ("local", database), ("github", nothing), ("gitlab", nothing)],
+)
 def test_a_promotion_by_copy_moves_the_label_and_makes_no_version(
     make_world: MakeWorld, promotion: Promotion, lose: Lose
 ) -> None:
@@ -371,8 +387,7 @@ def test_a_label_that_somebody_removed_takes_its_file_with_it(make_world: MakeWo
     assert world.place.text(PROD, world.pull_request().head) is None
 
 
-@on_every_forge
-@whatever_is_lost
+@everywhere_and_whatever_is_lost
 def test_a_new_file_that_is_edited_before_it_has_its_id_becomes_the_second_version(
     make_world: MakeWorld, lose: Lose
 ) -> None:
@@ -553,3 +568,51 @@ def test_a_prompt_that_moved_on_both_sides_keeps_its_ancestor(make_world: MakeWo
 
     assert published(world, "support/answer") == ["Answer kindly.", "Answer briefly."]
     assert world.says(elsewhere, world.pull_request().head) == "Answer briefly."
+
+
+def test_a_push_to_a_new_file_without_its_id_is_published_at_once(make_world: MakeWorld) -> None:
+    world = started(make_world(PUBLISH))
+    news = ForgeNews(world)
+    path, name = PATH.replace("reply", "greet"), NAME.replace("reply", "greet")
+    text = (world.place.text(PATH) or "").replace("id: 1\n", "").replace("version: 1\n", "")
+    world.place.commit({path: text.replace(NAME, name).encode()})
+    news.rest()
+
+    edited(world, "kindly", "briefly", path)
+    news.rest()
+
+    assert published(world, name) == ["Answer kindly.", "Answer briefly."]
+    assert world.says(path, world.pull_request().head) == "Answer briefly."
+
+
+def test_a_push_of_a_first_release_sets_the_label_at_once(make_world: MakeWorld) -> None:
+    world = started(make_world(BOTH))
+    news = ForgeNews(world)
+
+    text = (world.place.text(PATH) or "").replace("id: 1\n", "")
+    world.place.commit({PROD: Promotion(literal=False).of(text)})
+    news.rest()
+
+    assert prod_on(world) == 1
+
+
+@on_every_forge
+def test_what_a_reviewer_refused_does_not_come_back_with_the_next_version(
+    make_world: MakeWorld,
+) -> None:
+    world = started(make_world(PUBLISH))
+    before = world.place.text(PATH) or ""
+    world.save("Answer rudely.")
+    world.settle()
+    pull = world.pull_request()
+    world.registry.save(NAME, chat(("system", "Answer rudely."), ("user", "{question} Thanks.")))
+    world.post.lose()
+    kept = before.replace("version: 1\n", "version: 2\n")
+    world.place.commit({PATH: kept.encode()}, pull.head)
+    world.place.merge(world.pull_request())
+
+    world.sweep()
+
+    pull = world.pull_request()
+    assert world.says(PATH, pull.head) == "Answer kindly."
+    assert "{question} Thanks." in (world.place.text(PATH, pull.head) or "")
