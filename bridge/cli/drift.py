@@ -12,10 +12,10 @@ from bridge.prompts.plan import Edit, Plan, Propose, Rest, Tidy, Withdraw
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
-from bridge.steps.eye import Seen
 from bridge.steps.guard import leaks_of
 from bridge.steps.look import Look
 from bridge.steps.scan import Scan
+from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 
 

@@ -20,7 +20,8 @@ from bridge.errors import Rejected
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
-from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.agreement_record import AgreementRecord
+from bridge.steps.publish import Result, agreements_of, publish_all, told
 from bridge.steps.site import Site
 from bridge.steps.survey import Survey, survey
 
@@ -81,8 +82,7 @@ def require_trusted(environment: Mapping[str, str]) -> None:
 def _planned(found: Survey) -> Iterator[Line]:
     name = found.site.mapping.name
     for one in found.publications:
-        words = f"a new version on top of version {one.replaces.version}"
-        yield Line(name, one.path, one.prompt.name, "publish", words)
+        yield Line(name, one.path, one.prompt.name, "publish", one.words)
     for new in found.new:
         yield Line(name, new.path, new.prompt.name, "create", "a new prompt")
     yield from _rest(found)
@@ -133,15 +133,18 @@ def _told(found: Survey) -> Iterator[Line]:
 def _carried_out(worker: Worker, found: Survey) -> Iterator[Line]:
     """Publish, and propose what cannot be published as it is."""
     results = _published(found)
+    made = agreements_of(found.site, found.snapshot, results)
+    record = AgreementRecord(found.site, found.snapshot)
+    record.write({**found.agreements, **made}, worker.clock())
     yield from (_line(found.site, result) for result in results)
     yield from _rest(found)
-    made = (_made(found.site, result) for result in results)
+    created = (_made(found.site, result) for result in results)
     proposed = (
         (seen.edit.change.prompt.name, seen.target)
         for seen in (*found.met, *found.unnamed)
         if seen.edit is not None
     )
-    for name, target in (*filter(None, made), *proposed):
+    for name, target in (*filter(None, created), *proposed):
         proposal = found.site.proposal(name, target)
         worker.ledger.ask([Ask(proposal, target)])
         worker.look_at(proposal)

@@ -31,8 +31,9 @@ from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
+from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.following import Followed
-from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.publish import Result, agreements_of, publish_all, told
 from bridge.steps.reconcile import reconcile
 from bridge.steps.scan import Scan, scan
 from bridge.steps.site import Site
@@ -281,15 +282,17 @@ class Worker:
     ) -> tuple[Proposal, ...]:
         """Note what a scan found; returns the proposals to look at. ``age`` is how old the list
         pages may have been."""
-        settings = self.sites[mapping].mapping
-        return take_in(self.ledger, Compared(settings, found, started, self.clock(), age))
+        site = self.sites[mapping]
+        AgreementRecord(site, found.snapshot).write(found.agreements, self.clock())
+        return take_in(self.ledger, Compared(site.mapping, found, started, self.clock(), age))
 
-    @staticmethod
-    def create(site: Site, found: Scan | Followed) -> list[Result]:
+    def create(self, site: Site, found: Scan | Followed) -> list[Result]:
         """Make prompts of files without an id, where the mapping publishes; the next scan brings
         the ids into the files."""
         new = found.new if site.mapping.publish else ()
         results = publish_all(site, found.snapshot, new)
+        agreements = agreements_of(site, found.snapshot, results)
+        AgreementRecord(site, found.snapshot).write(agreements, self.clock())
         for result in results:
             log.info("%s: %s", site.mapping.name, told(result))
         for mistake in found.mistakes:

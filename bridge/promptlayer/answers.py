@@ -11,8 +11,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.errors import Malformed, Refused, Unavailable
-from bridge.prompts.canonical import canonical_extra, canonical_metadata, canonical_template
-from bridge.prompts.prompt import Json, JsonObject, Prompt
+from bridge.prompts.canonical import (
+    PROVENANCE_KEY,
+    canonical_extra,
+    canonical_metadata,
+    canonical_template,
+)
+from bridge.prompts.prompt import Json, JsonObject, Prompt, SourceReference
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -127,7 +132,18 @@ def _prompt(answer: PromptAnswer, template: JsonObject) -> Prompt:
         commit_message=answer.commit_message,
         created_at=answer.created_at,
         workspace_id=answer.workspace_id,
+        source=_source(answer.metadata),
     )
+
+
+def _source(metadata: JsonObject | None) -> SourceReference | None:
+    """What the bridge wrote into a version's metadata when it published it."""
+    stamp = (metadata or {}).get(PROVENANCE_KEY)
+    if not isinstance(stamp, dict):
+        return None
+    told = [stamp.get(key) for key in ("repository", "path", "commit")]
+    texts = [each for each in told if isinstance(each, str)]
+    return SourceReference(*texts) if len(texts) == len(told) else None
 
 
 def _extra(answer: PromptAnswer) -> JsonObject:

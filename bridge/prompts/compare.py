@@ -1,14 +1,16 @@
 """Compare what the platform holds with what the base branch holds. Pure.
 
-The answer says who moved, and never who sent an event: the same comparison serves a webhook, the
-sweep, the first import and ``plan``.
+The answer says who moved since both agreed, and never who sent an event: the same comparison
+serves a webhook, the sweep, the first import, ``publish`` and ``plan``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.prompt import Prompt
 
 
@@ -19,6 +21,50 @@ class Standing(StrEnum):
     PLATFORM_AHEAD = "platform is ahead"
     REPOSITORY_AHEAD = "repository is ahead"
     BOTH_MOVED = "both moved"
+
+
+class SideStatus(StrEnum):
+    """What became of one side since both agreed."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"  # it is there, and no agreement is known
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"  # a file alone: a prompt that cannot be understood is left alone
+
+
+_SAME = "same content"
+_NEW = "{version} in PromptLayer"
+_EDITED = "edited in the repository"
+_GONE = "no longer in PromptLayer"
+_BROKEN = "the file cannot be read: {problem}"
+_REMOVED = "removed from the repository"
+
+_PLATFORM, _FILE = SideStatus, SideStatus
+
+STANDINGS: Mapping[tuple[SideStatus, SideStatus], tuple[Standing, str]] = {
+    # what PromptLayer holds, what the file says → who is ahead, and why in words. Both sides
+    # differ here: where they say the same they are in step, whatever happened.
+    (_PLATFORM.UNCHANGED, _FILE.CHANGED): (Standing.REPOSITORY_AHEAD, _EDITED),
+    (_PLATFORM.UNCHANGED, _FILE.ABSENT): (Standing.REPOSITORY_AHEAD, _REMOVED),
+    (_PLATFORM.UNCHANGED, _FILE.UNREADABLE): (Standing.BOTH_MOVED, _BROKEN),
+    (_PLATFORM.CHANGED, _FILE.UNCHANGED): (Standing.PLATFORM_AHEAD, _NEW),
+    (_PLATFORM.CHANGED, _FILE.CHANGED): (Standing.BOTH_MOVED, f"{_NEW}, and {_EDITED}"),
+    (_PLATFORM.CHANGED, _FILE.ABSENT): (
+        *(Standing.PLATFORM_AHEAD, f"{_NEW}, and its file was {_REMOVED}"),
+    ),
+    (_PLATFORM.CHANGED, _FILE.UNREADABLE): (Standing.BOTH_MOVED, f"{_NEW}, and {_BROKEN}"),
+    (_PLATFORM.UNKNOWN, _FILE.UNKNOWN): (
+        *(Standing.BOTH_MOVED, f"{_NEW}, and nothing tells when both last said the same"),
+    ),
+    (_PLATFORM.UNKNOWN, _FILE.ABSENT): (Standing.PLATFORM_AHEAD, "not in the repository yet"),
+    (_PLATFORM.UNKNOWN, _FILE.UNREADABLE): (Standing.BOTH_MOVED, _BROKEN),
+    (_PLATFORM.ABSENT, _FILE.UNCHANGED): (Standing.PLATFORM_AHEAD, _GONE),
+    (_PLATFORM.ABSENT, _FILE.CHANGED): (Standing.BOTH_MOVED, f"{_GONE}, and {_EDITED}"),
+    (_PLATFORM.ABSENT, _FILE.UNKNOWN): (Standing.PLATFORM_AHEAD, _GONE),
+    (_PLATFORM.ABSENT, _FILE.ABSENT): (Standing.IN_STEP, "on neither side"),
+    (_PLATFORM.ABSENT, _FILE.UNREADABLE): (Standing.PLATFORM_AHEAD, _GONE),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +82,7 @@ class BaseFile:
 class Comparison:
     standing: Standing
     reason: str  # in words, for tables and logs
+    restores: bool = False  # the platform's text comes back where the file was removed
 
     @property
     def proposes(self) -> bool:
@@ -43,46 +90,85 @@ class Comparison:
         return self.standing in (Standing.PLATFORM_AHEAD, Standing.BOTH_MOVED)
 
 
-def compare(platform: Prompt | None, base: BaseFile | None, ancestor: Prompt | None) -> Comparison:
-    """Who moved? ``ancestor`` is the platform's version that the file says it was taken from;
-    None when the file names none, or the platform no longer has it."""
+def compare(
+    platform: Prompt | None,
+    base: BaseFile | None,
+    agreed: Agreement | None,
+    label: str | None = None,
+) -> Comparison:
+    """Who moved since both agreed? ``agreed`` is None where nothing tells; ``label`` is what the
+    file has to track, None where that is not to be compared."""
+    if platform and base and base.prompt and platform.digest == base.prompt.digest:
+        return naming(platform, base.prompt, base.label, label)
+    if (
+        platform
+        and base
+        and base.prompt
+        and _is_edited_since_declined(platform, base.prompt, agreed)
+    ):
+        return Comparison(Standing.REPOSITORY_AHEAD, _EDITED)
+    sides = _platform_status(platform, agreed), _file_status(base, agreed)
+    standing, words = STANDINGS[sides]
+    version = f"version {platform.version}" if platform else ""
+    problem = base.problem if base else None
+    restores = sides == (SideStatus.CHANGED, SideStatus.ABSENT)
+    return Comparison(standing, words.format(version=version, problem=problem), restores)
+
+
+def _platform_status(platform: Prompt | None, agreed: Agreement | None) -> SideStatus:
     if platform is None:
-        return _gone(base)
+        return SideStatus.ABSENT
+    if agreed is None or agreed.repository is None:
+        return SideStatus.UNKNOWN
+    number = platform.version
+    same = (number is not None and number == agreed.version) or platform.digest == agreed.platform
+    return SideStatus.UNCHANGED if same else SideStatus.CHANGED
+
+
+def _file_status(base: BaseFile | None, agreed: Agreement | None) -> SideStatus:
     if base is None:
-        return Comparison(Standing.PLATFORM_AHEAD, "not in the repository yet")
+        return SideStatus.ABSENT
     if base.prompt is None:
-        return Comparison(Standing.BOTH_MOVED, f"the file cannot be read: {base.problem}")
-    return _both_there(platform, base.prompt, ancestor)
+        return SideStatus.UNREADABLE
+    if agreed is None or agreed.repository is None:
+        return SideStatus.UNKNOWN
+    same = base.prompt.digest == agreed.repository
+    return SideStatus.UNCHANGED if same else SideStatus.CHANGED
 
 
-def _gone(base: BaseFile | None) -> Comparison:
-    if base is None:
-        return Comparison(Standing.IN_STEP, "on neither side")
-    return Comparison(Standing.PLATFORM_AHEAD, "no longer in PromptLayer")
+def _is_edited_since_declined(platform: Prompt, file: Prompt, agreed: Agreement | None) -> bool:
+    """Whether a person declined what PromptLayer still holds, and the file went on since. A decline
+    answers one text: what the repository says afterwards goes on its way."""
+    declined = agreed.declined if agreed else None
+    if declined is None or platform.version != declined.version:
+        return False
+    if not platform.digest.startswith(declined.platform):
+        return False
+    return not (declined.repository and file.digest.startswith(declined.repository))
 
 
-def _both_there(platform: Prompt, base: Prompt, ancestor: Prompt | None) -> Comparison:
-    if platform.digest == base.digest:
-        return naming(platform, base)
-    if ancestor is None:
-        return Comparison(Standing.BOTH_MOVED, "the file does not name the version it came from")
-    if ancestor.digest == base.digest:
-        return Comparison(Standing.PLATFORM_AHEAD, _version_words(platform))
-    if ancestor.version == platform.version or ancestor.digest == platform.digest:
-        return Comparison(Standing.REPOSITORY_AHEAD, "edited in the repository")
-    return Comparison(
-        Standing.BOTH_MOVED, f"{_version_words(platform)}, and edited in the repository"
-    )
-
-
-def naming(platform: Prompt, base: Prompt) -> Comparison:
-    """Whether a file that says what PromptLayer holds also calls it what PromptLayer does."""
+def naming(
+    platform: Prompt, base: Prompt, tracked: str | None = None, label: str | None = None
+) -> Comparison:
+    """Whether a file that says what PromptLayer holds also calls it what PromptLayer does, and
+    says which label it tracks (``tracked`` where it should be ``label``)."""
     if platform.name != base.name:
         return Comparison(Standing.PLATFORM_AHEAD, f"renamed in PromptLayer to {platform.name!r}")
     if base.id is None:
         return Comparison(Standing.PLATFORM_AHEAD, "the file does not carry its id yet")
-    return Comparison(Standing.IN_STEP, "same content")
+    if label is not None and tracked not in (label, None):
+        return Comparison(
+            Standing.PLATFORM_AHEAD, f"the file says `label: {tracked}` and is that of {label}"
+        )
+    return Comparison(Standing.IN_STEP, _SAME)
 
 
-def _version_words(platform: Prompt) -> str:
-    return f"version {platform.version} in PromptLayer"
+def with_text_of(platform: Prompt, file: Prompt) -> Prompt:
+    """What PromptLayer calls a prompt, and what its file says."""
+    return replace(
+        platform,
+        template=file.template,
+        metadata=file.metadata,
+        extra=file.extra,
+        version=file.version,
+    )

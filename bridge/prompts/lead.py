@@ -148,7 +148,9 @@ def _overwrites(story: Story) -> Iterator[str]:
     for change in story.changes:
         if change.conflicts:
             yield _conflicts(change)
-    count = sum(change.overwrites for change in story.changes)
+    yield from _removed(story)
+    yield from _overtaken(story)
+    count = sum(change.overwrites and change.after is not None for change in story.changes)
     if count:
         many = len(story.changes) > 1
         files = f"{count:,} of these files" if many else "This file"
@@ -158,6 +160,35 @@ def _overwrites(story: Story) -> Iterator[str]:
             "Merging replaces those edits with what PromptLayer holds: "
             "look for anything worth keeping in the file's diff first.",
         )
+
+
+def _removed(story: Story) -> Iterator[str]:
+    """Of files that one side removed, and the other changed."""
+    for change in story.changes:
+        name = name_span(change.path)
+        if change.overwrites and change.after is None:
+            yield _banner(
+                f"{name} was edited in the repository too.",
+                "Merging removes those edits with it. To keep them, close this and make a prompt of"
+                " the file: take the line with `id` out of it.",
+            )
+        if change.restores:
+            yield _banner(
+                f"{name} was removed from the repository.",
+                "PromptLayer's text changed since then: merging brings the file back.",
+            )
+
+
+def _overtaken(story: Story) -> Iterator[str]:
+    """Of versions that another label's file was put over."""
+    for change in story.changes:
+        for number in change.overtaken:
+            yield _banner(
+                "Something that was saved is not in here.",
+                f"In PromptLayer, version {number} of {name_span(change.prompt.name)} was overtaken"
+                f" by {spelled_version(change)}, which was made of another label's file: look there"
+                " for anything worth keeping.",
+            )
 
 
 def _conflicts(change: Change) -> str:

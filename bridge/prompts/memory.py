@@ -53,6 +53,8 @@ class Memory:
     wrote: str | None = None  # object name of the commit that the bridge wrote last
     taken_out: TakenOut = ()
     """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
+    texts: tuple[tuple[int, str, str | None, str | None], ...] = ()
+    """(prompt id, label, how the digest of PromptLayer's text begins, the same of the file's)."""
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

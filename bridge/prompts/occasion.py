@@ -23,6 +23,7 @@ SNIPPET_CHANGED = "prompt_template_updated"
 RENAMED = "prompt_template_name_changed"
 VERSION_CREATED = "prompt_template_version_created"
 DELETED = "prompt_template_deleted"
+LABEL_DELETED = "prompt_template_label_deleted"
 
 LABEL_EVENTS = (
     REQUESTED,
@@ -30,11 +31,12 @@ LABEL_EVENTS = (
     DENIED,
     "prompt_template_label_created",
     "prompt_template_label_moved",
-    "prompt_template_label_deleted",
+    LABEL_DELETED,
 )
 
 # An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
 PATIENCE = timedelta(seconds=30)
+NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 
 _MOST_VERSIONS = 200  # that a pull request's one hidden line remembers
+_DIGEST_LENGTH = 12  # characters of a digest that it remembers
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Edit:
     change: Change
     text: bytes | None  # None: the file goes
     was: bytes | None = None  # what the base branch holds
+    held: str | None = None  # digest of what PromptLayer holds, where ``change`` merges it
 
     @property
     def contents(self) -> dict[str, bytes | None]:
@@ -84,6 +86,7 @@ class Situation:
     chosen: bool = False  # a person has just chosen PromptLayer's text
     refused: str | None = None  # why a target could not be looked at or placed
     prune: bool = False  # a person lets go what the mapping leaves out
+    taken_back: bool = False  # the newest pull request was merged, and the base lost it later
 
 
 def decide(situation: Situation) -> Plan:
@@ -171,9 +174,14 @@ def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
                 f"#{last.number} proposed this and was closed; the next change is proposed again",
                 last,
             )
-    elif remembered is not None and (remembered.proposes, remembered.replaces) == (
-        situation.memory.proposes,
-        situation.memory.replaces,
+    elif (
+        remembered is not None
+        and situation.taken_back
+        and (remembered.proposes, remembered.replaces)
+        == (
+            situation.memory.proposes,
+            situation.memory.replaces,
+        )
     ):
         return Rest(
             OutcomeKind.UNDONE,
@@ -200,6 +208,7 @@ def remembered(edits: Sequence[Edit]) -> Memory:
         fingerprint(replaces),
         versions=_versions((change.label, change.after) for change in changes),
         before=_versions((change.label, change.before) for change in changes),
+        texts=_texts(edits[:_MOST_VERSIONS]),
     )
 
 
@@ -208,6 +217,20 @@ def _replaced(edit: Edit) -> str | None:
     if edit.change.before is None and edit.was is not None:
         return f"unreadable {hashlib.sha256(edit.was).hexdigest()}"
     return _meaning(edit.change.before)
+
+
+def _texts(edits: Sequence[Edit]) -> tuple[tuple[int, str, str | None, str | None], ...]:
+    return tuple(
+        (change.prompt.id, change.label, _beginning(held), _beginning(file))
+        for edit in edits
+        if (change := edit.change).prompt.id is not None
+        for held in [edit.held or (change.after.digest if change.after else None)]
+        for file in [change.before.digest if change.before else None]
+    )
+
+
+def _beginning(digest: str | None) -> str | None:
+    return digest[:_DIGEST_LENGTH] if digest else None
 
 
 def _versions(

@@ -20,6 +20,15 @@ LATEST = "latest"  # the tracked "label" that means: the newest version
 
 
 @dataclass(frozen=True)
+class SourceReference:
+    """What a version says it was made of: a file at a commit."""
+
+    repository: str  # as the mapping spells it
+    path: str
+    commit: str
+
+
+@dataclass(frozen=True)
 class Prompt:
     """One version of one prompt. ``template``, ``metadata`` and ``extra`` are canonical (see
     ``bridge.prompts.canonical``), so two prompts that mean the same are equal there."""
@@ -35,6 +44,7 @@ class Prompt:
     commit_message: str | None = None
     created_at: str | None = None  # ISO 8601, as PromptLayer gave it
     workspace_id: int | None = None
+    source: SourceReference | None = field(default=None, compare=False)  # of a published version
 
     @cached_property
     def digest(self) -> str:

@@ -17,12 +17,20 @@ class Publication:
     target: Target
     path: str
     prompt: Prompt  # what the file says
-    replaces: Prompt  # what PromptLayer holds, and the file's edit was based on
+    replaces: Prompt | None  # what PromptLayer holds; None: the label is not set yet
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The release labels that the new version gets: the one its file tracks, if any."""
         return () if self.target.label == LATEST else (self.target.label,)
+
+    @property
+    def words(self) -> str:
+        """What will happen. A label goes to a version that says the same already, if there is one;
+        that is looked up only when it is published."""
+        above = f" on top of version {self.replaces.version}" if self.replaces else ""
+        label = f", which label {self.labels[0]} moves to" if self.labels else ""
+        return f"a new version{above}{label}"
 
 
 @dataclass(frozen=True)

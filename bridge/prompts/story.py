@@ -40,6 +40,8 @@ class Change:
     overwrites: bool = False  # the file was edited in the repository too
     merges: bool = False  # and those edits are in ``after``, but for the conflicts
     conflicts: tuple[Conflict, ...] = ()  # parts that both sides changed differently
+    restores: bool = False  # the file was removed from the repository since both agreed
+    overtaken: tuple[int, ...] = ()  # versions that nobody merged, and that a file was put over
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:

@@ -53,7 +53,7 @@ class CommitDraft:
     """A commit to be written. The same draft always becomes the same object name, unless it is
     signed by a method that is not deterministic."""
 
-    parent: str
+    parent: str | None  # None: the first commit of a line
     changes: Mapping[str, bytes | None]  # path → whole content; None removes
     message: str
     author: Identity
@@ -90,7 +90,8 @@ def import_stream(draft: CommitDraft, ref: str, modes: Mapping[str, str]) -> Ite
     yield f"author {ident(draft.author, draft.date)}\n".encode()
     yield f"committer {ident(draft.committer, draft.date)}\n".encode()
     yield _counted(message_bytes(draft.message))
-    yield f"from {draft.parent}\n".encode()
+    if draft.parent is not None:
+        yield f"from {draft.parent}\n".encode()
     yield from _changes(draft.changes, modes)
     yield f"get-mark :1\nreset {ref}\nfrom {NOTHING}\n\n".encode()
 

@@ -12,6 +12,7 @@ from bridge.forge.base import GitRemote
 from bridge.repo.complaint import understood
 from bridge.repo.credentials import REMOTE, shown
 from bridge.repo.snapshot import Snapshot
+from bridge.repo.state_ref import STATE_REFSPEC
 from bridge.repo.store import PROMISED, Broken, Store
 
 _SHA256 = 64  # characters of an object name
@@ -34,6 +35,7 @@ class Mirror:
     def __init__(self, path: Path, *, timeout: float = 120.0) -> None:
         self._store = Store(path, timeout)
         self._looks: dict[tuple[str, str, str], _Look] = {}
+        self._refused: set[str] = set()
 
     def fetch(self, remote: GitRemote, base: str, prefix: str) -> Snapshot:
         """What the remote holds now of the branch ``base`` and of the branches whose names start
@@ -48,6 +50,16 @@ class Mirror:
                 latest = _Look(time.monotonic(), self._look(remote, base, prefix, held))
                 self._looks[key] = latest
         return replace(latest.snapshot, remote=remote)
+
+    def refuses(self, namespace: str) -> bool:
+        """Remember that the remote takes no refs of this namespace; whether that is new."""
+        is_new = namespace not in self._refused
+        self._refused.add(namespace)
+        return is_new
+
+    def is_refused(self, namespace: str) -> bool:
+        """Whether the remote took no refs of this namespace since this process began."""
+        return namespace in self._refused
 
     def tidy(self) -> None:
         """Pack what has gathered, if it is worth it (``git gc --auto``); others wait meanwhile.
@@ -95,7 +107,7 @@ class Mirror:
         moved = {name: tip for name, tip in tips.items() if kept.get(name) != tip}
         missing = self._missing(sorted(set(moved.values())))
         if missing:
-            self._store.fetch(remote, missing, depth=1, held=held)
+            self._store.fetch(remote, [*missing, STATE_REFSPEC], depth=1, held=held)
         gone = [name for name in kept if name.startswith(prefix) and name not in tips]
         # Two transactions: a branch may give way to others below its name.
         self._update_refs(f"delete {_KEPT}{name}" for name in gone)

@@ -9,18 +9,25 @@ from bridge.repo.credentials import REMOTE
 from bridge.repo.process import Answer
 from bridge.repo.store import NOT_SHALLOW, Store
 
+_HEADS = "refs/heads/"
+
 
 def push(store: Store, remote: GitRemote, branch: str, commit: str, expected: str | None) -> None:
     """Make ``branch`` point to ``commit`` if it points to ``expected`` (None: if it is not there).
     Raises Stale when the branch is elsewhere, Refused with the server's words when it said no."""
+    push_ref(store, remote, f"{_HEADS}{branch}", commit, expected)
+
+
+def push_ref(store: Store, remote: GitRemote, ref: str, commit: str, expected: str | None) -> None:
+    """``push`` for a ref of any namespace, by its full name."""
     if commit != expected:
-        _carry_out(store, remote, branch, commit, expected)
+        _carry_out(store, remote, ref, commit, expected)
 
 
 def delete(store: Store, remote: GitRemote, branch: str, expected: str) -> None:
     """Delete ``branch`` if it points to ``expected``; one that is gone already is fine."""
     try:
-        _carry_out(store, remote, branch, "", expected)
+        _carry_out(store, remote, f"{_HEADS}{branch}", "", expected)
     except Stale:
         if exists(store, remote, branch):
             raise
@@ -44,29 +51,28 @@ def check(store: Store, remote: GitRemote, branch: str, commit: str) -> None:
 
 
 def _carry_out(
-    store: Store, remote: GitRemote, branch: str, commit: str, expected: str | None
+    store: Store, remote: GitRemote, ref: str, commit: str, expected: str | None
 ) -> None:
-    answer = _attempt(store, remote, branch, commit, expected, negotiate=False)
+    answer = _attempt(store, remote, ref, commit, expected, negotiate=False)
     if not answer.ok and parent_unknown_there(answer.complaint):
         # The base moved, so the other side no longer names our parent commit: ask whether it
         # has it. That is two requests more, hence not the first thing to do.
-        answer = _attempt(store, remote, branch, commit, expected, negotiate=True)
+        answer = _attempt(store, remote, ref, commit, expected, negotiate=True)
     if not answer.ok:
         output = answer.output.decode("utf-8", "replace")
-        raise push_refused(output, answer.complaint, branch, remote)
+        raise push_refused(output, answer.complaint, ref.removeprefix(_HEADS), remote)
 
 
 def _attempt(
     store: Store,
     remote: GitRemote,
-    branch: str,
+    ref: str,
     commit: str,
     expected: str | None,
     *,
     negotiate: bool,
     dry_run: bool = False,
 ) -> Answer:
-    ref = f"refs/heads/{branch}"
     return store.ask(
         remote,
         "push",

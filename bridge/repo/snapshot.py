@@ -159,7 +159,7 @@ class Snapshot:
         """Write the commit into the mirror and return its object name; no ref is left. Nothing
         but the draft's paths differs from the parent; an existing file keeps its executable bit.
         Raises UnsafePath when a path cannot hold a file, ConfigError when it cannot be signed."""
-        places = self._checked(draft)
+        places = self._checked(draft, draft.parent) if draft.parent else {}
         modes = {path: place.mode for path, place in places.items() if place.is_file}
         ref = f"refs/bridge/{uuid.uuid4().hex}"  # no two writers meet; it never outlives the import
         stream = b"".join(import_stream(draft, ref, modes))
@@ -185,10 +185,10 @@ class Snapshot:
         """The file with both sides' changes since ``ancestor``, or None where they conflict."""
         return merge(ancestor, ours, theirs)
 
-    def _checked(self, draft: CommitDraft) -> dict[str, Entry]:
+    def _checked(self, draft: CommitDraft, parent: str) -> dict[str, Entry]:
         leaving = {path for path, content in draft.changes.items() if content is None}
         possible = [path for path in draft.changes if not impossible(path)]
-        places = self._surroundings(draft.parent, possible)
+        places = self._surroundings(parent, possible)
         for path in draft.changes:
             why = impossible(path) or obstacle(path, places, leaving - {path})
             if why and not (path in leaving and path not in places):
@@ -258,7 +258,9 @@ class Snapshot:
             (("gpg.format", draft.signing.format), ("user.signingkey", draft.signing.key))
         )
         answer = self.store.attempt(
-            *("commit-tree", "-S", f"{unsigned}^{{tree}}", "-p", draft.parent, "-F", "-"),
+            *("commit-tree", "-S", f"{unsigned}^{{tree}}"),
+            *(("-p", draft.parent) if draft.parent else ()),
+            *("-F", "-"),
             stdin=message_bytes(draft.message),
             variables=told | commit_variables(draft),
         )

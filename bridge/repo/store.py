@@ -106,10 +106,11 @@ class Store:
         """A git command that talks to ``remote``, known to it as ``REMOTE``; it may fail."""
         return self._run(arguments, b"", {**self._told(remote, settings), **(variables or {})})
 
-    def fetch(self, remote: GitRemote, commits: Sequence[str], *, depth: int, held: int) -> None:
-        """Fetch these commits and those before them, ``depth`` together, in one request. Only
-        while ``exclusive``, whose descriptor is ``held``: git keeps the lock if we die."""
-        self._fetch(remote, commits, (f"--depth={depth}",), PROMISED, inherited=(held,))
+    def fetch(self, remote: GitRemote, wanted: Sequence[str], *, depth: int, held: int) -> None:
+        """Fetch these commits (or refspecs) and those before them, ``depth`` together, in one
+        request. Only while ``exclusive``, whose descriptor is ``held``: git keeps the lock if we
+        die."""
+        self._fetch(remote, wanted, (f"--depth={depth}",), PROMISED, inherited=(held,))
 
     def fetch_files(self, remote: GitRemote, object_names: Sequence[str]) -> None:
         """Fetch the content of these files in one request."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bridge.evals.telling import MARKER, STATUS
 from bridge.forge.base import PullRequest, StatusState
-from bridge.sandbox.demo_hand import PATH, PROMPT, Hand, expect
-from bridge.sandbox.scene import MAPPING, Scene, wait_for
+from bridge.sandbox.demo_hand import JANE, PATH, PROMPT, Hand, expect
+from bridge.sandbox.scene import LABEL, MAPPING, Scene, wait_for
 from bridge.steps.review import MARKER as REVIEW
 
 _RESULTS = {
@@ -35,6 +35,9 @@ class Publishing:
     def acts(self) -> list[tuple[str, Callable[[], PullRequest | None]]]:
         return [
             ("engineer's edit → merged → version on the platform", self.publish),
+            ("second edit in a row → second version", self.publish_again),
+            ("revert → version", self.revert),
+            ("label moved back → proposal", self.roll_back),
             ("both sides edited → conflict pull request", self.meet),
             ("evaluation results → status and comment", self.evaluate),
         ]
@@ -42,20 +45,43 @@ class Publishing:
     def publish(self) -> PullRequest:
         """What was open is merged first, so that both sides start in step."""
         self.forge.merge(self.hand.only_open().number, "squash")
+        return self._edit("kindly", "by name", "Address people by name")
+
+    def publish_again(self) -> PullRequest:
+        return self._edit("by name", "with care", "Take care")
+
+    def revert(self) -> PullRequest:
+        return self._edit("with care", "by name", "Revert: take care")
+
+    def _edit(self, old: str, new: str, why: str) -> PullRequest:
+        """An edit that is merged becomes one version."""
         before = len(self.hand.entry.versions)
-        edit = self.engineer.edit(PATH, "kindly", "by name", why="Address people by name")
+        edit = self.engineer.edit(PATH, old, new, why=why)
         wait_for(
             lambda: REVIEW in self.forge.comments(edit.number),
             "nobody told the engineer what merging will publish",
         )
         merged = self.engineer.merge(edit)
         wait_for(
-            lambda: "Answer by name" in json.dumps(self.hand.entry.latest.template),
+            lambda: f"Answer {new}" in json.dumps(self.hand.entry.latest.template),
             "the merged edit was not published",
         )
         made = len(self.hand.entry.versions) - before
         expect(made == 1, f"{made} versions were made of one edit")
         return merged
+
+    def roll_back(self) -> PullRequest:
+        """The label's file follows it forth and back, and nothing moves it forth again."""
+        entry, file = self.hand.entry, f"prompts/{LABEL}/{PROMPT}.yaml"
+        registry = self.scene.registry
+        registry.move_label(entry.id, LABEL, entry.latest.number, actor=JANE)
+        self.forge.merge(self.hand.open(file, "by name").number, "squash")
+        self.hand.settle()
+        registry.move_label(entry.id, LABEL, 1, actor=JANE)
+        shown = self.hand.open(file, "kindly")
+        self.hand.settle()
+        expect(self.hand.entry.labels[LABEL].version == 1, "the label was moved forth again")
+        return self.forge.merge(shown.number, "squash")
 
     def meet(self) -> PullRequest:
         self.hand.save("at length", "Longer answers")

@@ -25,7 +25,7 @@ class Engineer:
     def edit(self, path: str, old: str, new: str, *, why: str) -> PullRequest:
         """Replace ``old`` in a file, push it as a branch and open a pull request that says
         ``why``."""
-        branch = "sam/" + why.lower().replace(" ", "-")
+        branch = "sam/" + why.lower().replace(":", "").replace(" ", "-")
         folder = self.clone / branch.replace("/", "-")
         self._git("clone", "--quiet", self.forge.git_remote().url, str(folder))
         file = folder / path

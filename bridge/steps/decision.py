@@ -11,9 +11,10 @@ from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.promptlayer.writing import move_label
 from bridge.prompts.markdown import plain
 from bridge.prompts.memory import Memory, recall
-from bridge.prompts.prompt import LATEST
-from bridge.prompts.text import trailers
+from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.target import Target
 from bridge.steps.look import Look
+from bridge.steps.publish import Result, find_version
 from bridge.steps.site import Site
 
 Move = tuple[int, str, int | None]  # prompt id, label, version
@@ -30,16 +31,21 @@ class Labels:
     words: str = ""
 
 
-def follow_decision(site: Site, look: Look) -> Labels:
-    """Move the label that a merge or a rejection moves. A label that PromptLayer refuses to move
-    is told on the pull request."""
+def follow_decision(site: Site, look: Look, results: Sequence[Result] = ()) -> Labels:
+    """Move the label that a merge or a rejection moves. What was merged is told by its content:
+    ``results`` are what was just published of it. A label that PromptLayer refuses to move is told
+    on the pull request."""
     last = look.situation.pull_requests[0] if look.situation.pull_requests else None
     memory = recall(last.body) if last else None
     if last is None or memory is None or memory.followed or memory.withdrawn:
         return Labels()
     if not _moves(site, last, memory):
         return Labels()
-    moved, refused = _move(site, _moves(site, last, _as_merged(look, last, memory)))
+    merged = _Merged(site, look, last, results)
+    moved, refused = _move(site, _moves(site, last, merged.versions(memory)))
+    refused += merged.without_version
+    if merged.without_version and any(result.problem for result in results):
+        return Labels(tuple(moved), "; ".join(refused))  # it is published later, and then released
     if refused:
         listed = "\n".join(f"- {plain(each)}" for each in refused)
         site.forge.comment(last.number, _MARKER, f"PromptLayer did not do all of it:\n\n{listed}")
@@ -50,18 +56,63 @@ def follow_decision(site: Site, look: Look) -> Labels:
     return Labels(tuple(moved), "; ".join([*words, *refused]))
 
 
-def _as_merged(look: Look, pull_request: PullRequest, memory: Memory) -> Memory:
-    """With the versions that the merged commit names: who merges between a push and the new text
-    of the pull request, or when that was lost, merges what the text does not say yet."""
-    if pull_request.state is not PullRequestState.MERGED:
-        return memory
-    try:
-        message = look.snapshot.commit_of(pull_request.head_commit).message
-    except BridgeError:  # the forge has it no longer
-        return memory
-    told = {(each.prompt_id, each.label): each.version for each in trailers(message)}
-    versions = tuple((id, label, told.get((id, label), n)) for id, label, n in memory.versions)
-    return replace(memory, versions=versions)
+class _Merged:
+    """What was merged with a pull request, as versions of PromptLayer."""
+
+    def __init__(
+        self, site: Site, look: Look, pull_request: PullRequest, results: Sequence[Result]
+    ) -> None:
+        self.without_version: list[str] = []  # what no version says, in words
+        self._site = site
+        self._look = look
+        self._pull_request = pull_request
+        self._results = results
+
+    def versions(self, memory: Memory) -> Memory:
+        """The memory with the versions that say what the base branch was given: a reviewer may
+        have changed the text on the branch, or merged before the pull request said what it
+        proposes."""
+        if self._pull_request.state is not PullRequestState.MERGED:
+            return memory
+        versions = tuple(
+            (id, label, self._version(Target(self._site.mapping.name, id, label), number))
+            for id, label, number in memory.versions
+        )
+        return replace(memory, versions=versions)
+
+    def _version(self, target: Target, proposed: int | None) -> int | None:
+        merged = self._text(target)
+        if merged is None:
+            return proposed if self._pull_request.merge_commit is None else None
+        candidates = [proposed, *self._published(merged)]
+        found = find_version(self._site.platform, target.prompt_id, merged.digest, candidates)
+        if found is None:
+            label = self._site.mapping.on_merge.move_label if self._site.mapping.on_merge else ""
+            self.without_version.append(
+                f"label {label} of prompt {target.prompt_id} stays where it is: no version says"
+                " what was merged"
+            )
+        return found
+
+    def _text(self, target: Target) -> Prompt | None:
+        """What the target's file said when the pull request was merged."""
+        commit = self._pull_request.merge_commit
+        if commit is None:
+            return None
+        try:
+            files = self._look.files.at_commit(commit)
+            path = next((s.path for s in self._look.sights if s.target == target and s.path), "")
+            found = files.find({target: path})
+        except BridgeError:  # the forge has the commit no longer
+            return None
+        return found[target].prompt if target in found else None
+
+    def _published(self, merged: Prompt) -> list[int | None]:
+        return [
+            result.published.version
+            for result in self._results
+            if result.published is not None and result.work.prompt.digest == merged.digest
+        ]
 
 
 def _moves(site: Site, pull_request: PullRequest, memory: Memory) -> list[Move]:

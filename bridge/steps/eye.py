@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.config.mapping import Group
 from bridge.errors import Refused, Transient, UnsafePath
-from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming
+from bridge.prompts.agreement import Agreement
+from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming, with_text_of
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
-from bridge.prompts.occasion import REQUESTED, NotYet, Occasion, is_behind, pending_request
+from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
@@ -20,6 +20,8 @@ from bridge.prompts.snippets import references
 from bridge.prompts.source import format_of
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
+from bridge.steps.ancestry import Ancestry, ancestry_of
+from bridge.steps.approval import WaitingApproval, held_as_requested
 from bridge.steps.guard import guard
 from bridge.steps.left_out import taken_out, why_kept
 from bridge.steps.observe import (
@@ -27,32 +29,16 @@ from bridge.steps.observe import (
     BaseFiles,
     Held,
     PlatformReading,
-    ancestor,
     known_as,
     reading,
     snippet_user_names,
 )
+from bridge.steps.overtaken import find_overtaken
+from bridge.steps.proposal_history import ProposalHistory
+from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 
-_NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One target as it was found."""
-
-    target: Target
-    comparison: Comparison
-    edit: Edit | None
-    pending: PendingRequest | None = None
-    publication: Publication | None = None
-    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
-    file: BaseFile | None = None  # what the base branch has
-    elsewhere: bool = False  # another branch carries it now
-    gone_because: str | None = None  # why PromptLayer has nothing for it, where neither side does
-    absent: bool = False  # PromptLayer, or the mapping, has it no longer
-    not_followed: bool = False  # and it is left as it is until a person says otherwise
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,7 @@ class Eye:
     occasion: Occasion
     remembered: PendingRequest | None
     now: datetime
+    pull_requests: ProposalHistory
     carried: frozenset[Target] = frozenset()  # what the branch proposes already
 
     def see(
@@ -75,14 +62,20 @@ class Eye:
         refusals: list[tuple[Target, str]] = []
         held = self._held(platform, targets, refusals)
         wanted = self._homes(held, refusals)
-        names = {target: prompt.name for target in wanted if (prompt := held[target].prompt)}
+        names = {
+            target: prompt.name
+            for target in wanted
+            if (prompt := held[target].prompt or held[target].unlabelled)
+        }
         base = self.base.find(wanted, names)
+        ancestry = ancestry_of(self.base, platform, self.pull_requests, held, base)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
-        for target in wanted:
+        for target, home in wanted.items():
             try:
-                found = base.get(target)
-                seen.append(self._see_one(platform, target, held[target], found, asking))
+                both_sides = held[target], base.get(target), home
+                one = self._see_one(platform, ancestry, target, *both_sides, asking)
+                seen.append(replace(one, held=held[target].prompt))
             except (UnsafePath, Refused) as error:
                 refusals.append((target, str(error)))
         return self._placeable(seen, refusals)
@@ -122,7 +115,7 @@ class Eye:
         homes: dict[Target, str] = {}
         for target, found in held.items():
             try:
-                prompt = found.prompt
+                prompt = found.prompt or found.unlabelled
                 homes[target] = self.site.path(prompt, target.label) if prompt else ""
             except UnsafePath as error:
                 refusals.append((target, str(error)))
@@ -131,9 +124,11 @@ class Eye:
     def _see_one(
         self,
         platform: PlatformReading,
+        ancestry: Ancestry,
         target: Target,
         held: Held,
         base: BaseFile | None,
+        home: str,
         asking: bool,
     ) -> Seen:
         self._require_news(target, held)
@@ -142,22 +137,28 @@ class Eye:
             comparison = Comparison(Standing.IN_STEP, reason)
             return Seen(target, comparison, None, file=base, absent=True, not_followed=True)
         held = taken_out(self.site, self.occasion, held)
-        pending = self._pending(target, held, base)
+        known = base.prompt.version if base and base.prompt else None
+        waiting = WaitingApproval(self.site, self.occasion, self.remembered, self.now)
+        pending = waiting.find(target, held, known)
         if pending is not None:
-            held = _as_requested(platform, target, pending, held)
+            held = held_as_requested(platform, target, pending, held)
             if held.prompt is not None:
                 pending = replace(pending, shown_version=held.prompt.version)
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
-        before = ancestor(self.site.platform, base, held.prompt)
-        base = known_as(base, before)
-        comparison = compare(held.prompt, base, before)
+        ancestor = ancestry.find(target, held, base, home)
+        agreed = ancestor.agreement if ancestor else None
+        base = known_as(base, agreed)
+        if self._is_first_release(target, held, base, agreed):
+            return self._released(target, base, pending)
+        comparison = compare(held.prompt, base, agreed, target.label)
         found, side = comparison, self._side(target, held)
         self._require_readable(base, side)
         comparison = chosen(found, side, held.prompt, base)
         merged = None
         if held.prompt and base and base.prompt:
-            if self.site.mapping.publish:
+            if self.site.mapping.publish and comparison.standing is Standing.BOTH_MOVED:
+                before = ancestor.text(self.site.platform, held.prompt.id) if ancestor else None
                 merged = both(comparison, before, held.prompt, base.prompt)
             if goes_to_platform(comparison, merged, base.prompt):
                 return self._ahead(target, held.prompt, base, comparison, pending)
@@ -166,10 +167,40 @@ class Eye:
             comparison = replace(comparison, reason=str(held.absent))
         if not comparison.proposes:
             one = Seen(target, comparison, None, pending, file=base, absent=absent)
-            return replace(one, gone_because=held.absent if base is None else None)
-        edit = self._edit(target, held, base, comparison, asking, merged)
+            why = held.absent if base is None else None
+            return replace(one, agreed=agreed, gone_because=why)
+        edit = self._edit(target, held, base, comparison, asking, merged, agreed)
+        if edit.change.overtaken:
+            numbers = ", ".join(str(number) for number in edit.change.overtaken)
+            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
+            comparison = replace(comparison, reason=reason)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
-        return Seen(target, comparison, edit, pending, adopted=adopted, file=base, absent=absent)
+        one = Seen(target, comparison, edit, pending, adopted=adopted, file=base, absent=absent)
+        return replace(one, agreed=agreed)
+
+    def _is_first_release(
+        self, target: Target, held: Held, base: BaseFile | None, agreed: Agreement | None
+    ) -> bool:
+        """Whether a file is there for a label that was never set: no record, no merge and no event
+        tells that it was."""
+        newest = self.occasion.label_events.get(target)
+        if held.unlabelled is None or agreed is not None or not self.site.mapping.publish:
+            return False
+        return (
+            base is not None
+            and base.prompt is not None
+            and (newest is None or newest.type != LABEL_DELETED)
+        )
+
+    def _released(
+        self, target: Target, base: BaseFile | None, pending: PendingRequest | None
+    ) -> Seen:
+        assert base is not None
+        assert base.prompt is not None
+        reason = f"label {target.label} is not set in PromptLayer yet"
+        comparison = Comparison(Standing.REPOSITORY_AHEAD, reason)
+        publication = Publication(target, base.path, base.prompt, None)
+        return Seen(target, comparison, None, pending, publication, file=base)
 
     def _ahead(
         self,
@@ -191,12 +222,12 @@ class Eye:
             publication if self.site.mapping.publish else None,
             file=base,
         )
-        named = naming(held, base.prompt)
+        named = naming(held, base.prompt, base.label, target.label)
         if not named.proposes:
             return seen
         try:
             edit = self._edit(
-                target, Held(_with_text_of(base.prompt, held)), base, named, False, None
+                target, Held(with_text_of(held, base.prompt)), base, named, False, None, None
             )
         except (UnsafePath, Refused):
             return seen
@@ -223,7 +254,7 @@ class Eye:
         if is_behind(target, version, self.occasion.causes, self.now):
             raise Transient(
                 f"PromptLayer does not show the newest version of prompt {target.prompt_id} yet.",
-                retry_after=_NOT_YET_PAUSE,
+                retry_after=NOT_YET_PAUSE,
             )
 
     def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
@@ -234,25 +265,6 @@ class Eye:
         branch = self.site.proposal(prompt.name, target).branch
         return None if branch == self.branch else f"it is proposed on {branch} now"
 
-    def _pending(self, target: Target, held: Held, base: BaseFile | None) -> PendingRequest | None:
-        if self.site.mapping.pull_request.group is Group.MAPPING:
-            return None  # one undecided label must not turn everybody's proposal into a draft
-        known = base.prompt.version if base and base.prompt else None
-        version = held.prompt.version if held.prompt else None
-        newest = self.occasion.label_events.get(target)
-        remembered = self.remembered if _is_about(self.remembered, target) else None
-        if remembered is None and newest and newest.type == REQUESTED:
-            # An old request that no open pull request remembers was decided, and nobody told us.
-            newest = newest if newest in self.occasion.causes else None
-        pending = pending_request(newest, remembered, version, known, self.now)
-        if isinstance(pending, NotYet):
-            raise Transient(
-                f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
-                " and PromptLayer does not show it yet.",
-                retry_after=_NOT_YET_PAUSE,
-            )
-        return pending
-
     def _edit(
         self,
         target: Target,
@@ -261,9 +273,10 @@ class Eye:
         comparison: Comparison,
         asking: bool,
         merged: Merged | None,
+        agreed: Agreement | None,
     ) -> Edit:
         if held.prompt is None:
-            return _removal(target, held, base)
+            return _removal(target, held, base, comparison)
         prompt = merged.prompt if merged else held.prompt
         guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
         path = self._place(target, prompt, base)
@@ -282,8 +295,10 @@ class Eye:
             overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
             merges=merged is not None,
             conflicts=merged.conflicts if merged else (),
+            restores=comparison.restores,
+            overtaken=find_overtaken(self.base, target, held.prompt, agreed),
         )
-        return Edit(change, text, base.text if base else None)
+        return Edit(change, text, base.text if base else None, held.prompt.digest)
 
     def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
         """Where the file goes: where an engineer put it, else where the mapping wants it."""
@@ -309,33 +324,7 @@ class Eye:
             return False
 
 
-def _with_text_of(file: Prompt, held: Prompt) -> Prompt:
-    """What PromptLayer calls a prompt, and what its file says."""
-    return replace(
-        held,
-        template=file.template,
-        metadata=file.metadata,
-        extra=file.extra,
-        version=file.version,
-    )
-
-
-def _is_about(pending: PendingRequest | None, target: Target) -> bool:
-    return pending is not None and pending.request.label == target.label
-
-
-def _as_requested(
-    platform: PlatformReading, target: Target, pending: PendingRequest, held: Held
-) -> Held:
-    """What the platform would hold if the request were approved; which version was asked for is
-    told nowhere, so the newest of that moment stands for it: not one that was saved later."""
-    if pending.request.change == "deletion":
-        return Held(None, f"somebody asked to remove label {target.label}")
-    asked = platform.newest_at(target.prompt_id, pending.request.at, pending.shown_version)
-    return Held(asked) if asked is not None else held
-
-
-def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
+def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:
     if base is None or base.prompt is None:
         problem = base.problem if base else "it is not there"
         path = base.path if base else "its file"
@@ -343,5 +332,8 @@ def _removal(target: Target, held: Held, base: BaseFile | None) -> Edit:
             f"Prompt {target.prompt_id} is gone from PromptLayer and {path} cannot be read"
             f" ({problem}). Remove the file by hand if it is not needed."
         )
-    change = Change(base.path, None, target.label, base.prompt, None, reason=held.absent)
+    both = comparison.standing is Standing.BOTH_MOVED
+    change = Change(
+        base.path, None, target.label, base.prompt, None, reason=held.absent, overwrites=both
+    )
     return Edit(change, None, base.text)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.prompts.compare import BaseFile
-from bridge.prompts.prompt import LATEST
+from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.publication import NewPrompt
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex, Owner
@@ -56,7 +56,7 @@ def assign_files(
     have them, and ``known`` the names of its prompts with their ids."""
     found = AssignedFiles()
     _note_orphans(site, snapshot, entries, owners, found)
-    owned = _owned(site, owners, homes, claimed, found)
+    owned = _owned(site, owners, homes, claimed, known, found)
     without_id = [path for path, owner in owners.items() if owner.prompt_id is None]
     files = _read(site, snapshot, entries, without_id)
     others = newcomers(site, files, known, {**claimed, **owned})
@@ -98,6 +98,7 @@ def _owned(
     owners: Mapping[str, Owner],
     homes: Mapping[Target, str],
     claimed: Mapping[Target, str],
+    known: Mapping[str, int],
     found: AssignedFiles,
 ) -> dict[Target, str]:
     """Target → the file with its id: the one that stands where it belongs, or the first by name."""
@@ -106,12 +107,24 @@ def _owned(
         for path, owner in owners.items()
         if owner.prompt_id is not None and owner.label in site.mapping.track
     ]
+    names = {id: name for name, id in known.items()}
     places: dict[Target, str] = {}
     for target, path in sorted(owned, key=lambda one: (homes.get(one[0]) != one[1], one[1])):
         first = claimed.get(target) or places.setdefault(target, path)
-        if first != path:
+        if first == path:
+            continue
+        other = _find_copied(site, target, path, names.get(target.prompt_id, ""))
+        if other is not None and other not in claimed:
+            places[other] = path
+        else:
             found.mistakes.append(second_file(path, str(target.prompt_id), target.label, first))
     return places
+
+
+def _find_copied(site: Site, target: Target, path: str, name: str) -> Target | None:
+    """The target in whose place another label's file was copied: it is that target's then."""
+    label = site.label_at(Prompt(name, {}, id=target.prompt_id), path)
+    return replace(target, label=label) if label not in (None, target.label) else None
 
 
 def _at_home(owners: Mapping[str, Owner], homes: Mapping[Target, str]) -> dict[Target, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.errors import BridgeError
 from bridge.prompts.compare import BaseFile
@@ -65,6 +65,8 @@ def _named(files: BaseFiles, entries: Mapping[str, Entry]) -> dict[Target, str]:
     for path, target in owned.items():
         prompt = base_file(path, texts[entries[path].object_name], files.site).prompt
         named[target] = prompt.name if prompt else ""
+        if prompt and (label := files.site.label_at(prompt, path)) is not None:
+            named[replace(target, label=label)] = prompt.name  # where a copy may stand
     return {t: name for t, name in named.items() if t.label in files.site.mapping.track}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.prompts.compare import Standing
 from bridge.prompts.memory import Memory, recall
@@ -26,10 +27,11 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, blob_name, is_current, tip_of
 from bridge.steps.branch_files import BranchFiles, keep_out
-from bridge.steps.eye import Eye, Seen
+from bridge.steps.eye import Eye
 from bridge.steps.kept import Kept
-from bridge.steps.observe import BaseFiles
-from bridge.steps.sight import sight
+from bridge.steps.observe import BaseFiles, base_file
+from bridge.steps.proposal_history import KnownProposal
+from bridge.steps.seen import Seen, sight
 from bridge.steps.site import Site
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
@@ -42,7 +44,7 @@ class Look:
 
     proposal: Proposal
     base: str
-    snapshot: Snapshot
+    files: BaseFiles  # of the base branch
     tip: Tip | None
     is_current: bool  # the branch holds exactly these edits already
     situation: Situation
@@ -51,6 +53,10 @@ class Look:
     causes: tuple[Cause, ...]
     branch: BranchFiles | None = None  # where people worked on it
     taken_out: tuple[Target, ...] = ()  # what people took out of the proposal
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.files.snapshot
 
     @property
     def tip_name(self) -> str | None:
@@ -112,7 +118,8 @@ def look(
     occasion = replace(occasion, adopted=frozenset(now_open.adopted if now_open else ()))
     pending = now_open.pending if now_open else None
     carried = frozenset(kept.targets.values())
-    eye = Eye(site, base, proposal.branch, occasion, pending, now, carried)
+    history = KnownProposal(pulls)
+    eye = Eye(site, base, proposal.branch, occasion, pending, now, history, carried)
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
@@ -122,11 +129,12 @@ def look(
     stay = [] if done else kept.edits({one.target for one in seen if not one.not_followed})
     untouched = _placeable(snapshot, stay) if refusals else stay
     edits = _edits(base, untouched, seen, out)
+    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen)
     situation = Situation(
         edits=edits,
         memory=_memory(seen, edits, out, memory, now_open),
-        idle_kind=OutcomeKind.REJECTED if out else _idle_kind(seen),
-        idle_reason=_TAKEN_OUT if out else _idle_reason(seen),
+        idle_kind=OutcomeKind.REJECTED if out else idle_kind,
+        idle_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
         branch_exists=tip is not None,
         people=tip is not None and tip.people,
@@ -135,12 +143,13 @@ def look(
         base=snapshot.base,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
+        taken_back=_are_taken_back(site, snapshot, pulls, edits),
         prune=occasion.prune and any(s.absent for s in seen),
     )
     return Look(
         proposal,
         snapshot.base,
-        snapshot,
+        base,
         tip,
         situation.tip_is_current,
         situation,
@@ -249,11 +258,54 @@ def _sorted(edits: list[Edit]) -> tuple[Edit, ...]:
     return tuple(sorted(edits, key=lambda edit: edit.change.path))
 
 
-def _idle_kind(seen: tuple[Seen, ...]) -> OutcomeKind:
+def _idle(
+    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], seen: tuple[Seen, ...]
+) -> tuple[OutcomeKind, str]:
+    """What it means where nothing is to be proposed, and why in words."""
     if any(s.not_followed for s in seen):
-        return OutcomeKind.NOT_FOLLOWED
-    ahead = any(s.comparison.standing is Standing.REPOSITORY_AHEAD for s in seen)
-    return OutcomeKind.REPOSITORY_AHEAD if ahead else OutcomeKind.IN_STEP
+        return OutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
+    ahead = [s for s in seen if s.comparison.standing is Standing.REPOSITORY_AHEAD]
+    if not ahead:
+        return OutcomeKind.IN_STEP, _idle_reason(seen)
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    if merged is not None and not site.mapping.publish:
+        shown = (_held_at(site, snapshot, merged, one) for one in ahead)
+        if all(shown):
+            words = f"#{merged.number} was merged and `{site.base}` has been taken back since"
+            return OutcomeKind.UNDONE, words
+    return OutcomeKind.REPOSITORY_AHEAD, _idle_reason(seen)
+
+
+def _held_at(site: Site, snapshot: Snapshot, merged: PullRequest, seen: Seen) -> bool:
+    """Whether the merge brought what PromptLayer still holds."""
+    if seen.held is None:
+        return False
+    path = seen.file.path if seen.file else site.path(seen.held, seen.target.label)
+    return _said_at(site, snapshot, merged, path) == seen.held.digest
+
+
+def _are_taken_back(
+    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], edits: Sequence[Edit]
+) -> bool:
+    """Whether the newest pull request was merged with just these edits, and the base lost them."""
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    return merged is not None and all(
+        _said_at(site, snapshot, merged, edit.change.path)
+        == (edit.change.after.digest if edit.change.after else None)
+        for edit in edits
+    )
+
+
+def _said_at(site: Site, snapshot: Snapshot, merged: PullRequest, path: str) -> str | None:
+    """What a file meant when a pull request was merged; None where there was none."""
+    if merged.merge_commit is None:
+        return ""
+    try:
+        text = snapshot.file(merged.merge_commit, path)
+    except BridgeError:  # the server has it no longer
+        return ""
+    prompt = base_file(path, text, site).prompt if text is not None else None
+    return prompt.digest if prompt else None
 
 
 def _idle_reason(seen: tuple[Seen, ...]) -> str:

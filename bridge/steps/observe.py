@@ -9,12 +9,13 @@ from typing import Protocol
 
 from bridge.errors import BridgeError, NotFound, PromptFileError, Refused, Unavailable
 from bridge.promptlayer.client import PromptLayer
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.file import parse
 from bridge.prompts.prompt import LATEST, Prompt, moment_of
 from bridge.prompts.source import format_of
 from bridge.prompts.target import Target
-from bridge.repo.index import FileIndex
+from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.steps.site import Site
 
@@ -32,12 +33,13 @@ class Held:
 
     prompt: Prompt | None
     absent: str | None = None
+    unlabelled: Prompt | None = None  # the newest version, where it is the label that is absent
     left_out_by: str | None = None  # the mapping's setting, where PromptLayer has the prompt
 
 
 def left_out(mapping: str, setting: str) -> Held:
     """What a mapping holds of a prompt that one of its settings leaves out."""
-    return Held(None, f"mapping {mapping} no longer follows it ({setting})", setting)
+    return Held(None, f"mapping {mapping} no longer follows it ({setting})", left_out_by=setting)
 
 
 class PlatformReading(Protocol):
@@ -45,6 +47,9 @@ class PlatformReading(Protocol):
 
     def held(self, target: Target) -> Held:
         """What the tracked label holds now."""
+
+    def newest(self, prompt_id: int) -> Prompt | None:
+        """The newest version, whatever its labels."""
 
     def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
         """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
@@ -64,9 +69,12 @@ class OneByOne:
         label = None if target.label == LATEST else target.label
         prompt = self.site.platform.prompt(target.prompt_id, label=label)
         if prompt is None:
-            return Held(None, self._why_absent(target))
+            return self._absent(target)
         setting = self._left_out_by(prompt)
         return Held(prompt) if setting is None else left_out(mapping.name, setting)
+
+    def newest(self, prompt_id: int) -> Prompt | None:
+        return self.site.platform.prompt(prompt_id)
 
     def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
         ask = self.site.platform.prompt
@@ -78,11 +86,12 @@ class OneByOne:
             found = ask(prompt_id, version=earlier) if earlier else None
         return found or ask(prompt_id)
 
-    def _why_absent(self, target: Target) -> str:
-        platform = self.site.platform
-        if target.label != LATEST and platform.prompt(target.prompt_id) is not None:
-            return f"label {target.label} was removed"
-        return GONE
+    def _absent(self, target: Target) -> Held:
+        newest = self.newest(target.prompt_id) if target.label != LATEST else None
+        if newest is None:
+            return Held(None, GONE)
+        unlabelled = newest if self._left_out_by(newest) is None else None
+        return Held(None, f"label {target.label} was removed", unlabelled=unlabelled)
 
     def _left_out_by(self, prompt: Prompt) -> str | None:
         selection = self.site.mapping.selection
@@ -122,6 +131,9 @@ class Listed:
             return self.single.held(target)
         return Held(prompt)
 
+    def newest(self, prompt_id: int) -> Prompt | None:
+        return self.single.newest(prompt_id)
+
     def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
         return self.single.newest_at(prompt_id, at, known)
 
@@ -149,10 +161,10 @@ def snippet_users(platform: PromptLayer) -> frozenset[int]:
     )
 
 
-def snippet_user_names(site: Site, prompt: Prompt) -> tuple[str, ...]:
+def snippet_user_names(site: Site, prompt: Prompt | None) -> tuple[str, ...]:
     """The prompts that use this one, for people to read: only a completion can be a snippet. None
     where PromptLayer does not tell, as nothing but words hangs on it."""
-    if prompt.id is None or prompt.template.get("type") != "completion":
+    if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":
         return ()
     try:
         return tuple(user.name for user in site.platform.snippet_users(prompt.id))
@@ -190,6 +202,10 @@ class BaseFiles:
     def at(cls, site: Site, snapshot: Snapshot, commit: str, index: FileIndex) -> BaseFiles:
         return cls(site, snapshot, commit, index, snapshot.entries(commit, site.folder))
 
+    def at_commit(self, commit: str) -> BaseFiles:
+        """The files of another commit."""
+        return BaseFiles.at(self.site, self.snapshot, commit, self.index)
+
     def find(
         self, wanted: Mapping[Target, str], names: Mapping[Target, str] = _NO_NAMES
     ) -> dict[Target, BaseFile]:
@@ -217,8 +233,16 @@ class BaseFiles:
             if (owner := owners.get(path)) is not None
             and owner.is_marked
             and owner.prompt_id in (target.prompt_id, None)
-            and owner.label in (target.label, None)
+            and (owner.label in (target.label, None) or self._is_copied(path, target, owner))
         }
+
+    def _is_copied(self, path: str, target: Target, owner: Owner) -> bool:
+        """Whether a file in a target's place is the copy of another label's file, which has its
+        own place: whoever copied it there promoted it, and forgot the line with the label."""
+        if owner.prompt_id is None or owner.label is None:
+            return False
+        other = replace(target, label=owner.label)
+        return any(owned == other and at != path for at, owned in self.owned(self.entries).items())
 
     def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
         places = self.all()
@@ -277,37 +301,11 @@ def base_file(path: str, text: bytes, site: Site) -> BaseFile:  # noqa: ARG001
         return BaseFile(path, text, None, str(error))
 
 
-def ancestor(platform: PromptLayer, base: BaseFile | None, held: Prompt | None) -> Prompt | None:
-    """The platform's version that a file says it was taken from."""
-    if base is None or base.prompt is None or held is None or held.id is None:
-        return None
-    if base.prompt.version is None or base.prompt.digest == held.digest:
-        return None
-    if base.prompt.version == held.version:
-        return held
-    named = platform.prompt(held.id, version=base.prompt.version)
-    if named is not None and named.digest == base.prompt.digest:
-        return named
-    return _published_from(platform, base.prompt, held) or named
-
-
-def _published_from(platform: PromptLayer, base: Prompt, held: Prompt) -> Prompt | None:
-    """A later version that says what the file says: the file was published, and still names the
-    version that it was edited from."""
-    if held.id is None or held.version is None or base.version is None:
-        return None
-    for number in range(held.version - 1, max(base.version, held.version - _REACH), -1):
-        version = platform.prompt(held.id, version=number)
-        if version is not None and version.digest == base.digest:
-            return version
-    return None
-
-
-def known_as(base: BaseFile | None, version: Prompt | None) -> BaseFile | None:
+def known_as(base: BaseFile | None, agreed: Agreement | None) -> BaseFile | None:
     """The file, naming the version it says the same as: once it was published, it still names the
     one that it was edited from."""
-    if base is None or base.prompt is None or version is None:
+    if base is None or base.prompt is None or agreed is None:
         return base
-    if version.digest != base.prompt.digest:
+    if agreed.platform != base.prompt.digest:
         return base
-    return replace(base, prompt=replace(base.prompt, version=version.version))
+    return replace(base, prompt=replace(base.prompt, version=agreed.version))

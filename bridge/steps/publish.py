@@ -14,11 +14,14 @@ from threading import Lock
 
 from bridge.errors import BridgeError, Refused, Stale
 from bridge.forge.base import PullRequest, PullRequestState
-from bridge.promptlayer.writing import Published, Stamp, publish
+from bridge.promptlayer.client import PromptLayer
+from bridge.promptlayer.writing import Published, Stamp, move_label, publish
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.order import SnippetCycle, layers
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.publication import NewPrompt, Publication, unpublished_fields
 from bridge.prompts.snippets import references
+from bridge.prompts.target import Target
 from bridge.repo.commit import Commit
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.guard import guard
@@ -28,6 +31,7 @@ from bridge.steps.site import Site
 from bridge.telemetry.trail import carried
 
 AT_ONCE = 8  # publications under way at the same time
+_REACH = 50  # versions among which one is looked for that says what a label's file says
 
 Work = Publication | NewPrompt
 Tell = Callable[[int, int], None]  # how many are done, out of how many
@@ -41,6 +45,7 @@ class Result:
     published: Published | None  # None: nothing was made
     problem: BridgeError | None = None
     overtaken: int | None = None  # a version that somebody saved while this one was made
+    is_release: bool = False  # no version was made: a label moved to one that there was
 
 
 def publish_all(
@@ -123,14 +128,30 @@ class _Run:
             return Result(work, None, error)
 
     def _next(self, work: Publication) -> Result:
-        held = OneByOne(self.site).held(work.target).prompt
+        found = OneByOne(self.site).held(work.target)
+        held = found.prompt
         if held is not None and held.digest == work.prompt.digest:
             return Result(work, None)  # a run that was killed had got so far
-        if held is None or held.digest not in (work.replaces.digest, self._made.get(held.name)):
+        known = work.replaces.digest if work.replaces else None
+        if (held.digest if held else None) not in (known, self._made.get(work.prompt.name)):
             raise Stale(f"{work.path} was edited in PromptLayer a moment ago.")
-        prompt = replace(work.prompt, name=held.name, tags=held.tags)
+        named = held or found.unlabelled
+        if named is None:
+            raise Stale(f"{work.path} was deleted in PromptLayer a moment ago.")
+        if work.labels and (number := self._version_of(work)) is not None:
+            return self._release(work, number)
+        prompt = replace(work.prompt, name=named.name, tags=named.tags)
         made = self._publish(prompt, work.path, work.labels)
         return Result(work, made, overtaken=_overtaken(work, held, made))
+
+    def _version_of(self, work: Publication) -> int | None:
+        id, digest = work.target.prompt_id, work.prompt.digest
+        return find_version(self.site.platform, id, digest)
+
+    def _release(self, work: Publication, number: int) -> Result:
+        """The label goes to the version that says what the file says: no new one is made."""
+        move_label(self.site.platform, work.target.prompt_id, work.target.label, number)
+        return Result(work, Published(work.target.prompt_id, number), is_release=True)
 
     def _new(self, work: NewPrompt) -> Result:
         existing = find_by_name(self.site, work.prompt.name)
@@ -184,12 +205,36 @@ class _Run:
         return self._pull_requests[commit.object_name]
 
 
+def agreements_of(
+    site: Site, snapshot: Snapshot, results: Sequence[Result]
+) -> dict[Target, Agreement]:
+    """What both sides say since these files were published."""
+    found = {}
+    for result in results:
+        work, made = result.work, result.published
+        if made is None:
+            continue
+        digest, commit = work.prompt.digest, snapshot.commit
+        found[_target_of(site, work, made)] = Agreement(digest, digest, made.version, commit)
+    return found
+
+
+def _target_of(site: Site, work: Work, made: Published) -> Target:
+    if isinstance(work, Publication):
+        return work.target
+    return Target(site.mapping.name, made.prompt_id, work.label)
+
+
 def told(result: Result) -> str:
     """What came of one file, in words."""
     if result.problem is not None:
         return str(result.problem)
     if result.published is None:
         return f"{result.work.path} is in PromptLayer already"
+    if result.is_release and isinstance(result.work, Publication):
+        label, number = result.work.target.label, result.published.version
+        name = result.work.prompt.name
+        return f"{result.work.path}: label {label} is on version {number} of {name}"
     version = f"version {result.published.version}" if result.published.version else "a new version"
     overtaken = (
         f" (version {result.overtaken} was saved in PromptLayer at the same moment: compare them)"
@@ -198,9 +243,11 @@ def told(result: Result) -> str:
     )
     if isinstance(result.work, NewPrompt):
         return f"{result.work.path} is {version} of {result.work.prompt.name}{overtaken}"
-    unpublished = unpublished_fields(result.work.prompt, result.work.replaces)
+    replaced = result.work.replaces
+    unpublished = unpublished_fields(result.work.prompt, replaced) if replaced else None
     kept = f" ({unpublished})" if unpublished else ""
-    return f"{result.work.path} is {version} of {result.work.replaces.name}{overtaken}{kept}"
+    name = (replaced or result.work.prompt).name
+    return f"{result.work.path} is {version} of {name}{overtaken}{kept}"
 
 
 def find_by_name(site: Site, name: str) -> Prompt | None:
@@ -209,9 +256,27 @@ def find_by_name(site: Site, name: str) -> Prompt | None:
     return next((item.prompt for item in listed if item.prompt.name == name), None)
 
 
-def _overtaken(work: Publication, held: Prompt, made: Published) -> int | None:
+def find_version(
+    platform: PromptLayer, prompt_id: int, digest: str, first: Sequence[int | None] = ()
+) -> int | None:
+    """The newest version that means this, or one of those that are looked at ``first``; None
+    where the newest ones do not."""
+    newest = platform.prompt(prompt_id)
+    if newest is None or newest.version is None:
+        return None
+    walked = range(newest.version - 1, max(0, newest.version - _REACH), -1)
+    named = (number for number in first if number is not None)
+    numbers: list[int] = [*named, newest.version, *walked]
+    for number in dict.fromkeys(numbers):
+        known = newest if number == newest.version else platform.prompt(prompt_id, version=number)
+        if known is not None and known.digest == digest:
+            return number
+    return None
+
+
+def _overtaken(work: Publication, held: Prompt | None, made: Published) -> int | None:
     """The number of a version that came between reading and writing; only the newest version's
     number tells, so a label's does not."""
-    if work.labels or made.version is None or held.version is None:
+    if work.labels or made.version is None or held is None or held.version is None:
         return None
     return made.version - 1 if made.version > held.version + 1 else None

@@ -17,10 +17,12 @@ from bridge.prompts.plan import Plan, decide
 from bridge.prompts.publication import Publication
 from bridge.prompts.target import Proposal
 from bridge.repo.index import FileIndex
+from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.carry_out import Permit, carry_out
 from bridge.steps.decision import follow_decision
 from bridge.steps.look import Look, look
-from bridge.steps.publish import Result, publish_all, told
+from bridge.steps.publish import Result, agreements_of, publish_all, told
+from bridge.steps.seen import find_agreements, find_declined
 from bridge.steps.site import Site
 from bridge.steps.write_back import write_back
 from bridge.telemetry.trail import step
@@ -52,8 +54,9 @@ def reconcile(
     found, plan = preview(site, index, proposal, occasion, now)
     with step("carry out"):
         results = publish_all(site, found.snapshot, found.publications)
-        followed = follow_decision(site, found)
+        followed = follow_decision(site, found, results)
         outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+        _record(site, found, outcome, results, now)
     outcome = _with_publications(outcome, results)
     outcome = replace(
         outcome,
@@ -65,6 +68,19 @@ def reconcile(
     if not followed.words:
         return outcome
     return replace(outcome, reason=f"{outcome.reason}; {followed.words}")
+
+
+def _record(
+    site: Site, found: Look, outcome: Outcome, results: Sequence[Result], now: datetime
+) -> None:
+    """Record what both sides agree on now. What was only proposed changes nothing of that."""
+    published = agreements_of(site, found.snapshot, results)
+    if outcome.kind in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED) and not published:
+        return
+    commit, is_declined = found.snapshot.commit, outcome.kind is OutcomeKind.REJECTED
+    declined = find_declined(found.seen) if is_declined else {}
+    agreements = {**find_agreements(found.seen, commit), **declined, **published}
+    AgreementRecord(site, found.snapshot).write(agreements, now)
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:

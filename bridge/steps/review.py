@@ -13,10 +13,12 @@ from bridge.prompts.occasion import Occasion
 from bridge.prompts.publication import unpublished_fields
 from bridge.prompts.story import Change
 from bridge.repo.index import FileIndex
-from bridge.steps.eye import Eye, Seen
+from bridge.steps.eye import Eye
 from bridge.steps.following import Followed, changed, fork_point
 from bridge.steps.guard import leaks_of
 from bridge.steps.observe import BaseFiles, OneByOne, snippet_user_names
+from bridge.steps.proposal_history import AskedProposals
+from bridge.steps.seen import Seen
 from bridge.steps.site import Site
 from bridge.steps.unpublished import edits_fields
 
@@ -40,7 +42,9 @@ def review(site: Site, index: FileIndex, number: int, now: datetime) -> str | No
     if not (found.targets or found.new or found.mistakes or found.orphans):
         return None
     base = BaseFiles.at(site, snapshot, pull.head_commit, index)
-    eye = Eye(site, base, None, Occasion(tuple(sorted(found.targets))), None, now)
+    eye = Eye(
+        site, base, None, Occasion(tuple(sorted(found.targets))), None, now, AskedProposals(site)
+    )
     seen, refusals = eye.see(tuple(sorted(found.targets)))
     secret = leaks_of(site.mapping, [*found.new, *(s.publication for s in seen if s.publication)])
     unpublished = _unpublished(site, found, before, base)
@@ -117,9 +121,7 @@ def _publications(seen: tuple[Seen, ...]) -> list[str]:
     rows = []
     for one in seen:
         if one.publication is not None:
-            what = f"a new version on top of version {one.publication.replaces.version}"
-            if one.publication.labels:
-                what += f", which label {one.publication.labels[0]} moves to"
+            what = one.publication.words
             changes = difference(one.publication.replaces, one.publication.prompt)
             aspects = [row.aspect for row in changes.rows if row.aspect != "version"]
             aspects += [text.what for text in changes.texts]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.errors import Refused, Rejected, Stale, UnsafePath
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.coverage import CoverageGap, PromptSummary
 from bridge.prompts.file import render
@@ -71,6 +72,7 @@ class Scan:
     unlisted: Mapping[Target, UnlistedTarget] = field(default_factory=dict)
     untracked: Mapping[Target, str] = field(default_factory=dict)  # files of other labels
     gaps: tuple[CoverageGap, ...] = ()  # settings that take nothing in
+    agreements: Mapping[Target, Agreement] = field(default_factory=dict)  # of those in step
 
     @property
     def in_step(self) -> int:
@@ -89,11 +91,10 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
     if at is not None:
         snapshot = _at(site, snapshot, at)
     branches = list(proposal_branches(site, snapshot, index))
-    entries = snapshot.entries(snapshot.commit, site.folder) | {
-        path: entry for branch in branches for path, entry in branch.overlay.items()
-    }
+    proposed = {path: entry for branch in branches for path, entry in branch.overlay.items()}
+    entries = snapshot.entries(snapshot.commit, site.folder) | proposed
     present = {path: entry for path, entry in entries.items() if entry is not None}
-    search = _Search(site, snapshot, index, present)
+    search = _Search(site, snapshot, index, present, frozenset(proposed))
     for label in site.mapping.track:
         search.compare_listing(label, age)
     search.compare_rest()
@@ -114,6 +115,7 @@ def scan(site: Site, index: FileIndex, at: str | None = None, *, age: float = 0.
         search.unlisted,
         search.untracked,
         find_coverage_gaps(site, search.shown, age),
+        search.agreements,
     )
 
 
@@ -135,15 +137,22 @@ class _Search:
     """Walks list pages against files, and remembers what did not fit."""
 
     def __init__(
-        self, site: Site, snapshot: Snapshot, index: FileIndex, entries: Mapping[str, Entry]
+        self,
+        site: Site,
+        snapshot: Snapshot,
+        index: FileIndex,
+        entries: Mapping[str, Entry],
+        proposed: frozenset[str],
     ) -> None:
         self.site = site
         self.snapshot = snapshot
         self.index = index
         self.entries = entries
+        self._proposed = proposed  # paths of files that the base branch has otherwise
         self.found: dict[Target, str] = {}  # target → the prompt's name
         self.refusals: list[tuple[Target, str]] = []
         self.agreed: dict[Target, Found] = {}
+        self.agreements: dict[Target, Agreement] = {}
         self.new: list[NewPrompt] = []
         self.orphans: list[OrphanFile] = []
         self.mistakes: dict[str, None] = {}  # each once, in the order they were found
@@ -191,11 +200,18 @@ class _Search:
             return
         entry = self.entries.get(path)
         if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
-            self.agreed[target] = Found(prompt.name, path)
+            self._agree(target, prompt, path)
             self._claimed[target] = path
         else:
             self.listed[target] = prompt
             self._homes[target] = path
+
+    def _agree(self, target: Target, prompt: Prompt, path: str) -> None:
+        self.agreed[target] = Found(prompt.name, path)
+        commit = self.snapshot.commit
+        if path in self._proposed:
+            return
+        self.agreements[target] = Agreement(prompt.digest, prompt.digest, prompt.version, commit)
 
     def _blob_name(self, prompt: Prompt, label: str) -> str | None:
         """Of the file that the prompt would be written as."""
@@ -301,8 +317,8 @@ class _Search:
             file = here.get(target)
             if file is not None and file.prompt and file.prompt.digest == prompt.digest:
                 self._of_one_meaning[file.path] = (file.prompt, prompt)
-            if file is not None and _says(file, prompt):
-                self.agreed[target] = Found(prompt.name, file.path)
+            if file is not None and _says(file, prompt) and file.label in (target.label, None):
+                self._agree(target, prompt, file.path)
                 continue
             if file is not None and file.problem is not None:
                 self._note_unreadable(target, file.problem)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
-from bridge.errors import NotFound
+from bridge.errors import NotFound, UnsafePath
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
@@ -125,6 +125,16 @@ class Site:
             label in other.track and path.startswith(static_prefix(other.path))
             for other in self.neighbours
         )
+
+    def label_at(self, prompt: Prompt, path: str) -> str | None:
+        """The tracked label whose file of a prompt belongs at this path."""
+        for label in self.mapping.track:
+            try:
+                if self.path(prompt, label) == path:
+                    return label
+            except UnsafePath:
+                continue
+        return None
 
     def proposal(self, prompt_name: str, target: Target) -> Proposal:
         """Which proposal a target belongs to."""

@@ -6,20 +6,24 @@ and touches no pull request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.memory import recall
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.publication import NewPrompt, Publication
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.eye import Eye, Seen
+from bridge.steps.eye import Eye
 from bridge.steps.guard import leaks_of
 from bridge.steps.newcomers import OrphanFile
 from bridge.steps.observe import BaseFiles
+from bridge.steps.proposal_history import AskedProposals
 from bridge.steps.scan import scan
+from bridge.steps.seen import Seen, find_agreements
 from bridge.steps.site import Site
 
 
@@ -36,6 +40,7 @@ class Survey:
     orphans: tuple[OrphanFile, ...]
     gone: tuple[Seen, ...]  # PromptLayer has them no longer, and their files are still there
     behind: tuple[Seen, ...]  # PromptLayer has something newer, which is proposed
+    agreements: Mapping[Target, Agreement]  # of what both sides say the same about
 
     @property
     def conflicts(self) -> tuple[Seen, ...]:
@@ -54,7 +59,8 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
     base = BaseFiles.at(site, found.snapshot, found.snapshot.commit, index)
     adopted = _adopted(site) if targets else frozenset[int]()
     occasion = Occasion(targets, listed=found.listed, adopted=adopted)
-    seen, refusals = Eye(site, base, None, occasion, None, now).see(targets)
+    eye = Eye(site, base, None, occasion, None, now, AskedProposals(site))
+    seen, refusals = eye.see(targets)
     publications = tuple(s.publication for s in seen if s.publication)
     leaking = leaks_of(site.mapping, (*publications, *found.new))
     readable = [each for each in seen if each.target not in found.unreadable]
@@ -73,6 +79,7 @@ def survey(site: Site, index: FileIndex, now: datetime, at: str | None = None) -
         orphans=found.orphans,
         gone=tuple(each for each in seen if each.edit and each.edit.change.after is None),
         behind=tuple(each for each in readable if _is_behind(each)),
+        agreements={**found.agreements, **find_agreements(seen, found.snapshot.commit)},
     )
 
 

@@ -16,6 +16,9 @@ STEPS = [
     "close it",
     "same content is not proposed again",
     "engineer's edit → merged → version on the platform",
+    "second edit in a row → second version",
+    "revert → version",
+    "label moved back → proposal",
     "both sides edited → conflict pull request",
     "evaluation results → status and comment",
 ]

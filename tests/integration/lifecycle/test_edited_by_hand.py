@@ -36,12 +36,25 @@ def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(world: World) -
     opened = world.pull_request()
     taken = world.place.text(PATH, opened.head)
     assert taken is not None
+    world.place.commit({PATH: taken.encode()})
     world.place.commit({PATH: taken.replace("briefly", "very briefly").encode()})
 
     world.sweep()
 
     assert world.place.open() == []
     assert "edited in the repository" in world.place.comments(opened.number)[0]
+
+
+def test_the_number_in_a_file_is_no_proof_that_a_version_was_taken_over(world: World) -> None:
+    in_step(world, "Answer kindly.")
+    propose(world, "Answer briefly.")
+    text = (world.place.text(PATH) or "").replace("version: 1", "version: 2")
+    world.place.commit({PATH: text.replace("kindly", "warmly").encode()})
+
+    world.sweep()
+
+    assert world.proposed() == "Answer briefly."
+    assert "edited in the repository too" in world.pull_request().body
 
 
 def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(world: World) -> None:

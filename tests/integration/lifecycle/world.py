@@ -115,10 +115,12 @@ class World:
         *,
         roster: Iterable[Person] = (),
         signing: Signing | None = None,
+        clock: TurnedClock | None = None,
+        registry: type[Registry] = Registry,
     ) -> None:
         self.place = place
-        self.clock = TurnedClock()
-        self.registry = Registry(clock=self.clock)
+        self.clock = clock or TurnedClock()
+        self.registry = registry(clock=self.clock)
         self.post = Post()
         self.registry.subscribe(self.post)
         self.platform = PromptLayer(KEY, base_url=url)

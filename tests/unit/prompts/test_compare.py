@@ -7,13 +7,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from bridge.prompts.agreement import Agreement, Declined
 from bridge.prompts.canonical import canonical_template
-from bridge.prompts.compare import BaseFile, Standing, compare
+from bridge.prompts.compare import STANDINGS as TABLE
+from bridge.prompts.compare import BaseFile, SideStatus, Standing, compare
 from bridge.prompts.file import parse, render
 from bridge.prompts.prompt import JsonObject, Prompt, PromptFile
 
 from .strategies import random_templates
 
+UNCHANGED, CHANGED, UNKNOWN = SideStatus.UNCHANGED, SideStatus.CHANGED, SideStatus.UNKNOWN
 PATH = "prompts/prod/support/reply.yaml"
 
 
@@ -27,29 +30,72 @@ def file_of(held: Prompt | None, problem: str | None = None) -> BaseFile:
     return BaseFile(PATH, b"", held, problem)
 
 
-ONE, TWO = prompt("one", 1), prompt("two", 2)
+ONE, TWO, EDITED = prompt("one", 1), prompt("two", 2), prompt("edited", 1)
+
+
+def on(held: Prompt, *, declined: Declined | None = None) -> Agreement:
+    """Both sides agreed on this, and something was declined since."""
+    return Agreement(held.digest, held.digest, held.version, "c" * 40, declined)
+
+
+def declined(held: Prompt, file: Prompt | None) -> Declined:
+    """While the file said so; as a pull request remembers it."""
+    return Declined(held.digest[:12], file.digest[:12] if file else "", held.version)
+
+
+BROKEN = file_of(None, "a.yaml:3: expected a text")
+UNREADABLE = "the file cannot be read: a.yaml:3: expected a text"
 
 STANDINGS = {
     "nothing anywhere": (None, None, None, Standing.IN_STEP, "on neither side"),
+    "gone from both": (None, None, on(ONE), Standing.IN_STEP, "on neither side"),
     "new in PromptLayer": (
         *(ONE, None, None),
         *(Standing.PLATFORM_AHEAD, "not in the repository yet"),
     ),
+    "removed from the repository": (
+        *(ONE, None, on(ONE)),
+        *(Standing.REPOSITORY_AHEAD, "removed from the repository"),
+    ),
+    "removed from the repository, and saved": (
+        *(TWO, None, on(ONE)),
+        *(
+            Standing.PLATFORM_AHEAD,
+            "version 2 in PromptLayer, and its file was removed from the repository",
+        ),
+    ),
+    "declined before there was a file": (
+        *(ONE, None, Agreement(None, None, None, None, declined(ONE, None))),
+        *(Standing.PLATFORM_AHEAD, "not in the repository yet"),
+    ),
     "gone from PromptLayer": (
+        *(None, file_of(ONE), on(ONE)),
+        *(Standing.PLATFORM_AHEAD, "no longer in PromptLayer"),
+    ),
+    "gone from PromptLayer, and nothing tells more": (
         *(None, file_of(ONE), None),
         *(Standing.PLATFORM_AHEAD, "no longer in PromptLayer"),
     ),
+    "gone from PromptLayer, and edited": (
+        *(None, file_of(EDITED), on(ONE)),
+        *(Standing.BOTH_MOVED, "no longer in PromptLayer, and edited in the repository"),
+    ),
     "gone, and the file cannot be read": (
-        *(None, file_of(None, "line 3: no"), None),
+        *(None, BROKEN, None),
         *(Standing.PLATFORM_AHEAD, "no longer in PromptLayer"),
     ),
-    "the file cannot be read": (
-        *(ONE, file_of(None, "a.yaml:3: expected a text"), None),
-        *(Standing.BOTH_MOVED, "the file cannot be read: a.yaml:3: expected a text"),
+    "the file cannot be read, and nothing tells more": (
+        *(ONE, BROKEN, None),
+        *(Standing.BOTH_MOVED, UNREADABLE),
+    ),
+    "the file cannot be read": (ONE, BROKEN, on(ONE), Standing.BOTH_MOVED, UNREADABLE),
+    "the file cannot be read, and saved": (
+        *(TWO, BROKEN, on(ONE)),
+        *(Standing.BOTH_MOVED, f"version 2 in PromptLayer, and {UNREADABLE}"),
     ),
     "the same": (ONE, file_of(ONE), None, Standing.IN_STEP, "same content"),
     "the same under another number": (
-        *(prompt("one", 3), file_of(ONE), ONE),
+        *(prompt("one", 3), file_of(ONE), on(ONE)),
         *(Standing.IN_STEP, "same content"),
     ),
     "renamed": (
@@ -61,49 +107,103 @@ STANDINGS = {
         *(Standing.PLATFORM_AHEAD, "the file does not carry its id yet"),
     ),
     "saved in PromptLayer": (
-        *(TWO, file_of(ONE), ONE),
+        *(TWO, file_of(ONE), on(ONE)),
         *(Standing.PLATFORM_AHEAD, "version 2 in PromptLayer"),
     ),
     "moved back in PromptLayer": (
-        *(ONE, file_of(TWO), TWO),
+        *(ONE, file_of(TWO), on(TWO)),
         *(Standing.PLATFORM_AHEAD, "version 1 in PromptLayer"),
     ),
     "edited in the repository": (
-        *(ONE, file_of(prompt("edited", 1)), ONE),
+        *(ONE, file_of(EDITED), on(ONE)),
         *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
     ),
     "edited, and saved without a change": (
-        *(prompt("one", 2), file_of(prompt("edited", 1)), ONE),
+        *(prompt("one", 2), file_of(EDITED), on(ONE)),
         *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
     ),
+    "declined": (
+        *(TWO, file_of(ONE), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.PLATFORM_AHEAD, "version 2 in PromptLayer"),
+    ),
+    "declined when both had moved": (
+        *(TWO, file_of(EDITED), on(ONE, declined=declined(TWO, EDITED))),
+        *(Standing.BOTH_MOVED, "version 2 in PromptLayer, and edited in the repository"),
+    ),
+    "edited after a decline": (
+        *(TWO, file_of(EDITED), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
+    ),
+    "a new file after a decline": (
+        *(ONE, file_of(EDITED), Agreement(None, None, None, None, declined(ONE, None))),
+        *(Standing.REPOSITORY_AHEAD, "edited in the repository"),
+    ),
+    "saved after a decline": (
+        *(prompt("three", 3), file_of(ONE), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.PLATFORM_AHEAD, "version 3 in PromptLayer"),
+    ),
+    "saved and edited after a decline": (
+        *(prompt("three", 3), file_of(EDITED), on(ONE, declined=declined(TWO, ONE))),
+        *(Standing.BOTH_MOVED, "version 3 in PromptLayer, and edited in the repository"),
+    ),
     "edited on both sides": (
-        *(TWO, file_of(prompt("edited", 1)), ONE),
+        *(TWO, file_of(EDITED), on(ONE)),
         *(Standing.BOTH_MOVED, "version 2 in PromptLayer, and edited in the repository"),
     ),
     "edited alike on both sides": (
-        *(prompt("edited", 2), file_of(prompt("edited", 1)), ONE),
+        *(prompt("edited", 2), file_of(EDITED), on(ONE)),
         *(Standing.IN_STEP, "same content"),
     ),
     "written by hand": (
         *(ONE, file_of(prompt("other", None)), None),
-        *(Standing.BOTH_MOVED, "the file does not name the version it came from"),
+        *(
+            Standing.BOTH_MOVED,
+            "version 1 in PromptLayer, and nothing tells when both last said the same",
+        ),
     ),
 }
 
 
 @pytest.mark.parametrize(
-    ("platform", "base", "ancestor", "standing", "reason"), STANDINGS.values(), ids=STANDINGS
+    ("platform", "base", "agreed", "standing", "reason"), STANDINGS.values(), ids=STANDINGS
 )
 def test_every_standing_has_its_reason(
     platform: Prompt | None,
     base: BaseFile | None,
-    ancestor: Prompt | None,
+    agreed: Agreement | None,
     standing: Standing,
     reason: str,
 ) -> None:
-    compared = compare(platform, base, ancestor)
+    compared = compare(platform, base, agreed)
 
     assert (compared.standing, compared.reason) == (standing, reason)
+
+
+def test_the_table_has_every_pair_of_states_that_can_be() -> None:
+    """One side is unknown exactly where no agreement is, and then so is the other. Where none of
+    them changed both say the same."""
+    known, unknown = {UNCHANGED, CHANGED}, {UNKNOWN}
+    alone = {SideStatus.ABSENT, SideStatus.UNREADABLE}
+    possible = {(p, f) for p in known for f in known | alone} - {(UNCHANGED, UNCHANGED)}
+    possible |= {(p, f) for p in unknown for f in unknown | alone}
+    possible |= {(SideStatus.ABSENT, f) for f in known | unknown | alone}
+
+    assert possible == TABLE.keys()
+
+
+def test_every_cell_of_the_table_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = set()
+
+    class Watched(dict[tuple[SideStatus, SideStatus], tuple[Standing, str]]):
+        def __getitem__(self, key: tuple[SideStatus, SideStatus]) -> tuple[Standing, str]:
+            reached.add(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr("bridge.prompts.compare.STANDINGS", Watched(TABLE))
+    for platform, base, agreed, *_ in STANDINGS.values():
+        compare(platform, base, agreed)
+
+    assert reached == TABLE.keys()
 
 
 @pytest.mark.parametrize("standing", Standing)
@@ -113,6 +213,13 @@ def test_only_what_the_platform_has_new_is_proposed(standing: Standing) -> None:
     expected = standing in (Standing.PLATFORM_AHEAD, Standing.BOTH_MOVED)
     assert cases
     assert all(compare(*case[:3]).proposes is expected for case in cases)
+
+
+def test_a_file_that_says_another_label_than_its_own_is_put_right() -> None:
+    copied = replace(file_of(ONE), label="latest")
+
+    assert compare(ONE, copied, None, "prod").standing is Standing.PLATFORM_AHEAD
+    assert compare(ONE, copied, None, "latest").standing is Standing.IN_STEP
 
 
 @given(random_templates)

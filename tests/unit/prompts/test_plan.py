@@ -142,12 +142,16 @@ WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
         propose(None),
     ),
     "merged, and taken back": (
-        situation(NEW, pulls=(pull(MERGED),)),
+        situation(NEW, pulls=(pull(MERGED),), taken_back=True),
         Rest(
             OutcomeKind.UNDONE,
             "#3 was merged and `main` has been taken back since",
             pull(MERGED),
         ),
+    ),
+    "merged, and the history does not show that it was taken back": (
+        situation(NEW, pulls=(pull(MERGED),)),
+        propose(None),
     ),
     "merged, and the file was changed to something else": (
         situation(NEW, pulls=(pull(MERGED, replace(MEMORY, replaces="other")),)),

@@ -1,0 +1,270 @@
+"""Find the last state at which both sides agreed about one target: the ancestor of every comparison.
+
+The two sides are two lines: what the file said on the base branch, commit by commit, and what
+PromptLayer held, version by version. A moment at which the sides agreed is a pair of places on
+these lines. Pairs never cross: both sides agreed on what is later only after what is earlier. The
+``version:`` in a file is a hint for people, and no evidence. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Declined:
+    """A text of PromptLayer's that a person declined: what both sides said then. A digest may be
+    no more than its beginning; "" is a file that was not there."""
+
+    platform: str
+    repository: str
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A state that both sides agreed on, as far as it is known, and what was declined since."""
+
+    platform: str | None  # digest of what PromptLayer held
+    repository: str | None  # digest of what the file said; None: no agreement is known
+    version: int | None  # PromptLayer's number of what it held
+    commit: str | None  # of the base branch, at which the file said so
+    declined: Declined | None = None
+
+
+class DecisionKind(StrEnum):
+    """What a person decided about a proposal."""
+
+    MERGED = "merged"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What a file said on the base branch from one commit on."""
+
+    commits: tuple[str, ...]  # that brought it or kept its meaning, the oldest first
+    digest: str | None  # None: there was no file, or none that can be read
+    at: datetime | None = None  # when it was brought; None: before everything that is known
+    proposed: tuple[int, ...] = ()  # versions whose proposal was merged with these commits
+    place: int = 0  # of its first commit on the base's line, the oldest is 0
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """What PromptLayer held for the target."""
+
+    number: int | None
+    digest: str | None
+    at: datetime | None = None  # when the version was saved
+    commit: str | None = None  # that it was made of, where it was made of this file
+    held: bool = True  # False: nothing but its text tells that the label was ever on it
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about a proposal of this target."""
+
+    kind: DecisionKind
+    version: int | None  # that was proposed
+    platform: str | None = None  # how the digests of both sides began when it was proposed
+    repository: str | None = None
+    place: int | None = None  # of the merge on the base's line
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of a target's two lines, each with the oldest first and the present last."""
+
+    states: tuple[FileState, ...]
+    versions: tuple[VersionState, ...]
+    recorded: Agreement | None = None  # then both lines begin there
+    decisions: tuple[Decision, ...] = ()
+    by_label: bool = False  # versions are where a label was, and when it was there is not known
+
+
+@dataclass(frozen=True)
+class _Pair:
+    state: int
+    version: int
+    moment: datetime = _BEGINNING
+
+    def follows(self, other: _Pair | None) -> bool:
+        return other is None or (self.state >= other.state and self.version >= other.version)
+
+    @property
+    def order(self) -> tuple[int, datetime]:
+        return self.state + self.version, self.moment
+
+    @property
+    def order_in_time(self) -> tuple[datetime, int]:
+        return self.moment, self.state + self.version
+
+
+def find_agreement(evidence: Evidence) -> Agreement | None:
+    """The newest agreement: what is proven first; then what both lines said at one time; then
+    what both said at any time. Weaker evidence counts only after the place of stronger. None where
+    nothing tells of an agreement, and nothing was declined."""
+    lines = _Lines(evidence)
+    found = _newest([*lines.proven(), *lines.merged()], None, lambda pair: pair.order)
+    if evidence.by_label:
+        found = found or lines.unproven_label()
+    else:
+        found = _newest(lines.simultaneous(), found, lambda pair: pair.order)
+        found = _newest(lines.equal(), found, lambda pair: pair.order_in_time)
+    return lines.agreement(found)
+
+
+def _newest(
+    pairs: Iterable[_Pair], after: _Pair | None, order: Callable[[_Pair], tuple[object, ...]]
+) -> _Pair | None:
+    following = [pair for pair in pairs if pair.follows(after)]
+    return max(following, key=order, default=after)
+
+
+class _Lines:
+    """Both lines, with what is recorded at their beginning."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        recorded = evidence.recorded
+        states, versions = evidence.states, evidence.versions
+        self.begun = recorded is not None
+        if recorded is not None:
+            if not states or states[0].digest != recorded.repository:
+                states = (self._recorded_state(recorded, states), *states)
+            if recorded.version is None or versions[0].number != recorded.version:
+                start = VersionState(recorded.version, recorded.platform)
+                versions = (start, *versions)
+        self.states, self.versions = states, versions
+
+    @staticmethod
+    def _recorded_state(recorded: Agreement, states: Sequence[FileState]) -> FileState:
+        commits = (recorded.commit,) if recorded.commit else ()
+        place = states[0].place - 1 if states else 0
+        return FileState(commits, recorded.repository, place=place)
+
+    def agreement(self, pair: _Pair | None) -> Agreement | None:
+        """What a pair stands for. A merge with another text than was proposed counts as the text
+        that was proposed: what the file says beyond that is an edit."""
+        declined = self._declined(pair)
+        recorded = self.evidence.recorded
+        if pair is None:
+            return Agreement(None, None, None, None, declined) if declined else None
+        if recorded is not None and (pair.state, pair.version) == (0, 0):
+            return replace(recorded, declined=declined or recorded.declined)
+        state, version = self.states[pair.state], self.versions[pair.version]
+        commit = state.commits[-1] if state.commits else None
+        return Agreement(version.digest, version.digest or "", version.number, commit, declined)
+
+    def _declined(self, after: _Pair | None) -> Declined | None:
+        """What was declined since both agreed."""
+        found = None
+        for decision in self.evidence.decisions:
+            if decision.kind is not DecisionKind.DECLINED or decision.platform is None:
+                continue
+            place = self._declined_at(decision)
+            if place is not None and (after is None or place >= after.state):
+                repository = decision.repository or ""
+                found = found or Declined(decision.platform, repository, decision.version)
+        return found
+
+    def _declined_at(self, decision: Decision) -> int | None:
+        began = decision.repository or ""
+        same = (n for n, s in enumerate(self.states) if _begins(s.digest, began))
+        return max(same, default=None)
+
+    def proven(self) -> Iterator[_Pair]:
+        """What is recorded, what a version says it was made of, what a merged commit names."""
+        if self.begun:
+            yield _Pair(0, 0)
+        for at, version in enumerate(self.versions):
+            if version.commit is not None and (place := self._made_of(version)) is not None:
+                yield _Pair(place, at)
+            elif self.evidence.by_label and not version.held:
+                yield from self._made_after(at, version)
+        for place, state in enumerate(self.states):
+            for number in state.proposed:
+                for at in self._of_number(number):
+                    yield _Pair(place, at)
+
+    def _made_of(self, version: VersionState) -> int | None:
+        """The state that a version was made of: the one its commit brought, or else the newest
+        that says the same."""
+        same = [n for n, state in enumerate(self.states) if state.digest == version.digest]
+        named = [n for n in same if version.commit in self.states[n].commits]
+        return max(named or same, default=None)
+
+    def _made_after(self, at: int, version: VersionState) -> Iterator[_Pair]:
+        """A version that says what the file said, and that was saved after the file said so, was
+        probably made of it, and the label went there with it."""
+        for place, state in enumerate(self.states):
+            if state.at is None or version.at is None or state.digest != version.digest:
+                continue
+            if version.at >= state.at:
+                yield _Pair(place, at)
+
+    def _of_number(self, number: int | None) -> list[int]:
+        return [at for at, v in enumerate(self.versions) if v.number == number and number]
+
+    def merged(self) -> Iterator[_Pair]:
+        """What people merged of proposals."""
+        for decision in self.evidence.decisions:
+            place = decision.place
+            if decision.kind is not DecisionKind.MERGED or place is None:
+                continue
+            if self._is_recorded_since(place):
+                continue
+            before = [n for n, s in enumerate(self.states) if s.place <= place]
+            for at in self._of_number(decision.version):
+                known = self.versions[at].digest
+                if before and (known is None or known.startswith(decision.platform or "")):
+                    yield _Pair(max(before), at)
+
+    def _is_recorded_since(self, place: int) -> bool:
+        return self.begun and place <= self.states[0].place
+
+    def simultaneous(self) -> Iterator[_Pair]:
+        """What both lines said at one time, by the clocks of both sides."""
+        for pair in self.equal():
+            begin, end = self._span(self.states, pair.state)
+            other_begin, other_end = self._span(self.versions, pair.version)
+            if begin < other_end and other_begin < end:
+                yield pair
+
+    @staticmethod
+    def _span(
+        line: Sequence[FileState] | Sequence[VersionState], at: int
+    ) -> tuple[datetime, datetime]:
+        following = (each.at for each in line[at + 1 :] if each.at is not None)
+        return line[at].at or _BEGINNING, next(following, _END)
+
+    def equal(self) -> Iterator[_Pair]:
+        """Whatever both lines said, at any time."""
+        for place, state in enumerate(self.states):
+            for at, version in enumerate(self.versions):
+                if state.digest is not None and state.digest == version.digest:
+                    moment = max(state.at or _BEGINNING, version.at or _BEGINNING)
+                    yield _Pair(place, at, moment=moment)
+
+    def unproven_label(self) -> _Pair | None:
+        """Where nothing proves where a label was: a version that says what the file says may be
+        where a person moved it away from, so that the file's text never goes over that. Only if
+        there is none has the file alone moved."""
+        present, last = self.states[-1].digest, len(self.versions) - 1
+        for at, version in enumerate(self.versions[:-1]):
+            if present is not None and version.digest == present:
+                return _Pair(len(self.states) - 1, at)
+        same = [n for n, s in enumerate(self.states) if s.digest == self.versions[last].digest]
+        return _Pair(max(same), last) if same else None
+
+
+def _begins(digest: str | None, began: str) -> bool:
+    """Whether a digest begins so; "" stands for a file that is not there."""
+    return (digest or "").startswith(began) if began else digest is None

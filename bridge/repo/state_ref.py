@@ -1,0 +1,60 @@
+"""What the bridge keeps in a repository beside its branches: a ref outside ``refs/heads``, as git
+notes are one. It starts no CI and no webhook, nobody sees it in a list of branches, and it is
+shared by every bridge and every CI run that may push. https://git-scm.com/docs/git-notes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.repo.commit import CommitDraft, Identity
+from bridge.repo.push import push_ref
+from bridge.repo.snapshot import Snapshot
+
+STATE_NAMESPACE = "refs/promptlayer-bridge/"
+STATE_REFSPEC = f"+{STATE_NAMESPACE}*:{STATE_NAMESPACE}*"
+
+
+@dataclass(frozen=True)
+class StateReference:
+    """Small files below one ref of the remote, as the mirror saw them last. ``name`` is the ref's
+    full name, in the bridge's namespace."""
+
+    snapshot: Snapshot
+    name: str
+
+    def refresh(self) -> None:
+        """Fetch what the remote holds now."""
+        store = self.snapshot.store
+        with store.exclusive() as held:
+            store.fetch(self.snapshot.remote, [STATE_REFSPEC], depth=1, held=held)
+
+    def read(self, paths: Collection[str]) -> dict[str, bytes]:
+        """The content of those of these files that are there."""
+        commit = self._commit()
+        if commit is None or not paths:
+            return {}
+        entries = self.snapshot.entries(commit)
+        found = {path: entries[path].object_name for path in paths if path in entries}
+        texts = self.snapshot.read(set(found.values()))
+        return {path: texts[name] for path, name in found.items()}
+
+    def write(
+        self, changes: Mapping[str, bytes | None], who: Identity, when: datetime, message: str
+    ) -> None:
+        """Write these files (None: removed) with one push. Raises Stale where somebody else wrote
+        meanwhile: ``refresh``, and decide again."""
+        before = self._commit()
+        draft = CommitDraft(
+            parent=before, changes=changes, message=message, author=who, committer=who, date=when
+        )
+        commit = self.snapshot.write(draft)
+        store = self.snapshot.store
+        push_ref(store, self.snapshot.remote, self.name, commit, before)
+        store.local("update-ref", self.name, commit)
+
+    def _commit(self) -> str | None:
+        answer = self.snapshot.store.attempt("rev-parse", "--verify", "--quiet", self.name)
+        return answer.output.decode().strip() if answer.ok else None

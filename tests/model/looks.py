@@ -1,0 +1,196 @@
+"""How the bridge comes to look: a server that hears of everything, one that only sweeps, or CI that
+runs ``publish`` and then ``sync``. What it remembers of itself may be thrown away in between.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.cli.app import main
+from bridge.cli.publishing import CONFLICT
+from bridge.engine.errands import Errand, ErrandKind
+from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.prompt import JsonObject
+from bridge.prompts.target import Proposal
+from bridge.sandbox.entries import Version
+from bridge.sandbox.registry import Registry
+from tests.integration.lifecycle.world import BOT, KEY, TurnedClock, World
+
+MAPPING = "support"
+_ROUNDS = 10  # of webhooks that the bridge's own versions cause
+_A_PERSONS = {OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.CONFLICT, OutcomeKind.PARKED}
+_ENVIRONMENT = {"PROMPTLAYER_API_KEY": KEY, "PROMPTLAYER_WEBHOOK_SECRET": "whsec_model"}
+
+
+class RunningClock(TurnedClock):
+    """Runs with the machine's, as git's dates do, and can be turned on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turned = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._turned
+
+    def turn(self, seconds: float) -> None:
+        self._turned += timedelta(seconds=seconds)
+
+
+class DroppingRegistry(Registry):
+    """A workspace that may keep no metadata but the model's."""
+
+    drops = False
+
+    def save(self, name: str, template: JsonObject, **more: Any) -> Version:
+        if self.drops and more.get("metadata"):
+            kept = {key: more["metadata"][key] for key in ("model",) if key in more["metadata"]}
+            more["metadata"] = kept or None
+        return super().save(name, template, **more)
+
+
+class LookKind(StrEnum):
+    SERVER = "server"  # every webhook arrives
+    SWEEP = "sweep"  # none does
+    CI = "ci"
+
+
+@dataclass(frozen=True)
+class Look:
+    kind: LookKind
+    forgets: bool = False  # database and mirror are lost before
+
+
+@dataclass
+class Bridge:
+    """The bridge as a test calls it."""
+
+    world: World
+    folder: Path
+    url: str
+    asked: dict[str, str] = field(default_factory=dict)  # prompt or branch → what a person is told
+    conflicts: bool = False  # CI ended with 3, which says that both sides changed something
+    _head: str = ""  # of the base branch when the bridge looked last
+
+    def __post_init__(self) -> None:
+        self._configure()
+        self._began = self.world.clock()
+        self._head = self.world.place.head("main")
+
+    def look(self, look: Look) -> None:
+        """Look until nothing is left to do."""
+        self.asked.clear()
+        self.conflicts = False
+        self._began = self.world.clock()
+        if look.forgets:
+            self._forget()
+        {LookKind.SERVER: self._serve, LookKind.SWEEP: self._sweep, LookKind.CI: self._run_ci}[
+            look.kind
+        ]()
+        self._head = self.world.place.head("main")
+
+    def asks_of_person(self, id: int, label: str, name: str) -> str | None:
+        """What a person is told to do about a target, if anything, by the look before."""
+        return self.asked.get(self.world.branch(id, label)) or self.asked.get(f"{name} {label}")
+
+    def _forget(self) -> None:
+        self.world.forget_everything()
+        shutil.rmtree(self.folder / "ci", ignore_errors=True)
+
+    # A server
+
+    def _serve(self) -> None:
+        about = f"main {self._head}"
+        errand = Errand(MAPPING, ErrandKind.FOLLOW, about)
+        if self.world.place.head("main") != self._head:
+            assert self.world.worker.run(errand, lambda _: None) is None
+        self._settle()
+
+    def _sweep(self) -> None:
+        """Again as long as a sweep made versions, for nothing tells of those either."""
+        for _ in range(_ROUNDS):
+            self.world.post.lose()
+            before = count_versions(self.world)
+            self.world.sweep()
+            if count_versions(self.world) == before:
+                break
+        self._note_asked()
+
+    def _settle(self) -> None:
+        for _ in range(_ROUNDS):
+            self.world.settle()
+            if not self.world.post.waiting:
+                break
+        self._note_asked()
+
+    def _note_asked(self) -> None:
+        for branch in self._branches():
+            standing = self.world.ledger.standing(Proposal(MAPPING, branch))
+            if standing is None or standing.changed_at < self._began:
+                continue
+            if standing.kind in _A_PERSONS:
+                self.asked[branch] = f"{standing.kind}: {standing.reason}"
+
+    def _branches(self) -> Iterable[str]:
+        for id in self.world.registry.entries:
+            yield from (self.world.branch(id, label) for label in self.world.settings[0].track)
+
+    # CI
+
+    def _run_ci(self) -> None:
+        self.world.post.lose()
+        status, out = self._run("publish", "--json")
+        assert out.startswith("{"), f"publish ended with {status}: {out}"
+        self.conflicts = status == CONFLICT
+        for line in json.loads(out)["files"]:
+            if line["action"] in ("conflict", "failed", "mistake", "skip"):
+                label = "prod" if "/prod/" in line["path"] else "latest"
+                self.asked[f"{line['prompt']} {label}"] = f"{line['action']}: {line['reason']}"
+        self._run("sync")
+
+    def _run(self, *words: str) -> tuple[int, str]:
+        out, err = io.StringIO(), io.StringIO()
+        config = ("--config", str(self.folder / "bridge.yaml"))
+        with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+            for name, value in _ENVIRONMENT.items():
+                patched.setenv(name, value)
+            status = _status_of((*words, *config))
+        return status, out.getvalue() or err.getvalue()
+
+    def _configure(self) -> None:
+        mapping = self.world.settings[0].model_dump(mode="json", exclude_unset=True)
+        config = {
+            "promptlayer": {
+                "api_key": "${PROMPTLAYER_API_KEY}",
+                "base_url": self.url,
+                "dashboard_url": "https://dashboard.example.com",
+            },
+            "forges": {"local": {"type": "local", "root": str(self.folder / "forge" / "forge")}},
+            "mappings": [mapping],
+            "identity": {"name": BOT.name, "email": BOT.email},
+            "data": str(self.folder / "ci"),
+        }
+        text = json.dumps(config)  # JSON is YAML
+        (self.folder / "bridge.yaml").write_text(text, encoding="utf-8")
+
+
+def _status_of(words: Sequence[str]) -> int:
+    try:
+        main(words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def count_versions(world: World) -> int:
+    return sum(len(entry.versions) for entry in world.registry.entries.values())
