@@ -207,8 +207,8 @@ def test_a_mirror_in_use_for_too_long_is_unavailable(repository: Repository) -> 
 
 @pytest.mark.kill
 def test_killed_in_the_middle_of_a_fetch_it_goes_on_afterwards(served: Repository) -> None:
-    posts = itertools.count(1)  # one asks for the branches, the next one for the objects
-    served.faults.add(lambda method, _: method == "POST" and next(posts) == 2, time_out())
+    posts = itertools.count(1)  # for the branches, for the bridge's own refs, for the objects
+    served.faults.add(lambda method, _: method == "POST" and next(posts) == 3, time_out())
     script = (
         "import sys; from pathlib import Path; from bridge.forge.base import GitRemote;"
         "from bridge.repo.mirror import Mirror;"
