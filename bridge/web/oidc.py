@@ -113,15 +113,11 @@ class Provider:
     def _unreachable(self, error: Exception) -> Unavailable:
         # The words of httpx2 name an address and no secret; the client's secret is in a header.
         log.error("the sign-in provider does not answer as it should: %s", error)
-        if isinstance(error, httpx2.TransportError):
-            why = explain_connection_failure(error, "ca_file")
-            return Unavailable(
-                f"The sign-in provider {self._settings.issuer} cannot be reached: {why}."
-            )
+        told = isinstance(error, httpx2.TransportError)
+        why = explain_connection_failure(error, "ca_file") if told else type(error).__name__
         return Unavailable(
-            f"The sign-in provider {self._settings.issuer} does not answer as it should"
-            f" ({type(error).__name__}). Try again; if it lasts, look at the log and at"
-            " dashboard.oidc in bridge.yaml."
+            f"The sign-in provider {self._settings.issuer} does not answer as it should ({why})."
+            " Try again; if it lasts, look at the log and at dashboard.oidc in bridge.yaml."
         )
 
 
