@@ -41,16 +41,24 @@ class Look:
     """One proposal as it was found."""
 
     proposal: Proposal
-    base: str
     snapshot: Snapshot
     tip: Tip | None
-    is_current: bool  # the branch holds exactly these edits already
     situation: Situation
     seen: tuple[Seen, ...]
     refusals: tuple[tuple[Target, str], ...]
     causes: tuple[Cause, ...]
     branch: BranchFiles | None = None  # where people worked on it
     taken_out: tuple[Target, ...] = ()  # what people took out of the proposal
+
+    @property
+    def base(self) -> str:
+        """The branch that the proposal is for."""
+        return self.snapshot.base
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the branch holds exactly these edits already."""
+        return self.situation.tip_is_current
 
     @property
     def tip_name(self) -> str | None:
@@ -137,19 +145,8 @@ def look(
         refused=refusals[0][1] if refusals else None,
         prune=occasion.prune and any(s.absent for s in seen),
     )
-    return Look(
-        proposal,
-        snapshot.base,
-        snapshot,
-        tip,
-        situation.tip_is_current,
-        situation,
-        seen,
-        refusals,
-        occasion.causes,
-        branch,
-        tuple(sorted(out)),
-    )
+    taken = tuple(sorted(out))
+    return Look(proposal, snapshot, tip, situation, seen, refusals, occasion.causes, branch, taken)
 
 
 def _edits(
