@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
-from github.GithubException import BadAttributeException
 from github.GithubObject import NotSet
-from github.Issue import Issue
 from github.PullRequest import PullRequest as GitHubPull
 
 from bridge.errors import NotFound, Permanent, Refused
@@ -33,6 +30,12 @@ from bridge.forge.base import (
 )
 from bridge.forge.github_access import Access, Asked, findings, push_rules_of
 from bridge.forge.github_credentials import App, Token
+from bridge.forge.github_pull_requests import (
+    given,
+    is_from_repository,
+    read_pull_request,
+    with_marks,
+)
 from bridge.forge.github_session import Session
 from bridge.forge.push_rules import PushRule
 
@@ -43,7 +46,6 @@ CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: 
 NEWEST = 30  # of one head
 REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
 UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
-Given = TypeVar("Given")
 
 READ = "“Metadata: read”"
 LIST = "“Pull requests: read”"
@@ -114,7 +116,7 @@ class GitHub:
         with self._lock:
             if fresh or self._default_branch is None:
                 with self._trying("read the default branch", READ):
-                    self._default_branch = _given(self._repository().default_branch)
+                    self._default_branch = given(self._repository().default_branch)
             return self._default_branch
 
     def pull_requests(self, head: str) -> Sequence[PullRequest]:
@@ -125,21 +127,23 @@ class GitHub:
                 direction="desc",
                 head=f"{self._owner}:{head}",
             )
-            return [self._value(pull) for pull in pulls.get_page(0) if _is_ours(pull)][:NEWEST]
+            return [self._read(pull) for pull in pulls.get_page(0) if is_from_repository(pull)][
+                :NEWEST
+            ]
 
     def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         with self._trying("list the open pull requests", LIST):
             pulls = self._repository().get_pulls(state="open", sort="created", direction="asc")
             return [
-                self._value(pull)
+                self._read(pull)
                 for pull in pulls
-                if pull.head.ref.startswith(head_prefix) and _is_ours(pull)
+                if pull.head.ref.startswith(head_prefix) and is_from_repository(pull)
             ]
 
     def pull_request(self, number: int) -> PullRequest | None:
         try:
             with self._trying(f"read pull request #{number}", LIST):
-                return self._value(self._repository().get_pull(number))
+                return self._read(self._repository().get_pull(number))
         except NotFound:
             self.default_branch()  # raises where it is the repository that is not there
             return None
@@ -148,7 +152,7 @@ class GitHub:
         try:
             with self._trying(f"list the pull requests of commit {commit[:10]}", LIST):
                 pulls = [
-                    self._value(pull) for pull in self._repository().get_commit(commit).get_pulls()
+                    self._read(pull) for pull in self._repository().get_commit(commit).get_pulls()
                 ]
         except Refused as refusal:
             if UNKNOWN_COMMIT not in str(refusal):
@@ -163,7 +167,7 @@ class GitHub:
             pull = self._repository().create_pull(
                 base, head, title=content.title, body=body, draft=content.draft
             )
-            created = self._value(pull)
+            created = self._read(pull)
         return self._completed(created, content) if content.additions else created
 
     def update_pull_request(
@@ -178,7 +182,7 @@ class GitHub:
                 pull.mark_ready_for_review()
             target = NotSet if base is None else base
             pull.edit(title=content.title, body=content.body, base=target)
-            updated = self._value(pull)
+            updated = self._read(pull)
             if updated.draft == content.draft or updated.state is not PullRequestState.OPEN:
                 return updated
             if content.draft:
@@ -191,7 +195,7 @@ class GitHub:
         with self._trying(f"close pull request #{pull_request.number}", PROPOSE):
             pull = self._repository().get_pull(pull_request.number)
             pull.edit(state="closed", body=body)
-            return self._value(pull)
+            return self._read(pull)
 
     def comment(self, number: int, marker: str, body: str) -> None:
         hidden = f"<!-- {marker} -->"
@@ -272,7 +276,7 @@ class GitHub:
                     labels=list(content.labels) or NotSet,  # none would take away all there are
                     assignees=list(content.assignees) or NotSet,
                 )
-                return _with_marks(replace(created, body=content.body), issue)
+                return with_marks(replace(created, body=content.body), issue)
         except Permanent:
             # One assignee it does not know makes GitHub refuse them all, labels too; where they
             # are added instead, it leaves out the unknown ones.
@@ -314,59 +318,5 @@ class GitHub:
         with self._trying(f"ask for reviews of pull request #{number}", PROPOSE):
             self._repository().get_pull(number).create_review_request(people, teams)
 
-    def _value(self, pull: GitHubPull) -> PullRequest:
-        if pull.html_url is None:
-            # PyGithub takes the redirect that answers a write for the written thing.
-            raise NotFound(f"{self.repository} was renamed or moved: write its new name.")
-        teams = (f"{self._owner}/{team.slug}" for team in _each(lambda: pull.requested_teams))
-        return PullRequest(
-            number=pull.number,
-            url=pull.html_url,
-            state=PullRequestState.MERGED if pull.merged_at else PullRequestState(pull.state),
-            head=pull.head.ref,
-            base=pull.base.ref,
-            head_commit=pull.head.sha,
-            title=pull.title or "",
-            body=pull.body or "",
-            draft=bool(pull.draft),
-            labels=frozenset(label.name for label in _each(lambda: pull.labels)),
-            assignees=frozenset(user.login for user in _each(lambda: pull.assignees)),
-            reviewers=frozenset(user.login for user in _each(lambda: pull.requested_reviewers))
-            | set(teams),
-            from_fork=not _is_ours(pull),
-            author=pull.user.login if pull.user else "",  # whose account is gone has none
-            # Before the merge it is the commit of an attempt.
-            merge_commit=pull.merge_commit_sha if pull.merged_at else None,
-            decided_at=pull.merged_at or pull.closed_at,
-        )
-
-
-def _given(value: Given) -> Given:
-    """PyGithub reads None from a page that is not GitHub's at all."""
-    if value is None:
-        raise TypeError
-    return value
-
-
-def _each(listed: Callable[[], Iterable[Given]]) -> Iterable[Given]:
-    """A list that may be null: PyGithub takes that for a mistake."""
-    try:
-        return listed() or ()
-    except BadAttributeException as odd:
-        if odd.actual_value is not None:
-            raise
-        return ()
-
-
-def _is_ours(pull: GitHubPull) -> bool:
-    """Whether the head branch is in the repository itself; a deleted fork's is nowhere."""
-    home = pull.head.repo
-    return home is not None and home.id == pull.base.repo.id
-
-
-def _with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
-    return replace(
-        pull_request,
-        labels=frozenset(label.name for label in _each(lambda: issue.labels)),
-        assignees=frozenset(user.login for user in _each(lambda: issue.assignees)),
-    )
+    def _read(self, pull: GitHubPull) -> PullRequest:
+        return read_pull_request(pull, self.repository, self._owner)

@@ -31,25 +31,27 @@ from bridge.forge.base import (
     unnoticed,
 )
 from bridge.forge.gitlab_access import (
-    Answer,
     expiry_finding,
     push_rules_of,
     role_finding,
     scope_finding,
     takes_merge_requests,
 )
-from bridge.forge.gitlab_answers import DRAFT_MARKERS, value_of
+from bridge.forge.gitlab_answers import (
+    author_id,
+    marked_title,
+    note_body,
+    own_pull_requests,
+    value_of,
+)
 from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
 from bridge.forge.https_session import create_session
 from bridge.forge.push_rules import PushRule
 from bridge.telemetry.trail import step
 
 BODY_LIMIT = 1_048_576  # characters of a description
-TITLE_LIMIT = 255  # characters, the draft marker included
 NEWEST = 30  # how many pull requests of one branch are looked at
 PAGE = 100  # the most GitLab gives at once
-
-DRAFT = "Draft: "
 
 STATUSES = {
     StatusState.PENDING: "pending",
@@ -134,13 +136,13 @@ class GitLab:
                 per_page=NEWEST,
                 get_all=False,
             )
-            own = _own_pull_requests(each.attributes for each in found)
+            own = own_pull_requests(each.attributes for each in found)
         return sorted(own, key=lambda each: each.number, reverse=True)
 
     def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         with self._translated("list the open merge requests"):
             found = self._project.mergerequests.list(state="opened", per_page=PAGE, get_all=True)
-            own = _own_pull_requests(each.attributes for each in found)
+            own = own_pull_requests(each.attributes for each in found)
         return [each for each in own if each.head.startswith(head_prefix)]
 
     def pull_request(self, number: int) -> PullRequest | None:
@@ -165,7 +167,7 @@ class GitLab:
         wanted: dict[str, Any] = {
             "source_branch": head,
             "target_branch": base,
-            "title": _marked_title(content),
+            "title": marked_title(content),
             "description": content.body,
             "labels": list(content.labels),
             "reviewer_ids": self._known_users(content.reviewers),
@@ -178,7 +180,7 @@ class GitLab:
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        changes: dict[str, Any] = {"title": _marked_title(content), "description": content.body}
+        changes: dict[str, Any] = {"title": marked_title(content), "description": content.body}
         if base is not None:
             changes["target_branch"] = base
         if content.labels:
@@ -203,11 +205,11 @@ class GitLab:
         with self._translated(f"comment on merge request !{number}"):
             notes = self._project.mergerequests.get(number, lazy=True).notes
             said = notes.list(per_page=PAGE, order_by="created_at", sort="asc", get_all=True)
-            marked = [each for each in said if _body(each).startswith(first_line)]
+            marked = [each for each in said if note_body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                self._own_id = _author_id(notes.create({"body": wanted}))
-            elif _body(ours).rstrip() != wanted:
+                self._own_id = author_id(notes.create({"body": wanted}))
+            elif note_body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
     def set_status(
@@ -275,7 +277,7 @@ class GitLab:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
         if self._own_id is None:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
-        return _author_id(note) == self._own_id
+        return author_id(note) == self._own_id
 
     def _token_findings(self) -> Iterator[Finding]:
         try:
@@ -346,24 +348,3 @@ class GitLab:
         if early is not None:
             response.close()
             raise early
-
-
-def _body(note: Any) -> str:
-    return note.attributes.get("body") or ""
-
-
-def _author_id(note: Any) -> int | None:
-    """Of who wrote a comment; None where the account is gone."""
-    found: int | None = (note.attributes.get("author") or {}).get("id")
-    return found
-
-
-def _own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:
-    """Without those from forks, whose branches may bear the same names."""
-    return [own for own in map(value_of, answers) if not own.from_fork]
-
-
-def _marked_title(content: PullRequestContent) -> str:
-    """On GitLab a draft is nothing but a title that begins so."""
-    title = (DRAFT if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
-    return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"

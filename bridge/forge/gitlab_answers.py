@@ -1,14 +1,17 @@
-"""GitLab's merge requests as values. Pure."""
+"""GitLab's merge requests and notes as values, and titles as GitLab takes them. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.gitlab_access import Answer
 
+TITLE_LIMIT = 255  # characters, the draft marker included
+DRAFT = "Draft: "
 DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
 
 STATES = {
@@ -40,6 +43,28 @@ def value_of(answer: Answer) -> PullRequest:
         merge_commit=_merge_commit(answer),
         decided_at=_time(answer.get("merged_at") or answer.get("closed_at")),
     )
+
+
+def own_pull_requests(answers: Iterable[Answer]) -> list[PullRequest]:
+    """Without those from forks, whose branches may bear the same names."""
+    return [own for own in map(value_of, answers) if not own.from_fork]
+
+
+def marked_title(content: PullRequestContent) -> str:
+    """On GitLab a draft is nothing but a title that begins so."""
+    title = (DRAFT if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
+    return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
+
+
+def note_body(note: Any) -> str:
+    """The text of a comment, which may be null."""
+    return note.attributes.get("body") or ""
+
+
+def author_id(note: Any) -> int | None:
+    """Of who wrote a comment; None where the account is gone."""
+    found: int | None = (note.attributes.get("author") or {}).get("id")
+    return found
 
 
 def _merge_commit(answer: Answer) -> str | None:

@@ -281,31 +281,14 @@ class LocalForge:
 
     def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
         refs = self._git.refs()
-        return [self._value(pull, self._history.head_commit(pull, refs)) for pull in pulls]
+        return [
+            pull.value(self._url(pull.number), self._history.head_commit(pull, refs))
+            for pull in pulls
+        ]
 
     def _own(self) -> Iterable[PullRequestFile]:
         """Without those from forks, whose branches may bear the same names."""
         return (pull for pull in self._pulls.all() if not pull.fork)
-
-    def _value(self, pull: PullRequestFile, head_commit: str) -> PullRequest:
-        return PullRequest(
-            number=pull.number,
-            url=self._url(pull.number),
-            state=pull.state,
-            head=pull.head,
-            base=pull.base,
-            head_commit=head_commit,
-            title=pull.title,
-            body=pull.body,
-            draft=pull.draft,
-            labels=frozenset(pull.labels),
-            assignees=frozenset(pull.assignees),
-            reviewers=frozenset(pull.reviewers),
-            from_fork=pull.fork is not None,
-            author=pull.author,
-            merge_commit=pull.merge_commit,
-            decided_at=datetime.fromisoformat(pull.decided_at) if pull.decided_at else None,
-        )
 
     def _url(self, number: int) -> str:
         if self._page_url is None:

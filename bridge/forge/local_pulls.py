@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import NotFound
-from bridge.forge.base import PullRequestState
+from bridge.forge.base import PullRequest, PullRequestState
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,27 @@ class PullRequestFile:
     @property
     def is_open(self) -> bool:
         return self.state is PullRequestState.OPEN
+
+    def value(self, url: str, head_commit: str) -> PullRequest:
+        """The pull request as the port tells it; ``url`` is its page."""
+        return PullRequest(
+            number=self.number,
+            url=url,
+            state=self.state,
+            head=self.head,
+            base=self.base,
+            head_commit=head_commit,
+            title=self.title,
+            body=self.body,
+            draft=self.draft,
+            labels=frozenset(self.labels),
+            assignees=frozenset(self.assignees),
+            reviewers=frozenset(self.reviewers),
+            from_fork=self.fork is not None,
+            author=self.author,
+            merge_commit=self.merge_commit,
+            decided_at=datetime.fromisoformat(self.decided_at) if self.decided_at else None,
+        )
 
 
 _Version = tuple[int, int, int]  # a file is never written into, only replaced

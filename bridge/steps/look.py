@@ -43,10 +43,8 @@ class Look:
     """One proposal as it was found."""
 
     proposal: Proposal
-    base: str
     files: BaseFiles  # of the base branch
     tip: Tip | None
-    is_current: bool  # the branch holds exactly these edits already
     situation: Situation
     seen: tuple[Seen, ...]
     refusals: tuple[tuple[Target, str], ...]
@@ -57,6 +55,16 @@ class Look:
     @property
     def snapshot(self) -> Snapshot:
         return self.files.snapshot
+
+    @property
+    def base(self) -> str:
+        """The branch that the proposal is for."""
+        return self.snapshot.base
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the branch holds exactly these edits already."""
+        return self.situation.tip_is_current
 
     @property
     def tip_name(self) -> str | None:
@@ -146,19 +154,8 @@ def look(
         taken_back=_are_taken_back(site, snapshot, pulls, edits),
         prune=occasion.prune and any(s.absent for s in seen),
     )
-    return Look(
-        proposal,
-        snapshot.base,
-        base,
-        tip,
-        situation.tip_is_current,
-        situation,
-        seen,
-        refusals,
-        occasion.causes,
-        branch,
-        tuple(sorted(out)),
-    )
+    taken = tuple(sorted(out))
+    return Look(proposal, base, tip, situation, seen, refusals, occasion.causes, branch, taken)
 
 
 def _edits(

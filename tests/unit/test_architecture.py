@@ -211,6 +211,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "github": (
         "bridge.forge.github",
         "bridge.forge.github_credentials",
+        "bridge.forge.github_pull_requests",
         "bridge.forge.github_session",
     ),
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),

@@ -11,7 +11,8 @@ import pytest
 
 from bridge import errors
 from bridge.forge.base import Budget, PullRequestContent, PullRequestState, Severity
-from bridge.forge.gitlab import TITLE_LIMIT, GitLab
+from bridge.forge.gitlab import GitLab
+from bridge.forge.gitlab_answers import TITLE_LIMIT
 from tests.contract.gitlab_case import GitLabCase, gitlab_case
 from tests.standins.faults import dead, status
 from tests.standins.git_http import GIT_ENVIRONMENT, find_commit

@@ -1,0 +1,79 @@
+"""GitHub's pull requests as values. Every field that the official description calls nullable may be
+null: https://docs.github.com/en/rest/pulls/pulls"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from github.GithubException import BadAttributeException
+from github.Issue import Issue
+from github.PullRequest import PullRequest as GitHubPull
+
+from bridge.errors import NotFound
+from bridge.forge.base import PullRequest, PullRequestState
+
+Given = TypeVar("Given")
+
+
+def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequest:
+    """The value of what GitHub sent; ``owner`` is the organization whose teams it names. Raises
+    NotFound where the answer tells of a repository that moved."""
+    if pull.html_url is None:
+        # PyGithub takes the redirect that answers a write for the written thing.
+        raise NotFound(f"{repository} was renamed or moved: write its new name.")
+    teams = (f"{owner}/{team.slug}" for team in _each(lambda: pull.requested_teams))
+    return PullRequest(
+        number=pull.number,
+        url=pull.html_url,
+        state=PullRequestState.MERGED if pull.merged_at else PullRequestState(pull.state),
+        head=pull.head.ref,
+        base=pull.base.ref,
+        head_commit=pull.head.sha,
+        title=pull.title or "",
+        body=pull.body or "",
+        draft=bool(pull.draft),
+        labels=frozenset(label.name for label in _each(lambda: pull.labels)),
+        assignees=frozenset(user.login for user in _each(lambda: pull.assignees)),
+        reviewers=frozenset(user.login for user in _each(lambda: pull.requested_reviewers))
+        | set(teams),
+        from_fork=not is_from_repository(pull),
+        author=pull.user.login if pull.user else "",  # whose account is gone has none
+        # Before the merge it is the commit of an attempt.
+        merge_commit=pull.merge_commit_sha if pull.merged_at else None,
+        decided_at=pull.merged_at or pull.closed_at,
+    )
+
+
+def is_from_repository(pull: GitHubPull) -> bool:
+    """Whether the head branch is in the repository itself; a deleted fork's is nowhere."""
+    home = pull.head.repo
+    return home is not None and home.id == pull.base.repo.id
+
+
+def with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
+    """With the labels and assignees that the pull request's issue names."""
+    return replace(
+        pull_request,
+        labels=frozenset(label.name for label in _each(lambda: issue.labels)),
+        assignees=frozenset(user.login for user in _each(lambda: issue.assignees)),
+    )
+
+
+def given(value: Given) -> Given:
+    """The value, which GitHub always gives: PyGithub reads None from a page that is not GitHub's.
+    Raises TypeError for that."""
+    if value is None:
+        raise TypeError
+    return value
+
+
+def _each(listed: Callable[[], Iterable[Given]]) -> Iterable[Given]:
+    """A list that may be null: PyGithub takes that for a mistake."""
+    try:
+        return listed() or ()
+    except BadAttributeException as odd:
+        if odd.actual_value is not None:
+            raise
+        return ()
