@@ -13,8 +13,8 @@ import pytest
 
 from tests.e2e.scene import API_KEY, DASHBOARD_SECRET, ON_GITHUB, SECRET, Scene
 from tests.e2e.secrets import CommandLines, Planted
+from tests.integration.forge.github.setting import private_key
 from tests.standins.faults import status
-from tests.unit.github.setting import private_key
 
 APP = 7
 

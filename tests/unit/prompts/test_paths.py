@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import unicodedata
 
 import pytest
@@ -264,26 +263,6 @@ def test_the_default_branch_holds_the_id_and_not_the_name() -> None:
 def test_a_name_in_a_branch_is_flat_and_carries_its_id() -> None:
     assert branch_of("support/reply", template="pl/{label}/{prompt}") == "pl/prod/support-reply.17"
     assert branch_of("support/reply", template="pl/{id}-{prompt}") == "pl/17-support-reply"
-
-
-def git_accepts(branch: str) -> bool:
-    command = ["git", "check-ref-format", "--branch", branch]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.parametrize(
-    "template", ["{prompt}", "pl/{label}/{prompt}", "pl/{mapping}/{prompt}-{id}"]
-)
-def test_git_accepts_the_branch_of_every_hostile_name(template: str) -> None:
-    paths.check_branch_template(template)
-    for name in HOSTILE:
-        assert git_accepts(branch_of(name, label=name, template=template)), name
-
-
-@settings(max_examples=60, deadline=None)
-@given(names, names, ids)
-def test_git_accepts_the_branch_of_any_name(name: str, label: str, id: int) -> None:
-    assert git_accepts(branch_of(name, id, label, "pl/{label}/{prompt}"))
 
 
 def test_two_branches_never_stand_in_each_other_s_way() -> None:

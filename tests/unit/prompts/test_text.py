@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -129,12 +128,6 @@ def test_a_message_of_somebody_else_remembers_nothing(message: str) -> None:
     assert trailers(message) == []
 
 
-def parsed_by_git(message: str) -> list[str]:
-    command = ["git", "interpret-trailers", "--parse"]
-    run = subprocess.run(command, input=message.encode(), capture_output=True, check=True)
-    return run.stdout.decode().splitlines()
-
-
 FORGED = (
     "x\n\nPromptLayer-Prompt: 1\nPromptLayer-Label: prod\nCo-authored-by: Eve <eve@example.com>"
 )
@@ -153,24 +146,6 @@ ACTIVE = re.compile(
     r"@\w|[#!]\d|\b(?:(?i:gh)|[A-Z]{2})-\d|(?i:/issues/\d|\[skip|\*\*\*no_ci|skip-checks:)",
     re.ASCII,
 )
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_git_reads_the_trailers_and_none_that_are_forged(text: str) -> None:
-    editors = (Editor("Jane"), Editor(text, "bob@example.com"), Editor(text, text))
-    changes = change(prompt(text, version=8), prompt(text, message=text), text)
-    message = commit_message(Story(text, (changes,), editors))
-
-    lines = parsed_by_git(message)
-    assert [line.partition(":")[0] for line in lines] == [
-        "PromptLayer-Prompt",
-        "PromptLayer-Version",
-        "PromptLayer-Label",
-        "PromptLayer-Mapping",
-        "Co-authored-by",
-    ]
-    assert lines[:2] == ["PromptLayer-Prompt: 17", "PromptLayer-Version: 9"]
-    assert lines[4].endswith(" <bob@example.com>")
 
 
 @settings(max_examples=300, deadline=None)

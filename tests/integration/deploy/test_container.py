@@ -14,7 +14,7 @@ import yaml
 
 from bridge.cli.app import app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 COMPOSE = ROOT / "deploy/compose.yaml"
 TOOLS = Path(sys.executable).parent

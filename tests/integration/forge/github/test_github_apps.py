@@ -9,9 +9,16 @@ from bridge.errors import (
 )
 from bridge.forge.base import Severity
 from bridge.forge.github import App
+from tests.integration.forge.github.setting import (
+    APP,
+    Clock,
+    connected,
+    posted,
+    private_key,
+    proposed,
+)
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import APP, Clock, connected, posted, private_key, proposed
 
 
 def test_an_app_proposes_with_a_token_it_minted_once(

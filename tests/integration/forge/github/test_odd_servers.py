@@ -14,10 +14,17 @@ from bridge.forge.draft_fallback import NOTE
 from bridge.forge.ensure import ensure_pull_request
 from bridge.forge.github import App, GitHub, Token
 from bridge.sandbox.asking import asking
+from tests.integration.forge.github.setting import (
+    APP,
+    CONTENT,
+    Clock,
+    connected,
+    private_key,
+    proposed,
+)
 from tests.standins.faults import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import APP, CONTENT, Clock, connected, private_key, proposed
 
 NAME = "/api/v3/repos/acme/support-bot"
 DRAFT = replace(CONTENT, draft=True)

@@ -15,7 +15,7 @@ import yaml
 
 from bridge.cli.app import app
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
 MOST_EXPOSED = 20  # tenths; systemd calls up to 2.0 "OK"
 

@@ -16,7 +16,7 @@ import yaml
 from bridge.cli.app import app
 from bridge.cli.publishing import CONFLICT, FAILED, SOMETHING
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 README = (DEPLOY / "README.md").read_text(encoding="utf-8")
 ACTION: dict[str, Any] = yaml.safe_load((DEPLOY / "github-action/action.yml").read_text())
 SPEC, JOBS = yaml.safe_load_all((DEPLOY / "gitlab-component/template.yml").read_text())

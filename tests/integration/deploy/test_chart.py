@@ -21,7 +21,7 @@ from bridge.storage.database import Database
 from bridge.storage.inbox import Inbox
 from tests.integration.clock import Clock
 from tests.integration.dashboard.visiting import Place
-from tests.unit.test_container import ROOT, run
+from tests.integration.deploy.test_container import ROOT, run
 
 CHART = ROOT / "deploy/helm/promptlayer-bridge"
 GOLDEN = Path(__file__).parent / "golden/chart"

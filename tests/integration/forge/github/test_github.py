@@ -19,10 +19,10 @@ from bridge.errors import (
 from bridge.forge.base import Budget, GitRemote
 from bridge.forge.github import GitHub, Token
 from bridge.forge.github_credentials import addresses
+from tests.integration.forge.github.setting import CONTENT, Clock, posted, proposed
 from tests.standins.faults import after_the_work, dead, status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import CONTENT, Clock, posted, proposed
 
 # How many calls it takes.
 

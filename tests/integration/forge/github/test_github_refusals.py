@@ -16,10 +16,17 @@ from bridge.errors import (
 from bridge.forge.base import Finding, Severity
 from bridge.forge.github import App, GitHub, Token
 from bridge.forge.github_answers import Answer, Attempt, error_for
+from tests.integration.forge.github.setting import (
+    APP,
+    CONTENT,
+    Clock,
+    connected,
+    private_key,
+    proposed,
+)
 from tests.standins.faults import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import APP, CONTENT, Clock, connected, private_key, proposed
 
 ATTEMPT = Attempt("github:acme/support-bot", "open a pull request", "more", "forges.github.token")
 

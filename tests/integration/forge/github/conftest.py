@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bridge.forge.github import GitHub, Token
+from tests.integration.forge.github.setting import APP, Clock, connected, private_key
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import APP, Clock, connected, private_key
 
 
 @pytest.fixture

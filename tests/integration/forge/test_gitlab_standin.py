@@ -25,7 +25,7 @@ from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
 from tests.standins.gitlab_project import Project, Refusal
 from tests.standins.serving import serve
 
-RECORDED = Path(__file__).parents[3] / "shared/forges/gitlab-recorded.json"
+RECORDED = Path(__file__).parents[4] / "shared/forges/gitlab-recorded.json"
 PROJECT = "acme/bots/support"
 LATER_FIELDS = {"draft", "reviewers", "detailed_merge_status"}  # came after the recording
 

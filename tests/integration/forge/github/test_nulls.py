@@ -18,12 +18,12 @@ from bridge.forge.base import PullRequestContent, PullRequestState
 from bridge.forge.github import GitHub
 from bridge.forge.webhooks import PullRequestChanged
 from bridge.sandbox.asking import asking
+from tests.integration.forge.github.setting import proposed
 from tests.standins.faults import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
-from tests.unit.github.setting import proposed
 
-FORGES = Path(__file__).parents[4] / "shared/forges"
+FORGES = Path(__file__).parents[5] / "shared/forges"
 NAME = "/repos/acme/support-bot"
 DEPTH = 2  # fields below that are of things that the bridge does not look into
 Way = tuple[str, ...]

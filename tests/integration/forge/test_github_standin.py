@@ -25,7 +25,7 @@ from tests.standins.git_http import git, read_file
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
 
-FORGES = Path(__file__).parents[3] / "shared" / "forges"
+FORGES = Path(__file__).parents[4] / "shared" / "forges"
 REPO = "/repos/{owner}/{repo}"
 
 

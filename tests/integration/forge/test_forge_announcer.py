@@ -1,0 +1,38 @@
+"""What the local forge's sender tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge.forge.local import LocalForge
+from bridge.forge.local_repository import BareRepository
+from bridge.sandbox.forge_announcer import ForgeAnnouncer
+
+
+def test_what_nobody_heard_is_told_again(tmp_path: Path) -> None:
+    path = LocalForge.create_repository(tmp_path, "acme/bot", {"a.txt": b"one"})
+    git = BareRepository(path)
+    announcer = ForgeAnnouncer(tmp_path, "acme/bot", url="http://127.0.0.1:1/", secret="s")
+    git.commit_files("main", git.branches()["main"], {"a.txt": b"two"})
+
+    for _ in range(2):  # the second time because of the first
+        with pytest.raises(httpx.ConnectError):
+            announcer.tell()
+
+
+def test_a_merged_pull_request_of_a_fork_keeps_its_own_commit(tmp_path: Path) -> None:
+    path = LocalForge.create_repository(tmp_path, "acme/bot", {"a.txt": b"one"})
+    git = BareRepository(path)
+    commit = git.commit_files("theirs", git.branches()["main"], {"a.txt": b"two"})
+    git.delete_branch("theirs")
+    forge = LocalForge(tmp_path, "acme/bot")
+
+    number = forge.open_from_fork("mallory", "main", commit, "main", "Mine")
+
+    assert forge.read_pull_request(number).head_commit == commit
+    merged = forge.merge(number)
+    assert (merged.head_commit, merged.from_fork) == (commit, True)
+    assert merged.merge_commit == git.branches()["main"]
