@@ -44,7 +44,7 @@ chaos: $(VENV)/.ready ## break everything on purpose, for minutes: SEED=1 DURATI
 types: $(VENV)/.ready ## strict types
 	$(BIN)/mypy
 
-bench: $(VENV)/.ready ## the figures of README.md, one JSON line each
+bench: $(VENV)/.ready ## the figures of docs/figures.md, one JSON line each
 	$(BIN)/python -m tests.bench
 
 audit: ## known vulnerabilities of what constraints.txt pins; asks PyPI's advisory database

@@ -1,3 +1,3 @@
-"""Keeps PromptLayer and git in step. See README.md for the whole picture."""
+"""Keeps PromptLayer and git in step. docs/architecture.md shows the whole picture."""
 
 __version__ = "0.1.0"

@@ -153,7 +153,7 @@ def test_nothing_is_told_of_a_mapping_that_is_gone() -> None:
 def test_every_metric_stands_in_the_readme_with_its_labels(
     told: dict[str, list[dict[str, str]]],
 ) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "docs/monitoring.md").read_text("utf-8")
     rows = re.findall(r"^\| `(promptlayer_bridge_\w+)` \| ([^|]*)\|", readme, re.MULTILINE)
     ours = {name: samples[0].keys() - {"le"} for name, samples in told.items() if PREFIX in name}
 

@@ -17,7 +17,7 @@ from bridge.cli.app import app
 from bridge.cli.publishing import CONFLICT, FAILED, SOMETHING
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-README = (DEPLOY / "README.md").read_text(encoding="utf-8")
+README = (DEPLOY.parent / "docs/deploying.md").read_text(encoding="utf-8")
 ACTION: dict[str, Any] = yaml.safe_load((DEPLOY / "github-action/action.yml").read_text())
 SPEC, JOBS = yaml.safe_load_all((DEPLOY / "gitlab-component/template.yml").read_text())
 PUBLISH = typer.main.get_command(app).commands["publish"]  # type: ignore[attr-defined]

@@ -44,7 +44,9 @@ def started(source: Path) -> tuple[str, dict[str, Any]]:
 
 def test_prometheus_is_told_to_ask_where_the_units_answer() -> None:
     (example,) = re.findall(
-        r"```yaml\n(scrape_configs:.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL
+        r"```yaml\n(scrape_configs:.*?)```",
+        (DEPLOY.parent / "docs/deploying.md").read_text(),
+        re.DOTALL,
     )
     (job,) = yaml.safe_load(example)["scrape_configs"]
     options = dict(map(started, UNITS))

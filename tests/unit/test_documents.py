@@ -1,4 +1,4 @@
-"""The README is true: its settings, commands, targets, links and examples are those of the code."""
+"""The documents are true: their settings, commands, targets, links and examples are the code's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ from bridge.prompts.file import parse, render
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CHANGELOG.md", "deploy/README.md")
+PAGES = (
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md"),
+    *sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")),
+)
+LONGEST_README = 180  # lines
+
+
+def read_page(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+DOCUMENTS = "\n".join(map(read_page, PAGES))
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`promptlayer`": config.PromptLayerSettings,
@@ -64,15 +75,15 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-def section(heading: str, page: str = README) -> str:
+def section(heading: str, page: str = DOCUMENTS) -> str:
     """What stands below a heading, up to the next heading of any level."""
     _, found, rest = page.partition(f"# {heading}\n")
-    assert found, f"the README has no heading {heading!r}"
+    assert found, f"no document has a heading {heading!r}"
     return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def spelled(field: FieldInfo) -> str:
-    """A setting's default, as the README writes it."""
+    """A setting's default, as the documents write it."""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     if field.is_required():
         return "required"
@@ -132,20 +143,32 @@ def test_every_section_of_the_mapping_file_has_a_table() -> None:
 def test_every_command_stands_in_the_table_of_commands_and_no_other_is_named() -> None:
     there = set(every_command(app))
 
-    assert set(re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` \|", README, re.MULTILINE)) == there
+    told = re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` \|", DOCUMENTS, re.MULTILINE)
+    assert sorted(told) == sorted(there)
     groups = {command.partition(" ")[0] for command in there}
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
-        called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z-]+)", text)
+        called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z][a-z-]*)", text)
         assert set(called) <= groups, page
 
 
 def test_every_make_target_that_is_named_exists_and_every_target_is_named() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
 
-    assert set(re.findall(r"`make ([a-z]+)", README)) == targets
+    assert set(re.findall(r"`make ([a-z-]+)", read_page("CONTRIBUTING.md"))) == targets
+    assert set(re.findall(r"`make ([a-z-]+)", DOCUMENTS)) <= targets
     assert set(re.findall(r"^\$ make ([a-z]+)", README, re.MULTILINE)) == {"demo", "test"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= LONGEST_README
+
+
+def test_every_setting_stands_in_exactly_one_page() -> None:
+    for heading in SECTIONS:
+        holders = [page for page in PAGES if f"# {heading}\n" in read_page(page)]
+        assert holders == ["docs/configuration.md"], heading
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -162,7 +185,7 @@ def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
 
 
 def test_the_prompt_file_that_is_shown_is_what_the_bridge_writes() -> None:
-    _, _, after = README.partition("<!-- prompt file -->\n```yaml\n")
+    _, _, after = DOCUMENTS.partition("<!-- prompt file -->\n```yaml\n")
     shown, _, _ = after.partition("```")
 
     file = parse(shown, path="README.md")
