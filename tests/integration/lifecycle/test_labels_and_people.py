@@ -14,8 +14,8 @@ from bridge.prompts.memory import recall
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.publication import Side
 from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.test_choosing import choose, edited, edited_on_both_sides
-from tests.integration.lifecycle.test_publishing import PUBLISH
+from tests.integration.lifecycle.test_choosing import choose, edited_on_both_sides
+from tests.integration.lifecycle.test_publishing import PUBLISH, edited
 from tests.integration.lifecycle.world import MakeWorld, World
 from tests.standins.faults import status
 
