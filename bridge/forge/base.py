@@ -70,6 +70,8 @@ class PullRequestContent:
         str, ...
     ] = ()  # login names; "org/team" or "group/…" where the forge has teams
     assignees: tuple[str, ...] = ()
+    removed_labels: tuple[str, ...] = ()
+    """Labels to take off an open pull request; one that it does not have is no error."""
     unfinished_body: str | None = None
     """What the body says until labels and people were asked for, on a forge that takes several
     requests to create all of it; None says the same all the time."""
@@ -180,9 +182,9 @@ class Forge(Protocol):
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         """Make title, body and draft state of an open pull request what ``content`` says, add its
-        labels and people (those the forge does not know are left out), and take the pull request
-        to the branch ``base`` where one is named. The body is written after labels and people
-        were added, and after a draft was made ready; but before it is made a draft: so a body
+        labels and people (those the forge does not know are left out), take off its removed
+        labels, and take the pull request to the branch ``base`` where one is named. The body is written after labels and people
+        were changed, and after a draft was made ready; but before it is made a draft: so a body
         that tells of them can be believed when only a part was done. One request where only
         title, body and base differ. Raises Refused where another pull request is open from this
         head to ``base``."""

@@ -48,11 +48,12 @@ def _made_current(
     forge: Forge, found: PullRequest, base: str, content: PullRequestContent
 ) -> Ensured:
     content = expected_content(forge, found, content)
-    missing = find_missing(found, content)
-    if found.base == base and not missing and says(found, content):
+    changes = _only_differing(found, content)
+    is_marked = not (changes.additions or changes.removed_labels)
+    if found.base == base and is_marked and says(found, content):
         return Ensured(found, "unchanged")
     target = None if found.base == base else base
-    updated = update_draft_or_ready(forge, found, _only_missing(content, missing), base=target)
+    updated = update_draft_or_ready(forge, found, changes, base=target)
     if updated.state is PullRequestState.OPEN:
         return Ensured(updated, "updated", find_missing(updated, content))
     if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:
@@ -101,14 +102,20 @@ def find_missing(
     )
 
 
-def _only_missing(
-    content: PullRequestContent, missing: tuple[tuple[str, str], ...]
-) -> PullRequestContent:
+def _only_differing(found: PullRequest, content: PullRequestContent) -> PullRequestContent:
+    """With those labels and people alone that are to be added or taken off still."""
+    missing = find_missing(found, content)
+    there = {name.casefold() for name in found.labels}
+
     def names(kind: str) -> tuple[str, ...]:
         return tuple(name for each, name in missing if each == kind)
 
     return replace(
-        content, labels=names("label"), reviewers=names("reviewer"), assignees=names("assignee")
+        content,
+        labels=names("label"),
+        reviewers=names("reviewer"),
+        assignees=names("assignee"),
+        removed_labels=tuple(each for each in content.removed_labels if each.casefold() in there),
     )
 
 

@@ -176,6 +176,7 @@ class GitHub:
         number = pull_request.number
         self._request_reviews(number, content.reviewers)
         self._add_labels_and_assignees(number, content)
+        self._remove_labels(number, content.removed_labels)
         with self._trying(f"update pull request #{number}", PROPOSE):
             pull = self._repository().get_pull(number)
             if pull_request.draft and not content.draft:
@@ -293,6 +294,17 @@ class GitHub:
         if content.assignees:
             with suppress(Permanent), self._trying(attempt, PROPOSE):
                 self._repository().get_issue(number).add_to_assignees(*content.assignees)
+
+    def _remove_labels(self, number: int, names: Sequence[str]) -> None:
+        for name in names:
+            # Somebody may have been quicker: then it is not found.
+            with suppress(Permanent), self._trying(f"take label {name} off #{number}", PROPOSE):
+                repository = self._repository()
+                # The library's own method does not quote a slash.
+                repository.requester.requestJsonAndCheck(
+                    "DELETE",
+                    f"{repository.url}/issues/{number}/labels/{quote(name, safe='')}",
+                )
 
     def _request_reviews(self, number: int, names: Sequence[str]) -> list[str]:
         """Of whom reviews were asked. One whom GitHub does not take makes it refuse all, so each

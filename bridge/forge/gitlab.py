@@ -38,6 +38,8 @@ from bridge.forge.gitlab_access import (
     takes_merge_requests,
 )
 from bridge.forge.gitlab_answers import (
+    STATUS_NAMES,
+    STATUS_STATES,
     author_id,
     marked_title,
     note_body,
@@ -52,16 +54,6 @@ from bridge.telemetry.trail import step
 BODY_LIMIT = 1_048_576  # characters of a description
 NEWEST = 30  # how many pull requests of one branch are looked at
 PAGE = 100  # the most GitLab gives at once
-
-STATUSES = {
-    StatusState.PENDING: "pending",
-    StatusState.SUCCESS: "success",
-    StatusState.FAILURE: "failed",
-    StatusState.ERROR: "failed",
-}
-
-_STATES = {"success": StatusState.SUCCESS, "failed": StatusState.FAILURE}  # others still wait
-
 
 log = logging.getLogger("bridge.forge")
 
@@ -185,6 +177,8 @@ class GitLab:
             changes["target_branch"] = base
         if content.labels:
             changes["add_labels"] = ",".join(content.labels)
+        if content.removed_labels:
+            changes["remove_labels"] = ",".join(content.removed_labels)
         # GitLab sets people, and adds none to those who are there.
         for field, there, more in (
             ("reviewer_ids", pull_request.reviewers, content.reviewers),
@@ -215,7 +209,7 @@ class GitLab:
     def set_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
     ) -> None:
-        said = {"state": STATUSES[state], "name": name, "description": status_text(text)}
+        said = {"state": STATUS_NAMES[state], "name": name, "description": status_text(text)}
         try:
             with self._translated(f"set the status {name!r} of commit {commit[:10]}"):
                 known = self._project.commits.get(commit, lazy=True)
@@ -240,7 +234,7 @@ class GitLab:
             newest = max(
                 (each.attributes for each in found), key=lambda each: each["id"], default=None
             )
-        return _STATES.get(newest["status"], StatusState.PENDING) if newest else None
+        return STATUS_STATES.get(newest["status"], StatusState.PENDING) if newest else None
 
     def check_access(
         self,

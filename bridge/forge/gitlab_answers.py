@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState, StatusState
 from bridge.forge.gitlab_access import Answer
 
 TITLE_LIMIT = 255  # characters, the draft marker included
@@ -20,6 +20,16 @@ STATES = {
     "merged": PullRequestState.MERGED,
     "closed": PullRequestState.CLOSED,
 }
+
+
+STATUS_NAMES = {
+    StatusState.PENDING: "pending",
+    StatusState.SUCCESS: "success",
+    StatusState.FAILURE: "failed",
+    StatusState.ERROR: "failed",
+}
+
+STATUS_STATES = {"success": StatusState.SUCCESS, "failed": StatusState.FAILURE}  # others still wait
 
 
 def value_of(answer: Answer) -> PullRequest:

@@ -144,7 +144,7 @@ class LocalForge:
                 title=content.title,
                 body=content.body,
                 draft=content.draft,
-                labels=_joined(pull.labels, content.labels),
+                labels=_joined(pull.labels, content.labels, content.removed_labels),
                 assignees=_joined(pull.assignees, self._known(content.assignees)),
                 reviewers=_joined(pull.reviewers, self._known(content.reviewers)),
             )
@@ -318,8 +318,8 @@ class LocalForge:
                 )
 
 
-def _joined(there: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*there, *more]))
+def _joined(there: Sequence[str], more: Sequence[str], less: Sequence[str] = ()) -> tuple[str, ...]:
+    return tuple(each for each in dict.fromkeys([*there, *more]) if each not in less)
 
 
 def repositories(root: Path) -> list[str]:

@@ -57,12 +57,14 @@ def _propose(site: Site, look: Look, plan: Propose, permit: Permit) -> Outcome:
         permit(site)
     told = story(site, look, plan.edits, plan.memory.pending)
     said = message(site, look.snapshot, told, look.causes)
+    open_ = plan.pull_request
+    is_held = look.is_current and (open_ is None or open_.base == look.base)
     tip, plan = _retarget(site, look, plan, told, said)
     try:
         merged = _merge_branch(look, plan)
     except BranchConflict as conflict:
         return _conflict(site, look, plan, conflict)
-    commit = _commit_and_push(site, look, plan, said, merged, tip)
+    commit = _commit_and_push(site, look, plan, said, merged, tip, is_held=is_held)
     plan = replace(plan, memory=replace(plan.memory, wrote=_find_wrote(look, plan, commit)))
     status = request_evaluation(site, look, plan.pull_request, commit)
     draft = _draft(site, look, plan, commit, merged, status.commit)
@@ -114,10 +116,14 @@ def _commit_and_push(
     said: Message,
     merged: BranchMerge | None,
     tip: str | None,
+    *,
+    is_held: bool,
 ) -> str:
-    """The branch's newest commit, which says what is proposed; ``tip`` is the one before."""
-    held = look.is_current or (merged is not None and not merged.changes)
-    if held and tip is not None and tip == look.tip_name:
+    """The branch's newest commit, which says what is proposed; ``tip`` is the one before.
+    ``is_held``: the branch holds it already, for the base that it goes to."""
+    if merged is not None and not merged.changes:
+        is_held = True
+    if is_held and tip is not None and tip == look.tip_name:
         return tip
     parent, changes = look.snapshot.commit, contents(plan.edits)
     if merged is not None:

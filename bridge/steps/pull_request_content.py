@@ -14,6 +14,8 @@ from bridge.prompts.story import Story
 from bridge.prompts.text import title
 from bridge.steps.site import Site
 
+Additions = tuple[tuple[str, str], ...]  # (label, reviewer or assignee; its name)
+
 
 @dataclass(frozen=True)
 class PullRequestDraft:
@@ -49,26 +51,54 @@ def draft_pull_request(
     settings = site.mapping.pull_request
     before = recall(open_.body) if open_ is not None else None
     wanted = _configured(settings, is_conflict=any(one.is_conflict for one in told.changes))
-    if open_ is None:
-        requested: tuple[tuple[str, str], ...] | None = wanted.additions
-        known: tuple[tuple[str, str], ...] = ()
-    elif before is None or before.requested is None:
-        requested, known = None, wanted.additions
-    else:
-        requested, known = wanted.additions, before.requested
+    known = _find_requested(settings, open_, before)
     refused = before.refused if before else ()
     written = title(told, settings.title)
     memory = replace(
         memory,
         base=base,
         title=written,
-        requested=requested,
+        requested=_find_own(wanted.additions, known, settings, open_),
         refused=tuple(each for each in refused if each in wanted.additions),
     )
     draft = _is_draft(memory, settings, open_, before)
     kept = _find_persons_title(open_, before)
-    additions = replace(_without(wanted, known), title=kept or written)
+    additions = replace(
+        _without(wanted, known),
+        title=kept or written,
+        removed_labels=tuple(
+            name
+            for kind, name in known
+            if kind == "label" and name == settings.conflict_label and name not in wanted.labels
+        ),
+    )
     return PullRequestDraft(told, memory, draft, additions)
+
+
+def _find_requested(
+    settings: PullRequestSettings, open_: PullRequest | None, before: Memory | None
+) -> Additions:
+    """What the forge was asked for already. An older bridge asked for everything at once, and knew
+    no label of conflicts."""
+    if open_ is None:
+        return ()
+    if before is None or before.requested is None:
+        return _configured(settings, is_conflict=False).additions
+    return before.requested
+
+
+def _find_own(
+    wanted: Additions, known: Additions, settings: PullRequestSettings, open_: PullRequest | None
+) -> Additions:
+    """What the bridge asked for, and may take off: not a label of conflicts that was there before,
+    which is a person's."""
+    there = {name.casefold() for name in (open_.labels if open_ is not None else ())}
+
+    def is_persons(kind: str, name: str) -> bool:
+        is_label = kind == "label" and name == settings.conflict_label
+        return is_label and name not in settings.labels and name.casefold() in there
+
+    return tuple(each for each in wanted if each in known or not is_persons(*each))
 
 
 def _find_persons_title(open_: PullRequest | None, before: Memory | None) -> str | None:

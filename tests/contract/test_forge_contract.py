@@ -225,6 +225,17 @@ def test_labels_and_people_are_added_to_those_that_are_there(case: ForgeCase) ->
     assert found(case) == updated
 
 
+def test_a_label_is_taken_off_and_the_others_stay(case: ForgeCase) -> None:
+    there = PullRequestContent("Update", "", labels=("prompt", "state/conflict"))
+    created = opened(case, content=there)
+    less = PullRequestContent("Update", "", removed_labels=("state/conflict", "never there"))
+
+    updated = case.forge.update_pull_request(created, less)
+
+    assert updated.labels == {"prompt"}
+    assert found(case) == updated
+
+
 @pytest.mark.parametrize("failing", range(1, 7))
 def test_a_creation_that_fails_half_way_does_not_say_that_it_is_finished(
     hosted_case: HostedCase, failing: int

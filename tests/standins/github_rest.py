@@ -238,6 +238,15 @@ def add_labels(call: Call) -> Response:
     return JSONResponse([call.shapes.label(repository, name) for name in pull.labels])
 
 
+def remove_label(call: Call) -> Response:
+    call.require("pull_requests")
+    pull, name = call.pull, call.request.path_params["label"]
+    if name not in pull.labels:
+        raise Refusal(404, "Label does not exist")
+    pull.labels = [each for each in pull.labels if each != name]
+    return JSONResponse([call.shapes.label(call.repository, each) for each in pull.labels])
+
+
 def add_assignees(call: Call) -> Response:
     call.require("pull_requests")
     pull, repository = call.pull, call.repository
@@ -354,6 +363,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{REPOSITORY}/pulls/{{number:int}}/requested_reviewers", request_reviews),
     ("PATCH", f"{REPOSITORY}/issues/{{number:int}}", edit_issue),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/labels", add_labels),
+    ("DELETE", f"{REPOSITORY}/issues/{{number:int}}/labels/{{label:path}}", remove_label),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/assignees", add_assignees),
     ("GET", f"{REPOSITORY}/issues/{{number:int}}/comments", list_comments),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/comments", create_comment),

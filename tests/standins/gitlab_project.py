@@ -310,6 +310,8 @@ class Project:
             filled.labels = sorted(_listed(fields["labels"]))
         if "add_labels" in fields:
             filled.labels = sorted({*filled.labels, *_listed(fields["add_labels"])})
+        if "remove_labels" in fields:
+            filled.labels = sorted({*filled.labels} - {*_listed(fields["remove_labels"])})
         for name, ids in (("assignees", "assignee_ids"), ("reviewers", "reviewer_ids")):
             if ids in fields:
                 setattr(filled, name, [self.users[i] for i in fields[ids] if i in self.users])

@@ -184,6 +184,13 @@ class Place:
         body = pull_request.body if body is None else body
         self._change(replace(pull_request, title=title, body=body))
 
+    def label(self, pull_request: PullRequest, name: str) -> None:
+        """A person adds a label."""
+        content = PullRequestContent(
+            pull_request.title, pull_request.body, pull_request.draft, labels=(name,)
+        )
+        self.forge.update_pull_request(pull_request, content)
+
     def turn(self, pull_request: PullRequest, *, draft: bool) -> None:
         """A person makes it a draft, or ready for review."""
         self._change(replace(pull_request, draft=draft))

@@ -12,7 +12,10 @@ from bridge.evals.telling import STATUS
 from bridge.forge.base import PullRequest, StatusState
 from bridge.prompts.memory import recall
 from bridge.prompts.outcome import OutcomeKind
+from bridge.prompts.publication import Side
 from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.test_choosing import choose, edited_on_both_sides
+from tests.integration.lifecycle.test_publishing import PUBLISH, edited
 from tests.integration.lifecycle.world import MakeWorld, World
 from tests.standins.faults import status
 
@@ -100,6 +103,64 @@ def test_a_pull_request_of_an_older_bridge_gets_no_label_again(world: World) -> 
     propose(world, "Answer briefly.")
 
     assert everything(world.pull_request()) == set()
+
+
+# The label of a conflict
+
+
+@on_every_forge
+def test_the_label_of_a_conflict_goes_with_the_conflict_and_comes_with_the_next(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(PUBLISH)
+    edited_on_both_sides(world)
+    world.settle()
+    opened = world.pull_request()
+    assert opened.labels == {"conflict"}
+    world.place.label(opened, "urgent")
+
+    choose(world, Side.PLATFORM)
+    world.sweep()
+
+    assert world.pull_request().number == opened.number
+    assert world.pull_request().labels == {"urgent"}
+    told = world.pull_request()
+    world.sweep()
+    assert world.pull_request() == told
+
+
+@on_every_forge
+def test_the_label_of_a_conflict_that_a_person_took_off_stays_off(make_world: MakeWorld) -> None:
+    world = make_world(PUBLISH)
+    edited_on_both_sides(world)
+    world.settle()
+    world.place.strip(world.pull_request().number)
+
+    world.sweep()
+    world.save("Answer at great length.")
+    world.settle()
+
+    assert world.pull_request().labels == set()
+
+
+def test_a_label_named_like_that_of_a_conflict_stays_where_a_person_had_put_it(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(PUBLISH)
+    world.save("Answer kindly.")
+    world.adopt()
+    world.save("Answer at length.")
+    world.settle()
+    world.place.label(world.pull_request(), "conflict")
+    edited(world, "kindly", "briefly")
+    world.sweep()
+    assert world.pull_request().title.startswith("Conflict: ")
+
+    choose(world, Side.PLATFORM)
+    world.sweep()
+
+    assert not world.pull_request().title.startswith("Conflict: ")
+    assert world.pull_request().labels == {"conflict"}
 
 
 # The status of its commit
