@@ -44,7 +44,8 @@ def exists(store: Store, remote: GitRemote, branch: str) -> bool:
 def check(store: Store, remote: GitRemote, branch: str, commit: str) -> None:
     """Ask the server whether it would let us push, without sending anything. Raises what a push
     would raise for a credential that may only read; rules about the commit itself do not show."""
-    answer = _attempt(store, remote, branch, commit, None, negotiate=False, dry_run=True)
+    ref = f"{_HEADS}{branch}"
+    answer = _attempt(store, remote, ref, commit, None, negotiate=False, dry_run=True)
     if not answer.ok:
         output = answer.output.decode("utf-8", "replace")
         raise push_refused(output, answer.complaint, branch, remote)
