@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -162,6 +163,26 @@ def test_every_command_stands_in_the_table_of_commands_and_no_other_is_named() -
         text = (ROOT / page).read_text(encoding="utf-8")
         called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z][a-z-]*)", text)
         assert set(called) <= groups, page
+
+
+def test_every_option_that_a_shown_command_has_exists() -> None:
+    root: Any = typer.main.get_command(app)
+    shown = [
+        *re.findall(r"(?:^\$ |`|^ +)promptlayer-bridge ([^`\n]+)", DOCUMENTS, re.MULTILINE),
+        *map(
+            " ".join,
+            re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` (.+)$", DOCUMENTS, re.MULTILINE),
+        ),
+    ]
+    named = [(line, option) for line in shown for option in re.findall(r"--[a-z-]+", line)]
+
+    assert named
+    for line, option in named:
+        command = root
+        for word in line.split():
+            command = getattr(command, "commands", {}).get(word, command)
+        known = {name for of in command.params for name in (*of.opts, *of.secondary_opts)}
+        assert option in {"--help", *known}, line
 
 
 def test_every_make_target_that_is_named_exists_and_every_target_is_named() -> None:
