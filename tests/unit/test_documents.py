@@ -296,6 +296,15 @@ def test_every_dependency_has_its_reason() -> None:
     assert for_development <= set(re.findall(r"`([A-Za-z-]+)`", development))
 
 
+def test_the_paths_that_a_reverse_proxy_passes_are_those_of_the_chart() -> None:
+    chart = (ROOT / "deploy/helm/promptlayer-bridge/templates/network.yaml").read_text("utf-8")
+    (listed,) = re.findall(r"range list ((?:\"[^\"]+\" ?)+)", chart)
+    _, _, told = section("Behind a reverse proxy").partition("beside the webhooks, `/`, ")
+
+    told, _, _ = told.partition(". ")
+    assert re.findall(r"`([^`]+)`", told) == re.findall(r'"([^"]+)"', listed)
+
+
 def test_the_systemd_unit_starts_a_command_that_exists() -> None:
     unit = (ROOT / "deploy/promptlayer-bridge.service").read_text(encoding="utf-8")
 
