@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -21,14 +22,24 @@ from bridge.config import types as config_types
 from bridge.config import watch as config_watch
 from bridge.config import whole as config
 from bridge.config.types import Settings, Signed
+from bridge.errors import PromptFileError
+from bridge.prompts.compare import STANDINGS
 from bridge.prompts.file import parse, render
+from bridge.prompts.state import State
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = (
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md"),
-    *sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")),
+FOLDERS = (".github", "bridge", "deploy", "docs")
+PAGES = tuple(
+    sorted(
+        page.relative_to(ROOT).as_posix()
+        for page in (
+            *ROOT.glob("*.md"),
+            *(one for of in FOLDERS for one in (ROOT / of).rglob("*.md")),
+        )
+    )
 )
+TOPICS = tuple(page for page in PAGES if re.fullmatch(r"docs/[a-z-]+\.md", page))
 LONGEST_README = 180  # lines
 
 
@@ -71,7 +82,10 @@ _BELOW = (
 )
 
 _ROW = re.compile(r"^\| `([a-z_]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_METRIC_ROW = re.compile(r"^\| `(promptlayer_bridge_\w+)` \|", re.MULTILINE)
+_COMMAND_ROW = re.compile(r"^\| `promptlayer-bridge ([a-z -]+)` \|", re.MULTILINE)
+_CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -124,7 +138,7 @@ def every_command(group: typer.Typer, before: str = "") -> Iterator[str]:
 
 
 def anchors(page: str) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", _CODE_BLOCK.sub("", page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
@@ -143,13 +157,32 @@ def test_every_section_of_the_mapping_file_has_a_table() -> None:
 def test_every_command_stands_in_the_table_of_commands_and_no_other_is_named() -> None:
     there = set(every_command(app))
 
-    told = re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` \|", DOCUMENTS, re.MULTILINE)
-    assert sorted(told) == sorted(there)
+    assert sorted(_COMMAND_ROW.findall(DOCUMENTS)) == sorted(there)
     groups = {command.partition(" ")[0] for command in there}
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         called = re.findall(r"(?:\$ |bin/|`)promptlayer-bridge ([a-z][a-z-]*)", text)
         assert set(called) <= groups, page
+
+
+def test_every_option_that_a_shown_command_has_exists() -> None:
+    root: Any = typer.main.get_command(app)
+    shown = [
+        *re.findall(r"(?:^\$ |`|^ +)promptlayer-bridge ([^`\n]+)", DOCUMENTS, re.MULTILINE),
+        *map(
+            " ".join,
+            re.findall(r"^\| `promptlayer-bridge ([a-z -]+)` (.+)$", DOCUMENTS, re.MULTILINE),
+        ),
+    ]
+    named = [(line, option) for line in shown for option in re.findall(r"--[a-z-]+", line)]
+
+    assert named
+    for line, option in named:
+        command = root
+        for word in line.split():
+            command = getattr(command, "commands", {}).get(word, command)
+        known = {name for of in command.params for name in (*of.opts, *of.secondary_opts)}
+        assert option in {"--help", *known}, line
 
 
 def test_every_make_target_that_is_named_exists_and_every_target_is_named() -> None:
@@ -171,10 +204,50 @@ def test_every_setting_stands_in_exactly_one_page() -> None:
         assert holders == ["docs/configuration.md"], heading
 
 
+def test_every_command_metric_and_state_stands_in_exactly_one_page() -> None:
+    states = re.compile(rf"^\| ({'|'.join(map(re.escape, State))}) \|", re.MULTILINE)
+    rows = {
+        "docs/cli.md": _COMMAND_ROW,
+        "docs/monitoring.md": _METRIC_ROW,
+        "docs/dashboard.md": states,
+    }
+
+    for owner, row in rows.items():
+        found = row.findall(read_page(owner))
+        assert len(found) == len(set(found)) > 0
+        assert [page for page in PAGES if row.search(read_page(page))] == [owner]
+    assert set(states.findall(read_page("docs/dashboard.md"))) == set(State)
+
+
+def test_the_table_of_who_moved_is_the_codes() -> None:
+    _, _, table = read_page("docs/behaviour.md").partition("<!-- drift statuses -->\n")
+    table, _, _ = table.partition("<!-- /drift statuses -->")
+    rows = re.findall(r"^\| ([a-z]+) \| ([a-z]+) \| ([a-z ]+) \| .+ \|$", table, re.MULTILINE)
+
+    cells = [
+        (str(platform), str(file), str(found)) for (platform, file), (found, _) in STANDINGS.items()
+    ]
+    assert rows == cells
+
+
+@pytest.mark.parametrize("page", TOPICS)
+def test_every_page_begins_with_what_it_answers_and_ends_with_where_to_go_next(page: str) -> None:
+    title, blank, first, *rest = read_page(page).splitlines()
+
+    assert title.startswith("# ")
+    assert not blank
+    assert first.startswith("This page ")
+    assert rest[-1].startswith("Next: [")
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    for page in TOPICS:
+        assert f"]({page})" in README, page
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for link in _LINK.findall(text):
+    for link in map("".join, _LINK.findall(read_page(page))):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
@@ -190,6 +263,16 @@ def test_the_prompt_file_that_is_shown_is_what_the_bridge_writes() -> None:
 
     file = parse(shown, path="README.md")
     assert render(file) == shown
+
+
+def test_the_smallest_prompt_file_that_is_shown_is_accepted() -> None:
+    _, _, after = read_page("docs/install.md").partition("<!-- smallest prompt file -->\n```yaml\n")
+    shown, _, _ = after.partition("```")
+
+    assert parse(shown, path="docs/install.md").prompt.name == "support/greeting"
+    for needed in shown.splitlines(keepends=True)[:3]:
+        with pytest.raises(PromptFileError):
+            parse(shown.replace(needed, ""), path="docs/install.md")
 
 
 def test_the_mapping_file_that_is_shown_is_accepted() -> None:
@@ -211,6 +294,15 @@ def test_every_dependency_has_its_reason() -> None:
     assert set(re.findall(r"^\| `([a-z0-9.-]+)` \|", told, re.MULTILINE)) == wanted
     _, _, development = told.partition("For development:")
     assert for_development <= set(re.findall(r"`([A-Za-z-]+)`", development))
+
+
+def test_the_paths_that_a_reverse_proxy_passes_are_those_of_the_chart() -> None:
+    chart = (ROOT / "deploy/helm/promptlayer-bridge/templates/network.yaml").read_text("utf-8")
+    (listed,) = re.findall(r"range list ((?:\"[^\"]+\" ?)+)", chart)
+    _, _, told = section("Behind a reverse proxy").partition("beside the webhooks, `/`, ")
+
+    told, _, _ = told.partition(". ")
+    assert re.findall(r"`([^`]+)`", told) == re.findall(r'"([^"]+)"', listed)
 
 
 def test_the_systemd_unit_starts_a_command_that_exists() -> None:

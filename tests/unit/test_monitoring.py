@@ -150,11 +150,11 @@ def test_nothing_is_told_of_a_mapping_that_is_gone() -> None:
         assert f"{PREFIX}_{name}{{" not in page
 
 
-def test_every_metric_stands_in_the_readme_with_its_labels(
+def test_every_metric_stands_in_its_page_with_its_labels(
     told: dict[str, list[dict[str, str]]],
 ) -> None:
-    readme = (ROOT / "docs/monitoring.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(promptlayer_bridge_\w+)` \| ([^|]*)\|", readme, re.MULTILINE)
+    page = (ROOT / "docs/monitoring.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(promptlayer_bridge_\w+)` \| ([^|]*)\|", page, re.MULTILINE)
     ours = {name: samples[0].keys() - {"le"} for name, samples in told.items() if PREFIX in name}
 
     found = {
