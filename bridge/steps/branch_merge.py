@@ -62,6 +62,12 @@ class BranchMerge:
         if self._edited or self._removed or self._absent:
             raise BranchConflict(self._edited, self._removed, self._absent)
 
+    def leave_all(self, edits: Mapping[Target, Edit]) -> None:
+        """Leave the branch as it is, whatever these edits say."""
+        found = self.files.find({t: self.files.home(t, edit) for t, edit in edits.items()})
+        self.left = {target: (there.path, there.text) for target, there in found.items()}
+        self.changes = {}
+
     def _leave(self, target: Target, there: BaseFile | None, path: str, text: bytes) -> None:
         """Make a target's file be at ``path`` and say ``text``."""
         if there is not None and there.path != path:

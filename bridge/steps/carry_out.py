@@ -109,6 +109,15 @@ def _merge_branch(look: Look, plan: Propose) -> BranchMerge | None:
     return merged
 
 
+def _leave_branch(look: Look, plan: Propose) -> BranchMerge | None:
+    """The branch as people left it."""
+    if look.branch is None:
+        return None
+    merged = BranchMerge(look.branch)
+    merged.leave_all({target_of(look.proposal.mapping, edit): edit for edit in plan.edits})
+    return merged
+
+
 def _commit_and_push(
     site: Site,
     look: Look,
@@ -152,7 +161,7 @@ def _draft(
     status_commit: str | None,
 ) -> PullRequestDraft:
     """The pull request that describes what merging ``commit`` does."""
-    head = read_head(site, look.snapshot, look.tip, commit, plan.edits)
+    head = read_head(site, look.snapshot, commit, plan.edits, merged)
     told = story(site, look, plan.edits, plan.memory.pending, merged, head)
     memory = replace(plan.memory, status_commit=status_commit)
     return draft_pull_request(site, told, memory, look.base, plan.pull_request)
@@ -191,7 +200,7 @@ def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -
         memory = recall(open_.body)
         if memory is not None and tip is not None:  # it proposes what it proposed before
             plan = replace(plan, memory=memory)
-            draft = _draft(site, look, plan, tip, None, memory.status_commit)
+            draft = _draft(site, look, plan, tip, _leave_branch(look, plan), memory.status_commit)
             _ensure(site, look, open_, draft)
     return _outcome(look, OutcomeKind.CONFLICT, str(conflict), open_, tip)
 

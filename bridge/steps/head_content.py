@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from bridge.errors import Stale
 from bridge.prompts.markdown import code_span, listed, plain
-from bridge.prompts.plan import Edit
+from bridge.prompts.plan import Edit, target_of
 from bridge.repo.snapshot import Entry, Snapshot
 from bridge.steps.branch import Tip, blob_name, contents
+from bridge.steps.branch_merge import BranchMerge
 from bridge.steps.observe import base_file
 from bridge.steps.site import Site
 
@@ -26,13 +27,15 @@ class HeadContent:
 
 
 def read_head(
-    site: Site, snapshot: Snapshot, tip: Tip | None, commit: str, edits: tuple[Edit, ...]
+    site: Site, snapshot: Snapshot, commit: str, edits: tuple[Edit, ...], merged: BranchMerge | None
 ) -> HeadContent:
-    """What ``commit``, the branch's newest, holds of these edits, and what else it changes. A
-    branch with no commits of others holds the edits and nothing else, and is not read."""
-    if tip is None or not tip.people:
+    """What ``commit``, the branch's newest, holds of these edits, and what else it changes.
+    ``merged`` is what became of a branch with commits of others; any other one holds the edits
+    and nothing else, and is not read."""
+    if merged is None:
         return HeadContent(edits)
-    entries = snapshot.entries(commit, site.folder)
+    edits = tuple(_as_placed(site, edit, merged) for edit in edits)
+    tip, entries = merged.files.tip, snapshot.entries(commit, site.folder)
     texts = _differing_texts(snapshot, entries, edits)
     found = [_as_at_head(site, edit, texts) for edit in edits]
     remarks = [remark for _, remark in found if remark]
@@ -42,6 +45,16 @@ def read_head(
     now = tuple(edit for edit, _ in found)
     edited = any(_meaning(new) != _meaning(old) for new, old in zip(now, edits, strict=True))
     return HeadContent(now, edited, tuple(remarks))
+
+
+def _as_placed(site: Site, edit: Edit, merged: BranchMerge) -> Edit:
+    """The edit where its file is on the branch: people may have moved it."""
+    change = edit.change
+    path, _ = merged.left.get(target_of(site.mapping.name, edit), (change.path, b""))
+    if path == change.path:
+        return edit
+    old_path = change.old_path or (change.path if change.before else None)
+    return replace(edit, change=replace(change, path=path, old_path=old_path))
 
 
 def _differing_texts(

@@ -276,6 +276,21 @@ def test_a_file_that_a_person_moved_stays_there(world: World, sam: Clone) -> Non
     assert "**Sam Person**" in world.pull_request().body
 
 
+def test_a_moved_file_is_told_once_and_shown_as_it_is_there(world: World, sam: Clone) -> None:
+    branch = propose(world, lines())
+    moved = "prompts/latest/bot/mine.yaml"
+    edited = with_edit(world, "      a\n", "      A of Sam\n")
+    sam.commit(branch, {PATH: None, moved: edited[PATH]})
+
+    world.sweep()
+
+    body = world.pull_request().body
+    assert body.count(moved) == 1
+    assert body.count(PATH) == 1  # from where it was moved
+    assert "+A of Sam" in body
+    assert "not on this branch any more" not in body
+
+
 def test_a_deletion_says_truly_what_it_meets(world: World, sam: Clone) -> None:
     world.save("Hello.", "another")
     world.save("Answer.")
@@ -293,6 +308,7 @@ def test_a_deletion_says_truly_what_it_meets(world: World, sam: Clone) -> None:
     assert "PromptLayer no longer has" in words
     assert "newer text" not in words
     assert world.proposed() == "Answer warmly."
+    assert "was edited by **Sam Person**" in world.pull_request().body
 
 
 def test_a_deletion_is_proposed_though_a_person_touched_other_files(
