@@ -17,6 +17,7 @@ from tests.integration.clock import Clock
 from tests.integration.dashboard.chromium import chromium_path
 from tests.integration.dashboard.seeding import one_of_each, way_of_a_prompt
 from tests.integration.dashboard.visiting import ACT, LOOK, Place
+from tests.programs import end_without
 from tests.standins.serving import serve
 
 PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
@@ -94,9 +95,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    path = chromium_path()
-    if path is None:
-        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
+    path = chromium_path() or end_without("no Chromium here: install one, or name it in CHROMIUM")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
