@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where .ci/bring puts programs that some tests need.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
 JOBS ?= 4
 INPUTS ?= 1000000
 SECONDS ?= 60
@@ -9,10 +11,10 @@ SEED ?= 1
 DURATION ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench fuzz chaos audit pictures schema check clean
+.PHONY: help demo test test-unit test-integration test-workflows lint format types bench fuzz chaos audit pictures schema check clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "promptlayer-bridge needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
@@ -23,8 +25,18 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready ## the whole loop on this machine, no account needed
 	$(BIN)/promptlayer-bridge demo
 
-test: $(VENV)/.ready ## every test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests
+test: $(VENV)/.ready ## every test; not what test-workflows runs
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore tests/workflows tests
+
+test-unit: $(VENV)/.ready ## only what needs no process and no network, within a minute
+	$(BIN)/python -m pytest -n $(JOBS) tests/unit
+
+test-integration: $(VENV)/.ready ## the rest of the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore tests/unit --ignore tests/workflows tests
+
+test-workflows: $(VENV)/.ready ## the GitHub Action and the GitLab component, by act and gitlab-ci-local
+	.ci/bring act gitlab-ci-local
+	$(BIN)/python -m pytest tests/workflows
 
 lint: $(VENV)/.ready ## formatting and lint, nothing is changed
 	$(BIN)/ruff format --check .
@@ -61,4 +73,4 @@ schema: $(VENV)/.ready ## write prompts-schema/ anew from the models
 check: lint types test ## what .ci/run does
 
 clean: ## forget the virtual environment and all caches
-	rm -rf $(VENV) .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo *.egg-info
+	rm -rf $(VENV) .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .tools *.egg-info

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from bridge import __version__
 from bridge.cli import deliveries, evals
 from bridge.cli.signals import asked_to_reload
 from bridge.errors import BridgeError, Rejected
@@ -48,10 +49,8 @@ Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; d
 
 
 def _print_version(wanted: bool) -> None:
-    from importlib.metadata import version
-
     if wanted:
-        typer.echo(version(NAME))
+        typer.echo(__version__)
         raise typer.Exit
 
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
 from socket import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from bridge import __version__
 from bridge.books.measures import SWEEPS_MISSED, Measures, Sweep, find_stale, measure
 from bridge.cli.opening import opened_database
 from bridge.cli.reloading import LiveConfig
@@ -57,7 +57,7 @@ def opened_watch(config: Config, worker: Worker, live: LiveConfig) -> Iterator[W
     with opened_database(config) as database:
         measures = Kept(partial(measure, database, now), _MEASURED)
         stale = StaleMappings(worker, live)
-        metrics = Metrics(version(NAME), measures, lambda: worker.sites, stale.measured)
+        metrics = Metrics(__version__, measures, lambda: worker.sites, stale.measured)
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         problems = Kept(Readiness(database, config.data).problems)
         metrics.ready.set_function(lambda: float(not problems()))
@@ -100,7 +100,7 @@ def tracing_for(environment: Mapping[str, str]) -> Tracing | None:
     named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get(
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )
-    return over_http(None if named else NAME, version(NAME))
+    return over_http(None if named else NAME, __version__)
 
 
 @dataclass(frozen=True)

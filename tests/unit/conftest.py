@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from typing import NoReturn
@@ -16,6 +17,8 @@ def refuse_processes_and_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("connect", "connect_ex", "bind", "sendto"):
         monkeypatch.setattr(socket.socket, name, _refuse)
     monkeypatch.setattr(subprocess.Popen, "__init__", _refuse)
+    for name in ("system", "fork", "posix_spawn", "posix_spawnp"):
+        monkeypatch.setattr(os, name, _refuse, raising=False)
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:

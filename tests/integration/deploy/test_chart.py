@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from bridge.storage.inbox import Inbox
 from tests.integration.clock import Clock
 from tests.integration.dashboard.visiting import Place
 from tests.integration.deploy.test_container import ROOT, run
+from tests.programs import find_program
 
 CHART = ROOT / "deploy/helm/promptlayer-bridge"
 GOLDEN = Path(__file__).parent / "golden/chart"
@@ -41,12 +41,12 @@ SIGNED = DashboardSettings.model_validate(
     }
 )
 
-needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed here")
 every = pytest.mark.parametrize("name", NAMES)
 
 
 def helm(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    command = [find_program("helm"), *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def rendered(name: str) -> list[dict[str, Any]]:
@@ -85,7 +85,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
     place.close()
 
 
-@needs_helm
 @every
 def test_the_golden_file_is_what_helm_makes(name: str) -> None:
     values = str(GOLDEN / f"{name}.values.yaml")
@@ -96,14 +95,12 @@ def test_the_golden_file_is_what_helm_makes(name: str) -> None:
     assert done.stdout == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-@needs_helm
 def test_helms_own_linter_is_content() -> None:
     done = helm("lint", "--strict", str(CHART))
 
     assert done.returncode == 0, done.stdout
 
 
-@needs_helm
 @pytest.mark.parametrize(
     "more",
     ["", ",serve.replicas=1", ",serve.replicas=1,work.replicas=0,work.autoscaling.enabled=true"],
@@ -117,7 +114,6 @@ def test_a_volume_for_several_processes_is_refused_with_what_to_do(more: str) ->
     assert "leave work.autoscaling off" in done.stderr
 
 
-@needs_helm
 @pytest.mark.parametrize("half", ["name", "key"])
 def test_half_a_reference_to_the_token_of_the_metrics_is_refused(half: str) -> None:
     values = f"podMonitor.enabled=true,podMonitor.tokenSecret.{half}=x"

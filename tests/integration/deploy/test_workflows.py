@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from tests.integration.deploy.test_container import ROOT, run
 
@@ -30,8 +31,41 @@ def test_the_action_is_one() -> None:
     run("check-jsonschema", "--builtin-schema", "vendor.github-actions", ACTION)
 
 
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        ("dependabot", "dependabot.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/bug.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/feature.yml"),
+    ],
+)
+def test_what_the_forge_reads_of_us_is_well_formed(kind: str, file: str) -> None:
+    run("check-jsonschema", "--builtin-schema", f"vendor.{kind}", ROOT / ".github" / file)
+
+
+def test_newer_versions_are_proposed_for_every_pinned_action_and_package() -> None:
+    updates = parsed(ROOT / ".github/dependabot.yml")["updates"]
+
+    watched = {each["package-ecosystem"]: each for each in updates}
+    assert watched.keys() == {"github-actions", "pip"}
+    assert watched["github-actions"]["directories"] == ["/", "/deploy/github-action"]
+
+
+def test_a_commit_is_checked_by_what_the_setup_installs() -> None:
+    (repository,) = parsed(ROOT / ".pre-commit-config.yaml")["repos"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    brought = {Requirement(each).name for each in project["optional-dependencies"]["dev"]}
+
+    programs = {hook["entry"].split()[0] for hook in repository["hooks"]}
+    assert {Path(each).parent for each in programs} == {Path(".venv/bin")}
+    assert {Path(each).name for each in programs} <= brought | project["scripts"].keys()
+
+
 def test_an_auditor_of_workflows_finds_nothing() -> None:
-    said = run("zizmor", "--offline", "--no-progress", ".github/workflows", "deploy/github-action")
+    places = (".github/workflows", ".github/dependabot.yml", "deploy/github-action")
+
+    said = run("zizmor", "--offline", "--no-progress", *places)
 
     assert "No findings" in said
 
