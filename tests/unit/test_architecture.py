@@ -352,3 +352,16 @@ def test_a_function_fits_onto_one_page(name: str) -> None:
         if (length := (function.end_lineno or 0) - function.lineno + 1) > LONGEST_FUNCTION
     }
     assert not long
+
+
+PACKAGES = sorted(name for name in modules() if modules()[name].path.name == "__init__.py")
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_says_what_lives_there_and_where_the_reader_goes_next(name: str) -> None:
+    words = ast.get_docstring(modules()[name].tree) or ""
+
+    assert 5 <= len(words.splitlines()) <= 15
+    others = re.findall(r"bridge(?:\.\w+)+", words)
+    assert others
+    assert set(others) <= modules().keys()
