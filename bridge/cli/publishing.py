@@ -15,6 +15,7 @@ from bridge.cli.opening import opened_worker
 from bridge.cli.progress import progress_bar
 from bridge.config.whole import load
 from bridge.engine.ledger import Ask
+from bridge.engine.reconciler import Reconciler
 from bridge.engine.worker import Worker
 from bridge.errors import Rejected
 from bridge.prompts.outcome import OutcomeKind
@@ -147,7 +148,7 @@ def _carried_out(worker: Worker, found: Survey) -> Iterator[Line]:
     for name, target in (*filter(None, created), *proposed):
         proposal = found.site.proposal(name, target)
         worker.ledger.ask([Ask(proposal, target)])
-        worker.look_at(proposal)
+        Reconciler(worker).reconcile(proposal)
         standing = worker.ledger.standing(proposal)
         if standing is not None and standing.kind is OutcomeKind.PARKED:
             yield Line(found.site.mapping.name, "", name, "failed", standing.reason)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from bridge.books.problems import ANY_MAPPING
+from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.errands import Errand
 from bridge.engine.failures import LONGEST_PAUSE
 from bridge.engine.jobs import asked_ahead, forget_finished, running_jobs
@@ -117,7 +118,9 @@ class Chores:
 
     def _dispatch(self) -> None:
         with self._members.turns.alone("dispatch") as alone:
-            some = alone and self._worker.dispatch(self._queues.look_soon, self._queues.send)
+            some = alone and Dispatcher(self._worker).dispatch_deliveries(
+                self._queues.look_soon, self._queues.send
+            )
         if not some:
             self._queues.calm()
             self._worker.inbox.wait_for_fresh(_IDLE)
@@ -144,12 +147,12 @@ class Chores:
 
     def _take_care(self) -> None:
         self._find_orphans()
-        self._worker.pass_on()
+        Dispatcher(self._worker).redispatch_ignored()
         self._take_up(self._worker.unfinished())
         while not self._loops.rest(_CARE):
             if self._members.turns.take("take up", timedelta(seconds=_CARE / 2)):
                 self._find_orphans()
-                self._worker.pass_on()
+                Dispatcher(self._worker).redispatch_ignored()
                 self._take_up(self.lost())
                 self._take_up(self._worker.retry_parked())
 

@@ -4,22 +4,18 @@ it, and is not done before the errand is."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.failures import Failures, describe_exception
-from bridge.engine.ledger import Ledger
+from bridge.engine.failures import describe_exception
 from bridge.engine.pushes import Push, follow_push, note_followed
+from bridge.engine.resync import ResyncRunner
+from bridge.engine.worker import Worker
 from bridge.errors import BridgeError, Stale, Transient
 from bridge.prompts.target import Proposal
-from bridge.repo.index import FileIndex
-from bridge.steps.following import Followed
-from bridge.steps.publish import Result
 from bridge.steps.review import review
 from bridge.steps.site import Site
-from bridge.storage.inbox import Clock
 from bridge.storage.restraint import growing_pause
 
 log = logging.getLogger("bridge.worker")
@@ -27,34 +23,9 @@ log = logging.getLogger("bridge.worker")
 Enqueue = Callable[[Proposal], None]
 
 
-class ErrandWorker(Protocol):
-    """Who does the work of an errand."""
-
-    @property
-    def sites(self) -> Mapping[str, Site]: ...
-
-    @property
-    def ledger(self) -> Ledger: ...
-
-    @property
-    def failures(self) -> Failures: ...
-
-    @property
-    def index(self) -> FileIndex: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    def sweep(self, mapping: str, enqueue: Enqueue, *, attempt: int = 0) -> float | None:
-        """Look for what webhooks lost."""
-
-    def create(self, site: Site, found: Followed) -> list[Result]:
-        """Make prompts of files without an id."""
-
-
 @dataclass(frozen=True)
 class ErrandRun:
-    worker: ErrandWorker
+    worker: Worker
     errand: Errand
     occasion: str  # of the delivery
     attempt: int = 0  # how often it was tried before
@@ -109,8 +80,8 @@ class ErrandRun:
         except Stale:  # the commit before is not to be had
             found = None
         if found is None:
-            return worker.sweep(errand.mapping, enqueue, attempt=self.attempt)
-        worker.create(site, found)
+            return ResyncRunner(worker).resync(errand.mapping, enqueue, attempt=self.attempt)
+        ResyncRunner(worker).create_prompts(site, found)
         for proposal in note_followed(worker.ledger, site, found, worker.index):
             enqueue(proposal)
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -23,8 +24,9 @@ from bridge.engine.jobs import (
     outside_jobs,
     running_jobs,
 )
-from bridge.engine.lanes import lane, lane_of_files
 from bridge.engine.polling import Polled, Polling, Timing
+from bridge.engine.reconciler import Reconciler
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.errors import Transient
@@ -46,6 +48,7 @@ _NEVER = 86_400.0  # seconds
 # Together with the chores' end and the web server's grace this stays within ten seconds.
 _STEPS_END = 5  # seconds for the steps in hand
 _BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
+_LANES = 4  # for each repository
 _SWEEPS_BEGIN = 60.0  # seconds within which all have begun
 
 
@@ -221,7 +224,7 @@ def _look_at(mapping: str, branch: str) -> None:
     queues, proposal = _current(), Proposal(mapping, branch)
     with queues.step() as worker:
         try:
-            again = worker.look_at(proposal)
+            again = Reconciler(worker).reconcile(proposal)
             for admitted in worker.make_room(mapping):
                 queues.look_soon(admitted)
         except Transient as error:  # the books do not answer; nobody else would look again
@@ -235,7 +238,9 @@ def _look_at(mapping: str, branch: str) -> None:
 def _sweep_mapping(mapping: str, occasion: str, attempt: int) -> None:
     queues = _current()
     with queues.step() as worker, step("sweep", mapping=mapping):
-        again = worker.sweep(mapping, queues.look_soon, with_others=True, attempt=attempt)
+        again = ResyncRunner(worker).resync(
+            mapping, queues.look_soon, with_others=True, attempt=attempt
+        )
         again = again or queues.unheard_of(mapping, attempt)
     if again is not None:
         queues.sweep_after(again, mapping, occasion, attempt + 1)
@@ -246,12 +251,24 @@ def _run_errand(mapping: str, kind: str, about: str, occasion: str, attempt: int
     queues, errand = _current(), Errand(mapping, ErrandKind(kind), about)
     with queues.step() as worker, step(kind, mapping=mapping, delivery=delivery_of(occasion)):
         try:
-            again = worker.run(errand, queues.look_soon, occasion, attempt)
+            run = ErrandRun(worker, errand, occasion, attempt)
+            again = run.run(queues.look_soon)
             again = again or queues.unheard_of(mapping, attempt)
             if again is None and mapping not in worker.sites:
-                ErrandRun(worker, errand, occasion).abandon()
+                run.abandon()
         except Transient as error:  # the books do not answer; nobody else would try again
             log.warning("%s of %s waits: %s", kind, mapping, error)
             again = error.retry_after or _BOOKS_PAUSE
     if again is not None:
         queues.send(errand, occasion, attempt + 1, again)
+
+
+def lane(repository: str, branch: str) -> str:
+    """The lane of a branch: always the same, one of few for each repository."""
+    return f"{repository} {zlib.crc32(branch.encode()) % _LANES}"
+
+
+def lane_of_files(repository: str) -> str:
+    """The lane of whatever makes prompts of files that have none yet, sweeps and errands: two that
+    find the same file at once would both make one of it."""
+    return f"{repository} files"

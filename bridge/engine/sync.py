@@ -19,6 +19,8 @@ from bridge.engine.pruning import (
     describe_unfollowed,
     find_unfollowed,
 )
+from bridge.engine.reconciler import Reconciler
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
@@ -61,7 +63,7 @@ def synchronise(
         found = scan(worker.sites[name], worker.index)
         site = worker.sites[name]
         unfollowed = find_unfollowed(site.mapping, found, worker.ledger.standings.of_mapping(name))
-        proposals += worker.take_in(name, found, started)
+        proposals += ResyncRunner(worker).record_scan(name, found, started)
         if unfollowed.kept:
             done.append(_kept(site, found, unfollowed))
         listed |= found.listed
@@ -77,7 +79,7 @@ def synchronise(
             for mistake in found.mistakes
         ]
         done += [Done(one.path, OutcomeKind.PARKED, str(one)) for one in found.orphans]
-        for result in worker.create(worker.sites[name], found):
+        for result in ResyncRunner(worker).create_prompts(worker.sites[name], found):
             done.append(_made(result))
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
@@ -140,11 +142,13 @@ def _look_at(
     worker: Worker, proposal: Proposal, listed: Mapping[Target, Prompt], word: PersonsWord
 ) -> Done:
     waited = 0.0
-    pause = worker.look_at(proposal, listed, word)
+    pause = Reconciler(worker).reconcile(proposal, listed, word)
     while pause is not None and waited + pause <= _PATIENCE:
         waited += pause
         threading.Event().wait(pause)
-        pause = worker.look_at(proposal, word=word)  # what was listed may be old by now
+        pause = Reconciler(worker).reconcile(
+            proposal, word=word
+        )  # what was listed may be old by now
     standing = worker.ledger.standing(proposal)
     what = f"{proposal.mapping} {proposal.branch}"
     if standing is None:

@@ -1,4 +1,10 @@
-"""Git without a working tree: the mirror, the commit, the push."""
+"""Git without a working tree: the mirror, the commit, the push.
+
+``mirror`` fetches a bare, shallow copy without file contents; ``snapshot`` reads one commit of
+it. ``commit`` writes commits as objects, and ``push`` pushes them with a lease. ``process`` runs
+git, and ``complaint`` turns what git says into the errors of ``bridge.errors``. Who calls them is
+in ``bridge.steps``: ``branch`` writes a proposal's branch.
+"""
 
 import os
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.config.mapping import Group
@@ -22,6 +22,19 @@ class WaitingApproval:
     occasion: Occasion
     remembered: PendingRequest | None  # by the open pull request
     now: datetime
+
+    def apply(
+        self, platform: PlatformReading, target: Target, held: Held, known: int | None
+    ) -> tuple[Held, PendingRequest | None]:
+        """What PromptLayer would hold if the request about a target's label were approved, and the
+        request; what it holds now where there is none. ``known`` is as in ``find``."""
+        pending = self.find(target, held, known)
+        if pending is None:
+            return held, None
+        held = held_as_requested(platform, target, pending, held)
+        if held.prompt is not None:
+            pending = replace(pending, shown_version=held.prompt.version)
+        return held, pending
 
     def find(self, target: Target, held: Held, known: int | None) -> PendingRequest | None:
         """The request about a target's label that nobody has decided; ``known`` is the version that

@@ -7,22 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.errors import Refused, Transient, UnsafePath
-from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming, with_text_of
-from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
-from bridge.prompts.merge import Merged
 from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
-from bridge.prompts.plan import Edit
-from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
-from bridge.prompts.snippets import references
-from bridge.prompts.source import format_of
-from bridge.prompts.story import Change
 from bridge.prompts.target import Target
-from bridge.steps.ancestry import Ancestry, ancestry_of
-from bridge.steps.approval import WaitingApproval, held_as_requested
-from bridge.steps.guard import guard
+from bridge.steps.ancestry import Ancestor, Ancestry, ancestry_of
+from bridge.steps.approval import WaitingApproval
 from bridge.steps.left_out import taken_out, why_kept
 from bridge.steps.observe import (
     GONE,
@@ -31,12 +22,11 @@ from bridge.steps.observe import (
     PlatformReading,
     known_as,
     reading,
-    snippet_user_names,
 )
-from bridge.steps.overtaken import find_overtaken
 from bridge.steps.proposal_history import ProposalHistory
 from bridge.steps.seen import Seen
 from bridge.steps.site import Site
+from bridge.steps.target_edit import TargetDifference, TargetSides, build_edit
 
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
 
@@ -132,107 +122,144 @@ class Eye:
         asking: bool,
     ) -> Seen:
         self._require_news(target, held)
-        there = base is not None or target in self.carried
-        if there and (reason := why_kept(self.site, self.occasion, target, held, base)):
-            comparison = Comparison(Standing.IN_STEP, reason)
-            return Seen(target, comparison, None, file=base, absent=True, not_followed=True)
+        if (kept := self._find_kept(target, held, base)) is not None:
+            return kept
+        sides = self._observe(platform, target, held, base)
+        if (elsewhere := self._elsewhere(sides)) is not None:
+            comparison = Comparison(Standing.IN_STEP, elsewhere)
+            return Seen(target, comparison, None, elsewhere=True)
+        sides = _with_ancestor(sides, ancestry.find(target, sides.held, base, home))
+        if self._is_first_release(sides):
+            return self._released(sides)
+        difference = self._compare(sides)
+        if difference.is_publishable:
+            return self._ahead(sides, difference)
+        if not difference.comparison.proposes:
+            return self._without_edit(sides, difference)
+        return self._propose(sides, difference, asking)
+
+    def _find_kept(self, target: Target, held: Held, base: BaseFile | None) -> Seen | None:
+        """The result for a target whose file stays although PromptLayer has it no longer."""
+        if base is None and target not in self.carried:
+            return None
+        reason = why_kept(self.site, self.occasion, target, held, base)
+        if not reason:
+            return None
+        comparison = Comparison(Standing.IN_STEP, reason)
+        return Seen(target, comparison, None, file=base, absent=True, not_followed=True)
+
+    def _observe(
+        self, platform: PlatformReading, target: Target, held: Held, base: BaseFile | None
+    ) -> TargetSides:
+        """Both sides of a target: PromptLayer's without what the mapping leaves out, and as it
+        would be once a waiting request is approved."""
         held = taken_out(self.site, self.occasion, held)
         known = base.prompt.version if base and base.prompt else None
         waiting = WaitingApproval(self.site, self.occasion, self.remembered, self.now)
-        pending = waiting.find(target, held, known)
-        if pending is not None:
-            held = held_as_requested(platform, target, pending, held)
-            if held.prompt is not None:
-                pending = replace(pending, shown_version=held.prompt.version)
-        if (elsewhere := self._elsewhere(target, held, base)) is not None:
-            return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
-        ancestor = ancestry.find(target, held, base, home)
-        agreed = ancestor.agreement if ancestor else None
-        base = known_as(base, agreed)
-        if self._is_first_release(target, held, base, agreed):
-            return self._released(target, base, pending)
-        comparison = compare(held.prompt, base, agreed, target.label)
-        found, side = comparison, self._side(target, held)
+        held, pending = waiting.apply(platform, target, held, known)
+        return TargetSides(target, held, base, pending)
+
+    def _compare(self, sides: TargetSides) -> TargetDifference:
+        """How the sides differ, with what a person has chosen, and the merge of the two where
+        both moved and the mapping publishes. Raises Refused for a file nobody can read."""
+        held, base = sides.held, sides.base
+        found = compare(held.prompt, base, sides.agreed, sides.target.label)
+        side = self._side(sides.target, held)
         self._require_readable(base, side)
         comparison = chosen(found, side, held.prompt, base)
-        merged = None
-        if held.prompt and base and base.prompt:
-            if self.site.mapping.publish and comparison.standing is Standing.BOTH_MOVED:
-                before = ancestor.text(self.site.platform, held.prompt.id) if ancestor else None
-                merged = both(comparison, before, held.prompt, base.prompt)
-            if goes_to_platform(comparison, merged, base.prompt):
-                return self._ahead(target, held.prompt, base, comparison, pending)
-        absent = held.prompt is None
-        if absent and held.absent not in (None, GONE):
-            comparison = replace(comparison, reason=str(held.absent))
-        if not comparison.proposes:
-            one = Seen(target, comparison, None, pending, file=base, absent=absent)
-            why = held.absent if base is None else None
-            return replace(one, agreed=agreed, gone_because=why)
-        edit = self._edit(target, held, base, comparison, asking, merged, agreed)
-        if edit.change.overtaken:
-            numbers = ", ".join(str(number) for number in edit.change.overtaken)
-            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
-            comparison = replace(comparison, reason=reason)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
-        one = Seen(target, comparison, edit, pending, adopted=adopted, file=base, absent=absent)
-        return replace(one, agreed=agreed)
+        if held.prompt is None or base is None or base.prompt is None:
+            return TargetDifference(comparison, adopted)
+        merged = None
+        if self.site.mapping.publish and comparison.standing is Standing.BOTH_MOVED:
+            ancestor = sides.ancestor
+            before = ancestor.text(self.site.platform, held.prompt.id) if ancestor else None
+            merged = both(comparison, before, held.prompt, base.prompt)
+        is_publishable = goes_to_platform(comparison, merged, base.prompt)
+        return TargetDifference(comparison, adopted, merged, is_publishable)
 
-    def _is_first_release(
-        self, target: Target, held: Held, base: BaseFile | None, agreed: Agreement | None
-    ) -> bool:
+    def _is_first_release(self, sides: TargetSides) -> bool:
         """Whether a file is there for a label that was never set: no record, no merge and no event
         tells that it was."""
-        newest = self.occasion.label_events.get(target)
-        if held.unlabelled is None or agreed is not None or not self.site.mapping.publish:
+        base, newest = sides.base, self.occasion.label_events.get(sides.target)
+        if sides.held.unlabelled is None or sides.agreed is not None:
             return False
         return (
-            base is not None
+            self.site.mapping.publish
+            and base is not None
             and base.prompt is not None
             and (newest is None or newest.type != LABEL_DELETED)
         )
 
-    def _released(
-        self, target: Target, base: BaseFile | None, pending: PendingRequest | None
-    ) -> Seen:
+    def _released(self, sides: TargetSides) -> Seen:
+        target, base = sides.target, sides.base
         assert base is not None
         assert base.prompt is not None
         reason = f"label {target.label} is not set in PromptLayer yet"
         comparison = Comparison(Standing.REPOSITORY_AHEAD, reason)
         publication = Publication(target, base.path, base.prompt, None)
-        return Seen(target, comparison, None, pending, publication, file=base)
+        return Seen(target, comparison, None, sides.pending, publication, file=base)
 
-    def _ahead(
-        self,
-        target: Target,
-        held: Prompt,
-        base: BaseFile,
-        comparison: Comparison,
-        pending: PendingRequest | None,
-    ) -> Seen:
+    def _ahead(self, sides: TargetSides, difference: TargetDifference) -> Seen:
         """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
         meanwhile; what stands in the way of that is told once both say the same."""
+        target, held, base = sides.target, sides.held.prompt, sides.base
+        assert held is not None
+        assert base is not None
         assert base.prompt is not None
+        comparison = difference.comparison
         publication = Publication(target, base.path, base.prompt, held)
         seen = Seen(
             target,
             comparison,
             None,
-            pending,
+            sides.pending,
             publication if self.site.mapping.publish else None,
             file=base,
         )
         named = naming(held, base.prompt, base.label, target.label)
         if not named.proposes:
             return seen
+        renamed = TargetSides(target, Held(with_text_of(held, base.prompt)), base)
         try:
-            edit = self._edit(
-                target, Held(with_text_of(held, base.prompt)), base, named, False, None, None
-            )
+            edit = build_edit(self.site, self.base, renamed, TargetDifference(named))
         except (UnsafePath, Refused):
             return seen
         reason = f"{comparison.reason}, and {named.reason}"
         return replace(seen, comparison=replace(comparison, reason=reason), edit=edit)
+
+    def _without_edit(self, sides: TargetSides, difference: TargetDifference) -> Seen:
+        """The result where nothing is to be proposed."""
+        return Seen(
+            sides.target,
+            _explained(sides.held, difference.comparison),
+            None,
+            sides.pending,
+            file=sides.base,
+            absent=sides.held.prompt is None,
+            agreed=sides.agreed,
+            gone_because=sides.held.absent if sides.base is None else None,
+        )
+
+    def _propose(self, sides: TargetSides, difference: TargetDifference, asking: bool) -> Seen:
+        """The result with the edit that brings the file in step with PromptLayer."""
+        comparison = _explained(sides.held, difference.comparison)
+        difference = replace(difference, comparison=comparison)
+        edit = build_edit(self.site, self.base, sides, difference, with_users=asking)
+        if edit.change.overtaken:
+            numbers = ", ".join(str(number) for number in edit.change.overtaken)
+            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
+            comparison = replace(comparison, reason=reason)
+        return Seen(
+            sides.target,
+            comparison,
+            edit,
+            sides.pending,
+            adopted=difference.adopted,
+            file=sides.base,
+            absent=sides.held.prompt is None,
+            agreed=sides.agreed,
+        )
 
     def _require_readable(self, base: BaseFile | None, side: Side | None) -> None:
         """Raise Refused where a file that would be published cannot be read: what an engineer
@@ -257,83 +284,22 @@ class Eye:
                 retry_after=NOT_YET_PAUSE,
             )
 
-    def _elsewhere(self, target: Target, held: Held, base: BaseFile | None) -> str | None:
+    def _elsewhere(self, sides: TargetSides) -> str | None:
         """A prompt whose name is in its branch's name has another branch after a rename."""
-        prompt = held.prompt or (base.prompt if base else None)
+        prompt = sides.held.prompt or (sides.base.prompt if sides.base else None)
         if prompt is None or self.branch is None:
             return None
-        branch = self.site.proposal(prompt.name, target).branch
+        branch = self.site.proposal(prompt.name, sides.target).branch
         return None if branch == self.branch else f"it is proposed on {branch} now"
 
-    def _edit(
-        self,
-        target: Target,
-        held: Held,
-        base: BaseFile | None,
-        comparison: Comparison,
-        asking: bool,
-        merged: Merged | None,
-        agreed: Agreement | None,
-    ) -> Edit:
-        if held.prompt is None:
-            return _removal(target, held, base, comparison)
-        prompt = merged.prompt if merged else held.prompt
-        guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
-        path = self._place(target, prompt, base)
-        existing = base.text.decode("utf-8", "replace") if base else None
-        file = PromptFile(prompt, target.label)
-        text = render(file, format_of(path), existing).encode()
-        change = Change(
-            path=path,
-            old_path=base.path if base and base.path != path else None,
-            label=target.label,
-            before=base.prompt if base else None,
-            after=prompt,
-            link=self.site.link(held.prompt),
-            uses=tuple(str(reference) for reference in references(prompt.template)),
-            used_by=snippet_user_names(self.site, held.prompt) if asking else (),
-            overwrites=comparison.standing is Standing.BOTH_MOVED and merged is None,
-            merges=merged is not None,
-            conflicts=merged.conflicts if merged else (),
-            restores=comparison.restores,
-            overtaken=find_overtaken(self.base, target, held.prompt, agreed),
-        )
-        return Edit(change, text, base.text if base else None, held.prompt.digest)
 
-    def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
-        """Where the file goes: where an engineer put it, else where the mapping wants it."""
-        path = self.site.path(prompt, target.label)
-        if base is not None and not self._follows_its_name(target, prompt, base):
-            path = base.path
-        if (base is None or base.path != path) and path in self.base.entries:
-            raise Refused(
-                f"{path} is there already and does not belong to prompt {prompt.id}"
-                f" ({prompt.name!r}){self.base.problem_of(path)}. Move that file, or change the mapping's"
-                " `path`."
-            )
-        return path
-
-    def _follows_its_name(self, target: Target, prompt: Prompt, base: BaseFile) -> bool:
-        """Whether the prompt was renamed and its file stands where the old name put it."""
-        if base.prompt is None or base.prompt.name == prompt.name:
-            return False
-        old = replace(base.prompt, id=target.prompt_id)
-        try:
-            return self.site.path(old, target.label) == base.path
-        except UnsafePath:
-            return False
+def _with_ancestor(sides: TargetSides, ancestor: Ancestor | None) -> TargetSides:
+    agreed = ancestor.agreement if ancestor else None
+    return replace(sides, base=known_as(sides.base, agreed), ancestor=ancestor)
 
 
-def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:
-    if base is None or base.prompt is None:
-        problem = base.problem if base else "it is not there"
-        path = base.path if base else "its file"
-        raise Refused(
-            f"Prompt {target.prompt_id} is gone from PromptLayer and {path} cannot be read"
-            f" ({problem}). Remove the file by hand if it is not needed."
-        )
-    both = comparison.standing is Standing.BOTH_MOVED
-    change = Change(
-        base.path, None, target.label, base.prompt, None, reason=held.absent, overwrites=both
-    )
-    return Edit(change, None, base.text)
+def _explained(held: Held, comparison: Comparison) -> Comparison:
+    """The comparison, with why PromptLayer has nothing where that is not plain."""
+    if held.prompt is None and held.absent not in (None, GONE):
+        return replace(comparison, reason=str(held.absent))
+    return comparison

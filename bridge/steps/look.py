@@ -1,4 +1,4 @@
-"""Look at one proposal: everything that was observed about it, compared. Changes nothing."""
+"""Diff one proposal: everything that was observed about it, compared. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.prompts.compare import Standing
-from bridge.prompts.memory import Memory, recall
+from bridge.prompts.memory import Memory
 from bridge.prompts.occasion import Cause, Occasion
 from bridge.prompts.outcome import Decided, OutcomeKind, Sight
 from bridge.prompts.plan import (
@@ -19,18 +19,16 @@ from bridge.prompts.plan import (
     content_name,
     find_open,
     remembered,
-    select_pull_requests,
 )
 from bridge.prompts.publication import Publication, Side
 from bridge.prompts.target import Proposal, Target
-from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
-from bridge.steps.branch import Tip, blob_name, is_current, tip_of
+from bridge.steps.branch import Tip, blob_name, is_current
 from bridge.steps.branch_files import BranchFiles, keep_out
 from bridge.steps.eye import Eye
-from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.proposal_history import KnownProposal
+from bridge.steps.proposal_state import ProposalState
 from bridge.steps.seen import Seen, sight
 from bridge.steps.site import Site
 
@@ -107,55 +105,78 @@ class Look:
         return (words[0] if words else "proposed before") + more
 
 
-def look(
-    site: Site, index: FileIndex, proposal: Proposal, occasion: Occasion, now: datetime
-) -> Look:
-    """Observe and compare. The forge is asked before git, so that a pull request merged in
-    between is seen as merged by both, or by git alone."""
-    found = tuple(site.forge.pull_requests(proposal.branch))
-    snapshot = site.fetch()
-    pulls = select_pull_requests(found, snapshot.base)
-    open_ = find_open(pulls, snapshot.base)
-    newest = open_ or (pulls[0] if pulls else None)
-    memory = recall(newest.body) if newest else None
-    now_open = memory if open_ else None
-    tip = _tip(site, snapshot, proposal.branch, newest, memory, found)
-    base = BaseFiles.at(site, snapshot, snapshot.commit, index)
-    kept = Kept(base, tip)
-    branch = BranchFiles.read(base, tip, memory) if tip is not None and tip.people else None
-    occasion = replace(occasion, adopted=frozenset(now_open.adopted if now_open else ()))
-    pending = now_open.pending if now_open else None
-    carried = frozenset(kept.targets.values())
-    history = KnownProposal(pulls)
-    eye = Eye(site, base, proposal.branch, occasion, pending, now, history, carried)
-    targets = tuple(sorted({*occasion.targets, *kept.outdated}))
-    seen, refusals = eye.see(targets)
+def diff_proposal(site: Site, state: ProposalState, occasion: Occasion, now: datetime) -> Look:
+    """Compare what was observed, target by target, and find what the proposal has to say."""
+    memory, base = state.memory, state.files
+    occasion = replace(occasion, adopted=frozenset(memory.adopted if memory else ()))
+    eye = Eye(
+        site,
+        base,
+        state.proposal.branch,
+        occasion,
+        memory.pending if memory else None,
+        now,
+        KnownProposal(state.pull_requests),
+        frozenset(state.kept.targets.values()),
+    )
+    seen, refusals = eye.see(tuple(sorted({*occasion.targets, *state.kept.outdated})))
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
-    out = keep_out(branch, memory, told)
-    # What was refused is among those that were looked at, and stays as it was proposed.
-    done = _is_merged(tip, pulls)
-    stay = [] if done else kept.edits({one.target for one in seen if not one.not_followed})
-    untouched = _placeable(snapshot, stay) if refusals else stay
-    edits = _edits(base, untouched, seen, out)
+    out = keep_out(state.branch, state.newest_memory, told)
+    edits = _edits(base, _untouched(state, seen, refusals), seen, out)
+    situation = _situation(site, state, seen, edits, out)
+    situation = replace(
+        situation,
+        chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
+        refused=refusals[0][1] if refusals else None,
+        prune=occasion.prune and any(s.absent for s in seen),
+    )
+    return Look(
+        state.proposal,
+        base,
+        state.tip,
+        situation,
+        seen,
+        refusals,
+        occasion.causes,
+        state.branch,
+        tuple(sorted(out)),
+    )
+
+
+def _untouched(
+    state: ProposalState, seen: Sequence[Seen], refusals: Sequence[tuple[Target, str]]
+) -> Sequence[Edit]:
+    """What stays as it was proposed; what was refused is among it."""
+    if state.is_merged:
+        return []
+    stay = state.kept.edits({one.target for one in seen if not one.not_followed})
+    return _placeable(state.files.snapshot, stay) if refusals else stay
+
+
+def _situation(
+    site: Site,
+    state: ProposalState,
+    seen: tuple[Seen, ...],
+    edits: tuple[Edit, ...],
+    out: Collection[Target],
+) -> Situation:
+    """What is to be decided about, but for what a person said with this look."""
+    snapshot, tip, pulls = state.files.snapshot, state.tip, state.pull_requests
     idle_kind, idle_reason = _idle(site, snapshot, pulls, seen)
-    situation = Situation(
+    entries, changes = state.files.entries, state.kept.changes
+    return Situation(
         edits=edits,
-        memory=_memory(seen, edits, out, memory, now_open),
+        memory=_memory(seen, edits, out, state.newest_memory, state.memory),
         idle_kind=OutcomeKind.REJECTED if out else idle_kind,
         idle_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
         branch_exists=tip is not None,
         people=tip is not None and tip.people,
         tip=tip.commit.object_name if tip else None,
-        tip_is_current=is_current(site, snapshot, tip, kept.changes, base.entries, edits),
+        tip_is_current=is_current(site, snapshot, tip, changes, entries, edits),
         base=snapshot.base,
-        chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
-        refused=refusals[0][1] if refusals else None,
         taken_back=_are_taken_back(site, snapshot, pulls, edits),
-        prune=occasion.prune and any(s.absent for s in seen),
     )
-    taken = tuple(sorted(out))
-    return Look(proposal, base, tip, situation, seen, refusals, occasion.causes, branch, taken)
 
 
 def _edits(
@@ -201,33 +222,6 @@ def _memory(
         wrote=newest.wrote if newest else None,
         taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
     )
-
-
-def _tip(
-    site: Site,
-    snapshot: Snapshot,
-    branch: str,
-    newest: PullRequest | None,
-    memory: Memory | None,
-    found: Sequence[PullRequest],
-) -> Tip | None:
-    """The branch's tip. Once it is merged, everybody's commits on it have reached the base: the
-    next proposal starts from there, and names none of those who worked on this one. What a pull
-    request remembers of its branch is about that branch as long as it is open, or as it was then."""
-    about_it = newest is not None and (
-        newest.state is PullRequestState.OPEN or newest.head_commit == snapshot.branches.get(branch)
-    )
-    tip = tip_of(site, snapshot, branch, memory=memory if about_it else None)
-    if tip is None or not _is_merged(tip, found):
-        return tip
-    return Tip(tip.commit, False, None, None)
-
-
-def _is_merged(tip: Tip | None, pulls: Sequence[PullRequest]) -> bool:
-    """Whether all of the branch has reached the base: nothing of it is proposed any more."""
-    if tip is None or not pulls or pulls[0].state is not PullRequestState.MERGED:
-        return False
-    return pulls[0].head_commit == tip.commit.object_name
 
 
 def _adopted(seen: Sequence[Seen], memory: Memory | None, edits: Sequence[Edit]) -> tuple[int, ...]:

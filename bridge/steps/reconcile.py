@@ -1,7 +1,8 @@
-"""Reconcile: observe → compare → plan → carry out, for one proposal.
+"""Reconcile one proposal: observe → diff → decide → apply.
 
-Repeating it is harmless; killed anywhere, it is run again. Nothing here knows which event, sweep
-or person asked for it.
+Each stage takes values and returns one: ``observe_state`` a ProposalState, ``diff_proposal`` a
+Look, ``decide`` a Plan, ``apply`` an Outcome. Repeating it is harmless; killed anywhere, it is run
+again. Nothing here knows which event, sweep or person asked for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from bridge.repo.index import FileIndex
 from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.carry_out import Permit, carry_out
 from bridge.steps.decision import follow_decision
-from bridge.steps.look import Look, look
+from bridge.steps.look import Look, diff_proposal
+from bridge.steps.proposal_state import observe_state
 from bridge.steps.publish import Result, agreements_of, publish_all, told
 from bridge.steps.seen import find_agreements, find_declined
 from bridge.steps.site import Site
@@ -33,7 +35,8 @@ def preview(
 ) -> tuple[Look, Plan]:
     """What was found, and what would be done about it. Changes nothing."""
     with step("observe"):
-        found = look(site, index, proposal, occasion, now)
+        state = observe_state(site, index, proposal)
+        found = diff_proposal(site, state, occasion, now)
     return found, decide(found.situation)
 
 
@@ -51,15 +54,23 @@ def reconcile(
     Raises Transient (look again later) or Permanent (a person has to act); everything that was
     done until then stays valid.
     """
-    found, plan = preview(site, index, proposal, occasion, now)
+    with step("observe"):
+        state = observe_state(site, index, proposal)
+        found = diff_proposal(site, state, occasion, now)
+    plan = decide(found.situation)
     with step("carry out"):
-        results = publish_all(site, found.snapshot, found.publications)
-        followed = follow_decision(site, found, results)
-        outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
-        _record(site, found, outcome, results, now)
-    outcome = _with_publications(outcome, results)
+        return apply(site, found, plan, permit, now)
+
+
+def apply(site: Site, found: Look, plan: Plan, permit: Permit, now: datetime) -> Outcome:
+    """Publish what was merged, move the labels that a decision moves, carry out the plan and
+    record what both sides agree on; returns what came of it."""
+    results = publish_all(site, found.snapshot, found.publications)
+    followed = follow_decision(site, found, results)
+    outcome = write_back(site, found, plan) or carry_out(site, found, plan, permit)
+    _record(site, found, outcome, results, now)
     outcome = replace(
-        outcome,
+        _with_publications(outcome, results),
         sights=found.sights,
         decided=found.decided,
         moved=followed.moved,

@@ -1,5 +1,8 @@
 """One delivery through the front door: read, verify, parse, put, answer.
 
+After the 202 the delivery waits in the inbox (``bridge.storage.inbox``). The dispatcher
+(``bridge.engine.dispatcher``), which the inbox wakes, takes it up and asks for what it is about.
+
 This is the hot path, hence plain ASGI: most of what a delivery costs is the server's HTTP parser
 and the disk.
 """

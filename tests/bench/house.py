@@ -14,6 +14,7 @@ from typing import Any
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
 from bridge.engine.ledger import Ask
+from bridge.engine.reconciler import Reconciler
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.target import Proposal, Target
@@ -104,7 +105,7 @@ def asked(worker: Worker, version: Version, name: str) -> Proposal:
 def look(worker: Worker, proposal: Proposal, expected: OutcomeKind) -> float:
     """Have the worker look at a proposal; how many seconds it took."""
     started = time.perf_counter()
-    worker.look_at(proposal)
+    Reconciler(worker).reconcile(proposal)
     seconds = time.perf_counter() - started
     standing = worker.ledger.standing(proposal)
     if standing is None or standing.kind is not expected:

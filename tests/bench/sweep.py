@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bridge.engine.resync import ResyncRunner
 from bridge.promptlayer.client import PAGE_SIZE as PAGE
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.file import render
@@ -54,7 +55,7 @@ def sweep(config: Path) -> list[Proposal]:
     """Sweep as ``serve`` does; the proposals that are worth a look."""
     found: list[Proposal] = []
     with working(config) as worker:
-        if worker.sweep(MAPPING, found.append) is not None:
+        if ResyncRunner(worker).resync(MAPPING, found.append) is not None:
             raise RuntimeError("The sweep could not be done.")
     return found
 

@@ -19,6 +19,7 @@ import pytest
 
 from bridge.cli.app import main
 from bridge.cli.publishing import CONFLICT
+from bridge.engine.errand_run import ErrandRun
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import JsonObject
@@ -113,7 +114,7 @@ class Bridge:
         about = f"main {self._head}"
         errand = Errand(MAPPING, ErrandKind.FOLLOW, about)
         if self.world.place.head("main") != self._head:
-            assert self.world.worker.run(errand, lambda _: None) is None
+            assert ErrandRun(self.world.worker, errand, "").run(lambda _: None) is None
         self._settle()
 
     def _sweep(self) -> None:

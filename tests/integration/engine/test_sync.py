@@ -9,6 +9,7 @@ import pytest
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import parse
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.sync import synchronise
 from bridge.engine.worker import Worker
 from bridge.errors import Refused
@@ -163,9 +164,9 @@ def test_sweeps_of_one_occasion_read_the_list_pages_once(
         with opened_worker(config) as worker:
             found: list[Proposal] = []
             for mapping in worker.sites:
-                assert worker.sweep(mapping, found.append, with_others=True) is None
+                assert ResyncRunner(worker).resync(mapping, found.append, with_others=True) is None
             together = len(faults.requests)
-            assert worker.sweep("support", found.append) is None
+            assert ResyncRunner(worker).resync("support", found.append) is None
 
     assert (together, len(faults.requests)) == (1, 2)
     assert sorted({proposal.mapping for proposal in found}) == ["other", "support"]

@@ -13,6 +13,8 @@ from bridge.books.entry import Entry
 from bridge.books.moments import Moment, MomentKind
 from bridge.books.overview import Overview
 from bridge.engine.actions import Actions
+from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.resync import ResyncRunner
 from bridge.errors import Rejected
 from bridge.forge.base import PullRequest
 from bridge.forge.webhooks import PullRequestAction, PullRequestChanged
@@ -69,7 +71,7 @@ def merged_told(world: World, pull: PullRequest) -> None:
 def test_a_prompt_waits_then_has_a_pull_request_then_is_in_step(world: World) -> None:
     world.save("Answer kindly.", by=JANE)
     world.deliver()
-    world.worker.dispatch(lambda _: None, lambda *_: None)
+    Dispatcher(world.worker).dispatch_deliveries(lambda _: None, lambda *_: None)
     waits = entry(world)
     world.settle()
     pull = world.pull_request()
@@ -104,7 +106,7 @@ def test_a_prompt_saved_after_an_older_listing_stays_in_the_books(world: World) 
     world.sweep()
     world.clock.turn(1)
 
-    world.worker.take_in("support", older, world.clock(), timedelta(minutes=1))
+    ResyncRunner(world.worker).record_scan("support", older, world.clock(), timedelta(minutes=1))
 
     assert entry(world).state is State.IN_STEP
 
@@ -145,7 +147,7 @@ def test_a_prompt_that_holds_a_secret_is_parked_with_the_reason(world: World) ->
 def test_while_a_forge_does_not_answer_the_reason_says_so(world: World) -> None:
     world.save("Answer kindly.")
     world.deliver()
-    world.worker.dispatch(lambda _: None, lambda *_: None)
+    Dispatcher(world.worker).dispatch_deliveries(lambda _: None, lambda *_: None)
     (proposal,) = world.worker.unfinished()
 
     world.ledger.postpone(proposal, "The forge does not answer.", None)

@@ -11,9 +11,11 @@ import pytest
 from bridge.books.measures import measure
 from bridge.books.problems import ProblemKind, Problems
 from bridge.engine import dispatch
+from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.errand_run import ErrandRun
 from bridge.engine.errands import Errand
 from bridge.engine.failures import MOST_ATTEMPTS
+from bridge.engine.resync import ResyncRunner
 from bridge.forge.webhooks import Pushed
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.state import State
@@ -52,7 +54,9 @@ def test_a_sweep_that_stumbles_is_written_down_and_tried_again(world: World) -> 
     world.post.lose()
     break_platform(world)
 
-    pauses = [world.worker.sweep("support", lambda _: None) for _ in range(MOST_ATTEMPTS)]
+    pauses = [
+        ResyncRunner(world.worker).resync("support", lambda _: None) for _ in range(MOST_ATTEMPTS)
+    ]
 
     assert pauses[:3] == [2.0, 4.0, 8.0]
     assert pauses[-1] is None
@@ -104,7 +108,7 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_its_look(
             raise KeyError("a secret that nobody may see")
         return read(delivery, sites)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("bridge.engine.worker.asks_of", asks_of)
+    monkeypatch.setattr("bridge.engine.dispatcher.asks_of", asks_of)
     world.settle()
 
     assert [pull.title for pull in world.place.open()] == ["Add good (version 1)"]
@@ -132,9 +136,10 @@ def test_the_delivery_of_an_errand_is_done_when_the_errand_is(world: World) -> N
     tried: list[tuple[Errand, str, float | None]] = []
 
     def run(errand: Errand, occasion: str) -> None:
-        tried.append((errand, occasion, world.worker.run(errand, lambda _: None, occasion)))
+        again = ErrandRun(world.worker, errand, occasion).run(lambda _: None)
+        tried.append((errand, occasion, again))
 
-    world.worker.dispatch(lambda _: None, run)
+    Dispatcher(world.worker).dispatch_deliveries(lambda _: None, run)
 
     ((errand, occasion, pause),) = tried
     assert pause == 2.0
@@ -155,11 +160,11 @@ def test_an_errand_of_a_mapping_that_is_gone_is_told(world: World) -> None:
     event = Pushed("acme/support-bot", "main", None, world.place.head("main"))
     world.worker.inbox.put(delivery_of("local", "e" * 64, event, world.clock()))
     sent: list[tuple[Errand, str]] = []
-    world.worker.dispatch(lambda _: None, lambda *told: sent.append(told))
+    Dispatcher(world.worker).dispatch_deliveries(lambda _: None, lambda *told: sent.append(told))
     world.worker.sites = {}
 
     ((errand, occasion),) = sent
-    assert world.worker.run(errand, lambda _: None, occasion) is None
+    assert ErrandRun(world.worker, errand, occasion).run(lambda _: None) is None
     ErrandRun(world.worker, errand, occasion).abandon()
 
     (gone,) = world.worker.inbox.recent(1)

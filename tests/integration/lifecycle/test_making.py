@@ -7,6 +7,8 @@ from threading import Barrier
 
 import pytest
 
+from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.reconciler import Reconciler
 from bridge.engine.worker import Worker
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.target import Proposal
@@ -166,7 +168,7 @@ def test_two_bridges_that_race_for_one_proposal_open_one_pull_request(world: Wor
     for turn in range(4):
         world.save(f"Draft {turn}.")
         world.deliver()
-        world.worker.dispatch(lambda _: None, lambda *_: None)
+        Dispatcher(world.worker).dispatch_deliveries(lambda _: None, lambda *_: None)
         race([world.worker, other], proposal)
 
         world.settle()
@@ -180,7 +182,7 @@ def race(workers: list[Worker], proposal: Proposal) -> None:
 
     def look(worker: Worker) -> None:
         start.wait(timeout=10)
-        worker.look_at(proposal)
+        Reconciler(worker).reconcile(proposal)
 
     with ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(look, workers))
@@ -197,7 +199,7 @@ def test_two_bridges_that_know_nothing_of_each_other_open_one_pull_request(world
     world.reopen_front_door()
     world.deliver(payloads)
     for worker in (first, world.worker):
-        worker.dispatch(lambda _: None, lambda *_: None)
+        Dispatcher(worker).dispatch_deliveries(lambda _: None, lambda *_: None)
     race([first, world.worker], Proposal("support", world.branch()))
 
     world.settle()

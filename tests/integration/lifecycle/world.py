@@ -19,8 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.config.mapping import MappingSettings
 from bridge.config.whole import Person
+from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.errand_run import ErrandRun
 from bridge.engine.errands import Errand
 from bridge.engine.ledger import Ledger, Standing
+from bridge.engine.reconciler import Reconciler
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.room import Room
 from bridge.engine.worker import Worker
 from bridge.forge.base import PullRequest
@@ -227,28 +231,30 @@ class World:
 
     def look(self) -> list[float | None]:
         """Dispatch, and look once at each proposal that waits: what each look returned."""
-        self.worker.dispatch(lambda _: None, self._run)
-        pauses = [self.worker.look_at(proposal) for proposal in self.worker.unfinished()]
+        Dispatcher(self.worker).dispatch_deliveries(lambda _: None, self._run)
+        pauses = [
+            Reconciler(self.worker).reconcile(proposal) for proposal in self.worker.unfinished()
+        ]
         admitted = [each for site in self.settings for each in self.worker.make_room(site.name)]
-        return pauses + [self.worker.look_at(proposal) for proposal in admitted]
+        return pauses + [Reconciler(self.worker).reconcile(proposal) for proposal in admitted]
 
     def _run(self, errand: Errand, occasion: str) -> None:
-        assert self.worker.run(errand, lambda _: None, occasion) is None
+        assert ErrandRun(self.worker, errand, occasion).run(lambda _: None) is None
 
     def look_again(self) -> None:
         """Sweep, and look at whatever that asks for, without letting any time pass."""
         asked: list[Proposal] = []
         for settings in self.settings:
-            assert self.worker.sweep(settings.name, asked.append) is None
+            assert ResyncRunner(self.worker).resync(settings.name, asked.append) is None
         while asked:
             proposal = asked.pop(0)
-            self.worker.look_at(proposal)
+            Reconciler(self.worker).reconcile(proposal)
             asked += self.worker.make_room(proposal.mapping)
 
     def sweep(self) -> None:
         """What the hourly sweep does. Webhooks that wait are not delivered before it is done."""
         for settings in self.settings:
-            assert self.worker.sweep(settings.name, lambda _: None) is None
+            assert ResyncRunner(self.worker).resync(settings.name, lambda _: None) is None
         kept = self.post.take()
         self.settle()
         self.post.waiting = kept

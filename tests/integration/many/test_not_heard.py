@@ -10,9 +10,12 @@ import pytest
 
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
+from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.errand_run import ErrandRun
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.polling import Timing
 from bridge.engine.queues import Queues
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.retention import Retention
 from bridge.engine.worker import Worker
 from bridge.promptlayer.events import parse
@@ -35,8 +38,8 @@ def nobody(*_: object) -> None:
 
 
 def test_a_sweep_or_an_errand_of_a_mapping_that_is_gone_does_nothing(worker: Worker) -> None:
-    assert worker.sweep("gone", nobody) is None
-    assert worker.run(Errand("gone", ErrandKind.FOLLOW, "main "), nobody) is None
+    assert ResyncRunner(worker).resync("gone", nobody) is None
+    assert ErrandRun(worker, Errand("gone", ErrandKind.FOLLOW, "main "), "").run(nobody) is None
 
 
 def test_it_is_tried_again_a_few_times_and_then_given_up(worker: Worker, town: Town) -> None:
@@ -67,13 +70,13 @@ def test_what_a_process_of_former_settings_passed_over_is_looked_at_by_one_of_ne
     worker.inbox.put(delivery)
     (ignored,) = work_off(worker)
     assert ignored.state is DeliveryState.IGNORED
-    assert worker.pass_on() == 0
+    assert Dispatcher(worker).redispatch_ignored() == 0
 
     town.configure(mapping("care", "care"), mapping("sales", "sales"))
     with opened_worker(load(town.config)) as newer:
-        assert newer.pass_on() == 1
+        assert Dispatcher(newer).redispatch_ignored() == 1
         (done,) = work_off(newer)
-        assert newer.pass_on() == 0
+        assert Dispatcher(newer).redispatch_ignored() == 0
 
     assert done.state is DeliveryState.DONE
     assert town.proposed().keys() == {"promptlayer/sales/latest/1"}

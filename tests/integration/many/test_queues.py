@@ -13,6 +13,7 @@ from dbos import DBOS
 from bridge.cli.opening import opened_worker
 from bridge.config.whole import load
 from bridge.engine.chores import Chores
+from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.errands import Errand, ErrandKind
 from bridge.engine.jobs import asked_ahead
 from bridge.engine.ledger import Ask, Ledger
@@ -145,10 +146,14 @@ def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        worker.dispatch(lambda _: None, crash)
-    worker.dispatch(lambda _: None, lambda _, occasion: occasions.append(occasion))
+        Dispatcher(worker).dispatch_deliveries(lambda _: None, crash)
+    Dispatcher(worker).dispatch_deliveries(
+        lambda _: None, lambda _, occasion: occasions.append(occasion)
+    )
     worker.inbox.redeliver(delivery.id)
-    worker.dispatch(lambda _: None, lambda _, occasion: occasions.append(occasion))
+    Dispatcher(worker).dispatch_deliveries(
+        lambda _: None, lambda _, occasion: occasions.append(occasion)
+    )
 
     first, again, redelivered = occasions
     assert first == again != redelivered

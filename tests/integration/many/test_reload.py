@@ -18,6 +18,8 @@ from bridge.cli.reloading import LiveConfig, Reloading
 from bridge.config.file_watch import FileWatch
 from bridge.config.files import ConfigFiles
 from bridge.config.whole import Config, load
+from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.reconciler import Reconciler
 from bridge.engine.worker import Worker
 from bridge.storage.inbox import DeliveryState
 from bridge.web.app import WebSettings, create_app
@@ -208,14 +210,16 @@ def test_what_waits_for_a_mapping_that_is_gone_is_parked_once_everybody_has_hear
     care.save("greeting", "Be kind.")
     running.tell(care)
     waiting: list[str] = []
-    running.worker.dispatch(lambda proposal: waiting.append(proposal.branch), lambda *_: None)
+    Dispatcher(running.worker).dispatch_deliveries(
+        lambda proposal: waiting.append(proposal.branch), lambda *_: None
+    )
     (proposal,) = running.worker.unfinished()
     running.town.configure(mapping("other", "care"))
     running.live.reload()
 
-    assert running.worker.look_at(proposal) is not None
+    assert Reconciler(running.worker).reconcile(proposal) is not None
     running.worker.clock = lambda: now() + timedelta(minutes=3)
-    assert running.worker.look_at(proposal) is None
+    assert Reconciler(running.worker).reconcile(proposal) is None
 
     (delivery,) = running.worker.inbox.recent(10)
     assert delivery.state is DeliveryState.PARKED

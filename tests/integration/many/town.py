@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 
+from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.errands import Errand
+from bridge.engine.reconciler import Reconciler
 from bridge.engine.worker import Worker
 from bridge.forge.local import LocalForge
 from bridge.promptlayer.signature import HEADER, sign
@@ -129,10 +131,10 @@ def deliver(address: str, payload: JsonObject, secret: str, door: str = DOOR) ->
 def work_off(worker: Worker) -> list[Delivery]:
     """Do everything that the deliveries so far ask for; the deliveries, the newest first."""
     waiting: list[Proposal] = []
-    while worker.dispatch(waiting.append, _no_errand):
+    while Dispatcher(worker).dispatch_deliveries(waiting.append, _no_errand):
         pass
     for proposal in dict.fromkeys(waiting):
-        assert worker.look_at(proposal) is None
+        assert Reconciler(worker).reconcile(proposal) is None
     return worker.inbox.recent(100)
 
 
