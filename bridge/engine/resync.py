@@ -50,7 +50,7 @@ class ResyncRunner:
                 self.worker.budgets.spare(site.mapping.forge)
             found = scan(site, self.worker.index, age=age.total_seconds())
             self.create_prompts(site, found)
-            proposals = self.record_scan(mapping, found, started, age)
+            proposals = self.record_scan(site, found, started, age)
             admitted = self.worker.room.admit(site, ask=True)
             site.mirror.tidy()
         except Transient as error:
@@ -77,11 +77,11 @@ class ResyncRunner:
         return sum(other.platform is site.platform for other in self.worker.sites.values()) > 1
 
     def record_scan(
-        self, mapping: str, found: Scan, started: datetime, age: timedelta = timedelta()
+        self, site: Site, found: Scan, started: datetime, age: timedelta = timedelta()
     ) -> tuple[Proposal, ...]:
-        """Note what a scan found; returns the proposals to look at. ``age`` is how old the list
-        pages may have been."""
-        site = self.worker.sites[mapping]
+        """Note what a scan found; returns the proposals to look at. ``site`` is the one that was
+        scanned: its settings may have been replaced since, and what they followed is no word on
+        what the new ones follow. ``age`` is how old the list pages may have been."""
         AgreementRecord(site, found.snapshot).write(found.agreements, self.worker.clock())
         return take_in(
             self.worker.ledger, Compared(site.mapping, found, started, self.worker.clock(), age)

@@ -60,10 +60,10 @@ def synchronise(
     for number, name in enumerate(mappings):
         tell(f"comparing {name}", number, len(mappings))
         started = worker.clock()
-        found = scan(worker.sites[name], worker.index)
         site = worker.sites[name]
+        found = scan(site, worker.index)
         unfollowed = find_unfollowed(site.mapping, found, worker.ledger.standings.of_mapping(name))
-        proposals += ResyncRunner(worker).record_scan(name, found, started)
+        proposals += ResyncRunner(worker).record_scan(site, found, started)
         if unfollowed.kept:
             done.append(_kept(site, found, unfollowed))
         listed |= found.listed

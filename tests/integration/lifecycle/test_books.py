@@ -106,7 +106,9 @@ def test_a_prompt_saved_after_an_older_listing_stays_in_the_books(world: World) 
     world.sweep()
     world.clock.turn(1)
 
-    ResyncRunner(world.worker).record_scan("support", older, world.clock(), timedelta(minutes=1))
+    ResyncRunner(world.worker).record_scan(
+        world.worker.sites["support"], older, world.clock(), timedelta(minutes=1)
+    )
 
     assert entry(world).state is State.IN_STEP
 

@@ -10,6 +10,7 @@ import pytest
 from bridge.books.entry import Entry
 from bridge.config.mapping import MappingSettings
 from bridge.engine.pruning import find_unfollowed
+from bridge.engine.resync import ResyncRunner
 from bridge.engine.sync import Done, prune_targets
 from bridge.forge.base import PullRequestState
 from bridge.prompts.outcome import OutcomeKind
@@ -345,3 +346,25 @@ def test_a_rolling_proposal_keeps_what_is_left_out(make_world: MakeWorld) -> Non
     assert world.proposed() == "Answer briefly."
     assert world.says(OTHER_PATH, opened.head) == "Thank them."
     assert entry(world, 2).state is State.NOT_FOLLOWED
+
+
+def test_a_scan_under_the_former_settings_is_no_word_on_what_the_new_ones_follow(
+    make_world: MakeWorld,
+) -> None:
+    """A running bridge takes a typo over while it sweeps."""
+    world = make_world({"prompts": ["support/**"]})
+    in_every_state(world)
+    opened, worker = world.pull_request(), world.worker
+    site, started = worker.sites["support"], world.clock()
+    found = scan(site, worker.index)
+    typo = MappingSettings.model_validate(
+        {**world.settings[0].model_dump(exclude_unset=True), "prompts": ["supprt/**"]}
+    )
+    worker.sites = {"support": replace(site, mapping=typo)}
+
+    ResyncRunner(worker).record_scan(site, found, started)
+    world.sweep()
+    world.sweep()
+
+    assert [each.number for each in world.place.open()] == [opened.number]
+    assert {entry(world, id).state for id in (MERGED, DECLINED, OPEN)} == {State.NOT_FOLLOWED}
