@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import httpx2
 
 from bridge.errors import (
     BridgeError,
@@ -74,7 +74,7 @@ class PromptLayer:
         base_url: str = DEFAULT_BASE_URL,
         timeout: float = 20.0,
         authorities: str = "",
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
         if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
             raise ConfigError(
@@ -89,7 +89,7 @@ class PromptLayer:
         self._timeout = timeout
         self._kept_pages = KeptPages()
         try:
-            self._client = httpx.Client(
+            self._client = httpx2.Client(
                 base_url=base_url,
                 headers={"X-API-KEY": api_key, "Cache-Control": "no-cache"},
                 timeout=timeout,
@@ -97,7 +97,7 @@ class PromptLayer:
                 verify=create_ssl_context(authorities),
                 follow_redirects=False,  # the key goes where the setting says, nowhere else
             )
-        except (ImportError, ValueError, httpx.InvalidURL) as error:
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigError(
                 "A proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) cannot be used: "
                 f"{error}"
@@ -255,17 +255,17 @@ class PromptLayer:
     def _reaching(self, told: str) -> Iterator[None]:
         try:
             yield
-        except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.PoolTimeout):
             raise Unavailable(
                 f"PromptLayer did not answer {told} within {self._timeout:g} s."
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(
                 f"PromptLayer cannot be reached at {self._base_url} for {told}: "
                 f"{explain_connection_failure(error, 'ca_file')}."
             ) from None
 
-    def _refuse(self, asked: str, response: httpx.Response) -> NoReturn:
+    def _refuse(self, asked: str, response: httpx2.Response) -> NoReturn:
         status = response.status_code
         told = f"PromptLayer answered {asked} with {status}{self._words(response)}."
         if status == 401:
@@ -288,7 +288,7 @@ class PromptLayer:
             )
         raise Refused(told)
 
-    def _words(self, response: httpx.Response) -> str:
+    def _words(self, response: httpx2.Response) -> str:
         """What PromptLayer said, shortened, and without the key should it be in there."""
         words = _said(response)
         if self._api_key:
@@ -305,7 +305,7 @@ def _following(page: PageAnswer, total: int) -> int | None:
     return page.page + 1 if page.has_next and page.items else None
 
 
-def _body(asked: str, response: httpx.Response) -> Json:
+def _body(asked: str, response: httpx2.Response) -> Json:
     if not response.content:
         return None
     try:
@@ -314,24 +314,24 @@ def _body(asked: str, response: httpx.Response) -> Json:
         raise Unavailable(f"PromptLayer answered {asked} with no JSON.") from None
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: httpx2.Response) -> float | None:
     """Seconds. PromptLayer documents no such header, but proxies in front of it send one."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
-def _place(response: httpx.Response) -> str:
+def _place(response: httpx2.Response) -> str:
     """Where a redirect leads, without its query."""
     parts = urlsplit(response.headers["location"])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _is_from_api(response: httpx.Response) -> bool:
+def _is_from_api(response: httpx2.Response) -> bool:
     """A "not found" from a proxy or a wrong base URL must not read as a deleted prompt."""
     return not response.content or isinstance(_json_or_none(response), dict)
 
 
-def _said(response: httpx.Response) -> str:
+def _said(response: httpx2.Response) -> str:
     answer = _json_or_none(response)
     if not isinstance(answer, dict):
         return ""
@@ -341,7 +341,7 @@ def _said(response: httpx.Response) -> str:
     return " ".join(str(words).split())
 
 
-def _json_or_none(response: httpx.Response) -> Json:
+def _json_or_none(response: httpx2.Response) -> Json:
     try:
         return response.json()
     except (ValueError, RecursionError):

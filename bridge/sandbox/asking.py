@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-import httpx
+import httpx2
 
 # Nobody here speaks TLS, and loading the certificates takes longer than most requests.
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def asking(**settings: Any) -> httpx.Client:
-    """A client with httpx' settings, for servers that speak plain HTTP; proxies are not asked."""
-    return httpx.Client(verify=_TRUSTS_NOBODY, trust_env=False, **settings)
+def asking(**settings: Any) -> httpx2.Client:
+    """A client with httpx2' settings, for servers that speak plain HTTP; proxies are not asked."""
+    return httpx2.Client(verify=_TRUSTS_NOBODY, trust_env=False, **settings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bridge.errors import BridgeError
 from bridge.forge.local import LocalForge
@@ -36,7 +36,7 @@ class ForgeAnnouncer:
 
     def tell(self) -> list[ForgeEvent]:
         """Send what happened since the last time, one delivery each; what was sent. Whoever does
-        not answer with success hears of it again. Raises httpx.HTTPError."""
+        not answer with success hears of it again. Raises httpx2.HTTPError."""
         with self._lock:
             now = self._look()
             events = events_between(self._repository, self._told, now)
@@ -62,10 +62,10 @@ class ForgeAnnouncer:
         while not stop.wait(_EVERY):
             try:
                 self.tell()
-            except (httpx.HTTPError, BridgeError):
+            except (httpx2.HTTPError, BridgeError):
                 continue  # it is told at the next look
 
-    def _send(self, client: httpx.Client, event: ForgeEvent) -> None:
+    def _send(self, client: httpx2.Client, event: ForgeEvent) -> None:
         body = render(event)
         headers = signed(body, self._secret, str(uuid.uuid4()))
         client.post(self._url, content=body, headers=headers).raise_for_status()

@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import uvicorn
 from starlette.applications import Starlette
 
@@ -214,7 +214,7 @@ def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     try:
         with asking(timeout=2) as client:
             return client.get(f"http://127.0.0.1:{port}/healthz").is_success
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return False
 
 

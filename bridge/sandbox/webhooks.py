@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.prompts.prompt import JsonObject
@@ -131,10 +131,10 @@ class Webhooks:
             return self._waiting.popleft()
 
 
-def _send(client: httpx.Client, receiver: Receiver, payload: JsonObject) -> SentWebhook:
+def _send(client: httpx2.Client, receiver: Receiver, payload: JsonObject) -> SentWebhook:
     headers = {"Content-Type": "application/json", HEADER: sign(payload, receiver.secret)}
     try:
         answer = client.post(receiver.url, content=json.dumps(payload), headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return SentWebhook(receiver.url, payload, None, type(error).__name__)
     return SentWebhook(receiver.url, payload, answer.status_code)

@@ -26,7 +26,7 @@ _HIDDEN = "…"
 _SHORTEST_SECRET = 6  # characters; shorter ones would be hidden in the middle of words
 _ID_SHOWN = 12  # characters of a delivery's id that a person needs
 # At lower levels these tell every request they make, or the whole of it.
-_QUIET = ("httpx", "httpcore", "uvicorn", "git", "github", "urllib3", "opentelemetry")
+_QUIET = ("httpx2", "httpcore2", "uvicorn", "git", "github", "urllib3", "opentelemetry")
 _ENGINE = "dbos"
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _ENGINES_OWN = frozenset({"applicationID", "applicationVersion", "executorID", "operationUUID"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from bridge.engine.sync import synchronise
 from bridge.promptlayer.client import PAGE_SIZE as PAGE
@@ -101,7 +101,7 @@ class Stages:
 
 
 def stages(url: str) -> Stages:
-    with PromptLayer(API_KEY, base_url=url) as platform, httpx.Client(base_url=url) as client:
+    with PromptLayer(API_KEY, base_url=url) as platform, httpx2.Client(base_url=url) as client:
         templates, pages = _timed(lambda: [item["prompt_template"] for item in _items(client)])
         prompts, both = _timed(lambda: [item.prompt for item in platform.prompts()])
         _, canonical = _timed(lambda: [canonical_template(template) for template in templates])
@@ -109,7 +109,7 @@ def stages(url: str) -> Stages:
     return Stages(pages, both - pages, canonical, rendering)
 
 
-def _items(client: httpx.Client) -> Iterator[JsonObject]:
+def _items(client: httpx2.Client) -> Iterator[JsonObject]:
     for page in range(1, PROMPTS // PAGE + 1):
         place = f"page={page}&per_page={PAGE}&sort_by=id&sort_order=asc"
         answer = client.get(f"/prompt-templates?{place}", headers={"X-API-KEY": API_KEY})

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bridge.books.sums import Sums
 from bridge.config.whole import load
@@ -108,7 +108,7 @@ def _fill(config: Path) -> float:
 
 
 @contextmanager
-def _served(config: Path, folder: Path) -> Iterator[tuple[httpx.Client, Bridge]]:
+def _served(config: Path, folder: Path) -> Iterator[tuple[httpx2.Client, Bridge]]:
     """A browser that has signed in, and the process that it asks."""
     with reserved_port() as port:
         address = f"http://127.0.0.1:{port}"
@@ -116,7 +116,7 @@ def _served(config: Path, folder: Path) -> Iterator[tuple[httpx.Client, Bridge]]
         bridge = start(words, os.environ, folder / "log")
         try:
             until_healthy(bridge, address)
-            with httpx.Client(base_url=address, follow_redirects=True, timeout=60) as client:
+            with httpx2.Client(base_url=address, follow_redirects=True, timeout=60) as client:
                 form = client.get("/sign-in").text
                 (token, *_) = _TOKEN.findall(form)
                 client.post("/sign-in", data={"token": token, "secret": SECRET}).raise_for_status()
@@ -132,19 +132,19 @@ def _work(bridge: Bridge) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _linked(client: httpx.Client) -> list[str]:
+def _linked(client: httpx2.Client) -> list[str]:
     """One delivery, and pages far behind the first."""
     (delivery, *_) = _DELIVERY.findall(client.get("/deliveries").text)
     return [delivery, _behind(client, "/"), _behind(client, "/deliveries")]
 
 
-def _behind(client: httpx.Client, page: str, pages: int = 20) -> str:
+def _behind(client: httpx2.Client, page: str, pages: int = 20) -> str:
     for _ in range(pages):
         (page, *_) = map(unescape, _NEXT.findall(client.get(page).text))
     return page
 
 
-def _asked(client: httpx.Client, page: str) -> float:
+def _asked(client: httpx2.Client, page: str) -> float:
     started = time.perf_counter()
     answer = client.get(page)
     taken = time.perf_counter() - started

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -109,12 +109,12 @@ class Office:
                 self._changed.wait(wait)
             return None
 
-    def _carry(self, client: httpx.Client, letter: Letter) -> None:
+    def _carry(self, client: httpx2.Client, letter: Letter) -> None:
         try:
             answer = client.post(
                 self.address + letter.path, content=letter.body, headers=dict(letter.headers)
             )
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             self._count(type(error).__name__)
             return
         self._count(str(answer.status_code))

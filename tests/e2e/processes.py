@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bridge.sandbox.asking import asking
 
@@ -83,7 +83,7 @@ def _healthy(bridge: Bridge, address: str) -> bool:
     try:
         with asking(timeout=2) as client:
             return client.get(f"{address}/healthz").is_success
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return False
 
 

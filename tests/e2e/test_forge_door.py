@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 
 from bridge.sandbox.entries import Version
 from tests.e2e.processes import until
@@ -34,8 +34,8 @@ def test_a_forge_with_a_secret_in_the_configuration_is_let_in(scene: Scene) -> N
 
     assert [each.status for each in scene.github.hooks.delivered] == [202]
     assert [each.event_type for each in scene.deliveries()] == ["forge:github:pushed"]
-    assert httpx.post(f"{scene.address}/webhooks/github", content=b"{}").status_code == 401
-    assert httpx.post(f"{scene.address}/webhooks/local", content=b"{}").status_code == 404
+    assert httpx2.post(f"{scene.address}/webhooks/github", content=b"{}").status_code == 401
+    assert httpx2.post(f"{scene.address}/webhooks/local", content=b"{}").status_code == 404
     assert FORGE_SECRET not in bridge.said
     assert "Traceback" not in bridge.said
 

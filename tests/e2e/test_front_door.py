@@ -7,7 +7,7 @@ import hmac
 import json
 import socket
 
-import httpx
+import httpx2
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.web.app import WEBHOOK_PATH
@@ -43,9 +43,9 @@ def test_what_is_not_a_delivery_is_turned_away_and_the_door_stays_open(scene: Sc
     assert "Traceback" not in bridge.said
 
 
-def _post(scene: Scene, body: bytes, signature: str | None) -> httpx.Response:
+def _post(scene: Scene, body: bytes, signature: str | None) -> httpx2.Response:
     headers = {} if signature is None else {HEADER: signature}
-    return httpx.post(scene.address + WEBHOOK_PATH, content=body, headers=headers)
+    return httpx2.post(scene.address + WEBHOOK_PATH, content=body, headers=headers)
 
 
 def _signed(body: bytes) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import httpx
+import httpx2
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.prompts.prompt import JsonObject
@@ -41,7 +41,7 @@ def stream_of_deliveries(scene: Scene, answers: dict[str, int]) -> Iterator[None
     over = threading.Event()
 
     def deliver() -> None:
-        with httpx.Client(timeout=20) as client:
+        with httpx2.Client(timeout=20) as client:
             for number in range(100_000):
                 if over.is_set():
                     return

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e.scene import API_KEY, DASHBOARD_SECRET, ON_GITHUB, SECRET, Scene
@@ -116,7 +116,7 @@ def _bad_days(scene: Scene) -> None:
 def _every_page(scene: Scene) -> dict[str, str]:
     """All of the dashboard that an operator reaches by its links."""
     found: dict[str, str] = {}
-    with httpx.Client(base_url=scene.address, follow_redirects=True) as client:
+    with httpx2.Client(base_url=scene.address, follow_redirects=True) as client:
         (token,) = re.findall(r'name="token" value="([^"]+)"', client.get("/sign-in").text)
         client.post("/sign-in", data={"token": token, "secret": DASHBOARD_SECRET})
         ahead = ["/"]

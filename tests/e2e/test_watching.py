@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.e2e.processes import Bridge, reserved_port, until
 from tests.e2e.scene import API_KEY, SECRET, Scene
@@ -23,10 +23,10 @@ def test_one_id_leads_from_a_delivery_to_its_pull_request_through_both_processes
         scene.save("greeting", "Say hello.")
         scene.until_settled()
         told = [
-            httpx.get(f"{address}/metrics").text
+            httpx2.get(f"{address}/metrics").text
             for address in (scene.address, f"http://127.0.0.1:{port}")
         ]
-        ready = httpx.get(f"{scene.address}/readyz")
+        ready = httpx2.get(f"{scene.address}/readyz")
         assert work.end() == 0
 
     (delivery,) = scene.deliveries()
@@ -58,6 +58,6 @@ def _lines(bridge: Bridge, delivery: str) -> list[dict[str, Any]]:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=2).is_success
-    except httpx.HTTPError:
+        return httpx2.get(address, timeout=2).is_success
+    except httpx2.HTTPError:
         return False

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.errors import (
@@ -63,7 +63,7 @@ def url(served: tuple[ChangingApp, str], registry: Registry, faults: Faults) -> 
 @pytest.fixture
 def client(url: str) -> Iterator[PromptLayer]:
     # Loading certificates takes longer than most of these tests, and none is needed here.
-    plain = httpx.HTTPTransport(verify=False)
+    plain = httpx2.HTTPTransport(verify=False)
     with PromptLayer(KEY, base_url=url, timeout=5, transport=plain) as client:
         yield client
 
@@ -100,7 +100,7 @@ def test_a_version_or_a_label_is_read_when_asked_for(
         client.prompt(1, version=1, label="prod")
 
 
-class Watched(httpx.HTTPTransport):
+class Watched(httpx2.HTTPTransport):
     closed = False
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ def test_the_cache_is_bypassed_and_snippets_stay_references(
     registry.save("tone", completion("kind"))
     registry.save("p", chat(("user", "@@@tone@@@")))
     path = f"{url}/prompt-templates/2?resolve_snippets=false"
-    httpx.get(path, headers={"X-API-KEY": KEY})  # now it is in the cache
+    httpx2.get(path, headers={"X-API-KEY": KEY})  # now it is in the cache
     registry.save("p", chat(("user", "@@@tone@@@!")))
     prompt = client.prompt(2)
     assert prompt is not None
@@ -382,7 +382,7 @@ def test_the_key_is_in_no_log_and_no_repr(
 ) -> None:
     registry.save("p", HELLO)
     # A bridge that ran in this process may have told the client's libraries to be quiet.
-    for name in (None, "httpx", "httpcore"):
+    for name in (None, "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, name)
     client.prompt(1)
     assert "/prompt-templates/1" in caplog.text

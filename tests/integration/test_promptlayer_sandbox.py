@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import promptlayer
 import promptlayer.utils
 import pytest
@@ -58,7 +58,7 @@ def url(served: tuple[ChangingApp, str], registry: Registry) -> str:
 
 
 @pytest.fixture
-def api(url: str) -> Iterator[httpx.Client]:
+def api(url: str) -> Iterator[httpx2.Client]:
     key = {"X-API-KEY": KEY}
     with asking(base_url=url, headers=key) as client:
         yield client
@@ -75,7 +75,7 @@ def types(events: list[JsonObject]) -> list[str]:
     return [event["event_type"].removeprefix("prompt_template_") for event in events]
 
 
-def told(answer: httpx.Response, status: int = 200) -> Any:
+def told(answer: httpx2.Response, status: int = 200) -> Any:
     assert answer.status_code == status, answer.text
     return answer.json()
 
@@ -83,7 +83,7 @@ def told(answer: httpx.Response, status: int = 200) -> Any:
 # Against the description and the recorded traffic
 
 
-def test_answers_are_as_described(api: httpx.Client, registry: Registry) -> None:
+def test_answers_are_as_described(api: httpx2.Client, registry: Registry) -> None:
     folder = registry.create_folder("Support")
     registry.save("tone", completion("Be kind to {who}."))
     registry.save(
@@ -121,7 +121,7 @@ def test_answers_are_as_described(api: httpx.Client, registry: Registry) -> None
     ]  # fmt: skip
 
 
-def test_publishing_answers_as_recorded(api: httpx.Client) -> None:
+def test_publishing_answers_as_recorded(api: httpx2.Client) -> None:
     calls = [call for call in fact("recorded.json") if call["path"] == "/rest/prompt-templates"]
     for call in calls:
         if not call["request"]:
@@ -132,7 +132,7 @@ def test_publishing_answers_as_recorded(api: httpx.Client) -> None:
     assert calls
 
 
-def test_reading_answers_as_recorded(api: httpx.Client) -> None:
+def test_reading_answers_as_recorded(api: httpx2.Client) -> None:
     calls = fact("recorded.json")
     publish = next(call for call in calls if "test_template:test" in str(call["request"]))
     read = next(call for call in calls if call["path"].endswith("test_template%3Atest"))
@@ -142,7 +142,7 @@ def test_reading_answers_as_recorded(api: httpx.Client) -> None:
     assert answer["prompt_template"] == read["response"]["prompt_template"]
 
 
-def test_the_list_answers_as_recorded(api: httpx.Client, registry: Registry) -> None:
+def test_the_list_answers_as_recorded(api: httpx2.Client, registry: Registry) -> None:
     recorded = next(
         call for call in fact("recorded.json") if call["case"] == "test_get_all_templates"
     )
@@ -177,7 +177,7 @@ def test_the_official_sdk_can_publish_list_and_get(url: str, events: list[JsonOb
 # Its traps
 
 
-def test_a_cached_read_stays_stale(api: httpx.Client, registry: Registry) -> None:
+def test_a_cached_read_stays_stale(api: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO)
     path, fresh = "/prompt-templates/1", {"Cache-Control": "no-cache"}
     assert told(api.get(path))["version"] == 1
@@ -186,19 +186,19 @@ def test_a_cached_read_stays_stale(api: httpx.Client, registry: Registry) -> Non
     assert told(api.get(path, headers=fresh))["version"] == 2
 
 
-def test_a_slash_in_a_name_has_to_be_encoded_twice(api: httpx.Client, registry: Registry) -> None:
+def test_a_slash_in_a_name_has_to_be_encoded_twice(api: httpx2.Client, registry: Registry) -> None:
     registry.save("support/reply", HELLO)
     told_once = api.get("/prompt-templates/support%2Freply")
     assert told_once.status_code == 404
     assert told(api.get("/prompt-templates/support%252Freply"))["id"] == 1
 
 
-def test_a_number_is_a_name_where_no_prompt_has_it(api: httpx.Client, registry: Registry) -> None:
+def test_a_number_is_a_name_where_no_prompt_has_it(api: httpx2.Client, registry: Registry) -> None:
     registry.save("17", HELLO)
     assert told(api.get("/prompt-templates/17"))["id"] == 1
 
 
-def test_snippets_are_expanded_unless_told_not_to(api: httpx.Client, registry: Registry) -> None:
+def test_snippets_are_expanded_unless_told_not_to(api: httpx2.Client, registry: Registry) -> None:
     registry.save("tone", completion("kind"), labels=["prod"])
     registry.save("tone", completion("stern"))
     registry.save(
@@ -214,14 +214,14 @@ def test_snippets_are_expanded_unless_told_not_to(api: httpx.Client, registry: R
     assert versions == [2, 1, 1]
 
 
-def test_a_circle_of_snippets_ends(api: httpx.Client, registry: Registry) -> None:
+def test_a_circle_of_snippets_ends(api: httpx2.Client, registry: Registry) -> None:
     registry.save("a", completion("a"))
     registry.save("b", completion("@@@a@@@"))
     registry.save("a", completion("@@@b@@@"))
     assert told(api.get("/prompt-templates/a"))["version"] == 2
 
 
-def test_reading_adds_the_backends_defaults(api: httpx.Client, registry: Registry) -> None:
+def test_reading_adds_the_backends_defaults(api: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO)
     template = told(api.get("/prompt-templates/p?resolve_snippets=false"))["prompt_template"]
     assert template["input_variables"] == ["question"]
@@ -233,7 +233,7 @@ def test_reading_adds_the_backends_defaults(api: httpx.Client, registry: Registr
 
 
 def test_pages_have_thirty_items_unless_asked_and_never_more_than_a_hundred(
-    api: httpx.Client, registry: Registry
+    api: httpx2.Client, registry: Registry
 ) -> None:
     for number in range(101):
         registry.save(f"p{number}", HELLO)
@@ -260,7 +260,7 @@ def test_pages_have_thirty_items_unless_asked_and_never_more_than_a_hundred(
     ],
 )
 def test_the_list_is_filtered(
-    api: httpx.Client, registry: Registry, query: str, names: list[str]
+    api: httpx2.Client, registry: Registry, query: str, names: list[str]
 ) -> None:
     registry.save("tone", completion("Be kind."), actor=BOB)
     registry.save(
@@ -275,7 +275,7 @@ def test_the_list_is_filtered(
     assert [item["prompt_name"] for item in items] == names
 
 
-def test_a_renamed_folder_entry_shows_its_new_place(api: httpx.Client, registry: Registry) -> None:
+def test_a_renamed_folder_entry_shows_its_new_place(api: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO)
     path = registry.create_folder("B", registry.create_folder("A").id)
     assert told(api.get("/prompt-templates"))["items"][0]["full_folder_path"] is None
@@ -286,7 +286,7 @@ def test_a_renamed_folder_entry_shows_its_new_place(api: httpx.Client, registry:
 # Publishing
 
 
-def test_a_patch_changes_only_what_it_names(api: httpx.Client, registry: Registry) -> None:
+def test_a_patch_changes_only_what_it_names(api: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO, metadata=model("openai", "gpt-4o", temperature=1, top_p=1))
     message = {"role": "user", "content": [{"type": "text", "text": "New {x}"}]}
     body = {
@@ -308,7 +308,7 @@ def test_a_patch_changes_only_what_it_names(api: httpx.Client, registry: Registr
         assert api.patch("/rest/prompt-templates/1", json=wrong).status_code == 400
 
 
-def test_an_external_id_finds_its_prompt_whatever_the_body_calls_it(api: httpx.Client) -> None:
+def test_an_external_id_finds_its_prompt_whatever_the_body_calls_it(api: httpx2.Client) -> None:
     base = {"prompt_name": "a"}
     body = {"prompt_template": base, "prompt_version": {"prompt_template": HELLO}}
     path = "/prompt-templates/by-external-id/git/acme%2Fp"
@@ -323,7 +323,7 @@ def test_an_external_id_finds_its_prompt_whatever_the_body_calls_it(api: httpx.C
 
 
 def test_a_mapped_external_id_is_a_conflict_elsewhere(
-    api: httpx.Client, registry: Registry
+    api: httpx2.Client, registry: Registry
 ) -> None:
     registry.save("a", HELLO, external_ids=[("git", "x")])
     registry.save("b", HELLO)
@@ -344,7 +344,7 @@ def test_a_mapped_external_id_is_a_conflict_elsewhere(
     ],
 )
 def test_nonsense_is_not_published(
-    api: httpx.Client, registry: Registry, version: JsonObject
+    api: httpx2.Client, registry: Registry, version: JsonObject
 ) -> None:
     body = {"prompt_template": {"prompt_name": "p"}, "prompt_version": version}
     answer = api.post("/rest/prompt-templates", json=body)
@@ -353,12 +353,12 @@ def test_nonsense_is_not_published(
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"'])
-def test_a_body_that_is_no_object_is_refused(api: httpx.Client, body: bytes) -> None:
+def test_a_body_that_is_no_object_is_refused(api: httpx2.Client, body: bytes) -> None:
     assert api.post("/rest/prompt-templates", content=body).status_code == 422
 
 
 def test_labels_are_created_moved_and_deleted_by_api(
-    api: httpx.Client, registry: Registry, events: list[JsonObject]
+    api: httpx2.Client, registry: Registry, events: list[JsonObject]
 ) -> None:
     registry.save("p", HELLO)
     registry.save("p", HELLO)
@@ -371,7 +371,7 @@ def test_labels_are_created_moved_and_deleted_by_api(
     assert types(events)[2:] == ["label_created", "label_moved", "label_deleted"]
 
 
-def test_folder_entities_are_moved_and_deleted(api: httpx.Client, registry: Registry) -> None:
+def test_folder_entities_are_moved_and_deleted(api: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO)
     folder = registry.create_folder("A")
     entities = {"entities": [{"id": 1, "type": "PROMPT"}]}
@@ -532,25 +532,25 @@ def test_a_dead_receiver_is_told_and_not_tried_again(registry: Registry) -> None
 # The page
 
 
-def form_token(page: httpx.Response) -> str:
+def form_token(page: httpx2.Response) -> str:
     found = re.search(r'name="token" value="([^"]+)"', page.text)
     assert found
     return found.group(1)
 
 
 @pytest.fixture
-def page(url: str) -> Iterator[httpx.Client]:
+def page(url: str) -> Iterator[httpx2.Client]:
     with asking(base_url=url, follow_redirects=True) as client:
         yield client
 
 
-def submit(page: httpx.Client, path: str, **fields: str) -> httpx.Response:
+def submit(page: httpx2.Client, path: str, **fields: str) -> httpx2.Response:
     token = form_token(page.get("/"))
     return page.post(path, data={"token": token, **fields})
 
 
 def test_a_prompt_is_written_and_edited_on_the_page(
-    page: httpx.Client, registry: Registry, events: list[JsonObject]
+    page: httpx2.Client, registry: Registry, events: list[JsonObject]
 ) -> None:
     submit(page, "/ui/actor", name="Zoë, Q.", email="zoe@example.com")
     made = submit(
@@ -570,7 +570,9 @@ def test_a_prompt_is_written_and_edited_on_the_page(
     assert types(events) == ["version_created", "version_created"]
 
 
-def test_the_page_keeps_what_its_form_does_not_show(page: httpx.Client, registry: Registry) -> None:
+def test_the_page_keeps_what_its_form_does_not_show(
+    page: httpx2.Client, registry: Registry
+) -> None:
     message = {"role": "user", "name": "ann", "content": [{"type": "text", "text": "a", "id": "x"}]}
     template = {"type": "chat", "messages": [message], "tools": [{"type": "mcp"}], "x": 1}
     registry.save("p", template, metadata={"owner": "ann"}, extra={"provider_id": 3})
@@ -582,7 +584,7 @@ def test_the_page_keeps_what_its_form_does_not_show(page: httpx.Client, registry
 
 
 def test_a_template_is_edited_as_json_where_the_form_is_too_small(
-    page: httpx.Client, registry: Registry
+    page: httpx2.Client, registry: Registry
 ) -> None:
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
     registry.save("p", {"type": "chat", "messages": [image]})
@@ -593,7 +595,7 @@ def test_a_template_is_edited_as_json_where_the_form_is_too_small(
 
 
 def test_labels_names_and_deletion_on_the_page(
-    page: httpx.Client, registry: Registry, events: list[JsonObject]
+    page: httpx2.Client, registry: Registry, events: list[JsonObject]
 ) -> None:
     registry.save("p", HELLO)
     registry.save("p", HELLO)
@@ -613,7 +615,7 @@ def test_labels_names_and_deletion_on_the_page(
     ]  # fmt: skip
 
 
-def test_the_page_changes_nothing_for_another_site(page: httpx.Client, registry: Registry) -> None:
+def test_the_page_changes_nothing_for_another_site(page: httpx2.Client, registry: Registry) -> None:
     registry.save("p", HELLO)
     assert page.post("/ui/prompts/1/delete", data={"token": "guessed"}).status_code == 422
     assert page.get("/", headers={"Host": "evil.example"}).status_code == 400
@@ -621,7 +623,7 @@ def test_the_page_changes_nothing_for_another_site(page: httpx.Client, registry:
 
 
 def test_the_page_shows_hostile_names_as_text_and_allows_no_script(
-    page: httpx.Client, registry: Registry
+    page: httpx2.Client, registry: Registry
 ) -> None:
     registry.save("<script>alert(1)</script>", chat(("user", "</textarea><script>")))
     for path in ("/", "/ui/prompts/1"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.errors import NotFound, RateLimited, Refused, Unavailable
@@ -29,7 +29,7 @@ def client(faults: Faults) -> Iterator[PromptLayer]:
     registry = Registry()
     registry.save("support/reply", chat(("user", "{question}")))
     app = WithFaults(promptlayer_app(registry, api_key=KEY), faults)
-    plain = httpx.HTTPTransport(verify=False)  # loading certificates takes longer than the tests
+    plain = httpx2.HTTPTransport(verify=False)  # loading certificates takes longer than the tests
     with (
         serve(app) as url,
         PromptLayer(KEY, base_url=url, timeout=5, transport=plain) as client,

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 
 from bridge.forge.webhooks import ForgeEvent
 from bridge.sandbox.asking import asking
@@ -72,6 +72,6 @@ class Hooks:
         body, headers = self.render(event, secret, str(uuid.uuid4()))
         try:
             status = _post(url, body, headers)
-        except httpx.HTTPError:  # a forge does not mind
+        except httpx2.HTTPError:  # a forge does not mind
             status = 0
         self.delivered.append(Delivered(url, body, headers, status))

@@ -25,7 +25,7 @@ log = logging.getLogger("bridge.test")
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
     """Where the log goes; what was set up before is there again afterwards."""
-    touched = [logging.getLogger(name) for name in ("", "bridge", "dbos", "httpx")]
+    touched = [logging.getLogger(name) for name in ("", "bridge", "dbos", "httpx2")]
     before = [(each, each.level, list(each.handlers), each.propagate) for each in touched]
     yield io.StringIO()
     for each, level, old, propagate in before:
@@ -137,7 +137,7 @@ def test_the_level_is_the_bridges_and_libraries_stay_quiet(written: io.StringIO)
     logs.set_up(LogFormat.TEXT, "debug", stream=written)
 
     log.debug("ours")
-    logging.getLogger("httpx").info("theirs")
+    logging.getLogger("httpx2").info("theirs")
     logging.getLogger("some.library").debug("theirs")
 
     assert "ours" in written.getvalue()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
@@ -54,7 +54,7 @@ def browser(place: Place, provider: OidcProvider) -> Browser:
 
 def opened(place: Place, settings: DashboardSettings) -> Browser:
     """A browser that reaches the dashboard, and the provider over the network."""
-    client = httpx.Client(
+    client = httpx2.Client(
         mounts={HOST: InProcess(place.app(settings))}, base_url=HOST, follow_redirects=True
     )
     place.opened.append(client)
@@ -239,7 +239,7 @@ def test_a_provider_that_is_away_is_told_and_asked_again(
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
-    assert "http://127.0.0.1:9 does not answer" in text_of(answer)
+    assert "http://127.0.0.1:9 cannot be reached" in text_of(answer)
 
 
 @pytest.mark.parametrize(

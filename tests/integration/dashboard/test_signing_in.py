@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.config.dashboard import DashboardSettings
@@ -219,7 +219,7 @@ def test_pages_are_not_kept_by_caches_and_their_style_is_for_good(place: Place) 
         assert (asset.status_code, "immutable" in asset.headers["cache-control"]) == (200, True)
 
 
-def _assets(page: httpx.Response) -> list[str]:
+def _assets(page: httpx2.Response) -> list[str]:
     found = [part.partition('"')[0] for part in page.text.split('="')[1:]]
     assets = [each for each in found if each.startswith("/static/")]
     assert len(assets) == 2

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -28,27 +28,27 @@ HOST = "http://bridge.test"
 SHARED = DashboardSettings.model_validate({"secret": LOOK, "operator_secret": ACT})
 
 
-class InProcess(httpx.BaseTransport):
+class InProcess(httpx2.BaseTransport):
     """Asks an application of this process, one request after the other."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = httpx.ASGITransport(app)
+        self._app = httpx2.ASGITransport(app)
         self._runner = asyncio.Runner()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         return self._runner.run(self._answer(request))
 
     def close(self) -> None:
         self._runner.close()
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self._app.handle_async_request(request)
         body = await answer.aread()
-        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=body)
 
 
-def client_of(app: ASGIApp, host: str = HOST) -> httpx.Client:
-    return httpx.Client(transport=InProcess(app), base_url=host, follow_redirects=True)
+def client_of(app: ASGIApp, host: str = HOST) -> httpx2.Client:
+    return httpx2.Client(transport=InProcess(app), base_url=host, follow_redirects=True)
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Place:
     clock: Clock = field(default_factory=Clock)
     mistake: str | None = None  # in the configuration's files
     sources: dict[str, str] = field(default_factory=dict)  # of workspaces, by mapping
-    opened: list[httpx.Client] = field(default_factory=list)
+    opened: list[httpx2.Client] = field(default_factory=list)
 
     @property
     def ledger(self) -> Ledger:
@@ -94,20 +94,20 @@ class Place:
 class Browser:
     """Keeps cookies, follows redirects, and sends forms as they stand on the page."""
 
-    client: httpx.Client
+    client: httpx2.Client
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, **headers: str) -> httpx2.Response:
         return self.client.get(path, headers=headers)
 
-    def post(self, path: str, form: dict[str, str], **headers: str) -> httpx.Response:
+    def post(self, path: str, form: dict[str, str], **headers: str) -> httpx2.Response:
         return self.client.post(path, data=form, headers=headers)
 
-    def token(self, page: httpx.Response) -> str:
+    def token(self, page: httpx2.Response) -> str:
         found = re.search(r'name="token" value="([^"]+)"', page.text)
         assert found, "the page has no form"
         return found[1]
 
-    def sign_in(self, secret: str = ACT, **headers: str) -> httpx.Response:
+    def sign_in(self, secret: str = ACT, **headers: str) -> httpx2.Response:
         token = self.token(self.get("/sign-in"))
         return self.post("/sign-in", {"token": token, "secret": secret}, **headers)
 
@@ -116,7 +116,7 @@ class Browser:
         return str(cookie.value)
 
 
-def text_of(page: httpx.Response) -> str:
+def text_of(page: httpx2.Response) -> str:
     """What a person reads."""
     body: Any = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.DOTALL)
     return " ".join(body.split())

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.promptlayer.client import PromptLayer
@@ -32,6 +32,6 @@ def world(served: tuple[ChangingApp, str]) -> Iterator[World]:
     evaluations, faults = Evaluations(registry), Faults()
     app = promptlayer_app(registry, api_key=KEY, evaluations=evaluations)
     changing.app = WithFaults(app, faults)
-    plain = httpx.HTTPTransport(verify=False)  # loading certificates takes longer than the tests
+    plain = httpx2.HTTPTransport(verify=False)  # loading certificates takes longer than the tests
     with PromptLayer(KEY, base_url=url, timeout=5, transport=plain) as client:
         yield World(registry, evaluations, faults, client)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.forge.local import LocalForge
@@ -19,7 +19,7 @@ def test_what_nobody_heard_is_told_again(tmp_path: Path) -> None:
     git.commit_files("main", git.branches()["main"], {"a.txt": b"two"})
 
     for _ in range(2):  # the second time because of the first
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx2.ConnectError):
             announcer.tell()
 
 

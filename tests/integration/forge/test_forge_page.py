@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.forge.base import PullRequestContent, PullRequestState, StatusState
@@ -34,7 +34,7 @@ def forge(tmp_path: Path) -> LocalForge:
 
 
 @pytest.fixture
-def browser(forge: LocalForge, tmp_path: Path) -> Iterator[httpx.Client]:
+def browser(forge: LocalForge, tmp_path: Path) -> Iterator[httpx2.Client]:
     """A client that sends, as browsers do, the origin of the page with every form."""
     with (
         serve(forge_page(tmp_path)) as url,
@@ -46,12 +46,12 @@ def browser(forge: LocalForge, tmp_path: Path) -> Iterator[httpx.Client]:
 # What it shows.
 
 
-def test_repositories_and_pull_requests_are_listed(browser: httpx.Client) -> None:
+def test_repositories_and_pull_requests_are_listed(browser: httpx2.Client) -> None:
     assert "1 open of 1 pull request<" in browser.get("/").text
     assert f'<a href="{PULL}">Say &lt;goodbye&gt;</a>' in browser.get(f"/{NAME}").text
 
 
-def test_a_pull_request_shows_its_text_commits_and_diff(browser: httpx.Client) -> None:
+def test_a_pull_request_shows_its_text_commits_and_diff(browser: httpx2.Client) -> None:
     page = browser.get(PULL).text
 
     assert "What <em>changed</em>." in page
@@ -60,7 +60,7 @@ def test_a_pull_request_shows_its_text_commits_and_diff(browser: httpx.Client) -
     assert "<b>you" not in page
 
 
-def test_comments_are_shown(browser: httpx.Client, forge: LocalForge) -> None:
+def test_comments_are_shown(browser: httpx2.Client, forge: LocalForge) -> None:
     forge.comment(1, "conflict", "Please **merge** by hand.")
 
     assert "Please <strong>merge</strong> by hand." in browser.get(PULL).text
@@ -69,14 +69,14 @@ def test_comments_are_shown(browser: httpx.Client, forge: LocalForge) -> None:
 @pytest.mark.parametrize(
     "path", ["/nobody/nothing", f"/{NAME}/pull/9", "/..%2f..%2fetc/passwd", "/x", f"{PULL}/eat"]
 )
-def test_what_is_not_there_is_not_found(browser: httpx.Client, path: str) -> None:
+def test_what_is_not_there_is_not_found(browser: httpx2.Client, path: str) -> None:
     answer = browser.post(path) if path.endswith("eat") else browser.get(path)
 
     assert answer.status_code == 404
     assert "That did not work" in answer.text
 
 
-def test_a_lone_surrogate_breaks_no_page(browser: httpx.Client, forge: LocalForge) -> None:
+def test_a_lone_surrogate_breaks_no_page(browser: httpx2.Client, forge: LocalForge) -> None:
     pull_request = forge.read_pull_request(1)
     forge.update_pull_request(pull_request, PullRequestContent("Odd \ud800", "body \udfff"))
 
@@ -87,7 +87,7 @@ def test_a_lone_surrogate_breaks_no_page(browser: httpx.Client, forge: LocalForg
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
-def test_a_button_merges(browser: httpx.Client, forge: LocalForge, how: str) -> None:
+def test_a_button_merges(browser: httpx2.Client, forge: LocalForge, how: str) -> None:
     page = browser.post(f"{PULL}/{how}")
 
     assert page.url.path == PULL
@@ -95,7 +95,7 @@ def test_a_button_merges(browser: httpx.Client, forge: LocalForge, how: str) -> 
     assert forge.read_pull_request(1).state is PullRequestState.MERGED
 
 
-def test_buttons_close_and_reopen(browser: httpx.Client, forge: LocalForge) -> None:
+def test_buttons_close_and_reopen(browser: httpx2.Client, forge: LocalForge) -> None:
     browser.post(f"{PULL}/close")
     assert forge.read_pull_request(1).state is PullRequestState.CLOSED
 
@@ -103,7 +103,7 @@ def test_buttons_close_and_reopen(browser: httpx.Client, forge: LocalForge) -> N
     assert forge.read_pull_request(1).state is PullRequestState.OPEN
 
 
-def test_a_refusal_is_told_on_the_page(browser: httpx.Client, forge: LocalForge) -> None:
+def test_a_refusal_is_told_on_the_page(browser: httpx2.Client, forge: LocalForge) -> None:
     path = Path(forge.git_remote().url)
     git = BareRepository(path)
     git.commit_files("main", git.branches()["main"], {"reply.yaml": b"Something else\n"})
@@ -118,7 +118,7 @@ def test_a_refusal_is_told_on_the_page(browser: httpx.Client, forge: LocalForge)
 # What it lets nobody do.
 
 
-def test_the_checks_of_a_pull_request_are_shown(browser: httpx.Client, forge: LocalForge) -> None:
+def test_the_checks_of_a_pull_request_are_shown(browser: httpx2.Client, forge: LocalForge) -> None:
     commit = forge.read_pull_request(1).head_commit
     forge.set_status(commit, "evals", StatusState.FAILURE, "0.70 <is> too low", "javascript:evil()")
     forge.set_status(commit, "schema", StatusState.SUCCESS, "Valid.", "https://example.com/7")
@@ -133,7 +133,7 @@ def test_the_checks_of_a_pull_request_are_shown(browser: httpx.Client, forge: Lo
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
 def test_a_form_of_another_site_changes_nothing(
-    browser: httpx.Client, forge: LocalForge, origin: str
+    browser: httpx2.Client, forge: LocalForge, origin: str
 ) -> None:
     answer = browser.post(f"{PULL}/merge", headers={"Origin": origin})
 
@@ -141,18 +141,18 @@ def test_a_form_of_another_site_changes_nothing(
     assert forge.read_pull_request(1).state is PullRequestState.OPEN
 
 
-def test_a_foreign_host_name_gets_no_answer(browser: httpx.Client) -> None:
+def test_a_foreign_host_name_gets_no_answer(browser: httpx2.Client) -> None:
     headers = {"Host": "evil.example", "Origin": "http://evil.example"}
 
     assert browser.get("/", headers=headers).status_code == 400
     assert browser.post(f"{PULL}/merge", headers=headers).status_code == 400
 
 
-def test_looking_never_changes_anything(browser: httpx.Client) -> None:
+def test_looking_never_changes_anything(browser: httpx2.Client) -> None:
     assert browser.get(f"{PULL}/merge").status_code == 405
 
 
-def test_the_policy_allows_no_script_and_one_style(browser: httpx.Client) -> None:
+def test_the_policy_allows_no_script_and_one_style(browser: httpx2.Client) -> None:
     answer = browser.get(PULL)
     policy = answer.headers["content-security-policy"]
 

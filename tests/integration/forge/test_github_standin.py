@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -41,7 +41,7 @@ def site(github: GitHubStandIn) -> Repository:
 
 
 @pytest.fixture
-def client(github: GitHubStandIn) -> Iterator[httpx.Client]:
+def client(github: GitHubStandIn) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"token {github.token('bot')}"}
     with asking(base_url=github.url, headers=headers) as client:
         yield client
@@ -73,7 +73,7 @@ def official() -> tuple[Any, Registry[Any]]:
     return description, Registry().with_resource("urn:github", resource)
 
 
-def assert_official(response: httpx.Response, path: str) -> None:
+def assert_official(response: httpx2.Response, path: str) -> None:
     """The answer is one that the official description has for this method, path and status."""
     description, registry = official()
     answers = description["paths"][path][response.request.method.lower()]["responses"]
@@ -85,14 +85,14 @@ def assert_official(response: httpx.Response, path: str) -> None:
     assert [error.message for error in validator.iter_errors(response.json())] == []
 
 
-def open_pull(client: httpx.Client, site: Repository, branch: str = "b/one") -> httpx.Response:
+def open_pull(client: httpx2.Client, site: Repository, branch: str = "b/one") -> httpx2.Response:
     site.push(branch, {"a.txt": branch.encode()})
     body = {"head": branch, "base": "main", "title": "Title", "body": "Body", "draft": True}
     return client.post("/repos/acme/support-bot/pulls", json=body)
 
 
 def test_every_answer_is_one_of_the_official_description(
-    site: Repository, client: httpx.Client
+    site: Repository, client: httpx2.Client
 ) -> None:
     opened = open_pull(client, site)
     assert opened.status_code == 201
@@ -144,7 +144,7 @@ def test_every_answer_is_one_of_the_official_description(
 
 
 def test_refusals_are_those_of_the_official_description(
-    github: GitHubStandIn, site: Repository, client: httpx.Client
+    github: GitHubStandIn, site: Repository, client: httpx2.Client
 ) -> None:
     open_pull(client, site)
     pulls = "/repos/acme/support-bot/pulls"
@@ -201,7 +201,7 @@ def kinds(body: Any, used: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize(("method", "path"), RECORDED)
 def test_answers_have_the_fields_and_types_of_the_recorded_traffic(
-    method: str, path: str, site: Repository, client: httpx.Client
+    method: str, path: str, site: Repository, client: httpx2.Client
 ) -> None:
     theirs = recorded(method, path, RECORDED[method, path][1])
     ours = open_pull(client, site).json()
@@ -216,7 +216,7 @@ def test_answers_have_the_fields_and_types_of_the_recorded_traffic(
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
-def test_merging_really_merges(how: str, site: Repository, client: httpx.Client) -> None:
+def test_merging_really_merges(how: str, site: Repository, client: httpx2.Client) -> None:
     open_pull(client, site)
     site.push("main", {"other.txt": b"meanwhile\n"})
     client.patch("/repos/acme/support-bot/pulls/1", json={"title": "Now ready"})
@@ -232,7 +232,7 @@ def test_merging_really_merges(how: str, site: Repository, client: httpx.Client)
     assert len(parents) == (2 if how == "merge" else 1)
 
 
-def test_a_conflict_cannot_be_merged(site: Repository, client: httpx.Client) -> None:
+def test_a_conflict_cannot_be_merged(site: Repository, client: httpx2.Client) -> None:
     open_pull(client, site)
     site.pull(1).draft = False
     site.push("main", {"a.txt": b"something else"})
@@ -244,7 +244,7 @@ def test_a_conflict_cannot_be_merged(site: Repository, client: httpx.Client) -> 
 
 
 def test_a_pull_request_follows_its_branch_and_closes_with_it(
-    site: Repository, client: httpx.Client
+    site: Repository, client: httpx2.Client
 ) -> None:
     open_pull(client, site)
     newer = site.push("b/one", {"a.txt": b"newer"})
@@ -254,7 +254,7 @@ def test_a_pull_request_follows_its_branch_and_closes_with_it(
 
 
 def test_lists_come_in_pages_with_links(
-    github: GitHubStandIn, site: Repository, client: httpx.Client
+    github: GitHubStandIn, site: Repository, client: httpx2.Client
 ) -> None:
     github.page_cap = 20
     site.open_many(45)
@@ -304,22 +304,22 @@ def test_an_app_mints_tokens_that_expire(github: GitHubStandIn, site: Repository
     tokens = f"{github.url}/app/installations/{installation.id}/access_tokens"
 
     forged = {"Authorization": f"Bearer {app_token(stranger, 7)}"}
-    assert httpx.post(tokens, headers=forged).status_code == 401
+    assert httpx2.post(tokens, headers=forged).status_code == 401
 
     signed = {"Authorization": f"Bearer {app_token(key, 7)}"}
-    found = httpx.get(f"{github.url}/repos/acme/support-bot/installation", headers=signed)
+    found = httpx2.get(f"{github.url}/repos/acme/support-bot/installation", headers=signed)
     assert_official(found, f"{REPO}/installation")
-    minted = httpx.post(tokens, headers=signed)
+    minted = httpx2.post(tokens, headers=signed)
     assert_official(minted, "/app/installations/{installation_id}/access_tokens")
 
     bearer = {"Authorization": f"token {minted.json()['token']}"}
     repository = f"{github.url}/repos/acme/support-bot"
-    assert httpx.get(repository, headers=bearer).status_code == 200
+    assert httpx2.get(repository, headers=bearer).status_code == 200
     github.now = lambda: datetime.now(UTC) + timedelta(hours=2)
-    assert httpx.get(repository, headers=bearer).status_code == 401
+    assert httpx2.get(repository, headers=bearer).status_code == 401
 
 
-def test_drafts_are_changed_by_graphql(site: Repository, client: httpx.Client) -> None:
+def test_drafts_are_changed_by_graphql(site: Repository, client: httpx2.Client) -> None:
     node = open_pull(client, site).json()["node_id"]
     mutation = "mutation M($input: X!) { markPullRequestReadyForReview(input: $input) { x } }"
     body = {"query": mutation, "variables": {"input": {"pullRequestId": node}}}
@@ -330,14 +330,14 @@ def test_drafts_are_changed_by_graphql(site: Repository, client: httpx.Client) -
 
 
 def test_faults_happen_as_often_as_asked_and_requests_are_written_down(
-    github: GitHubStandIn, site: Repository, client: httpx.Client
+    github: GitHubStandIn, site: Repository, client: httpx2.Client
 ) -> None:
     github.faults.add("GET /user", status(502, "Bad gateway"), times=2)
     assert [client.get("/user").status_code for _ in range(3)] == [502, 502, 200]
     for fault, error in (
-        (cut(), httpx.RemoteProtocolError),
-        (dead(), httpx.RemoteProtocolError),
-        (time_out(), httpx.ReadTimeout),
+        (cut(), httpx2.RemoteProtocolError),
+        (dead(), httpx2.RemoteProtocolError),
+        (time_out(), httpx2.ReadTimeout),
     ):
         github.faults.add(lambda _method, path: path == "/user", fault)
         with pytest.raises(error):
@@ -349,10 +349,10 @@ def test_faults_happen_as_often_as_asked_and_requests_are_written_down(
 
 
 def test_a_fault_may_come_after_the_work(
-    github: GitHubStandIn, site: Repository, client: httpx.Client
+    github: GitHubStandIn, site: Repository, client: httpx2.Client
 ) -> None:
     github.faults.add("POST /repos/", after_the_work(dead()))
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx2.RemoteProtocolError):
         open_pull(client, site)
     assert site.pull(1).title == "Title"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.sandbox.asking import asking
@@ -47,7 +47,7 @@ def url(standin: GitLabStandIn, project: Project) -> Iterator[str]:
 
 
 @pytest.fixture
-def api(url: str) -> Iterator[httpx.Client]:
+def api(url: str) -> Iterator[httpx2.Client]:
     headers = {"PRIVATE-TOKEN": TOKEN}
     with asking(base_url=f"{url}/api/v4", headers=headers) as api:
         yield api
@@ -112,7 +112,7 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
 
 @pytest.mark.parametrize("kind", requests_here())
 def test_an_answer_has_the_fields_and_types_that_gitlab_was_recorded_with(
-    kind: str, api: httpx.Client, project: Project
+    kind: str, api: httpx2.Client, project: Project
 ) -> None:
     theirs = recorded(kind)
     for branch in ("ours", "other"):
@@ -129,16 +129,16 @@ def test_an_answer_has_the_fields_and_types_that_gitlab_was_recorded_with(
     assert ours.keys() - {name for body in theirs for name in body} <= LATER_FIELDS
 
 
-def test_a_path_with_plain_slashes_is_no_project(api: httpx.Client) -> None:
+def test_a_path_with_plain_slashes_is_no_project(api: httpx2.Client) -> None:
     assert api.get(f"/projects/{PROJECT}").status_code == 404
     assert api.get("/projects/acme%2Fbots%2Fsupport").status_code == 200
 
 
-def test_a_project_is_found_by_its_number_too(api: httpx.Client, project: Project) -> None:
+def test_a_project_is_found_by_its_number_too(api: httpx2.Client, project: Project) -> None:
     assert api.get(f"/projects/{project.id}").json()["path_with_namespace"] == PROJECT
 
 
-def test_pages_are_small_and_lead_to_each_other(api: httpx.Client, project: Project) -> None:
+def test_pages_are_small_and_lead_to_each_other(api: httpx2.Client, project: Project) -> None:
     commit = commit_files(project.directory, "b0", {"reply.yaml": b"new"})
     for number in range(45):
         git(project.directory, "update-ref", f"refs/heads/b{number}", commit)
@@ -157,11 +157,11 @@ def test_pages_are_small_and_lead_to_each_other(api: httpx.Client, project: Proj
 
 def test_a_call_without_a_known_token_is_unauthorized(url: str) -> None:
     for headers in ({}, {"PRIVATE-TOKEN": "glpat-wrong"}):
-        assert httpx.get(f"{url}/api/v4/user", headers=headers).status_code == 401
+        assert httpx2.get(f"{url}/api/v4/user", headers=headers).status_code == 401
 
 
 def test_a_token_that_may_only_read_is_told_which_scope_it_lacks(
-    api: httpx.Client, project: Project
+    api: httpx2.Client, project: Project
 ) -> None:
     headers = {"PRIVATE-TOKEN": READ_ONLY_TOKEN}
     path = f"/projects/{project.id}/merge_requests"
@@ -174,7 +174,7 @@ def test_a_token_that_may_only_read_is_told_which_scope_it_lacks(
     assert refused.json()["scope"] == "api"
 
 
-def test_answers_tell_the_rate_limit(api: httpx.Client) -> None:
+def test_answers_tell_the_rate_limit(api: httpx2.Client) -> None:
     assert int(api.get("/user").headers["RateLimit-Remaining"]) > 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.errands import Errand
@@ -118,9 +118,9 @@ def town_in(folder: Path, servers: Mapping[str, tuple[ChangingApp, str]]) -> Tow
     return Town(folder, workspaces)
 
 
-def deliver(address: str, payload: JsonObject, secret: str, door: str = DOOR) -> httpx.Response:
+def deliver(address: str, payload: JsonObject, secret: str, door: str = DOOR) -> httpx2.Response:
     """As PromptLayer does."""
-    return httpx.post(
+    return httpx2.post(
         address + door,
         content=json.dumps(payload),
         headers={HEADER: sign(payload, secret)},

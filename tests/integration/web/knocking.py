@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from bridge.promptlayer.signature import HEADER, sign
 from bridge.storage.database import Database
@@ -26,16 +26,16 @@ class FrontDoor:
     url: str
     database: Database
     inbox: Inbox
-    client: httpx.Client
+    client: httpx2.Client
 
-    def post(self, body: bytes, signature: str | None, **headers: str) -> httpx.Response:
+    def post(self, body: bytes, signature: str | None, **headers: str) -> httpx2.Response:
         signed = {} if signature is None else {HEADER: signature}
         return self.client.post(self.url + WEBHOOK_PATH, content=body, headers=headers | signed)
 
-    def deliver(self, payload: Any, secret: str = SECRET) -> httpx.Response:
+    def deliver(self, payload: Any, secret: str = SECRET) -> httpx2.Response:
         return self.post(json.dumps(payload).encode(), sign(payload, secret))
 
-    def deliver_raw(self, body: bytes) -> httpx.Response:
+    def deliver_raw(self, body: bytes) -> httpx2.Response:
         """Signed as it is, whatever it is."""
         return self.post(body, signed_raw(body))
 

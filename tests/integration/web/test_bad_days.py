@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.types import Message
 
@@ -35,7 +35,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def connect(url: str) -> socket.socket:
-    address = httpx.URL(url)
+    address = httpx2.URL(url)
     assert address.port is not None
     return socket.create_connection((address.host, address.port), timeout=DEADLINE)
 
@@ -209,7 +209,7 @@ def deliver_until(url: str, enough: int, then: Callable[[], None]) -> set[str]:
                 signed = {HEADER: sign(payload, front_door.SECRET)}
                 try:
                     answer = client.post(url + WEBHOOK_PATH, json=payload, headers=signed)
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return  # killed
                 acknowledged.add(answer.json()["delivery"])
                 if len(acknowledged) == enough:

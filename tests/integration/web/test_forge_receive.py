@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.engine.dispatch import asks_of, prompt_event
@@ -53,15 +53,15 @@ DOORS = Doors({PROMPTLAYER: WorkspaceDoor(("whsec",))}, FORGES)
 class Door:
     url: str
     inbox: Inbox
-    client: httpx.Client
+    client: httpx2.Client
 
-    def post(self, forge: str, body: bytes, **headers: str) -> httpx.Response:
+    def post(self, forge: str, body: bytes, **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.post(f"{self.url}/webhooks/{forge}", content=body, headers=named)
 
     def deliver(
         self, event: ForgeEvent, *, name: str = "1", secret: str = SECRET, forge: str = "here"
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         body = local_webhooks.render(event)
         headers = local_webhooks.signed(body, secret, name)
         return self.client.post(f"{self.url}/webhooks/{forge}", content=body, headers=headers)

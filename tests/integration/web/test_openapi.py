@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import schemathesis
 import yaml
@@ -77,8 +77,8 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]
 
 
 @pytest.fixture(scope="module")
-def client(application: Starlette) -> Iterator[httpx.Client]:
-    with serve(application) as url, httpx.Client(base_url=url, timeout=DEADLINE) as client:
+def client(application: Starlette) -> Iterator[httpx2.Client]:
+    with serve(application) as url, httpx2.Client(base_url=url, timeout=DEADLINE) as client:
         yield client
 
 
@@ -122,7 +122,7 @@ KNOCKS = [
 
 @pytest.mark.parametrize(("path", "method", "who", "mode"), KNOCKS)
 def test_every_answer_is_one_that_is_described(
-    client: httpx.Client, path: str, method: str, who: str, mode: GenerationMode
+    client: httpx2.Client, path: str, method: str, who: str, mode: GenerationMode
 ) -> None:
     sign = {**UNSIGNED, **SIGNED.get(path, {})}[who]
     knocks_at = {"forge": who} if who in FORGES else {"workspace": who}
@@ -144,7 +144,7 @@ def test_every_answer_is_one_that_is_described(
     knock()
 
 
-def _request(client: httpx.Client, case: Any, sign: Sign) -> httpx.Request:
+def _request(client: httpx2.Client, case: Any, sign: Sign) -> httpx2.Request:
     """The case as it goes over the wire, with what proves its sender."""
     made = case.as_transport_kwargs(base_url=str(client.base_url))
     body = b""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
@@ -37,7 +37,7 @@ class Watched:
     metrics: Metrics
     problems: dict[str, str] = field(default_factory=dict)
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, **headers: str) -> httpx2.Response:
         return self.door.client.get(self.door.url + path, headers=headers)
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -62,7 +62,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         routes=probe_routes(probes),
     )
     guarded = Doorkeeper(app, Allowance(PER_MINUTE), metrics.count_answer)
-    with serve(guarded) as url, httpx.Client(timeout=DEADLINE) as client:
+    with serve(guarded) as url, httpx2.Client(timeout=DEADLINE) as client:
         yield Watched(FrontDoor(url, database, inbox, client), metrics, problems)
     inbox.close()
     database.close()
@@ -143,7 +143,7 @@ def test_a_mistake_in_the_files_is_told_and_keeps_nobody_from_working(watched: W
     assert watched.value(loaded) == NOON.timestamp()
     warned = Probes(watched.door.inbox, dict, watched.metrics, warnings=lambda: {"config": "words"})
     with serve(probe_app(warned)) as url:
-        answer = httpx.get(f"{url}/readyz")
+        answer = httpx2.get(f"{url}/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "warnings": {"config": "words"}}
 
@@ -153,11 +153,11 @@ def test_with_a_token_only_who_shows_it_reads_the_metrics(watched: Watched) -> N
 
     with serve(probe_app(probes)) as url:
         refused = [
-            httpx.get(f"{url}/metrics", headers=headers)
+            httpx2.get(f"{url}/metrics", headers=headers)
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN})
         ]
-        shown = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-        alive = httpx.get(f"{url}/healthz")
+        shown = httpx2.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        alive = httpx2.get(f"{url}/healthz")
 
     assert [answer.status_code for answer in refused] == [401, 401, 401]
     assert not any("promptlayer_bridge" in answer.text for answer in refused)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.forge import github_webhooks
@@ -88,7 +88,7 @@ def variants(schema: str, answer: Any) -> list[Any]:
 def answer_of(standin: GitHubStandIn, path: str) -> Any:
     headers = {"Authorization": f"token {standin.token('reader')}"}
     with asking(base_url=standin.url, headers=headers) as client:
-        found: httpx.Response = client.get(f"/api/v3{path}")
+        found: httpx2.Response = client.get(f"/api/v3{path}")
     return found.json()
 
 
