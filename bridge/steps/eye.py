@@ -12,6 +12,7 @@ from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, nami
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
+from bridge.prompts.modeline import move_modeline
 from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
@@ -280,9 +281,8 @@ class Eye:
         prompt = merged.prompt if merged else held.prompt
         guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
         path = self._place(target, prompt, base)
-        existing = base.text.decode("utf-8", "replace") if base else None
         file = PromptFile(prompt, target.label)
-        text = render(file, format_of(path), existing).encode()
+        text = self._render(file, path, base).encode()
         change = Change(
             path=path,
             old_path=base.path if base and base.path != path else None,
@@ -299,6 +299,13 @@ class Eye:
             overtaken=find_overtaken(self.base, target, held.prompt, agreed),
         )
         return Edit(change, text, base.text if base else None, held.prompt.digest)
+
+    def _render(self, file: PromptFile, path: str, base: BaseFile | None) -> str:
+        if base is None:
+            return render(file, format_of(path), modeline=self.site.modeline(path))
+        existing = base.text.decode("utf-8", "replace")
+        existing = move_modeline(existing, self.site.mapping.schema_url, base.path, path)
+        return render(file, format_of(path), existing)
 
     def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
         """Where the file goes: where an engineer put it, else where the mapping wants it."""
