@@ -165,6 +165,11 @@ class MappingSettings(Settings):
     )
     on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
     on_reject: OnReject | None = Field(None, description="What a rejection does there.")
+    ignore_authors: tuple[str, ...] = Field(
+        (),
+        description="Logins whose closings decide nothing and whose commits on a proposal's branch"
+        " are nobody's work: bots that tidy up or format.",
+    )
     on_delete: Literal["report", "delete"] = Field(
         "report", description="What a push that deletes a prompt's file does in PromptLayer."
     )
@@ -232,6 +237,11 @@ class MappingSettings(Settings):
     def repository_name(self) -> str:
         """``owner/name`` on that forge."""
         return self.repository.partition(":")[2]
+
+    def ignores_author(self, *names: str) -> bool:
+        """Whether one of these logins or names is among ``ignore_authors``."""
+        ignored = {name.removeprefix("@").casefold() for name in self.ignore_authors}
+        return any(name.casefold() in ignored for name in names)
 
     def contests(self, other: MappingSettings) -> bool:
         """Whether both would take the same files for theirs: what lies in a mapping's folder, has

@@ -27,6 +27,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, blob_name, is_current, tip_of
 from bridge.steps.branch_files import BranchFiles, keep_out
+from bridge.steps.closing import discount_closing
 from bridge.steps.eye import Eye
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles, base_file
@@ -114,7 +115,8 @@ def look(
     between is seen as merged by both, or by git alone."""
     found = tuple(site.forge.pull_requests(proposal.branch))
     snapshot = site.fetch()
-    pulls = select_pull_requests(found, snapshot.base)
+    there = proposal.branch in snapshot.branches
+    pulls = discount_closing(site, select_pull_requests(found, snapshot.base), branch_exists=there)
     open_ = find_open(pulls, snapshot.base)
     newest = open_ or (pulls[0] if pulls else None)
     memory = recall(newest.body) if newest else None

@@ -29,7 +29,7 @@ def shipped_files() -> Iterator[Path]:
 
 
 def test_nothing_points_at_an_owner_that_nobody_here_holds() -> None:
-    found = {}
+    found: dict[str, list[str]] = {}
     for path in shipped_files():
         if path.is_file() and path.suffix not in (".png", ".pyc"):
             owners = find_owners(path.read_text(encoding="utf-8"))
