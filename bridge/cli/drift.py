@@ -71,7 +71,7 @@ def rows_of_look(site: Site, look: Look, planned: Plan, *, diff: bool) -> Iterat
     leaking = leaks_of(site.mapping, look.publications)
     for each in ahead:
         yield _ahead(look, each, leaking)
-    if not look.edits and not ahead and not _at_rest(planned):
+    if not (look.edits or ahead or look.refusals or _at_rest(planned)):
         branch, reason = look.proposal.branch, look.situation.idle_reason
         yield Row(look.proposal.mapping, branch, "", "", reason, action, address)
 

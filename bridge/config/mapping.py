@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from bridge.config.types import SecretScanSettings, Settings
 from bridge.promptlayer.workspace import source_of
 from bridge.prompts.glob import check_glob
+from bridge.prompts.modeline import check_schema_url
 from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
@@ -164,6 +165,11 @@ class MappingSettings(Settings):
     )
     on_merge: OnMerge | None = Field(None, description="What a merge does in PromptLayer.")
     on_reject: OnReject | None = Field(None, description="What a rejection does there.")
+    ignore_authors: tuple[str, ...] = Field(
+        (),
+        description="Logins whose closings decide nothing and whose commits on a proposal's branch"
+        " are nobody's work: bots that tidy up or format.",
+    )
     on_delete: Literal["report", "delete"] = Field(
         "report", description="What a push that deletes a prompt's file does in PromptLayer."
     )
@@ -171,6 +177,11 @@ class MappingSettings(Settings):
         default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
     )
     format: Literal["yaml", "json"] = "yaml"
+    schema_url: str | None = Field(
+        None,
+        description="The prompt schema that new YAML files name for editors: an https address, or"
+        " a path in the repository.",
+    )
     commit: CommitSettings = Field(default_factory=lambda: CommitSettings.model_validate({}))
     pull_request: PullRequestSettings = Field(
         default_factory=lambda: PullRequestSettings.model_validate({})
@@ -183,6 +194,13 @@ class MappingSettings(Settings):
         check_path_template(value)
         return value
 
+    @field_validator("schema_url")
+    @classmethod
+    def _schema_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_schema_url(value)
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> MappingSettings:
         if not (self.prompts or self.tags or self.folder):
@@ -193,6 +211,8 @@ class MappingSettings(Settings):
             raise ValueError("path needs {label}, as track names more than one")
         if self.path.endswith(".json") != (self.format == "json"):
             raise ValueError("path has to end in .json where format is json, and only there")
+        if self.schema_url is not None and self.format == "json":
+            raise ValueError("schema_url is for YAML files: JSON has no comment to put it in")
         if self.branch is not None:
             self._check_branch(self.branch)
         return self
@@ -217,6 +237,11 @@ class MappingSettings(Settings):
     def repository_name(self) -> str:
         """``owner/name`` on that forge."""
         return self.repository.partition(":")[2]
+
+    def ignores_author(self, *names: str) -> bool:
+        """Whether one of these logins or names is among ``ignore_authors``."""
+        ignored = {name.removeprefix("@").casefold() for name in self.ignore_authors}
+        return any(name.casefold() in ignored for name in names)
 
     def contests(self, other: MappingSettings) -> bool:
         """Whether both would take the same files for theirs: what lies in a mapping's folder, has

@@ -83,7 +83,21 @@ def synchronise(
             done.append(_made(result))
         if found.in_step:
             done.append(Done(name, OutcomeKind.IN_STEP, "same content", count=found.in_step))
-    return done + _look_at_all(worker, proposals, listed, tell, PersonsWord(adopt))
+    return _without_repeats(
+        done + _look_at_all(worker, proposals, listed, tell, PersonsWord(adopt))
+    )
+
+
+def _without_repeats(done: Sequence[Done]) -> list[Done]:
+    """What is parked is told once, though the scan and the look at it both find it."""
+    kept: list[Done] = []
+    told: set[str] = set()
+    for one in done:
+        if one.kind is not OutcomeKind.PARKED or one.reason not in told:
+            kept.append(one)
+        if one.kind is OutcomeKind.PARKED:
+            told.add(one.reason)
+    return kept
 
 
 def prune_targets(

@@ -54,6 +54,7 @@ class PullRequest:
     author: str = ""  # login
     merge_commit: str | None = None  # what the base pointed at after the merge
     decided_at: datetime | None = None  # when it was merged or closed; aware
+    closed_by: str | None = None  # login, where the forge tells it along
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,14 @@ class PullRequestContent:
             ("assignee", self.assignees),
         )
         return tuple((kind, name) for kind, names in kinds for name in names)
+
+
+@dataclass(frozen=True)
+class PullRequestClosing:
+    """How a pull request came to be closed without a merge."""
+
+    by: str  # login; empty where the forge does not tell
+    with_branch: bool = False  # by the forge itself, because the head branch was deleted
 
 
 class StatusState(StrEnum):
@@ -167,6 +176,10 @@ class Forge(Protocol):
 
     def pull_request(self, number: int) -> PullRequest | None:
         """The pull request of that number, from a fork too; None where there is none."""
+
+    def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
+        """Who closed a pull request without a merge, or what did. The answer is remembered: asking
+        again about the same closing costs nothing."""
 
     def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
         """The pull requests that brought a commit, or that would, newest first; those of forks

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from github.GithubObject import NotSet
@@ -21,6 +22,7 @@ from bridge.forge.base import (
     GitRemote,
     Notice,
     PullRequest,
+    PullRequestClosing,
     PullRequestContent,
     PullRequestState,
     Severity,
@@ -31,6 +33,7 @@ from bridge.forge.base import (
 from bridge.forge.github_access import Access, Asked, findings, push_rules_of
 from bridge.forge.github_credentials import App, Token
 from bridge.forge.github_pull_requests import (
+    find_closing,
     given,
     is_from_repository,
     read_pull_request,
@@ -88,6 +91,7 @@ class GitHub:
         self._clock = clock
         self._default_branch: str | None = None
         self._refused_reviewers: dict[str, float] = {}  # until when
+        self._closings: dict[tuple[int, datetime | None], PullRequestClosing] = {}
         self._lock = threading.Lock()
 
     @property
@@ -147,6 +151,14 @@ class GitHub:
         except NotFound:
             self.default_branch()  # raises where it is the repository that is not there
             return None
+
+    def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
+        key = (pull_request.number, pull_request.decided_at)
+        if key not in self._closings:
+            with self._trying(f"read who closed pull request #{pull_request.number}", LIST):
+                events = self._repository().get_issue(pull_request.number).get_events()
+                self._closings[key] = find_closing(events)
+        return self._closings[key]
 
     def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
         try:

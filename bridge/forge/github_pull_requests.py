@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from github.GithubException import BadAttributeException
 from github.Issue import Issue
+from github.IssueEvent import IssueEvent
 from github.PullRequest import PullRequest as GitHubPull
 
 from bridge.errors import NotFound
-from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.base import PullRequest, PullRequestClosing, PullRequestState
 
 Given = TypeVar("Given")
+
+_AT_ONCE = timedelta(seconds=1)  # GitHub's times are whole seconds
 
 
 def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequest:
@@ -44,6 +48,23 @@ def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequ
         merge_commit=pull.merge_commit_sha if pull.merged_at else None,
         decided_at=pull.merged_at or pull.closed_at,
     )
+
+
+def find_closing(events: Iterable[IssueEvent]) -> PullRequestClosing:
+    """How a pull request was closed the last time, from its events, oldest first. Whoever deletes
+    the branch of an open one closes it in the same moment; after a closing of its own, deleting the
+    branch takes another press of a button.
+    https://docs.github.com/en/rest/using-the-rest-api/issue-event-types"""
+    closed = deleted = None
+    for event in events:
+        if event.event == "closed":
+            closed = event
+        elif event.event == "head_ref_deleted":
+            deleted = event
+    if closed is None:
+        return PullRequestClosing("")
+    together = deleted is not None and abs(deleted.created_at - closed.created_at) <= _AT_ONCE
+    return PullRequestClosing(closed.actor.login if closed.actor else "", with_branch=together)
 
 
 def is_from_repository(pull: GitHubPull) -> bool:

@@ -1,8 +1,7 @@
 """One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project token.
 
-GitLab says "merge request" and "iid" for what the rest of the bridge calls a pull request and its
-number; those words stay in this file. python-gitlab would retry and sleep by itself: it is kept
-from both, because waiting is the engine's business.
+What GitLab calls "merge request" and "iid" is a pull request and its number to the rest of the
+bridge. python-gitlab is kept from retrying and sleeping: waiting is the engine's business.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from bridge.forge.base import (
     GitRemote,
     Notice,
     PullRequest,
+    PullRequestClosing,
     PullRequestContent,
     Severity,
     StatusState,
@@ -101,9 +101,6 @@ class GitLab:
         )
         self._project = self._gitlab.projects.get(repository, lazy=True)
 
-    def __repr__(self) -> str:
-        return f"GitLab({self.repository!r}, url={self._url!r})"
-
     def git_remote(self) -> GitRemote:
         return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token, self._authorities)
 
@@ -144,6 +141,9 @@ class GitLab:
         except errors.NotFound:
             self.default_branch()  # raises where it is the project that is not there
             return None
+
+    def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
+        return PullRequestClosing(pull_request.closed_by or "")
 
     def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
         try:

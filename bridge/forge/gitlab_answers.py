@@ -52,6 +52,7 @@ def value_of(answer: Answer) -> PullRequest:
         author=(answer.get("author") or {}).get("username") or "",  # whose account is gone has none
         merge_commit=_merge_commit(answer),
         decided_at=_time(answer.get("merged_at") or answer.get("closed_at")),
+        closed_by=(answer.get("closed_by") or {}).get("username"),
     )
 
 

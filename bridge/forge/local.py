@@ -20,6 +20,7 @@ from bridge.forge.base import (
     Finding,
     GitRemote,
     PullRequest,
+    PullRequestClosing,
     PullRequestContent,
     PullRequestState,
     Severity,
@@ -107,6 +108,9 @@ class LocalForge:
     def pull_request(self, number: int) -> PullRequest | None:
         known = self._pulls.path(number).is_file()
         return next(iter(self._seen([self._pulls.read(number)] if known else [])), None)
+
+    def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
+        return PullRequestClosing(pull_request.closed_by or "")
 
     def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
         return self._seen(self._history.bringing(self._pulls.all(), commit))
@@ -253,23 +257,25 @@ class LocalForge:
             )
             return self._kept(pull).number
 
-    def close(self, number: int) -> PullRequest:
-        """Close without merging. Raises Refused when it is not open."""
-        return self._turn(number, PullRequestState.OPEN, PullRequestState.CLOSED)
+    def close(self, number: int, by: str | None = None) -> PullRequest:
+        """Close without merging, as the login ``by``. Raises Refused when it is not open."""
+        return self._turn(number, PullRequestState.OPEN, PullRequestState.CLOSED, by)
 
     def reopen(self, number: int) -> PullRequest:
         """Open a closed one again. Raises Refused when it is not closed, its branch is gone, or
         another one is open for the same branches."""
         return self._turn(number, PullRequestState.CLOSED, PullRequestState.OPEN)
 
-    def _turn(self, number: int, old: PullRequestState, new: PullRequestState) -> PullRequest:
+    def _turn(
+        self, number: int, old: PullRequestState, new: PullRequestState, by: str | None = None
+    ) -> PullRequest:
         with self._pulls.writing():
             pull = self._pulls.read(number)
             if pull.state is not old:
                 raise Refused(f"Pull request {number} is {pull.state}, not {old}.")
             if new is PullRequestState.OPEN and not pull.fork:
                 self._check_creatable(pull.head, pull.base)
-            return self._kept(replace(pull, state=new))
+            return self._kept(replace(pull, state=new, closed_by=by))
 
     # Values and rules.
 

@@ -37,6 +37,7 @@ class PullRequestFile:
     fork: str | None = None  # who owns the repository of the head, where it is not this one
     author: str = ""
     decided_at: str | None = None  # ISO 8601: when it was merged or closed
+    closed_by: str | None = None  # login
 
     @classmethod
     def parse(cls, text: str) -> PullRequestFile:
@@ -70,6 +71,7 @@ class PullRequestFile:
             author=self.author,
             merge_commit=self.merge_commit,
             decided_at=datetime.fromisoformat(self.decided_at) if self.decided_at else None,
+            closed_by=self.closed_by,
         )
 
 

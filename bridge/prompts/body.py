@@ -173,7 +173,9 @@ def _settings(told: _Told, detail: _Detail) -> Iterator[str]:
 def _place_rows(change: Change) -> Iterator[tuple[str, str, str]]:
     before = change.before.version if change.before else None
     after = change.after.version if change.after else None
-    if before != after:
+    if change.adds_only_an_id:
+        yield "id", "", _cell(str(change.prompt.id))
+    if before != after and (after or change.after is None):  # a file that is merged gets none yet
         aspect = "version" if change.label == LATEST else f"label {_cell(change.label)}"
         word = "" if change.label == LATEST else "version "
         yield aspect, f"{word}{before}" if before else "", f"{word}{after}" if after else ""

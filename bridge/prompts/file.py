@@ -13,27 +13,29 @@ from dataclasses import replace
 from bridge.errors import PromptFileError
 from bridge.prompts.document import aligned, document_of, file_of
 from bridge.prompts.line_ends import plain_text, with_line_ends_of
+from bridge.prompts.modeline import split_modeline
 from bridge.prompts.prompt import JsonObject, PromptFile
-from bridge.prompts.schema import SCHEMA_URL, misfits
+from bridge.prompts.schema import misfits
 from bridge.prompts.source import Format, mistake, read
 from bridge.prompts.yaml_removal import without_removed_items
 from bridge.prompts.yaml_text import dump
 from bridge.prompts.yaml_update import updated
 
-_FIRST_LINE = f"# yaml-language-server: $schema={SCHEMA_URL}\n"
 _FIRST_INDENT = re.compile(r'\s*\{[ \t]*\n([ \t]*)"')
 _BLANK_BEHIND_COLON = re.compile(r'"kind"\s*:\s')
 _ON_ONE_LINE = frozenset({"tags"})
 
 
-def render(file: PromptFile, format: Format = "yaml", existing: str | None = None) -> str:
+def render(
+    file: PromptFile, format: Format = "yaml", existing: str | None = None, *, modeline: str = ""
+) -> str:
     """The file's text, ending in a newline. ``existing`` is what the repository holds now: the
     comments, key order, quoting and line ends an engineer gave it survive, and only what changed
-    changes.
+    changes. ``modeline`` is the first line of a file that is new, in YAML.
     Raises PromptFileError for a prompt that no file can hold (lone surrogates, endless nesting)."""
     try:
         former = None if existing is None else plain_text(existing)
-        text = _rendered(file, format, former)
+        text = _rendered(file, format, former, modeline)
         if existing is not None:
             text = existing if text == former else with_line_ends_of(existing, text)
         text.encode()
@@ -88,17 +90,18 @@ def _in_order_of(file: PromptFile, former: PromptFile) -> PromptFile:
     return replace(file, prompt=prompt)
 
 
-def _rendered(file: PromptFile, format: Format, existing: str | None) -> str:
+def _rendered(file: PromptFile, format: Format, existing: str | None, modeline: str) -> str:
     former = _readable(existing, format)
+    first_line, rest = (modeline, "") if existing is None else split_modeline(existing)
     if former is None or existing is None:
-        return _fresh(file, format)
+        return _fresh(file, format, first_line)
     if means_same(former, file):
         return existing
     ordered = _in_order_of(file, former)
     if format == "json":
         return _json_in_style_of(existing, document_of(ordered))
-    fresh = _fresh(ordered, format)
-    if existing == _fresh(former, format):
+    fresh = _fresh(ordered, format, first_line)
+    if rest == _fresh(former, format, ""):
         return fresh
     touched = _updated_yaml(existing, former, ordered)
     survivor = _readable(touched, format)
@@ -130,8 +133,8 @@ def _json_in_style_of(existing: str, document: JsonObject) -> str:
     )
 
 
-def _fresh(file: PromptFile, format: Format) -> str:
+def _fresh(file: PromptFile, format: Format, first_line: str) -> str:
     document = document_of(file)
     if format == "json":
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    return _FIRST_LINE + dump(document, _ON_ONE_LINE)
+    return first_line + dump(document, _ON_ONE_LINE)

@@ -29,10 +29,20 @@ def summary(story: Story) -> str:
     change = story.changes[0]
     if change.after is None:
         return _removal(change, story.editors)
+    if change.adds_only_an_id:
+        return _id(change)
     if story.request:
         proposed = f"{spelled_version(change)} of {name_span(change.prompt.name)}"
         return _ended(f"Proposes {proposed} for {_label(change)}", quote(change))
     return _ended(_deed(change, story.editors), quote(change))
+
+
+def _id(change: Change) -> str:
+    name = name_span(change.prompt.name)
+    return (
+        f"Writes the id of {name} into its file, and changes nothing else of it. The prompt was made"
+        " of that file; by the id the two belong together however either is renamed or moved."
+    )
 
 
 def _removal(change: Change, editors: Sequence[Editor]) -> str:
@@ -83,8 +93,7 @@ def _label(change: Change) -> str:
 
 def quote(change: Change) -> str:
     """What the editor wrote about the version; empty where nothing."""
-    message = change.after.commit_message if change.after else None
-    words = plain(shorten((message or "").strip(), _LONGEST_QUOTE))
+    words = plain(shorten((change.message or "").strip(), _LONGEST_QUOTE))
     return f"“{words}”" if words else ""
 
 

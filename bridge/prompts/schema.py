@@ -19,10 +19,7 @@ from pydantic_core import ErrorDetails
 from bridge.prompts.prompt import Json, JsonObject
 
 KIND = "prompt/v1"
-SCHEMA_URL = (
-    "https://raw.githubusercontent.com/promptlayer-bridge/promptlayer-bridge"
-    "/main/prompts-schema/prompt.v1.json"
-)
+SCHEMA_ID = "urn:promptlayer-bridge:prompt:v1"  # a name, and no address that anybody could serve
 
 _OPEN = ConfigDict(strict=True, extra="allow")
 _CLOSED = ConfigDict(strict=True, extra="forbid", title="Prompt file")
@@ -160,7 +157,7 @@ def prompt_schema() -> JsonObject:
     """The JSON Schema of a prompt file, for editors and for validation elsewhere."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_URL,
+        "$id": SCHEMA_ID,
         **PromptDocument.model_json_schema(),
     }
 

@@ -64,6 +64,28 @@ class Change:
         return Kind.MOVE if moved or self.before.name != self.after.name else Kind.UPDATE
 
     @property
+    def adds_only_an_id(self) -> bool:
+        """Whether its file says the same already, and lacks nothing but the prompt's id."""
+        before, after = self.before, self.after
+        return (
+            before is not None
+            and after is not None
+            and before.id is None
+            and self.old_path is None
+            and (before.digest, before.name) == (after.digest, after.name)
+        )
+
+    @property
+    def message(self) -> str | None:
+        """What its editor wrote about it. A rename and an id say nothing of what was saved, so the
+        message of that, which is older, is not theirs."""
+        if self.after is None or self.adds_only_an_id:
+            return None
+        if self.before and self.renamed_from and self.before.digest == self.after.digest:
+            return None
+        return self.after.commit_message
+
+    @property
     def is_conflict(self) -> bool:
         """Whether both sides changed the same part, and merging lets one of the texts go."""
         return self.overwrites or bool(self.conflicts)

@@ -51,6 +51,8 @@ def _summary(story: Story) -> str:
     change = story.changes[0]
     if change.is_conflict:
         return _fitted(lambda room: f"Conflict: {_name(change.prompt.name, room)}{_at(change)}")
+    if change.adds_only_an_id:
+        return _fitted(lambda room: f"Add the id of {_name(change.prompt.name, room)} to its file")
     if change.renamed_from is not None and change.kind is Kind.MOVE:
         old, new = change.renamed_from, change.prompt.name
         return _fitted(lambda room: f"Move {_name(old, room // 2)} to {_name(new, room // 2)}")
@@ -128,14 +130,16 @@ def _at(change: Change) -> str:
 
 def _line(change: Change) -> str:
     words = [f"{one_line(change.prompt.name)} ({one_line(change.label)}): {_what(change)}"]
-    if change.after and change.after.commit_message:
-        words.append(f"“{shorten(one_line(change.after.commit_message), _LONGEST_QUOTE)}”")
+    if change.message:
+        words.append(f"“{shorten(one_line(change.message), _LONGEST_QUOTE)}”")
     return defuse("- " + ", ".join(words))
 
 
 def _what(change: Change) -> str:
     if change.after is None:
         return f"removed, {one_line(change.reason)}" if change.reason else "removed"
+    if change.adds_only_an_id:
+        return f"id {change.after.id} added"
     new = f"version {change.after.version}" if change.after.version else "a new version"
     if change.before is None:
         return f"added at {new}"

@@ -71,7 +71,7 @@ def template_fields(story: Story, summary: str) -> TemplateFields:
     kinds = {change.kind for change in changes}
     prompts = dict.fromkeys(change.prompt.name for change in changes)
     after = [change.after for change in changes if change.after is not None]
-    messages = (prompt.commit_message for prompt in after)
+    messages = (change.message for change in changes if change.after is not None)
     return TemplateFields(
         summary=summary,
         prompt=next(iter(prompts), "") if len(prompts) == 1 else f"{len(prompts):,} prompts",

@@ -10,6 +10,7 @@ people did kept (``bridge.steps.branch_merge``).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +58,8 @@ def tip_of(
         return Tip(commit, False, commit, _parent(commit), commit, (commit,))
     wrote = _find_commit(snapshot, memory.wrote if memory else None)
     line, onto = _read_line(site, snapshot, name, wrote)
+    if (formatted := _without_ignored(site, line)) is not None:
+        return Tip(commit, False, formatted, _parent(formatted), formatted, line)
     ours = {each.object_name for each in line if _is_ours(site, each)}
     if line and wrote and _is_copy(snapshot, line[-1], wrote):
         ours.add(line[-1].object_name)
@@ -69,6 +72,23 @@ def tip_of(
 
 def _is_ours(site: Site, commit: Commit) -> bool:
     return commit.committer.email == site.bot.identity.email
+
+
+def _without_ignored(site: Site, line: tuple[Commit, ...]) -> Commit | None:
+    """The bridge's commit that a branch consists of, where all on top of it are by those whom
+    ``ignore_authors`` names; else None."""
+    rest = [each for each in line if not _is_ignored(site, each)]
+    if len(rest) != 1 or line[-1] is not rest[0]:
+        return None
+    return rest[0] if _is_ours(site, rest[0]) and FOLLOW_UP not in rest[0].message else None
+
+
+def _is_ignored(site: Site, commit: Commit) -> bool:
+    """Whether its author is ignored: by name, e-mail address, or the login that GitHub and GitLab
+    put into the addresses they give out (``1234+login@users.noreply…``)."""
+    email = commit.author.email
+    login = re.sub(r"^\d+[+-]", "", email.partition("@")[0]) if "noreply" in email else ""
+    return site.mapping.ignores_author(commit.author.name, email, *filter(None, [login]))
 
 
 def _is_told(site: Site, commit: Commit) -> bool:
@@ -142,7 +162,8 @@ def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
     if tip.onto is None or (tip.people and site.mapping.pull_request.group is Group.PROMPT):
         return {}
     try:
-        return snapshot.changes(tip.onto, tip.commit.object_name, site.folder)
+        holds = tip.commit if tip.people or tip.written is None else tip.written
+        return snapshot.changes(tip.onto, holds.object_name, site.folder)
     except Stale:  # the base was rewritten and the server forgot what the branch stood on
         return {}
 

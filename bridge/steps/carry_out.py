@@ -11,10 +11,11 @@ from dataclasses import replace
 from bridge.errors import Transient
 from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.ensure import Ensured, ensure_pull_request
-from bridge.prompts.markdown import code_span
+from bridge.prompts.markdown import code_span, fence, html_text, link, shorten
 from bridge.prompts.memory import Memory, TakenOut, recall
 from bridge.prompts.outcome import Outcome, OutcomeKind
 from bridge.prompts.plan import Plan, Propose, Rest, Tidy, Withdraw, target_of
+from bridge.prompts.source import format_of
 from bridge.prompts.story import Story
 from bridge.steps.branch import FOLLOW_UP, Message, contents, write_commit
 from bridge.steps.branch_merge import BranchConflict, BranchMerge
@@ -30,6 +31,8 @@ Permit = Callable[[Site], None]  # raises RateLimited when no pull request may b
 
 _CONFLICT = "promptlayer-bridge-conflict"
 _WITHDRAWN = "promptlayer-bridge-withdrawn"
+_MOST_TEXTS = 5  # that a comment on a conflict shows
+_LONGEST_TEXT = 8000  # characters
 
 
 def carry_out(site: Site, look: Look, plan: Plan, permit: Permit) -> Outcome:
@@ -193,7 +196,7 @@ def _tell_status(status: EvaluationStatus) -> list[str]:
 
 def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -> Outcome:
     """Tell it on the pull request, whose body goes on describing what its head holds."""
-    words = "\n\n".join(_spelled_conflict(conflict))
+    words = "\n\n".join([*_spelled_conflict(conflict), *_newer_texts(look, conflict)])
     open_, tip = plan.pull_request, look.tip_name
     if open_ is not None:
         site.forge.comment(open_.number, _CONFLICT, words)
@@ -203,6 +206,20 @@ def _conflict(site: Site, look: Look, plan: Propose, conflict: BranchConflict) -
             draft = _draft(site, look, plan, tip, _leave_branch(look, plan), memory.status_commit)
             _ensure(site, look, open_, draft)
     return _outcome(look, OutcomeKind.CONFLICT, str(conflict), open_, tip)
+
+
+def _newer_texts(look: Look, conflict: BranchConflict) -> Iterator[str]:
+    """What PromptLayer has of each file that stands against it, folded, with a link to it."""
+    against = {*conflict.edited, *conflict.absent}
+    for edit in look.edits[:_MOST_TEXTS]:
+        change = edit.change
+        places = {change.path, change.old_path}
+        if edit.text is None or not (places & against or len(look.edits) == 1):
+            continue
+        text = fence(shorten(edit.text.decode(), _LONGEST_TEXT), format_of(change.path))
+        see = f"\n\n{link('See it in PromptLayer', change.link)}." if change.link else ""
+        summary = html_text(f"The newer text of {change.path}")
+        yield f"<details>\n<summary>{summary}</summary>\n\n{text}{see}\n\n</details>"
 
 
 def _spelled_conflict(conflict: BranchConflict) -> Iterator[str]:

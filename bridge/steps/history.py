@@ -144,7 +144,8 @@ class _Reading:
             date = max(filter(None, (date, created)), default=None)  # a clock may have gone back
             try:
                 guard(self._site.mapping, version, f"Version {version.version} of it")
-                text = render(PromptFile(version, target.label), self._site.mapping.format)
+                file = PromptFile(version, target.label)
+                text = render(file, self._site.mapping.format, modeline=self._site.modeline(path))
             except (Refused, PromptFileError) as error:
                 self.refusals.append((newest.name, str(error)))
                 continue

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bridge.forge.base import PullRequest
 from bridge.prompts.target import Proposal, Target
+from bridge.steps.closing import discount_closing
 from bridge.steps.site import Site
 
 
@@ -45,5 +46,5 @@ class AskedProposals:
         proposal = self.site.proposal(name, target)
         if proposal not in self._known:
             found = self.site.forge.pull_requests(proposal.branch)
-            self._known[proposal] = found
+            self._known[proposal] = discount_closing(self.site, found, branch_exists=True)
         return self._known[proposal]

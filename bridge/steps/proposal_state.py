@@ -13,6 +13,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, tip_of
 from bridge.steps.branch_files import BranchFiles
+from bridge.steps.closing import discount_closing
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles
 from bridge.steps.site import Site
@@ -42,7 +43,8 @@ def observe_state(site: Site, index: FileIndex, proposal: Proposal) -> ProposalS
     request merged in between is seen as merged by both, or by git alone."""
     found = tuple(site.forge.pull_requests(proposal.branch))
     snapshot = site.fetch()
-    pulls = select_pull_requests(found, snapshot.base)
+    there = proposal.branch in snapshot.branches
+    pulls = discount_closing(site, select_pull_requests(found, snapshot.base), branch_exists=there)
     open_ = find_open(pulls, snapshot.base)
     newest = open_ or (pulls[0] if pulls else None)
     memory = recall(newest.body) if newest else None

@@ -148,4 +148,4 @@ def _others(seen: tuple[Seen, ...]) -> list[str]:
 
 
 def _row(path: str, what: str, changes: str) -> str:
-    return f"| {cell(code_span(path))} | {cell(plain(what))} | {cell(plain(changes))} |"
+    return f"| {cell(path)} | {plain(what)} | {plain(changes)} |"

@@ -14,6 +14,7 @@ from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile
 from bridge.prompts.coverage import CoverageGap, PromptSummary
 from bridge.prompts.file import render
+from bridge.prompts.modeline import FORMER_MODELINE
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.publication import NewPrompt, unpublished_fields
 from bridge.prompts.target import Proposal, Target
@@ -199,7 +200,7 @@ class _Search:
             self._leave(target, str(error))
             return
         entry = self.entries.get(path)
-        if entry is not None and entry.object_name == self._blob_name(prompt, target.label):
+        if entry is not None and entry.object_name in self._blob_names(prompt, target.label, path):
             self._agree(target, prompt, path)
             self._claimed[target] = path
         else:
@@ -213,10 +214,12 @@ class _Search:
             return
         self.agreements[target] = Agreement(prompt.digest, prompt.digest, prompt.version, commit)
 
-    def _blob_name(self, prompt: Prompt, label: str) -> str | None:
-        """Of the file that the prompt would be written as."""
-        text = render(PromptFile(prompt, label), self.site.mapping.format).encode()
-        return blob_name(text, self.snapshot.commit)
+    def _blob_names(self, prompt: Prompt, label: str, path: str) -> Iterator[str | None]:
+        """Of the file that the prompt would be written as, or was before ``schema_url`` was set,
+        or by a bridge that did not have it."""
+        text = render(PromptFile(prompt, label), self.site.mapping.format)
+        for line in dict.fromkeys((self.site.modeline(path), "", FORMER_MODELINE)):
+            yield blob_name((line + text).encode(), self.snapshot.commit)
 
     def compare_rest(self) -> None:
         """Files that differ in letters may still mean the same; files nobody claimed may belong

@@ -11,6 +11,7 @@ from bridge.config.whole import Person
 from bridge.errors import NotFound, UnsafePath
 from bridge.forge.base import Forge
 from bridge.promptlayer.client import PromptLayer
+from bridge.prompts.modeline import modeline_of
 from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Editor
@@ -113,6 +114,10 @@ class Site:
             mapping=self.mapping.name,
             id=prompt.id or 0,
         )
+
+    def modeline(self, path: str) -> str:
+        """The first line of a new file at ``path``."""
+        return modeline_of(self.mapping.schema_url, path)
 
     def expects(self, path: str) -> bool:
         """Whether the mapping's template may put a prompt's file at ``path``."""

@@ -10,6 +10,7 @@ from bridge.prompts.compare import BaseFile, Comparison, Standing
 from bridge.prompts.file import render
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
+from bridge.prompts.modeline import move_modeline
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.snippets import references
@@ -69,8 +70,7 @@ def build_edit(
     prompt = merged.prompt if merged else held
     guard(site.mapping, prompt, f"Prompt {target.prompt_id}")
     path = _place(site, files, target, prompt, base)
-    existing = base.text.decode("utf-8", "replace") if base else None
-    text = render(PromptFile(prompt, target.label), format_of(path), existing).encode()
+    text = _render(site, PromptFile(prompt, target.label), path, base).encode()
     change = Change(
         path=path,
         old_path=base.path if base and base.path != path else None,
@@ -103,6 +103,15 @@ def _place(
             " `path`."
         )
     return path
+
+
+def _render(site: Site, file: PromptFile, path: str, base: BaseFile | None) -> str:
+    """The text that goes to ``path``: with what an engineer gave the file there is now."""
+    if base is None:
+        return render(file, format_of(path), modeline=site.modeline(path))
+    existing = base.text.decode("utf-8", "replace")
+    existing = move_modeline(existing, site.mapping.schema_url, base.path, path)
+    return render(file, format_of(path), existing)
 
 
 def _follows_its_name(site: Site, target: Target, prompt: Prompt, base: BaseFile) -> bool:

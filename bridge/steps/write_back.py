@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bridge.errors import Forbidden, Refused
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Edit, Plan, Propose
+from bridge.prompts.plan import Plan, Propose
 from bridge.repo.commit import CommitDraft
 from bridge.steps.look import Look
 from bridge.steps.site import Site
@@ -22,7 +22,7 @@ def write_back(site: Site, look: Look, plan: Plan) -> Outcome | None:
     it is proposed then. Raises Stale when the base branch moved meanwhile."""
     if site.mapping.write_back != "commit" or not isinstance(plan, Propose):
         return None
-    if plan.pull_request is not None or not all(_adds_only_an_id(edit) for edit in plan.edits):
+    if plan.pull_request is not None or not all(edit.change.adds_only_an_id for edit in plan.edits):
         return None
     commit = look.snapshot.write(_draft(site, look, plan))
     try:
@@ -32,18 +32,6 @@ def write_back(site: Site, look: Look, plan: Plan) -> Outcome | None:
         return None
     reason = f"its id was committed to {look.base}"
     return Outcome(OutcomeKind.IN_STEP, reason, commit=commit, refusals=look.refusals)
-
-
-def _adds_only_an_id(edit: Edit) -> bool:
-    change = edit.change
-    before, after = change.before, change.after
-    return (
-        before is not None
-        and after is not None
-        and before.id is None
-        and change.old_path is None
-        and (before.digest, before.name) == (after.digest, after.name)
-    )
 
 
 def _draft(site: Site, look: Look, plan: Propose) -> CommitDraft:

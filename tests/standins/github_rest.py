@@ -270,6 +270,12 @@ def list_comments(call: Call) -> Response:
     return JSONResponse([shapes.comment(repository, pull, one) for one in page], headers=headers)
 
 
+def list_events(call: Call) -> Response:
+    pull, repository, shapes = call.pull, call.repository, call.shapes
+    page, headers = page_of(call, pull.events)
+    return JSONResponse([shapes.event(repository, *one) for one in page], headers=headers)
+
+
 def create_comment(call: Call) -> Response:
     call.require("pull_requests")
     comment = call.repository.comment(call.pull.number, call.credential.login, call.body["body"])
@@ -366,6 +372,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{REPOSITORY}/issues/{{number:int}}/labels/{{label:path}}", remove_label),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/assignees", add_assignees),
     ("GET", f"{REPOSITORY}/issues/{{number:int}}/comments", list_comments),
+    ("GET", f"{REPOSITORY}/issues/{{number:int}}/events", list_events),
     ("POST", f"{REPOSITORY}/issues/{{number:int}}/comments", create_comment),
     ("GET", f"{REPOSITORY}/issues/comments/{{comment:int}}", show_comment),
     ("PATCH", f"{REPOSITORY}/issues/comments/{{comment:int}}", edit_comment),

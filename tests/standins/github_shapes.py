@@ -200,6 +200,21 @@ class Shapes:
             "state_reason": None,
         }
 
+    def event(self, repository: Repository, what: str, who: str, at: datetime) -> JsonObject:
+        """Of an issue; the actor's account may be gone."""
+        url = f"{self.api}/repos/{repository.full_name}/issues/events/{_id(f'{what} {at}')}"
+        return {
+            "id": _id(url),
+            "node_id": _node_id("IssueEvent", url),
+            "url": url,
+            "actor": None if repository.nulls and what != "closed" else self.user(who),
+            "event": what,
+            "commit_id": None,
+            "commit_url": None,
+            "created_at": _time(at),
+            "performed_via_github_app": None,
+        }
+
     def comment(self, repository: Repository, pull: Pull, comment: Comment) -> JsonObject:
         api = f"{self.api}/repos/{repository.full_name}/issues"
         return {

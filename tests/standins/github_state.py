@@ -101,6 +101,7 @@ class Pull:
     head_owner: str
     state: str = "open"
     closed_at: datetime | None = None
+    events: list[tuple[str, str, datetime]] = field(default_factory=list)  # what, who, when
     merged_at: datetime | None = None
     merge_commit: str | None = None
     merged_onto: str | None = None  # the base's commit right before
@@ -110,8 +111,9 @@ class Pull:
     teams: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
 
-    def close(self, at: datetime) -> None:
+    def close(self, at: datetime, by: str = "sam") -> None:
         self.state, self.closed_at = "closed", at
+        self.events.append(("closed", by, at))
 
     def reopen(self) -> None:
         if self.merged_at:
@@ -245,8 +247,8 @@ class Repository:
             pull.close(pull.merged_at)
             return pull.merge_commit
 
-    def close(self, number: int) -> None:
-        self.pull(number).close(self.now())
+    def close(self, number: int, by: str = "sam") -> None:
+        self.pull(number).close(self.now(), by)
         self.changed()
 
     def reopen(self, number: int) -> None:
@@ -344,6 +346,7 @@ class Repository:
                 pull.head_commit = branches[pull.head]
             else:
                 pull.close(self.now())
+                pull.events.append(("head_ref_deleted", "sam", self.now()))
 
     def _refuse_second(self, head: str, base: str, owner: str) -> None:
         for pull in self.pulls.values():

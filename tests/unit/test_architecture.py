@@ -290,7 +290,7 @@ FORGE_NAMES = {
     "bridge.wiring",
     "bridge.cli.publishing",  # how their CI names an event
     "bridge.telemetry.logs",  # loggers to keep quiet
-    "bridge.prompts.schema",  # where the schema is published
+    "bridge.prompts.modeline",  # what earlier versions wrote into files
 }
 
 

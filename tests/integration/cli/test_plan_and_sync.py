@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.integration.cli.desk import CONFIG, NOBODY, Desk
@@ -145,7 +147,12 @@ def test_sync_lists_what_cannot_be_placed_and_goes_on(desk: Desk) -> None:
     assert said.status == 1
     assert "prompts/latest/support/reply.yaml" in said.out
     assert "1 proposed" in said.out.splitlines()[-1]
-    assert "parked" in said.out.splitlines()[-1]
+    assert "1 parked" in said.out.splitlines()[-1]
+    assert said.out.count("parked: ") == 1  # once, though the scan and the look both find it
+
+    planned = desk.run("plan", "--json").json["out_of_step"]
+    told = [row for row in planned if "support/reply" in json.dumps(row)]
+    assert [row["standing"] for row in told] == ["left out"]
 
 
 def test_sync_of_one_mapping_leaves_the_others_alone(desk: Desk) -> None:

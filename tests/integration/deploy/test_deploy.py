@@ -110,7 +110,8 @@ def test_a_dry_run_fails_the_action_only_where_a_person_has_to_look(terminal: Te
 
 def gitlab(job: str, terminal: Terminal, **given: str) -> dict[str, Any]:
     (script,) = JOBS[job]["script"]
-    values = {name: each["default"] for name, each in SPEC["spec"]["inputs"].items()} | given
+    defaults = {name: each.get("default", "") for name, each in SPEC["spec"]["inputs"].items()}
+    values = defaults | given
     variables = {
         name: re.sub(r"\$\[\[ inputs\.([a-z]+) \]\]", lambda found: values[found[1]], value)
         for name, value in JOBS[".promptlayer-bridge"]["variables"].items()

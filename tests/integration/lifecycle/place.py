@@ -30,7 +30,7 @@ from tests.standins.git_http import (
     read_file,
 )
 from tests.standins.github_state import Pull
-from tests.standins.gitlab_project import MergeRequest
+from tests.standins.gitlab_project import MergeRequest, User
 
 FORGES = ("local", "github", "gitlab")
 ODD_FORGES = ("odd github", "odd gitlab")  # slow to notice a branch, full of nulls, without drafts
@@ -50,6 +50,7 @@ class Place:
     strip: Callable[[int], None]
     """A person takes every label, reviewer and assignee from a pull request."""
     said_on: Callable[[str], dict[str, Said]]  # commit → check → what was said last
+    close_as: Callable[[int, str], object]  # somebody else closes: number, login
     faults: Faults | None = None  # of the server; None where there is none
     set_commit_rule: Callable[[str], None] = lambda _: None  # that the forge's API tells
 
@@ -250,6 +251,7 @@ def _local(budget: Windows, root: Path) -> Iterator[Place]:
             case.rename_branch,
             partial(_strip_file, PullRequestFiles(path.with_suffix(".pulls"))),
             case.statuses,
+            case.forge.close,
         )
 
 
@@ -276,6 +278,7 @@ def _github(root: Path, *, odd: bool = False) -> Iterator[Place]:
             case.rename_branch,
             lambda number: _strip(behind.pull(number)),
             case.statuses,
+            behind.close,
             case.standin.faults,
             lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
         )
@@ -301,6 +304,7 @@ def _gitlab(root: Path, *, odd: bool = False) -> Iterator[Place]:
             case.rename_branch,
             lambda number: _strip(case.project.find(number)),
             case.statuses,
+            lambda number, login: case.project.close(number, User(99, login)),
             case.standin.faults,
             lambda pattern: setattr(case.project, "push_rule", {"commit_message_regex": pattern}),
         )

@@ -216,6 +216,8 @@ def test_the_same_part_changed_by_both_is_asked_about(world: World, sam: Clone) 
     assert world.standing().kind is OutcomeKind.CONFLICT
     (words,) = world.place.comments(world.pull_request().number)
     assert "PromptLayer has a newer text" in words
+    assert "Answer briefly." in words
+    assert "See it in PromptLayer](https://dashboard.example.com/workspace/" in words
 
 
 # Renames and deletions

@@ -114,6 +114,13 @@ STORIES: dict[str, Story] = {
             old_path="prompts/latest/support/old.yaml",
         )
     ),
+    "rename_of_an_older_save": story(
+        replace(
+            change(replace(NEW, name="support/old"), NEW),
+            old_path="prompts/latest/support/old.yaml",
+        )
+    ),
+    "id_only": story(change(replace(NEW, id=None, version=None), NEW), editors=()),
     "label_move": story(
         change(
             prompt(5, ("system", RULES), QUESTION, temperature=0.2),
