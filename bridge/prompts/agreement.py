@@ -25,6 +25,7 @@ class Declined:
     platform: str
     repository: str
     version: int | None
+    content: str | None = None  # the name of the content that was proposed
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from bridge.config.mapping import Group
 from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.prompts.compare import Standing
@@ -27,6 +28,7 @@ from bridge.repo.index import FileIndex
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, blob_name, is_current, tip_of
 from bridge.steps.branch_files import BranchFiles, keep_out
+from bridge.steps.declined_changes import DeclinedChanges
 from bridge.steps.eye import Eye
 from bridge.steps.kept import Kept
 from bridge.steps.observe import BaseFiles, base_file
@@ -119,8 +121,9 @@ def look(
     newest = open_ or (pulls[0] if pulls else None)
     memory = recall(newest.body) if newest else None
     now_open = memory if open_ else None
-    tip = _tip(site, snapshot, proposal.branch, newest, memory, found)
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
+    there = _tip(site, snapshot, proposal.branch, newest, memory, found)
+    tip = _leave_declined(site, there, newest, memory)
     kept = Kept(base, tip)
     branch = BranchFiles.read(base, tip, memory) if tip is not None and tip.people else None
     occasion = replace(occasion, adopted=frozenset(now_open.adopted if now_open else ()))
@@ -131,13 +134,12 @@ def look(
     targets = tuple(sorted({*occasion.targets, *kept.outdated}))
     seen, refusals = eye.see(targets)
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
+    declined = DeclinedChanges(base, pulls, there).find(told)
+    seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
     out = keep_out(branch, memory, told)
-    # What was refused is among those that were looked at, and stays as it was proposed.
-    done = _is_merged(tip, pulls)
-    stay = [] if done else kept.edits({one.target for one in seen if not one.not_followed})
-    untouched = _placeable(snapshot, stay) if refusals else stay
+    untouched = [] if _is_merged(tip, pulls) else _untouched(kept, seen, refusals=bool(refusals))
     edits = _edits(base, untouched, seen, out)
-    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen)
+    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen, open_)
     situation = Situation(
         edits=edits,
         memory=_memory(seen, edits, out, memory, now_open),
@@ -145,7 +147,7 @@ def look(
         idle_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
         branch_exists=tip is not None,
-        people=tip is not None and tip.people,
+        people=there is not None and there.people,
         tip=tip.commit.object_name if tip else None,
         tip_is_current=is_current(site, snapshot, tip, kept.changes, base.entries, edits),
         base=snapshot.base,
@@ -153,6 +155,7 @@ def look(
         refused=refusals[0][1] if refusals else None,
         taken_back=_are_taken_back(site, snapshot, pulls, edits),
         prune=occasion.prune and any(s.absent for s in seen),
+        declined_in=next((one.pull_request for one in declined.values()), None),
     )
     taken = tuple(sorted(out))
     return Look(proposal, base, tip, situation, seen, refusals, occasion.causes, branch, taken)
@@ -165,7 +168,7 @@ def _edits(
     base branch says already is not."""
     if seen and all(one.not_followed for one in seen):
         return ()  # the pull request is not touched
-    looked = [one.edit for one in seen if one.edit and one.target not in out]
+    looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
     return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base)])
 
 
@@ -223,6 +226,22 @@ def _tip(
     return Tip(tip.commit, False, None, None)
 
 
+def _leave_declined(
+    site: Site, tip: Tip | None, newest: PullRequest | None, memory: Memory | None
+) -> Tip | None:
+    """The branch of a closed pull request stands for nothing: what comes next begins afresh. What
+    people wrote on one stays, but for a rolling one that they declined with all that is on it."""
+    if tip is None or newest is None or newest.state is not PullRequestState.CLOSED:
+        return tip
+    if newest.head_commit != tip.commit.object_name:
+        return tip  # the bridge was killed before it had opened the next one
+    rolling = site.mapping.pull_request.group is Group.MAPPING
+    withdrawn = memory is not None and memory.withdrawn
+    if tip.people and (withdrawn or not rolling):
+        return tip
+    return Tip(tip.commit, False, None, None)
+
+
 def _is_merged(tip: Tip | None, pulls: Sequence[PullRequest]) -> bool:
     """Whether all of the branch has reached the base: nothing of it is proposed any more."""
     if tip is None or not pulls or pulls[0].state is not PullRequestState.MERGED:
@@ -245,8 +264,13 @@ def _is_chosen(occasion: Occasion, edit: Edit) -> bool:
     return told is Side.PLATFORM
 
 
-def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:
-    """Those that nothing stands in the way of."""
+def _untouched(kept: Kept, seen: Sequence[Seen], *, refusals: bool) -> list[Edit]:
+    """What stays as it was proposed. What was refused is among those that were looked at; then
+    only what nothing stands in the way of."""
+    edits = kept.edits({one.target for one in seen if not one.not_followed})
+    if not refusals:
+        return edits
+    snapshot = kept.base.snapshot
     obstacles = snapshot.obstacles(snapshot.commit, [e.change.path for e in edits if e.text])
     return [edit for edit in edits if edit.change.path not in obstacles]
 
@@ -256,9 +280,16 @@ def _sorted(edits: list[Edit]) -> tuple[Edit, ...]:
 
 
 def _idle(
-    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], seen: tuple[Seen, ...]
+    site: Site,
+    snapshot: Snapshot,
+    pulls: Sequence[PullRequest],
+    seen: tuple[Seen, ...],
+    open_: PullRequest | None,
 ) -> tuple[OutcomeKind, str]:
     """What it means where nothing is to be proposed, and why in words."""
+    declined = [one.declined for one in seen if one.declined]
+    if declined and open_ is None:
+        return OutcomeKind.REJECTED, declined[0].reason
     if any(s.not_followed for s in seen):
         return OutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
     ahead = [s for s in seen if s.comparison.standing is Standing.REPOSITORY_AHEAD]
