@@ -37,6 +37,7 @@ class Agreement:
     version: int | None  # PromptLayer's number of what it held
     commit: str | None  # of the base branch, at which the file said so
     declined: Declined | None = None
+    path: str | None = None  # of the file, where anybody wrote it down
 
 
 class DecisionKind(StrEnum):

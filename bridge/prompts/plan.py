@@ -84,7 +84,8 @@ class Situation:
     base: str  # the base branch's name
     chosen: bool = False  # a person has just chosen PromptLayer's text
     refused: str | None = None  # why a target could not be looked at or placed
-    prune: bool = False  # a person lets go what the mapping leaves out
+    prune: bool = False  # its branch goes, whatever was decided: another one stands for it now,
+    # or a person lets go what the mapping leaves out
     taken_back: bool = False  # the newest pull request was merged, and the base lost it later
     declined_in: PullRequest | None = None  # where people declined all that could be proposed
 
@@ -216,7 +217,7 @@ def remembered(edits: Sequence[Edit]) -> Memory:
         before=_versions((change.label, change.before) for change in changes),
         texts=_texts(edits[:MOST_CHANGES]),
         contents=tuple(
-            (edit.change.prompt.id, edit.change.label, content_name(edit))
+            (edit.change.prompt.id, edit.change.label, decision_name(edit))
             for edit in edits[:MOST_CHANGES]
             if edit.change.prompt.id is not None
         ),
@@ -264,6 +265,15 @@ def target_of(mapping: str, edit: Edit) -> Target:
 def content_name(edit: Edit) -> str:
     """One short name for what an edit proposes, wherever the file is put."""
     return name_content(edit.change.after)
+
+
+def decision_name(edit: Edit) -> str:
+    """One short name for what a person decides about: the content, and the place where nothing
+    else changes."""
+    change = edit.change
+    if change.before is None or _meaning(change.before) != _meaning(change.after):
+        return content_name(edit)
+    return fingerprint({change.path: _meaning(change.after)})
 
 
 def name_content(prompt: Prompt | None) -> str:

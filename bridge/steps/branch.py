@@ -142,7 +142,9 @@ def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
     if tip.onto is None or (tip.people and site.mapping.pull_request.group is Group.PROMPT):
         return {}
     try:
-        return snapshot.changes(tip.onto, tip.commit.object_name, site.folder)
+        # Files may come from what was the mapping's folder before.
+        folder = site.folder if tip.people else ""
+        return snapshot.changes(tip.onto, tip.commit.object_name, folder)
     except Stale:  # the base was rewritten and the server forgot what the branch stood on
         return {}
 

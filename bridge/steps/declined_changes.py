@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bridge.errors import BridgeError
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.prompts.memory import Memory, recall
-from bridge.prompts.plan import Edit, content_name, name_content
+from bridge.prompts.plan import Edit, content_name, decision_name, name_content
 from bridge.prompts.target import Target
 from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.branch import Tip
@@ -35,22 +35,24 @@ class DeclinedChanges:
         found = dict[Target, DeclinedChange]()
         untold = list[Target]()
         for target, edit in edits.items():
-            told = next(self._tell(target), None)
+            told = next(self._tell(target, edit), None)
             if told is None:
                 untold.append(target)
-            elif _is_declined(told[0]) and told[1] == content_name(edit):
+            elif _is_declined(told[0]) and told[1]:
                 found[target] = DeclinedChange(told[0])
         return found | self._find_recorded(untold, edits)
 
-    def _tell(self, target: Target) -> Iterator[tuple[PullRequest, str]]:
-        """The pull requests that proposed something of a target, and what."""
+    def _tell(self, target: Target, edit: Edit) -> Iterator[tuple[PullRequest, bool]]:
+        """The pull requests that proposed something of a target, and whether it was this."""
         for pull in self.pull_requests:
             memory = recall(pull.body)
             named = _find_named(memory, target)
-            if named is None and (memory is None or memory.names_few) and _is_declined(pull):
-                named = self._read_head(pull).get(target)
             if named is not None:
-                yield pull, named
+                yield pull, named == decision_name(edit)
+            elif (memory is None or memory.names_few) and _is_declined(pull):
+                changed = self._read_head(pull).get(target)
+                if changed is not None:
+                    yield pull, changed == content_name(edit)
 
     def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
         """What the newest commit of a pull request changes: target → the name of its content."""
@@ -88,7 +90,7 @@ class DeclinedChanges:
         return {
             target: DeclinedChange(None)
             for target, agreement in recorded.items()
-            if agreement.declined and agreement.declined.content == content_name(edits[target])
+            if agreement.declined and agreement.declined.content == decision_name(edits[target])
         }
 
 

@@ -22,6 +22,7 @@ from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.steps.ancestry import Ancestry, ancestry_of
 from bridge.steps.approval import WaitingApproval, held_as_requested
+from bridge.steps.file_placement import compare_place, place_file
 from bridge.steps.guard import guard
 from bridge.steps.left_out import taken_out, why_kept
 from bridge.steps.observe import (
@@ -137,13 +138,7 @@ class Eye:
             comparison = Comparison(Standing.IN_STEP, reason)
             return Seen(target, comparison, None, file=base, absent=True, not_followed=True)
         held = taken_out(self.site, self.occasion, held)
-        known = base.prompt.version if base and base.prompt else None
-        waiting = WaitingApproval(self.site, self.occasion, self.remembered, self.now)
-        pending = waiting.find(target, held, known)
-        if pending is not None:
-            held = held_as_requested(platform, target, pending, held)
-            if held.prompt is not None:
-                pending = replace(pending, shown_version=held.prompt.version)
+        held, pending = self._find_pending(platform, target, held, base)
         if (elsewhere := self._elsewhere(target, held, base)) is not None:
             return Seen(target, Comparison(Standing.IN_STEP, elsewhere), None, elsewhere=True)
         ancestor = ancestry.find(target, held, base, home)
@@ -154,7 +149,7 @@ class Eye:
         comparison = compare(held.prompt, base, agreed, target.label)
         found, side = comparison, self._side(target, held)
         self._require_readable(base, side)
-        comparison = chosen(found, side, held.prompt, base)
+        comparison = compare_place(self.site, chosen(found, side, held.prompt, base), base)
         merged = None
         if held.prompt and base and base.prompt:
             if self.site.mapping.publish and comparison.standing is Standing.BOTH_MOVED:
@@ -177,6 +172,20 @@ class Eye:
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         one = Seen(target, comparison, edit, pending, adopted=adopted, file=base, absent=absent)
         return replace(one, agreed=agreed)
+
+    def _find_pending(
+        self, platform: PlatformReading, target: Target, held: Held, base: BaseFile | None
+    ) -> tuple[Held, PendingRequest | None]:
+        """The change of a protected label that waits for approval, and what it would bring."""
+        known = base.prompt.version if base and base.prompt else None
+        waiting = WaitingApproval(self.site, self.occasion, self.remembered, self.now)
+        pending = waiting.find(target, held, known)
+        if pending is None:
+            return held, None
+        held = held_as_requested(platform, target, pending, held)
+        if held.prompt is not None:
+            pending = replace(pending, shown_version=held.prompt.version)
+        return held, pending
 
     def _is_first_release(
         self, target: Target, held: Held, base: BaseFile | None, agreed: Agreement | None
@@ -223,6 +232,7 @@ class Eye:
             file=base,
         )
         named = naming(held, base.prompt, base.label, target.label)
+        named = compare_place(self.site, named, base)
         if not named.proposes:
             return seen
         try:
@@ -279,8 +289,9 @@ class Eye:
             return _removal(target, held, base, comparison)
         prompt = merged.prompt if merged else held.prompt
         guard(self.site.mapping, prompt, f"Prompt {target.prompt_id}")
-        path = self._place(target, prompt, base)
-        existing = base.text.decode("utf-8", "replace") if base else None
+        path = place_file(self.base, target, prompt, base)
+        kept = base is not None and format_of(base.path) == format_of(path)
+        existing = base.text.decode("utf-8", "replace") if base and kept else None
         file = PromptFile(prompt, target.label)
         text = render(file, format_of(path), existing).encode()
         change = Change(
@@ -299,29 +310,6 @@ class Eye:
             overtaken=find_overtaken(self.base, target, held.prompt, agreed),
         )
         return Edit(change, text, base.text if base else None, held.prompt.digest)
-
-    def _place(self, target: Target, prompt: Prompt, base: BaseFile | None) -> str:
-        """Where the file goes: where an engineer put it, else where the mapping wants it."""
-        path = self.site.path(prompt, target.label)
-        if base is not None and not self._follows_its_name(target, prompt, base):
-            path = base.path
-        if (base is None or base.path != path) and path in self.base.entries:
-            raise Refused(
-                f"{path} is there already and does not belong to prompt {prompt.id}"
-                f" ({prompt.name!r}){self.base.problem_of(path)}. Move that file, or change the mapping's"
-                " `path`."
-            )
-        return path
-
-    def _follows_its_name(self, target: Target, prompt: Prompt, base: BaseFile) -> bool:
-        """Whether the prompt was renamed and its file stands where the old name put it."""
-        if base.prompt is None or base.prompt.name == prompt.name:
-            return False
-        old = replace(base.prompt, id=target.prompt_id)
-        try:
-            return self.site.path(old, target.label) == base.path
-        except UnsafePath:
-            return False
 
 
 def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:

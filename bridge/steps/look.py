@@ -154,7 +154,7 @@ def look(
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
         taken_back=_are_taken_back(site, snapshot, pulls, edits),
-        prune=occasion.prune and any(s.absent for s in seen),
+        prune=any(s.elsewhere or (occasion.prune and s.absent) for s in seen),
         declined_in=next((one.pull_request for one in declined.values()), None),
     )
     taken = tuple(sorted(out))

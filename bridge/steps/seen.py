@@ -10,7 +10,7 @@ from bridge.prompts.agreement import Agreement, Declined
 from bridge.prompts.compare import BaseFile, Comparison
 from bridge.prompts.memory import PendingRequest
 from bridge.prompts.outcome import Decided, Sight
-from bridge.prompts.plan import Edit, content_name, tell_declined
+from bridge.prompts.plan import Edit, decision_name, tell_declined
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Publication
 from bridge.prompts.target import Target
@@ -87,7 +87,10 @@ def sight(seen: Seen) -> Sight:
 def find_agreements(seen: Iterable[Seen], commit: str) -> dict[Target, Agreement]:
     """What both sides say the same about, at a commit of the base branch."""
     return {
-        one.target: Agreement(one.held.digest, one.held.digest, one.held.version, commit)
+        one.target: Agreement(
+            *(one.held.digest, one.held.digest, one.held.version, commit),
+            path=one.file.path if one.file else None,
+        )
         for one in seen
         if one.says_the_same and one.held is not None
     }
@@ -109,5 +112,5 @@ def _tell_declined(seen: Seen, edit: Edit) -> Declined:
         held.digest if held else _GONE,
         file.digest if file else "",
         held.version if held else None,
-        content_name(edit),
+        decision_name(edit),
     )

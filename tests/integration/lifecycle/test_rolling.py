@@ -150,6 +150,7 @@ def test_a_closed_rolling_proposal_declines_each_change_of_it(world: World) -> N
     world.sweep()
     assert world.place.open() == []
     assert world.standing(BRANCH).kind is OutcomeKind.REJECTED
+    world.sweep()
     assert states(world) == {"one": "declined", "two": "declined", "three": "declined"}
 
     propose(world, four="4")
