@@ -133,6 +133,11 @@ def _with_pull_request(entry: Entry, looked: Looked) -> Entry:
     outcome, decided = looked.outcome, looked.outcome.decided
     if decided is not None and entry.number == decided.number:
         entry = replace(entry, pull_request=decided.url, pull_request_state=str(decided.state))
+    if looked.sight is not None and (closed := looked.sight.declined_in) is not None:
+        state = str(closed.state)
+        return replace(
+            entry, pull_request=closed.url, number=closed.number, pull_request_state=state
+        )
     carried = looked.sight is None or looked.sight.proposed
     if looked.sight is not None and looked.sight.not_followed:
         if entry.number != outcome.number and len(outcome.sights) > 1:

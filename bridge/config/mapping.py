@@ -17,6 +17,7 @@ from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
     DEFAULT_ROLLING_BRANCH,
+    branch_prefix,
     check_branch_template,
     check_path_template,
     static_prefix,
@@ -269,6 +270,13 @@ class MappingSettings(Settings):
             return self.branch
         rolling = self.pull_request.group is Group.MAPPING
         return DEFAULT_ROLLING_BRANCH if rolling else DEFAULT_BRANCH
+
+    @property
+    def branch_prefix(self) -> str:
+        """What the mapping's branches begin with: a folder with its slash; the one branch itself
+        where it serves all prompts."""
+        rolling = self.pull_request.group is Group.MAPPING
+        return branch_prefix(self.branch_template, self.name, rolling=rolling)
 
     @property
     def selection(self) -> Selection:

@@ -57,6 +57,8 @@ class _Earlier:
     _names: dict[str, int] = field(default_factory=dict)
     _in: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     _below: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    _branches: dict[tuple[str, str], int] = field(default_factory=dict)
+    _above_branches: dict[tuple[str, str], int] = field(default_factory=dict)
     _on: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, index: int) -> None:
@@ -66,6 +68,10 @@ class _Earlier:
         self._in[mapping.repository, folder].append(index)
         for above in _folders_above(folder):
             self._below[mapping.repository, above].append(index)
+        prefix = mapping.branch_prefix
+        self._branches.setdefault((mapping.repository, prefix), index)
+        for above in _folders_above(prefix):
+            self._above_branches.setdefault((mapping.repository, above), index)
         if "{mapping}" not in mapping.branch_template:
             self._on[mapping.repository, mapping.branch_template].append(index)
 
@@ -84,6 +90,25 @@ class _Earlier:
                 words = f"mapping {name} proposes on the same branches; add {{mapping}}"
                 yield Misplaced(index, "branch", words, other)
                 break
+
+        if (blocking := self._find_blocking(mapping)) is not None:
+            name = self.mappings[blocking].name
+            words = (
+                f"mapping {name} has branches that cannot stand beside {mapping.branch_prefix}: git"
+                " has no branch that is a folder of others as well; begin it otherwise"
+            )
+            yield Misplaced(index, "branch", words, blocking)
+
+    def _find_blocking(self, mapping: MappingSettings) -> int | None:
+        """One before it whose one branch would be a folder of the mapping's, or the other way
+        round."""
+        repository, prefix = mapping.repository, mapping.branch_prefix
+        above = [each for each in (*_folders_above(prefix), prefix) if each.endswith("/")]
+        found = [self._branches.get((repository, each.removesuffix("/"))) for each in above]
+        if not prefix.endswith("/"):
+            below = repository, f"{prefix}/"
+            found += [self._branches.get(below), self._above_branches.get(below)]
+        return next((each for each in found if each is not None), None)
 
     def _near(self, mapping: MappingSettings) -> Iterator[int]:
         """Those that have their files in the same folder of the repository, above it or below."""

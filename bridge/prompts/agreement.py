@@ -25,6 +25,7 @@ class Declined:
     platform: str
     repository: str
     version: int | None
+    content: str | None = None  # the name of the content that was proposed
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Agreement:
     version: int | None  # PromptLayer's number of what it held
     commit: str | None  # of the base branch, at which the file said so
     declined: Declined | None = None
+    path: str | None = None  # of the file, where anybody wrote it down
 
 
 class DecisionKind(StrEnum):

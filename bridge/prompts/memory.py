@@ -19,6 +19,7 @@ from bridge.prompts.story import ApprovalRequest
 
 _LINE = re.compile(r"<!-- promptlayer-bridge:([A-Za-z0-9_-]+={0,2}) -->")
 
+MOST_CHANGES = 200  # that a pull request's one hidden line remembers
 
 TakenOut = tuple[tuple[int, str, str], ...]
 
@@ -55,6 +56,13 @@ class Memory:
     """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
     texts: tuple[tuple[int, str, str | None, str | None], ...] = ()
     """(prompt id, label, how the digest of PromptLayer's text begins, the same of the file's)."""
+    contents: tuple[tuple[int, str, str], ...] = ()
+    """(prompt id, label, name of the content) of what it proposes: who closes it declines these."""
+
+    @property
+    def names_few(self) -> bool:
+        """Whether it may propose more than ``contents`` names."""
+        return len(self.contents) in (0, MOST_CHANGES)
 
     def line(self) -> str:
         """The hidden line; holds no character that could end the comment around it."""

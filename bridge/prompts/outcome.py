@@ -30,6 +30,16 @@ class OutcomeKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Decided:
+    """A pull request that is not open any more."""
+
+    number: int
+    url: str
+    state: PullRequestState
+    at: datetime | None = None  # when, where the forge tells
+
+
+@dataclass(frozen=True)
 class Sight:
     """One target as the look found it."""
 
@@ -44,17 +54,9 @@ class Sight:
     absent: bool = False  # PromptLayer, or the mapping, has it no longer
     not_followed: bool = False  # and it is left as it is until a person says otherwise
     conflict: bool = False  # the proposal says what goes of two texts for the same part
+    declined: str | None = None  # why nothing of it is proposed, where people declined it
+    declined_in: Decided | None = None  # the pull request where they did
     unpublished: bool = False  # it holds a text of the repository's that PromptLayer has not
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A pull request that is not open any more."""
-
-    number: int
-    url: str
-    state: PullRequestState
-    at: datetime | None = None  # when, where the forge tells
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,13 @@ def branch_name(template: str, *, prompt: str, label: str, mapping: str, id: int
     return branch
 
 
+def branch_prefix(template: str, mapping: str, *, rolling: bool) -> str:
+    """What all branches of a mapping begin with: a folder with its slash, empty where there is
+    none; the one branch itself where it serves all prompts."""
+    filled = template.replace("{mapping}", _word(mapping, "mapping"))
+    return filled if rolling else static_prefix(filled)
+
+
 def static_prefix(template: str) -> str:
     """The folder that holds every file of a template, with its slash: ``prompts/``; empty where
     the template starts at the root."""

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.base import PullRequest, PullRequestState
-from bridge.prompts.memory import Memory, fingerprint, recall
+from bridge.prompts.memory import MOST_CHANGES, Memory, fingerprint, recall
 from bridge.prompts.outcome import OutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 
-_MOST_VERSIONS = 200  # that a pull request's one hidden line remembers
 _DIGEST_LENGTH = 12  # characters of a digest that it remembers
 
 
@@ -85,8 +84,10 @@ class Situation:
     base: str  # the base branch's name
     chosen: bool = False  # a person has just chosen PromptLayer's text
     refused: str | None = None  # why a target could not be looked at or placed
-    prune: bool = False  # a person lets go what the mapping leaves out
+    prune: bool = False  # its branch goes, whatever was decided: another one stands for it now,
+    # or a person lets go what the mapping leaves out
     taken_back: bool = False  # the newest pull request was merged, and the base lost it later
+    declined_in: PullRequest | None = None  # where people declined all that could be proposed
 
 
 def decide(situation: Situation) -> Plan:
@@ -131,7 +132,7 @@ def _nothing_to_propose(situation: Situation, open_: PullRequest | None) -> Plan
     rejected = last is not None and last.state is PullRequestState.CLOSED and not _withdrawn(last)
     if situation.branch_exists and not situation.people and (situation.prune or not rejected):
         return Tidy(situation.idle_reason)
-    return Rest(situation.idle_kind, situation.idle_reason)
+    return Rest(situation.idle_kind, situation.idle_reason, situation.declined_in)
 
 
 def _why_withdrawn(situation: Situation, open_: PullRequest) -> str:
@@ -171,7 +172,7 @@ def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
         if same and not _withdrawn(last):
             return Rest(
                 OutcomeKind.REJECTED,
-                f"#{last.number} proposed this and was closed; the next change is proposed again",
+                tell_declined(last.number),
                 last,
             )
     elif (
@@ -191,6 +192,12 @@ def _decided_before(situation: Situation, last: PullRequest) -> Rest | None:
     return None
 
 
+def tell_declined(number: int | None) -> str:
+    """Why a change that people declined is not proposed, in words."""
+    where = f"#{number} proposed this and was closed" if number else "this was declined earlier"
+    return f"{where}; the next change is proposed again"
+
+
 def remembered(edits: Sequence[Edit]) -> Memory:
     """What a pull request with these edits has to remember."""
     proposes: dict[str, str | None] = {}
@@ -202,13 +209,18 @@ def remembered(edits: Sequence[Edit]) -> Memory:
             replaces[path] = None
         proposes[change.path] = _meaning(change.after)
         replaces[change.old_path or change.path] = _replaced(edit)
-    changes = [edit.change for edit in edits[:_MOST_VERSIONS]]
+    changes = [edit.change for edit in edits[:MOST_CHANGES]]
     return Memory(
         fingerprint(proposes),
         fingerprint(replaces),
         versions=_versions((change.label, change.after) for change in changes),
         before=_versions((change.label, change.before) for change in changes),
-        texts=_texts(edits[:_MOST_VERSIONS]),
+        texts=_texts(edits[:MOST_CHANGES]),
+        contents=tuple(
+            (edit.change.prompt.id, edit.change.label, decision_name(edit))
+            for edit in edits[:MOST_CHANGES]
+            if edit.change.prompt.id is not None
+        ),
     )
 
 
@@ -252,7 +264,21 @@ def target_of(mapping: str, edit: Edit) -> Target:
 
 def content_name(edit: Edit) -> str:
     """One short name for what an edit proposes, wherever the file is put."""
-    return fingerprint({"": _meaning(edit.change.after)})
+    return name_content(edit.change.after)
+
+
+def decision_name(edit: Edit) -> str:
+    """One short name for what a person decides about: the content, and the place where nothing
+    else changes."""
+    change = edit.change
+    if change.before is None or _meaning(change.before) != _meaning(change.after):
+        return content_name(edit)
+    return fingerprint({change.path: _meaning(change.after)})
+
+
+def name_content(prompt: Prompt | None) -> str:
+    """One short name for what a file says; for its removal where that is None."""
+    return fingerprint({"": _meaning(prompt)})
 
 
 def _meaning(prompt: Prompt | None) -> str | None:

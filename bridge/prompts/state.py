@@ -52,6 +52,8 @@ def state_of(outcome: Outcome, target: Target) -> tuple[State, str]:
     sight = outcome.seen.get(target)
     if sight is not None and sight.not_followed:
         return State.NOT_FOLLOWED, sight.reason
+    if sight is not None and sight.declined is not None:
+        return (State.PERSON if sight.unpublished else State.DECLINED), sight.declined
     if sight is None or sight.proposed:
         return _as_proposed(outcome, sight), outcome.reason
     if sight.standing is Standing.IN_STEP or target in dict(outcome.published):

@@ -86,6 +86,7 @@ class AgreementRecord:
         recorded = self.read(agreements)
         for target, agreement in agreements.items():
             before = recorded.get(target)
+            agreement = replace(agreement, path=agreement.path or (before.path if before else None))
             if before is None or not _says_as_much(before, agreement):
                 yield _path(target), _text(agreement)
 
@@ -111,6 +112,7 @@ def _parsed(text: bytes) -> Agreement | None:
         told = json.loads(text)
         declined = Declined(**told.pop("declined")) if told.get("declined") else None
         platform, repository = told.get("platform"), told.get("repository")
-        return Agreement(platform, repository, told.get("version"), told.get("commit"), declined)
+        more = told.get("version"), told.get("commit"), declined, told.get("path")
+        return Agreement(platform, repository, *more)
     except (ValueError, TypeError, AttributeError):
         return None

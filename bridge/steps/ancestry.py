@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridge.forge.base import PullRequest, PullRequestState
+from bridge.forge.base import PullRequestState
 from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.agreement import (
     Agreement,
@@ -147,20 +147,21 @@ class Ancestry:
     def _decisions(self, target: Target, name: str) -> tuple[Decision, ...]:
         """What people decided on pull requests, as these remember it. Of those that were declined
         only the newest counts: what came later was decided anew."""
-        found = []
-        for at, pull in enumerate(self.pull_requests.of(target, name)):
+        found, is_newest = [], True
+        for pull in self.pull_requests.of(target, name):
             memory = recall(pull.body)
-            if memory is None or memory.withdrawn or target.prompt_id in memory.adopted:
+            declined = _decision(target, memory, DecisionKind.DECLINED, None) if memory else None
+            if memory is None or declined is None:
+                continue  # it is about other prompts
+            is_newest, was_newest = False, is_newest
+            if memory.withdrawn or target.prompt_id in memory.adopted:
                 continue  # who closes what was chosen goes back on the choice
             if pull.state is PullRequestState.MERGED:
-                found.append(self._merged(target, pull, memory))
-            elif pull.state is PullRequestState.CLOSED and at == 0:
-                found.append(_decision(target, memory, DecisionKind.DECLINED, None))
-        return tuple(each for each in found if each is not None)
-
-    def _merged(self, target: Target, pull: PullRequest, memory: Memory) -> Decision | None:
-        place = self.history.place(pull.merge_commit)
-        return _decision(target, memory, DecisionKind.MERGED, place)
+                place = self.history.place(pull.merge_commit)
+                found.append(replace(declined, kind=DecisionKind.MERGED, place=place))
+            elif pull.state is PullRequestState.CLOSED and was_newest:
+                found.append(declined)
+        return tuple(found)
 
 
 def ancestry_of(

@@ -163,7 +163,9 @@ def carried(site: Site, snapshot: Snapshot, tip: Tip) -> dict[str, FileChange]:
         return {}
     try:
         holds = tip.commit if tip.people or tip.written is None else tip.written
-        return snapshot.changes(tip.onto, holds.object_name, site.folder)
+        # Files may come from what was the mapping's folder before.
+        folder = site.folder if tip.people else ""
+        return snapshot.changes(tip.onto, holds.object_name, folder)
     except Stale:  # the base was rewritten and the server forgot what the branch stood on
         return {}
 

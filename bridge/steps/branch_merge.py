@@ -12,6 +12,7 @@ from bridge.prompts.file import render
 from bridge.prompts.merge import merge
 from bridge.prompts.plan import Edit
 from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.source import format_of
 from bridge.prompts.target import Target
 from bridge.steps.branch_files import BranchFiles, WrittenFile
 from bridge.steps.observe import base_file
@@ -156,9 +157,9 @@ class BranchMerge:
             name=theirs.name if then.name == now.name else now.name,
             tags=theirs.tags if then.tags == now.tags else now.tags,
         )
-        site = self.files.here.site
         existing = there.text.decode("utf-8", "replace")
-        text = render(PromptFile(prompt, target.label), site.mapping.format, existing).encode()
+        same_format = existing if format_of(path) == format_of(there.path) else None
+        text = render(PromptFile(prompt, target.label), format_of(path), same_format).encode()
         self._leave(target, there, path, text)
 
     def _merge_texts(

@@ -14,6 +14,7 @@ from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_
 from bridge.prompts.target import Target
 from bridge.steps.ancestry import Ancestor, Ancestry, ancestry_of
 from bridge.steps.approval import WaitingApproval
+from bridge.steps.file_placement import compare_place
 from bridge.steps.left_out import taken_out, why_kept
 from bridge.steps.observe import (
     GONE,
@@ -166,7 +167,7 @@ class Eye:
         found = compare(held.prompt, base, sides.agreed, sides.target.label)
         side = self._side(sides.target, held)
         self._require_readable(base, side)
-        comparison = chosen(found, side, held.prompt, base)
+        comparison = compare_place(self.site, chosen(found, side, held.prompt, base), base)
         adopted = side is Side.PLATFORM and found.standing is not Standing.PLATFORM_AHEAD
         if held.prompt is None or base is None or base.prompt is None:
             return TargetDifference(comparison, adopted)
@@ -218,6 +219,7 @@ class Eye:
             file=base,
         )
         named = naming(held, base.prompt, base.label, target.label)
+        named = compare_place(self.site, named, base)
         if not named.proposes:
             return seen
         renamed = TargetSides(target, Held(with_text_of(held, base.prompt)), base)

@@ -48,7 +48,12 @@ class Kept:
     def edits(self, looked_at: Collection[Target]) -> list[Edit]:
         """The changes that stay, as nobody looked at their targets."""
         done = set(looked_at)
-        stay = {path: target for path, target in self.targets.items() if target not in done}
+        left = {target for path, target in self.targets.items() if self.changes[path][1]}
+        stay = {
+            path: target
+            for path, target in self.targets.items()
+            if target not in done and (self.changes[path][1] or target not in left)
+        }
         if not stay:
             return []
         texts = self._texts(stay)

@@ -25,6 +25,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.repo.snapshot import Snapshot
 from bridge.steps.branch import Tip, blob_name, is_current
 from bridge.steps.branch_files import BranchFiles, keep_out
+from bridge.steps.declined_changes import DeclinedChanges
 from bridge.steps.eye import Eye
 from bridge.steps.observe import BaseFiles, base_file
 from bridge.steps.proposal_history import KnownProposal
@@ -121,6 +122,8 @@ def diff_proposal(site: Site, state: ProposalState, occasion: Occasion, now: dat
     )
     seen, refusals = eye.see(tuple(sorted({*occasion.targets, *state.kept.outdated})))
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(occasion, s.edit)}
+    declined = DeclinedChanges(base, state.pull_requests, state.branch_tip).find(told)
+    seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
     out = keep_out(state.branch, state.newest_memory, told)
     edits = _edits(base, _untouched(state, seen, refusals), seen, out)
     situation = _situation(site, state, seen, edits, out)
@@ -128,7 +131,8 @@ def diff_proposal(site: Site, state: ProposalState, occasion: Occasion, now: dat
         situation,
         chosen=any(s.edit and _is_chosen(occasion, s.edit) for s in seen),
         refused=refusals[0][1] if refusals else None,
-        prune=occasion.prune and any(s.absent for s in seen),
+        prune=any(s.elsewhere or (occasion.prune and s.absent) for s in seen),
+        declined_in=next((one.pull_request for one in declined.values()), None),
     )
     return Look(
         state.proposal,
@@ -150,7 +154,11 @@ def _untouched(
     if state.is_merged:
         return []
     stay = state.kept.edits({one.target for one in seen if not one.not_followed})
-    return _placeable(state.files.snapshot, stay) if refusals else stay
+    if not refusals:
+        return stay
+    snapshot = state.files.snapshot
+    obstacles = snapshot.obstacles(snapshot.commit, [e.change.path for e in stay if e.text])
+    return [edit for edit in stay if edit.change.path not in obstacles]
 
 
 def _situation(
@@ -162,7 +170,8 @@ def _situation(
 ) -> Situation:
     """What is to be decided about, but for what a person said with this look."""
     snapshot, tip, pulls = state.files.snapshot, state.tip, state.pull_requests
-    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen)
+    open_ = find_open(pulls, snapshot.base)
+    idle_kind, idle_reason = _idle(site, snapshot, pulls, seen, open_)
     entries, changes = state.files.entries, state.kept.changes
     return Situation(
         edits=edits,
@@ -171,7 +180,7 @@ def _situation(
         idle_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
         branch_exists=tip is not None,
-        people=tip is not None and tip.people,
+        people=state.branch_tip is not None and state.branch_tip.people,
         tip=tip.commit.object_name if tip else None,
         tip_is_current=is_current(site, snapshot, tip, changes, entries, edits),
         base=snapshot.base,
@@ -186,7 +195,7 @@ def _edits(
     base branch says already is not."""
     if seen and all(one.not_followed for one in seen):
         return ()  # the pull request is not touched
-    looked = [one.edit for one in seen if one.edit and one.target not in out]
+    looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
     return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base)])
 
 
@@ -239,20 +248,21 @@ def _is_chosen(occasion: Occasion, edit: Edit) -> bool:
     return told is Side.PLATFORM
 
 
-def _placeable(snapshot: Snapshot, edits: list[Edit]) -> list[Edit]:
-    """Those that nothing stands in the way of."""
-    obstacles = snapshot.obstacles(snapshot.commit, [e.change.path for e in edits if e.text])
-    return [edit for edit in edits if edit.change.path not in obstacles]
-
-
 def _sorted(edits: list[Edit]) -> tuple[Edit, ...]:
     return tuple(sorted(edits, key=lambda edit: edit.change.path))
 
 
 def _idle(
-    site: Site, snapshot: Snapshot, pulls: Sequence[PullRequest], seen: tuple[Seen, ...]
+    site: Site,
+    snapshot: Snapshot,
+    pulls: Sequence[PullRequest],
+    seen: tuple[Seen, ...],
+    open_: PullRequest | None,
 ) -> tuple[OutcomeKind, str]:
     """What it means where nothing is to be proposed, and why in words."""
+    declined = [one.declined for one in seen if one.declined]
+    if declined and open_ is None:
+        return OutcomeKind.REJECTED, declined[0].reason
     if any(s.not_followed for s in seen):
         return OutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
     ahead = [s for s in seen if s.comparison.standing is Standing.REPOSITORY_AHEAD]

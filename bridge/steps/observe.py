@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from bridge.prompts.source import format_of
 from bridge.prompts.target import Target
 from bridge.repo.index import FileIndex, Owner
 from bridge.repo.snapshot import Entry, Snapshot
+from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.site import Site
 
 log = logging.getLogger("bridge.observe")
@@ -218,11 +219,32 @@ class BaseFiles:
             found.update(self._elsewhere(missing))
             still = (missing - found.keys()) & names.keys()
             found.update(self._of_names({target: names[target] for target in still}))
-        texts = self.snapshot.read({self.entries[path].object_name for path in found.values()})
+        former = self._find_former({target for target in wanted if target not in found})
+        entries = {target: self.entries[path] for target, path in found.items()} | {
+            target: entry for target, (_, entry) in former.items()
+        }
+        found.update({target: path for target, (path, _) in former.items()})
+        texts = self.snapshot.read({entry.object_name for entry in entries.values()})
         return {
-            target: base_file(path, texts[self.entries[path].object_name], self.site)
+            target: base_file(path, texts[entries[target].object_name], self.site)
             for target, path in found.items()
         }
+
+    def _find_former(self, missing: Collection[Target]) -> dict[Target, tuple[str, Entry]]:
+        """The files that stand where both sides agreed on them last, outside of the folder: the
+        mapping's ``path`` was another one then."""
+        recorded = AgreementRecord(self.site, self.snapshot).read(missing) if missing else {}
+        places = {
+            target: agreement.path
+            for target, agreement in recorded.items()
+            if agreement.path and not agreement.path.startswith(self.site.folder)
+        }
+        if not places:
+            return {}
+        entries = self.snapshot.entries(self.commit)
+        here = {path: entries[path] for path in places.values() if path in entries}
+        owned = self.owned(here)
+        return {t: (path, here[path]) for t, path in places.items() if owned.get(path) == t}
 
     def _at_home(self, wanted: Mapping[Target, str]) -> dict[Target, str]:
         here = {path: self.entries[path] for path in wanted.values() if path in self.entries}

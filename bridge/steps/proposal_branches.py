@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bridge.config.mapping import Group
 from bridge.errors import Stale, UnsafePath
+from bridge.prompts.plan import find_open
 from bridge.prompts.target import Proposal, Target
 from bridge.prompts.text import mapping_of, trailers
 from bridge.repo.index import FileIndex
@@ -85,9 +86,11 @@ def _rolling(
     site: Site, snapshot: Snapshot, index: FileIndex, proposal: Proposal, tip: Tip
 ) -> ProposalBranch:
     """One look at the mapping's one branch makes sure of its pull request; its files stand for
-    the base's, so that what is proposed already is not looked at prompt by prompt."""
+    the base's while that is open, so that what is proposed already is not looked at prompt by
+    prompt. The branch of one that people closed stands for nothing."""
     files = BaseFiles.at(site, snapshot, snapshot.commit, index)
     overlay = {path: after for path, (_, after) in carried(site, snapshot, tip).items()}
     owned = sorted(files.owned({path: entry for path, entry in overlay.items() if entry}).values())
     some = owned[:1] or sorted(_trailed(site, tip.commit.message))[:1]
-    return ProposalBranch(proposal, frozenset(some), overlay)
+    is_open = find_open(site.forge.pull_requests(proposal.branch), snapshot.base) is not None
+    return ProposalBranch(proposal, frozenset(some), overlay if is_open else {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.config.mapping import Group
 from bridge.forge.base import PullRequest, PullRequestState
 from bridge.prompts.memory import Memory, recall
 from bridge.prompts.plan import find_open, select_pull_requests
@@ -28,7 +29,8 @@ class ProposalState:
     pull_requests: tuple[PullRequest, ...]  # newest first
     newest_memory: Memory | None  # of the open pull request, else of the newest one
     memory: Memory | None  # of the open pull request
-    tip: Tip | None
+    branch_tip: Tip | None  # whatever the branch stands for
+    tip: Tip | None  # the same, but for a branch that stands for nothing any more
     kept: Kept  # what the branch proposes already
     branch: BranchFiles | None  # where people worked on it
 
@@ -48,12 +50,13 @@ def observe_state(site: Site, index: FileIndex, proposal: Proposal) -> ProposalS
     open_ = find_open(pulls, snapshot.base)
     newest = open_ or (pulls[0] if pulls else None)
     memory = recall(newest.body) if newest else None
-    tip = _tip(site, snapshot, proposal.branch, newest, memory, found)
+    branch_tip = _tip(site, snapshot, proposal.branch, newest, memory, found)
+    tip = _leave_declined(site, branch_tip, newest, memory)
     base = BaseFiles.at(site, snapshot, snapshot.commit, index)
     kept = Kept(base, tip)
     branch = BranchFiles.read(base, tip, memory) if tip is not None and tip.people else None
     now_open = memory if open_ else None
-    return ProposalState(proposal, base, pulls, memory, now_open, tip, kept, branch)
+    return ProposalState(proposal, base, pulls, memory, now_open, branch_tip, tip, kept, branch)
 
 
 def _tip(
@@ -72,6 +75,22 @@ def _tip(
     )
     tip = tip_of(site, snapshot, branch, memory=memory if about_it else None)
     if tip is None or not _is_merged(tip, found):
+        return tip
+    return Tip(tip.commit, False, None, None)
+
+
+def _leave_declined(
+    site: Site, tip: Tip | None, newest: PullRequest | None, memory: Memory | None
+) -> Tip | None:
+    """The branch of a closed pull request stands for nothing: what comes next begins afresh. What
+    people wrote on one stays, but for a rolling one that they declined with all that is on it."""
+    if tip is None or newest is None or newest.state is not PullRequestState.CLOSED:
+        return tip
+    if newest.head_commit != tip.commit.object_name:
+        return tip  # the bridge was killed before it had opened the next one
+    rolling = site.mapping.pull_request.group is Group.MAPPING
+    withdrawn = memory is not None and memory.withdrawn
+    if tip.people and (withdrawn or not rolling):
         return tip
     return Tip(tip.commit, False, None, None)
 

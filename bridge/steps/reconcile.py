@@ -86,11 +86,11 @@ def _record(
 ) -> None:
     """Record what both sides agree on now. What was only proposed changes nothing of that."""
     published = agreements_of(site, found.snapshot, results)
-    if outcome.kind in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED) and not published:
-        return
-    commit, is_declined = found.snapshot.commit, outcome.kind is OutcomeKind.REJECTED
-    declined = find_declined(found.seen) if is_declined else {}
-    agreements = {**find_agreements(found.seen, commit), **declined, **published}
+    all_declined = outcome.kind is OutcomeKind.REJECTED
+    declined = find_declined(one for one in found.seen if all_declined or one.declined)
+    agreements = {**declined, **published}
+    if published or outcome.kind not in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED):
+        agreements = {**find_agreements(found.seen, found.snapshot.commit), **agreements}
     AgreementRecord(site, found.snapshot).write(agreements, now)
 
 

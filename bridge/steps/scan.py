@@ -212,7 +212,8 @@ class _Search:
         commit = self.snapshot.commit
         if path in self._proposed:
             return
-        self.agreements[target] = Agreement(prompt.digest, prompt.digest, prompt.version, commit)
+        sides = prompt.digest, prompt.digest, prompt.version, commit
+        self.agreements[target] = Agreement(*sides, path=path)
 
     def _blob_names(self, prompt: Prompt, label: str, path: str) -> Iterator[str | None]:
         """Of the file that the prompt would be written as, or was before ``schema_url`` was set,
@@ -320,7 +321,8 @@ class _Search:
             file = here.get(target)
             if file is not None and file.prompt and file.prompt.digest == prompt.digest:
                 self._of_one_meaning[file.path] = (file.prompt, prompt)
-            if file is not None and _says(file, prompt) and file.label in (target.label, None):
+            said = file is not None and _says(file, prompt) and file.label in (target.label, None)
+            if file is not None and said and self.site.why_misplaced(file.path) is None:
                 self._agree(target, prompt, file.path)
                 continue
             if file is not None and file.problem is not None:

@@ -14,6 +14,7 @@ from bridge.promptlayer.client import PromptLayer
 from bridge.prompts.modeline import modeline_of
 from bridge.prompts.paths import branch_name, file_path, fits_template, static_prefix
 from bridge.prompts.prompt import Prompt
+from bridge.prompts.source import format_of
 from bridge.prompts.story import Editor
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.commit import Identity, Signing
@@ -99,6 +100,14 @@ class Site:
     def folder(self) -> str:
         """The folder that holds all of the mapping's files; "" is the whole repository."""
         return static_prefix(self.mapping.path)
+
+    def why_misplaced(self, path: str) -> str | None:
+        """Why a prompt's file cannot stay at ``path``: the mapping's settings became others."""
+        if format_of(path) != self.mapping.format:
+            return f"mapping {self.mapping.name} writes {self.mapping.format.upper()} now"
+        if not path.startswith(self.folder):
+            return f"mapping {self.mapping.name} has its files in {self.folder} now"
+        return None
 
     @property
     def branches(self) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bridge.errors import Refused, UnsafePath
+from bridge.errors import Refused
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.compare import BaseFile, Comparison, Standing
 from bridge.prompts.file import render
@@ -12,12 +12,13 @@ from bridge.prompts.memory import PendingRequest
 from bridge.prompts.merge import Merged
 from bridge.prompts.modeline import move_modeline
 from bridge.prompts.plan import Edit
-from bridge.prompts.prompt import Prompt, PromptFile
+from bridge.prompts.prompt import PromptFile
 from bridge.prompts.snippets import references
 from bridge.prompts.source import format_of
 from bridge.prompts.story import Change
 from bridge.prompts.target import Target
 from bridge.steps.ancestry import Ancestor
+from bridge.steps.file_placement import place_file
 from bridge.steps.guard import guard
 from bridge.steps.observe import BaseFiles, Held, snippet_user_names
 from bridge.steps.overtaken import find_overtaken
@@ -69,7 +70,7 @@ def build_edit(
         return _removal(target, sides.held, base, comparison)
     prompt = merged.prompt if merged else held
     guard(site.mapping, prompt, f"Prompt {target.prompt_id}")
-    path = _place(site, files, target, prompt, base)
+    path = place_file(files, target, prompt, base)
     text = _render(site, PromptFile(prompt, target.label), path, base).encode()
     change = Change(
         path=path,
@@ -89,40 +90,13 @@ def build_edit(
     return Edit(change, text, base.text if base else None, held.digest)
 
 
-def _place(
-    site: Site, files: BaseFiles, target: Target, prompt: Prompt, base: BaseFile | None
-) -> str:
-    """Where the file goes: where an engineer put it, else where the mapping wants it."""
-    path = site.path(prompt, target.label)
-    if base is not None and not _follows_its_name(site, target, prompt, base):
-        path = base.path
-    if (base is None or base.path != path) and path in files.entries:
-        raise Refused(
-            f"{path} is there already and does not belong to prompt {prompt.id}"
-            f" ({prompt.name!r}){files.problem_of(path)}. Move that file, or change the mapping's"
-            " `path`."
-        )
-    return path
-
-
 def _render(site: Site, file: PromptFile, path: str, base: BaseFile | None) -> str:
     """The text that goes to ``path``: with what an engineer gave the file there is now."""
-    if base is None:
+    if base is None or format_of(base.path) != format_of(path):
         return render(file, format_of(path), modeline=site.modeline(path))
     existing = base.text.decode("utf-8", "replace")
     existing = move_modeline(existing, site.mapping.schema_url, base.path, path)
     return render(file, format_of(path), existing)
-
-
-def _follows_its_name(site: Site, target: Target, prompt: Prompt, base: BaseFile) -> bool:
-    """Whether the prompt was renamed and its file stands where the old name put it."""
-    if base.prompt is None or base.prompt.name == prompt.name:
-        return False
-    old = replace(base.prompt, id=target.prompt_id)
-    try:
-        return site.path(old, target.label) == base.path
-    except UnsafePath:
-        return False
 
 
 def _removal(target: Target, held: Held, base: BaseFile | None, comparison: Comparison) -> Edit:

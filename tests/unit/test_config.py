@@ -258,6 +258,14 @@ MISTAKES = {
         "bridge.yaml:11: mappings[1].branch: mapping support proposes on the same branches; add"
         " {mapping} (it stands at bridge.yaml:7)",
     ),
+    "a branch that is the folder of another mapping's": (
+        GOOD
+        + SECOND
+        + "path: 'sales/{prompt}.yaml', branch: promptlayer, pull_request: {group: mapping}}\n",
+        "bridge.yaml:10: mappings[1].branch: mapping support has branches that cannot stand beside"
+        " promptlayer: git has no branch that is a folder of others as well; begin it otherwise"
+        " (it stands at bridge.yaml:7)",
+    ),
     "a duration without a unit": (
         GOOD + "sweep: 30\n",
         "bridge.yaml:10: sweep: expected a duration with its unit, such as 30s, 10m, 1h or 7d",

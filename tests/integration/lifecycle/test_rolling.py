@@ -36,6 +36,12 @@ def proposed(world: World) -> dict[str, str | None]:
     return {file.stem: world.says(str(file), head) for file in files}
 
 
+def states(world: World) -> dict[str, str]:
+    """Prompt → how it stands in the books."""
+    known = world.ledger.standings.of_mapping("support").values()
+    return {entry.name: str(entry.state) for entry in known}
+
+
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_all_prompts_are_one_commit_in_one_pull_request(world: World) -> None:
     propose(world, one="1", two="2", three="3")
@@ -136,15 +142,98 @@ def test_a_refused_prompt_does_not_hold_up_the_others(world: World) -> None:
     assert "does not belong to prompt" in told
 
 
-def test_a_closed_rolling_proposal_is_a_rejection_until_anything_changes(world: World) -> None:
-    propose(world, one="1", two="2")
+@pytest.mark.parametrize("forge_name", FORGES)
+def test_a_closed_rolling_proposal_declines_each_change_of_it(world: World) -> None:
+    propose(world, one="1", two="2", three="3")
     world.place.close(world.pull_request().number)
 
     world.sweep()
     assert world.place.open() == []
     assert world.standing(BRANCH).kind is OutcomeKind.REJECTED
+    world.sweep()
+    assert states(world) == {"one": "declined", "two": "declined", "three": "declined"}
+
+    propose(world, four="4")
+    assert proposed(world) == {"four": "4"}
+    world.sweep()
+    assert proposed(world) == {"four": "4"}
+    assert states(world) == {
+        "one": "declined",
+        "two": "declined",
+        "three": "declined",
+        "four": "pull request open",
+    }
 
     propose(world, two="2 again")
+    assert proposed(world) == {"two": "2 again", "four": "4"}
+
+
+@pytest.mark.parametrize("forge_name", FORGES)
+def test_what_was_declined_is_found_again_after_the_database_is_lost(world: World) -> None:
+    propose(world, one="1", two="2")
+    world.place.close(world.pull_request().number)
+    propose(world, three="3")
+    world.forget_everything()
+
+    world.sweep()
+
+    assert proposed(world) == {"three": "3"}
+    assert states(world)["one"] == "declined"
+
+
+def test_a_decision_outlives_later_decisions_on_other_prompts(world: World) -> None:
+    for name in ("one", "two", "three"):
+        propose(world, **{name: name})
+        world.place.close(world.pull_request().number)
+    world.forget_everything()
+
+    world.sweep()
+
+    assert world.place.open() == []
+    assert set(states(world).values()) == {"declined"}
+
+
+def test_a_declined_rename_and_a_declined_removal_are_not_proposed_again(world: World) -> None:
+    world.save("0", "one")
+    world.save("0", "two")
+    world.adopt(path("one"))
+    world.adopt(path("two"))
+    world.registry.rename(1, "first")
+    world.registry.delete(2)
+    world.settle()
+    world.place.close(world.pull_request().number)
+
+    propose(world, three="3")
+    world.sweep()
+
+    assert proposed(world) == {"three": "3"}
+
+
+def test_a_declined_change_is_known_by_the_closed_commit_where_the_body_is_lost(
+    world: World,
+) -> None:
+    propose(world, one="1", two="2")
+    closed = world.pull_request()
+    world.place.edit(closed, body="No, thank you.")
+    world.place.close(closed.number)
+
+    propose(world, three="3")
+    world.sweep()
+
+    assert proposed(world) == {"three": "3"}
+
+
+def test_a_reopened_rolling_proposal_goes_on(world: World) -> None:
+    propose(world, one="1", two="2")
+    opened = world.pull_request()
+    world.place.close(opened.number)
+    world.sweep()
+    world.place.reopen(opened.number)
+
+    propose(world, two="2 again")
+    world.sweep()
+
+    assert world.pull_request().number == opened.number
     assert proposed(world) == {"one": "1", "two": "2 again"}
 
 

@@ -1,0 +1,107 @@
+"""Find what people declined: a decision belongs to each change of a closed pull request.
+
+The newest pull request that proposed a change of a target tells. Where its hidden line does not
+name the target, its newest commit does; where no pull request does any more, as after a change of
+the mapping's ``group``, the record in the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.errors import BridgeError
+from bridge.forge.base import PullRequest, PullRequestState
+from bridge.prompts.memory import Memory, recall
+from bridge.prompts.plan import Edit, content_name, decision_name, name_content
+from bridge.prompts.target import Target
+from bridge.steps.agreement_record import AgreementRecord
+from bridge.steps.branch import Tip
+from bridge.steps.observe import BaseFiles, base_file
+from bridge.steps.seen import DeclinedChange
+
+
+@dataclass
+class DeclinedChanges:
+    """The decisions of one proposal's pull requests, the newest first."""
+
+    base: BaseFiles
+    pull_requests: Sequence[PullRequest]
+    tip: Tip | None  # of the branch
+    _heads: dict[int, Mapping[Target, str]] = field(default_factory=dict)
+
+    def find(self, edits: Mapping[Target, Edit]) -> dict[Target, DeclinedChange]:
+        """Of these edits, those that people declined, and where."""
+        found = dict[Target, DeclinedChange]()
+        untold = list[Target]()
+        for target, edit in edits.items():
+            told = next(self._tell(target, edit), None)
+            if told is None:
+                untold.append(target)
+            elif _is_declined(told[0]) and told[1]:
+                found[target] = DeclinedChange(told[0])
+        return found | self._find_recorded(untold, edits)
+
+    def _tell(self, target: Target, edit: Edit) -> Iterator[tuple[PullRequest, bool]]:
+        """The pull requests that proposed something of a target, and whether it was this."""
+        for pull in self.pull_requests:
+            memory = recall(pull.body)
+            named = _find_named(memory, target)
+            if named is not None:
+                yield pull, named == decision_name(edit)
+            elif (memory is None or memory.names_few) and _is_declined(pull):
+                changed = self._read_head(pull).get(target)
+                if changed is not None:
+                    yield pull, changed == content_name(edit)
+
+    def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
+        """What the newest commit of a pull request changes: target → the name of its content."""
+        if pull.number not in self._heads:
+            try:
+                self._heads[pull.number] = self._read_changes(pull.head_commit)
+            except BridgeError:  # the server has it no longer
+                self._heads[pull.number] = {}
+        return self._heads[pull.number]
+
+    def _read_changes(self, head: str) -> Mapping[Target, str]:
+        snapshot, site = self.base.snapshot, self.base.site
+        if self.tip is not None and self.tip.commit.object_name == head:
+            onto = self.tip.onto
+        else:
+            onto = next(iter(snapshot.commit_of(head).parents), None)
+        if onto is None:
+            return {}
+        changes = snapshot.changes(onto, head, site.folder)
+        left = {path: after for path, (_, after) in changes.items() if after}
+        went = {path: before for path, (before, after) in changes.items() if before and not after}
+        texts = snapshot.read({entry.object_name for entry in left.values()})
+        removed = {target: name_content(None) for target in self.base.owned(went).values()}
+        return removed | {
+            target: name_content(base_file(path, texts[left[path].object_name], site).prompt)
+            for path, target in self.base.owned(left).items()
+        }
+
+    def _find_recorded(
+        self, targets: Sequence[Target], edits: Mapping[Target, Edit]
+    ) -> dict[Target, DeclinedChange]:
+        if not targets:
+            return {}
+        recorded = AgreementRecord(self.base.site, self.base.snapshot).read(targets)
+        return {
+            target: DeclinedChange(None)
+            for target, agreement in recorded.items()
+            if agreement.declined and agreement.declined.content == decision_name(edits[target])
+        }
+
+
+def _is_declined(pull: PullRequest) -> bool:
+    memory = recall(pull.body)
+    closed = pull.state is PullRequestState.CLOSED
+    return closed and not (memory is not None and memory.withdrawn)
+
+
+def _find_named(memory: Memory | None, target: Target) -> str | None:
+    """What a pull request's hidden line says that it proposes of a target."""
+    key = (target.prompt_id, target.label)
+    named = memory.contents if memory else ()
+    return next((content for id, label, content in named if (id, label) == key), None)
