@@ -25,7 +25,7 @@ from bridge.prompts.file import parse, render
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CHANGELOG.md", "deploy/README.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md")
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "`promptlayer`": config.PromptLayerSettings,
