@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from bridge.sandbox.registry import Registry
+from tests.programs import find_program
 from tests.standins.github import GitHubStandIn
 from tests.workflows.scene import API_KEY, ROOT, Scene, config, copy_source
 
@@ -26,8 +26,6 @@ EMPTY = "name: empty\nruns:\n  using: composite\n  steps:\n    - {run: 'true', s
 PULL_REQUEST: Mapping[str, Any] = {
     "pull_request": {"head": {"ref": "topic"}, "base": {"ref": "main"}}
 }
-
-pytestmark = pytest.mark.skipif(shutil.which("act") is None, reason="act is not installed here")
 
 
 def example() -> str:
@@ -82,6 +80,7 @@ class Runner:
 
 @pytest.fixture
 def runner(tmp_path: Path, platform: str, registry: Registry) -> Iterator[Runner]:
+    find_program("act")
     github = GitHubStandIn(tmp_path / "github")
     with github.serving():
         forge = {"type": "github", "url": github.url, "token": "${GITHUB_TOKEN}"}

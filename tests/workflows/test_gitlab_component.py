@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.sandbox.registry import Registry
+from tests.programs import find_program
 from tests.standins.git_http import git
 from tests.standins.gitlab import TOKEN, GitLabStandIn
 from tests.standins.serving import serve
@@ -23,11 +23,6 @@ from tests.workflows.scene import API_KEY, ROOT, Scene, config, copy_source
 
 REPOSITORY = "acme/bots/support"
 COMPONENT = "templates/promptlayer.yml"
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("gitlab-ci-local") is None or shutil.which("rsync") is None,
-    reason="gitlab-ci-local or rsync is not installed here",
-)
 
 
 def pipeline(package: Path) -> bytes:
@@ -68,6 +63,8 @@ def judged(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture
 def runner(tmp_path: Path, platform: str, registry: Registry) -> Iterator[Runner]:
+    for program in ("gitlab-ci-local", "rsync"):
+        find_program(program)
     gitlab = GitLabStandIn(tmp_path / "gitlab")
     source = tmp_path / "source"
     copy_source(source)
