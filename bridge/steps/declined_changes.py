@@ -35,11 +35,12 @@ class DeclinedChanges:
         found = dict[Target, DeclinedChange]()
         untold = list[Target]()
         for target, edit in edits.items():
-            told = next(self._tell(target, edit), None)
-            if told is None:
-                untold.append(target)
-            elif _is_declined(told[0]) and told[1]:
-                found[target] = DeclinedChange(told[0])
+            told = [(pull, _is_declined(pull)) for pull, same in self._tell(target, edit) if same]
+            newest = next((pull for pull, _ in self._tell(target, edit)), None)
+            if told and told[0] == (newest, True):
+                found[target] = DeclinedChange(newest)
+            elif not any(p.state is PullRequestState.OPEN or declined for p, declined in told):
+                untold.append(target)  # what was decided since stands for more than the record
         return found | self._find_recorded(untold, edits)
 
     def _tell(self, target: Target, edit: Edit) -> Iterator[tuple[PullRequest, bool]]:
@@ -49,10 +50,14 @@ class DeclinedChanges:
             named = _find_named(memory, target)
             if named is not None:
                 yield pull, named == decision_name(edit)
-            elif (memory is None or memory.names_few) and _is_declined(pull):
+            elif (memory is None or memory.names_few) and pull is self._last_declined:
                 changed = self._read_head(pull).get(target)
                 if changed is not None:
                     yield pull, changed == content_name(edit)
+
+    @property
+    def _last_declined(self) -> PullRequest | None:
+        return next((pull for pull in self.pull_requests if _is_declined(pull)), None)
 
     def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
         """What the newest commit of a pull request changes: target → the name of its content."""

@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.errors import Transient
+from bridge.prompts.agreement import Agreement
 from bridge.prompts.occasion import Occasion
 from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.plan import Plan, decide
+from bridge.prompts.plan import Plan, decide, decision_name
 from bridge.prompts.publication import Publication
-from bridge.prompts.target import Proposal
+from bridge.prompts.target import Proposal, Target
 from bridge.repo.index import FileIndex
 from bridge.steps.agreement_record import AgreementRecord
 from bridge.steps.carry_out import Permit, carry_out
@@ -88,10 +89,23 @@ def _record(
     published = agreements_of(site, found.snapshot, results)
     all_declined = outcome.kind is OutcomeKind.REJECTED
     declined = find_declined(one for one in found.seen if all_declined or one.declined)
-    agreements = {**declined, **published}
+    record = AgreementRecord(site, found.snapshot)
+    agreements = {**_find_superseded(record, found), **declined, **published}
     if published or outcome.kind not in (OutcomeKind.PROPOSED, OutcomeKind.UPDATED):
         agreements = {**find_agreements(found.seen, found.snapshot.commit), **agreements}
-    AgreementRecord(site, found.snapshot).write(agreements, now)
+    record.write(agreements, now)
+
+
+def _find_superseded(record: AgreementRecord, found: Look) -> dict[Target, Agreement]:
+    """The agreements of what is proposed, without what was declined before: it is past as soon as
+    something else is proposed."""
+    proposed = {one.target: one.edit for one in found.seen if one.edit and not one.declined}
+    return {
+        target: replace(agreement, declined=None)
+        for target, agreement in (record.read(proposed) if proposed else {}).items()
+        if agreement.declined
+        and agreement.declined.content not in (None, decision_name(proposed[target]))
+    }
 
 
 def _with_publications(outcome: Outcome, results: Sequence[Result]) -> Outcome:

@@ -42,18 +42,18 @@ def lost() -> Iterator[Figure]:
 
 
 def pushes() -> Iterator[Figure]:
-    with _world(FORGES[0], {"pull_request": {"behind": "update"}}) as world:
+    with open_world(FORGES[0], {"pull_request": {"behind": "update"}}) as world:
         if not pushes_after_unrelated_commits(world):
             raise RuntimeError("the planted fault was not seen")
     for forge in FORGES:
-        with _world(forge, {}) as world:
+        with open_world(forge, {}) as world:
             count = pushes_after_unrelated_commits(world)
         yield none_of("needless_pushes", count, f"pushes, 10 proposals, 100 commits, {forge}")
 
 
 def _lost(seed: int, steps: int) -> Losses:
     group = ("prompt", "mapping")[seed % 2]
-    with _world(FORGES[0], {**MAPPING, "pull_request": {"group": group}}) as world:
+    with open_world(FORGES[0], {**MAPPING, "pull_request": {"group": group}}) as world:
         with tempfile.TemporaryDirectory() as folder:
             model = BranchModel(world, Path(folder) / "sam", seed)
             for _ in range(steps):
@@ -62,7 +62,7 @@ def _lost(seed: int, steps: int) -> Losses:
 
 
 @contextmanager
-def _world(forge: str, mapping: dict[str, Any]) -> Iterator[World]:
+def open_world(forge: str, mapping: dict[str, Any]) -> Iterator[World]:
     changing = ChangingApp()
     with (
         tempfile.TemporaryDirectory() as folder,

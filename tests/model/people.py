@@ -60,6 +60,11 @@ WEIGHTS = {
 }
 
 
+def _all_have_ids(page: Page) -> bool:
+    files = (page.file(label) for label in LABELS)
+    return all(file.has_id for file in files if file is not None)
+
+
 class People:
     """``pages`` is the model; what is proposed comes from whoever compares it with the bridge."""
 
@@ -156,7 +161,7 @@ class People:
         return True
 
     def _delete_prompt(self, number: int, page: Page, _draw: random.Random) -> bool:
-        if page.platform(LATEST) is None:
+        if page.platform(LATEST) is None or not _all_have_ids(page):
             return False
         self.dropped |= {word for text in page.versions for word in text}
         self.world.registry.delete(self.ids[number])
@@ -167,6 +172,8 @@ class People:
     def _rename(self, number: int, page: Page, _draw: random.Random) -> bool:
         if page.platform(LATEST) is None or any(label for n, label in self._changed if n == number):
             return False
+        if not _all_have_ids(page):
+            return False  # docs/limits.md: nothing tells whose a file without an id is then
         name = f"{page.name.partition('-')[0]}-{self._word()[1:-1]}"
         self.world.registry.rename(self.ids[number], name)
         self._changed |= {(number, label) for label in LABELS}
