@@ -26,10 +26,12 @@ class StateReference:
     name: str
 
     def refresh(self) -> None:
-        """Fetch what the remote holds now."""
+        """Fetch what the remote holds now; what it holds no longer is forgotten."""
         store = self.snapshot.store
+        # With the base, which is there: git fails, and says nothing, when no ref fits at all.
+        wanted = [f"refs/heads/{self.snapshot.base}", STATE_REFSPEC]
         with store.exclusive() as held:
-            store.fetch(self.snapshot.remote, [STATE_REFSPEC], depth=1, held=held)
+            store.fetch(self.snapshot.remote, wanted, depth=1, held=held)
 
     def read(self, paths: Collection[str]) -> dict[str, bytes]:
         """The content of those of these files that are there."""

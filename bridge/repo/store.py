@@ -108,9 +108,10 @@ class Store:
 
     def fetch(self, remote: GitRemote, wanted: Sequence[str], *, depth: int, held: int) -> None:
         """Fetch these commits (or refspecs) and those before them, ``depth`` together, in one
-        request. Only while ``exclusive``, whose descriptor is ``held``: git keeps the lock if we
-        die."""
-        self._fetch(remote, wanted, (f"--depth={depth}",), PROMISED, inherited=(held,))
+        request. Refs of a refspec that the remote has no longer are removed. Only while
+        ``exclusive``, whose descriptor is ``held``: git keeps the lock if we die."""
+        options = (f"--depth={depth}", "--prune")
+        self._fetch(remote, wanted, options, PROMISED, inherited=(held,))
 
     def fetch_files(self, remote: GitRemote, object_names: Sequence[str]) -> None:
         """Fetch the content of these files in one request."""

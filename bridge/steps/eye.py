@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.errors import Refused, Transient, UnsafePath
+from bridge.forge.base import PullRequestState
 from bridge.prompts.compare import BaseFile, Comparison, Standing, compare, naming, with_text_of
-from bridge.prompts.memory import PendingRequest
+from bridge.prompts.memory import PendingRequest, recall
 from bridge.prompts.occasion import LABEL_DELETED, NOT_YET_PAUSE, Occasion, is_behind
+from bridge.prompts.prompt import Prompt
 from bridge.prompts.publication import Publication, Side, both, chosen, goes_to_platform
 from bridge.prompts.target import Target
 from bridge.steps.ancestry import Ancestor, Ancestry, ancestry_of
@@ -130,8 +132,8 @@ class Eye:
             comparison = Comparison(Standing.IN_STEP, elsewhere)
             return Seen(target, comparison, None, elsewhere=True)
         sides = _with_ancestor(sides, ancestry.find(target, sides.held, base, home))
-        if self._is_first_release(sides):
-            return self._released(sides)
+        if (reason := self._release_reason(sides)) is not None:
+            return self._released(sides, reason)
         difference = self._compare(sides)
         if difference.is_publishable:
             return self._ahead(sides, difference)
@@ -179,24 +181,39 @@ class Eye:
         is_publishable = goes_to_platform(comparison, merged, base.prompt)
         return TargetDifference(comparison, adopted, merged, is_publishable)
 
-    def _is_first_release(self, sides: TargetSides) -> bool:
-        """Whether a file is there for a label that was never set: no record, no merge and no event
-        tells that it was."""
-        base, newest = sides.base, self.occasion.label_events.get(sides.target)
-        if sides.held.unlabelled is None or sides.agreed is not None:
-            return False
-        return (
-            self.site.mapping.publish
-            and base is not None
-            and base.prompt is not None
-            and (newest is None or newest.type != LABEL_DELETED)
-        )
+    def _release_reason(self, sides: TargetSides) -> str | None:
+        """Why a file is to be published though its label is not set; None: it is not to be."""
+        base, label = sides.base, sides.target.label
+        if not self.site.mapping.publish or sides.held.unlabelled is None:
+            return None
+        if base is None or base.prompt is None:
+            return None
+        newest = self.occasion.label_events.get(sides.target)
+        if sides.agreed is None and (newest is None or newest.type != LABEL_DELETED):
+            return f"label {label} is not set in PromptLayer yet"
+        if self._is_kept_and_edited(sides.target, base.prompt):
+            return f"the file was edited after the removal of label {label} was declined"
+        return None
 
-    def _released(self, sides: TargetSides) -> Seen:
+    def _is_kept_and_edited(self, target: Target, text: Prompt) -> bool:
+        """Whether the last word on the target is that a person declined to remove its file, and
+        the file says something else now."""
+        key = target.prompt_id, target.label
+        for pull in self.pull_requests.of(target, text.name):
+            memory = recall(pull.body)
+            told = memory.texts if memory else ()
+            sides = next(((p, r) for id, label, p, r in told if (id, label) == key), None)
+            if memory is None or sides is None or memory.withdrawn:
+                continue
+            platform, file = sides
+            declined = pull.state is PullRequestState.CLOSED and platform is None
+            return declined and file is not None and not text.digest.startswith(file)
+        return False
+
+    def _released(self, sides: TargetSides, reason: str) -> Seen:
         target, base = sides.target, sides.base
         assert base is not None
         assert base.prompt is not None
-        reason = f"label {target.label} is not set in PromptLayer yet"
         comparison = Comparison(Standing.REPOSITORY_AHEAD, reason)
         publication = Publication(target, base.path, base.prompt, None)
         return Seen(target, comparison, None, sides.pending, publication, file=base)

@@ -25,8 +25,9 @@ from bridge.errors import (
 )
 from bridge.forge.base import GitRemote
 from bridge.repo.lock import FileLock
+from bridge.repo.state_ref import STATE_NAMESPACE, StateReference
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
-from tests.integration.repo.drafts import TOKEN, draft, eventually
+from tests.integration.repo.drafts import BRIDGE, NOON, TOKEN, draft, eventually
 from tests.standins.faults import Fault, after_the_work, cut, dead, slow, status, time_out
 from tests.standins.git_http import GitHttp
 from tests.standins.serving import serve
@@ -242,3 +243,25 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""  # it ended meanwhile, or is not ours
+
+
+def test_a_record_that_nobody_has_written_yet_is_no_damage(served: Repository) -> None:
+    snapshot = served.look()
+    record = StateReference(snapshot, f"{STATE_NAMESPACE}agreements/support")
+    record.refresh()
+    assert record.read(["a"]) == {}
+    record.write({"a": b"1"}, BRIDGE, NOON, "Record\n")
+    record.refresh()
+    assert record.read(["a"]) == {"a": b"1"}
+    assert served.look().commit == snapshot.commit
+
+
+def test_a_record_that_somebody_removed_is_begun_anew(served: Repository) -> None:
+    record = StateReference(served.look(), f"{STATE_NAMESPACE}agreements/support")
+    record.write({"a": b"1"}, BRIDGE, NOON, "Record\n")
+    git_in = ["git", "-C", str(served.path), "update-ref", "-d", record.name]
+    subprocess.run(git_in, check=True)
+    record.refresh()
+    assert record.read(["a"]) == {}
+    record.write({"b": b"2"}, BRIDGE, NOON, "Record\n")
+    assert record.read(["a", "b"]) == {"b": b"2"}
