@@ -65,7 +65,7 @@ audit: ## known vulnerabilities of what constraints.txt pins; asks PyPI's adviso
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 pictures: $(VENV)/.ready ## the dashboard's pictures in docs/, from the demo, by a Chromium
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.dashboard_pictures
 
 schema: $(VENV)/.ready ## write prompts-schema/ anew from the models
 	$(BIN)/promptlayer-bridge schema --write prompts-schema

@@ -17,43 +17,43 @@ class BridgeError(Exception):
     """The root of the tree. ``str(error)`` is a full sentence for a person."""
 
 
-class Rejected(BridgeError):  # noqa: N818 - a family, not one error
+class InvalidInputError(BridgeError):
     """What was asked cannot be accepted as it stands: a bad request, file or setting."""
 
 
-class SignatureMismatch(Rejected):
+class SignatureMismatchError(InvalidInputError):
     """A delivery that nobody with one of our secrets signed (HTTP 401)."""
 
 
-class TooLarge(Rejected):
+class BodyTooLargeError(InvalidInputError):
     """A body over the limit (HTTP 413)."""
 
 
-class TooSlow(Rejected):
+class BodyTimeoutError(InvalidInputError):
     """A body that did not come in time (HTTP 408)."""
 
 
-class Malformed(Rejected):
+class MalformedPayloadError(InvalidInputError):
     """A delivery that is not what the documentation describes (HTTP 400)."""
 
 
-class ConfigError(Rejected):
+class ConfigError(InvalidInputError):
     """A mistake in ``bridge.yaml``: file, line and what was expected are in the message."""
 
 
-class PromptFileError(Rejected):
+class PromptFileError(InvalidInputError):
     """A mistake in a prompt file: file, line and what was expected are in the message."""
 
 
-class ResultsError(Rejected):
+class ResultsError(InvalidInputError):
     """A mistake in a file of evaluation results: file, line and what was expected are told."""
 
 
-class UnsafePath(Rejected):
+class UnsafePathError(InvalidInputError):
     """A prompt whose file cannot be placed safely: a symlink in the way, a path too long."""
 
 
-class Transient(BridgeError):  # noqa: N818
+class TransientError(BridgeError):
     """It may well work later. ``retry_after`` is in seconds; None leaves the pause to the engine."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -61,46 +61,46 @@ class Transient(BridgeError):  # noqa: N818
         self.retry_after = retry_after
 
 
-class Unavailable(Transient):
+class UnavailableError(TransientError):
     """The other side is down, slow, or cut the connection."""
 
 
-class RateLimited(Transient):
+class RateLimitedError(TransientError):
     """The other side asked us to slow down, or one of our own limits is reached."""
 
 
-class Stale(Transient):
+class StaleStateError(TransientError):
     """The world moved while we were looking (push lease lost, branch moved): look again."""
 
 
-class TransientRefusal(Transient):
+class TransientRefusalError(TransientError):
     """The other side said no in a way that may pass by itself, such as a branch that it has not
     noticed yet: the engine tries a few times, and then parks it until a longer pause is over."""
 
 
-class Permanent(BridgeError):  # noqa: N818
+class PermanentError(BridgeError):
     """A person has to change something first; the message says what."""
 
 
-class Unauthorized(Permanent):
+class UnauthorizedError(PermanentError):
     """A credential is missing, wrong or expired."""
 
 
-class Forbidden(Permanent):
+class ForbiddenError(PermanentError):
     """A credential is valid and lacks a permission; the message names it in the forge's terms."""
 
 
-class NotFound(Permanent):
+class NotFoundError(PermanentError):
     """The repository, branch or prompt is not there, or hidden from this credential."""
 
 
-class Refused(Permanent):
+class RequestRefusedError(PermanentError):
     """The other side understood and said no (validation, protected branch, plan)."""
 
 
-class DraftsUnavailable(Refused):
+class DraftsUnavailableError(RequestRefusedError):
     """The forge has no draft pull requests in this repository, as with some plans."""
 
 
-class AlreadyExists(Refused):
+class AlreadyExistsError(RequestRefusedError):
     """What was to be created is there already: find it again."""

@@ -11,50 +11,50 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.config.mapping import MappingSettings
-from bridge.config.whole import (
-    Config,
+from bridge.config.bridge_config import (
+    BridgeConfig,
     ForgeSettings,
     GitHubSettings,
     GitLabSettings,
     LocalSettings,
 )
-from bridge.engine.ledger import Ledger
-from bridge.engine.room import Room
-from bridge.engine.worker import Worker
+from bridge.config.mapping_settings import MappingSettings
+from bridge.engine.controller import BridgeController
+from bridge.engine.pull_request_quota import PullRequestQuota
+from bridge.engine.reconcile_store import ReconcileStore
 from bridge.errors import ConfigError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
-from bridge.forge.base import Budget, Forge, Notice, unnoticed
-from bridge.forge.local import LocalForge
-from bridge.forge.webhooks import ForgeDoor, ForgeWebhooks
+from bridge.forge.forge import Forge, RateLimitListener, RateLimitStatus, ignore_rate_limit
+from bridge.forge.forge_webhooks import ForgeEndpoint, ForgeWebhooks
+from bridge.forge.local_forge import LocalForge
 from bridge.network.trust import read_authorities
-from bridge.promptlayer.client import PromptLayer
-from bridge.repo.commit import Identity, Signing
-from bridge.repo.mirror import Mirror
-from bridge.steps.site import Bot, Roster, Site
-from bridge.storage.budgets import Budgets
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.reconcile.mapping_context import CommitterIdentity, EditorRoster, MappingContext
+from bridge.repo.commit import CommitSigning, GitIdentity
+from bridge.repo.mirror import RepositoryMirror
+from bridge.storage.backoff import RepositoryBackoff
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
-from bridge.storage.restraint import Restraint
-from bridge.web.doors import Doors, WorkspaceDoor
+from bridge.storage.inbox import DeliveryInbox
+from bridge.storage.rate_limits import RateLimitStore
+from bridge.web.webhook_endpoints import WebhookEndpoints, WorkspaceEndpoint
 
 if TYPE_CHECKING:
-    from bridge.forge.github_credentials import App, Token
+    from bridge.forge.github_credentials import GitHubApp, GitHubToken
 
 _T = TypeVar("_T")
 _LOCAL_DATABASE = "bridge.sqlite"
 _POSTGRESQL = re.compile(r"^postgres(?:ql)?://")
 
 
-def now() -> datetime:
+def get_current_time() -> datetime:
     """The one clock of the running bridge."""
     return datetime.now(UTC)
 
 
-def platform_of(config: Config, source: str) -> PromptLayer:
+def create_promptlayer(config: BridgeConfig, source: str) -> PromptLayerClient:
     """The client of one workspace. Raises ConfigError."""
-    settings = config.by_source[source]
-    return PromptLayer(
+    settings = config.workspace_by_source[source]
+    return PromptLayerClient(
         settings.api_key.get_secret_value(),
         base_url=settings.base_url,
         timeout=settings.timeout.total_seconds(),
@@ -62,7 +62,7 @@ def platform_of(config: Config, source: str) -> PromptLayer:
     )
 
 
-def authorities_of(config: Config, ca_file: Path | None) -> str:
+def authorities_of(config: BridgeConfig, ca_file: Path | None) -> str:
     """The certificates (PEM) to trust besides the system's where one side names ``ca_file``.
     Raises ConfigError."""
     try:
@@ -72,7 +72,9 @@ def authorities_of(config: Config, ca_file: Path | None) -> str:
         raise ConfigError(f"ca_file: {named} cannot be used: {error}") from None
 
 
-def forge_of(config: Config, name: str, repository: str, notice: Notice = unnoticed) -> Forge:
+def create_forge(
+    config: BridgeConfig, name: str, repository: str, notice: RateLimitListener = ignore_rate_limit
+) -> Forge:
     """The adapter for one repository. The libraries of forges that nobody configured are not even
     loaded: they are half of what starting takes. Raises ConfigError."""
     settings = config.forges[name]
@@ -85,11 +87,15 @@ def forge_of(config: Config, name: str, repository: str, notice: Notice = unnoti
 
 
 def _github(
-    name: str, settings: GitHubSettings, repository: str, notice: Notice, authorities: str
+    name: str,
+    settings: GitHubSettings,
+    repository: str,
+    notice: RateLimitListener,
+    authorities: str,
 ) -> Forge:
-    from bridge.forge.github import GitHub
+    from bridge.forge.github import GitHubForge
 
-    return GitHub(
+    return GitHubForge(
         repository,
         forge_name=name,
         url=settings.url,
@@ -101,11 +107,15 @@ def _github(
 
 
 def _gitlab(
-    name: str, settings: GitLabSettings, repository: str, notice: Notice, authorities: str
+    name: str,
+    settings: GitLabSettings,
+    repository: str,
+    notice: RateLimitListener,
+    authorities: str,
 ) -> Forge:
-    from bridge.forge.gitlab import GitLab
+    from bridge.forge.gitlab import GitLabForge
 
-    return GitLab(
+    return GitLabForge(
         repository,
         forge_name=name,
         url=settings.url,
@@ -116,7 +126,7 @@ def _gitlab(
     )
 
 
-def webhooks_of(settings: ForgeSettings) -> ForgeWebhooks:
+def find_forge_webhooks(settings: ForgeSettings) -> ForgeWebhooks:
     """How a forge of this type tells what happens there."""
     if isinstance(settings, GitHubSettings):
         return github_webhooks
@@ -125,25 +135,25 @@ def webhooks_of(settings: ForgeSettings) -> ForgeWebhooks:
     return local_webhooks
 
 
-def doors_of(config: Config) -> Doors:
+def build_webhook_endpoints(config: BridgeConfig) -> WebhookEndpoints:
     """Where the webhooks of every workspace and every forge come in."""
-    return Doors(
+    return WebhookEndpoints(
         {
-            source: WorkspaceDoor(settings.secrets, settings.replay_window)
-            for source, settings in config.by_source.items()
+            source: WorkspaceEndpoint(settings.secrets, settings.replay_window)
+            for source, settings in config.workspace_by_source.items()
         },
         {
-            name: ForgeDoor(webhooks_of(settings), settings.secrets)
+            name: ForgeEndpoint(find_forge_webhooks(settings), settings.secrets)
             for name, settings in config.forges.items()
         },
     )
 
 
-def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
-    from bridge.forge.github_credentials import App, Token
+def _github_credential(name: str, settings: GitHubSettings) -> GitHubToken | GitHubApp:
+    from bridge.forge.github_credentials import GitHubApp, GitHubToken
 
     if settings.token is not None:
-        return Token(settings.token.get_secret_value())
+        return GitHubToken(settings.token.get_secret_value())
     if settings.app_id is None or settings.private_key_file is None:
         raise ConfigError(f"forges.{name}: expected either token, or app_id with private_key_file")
     try:
@@ -153,95 +163,97 @@ def _github_credential(name: str, settings: GitHubSettings) -> Token | App:
             f"forges.{name}.private_key_file: {settings.private_key_file} cannot be read"
             f" ({type(error).__name__})"
         ) from None
-    return App(settings.app_id, key, settings.installation_id)
+    return GitHubApp(settings.app_id, key, settings.installation_id)
 
 
-class Adapters:
+class AdapterCache:
     """The adapters of a running bridge. Mappings of one repository share adapter and mirror,
     mappings of one workspace its client. ``note`` hears what is left of each forge's budget, by
     the forge's name."""
 
-    def __init__(self, note: Callable[[str, Budget], None] | None = None) -> None:
+    def __init__(self, note: Callable[[str, RateLimitStatus], None] | None = None) -> None:
         self.note = note
-        self._platforms: dict[Hashable, PromptLayer] = {}
+        self._platforms: dict[Hashable, PromptLayerClient] = {}
         self._forges: dict[Hashable, Forge] = {}
-        self._mirrors: dict[Hashable, Mirror] = {}
+        self._mirrors: dict[Hashable, RepositoryMirror] = {}
 
-    def sites(self, config: Config) -> dict[str, Site]:
+    def build_contexts(self, config: BridgeConfig) -> dict[str, MappingContext]:
         """Every mapping at its place. An adapter whose settings are those of the last time is the
         same one and goes on as it was; the others are let go. Raises ConfigError, and has changed
         nothing then."""
-        needed = _Needed(config, self._platforms, self._forges, self._mirrors, self.note)
-        sites = {mapping.name: needed.site(mapping) for mapping in config.mappings}
+        needed = _AdapterSelection(config, self._platforms, self._forges, self._mirrors, self.note)
+        contexts = {mapping.name: needed.build_context(mapping) for mapping in config.mappings}
         self._platforms, self._forges = needed.platforms, needed.forges
         self._mirrors = needed.mirrors
-        return sites
+        return contexts
 
     def close(self) -> None:
-        for platform in self._platforms.values():
-            platform.close()
+        for promptlayer in self._platforms.values():
+            promptlayer.close()
 
 
-class _Needed:
+class _AdapterSelection:
     """The adapters of one configuration while they are gathered, from those that are there."""
 
     def __init__(
         self,
-        config: Config,
-        platforms: Mapping[Hashable, PromptLayer],
+        config: BridgeConfig,
+        platforms: Mapping[Hashable, PromptLayerClient],
         forges: Mapping[Hashable, Forge],
-        mirrors: Mapping[Hashable, Mirror],
-        note: Callable[[str, Budget], None] | None,
+        mirrors: Mapping[Hashable, RepositoryMirror],
+        note: Callable[[str, RateLimitStatus], None] | None,
     ) -> None:
         self._config = config
         self._note = note
         self._there = (platforms, forges, mirrors)
         self._digests = {name: _file_digest(config, each) for name, each in config.forges.items()}
-        self.platforms: dict[Hashable, PromptLayer] = {}
+        self.platforms: dict[Hashable, PromptLayerClient] = {}
         self.forges: dict[Hashable, Forge] = {}
-        self.mirrors: dict[Hashable, Mirror] = {}
+        self.mirrors: dict[Hashable, RepositoryMirror] = {}
 
-    def site(self, mapping: MappingSettings) -> Site:
+    def build_context(self, mapping: MappingSettings) -> MappingContext:
         config, signing = self._config, self._config.identity.signing
-        dashboard = config.by_source[mapping.source].dashboard_url.rstrip("/")
-        return Site(
+        dashboard = config.workspace_by_source[mapping.source].dashboard_url.rstrip("/")
+        return MappingContext(
             mapping=mapping,
             neighbours=tuple(
                 other
                 for other in config.mappings
                 if other.repository == mapping.repository and other.name != mapping.name
             ),
-            platform=self._platform(mapping.source),
+            promptlayer=self._platform(mapping.source),
             forge=self._forge(mapping),
             mirror=self._mirror(mapping.repository),
-            bot=Bot(
-                Identity(config.identity.name, config.identity.email),
-                Signing(signing.format, signing.key) if signing else None,
+            bot=CommitterIdentity(
+                GitIdentity(config.identity.name, config.identity.email),
+                CommitSigning(signing.format, signing.key) if signing else None,
             ),
-            roster=Roster(config.roster),
-            version_url=f"{dashboard}/workspace/{{workspace}}/prompt/{{id}}",
+            roster=EditorRoster(config.roster),
+            version_url_template=f"{dashboard}/workspace/{{workspace}}/prompt/{{id}}",
         )
 
-    def _platform(self, source: str) -> PromptLayer:
-        config, settings = self._config, self._config.by_source[source]
+    def _platform(self, source: str) -> PromptLayerClient:
+        config, settings = self._config, self._config.workspace_by_source[source]
         trusted = authorities_of(config, settings.ca_file)
         key = (source, settings.api_key, settings.base_url, settings.timeout, trusted)
-        return _kept(self.platforms, self._there[0], key, lambda: platform_of(config, source))
+        return _kept(
+            self.platforms, self._there[0], key, lambda: create_promptlayer(config, source)
+        )
 
     def _forge(self, mapping: MappingSettings) -> Forge:
-        config, name, repository = self._config, mapping.forge, mapping.repository_name
+        config, name, repository = self._config, mapping.forge_name, mapping.repository_name
         settings = config.forges[name]
         unsigned = settings.model_copy(update={"webhook_secret": None, "webhook_secrets": ()})
         key = (name, repository, unsigned, self._digests[name])
-        notice = partial(self._note, name) if self._note else unnoticed
+        notice = partial(self._note, name) if self._note else ignore_rate_limit
         return _kept(
-            self.forges, self._there[1], key, lambda: forge_of(config, name, repository, notice)
+            self.forges, self._there[1], key, lambda: create_forge(config, name, repository, notice)
         )
 
-    def _mirror(self, repository: str) -> Mirror:
-        path = mirror_path(self._config.data, repository)
+    def _mirror(self, repository: str) -> RepositoryMirror:
+        path = build_mirror_path(self._config.data, repository)
         timeout = self._config.git.timeout.total_seconds()
-        make = partial(Mirror, path, timeout=timeout)
+        make = partial(RepositoryMirror, path, timeout=timeout)
         return _kept(self.mirrors, self._there[2], (path, timeout), make)
 
 
@@ -253,7 +265,7 @@ def _kept(
     return made[key]
 
 
-def _file_digest(config: Config, settings: ForgeSettings) -> str:
+def _file_digest(config: BridgeConfig, settings: ForgeSettings) -> str:
     """Tells a private key and certificates from their successors in the same files."""
     key = settings.private_key_file if isinstance(settings, GitHubSettings) else None
     own = None if isinstance(settings, LocalSettings) else settings.ca_file
@@ -264,7 +276,7 @@ def _file_digest(config: Config, settings: ForgeSettings) -> str:
     return digest.hexdigest()
 
 
-def mirror_path(data: Path, repository: str) -> Path:
+def build_mirror_path(data: Path, repository: str) -> Path:
     """A folder name that no two repositories share and a person still recognises."""
     readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in repository)[-60:]
     return (
@@ -272,32 +284,32 @@ def mirror_path(data: Path, repository: str) -> Path:
     )
 
 
-def database_url(config: Config) -> str:
+def build_database_url(config: BridgeConfig) -> str:
     return _database(config, _LOCAL_DATABASE)
 
 
-def queue_database_url(config: Config) -> str:
+def build_queue_database_url(config: BridgeConfig) -> str:
     """The engine's tables: a file of their own, so that the inbox never waits for them."""
     return _database(config, "engine.sqlite")
 
 
-def _database(config: Config, file_name: str) -> str:
+def _database(config: BridgeConfig, file_name: str) -> str:
     if config.database is not None:
-        return with_driver(config.database.get_secret_value())
+        return add_database_driver(config.database.get_secret_value())
     return f"sqlite:///{config.data / file_name}"
 
 
-def with_driver(url: str) -> str:
+def add_database_driver(url: str) -> str:
     """An address as the libraries want it: of a PostgreSQL, with the driver that comes along."""
     return _POSTGRESQL.sub("postgresql+psycopg://", url)
 
 
-def local_database_path(config: Config) -> Path:
+def find_local_database_path(config: BridgeConfig) -> Path:
     """Where the database is as long as bridge.yaml names none."""
     return config.data / _LOCAL_DATABASE
 
 
-def open_database(config: Config) -> Database:
+def open_database(config: BridgeConfig) -> Database:
     try:
         config.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -305,18 +317,23 @@ def open_database(config: Config) -> Database:
             f"The folder {config.data} cannot be made ({error.strerror}). Choose another one with"
             " the setting `data`."
         ) from None
-    return Database(database_url(config))
+    return Database(build_database_url(config))
 
 
-def worker_of(config: Config, database: Database, adapters: Adapters) -> Worker:
-    budgets, restraint = Budgets(database, now), Restraint(database, now)
-    adapters.note = budgets.note
-    return Worker(
-        sites=adapters.sites(config),
-        inbox=Inbox(database, now),
-        ledger=Ledger(database, now),
-        restraint=restraint,
-        room=Room(database, restraint, now),
-        clock=now,
-        budgets=budgets,
+def create_controller(
+    config: BridgeConfig, database: Database, adapters: AdapterCache
+) -> BridgeController:
+    rate_limits, backoff = (
+        RateLimitStore(database, get_current_time),
+        RepositoryBackoff(database, get_current_time),
+    )
+    adapters.note = rate_limits.record
+    return BridgeController(
+        contexts=adapters.build_contexts(config),
+        inbox=DeliveryInbox(database, get_current_time),
+        store=ReconcileStore(database, get_current_time),
+        backoff=backoff,
+        quota=PullRequestQuota(database, backoff, get_current_time),
+        clock=get_current_time,
+        rate_limits=rate_limits,
     )

@@ -14,15 +14,15 @@ from typing import Annotated
 import typer
 
 from bridge import __version__
-from bridge.cli import deliveries, evals
-from bridge.cli.signals import asked_to_reload
-from bridge.errors import BridgeError, Rejected
-from bridge.prompts.publication import Adopt, Side
-from bridge.prompts.state import State
+from bridge.cli import deliveries_app, evals_app
+from bridge.cli.reload_signal import install_reload_signal
+from bridge.errors import BridgeError, InvalidInputError
+from bridge.prompts.planning.publication import AdoptedSide, AdoptRequest
+from bridge.prompts.planning.target_state import TargetState
 from bridge.telemetry.logs import LogFormat
 
 NAME = "promptlayer-bridge"
-CONFIG = Path("bridge.yaml")
+DEFAULT_CONFIG_PATH = Path("bridge.yaml")
 
 app = typer.Typer(
     name=NAME,
@@ -32,8 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(deliveries.app, name="deliveries")
-app.add_typer(evals.app, name="evals")
+app.add_typer(deliveries_app.app, name="deliveries")
+app.add_typer(evals_app.app, name="evals")
 
 ConfigPath = Annotated[
     Path,
@@ -45,7 +45,7 @@ LogFormatOption = Annotated[
     LogFormat | None,
     typer.Option(help="Lines for people, or JSON; default: what bridge.yaml says."),
 ]
-Mappings = Annotated[list[str] | None, typer.Argument(help="Names of mappings; default: all.")]
+MappingNames = Annotated[list[str] | None, typer.Argument(help="Names of mappings; default: all.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,31 +68,31 @@ def _options(
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = CONFIG,
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_CONFIG_PATH,
 ) -> None:
     """Write a commented bridge.yaml to start from."""
-    from bridge.cli import starting
+    from bridge.cli import init_command
 
-    starting.init(path)
+    init_command.init(path)
 
 
 @app.command()
 def check(
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     offline: Annotated[
         bool, typer.Option("--offline", help="Only read the file, ask nobody.")
     ] = False,
 ) -> None:
     """Validate bridge.yaml and try its credentials on the database, PromptLayer and each
     repository."""
-    from bridge.cli import checking
+    from bridge.cli import check_command
 
-    checking.check(config, offline=offline)
+    check_command.check(config, offline=offline)
 
 
 @app.command()
 def serve(
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8484,
     workers: Annotated[
@@ -105,10 +105,10 @@ def serve(
     log_format: LogFormatOption = None,
 ) -> None:
     """Take webhooks in at /webhooks/promptlayer and work on them, in one process."""
-    asked = asked_to_reload()
-    from bridge.cli import running
+    asked = install_reload_signal()
+    from bridge.cli import serve_command
 
-    running.serve(
+    serve_command.serve(
         config,
         asked,
         host=host,
@@ -121,7 +121,7 @@ def serve(
 
 @app.command()
 def work(
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     workers: Annotated[int | None, typer.Option(min=1, help="Proposals worked on at once.")] = None,
     name: Annotated[
         str | None, typer.Option(help="A name for this process, the same at every start.")
@@ -134,10 +134,10 @@ def work(
     metrics_host: Annotated[str, typer.Option(help="Address to do so.")] = "127.0.0.1",
 ) -> None:
     """Work on deliveries that `serve --workers 0` takes in."""
-    asked = asked_to_reload()
-    from bridge.cli import running
+    asked = install_reload_signal()
+    from bridge.cli import serve_command
 
-    running.work(
+    serve_command.work(
         config,
         asked,
         workers=workers,
@@ -150,10 +150,10 @@ def work(
 
 @app.command()
 def sync(
-    mappings: Mappings = None,
-    config: ConfigPath = CONFIG,
+    mappings: MappingNames = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     adopt: Annotated[
-        Side | None, typer.Option(help="Take this side's text wherever the two differ.")
+        AdoptedSide | None, typer.Option(help="Take this side's text wherever the two differ.")
     ] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="With --adopt: only for these names and globs.")
@@ -166,31 +166,31 @@ def sync(
     with 3 on a conflict on a branch, and with 1 when something else has to wait, needs a person, or
     is a file that the mapping does not follow.
     """
-    from bridge.cli import planning
+    from bridge.cli import plan_command
 
     if prompt and adopt is None:
-        raise Rejected("--prompt goes with --adopt: it says whose text is decided about.")
-    decided = Adopt(adopt, tuple(prompt or ())) if adopt else None
-    planning.sync(config, mappings or [], decided)
+        raise InvalidInputError("--prompt goes with --adopt: it says whose text is decided about.")
+    decided = AdoptRequest(adopt, tuple(prompt or ())) if adopt else None
+    plan_command.sync(config, mappings or [], decided)
 
 
 @app.command()
 def plan(
-    mappings: Mappings = None,
-    config: ConfigPath = CONFIG,
+    mappings: MappingNames = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show each file's diff.")] = False,
 ) -> None:
     """Show what sync would do, and do nothing. Exits with 2 when something is out of step."""
-    from bridge.cli import planning
+    from bridge.cli import plan_command
 
-    planning.plan(config, mappings or [], as_json=as_json, diff=diff)
+    plan_command.plan(config, mappings or [], as_json=as_json, diff=diff)
 
 
 @app.command()
 def prune(
     mapping: Annotated[str, typer.Argument(help="The mapping's name.")],
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -208,8 +208,8 @@ def prune(
 
 @app.command()
 def publish(
-    mappings: Mappings = None,
-    config: ConfigPath = CONFIG,
+    mappings: MappingNames = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     at: Annotated[
@@ -222,9 +222,9 @@ def publish(
     file could not be read or published, is one that no mapping follows, or stands for a prompt that
     PromptLayer has no longer.
     """
-    from bridge.cli import publishing
+    from bridge.cli import publish_command
 
-    publishing.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
+    publish_command.publish(config, mappings or [], dry_run=dry_run, as_json=as_json, at=at)
 
 
 @app.command()
@@ -232,23 +232,23 @@ def status(
     prompt: Annotated[
         str | None, typer.Argument(help="A part of its name, or its id; default: all.")
     ] = None,
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     mapping: Annotated[str | None, typer.Option(help="Only of this mapping.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[TargetState | None, typer.Option(help="Only those in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """How every prompt stands; of one prompt its way too: where is my prompt?"""
-    from bridge.cli import telling
+    from bridge.cli import status_command
 
-    wanted = telling.Wanted(prompt, mapping, state, limit)
-    telling.status(config, wanted, as_json=as_json)
+    wanted = status_command.StatusQuery(prompt, mapping, state, limit)
+    status_command.show_status(config, wanted, as_json=as_json)
 
 
 @app.command("import")
 def import_(
-    mappings: Mappings = None,
-    config: ConfigPath = CONFIG,
+    mappings: MappingNames = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     history: Annotated[
         bool, typer.Option("--history", help="Every version of each prompt, one commit each.")
     ] = False,
@@ -257,14 +257,14 @@ def import_(
 
     Exits with 1 when something had to be left out.
     """
-    from bridge.cli import importing
+    from bridge.cli import import_command
 
-    importing.import_(config, mappings or [], history=history)
+    import_command.import_(config, mappings or [], history=history)
 
 
 @app.command("copy-database")
 def copy_database(
-    config: ConfigPath = CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
     from_: Annotated[
         str | None,
         typer.Option(
@@ -281,9 +281,9 @@ def copy_database(
     Set `database` in bridge.yaml to the new one, stop the bridge, copy, start it. What waits is
     taken up at the start. A copy that is interrupted leaves the new database empty.
     """
-    from bridge.cli import copying
+    from bridge.cli import copy_database_command
 
-    copying.copy_database(config, from_, to)
+    copy_database_command.copy_database(config, from_, to)
 
 
 @app.command()
@@ -293,9 +293,9 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schemas of the prompt file and of bridge.yaml."""
-    from bridge.cli import starting
+    from bridge.cli import init_command
 
-    starting.schema(write)
+    init_command.write_schema(write)
 
 
 @app.command()
@@ -309,9 +309,9 @@ def demo(
     ] = None,
 ) -> None:
     """Play the whole loop on this machine, without any account."""
-    from bridge.cli import starting
+    from bridge.cli import init_command
 
-    starting.demo(once=once, as_json=as_json, folder=folder)
+    init_command.start_demo(once=once, as_json=as_json, folder=folder)
 
 
 def main(words: Sequence[str] | None = None) -> None:

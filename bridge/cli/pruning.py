@@ -10,18 +10,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from bridge.cli.opening import opened_worker
-from bridge.cli.progress import progress_bar
-from bridge.cli.tables import table_console, table_of
-from bridge.config.whole import load
+from bridge.cli.open_resources import open_controller
+from bridge.cli.progress_bar import show_progress_bar
+from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.config.bridge_config import load_config
+from bridge.engine.controller import BridgeController
 from bridge.engine.pruning import UnfollowedTargets, find_unfollowed
-from bridge.engine.sync import Done, prune_targets
-from bridge.engine.worker import Worker
-from bridge.errors import Rejected
-from bridge.prompts.outcome import OutcomeKind
+from bridge.engine.sync_mappings import SyncResult, prune_targets
+from bridge.errors import InvalidInputError
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.target import Target
-from bridge.steps.scan import Scan, scan
-from bridge.steps.site import Site
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
 
 
 @dataclass(frozen=True)
@@ -37,50 +37,56 @@ class PrunedTarget:
 
 
 def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
-    config = load(path)
-    name = config.mapping(mapping).name
-    with opened_worker(config) as worker:
-        site = worker.sites[name]
-        found = scan(site, worker.index)
-        entries = worker.ledger.standings.of_mapping(name)
-        unfollowed = find_unfollowed(site.mapping, found, entries)
-        going = list(_going(worker, site, found, unfollowed))
-        done: list[Done] = []
+    config = load_config(path)
+    name = config.find_mapping(mapping).name
+    with open_controller(config) as controller:
+        context = controller.contexts[name]
+        found = scan_mapping(context, controller.file_index)
+        entries = controller.store.target_statuses.find_by_mapping(name)
+        unfollowed = find_unfollowed(context.mapping, found, entries)
+        going = list(_going(controller, context, found, unfollowed))
+        done: list[SyncResult] = []
         if not as_json:
             _show(name, going)
         if going and not dry_run and (yes or _is_meant(as_json)):
-            with progress_bar("pruning") as tell:
-                done = prune_targets(worker, name, found, unfollowed, tell)
+            with show_progress_bar("pruning") as tell:
+                done = prune_targets(controller, name, found, unfollowed, tell)
     if as_json:
         typer.echo(json.dumps(_document(name, going, done), indent=2))
     else:
         _show_done(done)
-    if any(one.kind in (OutcomeKind.PARKED, OutcomeKind.WAITING) for one in done):
+    if any(one.kind in (ReconcileOutcomeKind.PARKED, ReconcileOutcomeKind.WAITING) for one in done):
         raise typer.Exit(1)
 
 
 def _is_meant(as_json: bool) -> bool:
     """Whether the person says so when asked; raises Rejected where nobody can be."""
     if as_json or not typer.get_text_stream("stdin").isatty():
-        raise Rejected("Say --yes to prune, or --dry-run to see only what would go.")
+        raise InvalidInputError("Say --yes to prune, or --dry-run to see only what would go.")
     return typer.confirm("Let all of this go?")
 
 
 def _going(
-    worker: Worker, site: Site, found: Scan, unfollowed: UnfollowedTargets
+    controller: BridgeController,
+    context: MappingContext,
+    scan: MappingScan,
+    unfollowed: UnfollowedTargets,
 ) -> list[PrunedTarget]:
-    entries = worker.ledger.standings.of_mapping(site.mapping.name)
-    branches = {each.target: each.proposal.branch for each in found.candidates}
+    entries = controller.store.target_statuses.find_by_mapping(context.mapping.name)
+    branches = {each.target: each.proposal.branch for each in scan.candidates}
     pulls = {}
     if unfollowed.kept:
-        pulls = {pull.head: pull for pull in site.forge.open_pull_requests(site.branches)}
+        pulls = {
+            pull.head_branch: pull
+            for pull in context.forge.list_open_pull_requests(context.branch_prefix)
+        }
     going = []
     for target, reason in sorted(unfollowed.kept.items()):
-        entry, one = entries.get(target), found.unlisted.get(target)
-        branch = branches.get(target) or (entry.branch if entry else "")
+        status, one = entries.get(target), scan.unlisted.get(target)
+        branch = branches.get(target) or (status.branch if status else "")
         pull = pulls.get(branch)
-        path = one.path if one else found.untracked.get(target)
-        name = (one.name if one else "") or (entry.name if entry else "") or str(target.prompt_id)
+        path = one.path if one else scan.untracked.get(target)
+        name = (one.name if one else "") or (status.name if status else "") or str(target.prompt_id)
         action = (
             "propose to remove the file" if path else "nothing (only its decision is forgotten)"
         )
@@ -94,25 +100,25 @@ def _going(
 
 
 def _show(mapping: str, going: list[PrunedTarget]) -> None:
-    console = table_console()
+    console = create_table_console()
     if not going:
         console.print(f"Nothing is left of what mapping {mapping} follows no longer.", markup=False)
         return
-    table = table_of("prompt", "label", "file", "prune would", "pull request", "because")
+    table = new_table("prompt", "label", "file", "prune would", "pull request", "because")
     for one in going:
         cells = (one.name, one.target.label, one.path or "", one.action)
         table.add_row(*(Text(cell) for cell in (*cells, one.pull_request or "", one.reason)))
     console.print(table)
 
 
-def _show_done(done: list[Done]) -> None:
+def _show_done(done: list[SyncResult]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for one in done:
         address = f" {one.pull_request}" if one.pull_request else ""
-        console.print(f"{one.kind}: {one.what}: {one.reason}{address}", markup=False)
+        console.print(f"{one.kind}: {one.subject}: {one.reason}{address}", markup=False)
 
 
-def _document(mapping: str, going: list[PrunedTarget], done: list[Done]) -> dict[str, object]:
+def _document(mapping: str, going: list[PrunedTarget], done: list[SyncResult]) -> dict[str, object]:
     return {
         "mapping": mapping,
         "prune": [
@@ -129,7 +135,7 @@ def _document(mapping: str, going: list[PrunedTarget], done: list[Done]) -> dict
         ],
         "done": [
             {
-                "what": one.what,
+                "what": one.subject,
                 "outcome": str(one.kind),
                 "reason": one.reason,
                 "pull_request": one.pull_request,

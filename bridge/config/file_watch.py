@@ -12,7 +12,7 @@ from stat import S_ISREG
 _Stat = tuple[int, ...]
 
 
-class FileWatch:
+class FileWatcher:
     """Looks at the size and time of each file, and reads only those where they have changed.
     ``files`` is asked at every look, for files come and go. For one thread."""
 
@@ -21,7 +21,7 @@ class FileWatch:
         self._known: dict[str, tuple[_Stat, bytes]] = {}
         self._noted = self._last = self._look()
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Whether the files hold something else than when this was last True, and hold it for the
         second look in a row: who writes several files, or a long one, is waited for."""
         now = self._look()
@@ -31,7 +31,7 @@ class FileWatch:
         self._noted = now
         return True
 
-    def note(self) -> None:
+    def mark_seen(self) -> None:
         """Take what the files hold now for known."""
         self._noted = self._last = self._look()
 

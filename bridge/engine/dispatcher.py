@@ -7,21 +7,25 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridge.engine.arrivals import moments_of
-from bridge.engine.dispatch import asks_of
-from bridge.engine.errands import Errand, decided, errands_of
-from bridge.engine.errands import occasion_of as errand_occasion
-from bridge.engine.ledger import Ask
-from bridge.engine.worker import Worker
+from bridge.engine.controller import BridgeController
+from bridge.engine.delivery_history import build_delivery_history
+from bridge.engine.dispatch_events import build_reconcile_requests
+from bridge.engine.reconcile_store import ReconcileRequest
+from bridge.engine.repository_jobs import (
+    RepositoryJob,
+    build_repository_jobs,
+    find_decided_proposals,
+)
+from bridge.engine.repository_jobs import build_deduplication_key as errand_occasion
 from bridge.prompts.target import Proposal
-from bridge.steps.site import Site
-from bridge.storage.forge_delivery import forge_of
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.storage.forge_delivery import find_forge_name
 from bridge.storage.inbox import Delivery, DeliveryState
-from bridge.telemetry.trail import step
+from bridge.telemetry.log_context import span
 
 log = logging.getLogger("bridge.worker")
 
-Send = Callable[[Errand, str], None]  # an errand, and its occasion
+EnqueueJob = Callable[[RepositoryJob, str], None]  # an errand, and its occasion
 
 _DISPATCH_AT_ONCE = 200  # within half a minute, or the database takes the turn away
 _PASSED_OVER = timedelta(minutes=5)  # how long ago one may have passed over what another follows
@@ -29,47 +33,53 @@ _PASSED_OVER = timedelta(minutes=5)  # how long ago one may have passed over wha
 
 @dataclass(frozen=True)
 class Dispatcher:
-    worker: Worker
+    controller: BridgeController
 
-    def dispatch_deliveries(self, enqueue: Callable[[Proposal], None], send: Send) -> int:
+    def dispatch_deliveries(self, enqueue: Callable[[Proposal], None], send: EnqueueJob) -> int:
         """Turn new deliveries into looks and errands; returns how many deliveries there were.
         They stay new until these are enqueued, so a crash in between only repeats this."""
-        fresh, sites = (
-            self.worker.failures.due(self.worker.inbox.fresh(_DISPATCH_AT_ONCE)),
-            self.worker.sites,
+        fresh, contexts = (
+            self.controller.failures.due(self.controller.inbox.find_new(_DISPATCH_AT_ONCE)),
+            self.controller.contexts,
         )
-        sent = self.worker.failures.read_each(fresh, lambda delivery: errands_of(delivery, sites))
+        sent = self.controller.failures.read_each(
+            fresh, lambda delivery: build_repository_jobs(delivery, contexts)
+        )
         wanted = (delivery for delivery in fresh if not sent.get(delivery.id, True))
-        asks = self.worker.failures.read_each(wanted, lambda delivery: self._asks(delivery, sites))
+        asks = self.controller.failures.read_each(
+            wanted, lambda delivery: self._asks(delivery, contexts)
+        )
         fresh = [d for d in fresh if sent.get(d.id) or d.id in asks]
-        self.worker.ledger.errands.ask(sent, fresh)
+        self.controller.store.errands.ask(sent, fresh)
         for delivery in fresh:
-            for errand in sent[delivery.id]:
-                with step("dispatch", delivery=delivery.id, mapping=errand.mapping):
-                    send(errand, errand_occasion(delivery))
+            for job in sent[delivery.id]:
+                with span("dispatch", delivery=delivery.id, mapping=job.mapping):
+                    send(job, errand_occasion(delivery))
                     words = "delivery %s asks %s to %s"
-                    log.info(words, delivery.id[:12], errand.mapping, errand.kind)
-        self.worker.ledger.errands.dispatched([id for id, some in sent.items() if some])
-        told = moments_of(fresh, asks, sites, self.worker.ledger.standings)
-        self.worker.ledger.ask((ask for some in asks.values() for ask in some), told)
+                    log.info(words, delivery.id[:12], job.mapping, job.kind)
+        self.controller.store.errands.dispatched([id for id, some in sent.items() if some])
+        told = build_delivery_history(fresh, asks, contexts, self.controller.store.target_statuses)
+        self.controller.store.request((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
             enqueue(proposal)
         if asking := [id for id, some in asks.items() if some]:
-            self.worker.ledger.dispatched(asking)
-        of_forges = {delivery.id for delivery in fresh if forge_of(delivery) is not None}
+            self.controller.store.mark_dispatched(asking)
+        of_forges = {delivery.id for delivery in fresh if find_forge_name(delivery) is not None}
         nobody = {id for id, some in asks.items() if not some}
         self._mark(nobody & of_forges, DeliveryState.IGNORED, "nothing to do for any mapping")
         words = "no mapping follows this prompt or label"
         self._mark(nobody - of_forges, DeliveryState.IGNORED, words)
         return len(fresh)
 
-    def _asks(self, delivery: Delivery, sites: Mapping[str, Site]) -> tuple[Ask, ...]:
+    def _asks(
+        self, delivery: Delivery, contexts: Mapping[str, MappingContext]
+    ) -> tuple[ReconcileRequest, ...]:
         """The looks that a delivery asks for; the books know the targets of a decided proposal."""
-        with step("dispatch", delivery=delivery.id):
-            asks = asks_of(delivery, sites) or tuple(
-                Ask(proposal, target, delivery.id)
-                for proposal in decided(delivery, sites)
-                for target in self.worker.ledger.targets_of(proposal)
+        with span("dispatch", delivery=delivery.id):
+            asks = build_reconcile_requests(delivery, contexts) or tuple(
+                ReconcileRequest(proposal, target, delivery.id)
+                for proposal in find_decided_proposals(delivery, contexts)
+                for target in self.controller.store.find_targets(proposal)
             )
             for proposal in sorted({ask.proposal for ask in asks}):
                 log.info("delivery %s asks for a look at %s", delivery.id[:12], proposal.branch)
@@ -78,18 +88,22 @@ class Dispatcher:
     def redispatch_ignored(self) -> int:
         """Make new again what was taken for nobody's a while ago, by a process that did not know
         the mapping that follows it; returns how many deliveries there were."""
-        sites, recent = (
-            self.worker.sites,
-            self.worker.inbox.passed_over(self.worker.clock() - _PASSED_OVER),
+        contexts, recent = (
+            self.controller.contexts,
+            self.controller.inbox.find_ignored_since(self.controller.clock() - _PASSED_OVER),
         )
-        followed = [d.id for d in recent if asks_of(d, sites) or errands_of(d, sites)]
+        followed = [
+            d.id
+            for d in recent
+            if build_reconcile_requests(d, contexts) or build_repository_jobs(d, contexts)
+        ]
         if not followed:
             return 0
         log.info("%d deliveries that another process passed over are followed here", len(followed))
-        return self.worker.inbox.set_state(
+        return self.controller.inbox.set_state(
             followed, DeliveryState.NEW, only_from=[DeliveryState.IGNORED]
         )
 
     def _mark(self, ids: Collection[str], state: DeliveryState, outcome: str | None = None) -> None:
         if ids:
-            self.worker.inbox.set_state(ids, state, outcome, only_from=[DeliveryState.NEW])
+            self.controller.inbox.set_state(ids, state, outcome, only_from=[DeliveryState.NEW])

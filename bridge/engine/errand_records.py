@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from bridge.engine.errands import Errand, delivery_of
+from bridge.engine.repository_jobs import RepositoryJob, parse_delivery_id
 from bridge.storage.database import Database
 from bridge.storage.delivery_state import DeliveryState
-from bridge.storage.inbox import Clock, Delivery, deliveries
-from bridge.storage.ledger_tables import errands
+from bridge.storage.inbox import Clock, Delivery, deliveries_table
+from bridge.storage.reconcile_tables import errands
 
 FOLLOWED = "followed"
 
@@ -23,60 +23,68 @@ class ErrandRecords:
         self._database = database
         self._clock = clock
 
-    def ask(self, asked: Mapping[str, Collection[Errand]], fresh: Collection[Delivery]) -> None:
+    def ask(
+        self, asked: Mapping[str, Collection[RepositoryJob]], fresh: Collection[Delivery]
+    ) -> None:
         """Note the errands that deliveries ask for. Of a delivery that is dispatched again after a
         crash, what is settled stays; one that was made new again asks anew."""
         occasions = {d.id: d.changed_at or d.received_at for d in fresh}
         rows = [
             {
                 "delivery_id": id,
-                "mapping": errand.mapping,
-                "kind": str(errand.kind),
+                "mapping": job.mapping,
+                "kind": str(job.kind),
                 "asked_at": occasions[id],
                 "settled_at": None,
                 "problem": None,
             }
             for id, some in asked.items()
-            for errand in some
+            for job in some
         ]
         if not rows:
             return
-        insert = self._database.insert(errands)
+        insert = self._database.build_insert(errands)
         again = insert.on_conflict_do_update(
             index_elements=["delivery_id", "mapping", "kind"],
             set_={"asked_at": insert.excluded.asked_at, "settled_at": None, "problem": None},
             where=errands.c.asked_at != insert.excluded.asked_at,
         )
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             connection.execute(again, rows)
 
     def dispatched(self, ids: Collection[str]) -> None:
         """Note of new deliveries that all of their errands were sent. Some may be done already."""
         values = {"state": DeliveryState.DISPATCHED, "outcome": None, "changed_at": self._clock()}
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             for id in sorted(ids):
-                new = deliveries.c.id == id, deliveries.c.state == DeliveryState.NEW
-                connection.execute(update(deliveries).where(*new).values(**values))
+                new = deliveries_table.c.id == id, deliveries_table.c.state == DeliveryState.NEW
+                connection.execute(update(deliveries_table).where(*new).values(**values))
                 self._close(connection, id)
 
-    def settle(self, errand: Errand, occasion: str, problem: str | None = None) -> None:
+    def settle(
+        self, job: RepositoryJob, deduplication_key: str, problem: str | None = None
+    ) -> None:
         """Note that an errand is over: well, or with a ``problem`` that a person has to mend."""
-        self._write(errand, occasion, problem, self._clock())
+        self._write(job, deduplication_key, problem, self._clock())
 
-    def postpone(self, errand: Errand, occasion: str, reason: str) -> None:
+    def postpone(self, job: RepositoryJob, deduplication_key: str, reason: str) -> None:
         """Note why an errand has to be tried again."""
-        self._write(errand, occasion, reason, None)
+        self._write(job, deduplication_key, reason, None)
 
     def _write(
-        self, errand: Errand, occasion: str, problem: str | None, settled_at: datetime | None
+        self,
+        job: RepositoryJob,
+        deduplication_key: str,
+        problem: str | None,
+        settled_at: datetime | None,
     ) -> None:
-        id = delivery_of(occasion)
+        id = parse_delivery_id(deduplication_key)
         ours = (
             errands.c.delivery_id == id,
-            errands.c.mapping == errand.mapping,
-            errands.c.kind == str(errand.kind),
+            errands.c.mapping == job.mapping,
+            errands.c.kind == str(job.kind),
         )
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             values = {"problem": problem, "settled_at": settled_at}
             connection.execute(update(errands).where(*ours).values(**values))
             self._close(connection, id)
@@ -84,7 +92,7 @@ class ErrandRecords:
     def _close(self, connection: Connection, id: str) -> None:
         """Say on the delivery what is known: it is done when every errand is."""
         # Two that settle its last errands at once must not each find the other's still open.
-        mine = select(deliveries.c.id).where(deliveries.c.id == id)
+        mine = select(deliveries_table.c.id).where(deliveries_table.c.id == id)
         connection.execute(mine.with_for_update())
         rows = connection.execute(select(errands).where(errands.c.delivery_id == id)).all()
         if not rows:
@@ -94,5 +102,5 @@ class ErrandRecords:
         if all(row.settled_at is not None for row in rows):
             state = DeliveryState.PARKED if problems else DeliveryState.DONE
             values = {"state": state, "outcome": problems or FOLLOWED, "changed_at": self._clock()}
-        asked = deliveries.c.id == id, deliveries.c.state != DeliveryState.NEW
-        connection.execute(update(deliveries).where(*asked).values(**values))
+        asked = deliveries_table.c.id == id, deliveries_table.c.state != DeliveryState.NEW
+        connection.execute(update(deliveries_table).where(*asked).values(**values))

@@ -7,16 +7,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.engine.errands import Errand, ErrandKind
+from bridge.engine.controller import BridgeController
 from bridge.engine.failures import describe_exception
 from bridge.engine.pushes import Push, follow_push, note_followed
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
-from bridge.engine.worker import Worker
-from bridge.errors import BridgeError, Stale, Transient
+from bridge.errors import BridgeError, StaleStateError, TransientError
 from bridge.prompts.target import Proposal
-from bridge.steps.review import review
-from bridge.steps.site import Site
-from bridge.storage.restraint import growing_pause
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.review_comment import write_review_comment
+from bridge.storage.backoff import compute_backoff_delay
 
 log = logging.getLogger("bridge.worker")
 
@@ -25,63 +25,69 @@ Enqueue = Callable[[Proposal], None]
 
 @dataclass(frozen=True)
 class ErrandRun:
-    worker: Worker
-    errand: Errand
+    controller: BridgeController
+    job: RepositoryJob
     occasion: str  # of the delivery
     attempt: int = 0  # how often it was tried before
 
     def run(self, enqueue: Enqueue) -> float | None:
         """Returns after how many seconds to try again, None when it is over."""
-        errand, records = self.errand, self.worker.ledger.errands
-        site = self.worker.sites.get(errand.mapping)
-        if site is None:  # another process may have heard of it sooner
-            words = f"no mapping {errand.mapping} is known here"
-            records.postpone(errand, self.occasion, words)
+        job, records = self.job, self.controller.store.errands
+        context = self.controller.contexts.get(job.mapping)
+        if context is None:  # another process may have heard of it sooner
+            words = f"no mapping {job.mapping} is known here"
+            records.postpone(job, self.occasion, words)
             return None
         try:
-            again = self._carry_out(site, enqueue)
-        except Transient as error:
-            log.warning("%s of %s waits: %s", errand.kind, errand.mapping, error)
-            records.postpone(errand, self.occasion, str(error))
-            return growing_pause(self.attempt + 1, error.retry_after)
+            again = self._carry_out(context, enqueue)
+        except TransientError as error:
+            log.warning("%s of %s waits: %s", job.kind, job.mapping, error)
+            records.postpone(job, self.occasion, str(error))
+            return compute_backoff_delay(self.attempt + 1, error.retry_after)
         except BridgeError as error:
-            log.error("%s of %s: %s", errand.kind, errand.mapping, error)
-            records.settle(errand, self.occasion, str(error))
+            log.error("%s of %s: %s", job.kind, job.mapping, error)
+            records.settle(job, self.occasion, str(error))
             return None
         except Exception as error:  # a mistake of ours must not lose the errand
             return self._fail(error)
-        self.worker.failures.mend(errand.mapping, errand.kind)
+        self.controller.failures.mend(job.mapping, job.kind)
         if again is None:
-            records.settle(errand, self.occasion)
+            records.settle(job, self.occasion)
         return again
 
     def abandon(self) -> None:
         """Nobody knows the errand's mapping any more."""
-        words = f"There is no mapping {self.errand.mapping} any more."
-        self.worker.ledger.errands.settle(self.errand, self.occasion, words)
+        words = f"There is no mapping {self.job.mapping} any more."
+        self.controller.store.errands.settle(self.job, self.occasion, words)
 
     def _fail(self, error: Exception) -> float | None:
-        errand, records = self.errand, self.worker.ledger.errands
-        again = self.worker.failures.record(errand.mapping, errand.kind, error)
+        job, records = self.job, self.controller.store.errands
+        again = self.controller.failures.record(job.mapping, job.kind, error)
         note = records.settle if again is None else records.postpone
-        note(errand, self.occasion, describe_exception(error))
+        note(job, self.occasion, describe_exception(error))
         return again
 
-    def _carry_out(self, site: Site, enqueue: Enqueue) -> float | None:
-        worker, errand = self.worker, self.errand
-        if errand.kind is ErrandKind.REVIEW:
-            review(site, worker.index, int(errand.about), worker.clock())
+    def _carry_out(self, context: MappingContext, enqueue: Enqueue) -> float | None:
+        controller, job = self.controller, self.job
+        if job.kind is RepositoryJobKind.REVIEW:
+            write_review_comment(
+                context, controller.file_index, int(job.argument), controller.clock()
+            )
             return None
-        push = Push.of(errand.about)
-        if push.branch != site.base:
+        push = Push.of(job.argument)
+        if push.branch != context.base_branch:
             return None
         try:
-            found = follow_push(site, worker.index, push.before) if push.before else None
-        except Stale:  # the commit before is not to be had
-            found = None
-        if found is None:
-            return ResyncRunner(worker).resync(errand.mapping, enqueue, attempt=self.attempt)
-        ResyncRunner(worker).create_prompts(site, found)
-        for proposal in note_followed(worker.ledger, site, found, worker.index):
+            push_changes = (
+                follow_push(context, controller.file_index, push.before) if push.before else None
+            )
+        except StaleStateError:  # the commit before is not to be had
+            push_changes = None
+        if push_changes is None:
+            return ResyncRunner(controller).resync(job.mapping, enqueue, attempt=self.attempt)
+        ResyncRunner(controller).create_prompts(context, push_changes)
+        for proposal in note_followed(
+            controller.store, context, push_changes, controller.file_index
+        ):
             enqueue(proposal)
         return None

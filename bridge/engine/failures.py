@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.books.problems import ANY_MAPPING, Problems
+from bridge.status.problems import ANY_MAPPING, Problems
 from bridge.storage.delivery_state import DeliveryState
-from bridge.storage.inbox import Clock, Delivery, Inbox
+from bridge.storage.inbox import Clock, Delivery, DeliveryInbox
 
 log = logging.getLogger("bridge.failures")
 
@@ -27,7 +27,7 @@ One = TypeVar("One")
 class Failures:
     """Writes down the errors of one process' steps, by mapping and by what was being done."""
 
-    def __init__(self, problems: Problems, inbox: Inbox, clock: Clock) -> None:
+    def __init__(self, problems: Problems, inbox: DeliveryInbox, clock: Clock) -> None:
         self._problems = problems
         self._inbox = inbox
         self._clock = clock

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Select, and_, bindparam, select, update
 
-from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
-from bridge.storage.ledger_tables import looks, proposals
+from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
 
 _SHORTEST_PARKED, _LONGEST_PARKED = 60.0, 3600.0  # seconds
 
@@ -24,24 +24,26 @@ class AwaitedLook(Protocol):
     def delivery_id(self) -> str: ...
 
     @property
-    def asked_at(self) -> datetime: ...
+    def requested_at(self) -> datetime: ...
 
 
 SETTLE_LOOK = (
-    update(looks)
+    update(reconcile_requests_table)
     .where(
-        looks.c.mapping == bindparam("of_mapping"),
-        looks.c.branch == bindparam("of_branch"),
-        looks.c.prompt_id == bindparam("of_prompt"),
-        looks.c.label == bindparam("of_label"),
-        looks.c.delivery_id == bindparam("of_delivery"),
-        looks.c.asked_at == bindparam("of_asked_at"),
+        reconcile_requests_table.c.mapping == bindparam("of_mapping"),
+        reconcile_requests_table.c.branch == bindparam("of_branch"),
+        reconcile_requests_table.c.prompt_id == bindparam("of_prompt"),
+        reconcile_requests_table.c.label == bindparam("of_label"),
+        reconcile_requests_table.c.delivery_id == bindparam("of_delivery"),
+        reconcile_requests_table.c.asked_at == bindparam("of_asked_at"),
     )
     .values(settled_at=bindparam("now"), kind=bindparam("to_kind"), reason=bindparam("to_reason"))
 )
 
 
-def settled_row(proposal: Proposal, look: AwaitedLook, outcome: Outcome) -> dict[str, object]:
+def settled_row(
+    proposal: Proposal, look: AwaitedLook, outcome: ReconcileOutcome
+) -> dict[str, object]:
     """The parameters of ``SETTLE_LOOK`` for one look."""
     refused = dict(outcome.refusals).get(look.target)
     return {
@@ -50,8 +52,8 @@ def settled_row(proposal: Proposal, look: AwaitedLook, outcome: Outcome) -> dict
         "of_prompt": look.target.prompt_id,
         "of_label": look.target.label,
         "of_delivery": look.delivery_id,
-        "of_asked_at": look.asked_at,
-        "to_kind": outcome.kind if refused is None else OutcomeKind.PARKED,
+        "of_asked_at": look.requested_at,
+        "to_kind": outcome.kind if refused is None else ReconcileOutcomeKind.PARKED,
         "to_reason": outcome.reason if refused is None else refused,
     }
 
@@ -63,12 +65,23 @@ def parked_pause(attempts: int) -> float:
 
 def due_retries(now: datetime) -> Select[Any]:
     """The parked looks of parked proposals whose pause is over."""
-    same = and_(looks.c.mapping == proposals.c.mapping, looks.c.branch == proposals.c.branch)
-    parked = OutcomeKind.PARKED
+    same = and_(
+        reconcile_requests_table.c.mapping == proposals_table.c.mapping,
+        reconcile_requests_table.c.branch == proposals_table.c.branch,
+    )
+    parked = ReconcileOutcomeKind.PARKED
     return (
-        select(looks.c.mapping, looks.c.branch, looks.c.prompt_id, looks.c.label)
-        .select_from(looks.join(proposals, same))
-        .where(looks.c.kind == parked, looks.c.settled_at.is_not(None))
-        .where(proposals.c.kind == parked, proposals.c.not_before <= now)
+        select(
+            reconcile_requests_table.c.mapping,
+            reconcile_requests_table.c.branch,
+            reconcile_requests_table.c.prompt_id,
+            reconcile_requests_table.c.label,
+        )
+        .select_from(reconcile_requests_table.join(proposals_table, same))
+        .where(
+            reconcile_requests_table.c.kind == parked,
+            reconcile_requests_table.c.settled_at.is_not(None),
+        )
+        .where(proposals_table.c.kind == parked, proposals_table.c.not_before <= now)
         .distinct()
     )

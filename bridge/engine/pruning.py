@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.books.entry import Entry, fresh
-from bridge.books.standings import Standings
-from bridge.config.mapping import Group, MappingSettings
-from bridge.prompts.occasion import Occasion
-from bridge.prompts.publication import Adopt
-from bridge.prompts.state import State
+from bridge.config.mapping_settings import MappingSettings, PullRequestGrouping
+from bridge.prompts.planning.publication import AdoptRequest
+from bridge.prompts.planning.reconcile_context import ReconcileContext
+from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Target
-from bridge.steps.observe import left_out
-from bridge.steps.scan import Scan, UnlistedTarget
-from bridge.steps.site import Site
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.read_sources import left_out
+from bridge.reconcile.scan_mapping import MappingScan, UnlistedTarget
+from bridge.status.target_status import TargetStatus, new_target_status
+from bridge.status.target_status_store import TargetStatusStore
 
 MOST_GONE_AT_ONCE = 5  # targets; more, and more than half of the mapping's, are kept
 _MOST_REASONS = 3
@@ -37,25 +37,25 @@ class UnfollowedTargets:
 
 
 def find_unfollowed(
-    mapping: MappingSettings, found: Scan, entries: Mapping[Target, Entry]
+    mapping: MappingSettings, scan: MappingScan, entries: Mapping[Target, TargetStatus]
 ) -> UnfollowedTargets:
     """Of what no list page shows, all that no person took out of the mapping."""
     held = {
-        target: entry.held
-        for target, entry in entries.items()
-        if entry.held is not None and target in found.unlisted
+        target: status.held
+        for target, status in entries.items()
+        if status.held is not None and target in scan.unlisted
     }
     kept, gone = dict(held), set[Target]()
-    for target, one in {**found.unlisted, **dict(_untracked(mapping, found, entries))}.items():
+    for target, one in {**scan.unlisted, **dict(_untracked(mapping, scan, entries))}.items():
         if target in held:
             continue
         if one.left_out_by is not None and not _was_taken_out(mapping, one, entries.get(target)):
             if not mapping.prune:
-                kept[target] = str(left_out(mapping.name, one.left_out_by).absent)
+                kept[target] = str(left_out(mapping.name, one.left_out_by).absence_reason)
         elif (entry := entries.get(target)) is None or entry.absent_since is None:
             gone.add(target)
-    if _is_sudden(len(gone), found, entries):
-        shown = len(found.agreed) + len(found.listed)
+    if _is_sudden(len(gone), scan, entries):
+        shown = len(scan.targets_in_step) + len(scan.listed_prompts)
         reason = (
             f"{len(gone):,} prompts of mapping {mapping.name} are gone from PromptLayer at once, and"
             f" {shown:,} are there: kept until they come back or"
@@ -66,41 +66,48 @@ def find_unfollowed(
 
 
 def _untracked(
-    mapping: MappingSettings, found: Scan, entries: Mapping[Target, Entry]
+    mapping: MappingSettings, scan: MappingScan, entries: Mapping[Target, TargetStatus]
 ) -> Iterator[tuple[Target, UnlistedTarget]]:
     """Files of labels that the mapping tracked once; other mappings may have files there too."""
     setting = f"track: {', '.join(mapping.track)}"
     return (
         (target, UnlistedTarget(entries[target].name, path, setting))
-        for target, path in found.untracked.items()
-        if target in entries and target not in found.unlisted
+        for target, path in scan.untracked.items()
+        if target in entries and target not in scan.unlisted
     )
 
 
-def _was_taken_out(mapping: MappingSettings, one: UnlistedTarget, entry: Entry | None) -> bool:
+def _was_taken_out(
+    mapping: MappingSettings, one: UnlistedTarget, status: TargetStatus | None
+) -> bool:
     """Whether the prompt was changed in PromptLayer, and not the mapping: the mapping as it is
     now has followed it, or would follow what its file says."""
     if one.fits:
         return True
-    return entry is not None and entry.followed_as == mapping.fingerprint
+    return status is not None and status.followed_as == mapping.fingerprint
 
 
-def _is_sudden(gone: int, found: Scan, entries: Mapping[Target, Entry]) -> bool:
-    there = found.agreed.keys() | found.listed.keys()
+def _is_sudden(gone: int, scan: MappingScan, entries: Mapping[Target, TargetStatus]) -> bool:
+    there = scan.targets_in_step.keys() | scan.listed_prompts.keys()
     known = {
         target
-        for target, entry in entries.items()
-        if entry.held is None and entry.absent_since is None and target not in found.unlisted
+        for target, status in entries.items()
+        if status.held is None and status.absent_since is None and target not in scan.unlisted
     }
     return gone > MOST_GONE_AT_ONCE and 2 * gone > len(there | known) + gone
 
 
-def count_open_pull_requests(site: Site, found: Scan, unfollowed: UnfollowedTargets) -> int:
+def count_open_pull_requests(
+    context: MappingContext, scan: MappingScan, unfollowed: UnfollowedTargets
+) -> int:
     """How many pull requests of what stays as it is are open; asks the forge."""
-    kept = {each.proposal.branch for each in found.candidates if each.target in unfollowed}
+    kept = {each.proposal.branch for each in scan.candidates if each.target in unfollowed}
     if not kept:
         return 0
-    return sum(pull.head in kept for pull in site.forge.open_pull_requests(site.branches))
+    return sum(
+        pull.head_branch in kept
+        for pull in context.forge.list_open_pull_requests(context.branch_prefix)
+    )
 
 
 def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_requests: int) -> str:
@@ -117,19 +124,21 @@ def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_reques
 
 
 def kept_entries(
-    unfollowed: UnfollowedTargets, entries: Mapping[Target, Entry], now: datetime
-) -> Iterator[Entry]:
+    unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus], now: datetime
+) -> Iterator[TargetStatus]:
     """The entries of what stays as it is, where they say something new."""
     for target, reason in unfollowed.kept.items():
-        before = entries.get(target) or fresh(target, "", State.NOT_FOLLOWED, reason, now)
-        lasts = before.settled_state is State.NOT_FOLLOWED
+        before = entries.get(target) or new_target_status(
+            target, "", TargetState.NOT_FOLLOWED, reason, now
+        )
+        lasts = before.settled_state is TargetState.NOT_FOLLOWED
         since = before.settled_since if lasts and before.settled_since else now
         yield replace(
             before,
-            state=State.NOT_FOLLOWED,
+            state=TargetState.NOT_FOLLOWED,
             reason=reason,
             since=since,
-            settled_state=State.NOT_FOLLOWED,
+            settled_state=TargetState.NOT_FOLLOWED,
             settled_since=since,
             held=unfollowed.held.get(target),
         )
@@ -139,7 +148,7 @@ def kept_entries(
 class PersonsWord:
     """What a person says with a look: whose text holds, and that what is left out may go."""
 
-    adopt: Adopt | None = None
+    adopt: AdoptRequest | None = None
     prune: bool = False
 
 
@@ -147,16 +156,21 @@ NO_WORD = PersonsWord()
 
 
 def with_following(
-    occasion: Occasion, mapping: MappingSettings, standings: Standings, word: PersonsWord
-) -> Occasion:
+    deduplication_key: ReconcileContext,
+    mapping: MappingSettings,
+    statuses: TargetStatusStore,
+    word: PersonsWord,
+) -> ReconcileContext:
     """The occasion with a person's word, and with what the books know of whether the mapping
     follows its targets."""
-    everything = mapping.pull_request.group is Group.MAPPING  # one look may see any of them
-    held = standings.held(mapping.name, None if everything else occasion.targets)
+    everything = (
+        mapping.pull_request.group is PullRequestGrouping.MAPPING
+    )  # one look may see any of them
+    held = statuses.held(mapping.name, None if everything else deduplication_key.targets)
     return replace(
-        occasion,
+        deduplication_key,
         adopt=word.adopt,
-        followed=standings.followed_as(mapping.fingerprint, occasion.targets),
+        followed=statuses.followed_as(mapping.fingerprint, deduplication_key.targets),
         held={} if word.prune else held,
         prune=word.prune or mapping.prune,
     )

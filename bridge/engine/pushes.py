@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from bridge.books.problems import ProblemKind, by_subject
-from bridge.engine.ledger import Ask, Ledger
+from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
 from bridge.prompts.target import Proposal
-from bridge.repo.index import FileIndex
-from bridge.steps.deletion import delete_prompts
-from bridge.steps.following import Followed, changed
-from bridge.steps.observe import BaseFiles
-from bridge.steps.site import Site
+from bridge.reconcile.delete_prompts import delete_prompts_of_removed_files
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.push_changes import PushChanges, find_push_changes
+from bridge.reconcile.read_sources import BaseFiles
+from bridge.repo.prompt_file_index import PromptFileIndex
+from bridge.status.problems import ProblemKind, by_subject
 
 log = logging.getLogger("bridge.worker")
 
@@ -30,35 +30,44 @@ class Push:
         return cls(branch, before)
 
 
-def follow_push(site: Site, index: FileIndex, before: str) -> Followed:
+def follow_push(context: MappingContext, index: PromptFileIndex, before: str) -> PushChanges:
     """What was pushed since a commit. Raises Stale when that commit is not to be had any more."""
-    snapshot = site.fetch()
-    return changed(site, index, snapshot, before, snapshot.commit)
+    snapshot = context.fetch()
+    return find_push_changes(context, index, snapshot, before, snapshot.commit)
 
 
-def _delete(site: Site, found: Followed, index: FileIndex) -> None:
+def _delete(context: MappingContext, push_changes: PushChanges, index: PromptFileIndex) -> None:
     """Delete the prompts whose files a push deleted, unless one of its files cannot be read: that
     may be the one that seems to be deleted."""
-    name = site.mapping.name
-    if found.mistakes:
+    name = context.mapping.name
+    if push_changes.mistakes:
         log.error("%s: no prompt is deleted, as files cannot be read", name)
         return
-    files = BaseFiles.at(site, found.snapshot, found.snapshot.commit, index)
-    for words in delete_prompts(site, files, found.deleted):
+    base_files = BaseFiles.read_at_commit(
+        context, push_changes.snapshot, push_changes.snapshot.commit, index
+    )
+    for words in delete_prompts_of_removed_files(context, base_files, push_changes.deleted_targets):
         log.info("%s: %s", name, words)
 
 
-def note_followed(ledger: Ledger, site: Site, found: Followed, index: FileIndex) -> list[Proposal]:
+def note_followed(
+    store: ReconcileStore,
+    context: MappingContext,
+    push_changes: PushChanges,
+    index: PromptFileIndex,
+) -> list[Proposal]:
     """Ask for looks at what a push changed, and note the mistakes that it brought or mended;
     prompts of deleted files are deleted in PromptLayer where the mapping says so. Returns the
     proposals to look at."""
-    name = site.mapping.name
-    if site.mapping.on_delete == "delete" and found.deleted:
-        _delete(site, found, index)
-    ledger.problems.replace(name, ProblemKind.FILE, by_subject(found.mistakes), found.paths)
+    name = context.mapping.name
+    if context.mapping.on_delete == "delete" and push_changes.deleted_targets:
+        _delete(context, push_changes, index)
+    store.problems.replace(
+        name, ProblemKind.FILE, by_subject(push_changes.mistakes), push_changes.paths
+    )
     asks = [
-        Ask(site.proposal(name, target), target, name=name)
-        for target, name in found.targets.items()
+        ReconcileRequest(context.build_proposal(name, target), target, name=name)
+        for target, name in push_changes.targets.items()
     ]
-    ledger.ask(asks)
+    store.request(asks)
     return sorted({ask.proposal for ask in asks})

@@ -8,21 +8,27 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridge.engine.dispatch import cause_of, telling
+from bridge.engine.controller import BridgeController
+from bridge.engine.dispatch_events import build_trigger_event, find_decisive_event
 from bridge.engine.failures import describe_exception
-from bridge.engine.ledger import WaitingLook
 from bridge.engine.pruning import NO_WORD, PersonsWord, with_following
-from bridge.engine.room import LimitReached
-from bridge.engine.worker import Worker
-from bridge.errors import BridgeError, RateLimited, Transient, TransientRefusal, Unavailable
-from bridge.prompts.occasion import Cause, Occasion
-from bridge.prompts.outcome import Outcome, OutcomeKind
+from bridge.engine.pull_request_quota import PullRequestLimitError
+from bridge.engine.reconcile_store import PendingReconcile
+from bridge.errors import (
+    BridgeError,
+    RateLimitedError,
+    TransientError,
+    TransientRefusalError,
+    UnavailableError,
+)
+from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
+from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
-from bridge.steps.reconcile import reconcile
-from bridge.steps.site import Site
-from bridge.storage.inbox import Inbox
-from bridge.telemetry.trail import step
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.reconcile_proposal import reconcile_proposal
+from bridge.storage.inbox import DeliveryInbox
+from bridge.telemetry.log_context import span
 
 log = logging.getLogger("bridge.worker")
 
@@ -34,7 +40,7 @@ _HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here i
 
 @dataclass(frozen=True)
 class Reconciler:
-    worker: Worker
+    controller: BridgeController
 
     def reconcile(
         self,
@@ -46,91 +52,108 @@ class Reconciler:
         again, None for not.
         ``listed`` is what a scan has just read from the list pages, ``word`` what a person says
         with this look."""
-        waiting = self.worker.ledger.waiting(proposal)
+        waiting = self.controller.store.find_pending(proposal)
         if not waiting:
             return None
-        with looking(proposal, waiting):
-            site = self.worker.sites.get(proposal.mapping)
-            if site is None:
+        with open_reconcile_span(proposal, waiting):
+            context = self.controller.contexts.get(proposal.mapping)
+            if context is None:
                 return self._without_site(proposal, waiting)
-            if paused := self._paused(site, proposal):
+            if paused := self._paused(context, proposal):
                 seconds, reason = paused
-                return self.worker.ledger.hold(proposal, reason, seconds)
-            return self._reconcile(site, proposal, waiting, listed or {}, word)
+                return self.controller.store.postpone_without_attempt(proposal, reason, seconds)
+            return self._reconcile(context, proposal, waiting, listed or {}, word)
 
-    def _without_site(self, proposal: Proposal, waiting: tuple[WaitingLook, ...]) -> float | None:
+    def _without_site(
+        self, proposal: Proposal, waiting: tuple[PendingReconcile, ...]
+    ) -> float | None:
         """Of a new mapping, another process may have heard sooner than this one."""
-        if self.worker.clock() - min(look.asked_at for look in waiting) > _HEARD_BY_ALL:
+        if (
+            self.controller.clock() - min(pending.requested_at for pending in waiting)
+            > _HEARD_BY_ALL
+        ):
             self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
             return None
         reason = f"The process that looked knows no mapping {proposal.mapping}."
-        return self.worker.ledger.postpone(proposal, reason, _NOT_HEARD_PAUSE)
+        return self.controller.store.postpone(proposal, reason, _NOT_HEARD_PAUSE)
 
-    def _paused(self, site: Site, proposal: Proposal) -> tuple[float, str] | None:
+    def _paused(self, context: MappingContext, proposal: Proposal) -> tuple[float, str] | None:
         """Whether to leave a proposal alone for now. One that waits for room needs no look: what
         thousands of them would ask of the forge is more than it answers."""
-        if paused := self.worker.restraint.paused(site.forge.repository):
+        if paused := self.controller.backoff.find_pause(context.forge.repository):
             return paused
-        standing = self.worker.ledger.standing(proposal)
-        if standing is None or standing.kind is not OutcomeKind.WAITING or standing.pull_request:
+        standing = self.controller.store.find_latest_outcome(proposal)
+        if (
+            standing is None
+            or standing.kind is not ReconcileOutcomeKind.WAITING
+            or standing.pull_request
+        ):
             return None
-        return self.worker.room.paused(proposal.mapping)
+        return self.controller.quota.paused(proposal.mapping)
 
     def _reconcile(
         self,
-        site: Site,
+        context: MappingContext,
         proposal: Proposal,
-        waiting: tuple[WaitingLook, ...],
+        waiting: tuple[PendingReconcile, ...],
         listed: Mapping[Target, Prompt],
         word: PersonsWord,
     ) -> float | None:
         try:
-            occasion = occasion_of(self.worker.inbox, site.mapping.source, waiting, listed)
-            outcome = reconcile(
-                site,
-                self.worker.index,
-                proposal,
-                with_following(occasion, site.mapping, self.worker.ledger.standings, word),
-                now=self.worker.clock(),
-                permit=lambda site: self.worker.room.take(site, proposal),
+            deduplication_key = occasion_of(
+                self.controller.inbox, context.mapping.source, waiting, listed
             )
-        except TransientRefusal as error:
-            if self.worker.ledger.attempts(proposal) < _REFUSALS:
-                return self._wait(site, proposal, error)
+            outcome = reconcile_proposal(
+                context,
+                self.controller.file_index,
+                proposal,
+                with_following(
+                    deduplication_key, context.mapping, self.controller.store.target_statuses, word
+                ),
+                now=self.controller.clock(),
+                permit=lambda site: self.controller.quota.acquire(site, proposal),
+            )
+        except TransientRefusalError as error:
+            if self.controller.store.attempts(proposal) < _REFUSALS:
+                return self._wait(context, proposal, error)
             self._park(proposal, waiting, str(error))
-        except Transient as error:
-            return self._wait(site, proposal, error)
+        except TransientError as error:
+            return self._wait(context, proposal, error)
         except BridgeError as error:
             self._park(proposal, waiting, str(error))
         except Exception as error:  # a mistake of ours must not stop the others
             reason = describe_exception(error)
-            pause = self.worker.failures.record(proposal.mapping, looking_at(proposal), error)
+            pause = self.controller.failures.record(proposal.mapping, looking_at(proposal), error)
             if pause is not None:
-                return self.worker.ledger.postpone(proposal, reason, pause)
+                return self.controller.store.postpone(proposal, reason, pause)
             self._park(proposal, waiting, reason)
         else:
-            self.worker.failures.mend(proposal.mapping, looking_at(proposal))
-            self._settle(site, proposal, waiting, outcome)
+            self.controller.failures.mend(proposal.mapping, looking_at(proposal))
+            self._settle(context, proposal, waiting, outcome)
         return None
 
-    def _wait(self, site: Site, proposal: Proposal, error: Transient) -> float:
-        if isinstance(error, LimitReached):
-            self.worker.room.pause(proposal.mapping, error)
-        elif isinstance(error, Unavailable | RateLimited):
-            self.worker.restraint.pause_repository(
-                site.forge.repository, str(error), error.retry_after
+    def _wait(self, context: MappingContext, proposal: Proposal, error: TransientError) -> float:
+        if isinstance(error, PullRequestLimitError):
+            self.controller.quota.pause(proposal.mapping, error)
+        elif isinstance(error, UnavailableError | RateLimitedError):
+            self.controller.backoff.pause_repository(
+                context.forge.repository, str(error), error.retry_after
             )
-        seconds = self.worker.ledger.postpone(proposal, str(error), error.retry_after)
+        seconds = self.controller.store.postpone(proposal, str(error), error.retry_after)
         log.warning("%s waits %.0f s: %s", proposal.branch, seconds, error)
         return seconds
 
     def _settle(
-        self, site: Site, proposal: Proposal, waiting: Sequence[WaitingLook], outcome: Outcome
+        self,
+        context: MappingContext,
+        proposal: Proposal,
+        waiting: Sequence[PendingReconcile],
+        outcome: ReconcileOutcome,
     ) -> None:
-        self.worker.restraint.resume_repository(site.forge.repository)
-        if outcome.kind is OutcomeKind.PROPOSED:
-            self.worker.room.resume(proposal.mapping)
-        self.worker.ledger.settle(proposal, waiting, outcome)
+        self.controller.backoff.resume_repository(context.forge.repository)
+        if outcome.kind is ReconcileOutcomeKind.PROPOSED:
+            self.controller.quota.resume(proposal.mapping)
+        self.controller.store.record_outcome(proposal, waiting, outcome)
         log.info(
             "%s: %s (%s)%s",
             proposal.branch,
@@ -139,15 +162,21 @@ class Reconciler:
             f" {outcome.pull_request}" if outcome.pull_request else "",
         )
 
-    def _park(self, proposal: Proposal, waiting: Sequence[WaitingLook], reason: str) -> None:
-        self.worker.ledger.settle(proposal, waiting, Outcome(OutcomeKind.PARKED, reason))
+    def _park(self, proposal: Proposal, waiting: Sequence[PendingReconcile], reason: str) -> None:
+        self.controller.store.record_outcome(
+            proposal, waiting, ReconcileOutcome(ReconcileOutcomeKind.PARKED, reason)
+        )
         log.error("%s is parked: %s", proposal.branch, reason)
 
 
-def looking(proposal: Proposal, waiting: Sequence[WaitingLook]) -> AbstractContextManager[None]:
+def open_reconcile_span(
+    proposal: Proposal, waiting: Sequence[PendingReconcile]
+) -> AbstractContextManager[None]:
     """A look. It belongs to the delivery that asked first; where several did, all are named."""
-    asked_by = tuple(dict.fromkeys(look.delivery_id for look in waiting if look.delivery_id))
-    return step(
+    asked_by = tuple(
+        dict.fromkeys(pending.delivery_id for pending in waiting if pending.delivery_id)
+    )
+    return span(
         "look",
         mapping=proposal.mapping,
         proposal=proposal.branch,
@@ -162,29 +191,36 @@ def looking_at(proposal: Proposal) -> str:
 
 
 def occasion_of(
-    inbox: Inbox, source: str, waiting: Sequence[WaitingLook], listed: Mapping[Target, Prompt]
-) -> Occasion:
+    inbox: DeliveryInbox,
+    source: str,
+    waiting: Sequence[PendingReconcile],
+    listed: Mapping[Target, Prompt],
+) -> ReconcileContext:
     """The occasion of these looks; ``source`` is that of the workspace their prompts are in."""
-    targets = tuple(sorted({look.target for look in waiting}))
-    deliveries = inbox.several({look.delivery_id for look in waiting} - {""})
-    causes = [cause for delivery in deliveries if (cause := cause_of(delivery))]
+    targets = tuple(sorted({pending.target for pending in waiting}))
+    deliveries = inbox.find_by_ids({pending.delivery_id for pending in waiting} - {""})
+    trigger_events = [
+        trigger_event for delivery in deliveries if (trigger_event := build_trigger_event(delivery))
+    ]
     workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
     events = _label_events(inbox, source, targets, workspaces)
-    return Occasion(targets, tuple(causes), events, listed)
+    return ReconcileContext(targets, tuple(trigger_events), events, listed)
 
 
 def _label_events(
-    inbox: Inbox, source: str, targets: Sequence[Target], workspaces: Collection[int]
-) -> dict[Target, Cause]:
+    inbox: DeliveryInbox, source: str, targets: Sequence[Target], workspaces: Collection[int]
+) -> dict[Target, TriggerEvent]:
     """The newest event about each target's label, whenever it came."""
-    newest: dict[Target, Cause] = {}
+    newest: dict[Target, TriggerEvent] = {}
     for target in targets if len(targets) <= _LABELS_ASKED_ONE_BY_ONE else ():
         events = [
             delivery
             for workspace in workspaces
-            for delivery in inbox.label_events(workspace, target.prompt_id, target.label, source)
+            for delivery in inbox.list_label_events(
+                workspace, target.prompt_id, target.label, source
+            )
         ]
         events.sort(key=lambda delivery: delivery.occurred_at, reverse=True)
-        if events and (cause := cause_of(telling(events))):
-            newest[target] = cause
+        if events and (trigger_event := build_trigger_event(find_decisive_event(events))):
+            newest[target] = trigger_event
     return newest

@@ -7,17 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.books.problems import ProblemKind
-from bridge.engine.comparing import Compared, take_in
-from bridge.engine.worker import Worker
-from bridge.errors import BridgeError, Transient
+from bridge.engine.controller import BridgeController
+from bridge.engine.record_scan import ScanRun, record_scan
+from bridge.errors import BridgeError, TransientError
 from bridge.prompts.target import Proposal
-from bridge.steps.agreement_record import AgreementRecord
-from bridge.steps.following import Followed
-from bridge.steps.publish import Result, agreements_of, publish_all, told
-from bridge.steps.scan import Scan, scan
-from bridge.steps.site import Site
-from bridge.storage.restraint import growing_pause
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.publish_files import (
+    PublishResult,
+    agreements_of,
+    describe_publish_result,
+    publish_files,
+)
+from bridge.reconcile.push_changes import PushChanges
+from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
+from bridge.status.problems import ProblemKind
+from bridge.storage.backoff import compute_backoff_delay
 
 log = logging.getLogger("bridge.worker")
 
@@ -27,7 +32,7 @@ _LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, an
 
 @dataclass(frozen=True)
 class ResyncRunner:
-    worker: Worker
+    controller: BridgeController
 
     def resync(
         self,
@@ -39,65 +44,80 @@ class ResyncRunner:
     ) -> float | None:
         """Look for what webhooks lost. Returns after how many seconds to try again, None when
         the sweep was done. Those of an occasion (``with_others``) share what they list."""
-        site = self.worker.sites.get(mapping)
-        if site is None:
+        context = self.controller.contexts.get(mapping)
+        if context is None:
             return None
-        together = with_others and self._follows_with_others(site)
+        together = with_others and self._follows_with_others(context)
         age = _LISTED_TOGETHER if together else timedelta()
-        started = self.worker.clock()
+        started = self.controller.clock()
         try:
-            if self.worker.budgets:
-                self.worker.budgets.spare(site.mapping.forge)
-            found = scan(site, self.worker.index, age=age.total_seconds())
-            self.create_prompts(site, found)
-            proposals = self.record_scan(site, found, started, age)
-            admitted = self.worker.room.admit(site, ask=True)
-            site.mirror.tidy()
-        except Transient as error:
+            if self.controller.rate_limits:
+                self.controller.rate_limits.require_spare(context.mapping.forge_name)
+            found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
+            self.create_prompts(context, found)
+            proposals = self.record_scan(context, found, started, age)
+            admitted = self.controller.quota.admit(context, ask=True)
+            context.mirror.collect_garbage()
+        except TransientError as error:
             log.warning("sweep of %s waits: %s", mapping, error)
-            self.worker.ledger.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
-            return growing_pause(attempt + 1, error.retry_after)
+            self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
+            return compute_backoff_delay(attempt + 1, error.retry_after)
         except BridgeError as error:
             log.error("sweep of %s: %s", mapping, error)
-            self.worker.ledger.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
+            self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
             return None
         except Exception as error:  # a mistake of ours must not stop the others
-            return self.worker.failures.record(mapping, SWEEP, error)
-        self.worker.ledger.problems.replace(mapping, ProblemKind.SWEEP, {})
-        self.worker.failures.mend(mapping, SWEEP)
+            return self.controller.failures.record(mapping, SWEEP, error)
+        self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {})
+        self.controller.failures.mend(mapping, SWEEP)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
         for proposal in (*proposals, *admitted):
             enqueue(proposal)
-        log.info("sweep of %s: %d in step, %d to look at", mapping, found.in_step, len(proposals))
+        log.info(
+            "sweep of %s: %d in step, %d to look at", mapping, found.in_step_count, len(proposals)
+        )
         return None
 
-    def _follows_with_others(self, site: Site) -> bool:
+    def _follows_with_others(self, context: MappingContext) -> bool:
         """Whether other mappings follow the same workspace."""
-        return sum(other.platform is site.platform for other in self.worker.sites.values()) > 1
+        return (
+            sum(
+                other.promptlayer is context.promptlayer
+                for other in self.controller.contexts.values()
+            )
+            > 1
+        )
 
     def record_scan(
-        self, site: Site, found: Scan, started: datetime, age: timedelta = timedelta()
+        self,
+        context: MappingContext,
+        scan: MappingScan,
+        started: datetime,
+        age: timedelta = timedelta(),
     ) -> tuple[Proposal, ...]:
         """Note what a scan found; returns the proposals to look at. ``site`` is the one that was
         scanned: its settings may have been replaced since, and what they followed is no word on
         what the new ones follow. ``age`` is how old the list pages may have been."""
-        AgreementRecord(site, found.snapshot).write(found.agreements, self.worker.clock())
-        return take_in(
-            self.worker.ledger, Compared(site.mapping, found, started, self.worker.clock(), age)
+        AgreementRecord(context, scan.snapshot).write(scan.agreements, self.controller.clock())
+        return record_scan(
+            self.controller.store,
+            ScanRun(context.mapping, scan, started, self.controller.clock(), age),
         )
 
-    def create_prompts(self, site: Site, found: Scan | Followed) -> list[Result]:
+    def create_prompts(
+        self, context: MappingContext, scan: MappingScan | PushChanges
+    ) -> list[PublishResult]:
         """Make prompts of files without an id, where the mapping publishes; the next scan brings
         the ids into the files."""
-        new = found.new if site.mapping.publish else ()
-        results = publish_all(site, found.snapshot, new)
-        agreements = agreements_of(site, found.snapshot, results)
-        AgreementRecord(site, found.snapshot).write(agreements, self.worker.clock())
+        new = scan.new_prompts if context.mapping.publish else ()
+        results = publish_files(context, scan.snapshot, new)
+        agreements = agreements_of(context, scan.snapshot, results)
+        AgreementRecord(context, scan.snapshot).write(agreements, self.controller.clock())
         for result in results:
-            log.info("%s: %s", site.mapping.name, told(result))
-        for mistake in found.mistakes:
-            log.error("%s: %s", site.mapping.name, mistake)
-        for orphan in found.orphans:
-            log.warning("%s: %s", site.mapping.name, orphan)
+            log.info("%s: %s", context.mapping.name, describe_publish_result(result))
+        for mistake in scan.mistakes:
+            log.error("%s: %s", context.mapping.name, mistake)
+        for orphan in scan.orphans:
+            log.warning("%s: %s", context.mapping.name, orphan)
         return results

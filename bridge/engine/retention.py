@@ -29,16 +29,16 @@ from sqlalchemy import (
     tuple_,
 )
 
-from bridge.books.moments import MomentKind
-from bridge.books.problems import Problems
-from bridge.books.standings import Standings
-from bridge.books.sums import Sums, settled_before
-from bridge.books.tables import moments, standings
+from bridge.status.daily_sums import DailySumStore, find_final_before
+from bridge.status.history_events import HistoryEventKind
+from bridge.status.problems import Problems
+from bridge.status.tables import history_events_table, target_statuses_table
+from bridge.status.target_status_store import TargetStatusStore
 from bridge.storage.database import Database
-from bridge.storage.inbox import Clock, DeliveryState, deliveries
-from bridge.storage.ledger_tables import errands, looks, proposals
+from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
+from bridge.storage.reconcile_tables import errands, proposals_table, reconcile_requests_table
 
-Rest = Callable[[float], bool]  # wait so many seconds; whether to stop
+InterruptibleWait = Callable[[float], bool]  # wait so many seconds; whether to stop
 
 _AT_ONCE = 200  # rows in one transaction: some milliseconds
 _BETWEEN = 0.02  # seconds that everybody else has the database for
@@ -49,25 +49,25 @@ _SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
 
 
 @dataclass
-class Gone:
+class DeletedRowCounts:
     """How many rows went."""
 
     deliveries: int = 0
-    looks: int = 0
-    moments: int = 0
-    of_gone_mappings: int = 0
+    reconcile_requests: int = 0
+    history_events: int = 0
+    of_removed_mappings: int = 0
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
 
     def __str__(self) -> str:
         return (
-            f"{self.deliveries} deliveries, {self.looks} looks and {self.moments} moments,"
-            f" {self.of_gone_mappings} rows of mappings that are gone"
+            f"{self.deliveries} deliveries, {self.reconcile_requests} looks and {self.history_events} moments,"
+            f" {self.of_removed_mappings} rows of mappings that are gone"
         )
 
 
-class Retention:
+class RetentionPruner:
     """The tables of one database. ``keep`` is how long what is over stays; whole days that are not
     yet summed up for good, today and the two before, stay in any case."""
 
@@ -76,27 +76,32 @@ class Retention:
         self._clock = clock
         self._keep = keep
 
-    def run(self, mappings: Collection[str], rest: Rest) -> Gone:
+    def prune(self, mappings: Collection[str], rest: InterruptibleWait) -> DeletedRowCounts:
         """Sum up, then delete what is too old, a little at a time. ``mappings`` are those that
         there are. Ends early, and is as well done the next time, when ``rest`` says so. Raises
         Unavailable when the database does not answer."""
-        now, gone = self._clock(), Gone()
-        Sums(self._database).sum_up(now)
-        before = min(now - self._keep, settled_before(now))
-        Standings(self._database).forget_all_but(mappings, now - _HEARD_BY_ALL)
+        now, gone = self._clock(), DeletedRowCounts()
+        DailySumStore(self._database).sum_up_past_days(now)
+        before = min(now - self._keep, find_final_before(now))
+        TargetStatusStore(self._database).delete_unconfigured(mappings, now - _HEARD_BY_ALL)
         Problems(self._database, self._clock).forget(mappings, before)
-        for rows in self._slices(_old_deliveries(before), deliveries, rest):
+        for rows in self._slices(_old_deliveries(before), deliveries_table, rest):
             self._forget_deliveries([row.id for row in rows], before, gone)
-        for kind in MomentKind:
-            for rows in self._slices(_old_moments(before, kind), moments, rest):
-                gone.moments += self._forget(moments, [row.id for row in rows])
-        for table, time in ((looks, looks.c.settled_at), (proposals, proposals.c.changed_at)):
+        for kind in HistoryEventKind:
+            for rows in self._slices(_old_moments(before, kind), history_events_table, rest):
+                gone.history_events += self._forget(history_events_table, [row.id for row in rows])
+        for table, time in (
+            (reconcile_requests_table, reconcile_requests_table.c.settled_at),
+            (proposals_table, proposals_table.c.changed_at),
+        ):
             for name in set(self._mappings_in(table)) - set(mappings):
                 which = and_(table.c.mapping == name, time < before)
-                gone.of_gone_mappings += self._forget_all(table, which, rest)
+                gone.of_removed_mappings += self._forget_all(table, which, rest)
         return gone
 
-    def _slices(self, old: Select[Any], table: Table, rest: Rest) -> Iterator[Sequence[Row[Any]]]:
+    def _slices(
+        self, old: Select[Any], table: Table, rest: InterruptibleWait
+    ) -> Iterator[Sequence[Row[Any]]]:
         """What may go of what is old, the oldest first. What has to stay is passed once."""
         time = old.selected_columns[0]
         after: tuple[Any, Any] | None = None
@@ -106,7 +111,7 @@ class Retention:
                 query = query.where(
                     tuple_(time, table.c.id) > tuple_(*map(_bound, (time, table.c.id), after))
                 )
-            with self._database.reading() as connection:
+            with self._database.open_read_transaction() as connection:
                 rows = connection.execute(query).all()
             if rows:
                 yield [row for row in rows if row.may_go]
@@ -114,31 +119,33 @@ class Retention:
                 return
             after = (rows[-1][0], rows[-1].id)
 
-    def _forget_deliveries(self, ids: Sequence[str], before: datetime, gone: Gone) -> None:
+    def _forget_deliveries(
+        self, ids: Sequence[str], before: datetime, gone: DeletedRowCounts
+    ) -> None:
         """Those of them that nobody has made new again meanwhile, with what was looked at."""
         if not ids:
             return
-        with self._database.transaction() as connection:
-            chosen = delete(deliveries).where(
-                deliveries.c.id.in_(ids), deliveries.c.state.in_(_SETTLED)
+        with self._database.open_transaction() as connection:
+            chosen = delete(deliveries_table).where(
+                deliveries_table.c.id.in_(ids), deliveries_table.c.state.in_(_SETTLED)
             )
-            went = list(connection.execute(chosen.returning(deliveries.c.id)).scalars())
+            went = list(connection.execute(chosen.returning(deliveries_table.c.id)).scalars())
             gone.deliveries += len(went)
-            gone.looks += _forget_looks(connection, went, before)
+            gone.reconcile_requests += _forget_looks(connection, went, before)
             connection.execute(delete(errands).where(errands.c.delivery_id.in_(went)))
 
     def _forget(self, table: Table, ids: Sequence[Any]) -> int:
         if not ids:
             return 0
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             return connection.execute(delete(table).where(table.c.id.in_(ids))).rowcount
 
-    def _forget_all(self, table: Table, which: ColumnElement[bool], rest: Rest) -> int:
+    def _forget_all(self, table: Table, which: ColumnElement[bool], rest: InterruptibleWait) -> int:
         key = tuple_(*table.primary_key.columns)
         some = select(*table.primary_key.columns).where(which).limit(_AT_ONCE)
         went = 0
         while True:
-            with self._database.transaction() as connection:
+            with self._database.open_transaction() as connection:
                 found = connection.execute(delete(table).where(key.in_(some))).rowcount
             went += found
             if found < _AT_ONCE or rest(_BETWEEN):
@@ -149,7 +156,7 @@ class Retention:
         found: str | None = ""
         while True:
             query = select(func.min(table.c.mapping)).where(table.c.mapping > found)
-            with self._database.reading() as connection:
+            with self._database.open_read_transaction() as connection:
                 found = connection.execute(query).scalar()
             if found is None:
                 return
@@ -157,28 +164,32 @@ class Retention:
 
 
 def _old_deliveries(before: datetime) -> Select[Any]:
-    at, label = deliveries.c.received_at, deliveries.c.label
-    same = (deliveries.c.workspace_id, deliveries.c.prompt_id, label)
-    last = _newest(deliveries.c.occurred_at, same, _LABEL_EVENTS)
+    at, label = deliveries_table.c.received_at, deliveries_table.c.label
+    same = (deliveries_table.c.workspace_id, deliveries_table.c.prompt_id, label)
+    last = _newest(deliveries_table.c.occurred_at, same, _LABEL_EVENTS)
     stays = and_(
         label.is_not(None),
-        deliveries.c.workspace_id.is_not(None),  # else a person asked for a look
-        or_(last.is_(None), deliveries.c.occurred_at >= last),
+        deliveries_table.c.workspace_id.is_not(None),  # else a person asked for a look
+        or_(last.is_(None), deliveries_table.c.occurred_at >= last),
     )
-    may_go = and_(deliveries.c.state.in_(_SETTLED), ~stays)
-    return select(at, deliveries.c.id, may_go.label("may_go")).where(at < before)
+    may_go = and_(deliveries_table.c.state.in_(_SETTLED), ~stays)
+    return select(at, deliveries_table.c.id, may_go.label("may_go")).where(at < before)
 
 
-def _old_moments(before: datetime, kind: MomentKind) -> Select[Any]:
+def _old_moments(before: datetime, kind: HistoryEventKind) -> Select[Any]:
     """A prompt that nobody follows any more needs none."""
-    at, same = moments.c.at, (moments.c.mapping, moments.c.prompt_id)
+    at, same = (
+        history_events_table.c.at,
+        (history_events_table.c.mapping, history_events_table.c.prompt_id),
+    )
     last = _newest(at, same, _MOMENTS)
     followed = exists().where(
-        standings.c.mapping == moments.c.mapping, standings.c.prompt_id == moments.c.prompt_id
+        target_statuses_table.c.mapping == history_events_table.c.mapping,
+        target_statuses_table.c.prompt_id == history_events_table.c.prompt_id,
     )
     may_go = or_(and_(last.is_not(None), at < last), ~followed)
-    query = select(at, moments.c.id, may_go.label("may_go"))
-    return query.where(moments.c.kind == kind, at < before)
+    query = select(at, history_events_table.c.id, may_go.label("may_go"))
+    return query.where(history_events_table.c.kind == kind, at < before)
 
 
 def _newest(
@@ -198,8 +209,13 @@ def _newest(
 
 def _forget_looks(connection: Connection, asked_by: Sequence[str], before: datetime) -> int:
     """All but the last at each target, which tells what a proposal is about."""
-    key = (looks.c.mapping, looks.c.branch, looks.c.prompt_id, looks.c.label)
-    targets = select(*key).where(looks.c.delivery_id.in_(asked_by)).distinct()
+    key = (
+        reconcile_requests_table.c.mapping,
+        reconcile_requests_table.c.branch,
+        reconcile_requests_table.c.prompt_id,
+        reconcile_requests_table.c.label,
+    )
+    targets = select(*key).where(reconcile_requests_table.c.delivery_id.in_(asked_by)).distinct()
     rows = [row._asdict() for row in connection.execute(targets)]
     return sum(connection.execute(_OLD_LOOKS, _named(row, before)).rowcount for row in rows)
 
@@ -217,10 +233,10 @@ def _same_target(table: Any) -> tuple[ColumnElement[bool], ...]:
     return tuple(table.c[name] == bindparam(f"of_{name}") for name in names)
 
 
-_others = looks.alias("others")
-_OLD_LOOKS = delete(looks).where(
-    *_same_target(looks),
-    looks.c.settled_at < bindparam("before"),
-    looks.c.asked_at
+_others = reconcile_requests_table.alias("others")
+_OLD_LOOKS = delete(reconcile_requests_table).where(
+    *_same_target(reconcile_requests_table),
+    reconcile_requests_table.c.settled_at < bindparam("before"),
+    reconcile_requests_table.c.asked_at
     < select(func.max(_others.c.asked_at)).where(*_same_target(_others)).scalar_subquery(),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.errors import DraftsUnavailable
-from bridge.forge.base import Forge, PullRequest, PullRequestContent
+from bridge.errors import DraftsUnavailableError
+from bridge.forge.forge import Forge, PullRequest, PullRequestContent
 
 NOTE = (
     "> This would be a draft, and this repository's plan has none. Please review it before it is"
@@ -19,7 +19,7 @@ def create_draft_or_ready(
     """Open a pull request; where it should be a draft and the forge has none, an ordinary one."""
     try:
         return forge.create_pull_request(head, base, content)
-    except DraftsUnavailable:
+    except DraftsUnavailableError:
         return forge.create_pull_request(head, base, without_draft(content, forge.body_limit))
 
 
@@ -29,7 +29,7 @@ def update_draft_or_ready(
     """The same for one that is open; ``base`` is the branch to retarget it to."""
     try:
         return forge.update_pull_request(found, content, base=base)
-    except DraftsUnavailable:
+    except DraftsUnavailableError:
         ready = without_draft(content, forge.body_limit)
         return forge.update_pull_request(found, ready, base=base)
 
@@ -39,7 +39,7 @@ def expected_content(
 ) -> PullRequestContent:
     """What an open pull request should say: it was opened without the draft state already where its
     body begins so."""
-    opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.draft
+    opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.is_draft
     return without_draft(content, forge.body_limit) if opened_so else content
 
 

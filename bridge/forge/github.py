@@ -16,22 +16,27 @@ from urllib.parse import quote, urlsplit
 from github.GithubObject import NotSet
 from github.PullRequest import PullRequest as GitHubPull
 
-from bridge.errors import NotFound, Permanent, Refused
-from bridge.forge.base import (
-    Finding,
+from bridge.errors import NotFoundError, PermanentError, RequestRefusedError
+from bridge.forge.forge import (
+    AccessFinding,
+    FindingSeverity,
     GitRemote,
-    Notice,
     PullRequest,
     PullRequestClosing,
     PullRequestContent,
     PullRequestState,
-    Severity,
+    RateLimitListener,
     StatusState,
-    status_text,
-    unnoticed,
+    ignore_rate_limit,
+    shorten_status_text,
 )
-from bridge.forge.github_access import Access, Asked, findings, push_rules_of
-from bridge.forge.github_credentials import App, Token
+from bridge.forge.github_access_check import (
+    Asked,
+    GitHubAccess,
+    build_access_findings,
+    push_rules_of,
+)
+from bridge.forge.github_credentials import GitHubApp, GitHubToken
 from bridge.forge.github_pull_requests import (
     find_closing,
     given,
@@ -39,25 +44,25 @@ from bridge.forge.github_pull_requests import (
     read_pull_request,
     with_marks,
 )
-from bridge.forge.github_session import Session
+from bridge.forge.github_session import GitHubSession
 from bridge.forge.push_rules import PushRule
 
-__all__ = ["App", "GitHub", "Token"]
+__all__ = ["GitHubApp", "GitHubForge", "GitHubToken"]
 
 BODY_LIMIT = 65_536  # characters
-CREATIONS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
-NEWEST = 30  # of one head
+CREATION_LIMITS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
+MAX_LISTED = 30  # of one head
 REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
 UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
 
-READ = "“Metadata: read”"
-LIST = "“Pull requests: read”"
-PROPOSE = "“Pull requests: write”"
-SAY = "“Commit statuses: write”"
+READ_PERMISSION = "“Metadata: read”"
+LIST_PERMISSION = "“Pull requests: read”"
+PROPOSE_PERMISSION = "“Pull requests: write”"
+STATUS_PERMISSION = "“Commit statuses: write”"
 READ_STATUSES = "“Commit statuses: read”"
 
 
-class GitHub:
+class GitHubForge:
     """One repository on GitHub. ``url`` is the address people know the server by; None is
     github.com. ``timeout`` is in seconds, of each request; ``clock`` in seconds since the epoch.
     ``notice`` hears what is left of the credential's budget; ``authorities`` are certificates (PEM)
@@ -68,14 +73,14 @@ class GitHub:
         repository: str,
         *,
         forge_name: str,
-        auth: Token | App,
+        auth: GitHubToken | GitHubApp,
         url: str | None = None,
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
-        notice: Notice = unnoticed,
+        notice: RateLimitListener = ignore_rate_limit,
         authorities: str = "",
     ) -> None:
-        self._session = Session(
+        self._session = GitHubSession(
             repository,
             forge_name=forge_name,
             url=url,
@@ -86,8 +91,8 @@ class GitHub:
             authorities=authorities,
         )
         self._owner = self._session.owner
-        self._trying = self._session.trying
-        self._repository = self._session.repository
+        self._trying = self._session.translate_errors
+        self._repository = self._session.get_repository
         self._clock = clock
         self._default_branch: str | None = None
         self._refused_reviewers: dict[str, float] = {}  # until when
@@ -103,10 +108,10 @@ class GitHub:
         return BODY_LIMIT
 
     @property
-    def creations(self) -> tuple[tuple[int, float], ...]:
-        return CREATIONS
+    def creation_limits(self) -> tuple[tuple[int, float], ...]:
+        return CREATION_LIMITS
 
-    def git_remote(self) -> GitRemote:
+    def create_git_remote(self) -> GitRemote:
         session = self._session
         return GitRemote(
             session.clone_url,
@@ -116,15 +121,15 @@ class GitHub:
             renew=session.lose_credential,
         )
 
-    def default_branch(self, *, fresh: bool = False) -> str:
+    def find_default_branch(self, *, fresh: bool = False) -> str:
         with self._lock:
             if fresh or self._default_branch is None:
-                with self._trying("read the default branch", READ):
+                with self._trying("read the default branch", READ_PERMISSION):
                     self._default_branch = given(self._repository().default_branch)
             return self._default_branch
 
-    def pull_requests(self, head: str) -> Sequence[PullRequest]:
-        with self._trying(f"list the pull requests from {head}", LIST):
+    def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
+        with self._trying(f"list the pull requests from {head}", LIST_PERMISSION):
             pulls = self._repository().get_pulls(
                 state="all",
                 sort="created",
@@ -132,11 +137,11 @@ class GitHub:
                 head=f"{self._owner}:{head}",
             )
             return [self._read(pull) for pull in pulls.get_page(0) if is_from_repository(pull)][
-                :NEWEST
+                :MAX_LISTED
             ]
 
-    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
-        with self._trying("list the open pull requests", LIST):
+    def list_open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+        with self._trying("list the open pull requests", LIST_PERMISSION):
             pulls = self._repository().get_pulls(state="open", sort="created", direction="asc")
             return [
                 self._read(pull)
@@ -144,36 +149,40 @@ class GitHub:
                 if pull.head.ref.startswith(head_prefix) and is_from_repository(pull)
             ]
 
-    def pull_request(self, number: int) -> PullRequest | None:
+    def find_pull_request(self, number: int) -> PullRequest | None:
         try:
-            with self._trying(f"read pull request #{number}", LIST):
+            with self._trying(f"read pull request #{number}", LIST_PERMISSION):
                 return self._read(self._repository().get_pull(number))
-        except NotFound:
-            self.default_branch()  # raises where it is the repository that is not there
+        except NotFoundError:
+            self.find_default_branch()  # raises where it is the repository that is not there
             return None
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
         key = (pull_request.number, pull_request.decided_at)
         if key not in self._closings:
-            with self._trying(f"read who closed pull request #{pull_request.number}", LIST):
+            with self._trying(
+                f"read who closed pull request #{pull_request.number}", LIST_PERMISSION
+            ):
                 events = self._repository().get_issue(pull_request.number).get_events()
                 self._closings[key] = find_closing(events)
         return self._closings[key]
 
-    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+    def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         try:
-            with self._trying(f"list the pull requests of commit {commit[:10]}", LIST):
+            with self._trying(f"list the pull requests of commit {commit[:10]}", LIST_PERMISSION):
                 pulls = [
                     self._read(pull) for pull in self._repository().get_commit(commit).get_pulls()
                 ]
-        except Refused as refusal:
+        except RequestRefusedError as refusal:
             if UNKNOWN_COMMIT not in str(refusal):
                 raise
             return []
         return sorted(pulls, key=lambda pull: pull.number, reverse=True)
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
-        with self._trying(f"open a pull request from {head} to {base}", PROPOSE, after_push=True):
+        with self._trying(
+            f"open a pull request from {head} to {base}", PROPOSE_PERMISSION, after_push=True
+        ):
             first = content.unfinished_body if content.additions else None
             body = content.body if first is None else first
             pull = self._repository().create_pull(
@@ -189,31 +198,31 @@ class GitHub:
         self._request_reviews(number, content.reviewers)
         self._add_labels_and_assignees(number, content)
         self._remove_labels(number, content.removed_labels)
-        with self._trying(f"update pull request #{number}", PROPOSE):
+        with self._trying(f"update pull request #{number}", PROPOSE_PERMISSION):
             pull = self._repository().get_pull(number)
-            if pull_request.draft and not content.draft:
+            if pull_request.is_draft and not content.draft:
                 pull.mark_ready_for_review()
             target = NotSet if base is None else base
             pull.edit(title=content.title, body=content.body, base=target)
             updated = self._read(pull)
-            if updated.draft == content.draft or updated.state is not PullRequestState.OPEN:
+            if updated.is_draft == content.draft or updated.state is not PullRequestState.OPEN:
                 return updated
             if content.draft:
                 pull.convert_to_draft()
             else:
                 pull.mark_ready_for_review()
-            return replace(updated, draft=content.draft)
+            return replace(updated, is_draft=content.draft)
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
-        with self._trying(f"close pull request #{pull_request.number}", PROPOSE):
+        with self._trying(f"close pull request #{pull_request.number}", PROPOSE_PERMISSION):
             pull = self._repository().get_pull(pull_request.number)
             pull.edit(state="closed", body=body)
             return self._read(pull)
 
-    def comment(self, number: int, marker: str, body: str) -> None:
+    def upsert_comment(self, number: int, marker: str, body: str) -> None:
         hidden = f"<!-- {marker} -->"
         wanted = f"{hidden}\n{body}"
-        with self._trying(f"comment on pull request #{number}", PROPOSE):
+        with self._trying(f"comment on pull request #{number}", PROPOSE_PERMISSION):
             issue = self._repository().get_issue(number)
             for comment in issue.get_comments():
                 # Only at the very beginning: somebody may quote the whole comment; or copy it.
@@ -223,11 +232,11 @@ class GitHub:
                     return
             self._session.learn_login(issue.create_comment(wanted))
 
-    def set_status(
+    def set_commit_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
     ) -> None:
-        said = {"state": state.value, "context": name, "description": status_text(text)}
-        with self._trying(f"set the status “{name}” of commit {commit[:10]}", SAY):
+        said = {"state": state.value, "context": name, "description": shorten_status_text(text)}
+        with self._trying(f"set the status “{name}” of commit {commit[:10]}", STATUS_PERMISSION):
             repository = self._repository()
             # A commit's own method would read the commit first.
             repository.requester.requestJsonAndCheck(
@@ -238,11 +247,11 @@ class GitHub:
 
     def push_rules(self, branch: str) -> Sequence[PushRule]:
         try:
-            with self._trying(f"read the rules of branch {branch}", READ):
+            with self._trying(f"read the rules of branch {branch}", READ_PERMISSION):
                 repository = self._repository()
                 address = f"{repository.url}/rules/branches/{quote(branch, safe='')}"
                 _, answer = repository.requester.requestJsonAndCheck("GET", address)
-        except Permanent:  # Enterprise Server tells them since 3.11
+        except PermanentError:  # Enterprise Server tells them since 3.11
             return ()
         return push_rules_of(answer if isinstance(answer, list) else [])
 
@@ -255,11 +264,13 @@ class GitHub:
             said = {each["context"]: each["state"] for each in told["statuses"]}
             return StatusState(said[name]) if name in said else None
 
-    def check_access(self, *, statuses: bool = False, drafts: bool = False) -> Sequence[Finding]:
+    def check_access(
+        self, *, statuses: bool = False, drafts: bool = False
+    ) -> Sequence[AccessFinding]:
         try:
-            with self._trying("read the repository", READ):
+            with self._trying("read the repository", READ_PERMISSION):
                 found = self._repository().complete()
-                access = Access(
+                access = GitHubAccess(
                     may_push=found.permissions.push if found.permissions else None,
                     private=bool(found.private),
                     archived=bool(found.archived),
@@ -268,10 +279,10 @@ class GitHub:
                     plan=self._session.find_plan() if drafts else None,
                     web_host=urlsplit(found.html_url or "").netloc,
                 )
-        except Permanent as error:
-            return [Finding(Severity.PROBLEM, str(error))]
+        except PermanentError as error:
+            return [AccessFinding(FindingSeverity.PROBLEM, str(error))]
         asked = Asked(statuses=statuses, drafts=drafts, host=self._session.web_host)
-        return findings(self.repository, self._session.credential, access, asked)
+        return build_access_findings(self.repository, self._session.credential, access, asked)
 
     def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
         """Reviews asked for; then labels, assignees and the body, in one request where GitHub
@@ -282,7 +293,7 @@ class GitHub:
             return created
         attempt = f"set the labels and assignees of pull request #{created.number}"
         try:
-            with self._trying(attempt, PROPOSE):
+            with self._trying(attempt, PROPOSE_PERMISSION):
                 issue = self._repository().get_issue(created.number)
                 issue.edit(
                     body=content.body,
@@ -290,7 +301,7 @@ class GitHub:
                     assignees=list(content.assignees) or NotSet,
                 )
                 return with_marks(replace(created, body=content.body), issue)
-        except Permanent:
+        except PermanentError:
             # One assignee it does not know makes GitHub refuse them all, labels too; where they
             # are added instead, it leaves out the unknown ones.
             rest = replace(content, reviewers=())
@@ -301,16 +312,19 @@ class GitHub:
         """Those that GitHub takes."""
         attempt = f"set the labels and assignees of pull request #{number}"
         if content.labels:
-            with suppress(Permanent), self._trying(attempt, PROPOSE):
+            with suppress(PermanentError), self._trying(attempt, PROPOSE_PERMISSION):
                 self._repository().get_issue(number).add_to_labels(*content.labels)
         if content.assignees:
-            with suppress(Permanent), self._trying(attempt, PROPOSE):
+            with suppress(PermanentError), self._trying(attempt, PROPOSE_PERMISSION):
                 self._repository().get_issue(number).add_to_assignees(*content.assignees)
 
     def _remove_labels(self, number: int, names: Sequence[str]) -> None:
         for name in names:
             # Somebody may have been quicker: then it is not found.
-            with suppress(Permanent), self._trying(f"take label {name} off #{number}", PROPOSE):
+            with (
+                suppress(PermanentError),
+                self._trying(f"take label {name} off #{number}", PROPOSE_PERMISSION),
+            ):
                 repository = self._repository()
                 # The library's own method does not quote a slash.
                 repository.requester.requestJsonAndCheck(
@@ -328,7 +342,7 @@ class GitHub:
                 continue
             try:
                 self._request_review(number, group)
-            except Permanent:
+            except PermanentError:
                 if len(group) == 1:
                     self._refused_reviewers[group[0]] = now + REFUSAL_LASTS
             else:
@@ -339,7 +353,7 @@ class GitHub:
     def _request_review(self, number: int, names: Sequence[str]) -> None:
         people = [name for name in names if "/" not in name]
         teams = [name.rpartition("/")[2] for name in names if "/" in name]
-        with self._trying(f"ask for reviews of pull request #{number}", PROPOSE):
+        with self._trying(f"ask for reviews of pull request #{number}", PROPOSE_PERMISSION):
             self._repository().get_pull(number).create_review_request(people, teams)
 
     def _read(self, pull: GitHubPull) -> PullRequest:

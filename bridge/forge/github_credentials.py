@@ -9,21 +9,21 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from bridge.errors import Unauthorized
+from bridge.errors import UnauthorizedError
 
 SECONDS_UNTIL_KNOWN = 30.0  # after which a new token is known everywhere
-SECONDS_LEFT = 300.0  # that an installation token must still be good for
+MIN_TOKEN_SECONDS = 300.0  # that an installation token must still be good for
 
 
 @dataclass(frozen=True)
-class Token:
+class GitHubToken:
     """A personal access token, classic (scope ``repo``) or fine-grained."""
 
     token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
-class App:
+class GitHubApp:
     """A GitHub App; its installation on the repository is looked up where no id is given."""
 
     app_id: int
@@ -41,7 +41,7 @@ class InstallationToken:
     minted_at: float = 0.0  # seconds since the epoch
 
 
-class InstallationTokens:
+class InstallationTokenCache:
     """Mints a token when one is asked for and the last one is nearly over. For any thread."""
 
     def __init__(self, mint: Callable[[], InstallationToken], clock: Callable[[], float]) -> None:
@@ -50,9 +50,9 @@ class InstallationTokens:
         self._last: InstallationToken | None = None
         self._lock = threading.Lock()
 
-    def current(self) -> InstallationToken:
+    def get_token(self) -> InstallationToken:
         with self._lock:
-            if self._last is None or self._last.expires_at - self._clock() < SECONDS_LEFT:
+            if self._last is None or self._last.expires_at - self._clock() < MIN_TOKEN_SECONDS:
                 self._last = self._mint()
             return self._last
 
@@ -70,19 +70,19 @@ class InstallationTokens:
             return last is not None and self._clock() - last.minted_at < SECONDS_UNTIL_KNOWN
 
 
-def require_private_key(app: App, spelled: str) -> None:
+def require_private_key(app: GitHubApp, spelled: str) -> None:
     """Raises Unauthorized for a key nothing can be signed with; ``spelled`` is where the mapping
     file names it."""
     try:
         jwt.encode({}, app.private_key_pem, algorithm="RS256")
     except (jwt.PyJWTError, ValueError):
-        raise Unauthorized(
+        raise UnauthorizedError(
             f"The private key of {spelled} cannot be read: it must be the PEM file that GitHub "
             "offered for download."
         ) from None
 
 
-def addresses(url: str | None) -> tuple[str, str]:
+def build_addresses(url: str | None) -> tuple[str, str]:
     """Where programs and where people find a GitHub, neither with a slash at the end."""
     parts = urlsplit(url or "https://github.com")
     host = parts.netloc.removeprefix("api.")

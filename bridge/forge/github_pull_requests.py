@@ -13,10 +13,10 @@ from github.Issue import Issue
 from github.IssueEvent import IssueEvent
 from github.PullRequest import PullRequest as GitHubPull
 
-from bridge.errors import NotFound
-from bridge.forge.base import PullRequest, PullRequestClosing, PullRequestState
+from bridge.errors import NotFoundError
+from bridge.forge.forge import PullRequest, PullRequestClosing, PullRequestState
 
-Given = TypeVar("Given")
+GivenContent = TypeVar("GivenContent")
 
 _AT_ONCE = timedelta(seconds=1)  # GitHub's times are whole seconds
 
@@ -26,23 +26,23 @@ def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequ
     NotFound where the answer tells of a repository that moved."""
     if pull.html_url is None:
         # PyGithub takes the redirect that answers a write for the written thing.
-        raise NotFound(f"{repository} was renamed or moved: write its new name.")
+        raise NotFoundError(f"{repository} was renamed or moved: write its new name.")
     teams = (f"{owner}/{team.slug}" for team in _each(lambda: pull.requested_teams))
     return PullRequest(
         number=pull.number,
         url=pull.html_url,
         state=PullRequestState.MERGED if pull.merged_at else PullRequestState(pull.state),
-        head=pull.head.ref,
-        base=pull.base.ref,
+        head_branch=pull.head.ref,
+        base_branch=pull.base.ref,
         head_commit=pull.head.sha,
         title=pull.title or "",
         body=pull.body or "",
-        draft=bool(pull.draft),
+        is_draft=bool(pull.draft),
         labels=frozenset(label.name for label in _each(lambda: pull.labels)),
         assignees=frozenset(user.login for user in _each(lambda: pull.assignees)),
         reviewers=frozenset(user.login for user in _each(lambda: pull.requested_reviewers))
         | set(teams),
-        from_fork=not is_from_repository(pull),
+        is_from_fork=not is_from_repository(pull),
         author=pull.user.login if pull.user else "",  # whose account is gone has none
         # Before the merge it is the commit of an attempt.
         merge_commit=pull.merge_commit_sha if pull.merged_at else None,
@@ -82,7 +82,7 @@ def with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
     )
 
 
-def given(value: Given) -> Given:
+def given(value: GivenContent) -> GivenContent:
     """The value, which GitHub always gives: PyGithub reads None from a page that is not GitHub's.
     Raises TypeError for that."""
     if value is None:
@@ -90,7 +90,7 @@ def given(value: Given) -> Given:
     return value
 
 
-def _each(listed: Callable[[], Iterable[Given]]) -> Iterable[Given]:
+def _each(listed: Callable[[], Iterable[GivenContent]]) -> Iterable[GivenContent]:
     """A list that may be null: PyGithub takes that for a mistake."""
     try:
         return listed() or ()

@@ -24,29 +24,29 @@ from github.IssueComment import IssueComment
 from github.Repository import Repository
 
 from bridge.errors import BridgeError, ConfigError
-from bridge.forge.base import Budget, Notice, unnoticed
-from bridge.forge.github_answers import (
-    Answer,
-    Attempt,
-    another_address,
-    error_for,
-    moved,
-    no_answer,
-)
+from bridge.forge.forge import RateLimitListener, RateLimitStatus, ignore_rate_limit
 from bridge.forge.github_credentials import (
-    App,
+    GitHubApp,
+    GitHubToken,
     InstallationToken,
-    InstallationTokens,
-    Token,
-    addresses,
+    InstallationTokenCache,
+    build_addresses,
     require_private_key,
+)
+from bridge.forge.github_errors import (
+    GitHubErrorResponse,
+    GitHubRequestAttempt,
+    another_address,
+    build_error,
+    build_no_response_error,
+    moved,
 )
 from bridge.forge.https_session import TrustingHttpAdapter
 from bridge.network.failures import explain_connection_failure
 from bridge.network.trust import create_ssl_context
-from bridge.telemetry.trail import step
+from bridge.telemetry.log_context import span
 
-PAGE = 100
+PAGE_SIZE = 100
 USER_AGENT = "promptlayer-bridge"
 
 log = logging.getLogger("bridge.forge")
@@ -93,7 +93,7 @@ Requester.Requester._Requester__persist = True  # type: ignore[attr-defined]
 class _AppAuth(github.Auth.Auth):
     """Lets PyGithub ask with whatever installation token is current."""
 
-    def __init__(self, tokens: InstallationTokens) -> None:
+    def __init__(self, tokens: InstallationTokenCache) -> None:
         self.tokens = tokens
 
     @property
@@ -102,11 +102,11 @@ class _AppAuth(github.Auth.Auth):
 
     @property
     def token(self) -> str:
-        return self.tokens.current().token
+        return self.tokens.get_token().token
 
 
-class Session:
-    """A way to one repository, safe for threads. The arguments are those of ``GitHub``."""
+class GitHubSession:
+    """A way to one repository, safe for threads. The arguments are those of ``GitHubForge``."""
 
     def __init__(
         self,
@@ -114,10 +114,10 @@ class Session:
         *,
         forge_name: str,
         url: str | None,
-        auth: Token | App,
+        auth: GitHubToken | GitHubApp,
         timeout: float,
         clock: Callable[[], float],
-        notice: Notice = unnoticed,
+        notice: RateLimitListener = ignore_rate_limit,
         authorities: str = "",
     ) -> None:
         self.owner, _, name = repository.partition("/")
@@ -130,13 +130,13 @@ class Session:
         self._notice = notice
         self.authorities = authorities
         self._ca_setting = f"forges.{forge_name}.ca_file"
-        self._api, web = addresses(url)
+        self._api, web = build_addresses(url)
         self.web_host = urlsplit(web).netloc
         self.clone_url = f"{web}/{repository}.git"
-        self._tokens: InstallationTokens | None = None
-        if isinstance(auth, App):
+        self._tokens: InstallationTokenCache | None = None
+        if isinstance(auth, GitHubApp):
             self.credential = f"forges.{forge_name}.app_id and private_key_file"
-            self._tokens = InstallationTokens(lambda: self._mint(auth), clock)
+            self._tokens = InstallationTokenCache(lambda: self._mint(auth), clock)
             self._auth: github.Auth.Auth = _AppAuth(self._tokens)
         else:
             self.credential = f"forges.{forge_name}.token"
@@ -153,7 +153,7 @@ class Session:
     @property
     def app_permissions(self) -> Mapping[str, str] | None:
         """Of the App's installation; None where no App asks."""
-        return self._tokens.current().permissions if self._tokens else None
+        return self._tokens.get_token().permissions if self._tokens else None
 
     def find_plan(self) -> str | None:
         """The plan of the repository's owner, where GitHub tells it: to owners of an organization."""
@@ -185,7 +185,7 @@ class Session:
                 self._login = ""
         return bool(self._login)
 
-    def repository(self) -> Repository:
+    def get_repository(self) -> Repository:
         return self._client().get_repo(self._path)
 
     def _client(self) -> github.Github:
@@ -200,16 +200,18 @@ class Session:
             "verify": self.authorities,  # which the connections below understand
             "timeout": math.ceil(self._timeout),
             "user_agent": USER_AGENT,
-            "per_page": PAGE,
+            "per_page": PAGE_SIZE,
             "retry": None,
             "seconds_between_requests": None,
             "seconds_between_writes": None,
             "lazy": True,
         }
 
-    def _mint(self, app: App) -> InstallationToken:
+    def _mint(self, app: GitHubApp) -> InstallationToken:
         require_private_key(app, self.credential)
-        with self.trying("make an installation token", "to be installed there", minting=True):
+        with self.translate_errors(
+            "make an installation token", "to be installed there", minting=True
+        ):
             signed = github.Auth.AppAuth(app.app_id, app.private_key_pem)
             integration = github.GithubIntegration(auth=signed, **self._connection())
             installation = app.installation_id
@@ -222,39 +224,43 @@ class Session:
             )
 
     @contextmanager
-    def trying(
+    def translate_errors(
         self, what: str, needs: str, *, after_push: bool = False, minting: bool = False
     ) -> Iterator[None]:
         """Turns whatever PyGithub raises into the errors of ``bridge.errors``. ``after_push``: a
         branch was pushed right before, which not every server of GitHub's may know yet."""
-        attempt = Attempt(self.name, what, needs, self.credential, after_push)
+        attempt = GitHubRequestAttempt(self.name, what, needs, self.credential, after_push)
         try:
-            with step("ask the forge", repository=self.name, asked=what):
+            with span("ask the forge", repository=self.name, asked=what):
                 yield
         except BridgeError:
             raise
         except github.GithubException as refused:
             if not minting and self.lose_credential(refused.status):
                 attempt = replace(attempt, after_mint=True)
-            answer = Answer(refused.status, refused.data, refused.headers or {})
-            raise error_for(answer, attempt, self._clock()) from None
+            answer = GitHubErrorResponse(refused.status, refused.data, refused.headers or {})
+            raise build_error(answer, attempt, self._clock()) from None
         except Exception as foreign:
             raise self._translated(foreign, attempt) from None
         finally:
             self._tell_budget()
 
-    def _translated(self, foreign: Exception, attempt: Attempt) -> BridgeError:
+    def _translated(self, foreign: Exception, attempt: GitHubRequestAttempt) -> BridgeError:
         """For what is no answer of GitHub's; the libraries' own words hold addresses and objects."""
         if isinstance(foreign, requests.ReadTimeout):
-            return no_answer(attempt, f"no answer in {self._timeout:g} seconds")
+            return build_no_response_error(attempt, f"no answer in {self._timeout:g} seconds")
         if isinstance(foreign, requests.RequestException):
-            return no_answer(attempt, explain_connection_failure(foreign, self._ca_setting))
+            return build_no_response_error(
+                attempt, explain_connection_failure(foreign, self._ca_setting)
+            )
         if isinstance(foreign, _RedirectedElsewhere):
             return moved(attempt, str(foreign))
         if isinstance(foreign, AssertionError):  # PyGithub asks only the host that it was given
             return another_address(attempt, self._api)
         log.debug("an answer of %s was not understood", self.name, exc_info=foreign)
-        return no_answer(attempt, f"the answer was not GitHub's ({type(foreign).__name__})")
+        return build_no_response_error(
+            attempt, f"the answer was not GitHub's ({type(foreign).__name__})"
+        )
 
     def lose_credential(self, status: int) -> bool:
         """Drop an App's token that was refused with this HTTP status, so that the next one is made
@@ -271,4 +277,4 @@ class Session:
         remaining, limit = client.requester.rate_limiting
         if limit > 0:
             resets_at = datetime.fromtimestamp(client.requester.rate_limiting_resettime, UTC)
-            self._notice(Budget(limit, remaining, resets_at))
+            self._notice(RateLimitStatus(limit, remaining, resets_at))

@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
-from bridge.errors import Malformed
-from bridge.forge.webhooks import (
+from bridge.errors import MalformedPayloadError
+from bridge.forge.forge_webhooks import (
     ForgeEvent,
     Headers,
-    Payload,
     PullRequestAction,
-    PullRequestChanged,
-    equal,
-    hex_hmac,
-    pushed,
-    require_one,
+    PullRequestEvent,
+    WebhookPayload,
+    compute_hmac_hex,
+    constant_time_equal,
+    parse_push_event,
+    require_matching_signature,
 )
 
-EVENT = "x-github-event"
-DELIVERY = "x-github-delivery"
-SIGNATURE = "x-hub-signature-256"
+EVENT_HEADER = "x-github-event"
+DELIVERY_HEADER = "x-github-delivery"
+SIGNATURE_HEADER = "x-hub-signature-256"
 _FORM = "application/x-www-form-urlencoded"
 
 _ACTIONS = {
@@ -36,63 +36,67 @@ _ACTIONS = {
 
 
 def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
-    claimed = headers.get(SIGNATURE, "")
-    require_one(
-        (equal(signature(body, secret), claimed) for secret in secrets if secret),
-        f"The delivery's {SIGNATURE} is missing or does not fit.",
+    claimed = headers.get(SIGNATURE_HEADER, "")
+    require_matching_signature(
+        (
+            constant_time_equal(compute_signature(body, secret), claimed)
+            for secret in secrets
+            if secret
+        ),
+        f"The delivery's {SIGNATURE_HEADER} is missing or does not fit.",
     )
 
 
-def signature(body: bytes, secret: str) -> str:
+def compute_signature(body: bytes, secret: str) -> str:
     """What GitHub sends in the header SIGNATURE."""
-    return f"sha256={hex_hmac(secret, body)}"
+    return f"sha256={compute_hmac_hex(secret, body)}"
 
 
-def delivery_name(headers: Headers) -> str:
-    return headers.get(DELIVERY, "")
+def find_delivery_name(headers: Headers) -> str:
+    return headers.get(DELIVERY_HEADER, "")
 
 
 def parse_webhook(headers: Headers, body: bytes) -> ForgeEvent | None:
-    match headers.get(EVENT):
+    match headers.get(EVENT_HEADER):
         case None:
-            raise Malformed(f"The delivery has no {EVENT} header.")
+            raise MalformedPayloadError(f"The delivery has no {EVENT_HEADER} header.")
         case "push":
             payload = _payload(headers, body)
-            return pushed(payload, payload.text("repository.full_name"))
+            return parse_push_event(payload, payload.get_text("repository.full_name"))
         case "pull_request":
             return _pull_request(_payload(headers, body))
     return None
 
 
-def _payload(headers: Headers, body: bytes) -> Payload:
+def _payload(headers: Headers, body: bytes) -> WebhookPayload:
     """Of either content type that the settings of a webhook offer."""
     if not headers.get("content-type", "").startswith(_FORM):
-        return Payload.read(body)
+        return WebhookPayload.read(body)
     try:
         fields = parse_qs(body.decode("ascii"), errors="strict", max_num_fields=10)
     except ValueError:
-        raise Malformed("The body is not a form.") from None
-    return Payload.read(fields.get("payload", [""])[0])
+        raise MalformedPayloadError("The body is not a form.") from None
+    return WebhookPayload.read(fields.get("payload", [""])[0])
 
 
-def _pull_request(payload: Payload) -> PullRequestChanged | None:
+def _pull_request(payload: WebhookPayload) -> PullRequestEvent | None:
     action = _action(payload)
     if action is None:
         return None
-    return PullRequestChanged(
-        repository=payload.text("repository.full_name"),
-        number=payload.number("pull_request.number"),
+    return PullRequestEvent(
+        repository=payload.get_text("repository.full_name"),
+        number=payload.get_number("pull_request.number"),
         action=action,
-        head=payload.text("pull_request.head.ref"),
-        base=payload.text("pull_request.base.ref"),
-        head_commit=payload.commit("pull_request.head.sha"),
+        head=payload.get_text("pull_request.head.ref"),
+        base=payload.get_text("pull_request.base.ref"),
+        head_commit=payload.get_commit("pull_request.head.sha"),
         from_fork=_is_from_fork(payload),
         author=payload.text_or("pull_request.user.login", ""),  # whose account is gone has none
     )
 
 
-def _action(payload: Payload) -> PullRequestAction | None:
-    action = payload.text("action")
+def _action(payload: WebhookPayload) -> PullRequestAction | None:
+    action = payload.get_text("action")
     if action == "closed":
         merged = payload.find("pull_request.merged") or payload.find("pull_request.merged_at")
         return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
@@ -101,9 +105,9 @@ def _action(payload: Payload) -> PullRequestAction | None:
     return _ACTIONS.get(action)
 
 
-def _is_from_fork(payload: Payload) -> bool:
+def _is_from_fork(payload: WebhookPayload) -> bool:
     """A fork that is gone has no repository any more."""
     if payload.find("pull_request.head.repo") is None:
         return True
-    home = payload.number("pull_request.base.repo.id")
+    home = payload.get_number("pull_request.base.repo.id")
     return bool(payload.find("pull_request.head.repo.id") != home)

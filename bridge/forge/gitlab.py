@@ -18,47 +18,52 @@ import requests
 from gitlab.exceptions import GitlabError, GitlabParsingError
 
 from bridge import errors
-from bridge.forge.base import (
-    Finding,
+from bridge.forge.forge import (
+    AccessFinding,
+    FindingSeverity,
     GitRemote,
-    Notice,
     PullRequest,
     PullRequestClosing,
     PullRequestContent,
-    Severity,
+    RateLimitListener,
     StatusState,
-    status_text,
-    unnoticed,
+    ignore_rate_limit,
+    shorten_status_text,
 )
-from bridge.forge.gitlab_access import (
-    expiry_finding,
+from bridge.forge.gitlab_access_check import (
+    check_expiry,
+    check_role,
+    check_scopes,
+    has_merge_requests_enabled,
     push_rules_of,
-    role_finding,
-    scope_finding,
-    takes_merge_requests,
 )
-from bridge.forge.gitlab_answers import (
+from bridge.forge.gitlab_errors import (
+    build_interruption_error,
+    build_refusal_error,
+    describe_failure,
+    parse_rate_limit,
+)
+from bridge.forge.gitlab_merge_requests import (
     STATUS_NAMES,
     STATUS_STATES,
     author_id,
     marked_title,
     note_body,
     own_pull_requests,
-    value_of,
+    parse_merge_request,
 )
-from bridge.forge.gitlab_errors import budget_left, failure, interruption, refusal
 from bridge.forge.https_session import create_session
 from bridge.forge.push_rules import PushRule
-from bridge.telemetry.trail import step
+from bridge.telemetry.log_context import span
 
 BODY_LIMIT = 1_048_576  # characters of a description
-NEWEST = 30  # how many pull requests of one branch are looked at
-PAGE = 100  # the most GitLab gives at once
+MAX_LISTED = 30  # how many pull requests of one branch are looked at
+PAGE_SIZE = 100  # the most GitLab gives at once
 
 log = logging.getLogger("bridge.forge")
 
 
-class GitLab:
+class GitLabForge:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
 
     ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
@@ -66,7 +71,9 @@ class GitLab:
     ``authorities`` are certificates (PEM) to trust besides the system's."""
 
     body_limit = BODY_LIMIT
-    creations: tuple[tuple[int, float], ...] = ()  # only the general limits, answered with 429
+    creation_limits: tuple[
+        tuple[int, float], ...
+    ] = ()  # only the general limits, answered with 429
 
     def __init__(
         self,
@@ -77,7 +84,7 @@ class GitLab:
         token: str,
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
-        notice: Notice = unnoticed,
+        notice: RateLimitListener = ignore_rate_limit,
         authorities: str = "",
     ) -> None:
         self.repository = f"{forge_name}:{repository}"
@@ -101,57 +108,59 @@ class GitLab:
         )
         self._project = self._gitlab.projects.get(repository, lazy=True)
 
-    def git_remote(self) -> GitRemote:
+    def create_git_remote(self) -> GitRemote:
         return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token, self._authorities)
 
-    def default_branch(self, *, fresh: bool = False) -> str:
+    def find_default_branch(self, *, fresh: bool = False) -> str:
         if fresh or self._default_branch is None:
             with self._translated("read the project"):
                 self._default_branch = self._gitlab.projects.get(self._path).default_branch
         if not self._default_branch:
-            raise errors.Refused(
+            raise errors.RequestRefusedError(
                 f"{self.repository} has no default branch because it has no commit yet. "
                 "Push a first commit, or name the mapping's base branch."
             )
         return self._default_branch
 
-    def pull_requests(self, head: str) -> Sequence[PullRequest]:
+    def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
         with self._translated(f"list the merge requests of branch {head!r}"):
             found = self._project.mergerequests.list(
                 source_branch=head,
                 state="all",
                 order_by="created_at",
                 sort="desc",
-                per_page=NEWEST,
+                per_page=MAX_LISTED,
                 get_all=False,
             )
             own = own_pull_requests(each.attributes for each in found)
         return sorted(own, key=lambda each: each.number, reverse=True)
 
-    def open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
+    def list_open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         with self._translated("list the open merge requests"):
-            found = self._project.mergerequests.list(state="opened", per_page=PAGE, get_all=True)
+            found = self._project.mergerequests.list(
+                state="opened", per_page=PAGE_SIZE, get_all=True
+            )
             own = own_pull_requests(each.attributes for each in found)
-        return [each for each in own if each.head.startswith(head_prefix)]
+        return [each for each in own if each.head_branch.startswith(head_prefix)]
 
-    def pull_request(self, number: int) -> PullRequest | None:
+    def find_pull_request(self, number: int) -> PullRequest | None:
         try:
             with self._translated(f"read merge request !{number}"):
-                return value_of(self._project.mergerequests.get(number).attributes)
-        except errors.NotFound:
-            self.default_branch()  # raises where it is the project that is not there
+                return parse_merge_request(self._project.mergerequests.get(number).attributes)
+        except errors.NotFoundError:
+            self.find_default_branch()  # raises where it is the project that is not there
             return None
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
         return PullRequestClosing(pull_request.closed_by or "")
 
-    def commit_pull_requests(self, commit: str) -> Sequence[PullRequest]:
+    def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         try:
             with self._translated(f"list the merge requests of commit {commit[:10]}"):
                 known = self._project.commits.get(commit, lazy=True)
-                found = [value_of(each) for each in known.merge_requests(get_all=True)]
-        except errors.NotFound:
-            self.default_branch()
+                found = [parse_merge_request(each) for each in known.merge_requests(get_all=True)]
+        except errors.NotFoundError:
+            self.find_default_branch()
             return []
         return sorted(found, key=lambda each: each.number, reverse=True)
 
@@ -167,7 +176,7 @@ class GitLab:
         }
         with self._translated(f"open a merge request from {head!r} to {base!r}", after_push=True):
             filled = {name: value for name, value in wanted.items() if value != []}
-            return value_of(self._project.mergerequests.create(filled).attributes)
+            return parse_merge_request(self._project.mergerequests.create(filled).attributes)
 
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
@@ -193,12 +202,12 @@ class GitLab:
             pull_request.number, "close", {"state_event": "close", "description": body}
         )
 
-    def comment(self, number: int, marker: str, body: str) -> None:
+    def upsert_comment(self, number: int, marker: str, body: str) -> None:
         first_line = f"<!-- {marker} -->"
         wanted = f"{first_line}\n{body}".rstrip()
         with self._translated(f"comment on merge request !{number}"):
             notes = self._project.mergerequests.get(number, lazy=True).notes
-            said = notes.list(per_page=PAGE, order_by="created_at", sort="asc", get_all=True)
+            said = notes.list(per_page=PAGE_SIZE, order_by="created_at", sort="asc", get_all=True)
             marked = [each for each in said if note_body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
@@ -206,15 +215,19 @@ class GitLab:
             elif note_body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
-    def set_status(
+    def set_commit_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
     ) -> None:
-        said = {"state": STATUS_NAMES[state], "name": name, "description": status_text(text)}
+        said = {
+            "state": STATUS_NAMES[state],
+            "name": name,
+            "description": shorten_status_text(text),
+        }
         try:
             with self._translated(f"set the status {name!r} of commit {commit[:10]}"):
                 known = self._project.commits.get(commit, lazy=True)
                 known.statuses.create(said | ({"target_url": url} if url else {}))
-        except errors.Refused as refusal:
+        except errors.RequestRefusedError as refusal:
             # What waits already cannot be made to wait: GitLab calls that a transition.
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
@@ -223,14 +236,14 @@ class GitLab:
         try:
             with self._translated("read the push rules"):
                 answer = self._gitlab.http_get(f"/projects/{self._project.encoded_id}/push_rule")
-        except errors.Permanent:  # Free has none; older roles may not see them
+        except errors.PermanentError:  # Free has none; older roles may not see them
             return ()
         return push_rules_of(answer if isinstance(answer, dict) else {})
 
     def status(self, commit: str, name: str) -> StatusState | None:
         with self._translated(f"read the statuses of commit {commit[:10]}"):
             known = self._project.commits.get(commit, lazy=True)
-            found = known.statuses.list(name=name, per_page=PAGE, get_all=False)
+            found = known.statuses.list(name=name, per_page=PAGE_SIZE, get_all=False)
             newest = max(
                 (each.attributes for each in found), key=lambda each: each["id"], default=None
             )
@@ -241,18 +254,18 @@ class GitLab:
         *,
         statuses: bool = False,  # noqa: ARG002 - in api
         drafts: bool = False,  # noqa: ARG002 - a draft is a title here
-    ) -> Sequence[Finding]:
-        findings: list[Finding] = []
+    ) -> Sequence[AccessFinding]:
+        findings: list[AccessFinding] = []
         try:
             findings += self._token_findings()
             findings += self._project_findings()
-        except errors.Permanent as missing:
-            findings.append(Finding(Severity.PROBLEM, str(missing)))
+        except errors.PermanentError as missing:
+            findings.append(AccessFinding(FindingSeverity.PROBLEM, str(missing)))
         return findings
 
     def _change(self, number: int, verb: str, changes: dict[str, Any]) -> PullRequest:
         with self._translated(f"{verb} merge request !{number}"):
-            return value_of(self._project.mergerequests.update(number, changes))
+            return parse_merge_request(self._project.mergerequests.update(number, changes))
 
     def _known_users(self, names: Iterable[str]) -> list[int]:
         """The ids of those GitLab knows; it has no reviewing groups, so their names lead nowhere."""
@@ -262,7 +275,7 @@ class GitLab:
     def _user_id(self, name: str) -> int | None:
         if name not in self._user_ids:
             found: Sequence[Any] = []
-            with suppress(errors.Forbidden), self._translated(f"look for the user {name!r}"):
+            with suppress(errors.ForbiddenError), self._translated(f"look for the user {name!r}"):
                 found = self._gitlab.users.list(username=name, get_all=False)
             self._user_ids[name] = found[0].id if found else None
         return self._user_ids[name]
@@ -273,26 +286,32 @@ class GitLab:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
         return author_id(note) == self._own_id
 
-    def _token_findings(self) -> Iterator[Finding]:
+    def _token_findings(self) -> Iterator[AccessFinding]:
         try:
             with self._translated("read the token's scopes"):
                 token = self._gitlab.personal_access_tokens.get("self").attributes
-        except errors.NotFound:  # before GitLab 15.5; what the token may do shows when it is used
-            yield Finding(Severity.OK, f"{self._url} does not tell the scopes of a token.")
+        except (
+            errors.NotFoundError
+        ):  # before GitLab 15.5; what the token may do shows when it is used
+            yield AccessFinding(
+                FindingSeverity.OK, f"{self._url} does not tell the scopes of a token."
+            )
             return
-        yield scope_finding(token.get("scopes") or ())
+        yield check_scopes(token.get("scopes") or ())
         if token.get("expires_at"):
-            yield expiry_finding(date.fromisoformat(token["expires_at"]), self._today())
+            yield check_expiry(date.fromisoformat(token["expires_at"]), self._today())
 
-    def _project_findings(self) -> Iterator[Finding]:
+    def _project_findings(self) -> Iterator[AccessFinding]:
         with self._translated("read the project"):
             project = self._gitlab.projects.get(self._path).attributes
-        yield role_finding(self.repository, project)
+        yield check_role(self.repository, project)
         if project.get("archived"):
-            yield Finding(Severity.PROBLEM, f"{self.repository} is archived: unarchive it.")
-        if not takes_merge_requests(project):
-            yield Finding(
-                Severity.PROBLEM,
+            yield AccessFinding(
+                FindingSeverity.PROBLEM, f"{self.repository} is archived: unarchive it."
+            )
+        if not has_merge_requests_enabled(project):
+            yield AccessFinding(
+                FindingSeverity.PROBLEM,
                 f"{self.repository} takes no merge requests: enable them in Settings > General > "
                 "Visibility, project features, permissions.",
             )
@@ -306,16 +325,18 @@ class GitLab:
         ``after_push``: a branch was pushed right before, which GitLab may not have noticed yet."""
         asked = f"{self.repository}: could not {what}"
         try:
-            with step("ask the forge", repository=self.repository, asked=what):
+            with span("ask the forge", repository=self.repository, asked=what):
                 yield
         except GitlabParsingError:
             raise self._strange(asked, "") from None
         except GitlabError as error:
             answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
-            raise refusal(asked, error.response_code or 0, answer, after_push=after_push) from None
+            raise build_refusal_error(
+                asked, error.response_code or 0, answer, after_push=after_push
+            ) from None
         except requests.RequestException as error:
-            raise errors.Unavailable(
-                f"{asked}, because {self._url} {failure(error, self._ca_setting)}. It is tried again."
+            raise errors.UnavailableError(
+                f"{asked}, because {self._url} {describe_failure(error, self._ca_setting)}. It is tried again."
             ) from None
         except errors.BridgeError:
             raise
@@ -323,8 +344,8 @@ class GitLab:
             log.debug("an answer of %s was not understood", self._url, exc_info=True)
             raise self._strange(asked, f" ({type(foreign).__name__})") from None
 
-    def _strange(self, asked: str, how: str) -> errors.Unavailable:
-        return errors.Unavailable(
+    def _strange(self, asked: str, how: str) -> errors.UnavailableError:
+        return errors.UnavailableError(
             f"{asked}, because {self._url} did not answer as GitLab does{how}. It may be starting, or "
             "something else answers in its place."
         )
@@ -336,9 +357,11 @@ class GitLab:
 
     def _stop_early(self, response: requests.Response, **_: object) -> None:
         """Raise what python-gitlab would follow, sleep over, or tell without its headers."""
-        if (budget := budget_left(response.headers)) is not None:
-            self._notice(budget)
-        early = interruption(self.repository, response.status_code, response.headers, self._clock())
+        if (rate_limit := parse_rate_limit(response.headers)) is not None:
+            self._notice(rate_limit)
+        early = build_interruption_error(
+            self.repository, response.status_code, response.headers, self._clock()
+        )
         if early is not None:
             response.close()
             raise early

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import requests
 
 from bridge import errors
-from bridge.forge.base import Budget
+from bridge.forge.forge import RateLimitStatus
 from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
 
-REDIRECTS = (301, 302, 303, 307, 308)
-LONGEST_QUOTE = 500  # characters of GitLab's own words in a message
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+MAX_QUOTE_LENGTH = 500  # characters of GitLab's own words in a message
 
 # Refusals of a request that is wrong however often it is made.
 # https://docs.gitlab.com/api/rest/troubleshooting/ and /api/merge_requests/#create-mr
@@ -31,7 +31,7 @@ _KNOWN = (
 )
 
 
-def refusal(
+def build_refusal_error(
     asked: str, status: int, body: bytes, *, after_push: bool = False
 ) -> errors.BridgeError:
     """The error for an answer of ``status``. ``asked`` begins its message and says what was
@@ -42,48 +42,48 @@ def refusal(
     words = _words(answer)
     says = f" GitLab says: {words}." if words else ""
     if status == 401:
-        return errors.Unauthorized(
+        return errors.UnauthorizedError(
             f"{asked}, because the token is wrong, revoked or expired (401). Make a new one with "
             f"the scope api and set it as the forge's token.{says}"
         )
     if status == 403:
-        return errors.Forbidden(f"{asked}, because {_missing_permission(answer)} (403).{says}")
+        return errors.ForbiddenError(f"{asked}, because {_missing_permission(answer)} (403).{says}")
     if status == 404:
-        return errors.NotFound(
+        return errors.NotFoundError(
             f"{asked}, because it is not there or the token cannot see it (404). Check the name, "
             f"and that the token's user is a member of the project.{says}"
         )
     if wants_tls(body.decode("utf-8", "replace")):
-        return errors.Unavailable(f"{asked}, because {SPEAKS_TLS}.")
+        return errors.UnavailableError(f"{asked}, because {SPEAKS_TLS}.")
     if status >= 500 or status == 408:
-        return errors.Unavailable(
+        return errors.UnavailableError(
             f"{asked}, because GitLab has a problem of its own ({status}). It is tried again."
         )
     if status == 409 and "already exists" in words:
-        return errors.AlreadyExists(f"{asked}, because there is one already (409).{says}")
+        return errors.AlreadyExistsError(f"{asked}, because there is one already (409).{says}")
     said = words.lower()
     if "resource lock" in said or (after_push and not any(sign in said for sign in _KNOWN)):
-        return errors.TransientRefusal(
+        return errors.TransientRefusalError(
             f"{asked}, because GitLab refused it ({status}).{says} It may not have noticed the last "
             "push yet, or it needs mending."
         )
-    return errors.Refused(f"{asked}, because GitLab refused it ({status}).{says}")
+    return errors.RequestRefusedError(f"{asked}, because GitLab refused it ({status}).{says}")
 
 
-def interruption(
+def build_interruption_error(
     repository: str, status: int, headers: Mapping[str, str], now: float
 ) -> errors.BridgeError | None:
     """The error for an answer that goes no further: a redirect, which would carry the token to
     wherever it leads, and a 429, whose headers tell the pause (``now``: seconds since the epoch).
     None for any other."""
     if status == 429:
-        return errors.RateLimited(
+        return errors.RateLimitedError(
             f"GitLab asks to slow down (429) for {repository}; it is tried again later.",
             retry_after=_pause(headers, now),
         )
-    if status in REDIRECTS:
+    if status in REDIRECT_STATUSES:
         moved_to = urlsplit(headers.get("location", ""))._replace(query="", fragment="").geturl()
-        return errors.Refused(
+        return errors.RequestRefusedError(
             f"GitLab says that {repository} has moved ({status}), to {moved_to}. Correct the "
             "forge's url or the mapping's repository; requests do not follow, because the token "
             "would go along."
@@ -91,18 +91,18 @@ def interruption(
     return None
 
 
-def budget_left(headers: Mapping[str, str]) -> Budget | None:
+def parse_rate_limit(headers: Mapping[str, str]) -> RateLimitStatus | None:
     """What an answer's headers say of the rate limit; None where they say nothing."""
     try:
         limit, remaining, reset = (
             int(headers[f"RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")
         )
-        return Budget(limit, remaining, datetime.fromtimestamp(reset, UTC))
+        return RateLimitStatus(limit, remaining, datetime.fromtimestamp(reset, UTC))
     except (KeyError, ValueError, OverflowError, OSError):
         return None
 
 
-def failure(error: requests.RequestException, ca_setting: str) -> str:
+def describe_failure(error: requests.RequestException, ca_setting: str) -> str:
     """In our words: those of requests hold addresses and object names."""
     if isinstance(error, requests.ReadTimeout):
         return "did not answer in time"
@@ -134,7 +134,7 @@ def _json(body: bytes) -> Mapping[str, Any]:
 
 def _words(answer: Mapping[str, Any]) -> str:
     said = answer.get("message") or answer.get("error_description") or answer.get("error")
-    return " ".join(_leaves(said))[:LONGEST_QUOTE].rstrip(".")
+    return " ".join(_leaves(said))[:MAX_QUOTE_LENGTH].rstrip(".")
 
 
 def _leaves(said: object) -> Iterator[str]:

@@ -12,23 +12,23 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 
-from bridge.errors import Malformed
-from bridge.forge.webhooks import (
+from bridge.errors import MalformedPayloadError
+from bridge.forge.forge_webhooks import (
     ForgeEvent,
     Headers,
-    Payload,
     PullRequestAction,
-    PullRequestChanged,
-    equal,
-    pushed,
-    require_one,
+    PullRequestEvent,
+    WebhookPayload,
+    constant_time_equal,
+    parse_push_event,
+    require_matching_signature,
 )
 
-TOKEN = "x-gitlab-token"
-SIGNATURE = "webhook-signature"
-MESSAGE_ID = "webhook-id"
-TIMESTAMP = "webhook-timestamp"
-_NAMES = (MESSAGE_ID, "idempotency-key", "x-gitlab-event-uuid")
+TOKEN_HEADER = "x-gitlab-token"
+SIGNATURE_HEADER = "webhook-signature"
+MESSAGE_ID_HEADER = "webhook-id"
+TIMESTAMP_HEADER = "webhook-timestamp"
+_NAMES = (MESSAGE_ID_HEADER, "idempotency-key", "x-gitlab-event-uuid")
 _SIGNING_PREFIX = "whsec_"
 
 _ACTIONS = {
@@ -41,28 +41,30 @@ _ACTIONS = {
 
 def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
     usable = [secret for secret in secrets if secret]
-    if SIGNATURE in headers:
-        require_one(
+    if SIGNATURE_HEADER in headers:
+        require_matching_signature(
             _signatures_that_fit(headers, body, usable),
-            f"The delivery's {SIGNATURE} does not fit.",
+            f"The delivery's {SIGNATURE_HEADER} does not fit.",
         )
         return
-    token = headers.get(TOKEN, "")
-    require_one(
-        (equal(secret, token) for secret in usable),
-        f"The delivery's {TOKEN} is missing or another one.",
+    token = headers.get(TOKEN_HEADER, "")
+    require_matching_signature(
+        (constant_time_equal(secret, token) for secret in usable),
+        f"The delivery's {TOKEN_HEADER} is missing or another one.",
     )
 
 
 def _signatures_that_fit(headers: Headers, body: bytes, secrets: Sequence[str]) -> Iterator[bool]:
-    claimed = headers[SIGNATURE].split()
+    claimed = headers[SIGNATURE_HEADER].split()
     for secret in secrets:
         for key in _keys(secret):
-            expected = signature(headers.get(MESSAGE_ID, ""), headers.get(TIMESTAMP, ""), body, key)
-            yield from [equal(expected, one) for one in claimed]
+            expected = compute_signature(
+                headers.get(MESSAGE_ID_HEADER, ""), headers.get(TIMESTAMP_HEADER, ""), body, key
+            )
+            yield from [constant_time_equal(expected, one) for one in claimed]
 
 
-def signature(message_id: str, timestamp: str, body: bytes, key: bytes) -> str:
+def compute_signature(message_id: str, timestamp: str, body: bytes, key: bytes) -> str:
     """What GitLab sends in the header SIGNATURE, as the Standard Webhooks have it."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
@@ -78,42 +80,42 @@ def _keys(secret: str) -> Iterator[bytes]:
             return
 
 
-def delivery_name(headers: Headers) -> str:
+def find_delivery_name(headers: Headers) -> str:
     return next((headers[name] for name in _NAMES if headers.get(name)), "")
 
 
 def parse_webhook(headers: Headers, body: bytes) -> ForgeEvent | None:  # noqa: ARG001 - the body says it all
-    payload = Payload.read(body)
+    payload = WebhookPayload.read(body)
     # A system hook has no kind for some of its events, only a name.
     match payload.find("object_kind") or payload.find("event_name"):
         case "push":
-            return pushed(payload, payload.text("project.path_with_namespace"))
+            return parse_push_event(payload, payload.get_text("project.path_with_namespace"))
         case "merge_request":
             return _merge_request(payload)
         case str():
             return None
-    raise Malformed("The delivery has neither object_kind nor event_name.")
+    raise MalformedPayloadError("The delivery has neither object_kind nor event_name.")
 
 
-def _merge_request(payload: Payload) -> PullRequestChanged | None:
+def _merge_request(payload: WebhookPayload) -> PullRequestEvent | None:
     action = _action(payload)
     if action is None:
         return None
     of = "object_attributes"
-    home = payload.number(f"{of}.target_project_id")
-    return PullRequestChanged(
-        repository=payload.text("project.path_with_namespace"),
-        number=payload.number(f"{of}.iid"),
+    home = payload.get_number(f"{of}.target_project_id")
+    return PullRequestEvent(
+        repository=payload.get_text("project.path_with_namespace"),
+        number=payload.get_number(f"{of}.iid"),
         action=action,
-        head=payload.text(f"{of}.source_branch"),
-        base=payload.text(f"{of}.target_branch"),
+        head=payload.get_text(f"{of}.source_branch"),
+        base=payload.get_text(f"{of}.target_branch"),
         head_commit=_head_commit(payload),
         from_fork=payload.find(f"{of}.source_project_id") != home,
         author=_author(payload),
     )
 
 
-def _action(payload: Payload) -> PullRequestAction | None:
+def _action(payload: WebhookPayload) -> PullRequestAction | None:
     action = payload.find("object_attributes.action")  # none where only a system hook tells it
     if action == "update":
         signs = ("object_attributes.oldrev", "changes.target_branch", "changes.draft")
@@ -122,14 +124,14 @@ def _action(payload: Payload) -> PullRequestAction | None:
     return _ACTIONS.get(action) if isinstance(action, str) else None
 
 
-def _author(payload: Payload) -> str:
+def _author(payload: WebhookPayload) -> str:
     """GitLab names who acted, and of the author only a number."""
     acted, author = payload.find("user.id"), payload.find("object_attributes.author_id")
     ours = acted is not None and acted == author
     return payload.text_or("user.username", "") if ours else ""
 
 
-def _head_commit(payload: Payload) -> str:
+def _head_commit(payload: WebhookPayload) -> str:
     """None where its branch has nothing yet."""
     path = "object_attributes.last_commit.id"
-    return "" if payload.find(path) is None else payload.commit(path)
+    return "" if payload.find(path) is None else payload.get_commit(path)

@@ -14,20 +14,20 @@ from pathlib import Path
 
 from git import Git
 
-from bridge.errors import AlreadyExists, NotFound, Refused, Stale
+from bridge.errors import AlreadyExistsError, NotFoundError, RequestRefusedError, StaleStateError
 
-OLDEST_GIT = (2, 38)  # the first with `git merge-tree --write-tree`
+MIN_GIT_VERSION = (2, 38)  # the first with `git merge-tree --write-tree`
 
 
 @dataclass(frozen=True)
-class Person:
+class CommitPerson:
     """Who wrote or committed something, and when (git's ``<seconds> <zone>``, None is now)."""
 
     name: str
     email: str
     date: str | None = None
 
-    def environment(self, role: str) -> dict[str, str]:
+    def build_git_environment(self, role: str) -> dict[str, str]:
         """What git reads to know the person; ``role`` is AUTHOR or COMMITTER."""
         known = {"NAME": self.name, "EMAIL": self.email}
         if self.date is not None:
@@ -35,15 +35,15 @@ class Person:
         return {f"GIT_{role}_{key}": value for key, value in known.items()}
 
 
-FORGE = Person("Local forge", "forge@localhost")
+FORGE_PERSON = CommitPerson("Local forge", "forge@localhost")
 
 
 @dataclass(frozen=True)
-class Commit:
+class LocalCommit:
     """One commit as people read it."""
 
     id: str
-    author: Person
+    author: CommitPerson
     message: str
 
     @property
@@ -62,7 +62,9 @@ class BareRepository:
     def create(cls, path: Path, files: Mapping[str, bytes], default_branch: str) -> BareRepository:
         """Make the repository with one commit of ``files``. Raises AlreadyExists."""
         if path.exists():
-            raise AlreadyExists(f"There is a repository at {path} already; choose another name.")
+            raise AlreadyExistsError(
+                f"There is a repository at {path} already; choose another name."
+            )
         path.mkdir(parents=True)
         new = cls(path)
         new._git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}")
@@ -73,32 +75,32 @@ class BareRepository:
         new._git("fast-import", "--quiet", "--date-format=now", stdin=stream)
         return new
 
-    def default_branch(self) -> str:
+    def find_default_branch(self) -> str:
         return self._git("symbolic-ref", "--short", "HEAD").strip()
 
-    def refs(self) -> dict[str, str]:
+    def list_refs(self) -> dict[str, str]:
         """Every ref by its full name, and its commit."""
         listing = self._git("for-each-ref", "--format=%(objectname) %(refname)")
         pairs = (line.split(" ", 1) for line in listing.splitlines())
         return {ref: commit for commit, ref in pairs}
 
-    def branches(self) -> dict[str, str]:
+    def list_branches(self) -> dict[str, str]:
         """Every branch and its commit."""
         heads = "refs/heads/"
-        refs = self.refs().items()
+        refs = self.list_refs().items()
         return {ref.removeprefix(heads): commit for ref, commit in refs if ref.startswith(heads)}
 
-    def fork_point(self, base: str, head: str) -> str:
+    def find_fork_point(self, base: str, head: str) -> str:
         """The newest commit that both have. Raises Refused when they share none."""
         status, found, _ = self._try("merge-base", base, head)
         if status != 0:
-            raise Refused(
+            raise RequestRefusedError(
                 f"{head[:10]} shares no history with {base[:10]} in {self.path}: start the branch "
                 "from the base."
             )
         return found.strip()
 
-    def commits(self, old: str, new: str) -> tuple[Commit, ...]:
+    def list_commits(self, old: str, new: str) -> tuple[LocalCommit, ...]:
         """What ``new`` has and ``old`` has not, oldest first, without merges."""
         layout = "%H%x00%an%x00%ae%x00%ad%x00%B%x00"
         log = self._git(
@@ -108,7 +110,7 @@ class BareRepository:
         fields = log.split("\0")[:-1]
         return tuple(_commit(fields[at : at + 5]) for at in range(0, len(fields), 5))
 
-    def between(self, old: str, new: str) -> frozenset[str]:
+    def find_commits_between(self, old: str, new: str) -> frozenset[str]:
         """The ids of all commits that ``new`` has and ``old`` has not; both are ids."""
         known = self._between.get((old, new))
         if known is None:
@@ -116,7 +118,7 @@ class BareRepository:
             self._between[old, new] = known
         return known
 
-    def holding(self, commit: str) -> frozenset[str]:
+    def find_refs_containing(self, commit: str) -> frozenset[str]:
         """The commits that refs point at and that have this one in their history, or are it."""
         told = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
         status, found, _ = self._try(*told)
@@ -138,7 +140,7 @@ class BareRepository:
         expected = () if old is None else (old,)
         status, _, _ = self._try("update-ref", ref, new, *expected)
         if status != 0:
-            raise Stale(f"{ref} in {self.path} moved meanwhile; look again.")
+            raise StaleStateError(f"{ref} in {self.path} moved meanwhile; look again.")
 
     def delete_branch(self, branch: str) -> None:
         self._git("update-ref", "-d", f"refs/heads/{branch}")
@@ -147,22 +149,22 @@ class BareRepository:
         """Put one commit of ``files`` on top of ``parent`` and point ``branch`` at it."""
         stream = b"".join(_commit_stream(branch, "Change files", files, parent=parent))
         self._git("fast-import", "--quiet", "--force", "--date-format=now", stdin=stream)
-        return self.branches()[branch]
+        return self.list_branches()[branch]
 
     # Merging. Each returns the commit that the base branch should point at.
 
-    def merged(self, base: str, head: str, message: str, by: Person) -> str:
+    def create_merge_commit(self, base: str, head: str, message: str, by: CommitPerson) -> str:
         """A merge commit of ``head`` into ``base``. Raises Refused on a conflict."""
         return self._commit_tree(self._merge_trees(base, head), (base, head), message, by, by)
 
-    def squashed(self, base: str, head: str, message: str, by: Person) -> str:
+    def create_squash_commit(self, base: str, head: str, message: str, by: CommitPerson) -> str:
         """All of ``head`` as one commit on ``base``. Raises Refused on a conflict."""
         return self._commit_tree(self._merge_trees(base, head), (base,), message, by, by)
 
-    def rebased(self, base: str, head: str, by: Person) -> str:
+    def rebase_commits(self, base: str, head: str, by: CommitPerson) -> str:
         """Each commit of ``head`` again on top of ``base``, empty ones left out."""
         tip = base
-        for commit in self.commits(self.fork_point(base, head), head):
+        for commit in self.list_commits(self.find_fork_point(base, head), head):
             tree = self._replayed(commit.id, tip)
             if tree != self._tree(tip):
                 tip = self._commit_tree(tree, (tip,), commit.message, commit.author, by)
@@ -172,8 +174,11 @@ class BareRepository:
         """The tree of ``onto`` with ``commit``'s change. The three commits are made up because
         `merge-tree` can be told its merge base only since git 2.40."""
         before, ours, theirs = (self._tree(name) for name in (f"{commit}^", onto, commit))
-        root = self._commit_tree(before, (), "before", FORGE, FORGE)
-        sides = [self._commit_tree(tree, (root,), "side", FORGE, FORGE) for tree in (ours, theirs)]
+        root = self._commit_tree(before, (), "before", FORGE_PERSON, FORGE_PERSON)
+        sides = [
+            self._commit_tree(tree, (root,), "side", FORGE_PERSON, FORGE_PERSON)
+            for tree in (ours, theirs)
+        ]
         return self._merge_trees(*sides)
 
     def _merge_trees(self, ours: str, theirs: str) -> str:
@@ -183,7 +188,7 @@ class BareRepository:
         if status == 0:
             return lines[0]
         conflicts = lines[1 : lines.index("")] if "" in lines else lines[1:]
-        raise Refused(
+        raise RequestRefusedError(
             f"The branch conflicts with its base in {', '.join(conflicts) or 'some files'}: bring "
             "it up to date first."
         )
@@ -192,13 +197,18 @@ class BareRepository:
         return self._git("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
 
     def _commit_tree(
-        self, tree: str, parents: Iterable[str], message: str, author: Person, committer: Person
+        self,
+        tree: str,
+        parents: Iterable[str],
+        message: str,
+        author: CommitPerson,
+        committer: CommitPerson,
     ) -> str:
         arguments = [part for parent in parents for part in ("-p", parent)]
         return self._git(
             "commit-tree", tree, *arguments, "-F", "-",
             stdin=message.encode("utf-8", "replace"),
-            environment=author.environment("AUTHOR") | committer.environment("COMMITTER"),
+            environment=author.build_git_environment("AUTHOR") | committer.build_git_environment("COMMITTER"),
         ).strip()  # fmt: skip
 
     def _git(
@@ -206,14 +216,16 @@ class BareRepository:
     ) -> str:
         status, out, complaint = self._try(*arguments, stdin=stdin, environment=environment)
         if status != 0:
-            raise Refused(f"git could not work in {self.path}, look there: {complaint.strip()}")
+            raise RequestRefusedError(
+                f"git could not work in {self.path}, look there: {complaint.strip()}"
+            )
         return out
 
     def _try(
         self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
     ) -> tuple[int, str, str]:
         if not self.path.is_dir():
-            raise NotFound(f"There is no repository at {self.path}: create it first.")
+            raise NotFoundError(f"There is no repository at {self.path}: create it first.")
         with tempfile.TemporaryFile() as source:
             source.write(stdin)
             source.seek(0)
@@ -229,28 +241,28 @@ class BareRepository:
         return int(status), _text(out), _text(complaint)
 
 
-def person(spelled: str) -> Person:
+def parse_person(spelled: str) -> CommitPerson:
     """``Name <mail>`` as a person. Raises Refused."""
     found = re.fullmatch(r"([^<>\n]+?) *<([^<>\s]+)>", spelled)
     if found is None:
-        raise Refused(f"{spelled!r} is not a person: write Name <mail@example.com>.")
-    return Person(found[1], found[2])
+        raise RequestRefusedError(f"{spelled!r} is not a person: write Name <mail@example.com>.")
+    return CommitPerson(found[1], found[2])
 
 
 def _text(out: str | bytes) -> str:
     return out if isinstance(out, str) else out.decode("utf-8", "replace")
 
 
-def _commit(fields: list[str]) -> Commit:
+def _commit(fields: list[str]) -> LocalCommit:
     commit, name, email, date, message = fields
-    return Commit(commit.strip(), Person(name, email, date), message.strip() + "\n")
+    return LocalCommit(commit.strip(), CommitPerson(name, email, date), message.strip() + "\n")
 
 
 def _require_merge_tree() -> None:
-    if Git().version_info[:2] < OLDEST_GIT:
+    if Git().version_info[:2] < MIN_GIT_VERSION:
         here = ".".join(map(str, Git().version_info))
-        wanted = ".".join(map(str, OLDEST_GIT))
-        raise Refused(
+        wanted = ".".join(map(str, MIN_GIT_VERSION))
+        raise RequestRefusedError(
             f"Merging on the local forge needs git {wanted} or newer and this is {here}: "
             "install a newer git."
         )
@@ -266,7 +278,7 @@ def _commit_stream(
     """One commit in the language of `git fast-import`."""
     text = message.encode()
     yield f"commit refs/heads/{branch}\n".encode()
-    yield f"committer {FORGE.name} <{FORGE.email}> now\n".encode()
+    yield f"committer {FORGE_PERSON.name} <{FORGE_PERSON.email}> now\n".encode()
     yield b"data %d\n%s\n" % (len(text), text)
     if parent is not None:
         yield f"from {parent}\n".encode()

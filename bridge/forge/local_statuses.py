@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bridge.forge.base import StatusState
+from bridge.forge.forge import StatusState
 
 
 @dataclass(frozen=True)
-class Status:
+class LocalCommitStatus:
     """How one check stands on one commit."""
 
     state: StatusState
@@ -20,13 +20,13 @@ class Status:
     url: str | None = None
 
 
-class StatusFiles:
+class CommitStatusFiles:
     """The statuses of one repository: ``folder/<commit>.json``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, commit: str) -> dict[str, Status]:
+    def read(self, commit: str) -> dict[str, LocalCommitStatus]:
         """Check → how it stands; empty where nothing was said."""
         try:
             found: Mapping[str, Mapping[str, str]] = json.loads(
@@ -35,11 +35,11 @@ class StatusFiles:
         except FileNotFoundError:
             return {}
         return {
-            name: Status(StatusState(said["state"]), said["text"], said["url"])
+            name: LocalCommitStatus(StatusState(said["state"]), said["text"], said["url"])
             for name, said in found.items()
         }
 
-    def write(self, commit: str, name: str, status: Status) -> None:
+    def write(self, commit: str, name: str, status: LocalCommitStatus) -> None:
         """Whole or not at all, for those who read meanwhile. One writer at a time."""
         self._folder.mkdir(parents=True, exist_ok=True)
         all_ = self.read(commit) | {name: status}

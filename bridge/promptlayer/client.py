@@ -20,46 +20,52 @@ import httpx2
 from bridge.errors import (
     BridgeError,
     ConfigError,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    Refused,
-    Unauthorized,
-    Unavailable,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRefusedError,
+    UnauthorizedError,
+    UnavailableError,
 )
-from bridge.forge.base import Finding, Severity
+from bridge.forge.forge import AccessFinding, FindingSeverity
 from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
 from bridge.network.trust import create_ssl_context
-from bridge.promptlayer.answers import (
-    LabelsAnswer,
+from bridge.promptlayer.page_cache import ListPageCache
+from bridge.promptlayer.response_models import (
+    LabelsResponse,
     ListedPrompt,
-    PageAnswer,
-    PromptAnswer,
+    PromptPageResponse,
+    PromptResponse,
+    SnippetUsageResponse,
     SnippetUser,
-    UsageAnswer,
-    listed_prompt_of,
-    prompt_of,
-    understood,
+    build_listed_prompt,
+    build_prompt,
+    validate_response,
 )
-from bridge.promptlayer.kept_pages import KeptPages
 from bridge.prompts.prompt import Json, Prompt
-from bridge.telemetry.trail import carried, step
+from bridge.telemetry.log_context import span, with_log_context
 
-__all__ = ["DEFAULT_BASE_URL", "Answer", "ListedPrompt", "PromptLayer", "SnippetUser"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "ListedPrompt",
+    "PromptLayerClient",
+    "PromptLayerResponse",
+    "SnippetUser",
+]
 
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
 PAGE_SIZE = 100
 _WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
 
 
-class Answer(NamedTuple):
+class PromptLayerResponse(NamedTuple):
     """What PromptLayer answered with success."""
 
     status: int  # 200 and 202 differ where something runs on
     body: Json  # None for an empty one
 
 
-class PromptLayer:
+class PromptLayerClient:
     """One PromptLayer workspace: the one its API key belongs to. May be used by many threads.
 
     Every call raises Unauthorized, Forbidden, Refused, RateLimited or Unavailable when PromptLayer
@@ -87,7 +93,7 @@ class PromptLayer:
         self._api_key = api_key
         self._base_url = base_url
         self._timeout = timeout
-        self._kept_pages = KeptPages()
+        self._kept_pages = ListPageCache()
         try:
             self._client = httpx2.Client(
                 base_url=base_url,
@@ -119,7 +125,7 @@ class PromptLayer:
     ) -> None:
         self.close()
 
-    def prompt(
+    def find_prompt(
         self, id: int, *, version: int | None = None, label: str | None = None
     ) -> Prompt | None:
         """The newest version of a prompt, or the one with that number or release label; None when
@@ -130,19 +136,21 @@ class PromptLayer:
         answer = self._find(f"/prompt-templates/{id}", wanted)
         if answer is None:
             return None
-        found = understood(PromptAnswer, answer, f"prompt {id}")
+        found = validate_response(PromptResponse, answer, f"prompt {id}")
         # PromptLayer looks a number up as a name too; a prompt called "17" is not prompt 17.
-        return prompt_of(found) if found.id == id else None
+        return build_prompt(found) if found.id == id else None
 
-    def labels(self, id: int) -> dict[str, int]:
+    def read_labels(self, id: int) -> dict[str, int]:
         """The release labels of a prompt and the version each points to; empty for no prompt."""
         answer = self._find(f"/prompt-templates/{id}/labels", {})
         if answer is None:
             return {}
-        labels = understood(LabelsAnswer, answer, f"the labels of prompt {id}").release_labels
+        labels = validate_response(
+            LabelsResponse, answer, f"the labels of prompt {id}"
+        ).release_labels
         return {label.release_label: label.prompt_version_number for label in labels}
 
-    def prompts(
+    def list_prompts(
         self,
         *,
         label: str | None = None,
@@ -164,26 +172,30 @@ class PromptLayer:
             for item in page.items:
                 if item.id not in seen:
                     seen.add(item.id)
-                    yield listed_prompt_of(item)
+                    yield build_listed_prompt(item)
 
-    def snippet_users(self, id: int, version: int | None = None) -> tuple[SnippetUser, ...]:
+    def find_snippet_users(self, id: int, version: int | None = None) -> tuple[SnippetUser, ...]:
         """The prompts that use this snippet, in any of their versions."""
         path, wanted = f"/prompt-templates/{id}/snippet-usage", {"prompt_version_number": version}
         answer = self._find(path, wanted)
         if answer is None:
             return ()
-        usage = understood(UsageAnswer, answer, f"the usage of snippet {id}").snippet_usage
+        usage = validate_response(
+            SnippetUsageResponse, answer, f"the usage of snippet {id}"
+        ).snippet_usage
         return tuple(SnippetUser(user.prompt_registry_id, user.prompt_name) for user in usage)
 
-    def check_access(self) -> Sequence[Finding]:
+    def check_access(self) -> Sequence[AccessFinding]:
         """Whether the API key can read the workspace's prompts. Never raises: it is a finding."""
         if not self._api_key:
-            return [Finding(Severity.PROBLEM, "No PromptLayer API key is set.")]
+            return [AccessFinding(FindingSeverity.PROBLEM, "No PromptLayer API key is set.")]
         try:
             page = self._page(1, 1, {})
         except BridgeError as error:
-            return [Finding(Severity.PROBLEM, f"{error}{self._hint(error)}")]
-        return [Finding(Severity.OK, f"PromptLayer lets us read {page.total} prompts.")]
+            return [AccessFinding(FindingSeverity.PROBLEM, f"{error}{self._hint(error)}")]
+        return [
+            AccessFinding(FindingSeverity.OK, f"PromptLayer lets us read {page.total} prompts.")
+        ]
 
     @property
     def base_url(self) -> str:
@@ -193,31 +205,31 @@ class PromptLayer:
         """Make a request with a JSON body and return the JSON of the answer, None for an empty
         one. It is made once: whether it may be repeated after an error is the caller's to know.
         Raises NotFound and what every call raises."""
-        return self.ask(method, path, json=json).body
+        return self.send_with_status(method, path, json=json).body
 
-    def ask(
+    def send_with_status(
         self, method: str, path: str, *, json: Json = None, params: Mapping[str, Any] | None = None
-    ) -> Answer:
+    ) -> PromptLayerResponse:
         """Like ``send``, with the answer's status; of ``params`` those that are not None go into
         the query."""
         query = {key: value for key, value in (params or {}).items() if value is not None}
         told = f"{method} {path}"
-        with self._reaching(told), step("ask PromptLayer", asked=told):
+        with self._reaching(told), span("ask PromptLayer", asked=told):
             response = self._client.request(method, path, json=json, params=query)
         if not response.is_success:
             self._refuse(told, response)
-        return Answer(response.status_code, _body(told, response))
+        return PromptLayerResponse(response.status_code, _body(told, response))
 
     def _hint(self, error: BridgeError) -> str:
-        odd = isinstance(error, Unauthorized) and not self._api_key.startswith("pl_")
+        odd = isinstance(error, UnauthorizedError) and not self._api_key.startswith("pl_")
         return " PromptLayer's keys start with pl_; this one does not." if odd else ""
 
-    def _pages(self, wanted: Mapping[str, Any], age: float) -> Iterator[PageAnswer]:
+    def _pages(self, wanted: Mapping[str, Any], age: float) -> Iterator[PromptPageResponse]:
         """The next page is on its way while one is worked on."""
         number: int | None = 1
         total = 0
         with ThreadPoolExecutor(1, "pages") as reader:
-            read = carried(self._page)
+            read = with_log_context(self._page)
             asked = reader.submit(read, 1, PAGE_SIZE, wanted, age)
             while number is not None:
                 page = asked.result()
@@ -228,27 +240,29 @@ class PromptLayer:
 
     def _page(
         self, number: int, size: int, wanted: Mapping[str, Any], age: float = 0.0
-    ) -> PageAnswer:
+    ) -> PromptPageResponse:
         place = {"page": number, "per_page": size, "sort_by": "id", "sort_order": "asc"}
         query = {**place, **wanted}
         answer = self._kept_pages.read(
             tuple(query.items()), age, lambda: self._get("/prompt-templates", query)
         )
-        page = understood(PageAnswer, answer, f"page {number} of the prompts")
+        page = validate_response(PromptPageResponse, answer, f"page {number} of the prompts")
         if page.page != number:
-            raise Unavailable(f"PromptLayer was asked for page {number} and gave page {page.page}.")
+            raise UnavailableError(
+                f"PromptLayer was asked for page {number} and gave page {page.page}."
+            )
         return page
 
     def _find(self, path: str, wanted: Mapping[str, Any]) -> Json | None:
         try:
             return self._get(path, wanted)
-        except NotFound:
+        except NotFoundError:
             return None
 
     def _get(self, path: str, wanted: Mapping[str, Any]) -> Json:
-        answer = self.ask("GET", path, params=wanted).body
+        answer = self.send_with_status("GET", path, params=wanted).body
         if answer is None:
-            raise Unavailable(f"PromptLayer answered GET {path} with no JSON.")
+            raise UnavailableError(f"PromptLayer answered GET {path} with no JSON.")
         return answer
 
     @contextmanager
@@ -256,11 +270,11 @@ class PromptLayer:
         try:
             yield
         except (httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.PoolTimeout):
-            raise Unavailable(
+            raise UnavailableError(
                 f"PromptLayer did not answer {told} within {self._timeout:g} s."
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unavailable(
+            raise UnavailableError(
                 f"PromptLayer cannot be reached at {self._base_url} for {told}: "
                 f"{explain_connection_failure(error, 'ca_file')}."
             ) from None
@@ -269,24 +283,26 @@ class PromptLayer:
         status = response.status_code
         told = f"PromptLayer answered {asked} with {status}{self._words(response)}."
         if status == 401:
-            raise Unauthorized(f"PromptLayer key refused. {told} Set a valid API key.")
+            raise UnauthorizedError(f"PromptLayer key refused. {told} Set a valid API key.")
         if status == 403:
-            raise Forbidden(f"PromptLayer key lacks a permission. {told}")
+            raise ForbiddenError(f"PromptLayer key lacks a permission. {told}")
         if status == 404 and _is_from_api(response):
-            raise NotFound(told)
+            raise NotFoundError(told)
         if status == 429:
-            raise RateLimited(told, retry_after=_retry_after(response))
+            raise RateLimitedError(told, retry_after=_retry_after(response))
         if wants_tls(response.text):
-            raise Unavailable(f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}.")
+            raise UnavailableError(
+                f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}."
+            )
         if status >= 500 or status in (404, 408, 425):
-            raise Unavailable(told, retry_after=_retry_after(response))
+            raise UnavailableError(told, retry_after=_retry_after(response))
         if response.has_redirect_location:
             place = _place(response)
-            raise Refused(
+            raise RequestRefusedError(
                 f"PromptLayer has moved: it answered {asked} with {status}, to {place}. Correct"
                 " base_url; requests do not follow, because the key would go along."
             )
-        raise Refused(told)
+        raise RequestRefusedError(told)
 
     def _words(self, response: httpx2.Response) -> str:
         """What PromptLayer said, shortened, and without the key should it be in there."""
@@ -298,7 +314,7 @@ class PromptLayer:
         return f": {words.rstrip('.')}" if words else ""
 
 
-def _following(page: PageAnswer, total: int) -> int | None:
+def _following(page: PromptPageResponse, total: int) -> int | None:
     """The page to read after this one, before which there were ``total`` prompts."""
     if page.total < total and page.page > 1:
         return page.page - 1  # prompts were deleted and the rest moved up, behind our back
@@ -311,7 +327,7 @@ def _body(asked: str, response: httpx2.Response) -> Json:
     try:
         return response.json()
     except (ValueError, RecursionError):
-        raise Unavailable(f"PromptLayer answered {asked} with no JSON.") from None
+        raise UnavailableError(f"PromptLayer answered {asked} with no JSON.") from None
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

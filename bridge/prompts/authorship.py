@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-from bridge.prompts.occasion import DELETED, LABEL_EVENTS, RENAMED, VERSION_CREATED, Cause
+from bridge.prompts.planning.reconcile_context import (
+    DELETED,
+    LABEL_EVENTS,
+    RENAMED,
+    VERSION_CREATED,
+    TriggerEvent,
+)
 from bridge.prompts.prompt import LATEST
-from bridge.prompts.story import Change
+from bridge.prompts.pull_request.proposal_summary import PromptChange
 
 
-def explains(cause: Cause, change: Change) -> bool:
+def explains(trigger_event: TriggerEvent, change: PromptChange) -> bool:
     """Whether an event's user made what a change proposes: that version, and none before it."""
-    if not cause.edits or cause.prompt_id != change.prompt.id:
+    if not trigger_event.is_edit or trigger_event.prompt_id != change.prompt.id:
         return False
-    if cause.type == DELETED:
+    if trigger_event.type == DELETED:
         return change.after is None
-    if cause.type in LABEL_EVENTS:
-        return _is_of_label(cause, change) and _is_version(cause, change)
+    if trigger_event.type in LABEL_EVENTS:
+        return _is_of_label(trigger_event, change) and _is_version(trigger_event, change)
     if change.after is None:
-        return cause.type == RENAMED
-    if cause.type == VERSION_CREATED:
-        return change.label == LATEST and cause.version == change.after.version
+        return trigger_event.type == RENAMED
+    if trigger_event.type == VERSION_CREATED:
+        return change.label == LATEST and trigger_event.version == change.after.version
     renamed_only = change.before is not None and change.before.digest == change.after.digest
-    return cause.type == RENAMED and change.renamed_from is not None and renamed_only
+    return trigger_event.type == RENAMED and change.renamed_from is not None and renamed_only
 
 
-def contributes(cause: Cause, change: Change) -> bool:
+def contributes(trigger_event: TriggerEvent, change: PromptChange) -> bool:
     """Whether an event's user had a part in what a change proposes: versions before it that the
     base branch does not have, and its name."""
-    if explains(cause, change):
+    if explains(trigger_event, change):
         return True
-    if not cause.edits or cause.prompt_id != change.prompt.id or change.after is None:
+    if (
+        not trigger_event.is_edit
+        or trigger_event.prompt_id != change.prompt.id
+        or change.after is None
+    ):
         return False
-    if cause.type in LABEL_EVENTS:
-        return _is_of_label(cause, change)
-    if cause.type == VERSION_CREATED and change.label == LATEST:
+    if trigger_event.type in LABEL_EVENTS:
+        return _is_of_label(trigger_event, change)
+    if trigger_event.type == VERSION_CREATED and change.label == LATEST:
         base = change.before.version if change.before else None
-        return (base or 0) < (cause.version or 0) < (change.after.version or 0)
-    return cause.type == RENAMED and change.renamed_from is not None
+        return (base or 0) < (trigger_event.version or 0) < (change.after.version or 0)
+    return trigger_event.type == RENAMED and change.renamed_from is not None
 
 
-def _is_of_label(cause: Cause, change: Change) -> bool:
-    return cause.label == change.label
+def _is_of_label(trigger_event: TriggerEvent, change: PromptChange) -> bool:
+    return trigger_event.label == change.label
 
 
-def _is_version(cause: Cause, change: Change) -> bool:
+def _is_version(trigger_event: TriggerEvent, change: PromptChange) -> bool:
     """An event about a request names no version."""
-    if change.after is None or cause.version is None:
+    if change.after is None or trigger_event.version is None:
         return True
-    return cause.version == change.after.version
+    return trigger_event.version == change.after.version

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bridge.prompts.glob import is_literal, matches_glob
 from bridge.prompts.prompt import LATEST
-from bridge.prompts.selection import Selection
+from bridge.prompts.selection import PromptSelection
 
 _MOST_NAMED = 10
 _CLOSE = 0.75  # of 1
@@ -42,7 +42,7 @@ class Coverage:
     ``everything`` all prompts of the workspace; ``labels`` asks for the labels that there are."""
 
     mapping: str
-    selection: Selection
+    selection: PromptSelection
     listed: Mapping[str, Sequence[PromptSummary]]
     everything: Sequence[PromptSummary]
     labels: Callable[[], Collection[str]]
@@ -52,13 +52,15 @@ class Coverage:
         sentence with all that is known of why. Nothing for a workspace without prompts."""
         if not self.everything:
             return ()
-        causes = list(self._causes())
+        trigger_events = list(self._causes())
         followed, total = len(self.followed()), len(self.everything)
         head = f"mapping {self.mapping} follows {followed:,} of {total:,} prompts"
         if followed:
-            return tuple(CoverageGap(setting, f"{head}, and {cause}") for setting, cause in causes)
+            return tuple(
+                CoverageGap(setting, f"{head}, and {cause}") for setting, cause in trigger_events
+            )
         together = "each of its settings holds for some, and all together for none"
-        words = "; ".join(cause for _, cause in causes) or together
+        words = "; ".join(cause for _, cause in trigger_events) or together
         return (CoverageGap("the mapping", f"{head}: {words}"),)
 
     def followed(self) -> set[int]:
@@ -67,7 +69,7 @@ class Coverage:
             one.id
             for some in self.listed.values()
             for one in some
-            if self.selection.holds(one.name, one.tags, one.folder)
+            if self.selection.matches(one.name, one.tags, one.folder)
         }
 
     def _causes(self) -> Iterator[tuple[str, str]]:
@@ -91,8 +93,8 @@ class Coverage:
 
     def _folder(self) -> Iterator[tuple[str, str]]:
         folder = self.selection.folder
-        inside = Selection(folder=folder)
-        if folder is None or any(inside.holds("", (), one.folder) for one in self.everything):
+        inside = PromptSelection(folder=folder)
+        if folder is None or any(inside.matches("", (), one.folder) for one in self.everything):
             return
         there = {path for one in self.everything if one.folder for path in _above(one.folder)}
         yield f"folder: {folder}", f"none is in the folder {folder}{_choices(folder, there)}"

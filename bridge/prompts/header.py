@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import yaml
 
+from bridge.prompts.file_format.schema import PROMPT_FILE_KIND
+from bridge.prompts.file_format.source_text import MAX_FILE_BYTES, PromptFileFormat, is_lfs_pointer
 from bridge.prompts.prompt import Json
-from bridge.prompts.schema import KIND
-from bridge.prompts.source import LARGEST, Format, is_lfs_pointer
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = ("kind", "id", "label", "name")
@@ -32,7 +32,7 @@ _BROKEN_FIELD = re.compile(
 
 
 @dataclass(frozen=True)
-class Owner:
+class PromptFileOwner:
     """Who a prompt file says it belongs to; of one that is broken, seems to. Without ``is_marked``
     the file does not say that it is one, and is a mistake where a prompt file belongs: it is broken,
     a pointer of Git LFS, or has a name and a label and another ``kind``."""
@@ -43,14 +43,14 @@ class Owner:
     is_marked: bool = True
 
 
-_UNMARKED = Owner(None, None, is_marked=False)
+_UNMARKED = PromptFileOwner(None, None, is_marked=False)
 
 
-def read_owner(text: bytes, format: Format) -> Owner | None:
+def read_owner(text: bytes, format: PromptFileFormat) -> PromptFileOwner | None:
     """Who a file belongs to; None when it is no prompt file."""
     if is_lfs_pointer(text):
         return _UNMARKED
-    if len(text) > LARGEST and (b"kind" not in text or b"v1" not in text):
+    if len(text) > MAX_FILE_BYTES and (b"kind" not in text or b"v1" not in text):
         return None
     found: dict[str, str] = {}
     try:
@@ -60,18 +60,18 @@ def read_owner(text: bytes, format: Format) -> Owner | None:
                 break
     except (ValueError, yaml.YAMLError, RecursionError):
         return _broken_owner(found, text)
-    if found.get("kind") == KIND:
+    if found.get("kind") == PROMPT_FILE_KIND:
         return _owner(found)
     return _UNMARKED if found.keys() >= {"name", "label"} else None
 
 
-def _owner(found: dict[str, str]) -> Owner:
+def _owner(found: dict[str, str]) -> PromptFileOwner:
     id = found.get("id", "")
     number = int(id) if _ID.fullmatch(id) else None
-    return Owner(number, found.get("label"), found.get("name"))
+    return PromptFileOwner(number, found.get("label"), found.get("name"))
 
 
-def _broken_owner(found: dict[str, str], text: bytes) -> Owner:
+def _broken_owner(found: dict[str, str], text: bytes) -> PromptFileOwner:
     """What the reader had found before it gave up, and what the lines look like: no reader can tell
     more of such a file, and it must not be taken for one that is gone."""
     outermost: dict[str, tuple[int, str]] = {}
@@ -85,7 +85,7 @@ def _broken_owner(found: dict[str, str], text: bytes) -> Owner:
     if not _ID.fullmatch(found.get("id", "")):
         found.pop("id", None)
     seen = {key: value for key, (_, value) in outermost.items()} | found
-    return _owner(seen) if seen.get("kind") == KIND else _UNMARKED
+    return _owner(seen) if seen.get("kind") == PROMPT_FILE_KIND else _UNMARKED
 
 
 def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:

@@ -18,15 +18,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from bridge.errors import UnsafePath
+from bridge.errors import UnsafePathError
 
 DEFAULT_PATH = "prompts/{label}/{prompt}.yaml"
 DEFAULT_BRANCH = "promptlayer/{mapping}/{label}/{id}"
 DEFAULT_ROLLING_BRANCH = "promptlayer/{mapping}"
 
-FIELDS = ("prompt", "label", "mapping", "id")
+TEMPLATE_FIELDS = ("prompt", "label", "mapping", "id")
 EXTENSIONS = (".yaml", ".yml", ".json")
-LONGEST = 240  # bytes of a whole path or branch name
+MAX_PATH_BYTES = 240  # bytes of a whole path or branch name
 _LONGEST_PLAIN = 150
 _LONGEST_SLUG = 80  # bytes
 _LONGEST_LABEL = 40
@@ -46,22 +46,22 @@ _NOT_IN_A_FILE_NAME = re.compile(rf'[{_HIDDEN}\\:*?"<>|]')
 _NOT_IN_A_REF = re.compile(rf"[{_HIDDEN} ~^:?*\[\\]|\.\.|@\{{|//|\A[-/]|[/.]\Z")
 
 
-def file_path(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:
+def build_file_path(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:
     """The path of a prompt's file, relative to the repository's root, inside
-    ``static_prefix(template)``. Raises UnsafePath when the template leads it out of bounds."""
+    ``find_static_prefix(template)``. Raises UnsafePath when the template leads it out of bounds."""
     in_file_name = "{prompt}" in template.rpartition("/")[2]
     values = _values(label, mapping, id) | {"prompt": _prompt_path(prompt, id, in_file_name)}
     path = _fill(template, values)
     problem = _path_problem(path)
     if problem:
-        raise UnsafePath(
+        raise UnsafePathError(
             f"Prompt {id} would have its file at {path!r}, which {problem}. "
             "Rename the prompt or change the mapping's `path`."
         )
     return path
 
 
-def branch_name(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:
+def build_branch_name(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:
     """The branch of a proposal, as git accepts it. Folders of the prompt's name are flattened:
     the branches ``a`` and ``a/b`` cannot both exist. For the same reason a mapping that changes
     its group (``promptlayer/support`` instead of ``promptlayer/support/…``) has to close its
@@ -73,7 +73,7 @@ def branch_name(template: str, *, prompt: str, label: str, mapping: str, id: int
     branch = _fill(template, values)
     problem = _branch_problem(branch)
     if problem:
-        raise UnsafePath(
+        raise UnsafePathError(
             f"Prompt {id} would have the branch {branch!r}, which {problem}. "
             "Rename the prompt or change the mapping's `branch`."
         )
@@ -84,10 +84,10 @@ def branch_prefix(template: str, mapping: str, *, rolling: bool) -> str:
     """What all branches of a mapping begin with: a folder with its slash, empty where there is
     none; the one branch itself where it serves all prompts."""
     filled = template.replace("{mapping}", _word(mapping, "mapping"))
-    return filled if rolling else static_prefix(filled)
+    return filled if rolling else find_static_prefix(filled)
 
 
-def static_prefix(template: str) -> str:
+def find_static_prefix(template: str) -> str:
     """The folder that holds every file of a template, with its slash: ``prompts/``; empty where
     the template starts at the root."""
     before = template.partition("{")[0]
@@ -97,7 +97,7 @@ def static_prefix(template: str) -> str:
 def fits_template(template: str, path: str) -> bool:
     """Whether a template with a folder of its own may put a prompt's file at ``path``. A template
     that starts at the root says too little: what lies there may be anything."""
-    if not static_prefix(template):
+    if not find_static_prefix(template):
         return False
     parts = (re.escape(part) for part in re.split(r"\{[^{}]*\}", template))
     return re.fullmatch(".+".join(parts), path) is not None
@@ -189,8 +189,8 @@ def _checked_fields(template: str) -> list[str]:
     if "{" in rest or "}" in rest:
         raise ValueError("has a brace without its partner")
     for field in fields:
-        if field not in FIELDS:
-            raise ValueError(f"has no field {{{field}}}; there are {_spelled(FIELDS)}")
+        if field not in TEMPLATE_FIELDS:
+            raise ValueError(f"has no field {{{field}}}; there are {_spelled(TEMPLATE_FIELDS)}")
         if fields.count(field) > 1:
             raise ValueError(f"has {{{field}}} twice")
     for segment in template.split("/"):
@@ -216,8 +216,8 @@ def _check_segment(segment: str) -> None:
 
 
 def _path_problem(path: str) -> str | None:
-    if len(path.encode("utf-8", "surrogatepass")) > LONGEST:
-        return f"is longer than {LONGEST} bytes"
+    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
+        return f"is longer than {MAX_PATH_BYTES} bytes"
     if path.startswith("/"):
         return "is absolute"
     return next(filter(None, map(_segment_problem, path.split("/"))), None)
@@ -239,8 +239,8 @@ def _segment_problem(segment: str) -> str | None:
 
 
 def _branch_problem(branch: str) -> str | None:
-    if len(branch.encode("utf-8", "surrogatepass")) > LONGEST:
-        return f"is longer than {LONGEST} bytes"
+    if len(branch.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
+        return f"is longer than {MAX_PATH_BYTES} bytes"
     if not branch or branch in ("@", "HEAD") or _NOT_IN_A_REF.search(branch):
         return "git does not accept as the name of a branch"
     if any(part.startswith(".") or part.endswith(".lock") for part in branch.split("/")):

@@ -31,7 +31,7 @@ class SourceReference:
 @dataclass(frozen=True)
 class Prompt:
     """One version of one prompt. ``template``, ``metadata`` and ``extra`` are canonical (see
-    ``bridge.prompts.canonical``), so two prompts that mean the same are equal there."""
+    ``bridge.prompts.canonical_form``), so two prompts that mean the same are equal there."""
 
     name: str
     template: JsonObject
@@ -89,7 +89,7 @@ class PromptFile:
     label: str  # what this file tracks: LATEST or a release label
 
 
-def moment_of(text: str) -> datetime | None:
+def parse_timestamp(text: str) -> datetime | None:
     """A time as PromptLayer writes it, aware; None where it is none."""
     try:
         moment = datetime.fromisoformat(text)

@@ -8,14 +8,14 @@ from bridge.prompts.glob import matches_glob
 
 
 @dataclass(frozen=True)
-class Selection:
+class PromptSelection:
     """All conditions that are given must hold: a name or glob, every tag, the folder."""
 
     names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     folder: str | None = None
 
-    def may_hold(self, name: str) -> bool:
+    def may_match_name(self, name: str) -> bool:
         """Whether a prompt of this name can be meant, as far as the name tells."""
         if not self.names:
             return True
@@ -23,7 +23,7 @@ class Selection:
             return False
         return not self.wanted or any(matches_glob(pattern, name) for pattern in self.wanted)
 
-    def holds(self, name: str, tags: tuple[str, ...], folder: str | None) -> bool:
+    def matches(self, name: str, tags: tuple[str, ...], folder: str | None) -> bool:
         """Whether this prompt is meant. ``folder`` is PromptLayer's full path, ``A/B``; None is
         the top."""
         return self.why_not(name, tags, folder) is None
@@ -31,7 +31,7 @@ class Selection:
     def why_not(self, name: str, tags: tuple[str, ...], folder: str | None) -> str | None:
         """The setting that leaves this prompt out, as it stands in the mapping: ``tags: eu``. None
         where the prompt is meant."""
-        if not self.may_hold(name):
+        if not self.may_match_name(name):
             return f"prompts: {', '.join(self.names)}"
         if not set(self.tags) <= set(tags):
             return f"tags: {', '.join(self.tags)}"

@@ -22,7 +22,7 @@ class SnippetReference:
     label: str | None = None
 
 
-def references(prompt_template: Json) -> tuple[SnippetReference, ...]:
+def find_snippet_references(prompt_template: Json) -> tuple[SnippetReference, ...]:
     """The snippets a template refers to, each once, in order of appearance."""
     found = (
         _reference(*match.groups())

@@ -9,8 +9,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
-from bridge.prompts.markdown import defuse, one_line, shorten, shorten_middle
-from bridge.prompts.story import Kind, Story
+from bridge.prompts.pull_request.markdown import (
+    collapse_to_one_line,
+    neutralise_forge_syntax,
+    shorten,
+    shorten_middle,
+)
+from bridge.prompts.pull_request.proposal_summary import ChangeKind, ProposalSummary
 
 SUMMARY = "{summary}"  # the default: what the bridge writes by itself
 SUBJECT_LIMIT = 72  # characters of a title, and of a commit's first line
@@ -65,7 +70,7 @@ def fill_text_template(template: str, values: TemplateFields) -> str:
     return shorten(line or values.summary, SUBJECT_LIMIT)
 
 
-def template_fields(story: Story, summary: str) -> TemplateFields:
+def template_fields(story: ProposalSummary, summary: str) -> TemplateFields:
     """The fields of a proposal; ``summary`` is what it would be called by itself."""
     changes = story.changes
     kinds = {change.kind for change in changes}
@@ -77,7 +82,7 @@ def template_fields(story: Story, summary: str) -> TemplateFields:
         prompt=next(iter(prompts), "") if len(prompts) == 1 else f"{len(prompts):,} prompts",
         label=_only(change.label for change in changes),
         version=_only(str(prompt.version or "") for prompt in after),
-        action=(kinds.pop() if len(kinds) == 1 else Kind.UPDATE).value.lower(),
+        action=(kinds.pop() if len(kinds) == 1 else ChangeKind.UPDATE).value.lower(),
         mapping=story.mapping,
         message=_only(message or "" for message in messages) if len(changes) == 1 else "",
     )
@@ -97,7 +102,7 @@ def _filled(template: str, values: TemplateFields, room: int) -> str:
 def _harmless(name: str, value: str, room: int) -> str:
     if name == "summary":
         return value  # made harmless by who wrote it
-    line = one_line(value)
+    line = collapse_to_one_line(value)
     if name == "message":
-        return defuse(shorten(line, min(room, _LONGEST_MESSAGE)))
-    return defuse(shorten_middle(line, room))
+        return neutralise_forge_syntax(shorten(line, min(room, _LONGEST_MESSAGE)))
+    return neutralise_forge_syntax(shorten_middle(line, room))

@@ -1,6 +1,6 @@
 """Removing items of lists from YAML text: the comments of those that stay stay with them.
 
-The round trip that changes the rest (``bridge.prompts.yaml_update``) keeps a comment with what
+The round trip that changes the rest (``bridge.prompts.file_format.yaml_updater``) keeps a comment with what
 stands before it, so that a message that goes would take along what is said of the next one. Here
 a comment above an item is the item's, and so is one below it that is indented further. Pure.
 """

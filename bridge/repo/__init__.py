@@ -1,9 +1,9 @@
 """Git without a working tree: the mirror, the commit, the push.
 
-``mirror`` fetches a bare, shallow copy without file contents; ``snapshot`` reads one commit of
-it. ``commit`` writes commits as objects, and ``push`` pushes them with a lease. ``process`` runs
-git, and ``complaint`` turns what git says into the errors of ``bridge.errors``. Who calls them is
-in ``bridge.steps``: ``branch`` writes a proposal's branch.
+``mirror`` fetches a bare, shallow copy without file contents; ``snapshot`` reads one commit of it.
+``commit`` writes commits as objects, and ``push_branch`` pushes them with a lease. ``git_process``
+runs git, and ``git_errors`` turns what git says into the errors of ``bridge.errors``. Who calls
+them is in ``bridge.reconcile``: ``proposal_branch`` writes a proposal's branch.
 """
 
 import os

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bridge.repo.store import Store
-from bridge.repo.tree import Entry
+from bridge.repo.mirror_store import MirrorStore
+from bridge.repo.tree_entries import TreeEntry
 
 ATTRIBUTES_FILE = ".gitattributes"
 _NO_VALUE = ("unspecified", "unset")
@@ -29,11 +29,11 @@ def attributes_files(paths: Iterable[str]) -> list[str]:
 
 
 def read_attributes(
-    store: Store, files: Mapping[str, Entry], paths: Sequence[str], names: Sequence[str]
+    store: MirrorStore, files: Mapping[str, TreeEntry], paths: Sequence[str], names: Sequence[str]
 ) -> dict[tuple[str, str], str]:
     """(Path, attribute) → value, for the attributes among ``names`` that are set for ``paths``;
     ``files`` are the ``.gitattributes`` of the commit, which the store has to hold."""
-    listing = "".join(f"{e.mode} {e.object_name}\t{path}\0" for path, e in files.items())
+    listing = "".join(f"{e.mode} {e.object_id}\t{path}\0" for path, e in files.items())
     asked = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
     with tempfile.TemporaryDirectory(prefix="promptlayer-bridge-") as folder:
         variables = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -42,9 +42,9 @@ def read_attributes(
             (("check-attr", "--cached", "-z", "--stdin", *names), asked),
         )
         for command, stdin in commands:
-            answer = store.attempt(*command, stdin=stdin, variables=variables)
-            if not answer.ok:
-                raise store.broken(answer)
+            answer = store.try_local(*command, stdin=stdin, variables=variables)
+            if not answer.is_success:
+                raise store.mark_damaged(answer)
     fields = answer.output.decode("utf-8", "surrogateescape").split("\0")
     found = zip(fields[0::3], fields[1::3], fields[2::3], strict=False)
     return {(path, name): value for path, name, value in found if value not in _NO_VALUE}

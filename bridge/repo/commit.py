@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
-REGULAR, EXECUTABLE = "100644", "100755"
+REGULAR_FILE_MODE, EXECUTABLE_FILE_MODE = "100644", "100755"
 _UNUSUAL = re.compile(rb"[^ !#-\[\]-~]")  # all but printable ASCII without quote and backslash
-NOTHING = "0" * 40  # the object name that stands for "no object"
+ZERO_OBJECT_ID = "0" * 40  # the object name that stands for "no object"
 
 
 @dataclass(frozen=True)
-class Identity:
+class GitIdentity:
     """Who wrote or recorded a commit."""
 
     name: str
@@ -25,7 +25,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Signing:
+class CommitSigning:
     """How commits are signed: ``key`` is the path of a private key file without passphrase
     (ssh), or a key id of the user's key ring (openpgp)."""
 
@@ -34,15 +34,15 @@ class Signing:
 
 
 @dataclass(frozen=True)
-class Commit:
+class GitCommit:
     """A commit as it is recorded; ``parents`` are those it names, whether the mirror has them
     or not."""
 
-    object_name: str
+    object_id: str
     tree: str
     parents: tuple[str, ...]
-    author: Identity
-    committer: Identity
+    author: GitIdentity
+    committer: GitIdentity
     authored_at: str  # ISO 8601 with the author's offset
     committed_at: str  # the same, the committer's
     message: str
@@ -56,13 +56,13 @@ class CommitDraft:
     parent: str | None  # None: the first commit of a line
     changes: Mapping[str, bytes | None]  # path → whole content; None removes
     message: str
-    author: Identity
-    committer: Identity
+    author: GitIdentity
+    committer: GitIdentity
     date: datetime  # aware; the author's and the committer's date
-    signing: Signing | None = None
+    signing: CommitSigning | None = None
 
 
-def parse_commit(object_name: str, content: bytes) -> Commit:
+def parse_commit(object_name: str, content: bytes) -> GitCommit:
     """Read a commit object, as ``git cat-file`` prints it."""
     head, _, message = content.decode("utf-8", "replace").partition("\n\n")
     fields: dict[str, list[str]] = {}
@@ -71,8 +71,8 @@ def parse_commit(object_name: str, content: bytes) -> Commit:
         fields.setdefault(key, []).append(value)  # lines that continue a signature have no key
     author, authored_at = _parse_ident(fields["author"][0])
     committer, committed_at = _parse_ident(fields["committer"][0])
-    return Commit(
-        object_name=object_name,
+    return GitCommit(
+        object_id=object_name,
         tree=fields["tree"][0],
         parents=tuple(fields.get("parent", ())),
         author=author,
@@ -83,25 +83,27 @@ def parse_commit(object_name: str, content: bytes) -> Commit:
     )
 
 
-def import_stream(draft: CommitDraft, ref: str, modes: Mapping[str, str]) -> Iterator[bytes]:
+def build_fast_import_stream(
+    draft: CommitDraft, ref: str, modes: Mapping[str, str]
+) -> Iterator[bytes]:
     """What ``git fast-import`` reads to write the draft, print its object name, and leave no ref
     behind. ``modes`` has the mode of each changed file that exists in the parent."""
     yield f"commit {ref}\nmark :1\n".encode()
-    yield f"author {ident(draft.author, draft.date)}\n".encode()
-    yield f"committer {ident(draft.committer, draft.date)}\n".encode()
-    yield _counted(message_bytes(draft.message))
+    yield f"author {format_identity(draft.author, draft.date)}\n".encode()
+    yield f"committer {format_identity(draft.committer, draft.date)}\n".encode()
+    yield _counted(encode_message(draft.message))
     if draft.parent is not None:
         yield f"from {draft.parent}\n".encode()
     yield from _changes(draft.changes, modes)
-    yield f"get-mark :1\nreset {ref}\nfrom {NOTHING}\n\n".encode()
+    yield f"get-mark :1\nreset {ref}\nfrom {ZERO_OBJECT_ID}\n\n".encode()
 
 
-def ident(who: Identity, when: datetime) -> str:
+def format_identity(who: GitIdentity, when: datetime) -> str:
     """An author or committer line's value: name, address, seconds since 1970, offset."""
     return f"{_plain(who.name)} <{_plain(who.email)}> {int(when.timestamp())} {when:%z}"
 
 
-def commit_variables(draft: CommitDraft) -> dict[str, str]:
+def build_commit_environment(draft: CommitDraft) -> dict[str, str]:
     """The same people and date for ``git commit-tree``, which takes them by environment."""
     date = f"@{int(draft.date.timestamp())} {draft.date:%z}"
     return {
@@ -114,17 +116,17 @@ def commit_variables(draft: CommitDraft) -> dict[str, str]:
     }
 
 
-def message_bytes(message: str) -> bytes:
+def encode_message(message: str) -> bytes:
     """A message as git keeps it: no NUL, one newline at the end."""
     return message.replace("\0", "").rstrip("\n").encode("utf-8", "replace") + b"\n"
 
 
-def path_bytes(path: str) -> bytes:
+def encode_path(path: str) -> bytes:
     """A path as git has it. Bytes that are not UTF-8 are surrogates in our strings."""
     return path.encode("utf-8", "surrogateescape")
 
 
-def ancestors(path: str) -> Iterator[str]:
+def list_parent_folders(path: str) -> Iterator[str]:
     """The folders above a path, the topmost first."""
     end = path.find("/")
     while end >= 0:
@@ -139,7 +141,11 @@ def _changes(changes: Mapping[str, bytes | None], modes: Mapping[str, str]) -> I
             yield b"D " + _quoted(path) + b"\n"
     for path, content in changes.items():
         if content is not None:
-            mode = EXECUTABLE if modes.get(path) == EXECUTABLE else REGULAR
+            mode = (
+                EXECUTABLE_FILE_MODE
+                if modes.get(path) == EXECUTABLE_FILE_MODE
+                else REGULAR_FILE_MODE
+            )
             yield f"M {mode} inline ".encode() + _quoted(path) + b"\n" + _counted(content)
 
 
@@ -148,7 +154,7 @@ def _counted(content: bytes) -> bytes:
 
 
 def _quoted(path: str) -> bytes:
-    return b'"' + _UNUSUAL.sub(_escaped, path_bytes(path)) + b'"'
+    return b'"' + _UNUSUAL.sub(_escaped, encode_path(path)) + b'"'
 
 
 def _escaped(byte: re.Match[bytes]) -> bytes:
@@ -160,12 +166,12 @@ def _plain(text: str) -> str:
     return "".join(c for c in text if c not in "<>" and c.isprintable()).strip() or "unknown"
 
 
-def _parse_ident(value: str) -> tuple[Identity, str]:
+def _parse_ident(value: str) -> tuple[GitIdentity, str]:
     name, _, rest = value.partition(" <")
     email, _, when = rest.rpartition("> ")
     seconds, _, offset = when.partition(" ")
     moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(_zone(offset))
-    return Identity(name, email), moment.isoformat()
+    return GitIdentity(name, email), moment.isoformat()
 
 
 def _zone(offset: str) -> timezone:

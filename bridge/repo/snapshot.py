@@ -8,33 +8,33 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from posixpath import commonpath
 
-from bridge.errors import ConfigError, UnsafePath
-from bridge.forge.base import GitRemote
-from bridge.repo import push
+from bridge.errors import ConfigError, UnsafePathError
+from bridge.forge.forge import GitRemote
+from bridge.repo import push_branch
 from bridge.repo.attributes import ATTRIBUTES_FILE, attributes_files, read_attributes
 from bridge.repo.commit import (
-    Commit,
     CommitDraft,
-    commit_variables,
-    import_stream,
-    message_bytes,
+    GitCommit,
+    build_commit_environment,
+    build_fast_import_stream,
+    encode_message,
     parse_commit,
 )
-from bridge.repo.credentials import configured
-from bridge.repo.merge import merge
-from bridge.repo.store import NOT_SHALLOW, Store
-from bridge.repo.tree import (
-    Entry,
-    FileChange,
-    first_unseen,
-    impossible,
-    obstacle,
-    parse_changes,
-    parse_entries,
-    parse_touched,
+from bridge.repo.git_environment import build_config_environment
+from bridge.repo.merge_file import merge_file
+from bridge.repo.mirror_store import IGNORE_SHALLOW_ENVIRONMENT, MirrorStore
+from bridge.repo.tree_entries import (
+    TreeEntry,
+    TreeEntryChange,
+    find_first_missing_folder,
+    find_impossible_name_reason,
+    find_obstacle,
+    parse_diff_listing,
+    parse_touched_paths,
+    parse_tree_listing,
 )
 
-__all__ = ["Entry", "FileChange", "Snapshot"]
+__all__ = ["RepositorySnapshot", "TreeEntry", "TreeEntryChange"]
 
 _FEW_PATHS = 500  # fit into one command line
 _EVERY_FILE = ("-r", "-z", "--no-renames")
@@ -42,7 +42,7 @@ _OBJECTS_AT_ONCE = 20_000  # in one request
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RepositorySnapshot:
     """What the remote held at one moment. Reading is safe from several threads at once; a
     mirror that turns out to be damaged raises Unavailable, and the next fetch makes it anew."""
 
@@ -50,28 +50,28 @@ class Snapshot:
     commit: str  # the base branch's newest commit
     branches: Mapping[str, str]  # branch name → its newest commit, those under the prefix
     remote: GitRemote = field(compare=False)
-    store: Store = field(repr=False, compare=False)
+    store: MirrorStore = field(repr=False, compare=False)
 
-    def entries(self, commit: str, under: str = "") -> dict[str, Entry]:
+    def list_entries(self, commit: str, under: str = "") -> dict[str, TreeEntry]:
         """Every file, symlink and submodule below the folder ``under`` ("" is all), by its full
         path. A folder that is not there is empty. Costs nothing for the rest of the tree."""
         folder = under.strip("/")
         scope = ("--", f"{folder}/") if folder else ()
-        found = dict(parse_entries(self._listing("-r", commit, *scope)))
+        found = dict(parse_tree_listing(self._listing("-r", commit, *scope)))
         found.pop(folder, None)  # git lists a file for the folder of the same name
         return found
 
-    def changes(self, old: str, new: str, under: str = "") -> dict[str, FileChange]:
+    def find_changes(self, old: str, new: str, under: str = "") -> dict[str, TreeEntryChange]:
         """Where two commits differ below a folder: path → what the one has, and the other. Costs
         nothing for what both have."""
         folder = under.strip("/")
         scope = ("--", f"{folder}/") if folder else ()
         listing = self._about((old, new), "diff-tree", *_EVERY_FILE, old, new, *scope)
-        found = dict(parse_changes(listing))
+        found = dict(parse_diff_listing(listing))
         found.pop(folder, None)  # a file of the folder's name
         return found
 
-    def touched(self, line: Sequence[str], under: str = "") -> dict[str, frozenset[str]]:
+    def find_touched_paths(self, line: Sequence[str], under: str = "") -> dict[str, frozenset[str]]:
         """Of each of these commits that has one after it in ``line``: in which files below the
         folder it differs from that one."""
         if len(line) < 2:
@@ -81,9 +81,9 @@ class Snapshot:
         pairs = "".join(f"{newer} {older}\n" for newer, older in pairwise(line)).encode()
         command = ("diff-tree", "--stdin", *_EVERY_FILE, "--name-only", *scope)
         listing = self._about(line, *command, stdin=pairs)
-        return parse_touched(listing, frozenset(line))
+        return parse_touched_paths(listing, frozenset(line))
 
-    def read(self, object_names: Iterable[str]) -> dict[str, bytes]:
+    def read_blobs(self, object_names: Iterable[str]) -> dict[str, bytes]:
         """The content of these files by object name; those the mirror lacks are fetched together
         in one request."""
         wanted = sorted(set(object_names))
@@ -93,24 +93,24 @@ class Snapshot:
             self.store.fetch_files(self.remote, chunk)
         return found | self._present(missing)
 
-    def file(self, commit: str, path: str) -> bytes | None:
+    def read_file(self, commit: str, path: str) -> bytes | None:
         """The content of one regular file, or None where there is none."""
         entry = self._places(commit, [path]).get(path)
         if entry is None or not entry.is_file:
             return None
-        return self.read([entry.object_name])[entry.object_name]
+        return self.read_blobs([entry.object_id])[entry.object_id]
 
-    def obstacle(self, commit: str, path: str) -> str | None:
+    def find_obstacle(self, commit: str, path: str) -> str | None:
         """Why no file can be written at ``path``, in words (a symlink, submodule or file in the
         way, a folder of that name), or None."""
-        return self.obstacles(commit, [path]).get(path)
+        return self.find_obstacles(commit, [path]).get(path)
 
-    def obstacles(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
-        """The ``obstacle`` of each of these paths that has one: for many at the price of one."""
-        found = {path: why for path in paths if (why := impossible(path))}
+    def find_obstacles(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        """The ``find_obstacle`` of each of these paths that has one: for many at the price of one."""
+        found = {path: why for path in paths if (why := find_impossible_name_reason(path))}
         possible = [path for path in paths if path not in found]
         places = self._surroundings(commit, possible)
-        return found | {path: why for path in possible if (why := obstacle(path, places, ()))}
+        return found | {path: why for path in possible if (why := find_obstacle(path, places, ()))}
 
     def attributes(
         self, commit: str, paths: Sequence[str], names: Sequence[str]
@@ -123,29 +123,29 @@ class Snapshot:
             for path, entry in places.items()
             if entry.is_file and path.rpartition("/")[2] == ATTRIBUTES_FILE
         }
-        texts = self.read(entry.object_name for entry in files.values())
+        texts = self.read_blobs(entry.object_id for entry in files.values())
         if not any(name.encode() in text for name in names for text in texts.values()):
             return {}
         return read_attributes(self.store, files, paths, names)
 
-    def commit_of(self, commit: str) -> Commit:
+    def read_commit(self, commit: str) -> GitCommit:
         """The commit of this object name; fetched when the mirror lacks it. Raises Stale when
         the remote has it no longer."""
-        return self.commits([commit])[commit]
+        return self.read_commits([commit])[commit]
 
-    def commits(self, object_names: Iterable[str]) -> dict[str, Commit]:
-        """``commit_of`` each of these, for many at the price of one."""
+    def read_commits(self, object_names: Iterable[str]) -> dict[str, GitCommit]:
+        """``read_commit`` each of these, for many at the price of one."""
         wanted = sorted(set(object_names))
         present = self._present(wanted)
         found = {name: parse_commit(name, content) for name, content in present.items()}
         for name in (name for name in wanted if name not in found):
             self._deepen(name, 1)
-            found[name] = parse_commit(name, self.store.local("cat-file", "commit", name))
+            found[name] = parse_commit(name, self.store.run_local("cat-file", "commit", name))
         return found
 
-    def history(
-        self, commit: str, until: Callable[[Commit], bool], limit: int = 50
-    ) -> tuple[Commit, ...]:
+    def read_history(
+        self, commit: str, until: Callable[[GitCommit], bool], limit: int = 50
+    ) -> tuple[GitCommit, ...]:
         """``commit`` and those before it along first parents, newest first, up to and with the
         first one for which ``until`` holds; at most ``limit``. More history is fetched only
         where the mirror does not reach far enough."""
@@ -155,64 +155,66 @@ class Snapshot:
         self._deepen(commit, limit + 1)
         return self._line(commit, until, limit)
 
-    def write(self, draft: CommitDraft) -> str:
+    def write_commit(self, draft: CommitDraft) -> str:
         """Write the commit into the mirror and return its object name; no ref is left. Nothing
         but the draft's paths differs from the parent; an existing file keeps its executable bit.
         Raises UnsafePath when a path cannot hold a file, ConfigError when it cannot be signed."""
         places = self._checked(draft, draft.parent) if draft.parent else {}
         modes = {path: place.mode for path, place in places.items() if place.is_file}
         ref = f"refs/bridge/{uuid.uuid4().hex}"  # no two writers meet; it never outlives the import
-        stream = b"".join(import_stream(draft, ref, modes))
-        written = self.store.local("fast-import", "--quiet", stdin=stream).decode().strip()
+        stream = b"".join(build_fast_import_stream(draft, ref, modes))
+        written = self.store.run_local("fast-import", "--quiet", stdin=stream).decode().strip()
         return self._signed(draft, written) if draft.signing else written
 
-    def push(self, remote: GitRemote, branch: str, commit: str, expected: str | None) -> None:
+    def push_branch(
+        self, remote: GitRemote, branch: str, commit: str, expected: str | None
+    ) -> None:
         """Make ``branch`` point to ``commit`` if it still points to ``expected`` (None: if it is
         not there). Nothing is sent when both are the same. Raises Stale when somebody was
         faster, Refused with the server's words when a rule of the repository forbids it."""
-        push.push(self.store, remote, branch, commit, expected)
+        push_branch.push_branch(self.store, remote, branch, commit, expected)
 
     def check_push(self, remote: GitRemote, branch: str) -> None:
         """Whether a new branch could be pushed; nothing is sent. Raises as ``push`` does."""
-        push.check(self.store, remote, branch, self.commit)
+        push_branch.check(self.store, remote, branch, self.commit)
 
-    def delete(self, remote: GitRemote, branch: str, expected: str) -> None:
+    def delete_branch(self, remote: GitRemote, branch: str, expected: str) -> None:
         """Delete ``branch`` if it still points to ``expected``, else Stale. Gone is fine."""
-        push.delete(self.store, remote, branch, expected)
+        push_branch.delete_remote_branch(self.store, remote, branch, expected)
 
     @staticmethod
-    def merge(ancestor: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    def merge_file(ancestor: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         """The file with both sides' changes since ``ancestor``, or None where they conflict."""
-        return merge(ancestor, ours, theirs)
+        return merge_file(ancestor, ours, theirs)
 
-    def _checked(self, draft: CommitDraft, parent: str) -> dict[str, Entry]:
+    def _checked(self, draft: CommitDraft, parent: str) -> dict[str, TreeEntry]:
         leaving = {path for path, content in draft.changes.items() if content is None}
-        possible = [path for path in draft.changes if not impossible(path)]
+        possible = [path for path in draft.changes if not find_impossible_name_reason(path)]
         places = self._surroundings(parent, possible)
         for path in draft.changes:
-            why = impossible(path) or obstacle(path, places, leaving - {path})
+            why = find_impossible_name_reason(path) or find_obstacle(path, places, leaving - {path})
             if why and not (path in leaving and path not in places):
-                raise UnsafePath(f"No file can be written at {path!r}: {why}.")
+                raise UnsafePathError(f"No file can be written at {path!r}: {why}.")
         return places
 
-    def _surroundings(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
+    def _surroundings(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
         """What is at these paths and above them."""
         places = self._places(commit, paths)
         # A listing goes through folders only: whatever else is in the way has to be asked for.
-        unseen = {folder for path in paths if (folder := first_unseen(path, places))}
+        unseen = {folder for path in paths if (folder := find_first_missing_folder(path, places))}
         return places | self._places(commit, sorted(unseen))
 
-    def _places(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
+    def _places(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
         """What is at these paths, and the folders on the way there."""
         if not paths:
             return {}
         if len(paths) <= _FEW_PATHS:
-            return dict(parse_entries(self._listing("-t", commit, "--", *paths)))
+            return dict(parse_tree_listing(self._listing("-t", commit, "--", *paths)))
         # Git holds every entry against every path it is told: many are found by reading the
         # whole folder that they are in.
         folder = commonpath(paths)
         scope = ("--", f"{folder}/") if folder else ()
-        return dict(parse_entries(self._listing("-rt", commit, *scope)))
+        return dict(parse_tree_listing(self._listing("-rt", commit, *scope)))
 
     def _listing(self, depth: str, commit: str, *scope: str) -> bytes:
         """What ``git ls-tree`` lists of a commit."""
@@ -220,27 +222,31 @@ class Snapshot:
 
     def _about(self, commits: Sequence[str], *command: str, stdin: bytes = b"") -> bytes:
         """What a git command says of these commits, which are fetched when the mirror lacks them."""
-        answer = self.store.attempt(*command, stdin=stdin)
-        if answer.ok:
+        answer = self.store.try_local(*command, stdin=stdin)
+        if answer.is_success:
             return answer.output
-        self.commits(commits)
-        return self.store.local(*command, stdin=stdin)
+        self.read_commits(commits)
+        return self.store.run_local(*command, stdin=stdin)
 
     def _present(self, object_names: Sequence[str]) -> dict[str, bytes]:
         """The objects among these that the mirror has."""
         if not object_names:
             return {}
         asked = "".join(f"{name}\n" for name in object_names).encode()
-        return dict(_objects(self.store.local("cat-file", "--batch", stdin=asked)))
+        return dict(_objects(self.store.run_local("cat-file", "--batch", stdin=asked)))
 
-    def _line(self, commit: str, until: Callable[[Commit], bool], limit: int) -> tuple[Commit, ...]:
-        """As much of ``history`` as the mirror has. What git takes for the end of a shallow history
+    def _line(
+        self, commit: str, until: Callable[[GitCommit], bool], limit: int
+    ) -> tuple[GitCommit, ...]:
+        """As much of ``read_history`` as the mirror has. What git takes for the end of a shallow history
         may be there all the same, hence its list of such ends is left out."""
         asked = "".join(f"{commit}~{step}\n" for step in range(limit)).encode()
-        answer = self.store.attempt("cat-file", "--batch", stdin=asked, variables=NOT_SHALLOW)
-        if not answer.ok:
-            raise self.store.broken(answer)
-        line: list[Commit] = []
+        answer = self.store.try_local(
+            "cat-file", "--batch", stdin=asked, variables=IGNORE_SHALLOW_ENVIRONMENT
+        )
+        if not answer.is_success:
+            raise self.store.mark_damaged(answer)
+        line: list[GitCommit] = []
         for name, content in _objects(answer.output):
             line.append(parse_commit(name, content))
             if until(line[-1]):
@@ -249,30 +255,30 @@ class Snapshot:
 
     def _deepen(self, commit: str, depth: int) -> None:
         """Fetch a commit and those before it, as many as ``depth`` together."""
-        with self.store.exclusive() as held:
+        with self.store.lock_exclusively() as held:
             self.store.fetch(self.remote, [commit], depth=depth, held=held)
 
     def _signed(self, draft: CommitDraft, unsigned: str) -> str:
         assert draft.signing is not None
-        told = configured(
+        told = build_config_environment(
             (("gpg.format", draft.signing.format), ("user.signingkey", draft.signing.key))
         )
-        answer = self.store.attempt(
+        answer = self.store.try_local(
             *("commit-tree", "-S", f"{unsigned}^{{tree}}"),
             *(("-p", draft.parent) if draft.parent else ()),
             *("-F", "-"),
-            stdin=message_bytes(draft.message),
-            variables=told | commit_variables(draft),
+            stdin=encode_message(draft.message),
+            variables=told | build_commit_environment(draft),
         )
-        if not answer.ok:
+        if not answer.is_success:
             raise ConfigError(
                 f"The commit could not be signed with the {draft.signing.format} key "
-                f"{draft.signing.key}: {' '.join(answer.complaint.split())}. Check the key."
+                f"{draft.signing.key}: {' '.join(answer.error_output.split())}. Check the key."
             )
         return answer.output.decode().strip()
 
 
-def _complete(line: Sequence[Commit], until: Callable[[Commit], bool], limit: int) -> bool:
+def _complete(line: Sequence[GitCommit], until: Callable[[GitCommit], bool], limit: int) -> bool:
     """Whether a line of commits goes as far back as it should, or as there are any."""
     return bool(line) and (len(line) >= limit or not line[-1].parents or until(line[-1]))
 

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.repo.commit import CommitDraft, Identity
-from bridge.repo.push import push_ref
-from bridge.repo.snapshot import Snapshot
+from bridge.repo.commit import CommitDraft, GitIdentity
+from bridge.repo.push_branch import push_ref
+from bridge.repo.snapshot import RepositorySnapshot
 
 STATE_NAMESPACE = "refs/promptlayer-bridge/"
 STATE_REFSPEC = f"+{STATE_NAMESPACE}*:{STATE_NAMESPACE}*"
@@ -22,7 +22,7 @@ class StateReference:
     """Small files below one ref of the remote, as the mirror saw them last. ``name`` is the ref's
     full name, in the bridge's namespace."""
 
-    snapshot: Snapshot
+    snapshot: RepositorySnapshot
     name: str
 
     def refresh(self) -> None:
@@ -30,7 +30,7 @@ class StateReference:
         store = self.snapshot.store
         # With the base, which is there: git fails, and says nothing, when no ref fits at all.
         wanted = [f"refs/heads/{self.snapshot.base}", STATE_REFSPEC]
-        with store.exclusive() as held:
+        with store.lock_exclusively() as held:
             store.fetch(self.snapshot.remote, wanted, depth=1, held=held)
 
     def read(self, paths: Collection[str]) -> dict[str, bytes]:
@@ -38,13 +38,13 @@ class StateReference:
         commit = self._commit()
         if commit is None or not paths:
             return {}
-        entries = self.snapshot.entries(commit)
-        found = {path: entries[path].object_name for path in paths if path in entries}
-        texts = self.snapshot.read(set(found.values()))
+        entries = self.snapshot.list_entries(commit)
+        found = {path: entries[path].object_id for path in paths if path in entries}
+        texts = self.snapshot.read_blobs(set(found.values()))
         return {path: texts[name] for path, name in found.items()}
 
     def write(
-        self, changes: Mapping[str, bytes | None], who: Identity, when: datetime, message: str
+        self, changes: Mapping[str, bytes | None], who: GitIdentity, when: datetime, message: str
     ) -> None:
         """Write these files (None: removed) with one push. Raises Stale where somebody else wrote
         meanwhile: ``refresh``, and decide again."""
@@ -52,11 +52,11 @@ class StateReference:
         draft = CommitDraft(
             parent=before, changes=changes, message=message, author=who, committer=who, date=when
         )
-        commit = self.snapshot.write(draft)
+        commit = self.snapshot.write_commit(draft)
         store = self.snapshot.store
         push_ref(store, self.snapshot.remote, self.name, commit, before)
-        store.local("update-ref", self.name, commit)
+        store.run_local("update-ref", self.name, commit)
 
     def _commit(self) -> str | None:
-        answer = self.snapshot.store.attempt("rev-parse", "--verify", "--quiet", self.name)
-        return answer.output.decode().strip() if answer.ok else None
+        answer = self.snapshot.store.try_local("rev-parse", "--verify", "--quiet", self.name)
+        return answer.output.decode().strip() if answer.is_success else None

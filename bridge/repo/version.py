@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from bridge.errors import ConfigError
-from bridge.repo.process import run
+from bridge.repo.git_process import run_git
 
 OLDEST = (2, 31)  # the first that takes settings, and so the credential, from its environment
 _PATIENCE = 10.0  # seconds
@@ -15,7 +15,7 @@ _PATIENCE = 10.0  # seconds
 def require_git() -> str:
     """The version of git that is installed. Raises ConfigError where there is none, or one so old
     that it would silently ignore what it is told."""
-    answer = run(["version"], folder=Path.cwd(), timeout=_PATIENCE)
+    answer = run_git(["version"], folder=Path.cwd(), timeout=_PATIENCE)
     said = answer.output.decode("utf-8", "replace").strip()
     return checked_version(said)
 

@@ -8,66 +8,78 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.errors import Refused
+from bridge.errors import RequestRefusedError
 from bridge.prompts.prompt import Json, JsonObject
-from bridge.sandbox.answering import Action, endpoint, flag, integer, number
-from bridge.sandbox.evaluations import Evaluations, Log, Progress, ReportRun, WorkflowRun
+from bridge.sandbox.fake_evaluations import (
+    FakeEvaluations,
+    FakeReportRun,
+    FakeWorkflowRun,
+    LoggedRequest,
+    RunProgress,
+)
+from bridge.sandbox.rest_endpoint import (
+    EndpointAction,
+    create_endpoint,
+    get_flag_parameter,
+    get_integer_field,
+    get_number_parameter,
+)
 
 _LOG_FIELDS = ("provider", "model", "input", "output", "request_start_time", "request_end_time")
 
 
-class EvaluationsRest:
+class EvaluationsRestApi:
     """Logged requests, reports and workflows."""
 
-    def __init__(self, evaluations: Evaluations) -> None:
+    def __init__(self, evaluations: FakeEvaluations) -> None:
         self._evaluations = evaluations
 
-    def routes(self, api_key: str) -> list[Route]:
-        table: list[tuple[str, str, Action]] = [
+    def create_routes(self, api_key: str) -> list[Route]:
+        table: list[tuple[str, str, EndpointAction]] = [
             ("POST", "/log-request", self.log),
             ("POST", "/rest/track-score", self.track_score),
             ("POST", "/reports/{id:int}/run", self.run_report),
             ("GET", "/reports/{id:int}", self.report),
             ("GET", "/reports/{id:int}/score", self.report_score),
             ("POST", "/workflows/{name}/run", self.run_workflow),
-            ("GET", "/workflow-version-execution-results", self.workflow_results),
+            ("GET", "/workflow-version-execution-results", self.read_workflow_results),
         ]
         return [
-            Route(path, endpoint(action, api_key), methods=[method])
+            Route(path, create_endpoint(action, api_key), methods=[method])
             for method, path, action in table
         ]
 
     def log(self, _: Request, body: JsonObject) -> Response:
         for name in _LOG_FIELDS:
             if name not in body:
-                raise Refused(f"{name}: Field required")
+                raise RequestRefusedError(f"{name}: Field required")
         for name in ("input", "output"):
             _check_template(name, body[name])
         _check_score(body.get("score", 0))
         for key, value in (body.get("metadata") or {}).items():
             if not isinstance(value, str):
-                raise Refused(f"metadata.{key}: Input should be a valid string")
-        return JSONResponse(_log_answer(self._evaluations.log(body)), 201)
+                raise RequestRefusedError(f"metadata.{key}: Input should be a valid string")
+        return JSONResponse(_log_answer(self._evaluations.log_request(body)), 201)
 
     def track_score(self, _: Request, body: JsonObject) -> Response:
-        score = _check_score(integer(body, "score"))
+        score = _check_score(get_integer_field(body, "score"))
         name = body.get("name") or "default"
-        self._evaluations.track_score(integer(body, "request_id"), name, score)
+        self._evaluations.track_score(get_integer_field(body, "request_id"), name, score)
         return JSONResponse({"success": True, "message": "success"})
 
     def run_report(self, request: Request, body: JsonObject) -> Response:
         name = body.get("name")
         if not isinstance(name, str) or not 1 <= len(name) <= 255:
-            raise Refused("name: String should have 1 to 255 characters")
+            raise RequestRefusedError("name: String should have 1 to 255 characters")
         run = self._evaluations.run_report(request.path_params["id"], name)
         return JSONResponse({"success": True, "report_id": run.id}, 201)
 
     def report(self, request: Request, _: JsonObject) -> Response:
-        run = self._evaluations.report_run(request.path_params["id"])
+        run = self._evaluations.find_report_run(request.path_params["id"])
         return JSONResponse(_report_answer(run, self._evaluations.workspace_id))
 
     def report_score(self, request: Request, _: JsonObject) -> Response:
-        run = self._evaluations.report_run(request.path_params["id"])
+        run = self._evaluations.find_report_run(request.path_params["id"])
         return JSONResponse({"success": True, "message": "success", "score": _report_score(run)})
 
     def run_workflow(self, request: Request, body: JsonObject) -> Response:
@@ -77,30 +89,32 @@ class EvaluationsRest:
         answer = {"success": True, "message": "Workflow started", "warning": None}
         return JSONResponse({**answer, "workflow_version_execution_id": run.id}, 201)
 
-    def workflow_results(self, request: Request, _: JsonObject) -> Response:
-        run = self._evaluations.workflow_run(number(request, "workflow_version_execution_id"))
-        status = 200 if run.progress is Progress.COMPLETED else 202
+    def read_workflow_results(self, request: Request, _: JsonObject) -> Response:
+        run = self._evaluations.find_workflow_run(
+            get_number_parameter(request, "workflow_version_execution_id")
+        )
+        status = 200 if run.progress is RunProgress.COMPLETED else 202
         nodes = _nodes(run)
-        if flag(request, "return_all_outputs"):
+        if get_flag_parameter(request, "return_all_outputs"):
             return JSONResponse(nodes, status)
         return JSONResponse([*nodes.values()][-1]["value"], status)
 
 
 def _check_template(name: str, template: Json) -> None:
     if not isinstance(template, dict) or template.get("type") not in ("chat", "completion"):
-        raise Refused(f"{name}: Input should be a chat or a completion")
+        raise RequestRefusedError(f"{name}: Input should be a chat or a completion")
     for message in template.get("messages") or [template]:
         if not isinstance(message.get("content"), list):
-            raise Refused(f"{name}: content should be a list of parts")
+            raise RequestRefusedError(f"{name}: content should be a list of parts")
 
 
 def _check_score(score: Json) -> int:
     if not isinstance(score, int) or isinstance(score, bool) or not 0 <= score <= 100:
-        raise Refused("score: Input should be an integer from 0 to 100")
+        raise RequestRefusedError("score: Input should be an integer from 0 to 100")
     return score
 
 
-def _log_answer(log: Log) -> JsonObject:
+def _log_answer(log: LoggedRequest) -> JsonObject:
     version = log.version
     template = version.template if version else log.body["input"]
     told = {"prompt_template": template, "commit_message": None, "metadata": None}
@@ -110,8 +124,8 @@ def _log_answer(log: Log) -> JsonObject:
     return {"id": log.id, "prompt_version": told, **status}
 
 
-def _report_answer(run: ReportRun, workspace_id: int) -> JsonObject:
-    done, cells = run.progress is Progress.COMPLETED, max(len(run.pipeline.columns), 1) * 10
+def _report_answer(run: FakeReportRun, workspace_id: int) -> JsonObject:
+    done, cells = run.progress is RunProgress.COMPLETED, max(len(run.pipeline.columns), 1) * 10
     failed = run.pipeline.failed_cells if done else 0
     at = run.started_at.isoformat()
     return {
@@ -141,7 +155,7 @@ def _report_answer(run: ReportRun, workspace_id: int) -> JsonObject:
     }
 
 
-def _report_score(run: ReportRun) -> JsonObject:
+def _report_score(run: FakeReportRun) -> JsonObject:
     columns = [
         {"column_name": name, "score": score, "score_type": "boolean", "num_skipped": 0}
         for name, score in run.pipeline.columns.items()
@@ -155,17 +169,17 @@ def _report_score(run: ReportRun) -> JsonObject:
     return {**score, "has_custom_scoring": False}
 
 
-def _nodes(run: WorkflowRun) -> JsonObject:
+def _nodes(run: FakeWorkflowRun) -> JsonObject:
     """What every node said. One that is not for output is done at once, the others at the end;
     an output of None stands for a node that was skipped."""
     nodes = {"start": _node("SUCCESS", "started") | {"is_output_node": False}}
-    for name, value in run.workflow.says(run.variables).items():
+    for name, value in run.workflow.compute_outputs(run.variables).items():
         nodes[name] = _output_node(run, value)
     return nodes
 
 
-def _output_node(run: WorkflowRun, value: Json) -> JsonObject:
-    if run.progress is Progress.RUNNING:
+def _output_node(run: FakeWorkflowRun, value: Json) -> JsonObject:
+    if run.progress is RunProgress.RUNNING:
         return _node("RUNNING")
     if run.workflow.failure:
         return _node("FAILED", error=run.workflow.failure)

@@ -11,17 +11,17 @@ from pathlib import Path
 import httpx2
 
 from bridge.errors import BridgeError
-from bridge.forge.local import LocalForge
+from bridge.forge.forge_webhooks import ForgeEvent
+from bridge.forge.local_forge import LocalForge
 from bridge.forge.local_repository import BareRepository
-from bridge.forge.local_webhooks import render, signed
-from bridge.forge.webhooks import ForgeEvent
-from bridge.sandbox.asking import asking
-from bridge.sandbox.forge_changes import Look, events_between
+from bridge.forge.local_webhooks import build_signed_headers, render_webhook_body
+from bridge.sandbox.forge_event_diff import RepositoryState, diff_states
+from bridge.sandbox.local_http_client import create_local_client
 
 _EVERY = 0.25  # seconds between two looks
 
 
-class ForgeAnnouncer:
+class LocalForgeWebhookSender:
     """Tells ``url`` what happens in one repository of the local forge, from now on, signed with
     ``secret``. A push to a bare repository tells nobody, so this looks when it is asked to."""
 
@@ -34,20 +34,20 @@ class ForgeAnnouncer:
         self._lock = threading.Lock()
         self._told = self._look()
 
-    def tell(self) -> list[ForgeEvent]:
+    def send_events(self) -> list[ForgeEvent]:
         """Send what happened since the last time, one delivery each; what was sent. Whoever does
         not answer with success hears of it again. Raises httpx2.HTTPError."""
         with self._lock:
             now = self._look()
-            events = events_between(self._repository, self._told, now)
-            with asking() as client:
+            events = diff_states(self._repository, self._told, now)
+            with create_local_client() as client:
                 for event in events:
                     self._send(client, event)
             self._told = now
             return events
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def run(self) -> Iterator[None]:
         """Tell all the time, in a thread, until the context ends."""
         stop = threading.Event()
         thread = threading.Thread(target=self._tell_until, args=(stop,), daemon=True)
@@ -61,15 +61,15 @@ class ForgeAnnouncer:
     def _tell_until(self, stop: threading.Event) -> None:
         while not stop.wait(_EVERY):
             try:
-                self.tell()
+                self.send_events()
             except (httpx2.HTTPError, BridgeError):
                 continue  # it is told at the next look
 
     def _send(self, client: httpx2.Client, event: ForgeEvent) -> None:
-        body = render(event)
-        headers = signed(body, self._secret, str(uuid.uuid4()))
+        body = render_webhook_body(event)
+        headers = build_signed_headers(body, self._secret, str(uuid.uuid4()))
         client.post(self._url, content=body, headers=headers).raise_for_status()
 
-    def _look(self) -> Look:
-        every = self._forge.every_pull_request()
-        return Look(self._git.branches(), {each.number: each for each in every})
+    def _look(self) -> RepositoryState:
+        every = self._forge.list_all_pull_requests()
+        return RepositoryState(self._git.list_branches(), {each.number: each for each in every})

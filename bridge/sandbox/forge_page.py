@@ -21,15 +21,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.errors import BridgeError, NotFound
-from bridge.forge.base import PullRequest, PullRequestState
-from bridge.forge.local import LocalForge, repositories
-from bridge.sandbox.forge_text import diff_files, rendered
+from bridge.errors import BridgeError, NotFoundError
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.forge.local_forge import LocalForge, list_repositories
+from bridge.sandbox.forge_page_rendering import parse_diff, render_body
 
-TEMPLATES = Path(__file__).parent / "templates" / "forge"
+TEMPLATES_FOLDER = Path(__file__).parent / "templates" / "forge"
 
-Act = Callable[[LocalForge, int], PullRequest]
-ACTS: dict[str, Act] = {
+PullRequestPageAction = Callable[[LocalForge, int], PullRequest]
+PULL_REQUEST_ACTIONS: dict[str, PullRequestPageAction] = {
     "merge": lambda forge, number: forge.merge(number, "merge"),
     "squash": lambda forge, number: forge.merge(number, "squash"),
     "rebase": lambda forge, number: forge.merge(number, "rebase"),
@@ -38,24 +38,26 @@ ACTS: dict[str, Act] = {
 }
 
 
-def forge_page(root: Path, *, hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> Starlette:
+def create_forge_page(
+    root: Path, *, hosts: Sequence[str] = ("127.0.0.1", "localhost")
+) -> Starlette:
     """The page over every repository under ``root``. ``hosts`` are the names it answers to."""
-    page = ForgePage(root)
+    page = ForgePageRoutes(root)
     pull = "/{owner}/{name}/pull/{number:int}"
     return Starlette(
         routes=[
-            Route("/", page.repositories),
-            Route("/{owner}/{name}", page.pull_requests),
-            Route(pull, page.pull_request),
-            Route(pull + "/{act}", page.act, methods=["POST"]),
+            Route("/", page.list_repositories),
+            Route("/{owner}/{name}", page.list_pull_requests),
+            Route(pull, page.show_pull_request),
+            Route(pull + "/{act}", page.act_on_pull_request, methods=["POST"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
-        exception_handlers={BridgeError: page.failed, 404: page.not_here},
+        exception_handlers={BridgeError: page.render_error, 404: page.render_not_found},
     )
 
 
 @dataclass(frozen=True)
-class Shown:
+class RepositoryListItem:
     """A repository in the list."""
 
     name: str
@@ -63,22 +65,22 @@ class Shown:
     all: int
 
 
-class ForgePage:
+class ForgePageRoutes:
     """The routes. Each reads the disk anew: nothing is kept between requests."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+            loader=FileSystemLoader(TEMPLATES_FOLDER), autoescape=True, undefined=StrictUndefined
         )
         self._templates.globals["State"] = PullRequestState
 
-    def repositories(self, _: Request) -> Response:
+    def list_repositories(self, _: Request) -> Response:
         return self._page("repositories.html", shown=[self._shown(name) for name in self._names()])
 
-    def pull_requests(self, request: Request) -> Response:
+    def list_pull_requests(self, request: Request) -> Response:
         forge = self._forge(request)
-        every = forge.every_pull_request()
+        every = forge.list_all_pull_requests()
         return self._page(
             "pull_requests.html",
             repository=_name(request),
@@ -86,44 +88,44 @@ class ForgePage:
             done=[each for each in every if each.state is not PullRequestState.OPEN],
         )
 
-    def pull_request(self, request: Request) -> Response:
+    def show_pull_request(self, request: Request) -> Response:
         return self._pull_request(request, status=200, complaint=None)
 
-    def act(self, request: Request) -> Response:
+    def act_on_pull_request(self, request: Request) -> Response:
         """Merge, squash, rebase, close or reopen; then the pull request's page again."""
-        act = ACTS.get(request.path_params["act"])
+        act = PULL_REQUEST_ACTIONS.get(request.path_params["act"])
         if act is None:
-            raise NotFound(f"There is no {request.path_params['act']!r} to do here.")
+            raise NotFoundError(f"There is no {request.path_params['act']!r} to do here.")
         if not _from_own_page(request):
             return self._error(403, "This can only be done from the page itself.")
         try:
             act(self._forge(request), request.path_params["number"])
-        except NotFound:
+        except NotFoundError:
             raise
         except BridgeError as refusal:
             return self._pull_request(request, status=409, complaint=str(refusal))
         return RedirectResponse(request.url.path.rpartition("/")[0], status_code=303)
 
-    def not_here(self, _: Request, __: Exception) -> Response:
+    def render_not_found(self, _: Request, __: Exception) -> Response:
         return self._error(404, "Nothing is at this address.")
 
-    def failed(self, _: Request, error: Exception) -> Response:
-        return self._error(404 if isinstance(error, NotFound) else 409, str(error))
+    def render_error(self, _: Request, error: Exception) -> Response:
+        return self._error(404 if isinstance(error, NotFoundError) else 409, str(error))
 
     def _pull_request(self, request: Request, *, status: int, complaint: str | None) -> Response:
         forge, number = self._forge(request), request.path_params["number"]
         pull_request = forge.read_pull_request(number)
-        comments = forge.comments(number)
+        comments = forge.read_comments(number)
         return self._page(
             "pull_request.html",
             status,
             repository=_name(request),
             pull=pull_request,
-            body=rendered(pull_request.body),
-            statuses=forge.statuses(pull_request.head_commit),
-            comments={marker: rendered(body) for marker, body in comments.items()},
-            commits=forge.commits(number),
-            files=diff_files(forge.diff(number)),
+            body=render_body(pull_request.body),
+            statuses=forge.read_statuses(pull_request.head_commit),
+            comments={marker: render_body(body) for marker, body in comments.items()},
+            commits=forge.list_commits(number),
+            files=parse_diff(forge.diff(number)),
             complaint=complaint,
         )
 
@@ -137,18 +139,18 @@ class ForgePage:
         return HTMLResponse(html.encode("utf-8", "replace"), status, headers=_headers(nonce))
 
     def _names(self) -> list[str]:
-        return repositories(self._root)
+        return list_repositories(self._root)
 
-    def _shown(self, name: str) -> Shown:
-        every = LocalForge(self._root, name).every_pull_request()
+    def _shown(self, name: str) -> RepositoryListItem:
+        every = LocalForge(self._root, name).list_all_pull_requests()
         open_ = [each for each in every if each.state is PullRequestState.OPEN]
-        return Shown(name, len(open_), len(every))
+        return RepositoryListItem(name, len(open_), len(every))
 
     def _forge(self, request: Request) -> LocalForge:
         """The repository of the address. Raises NotFound."""
         name = _name(request)
         if name not in self._names():
-            raise NotFound(f"There is no repository {name}.")
+            raise NotFoundError(f"There is no repository {name}.")
         return LocalForge(self._root, name)
 
 

@@ -12,88 +12,96 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from bridge.errors import AlreadyExists, Forbidden, NotFound, Refused
-from bridge.promptlayer.events import User
+from bridge.errors import AlreadyExistsError, ForbiddenError, NotFoundError, RequestRefusedError
+from bridge.promptlayer.webhook_events import EventUser
 from bridge.prompts.prompt import Json, JsonObject
-from bridge.prompts.snippets import SnippetReference, references
-from bridge.sandbox.announcer import Announcer, Clock, Listener
-from bridge.sandbox.entries import ADA, ChangeType, Entry, Folder, Label, LabelRequest, Version
-from bridge.sandbox.folders import Folders
-from bridge.sandbox.rules import check_commit_message, check_name, check_template
+from bridge.prompts.snippets import SnippetReference, find_snippet_references
+from bridge.sandbox.event_announcer import EventAnnouncer, EventClock, EventListener
+from bridge.sandbox.folders import FolderTree
+from bridge.sandbox.registry_entries import (
+    DEFAULT_EDITOR,
+    ChangeType,
+    LabelRequest,
+    RegistryEntry,
+    RegistryFolder,
+    RegistryLabel,
+    RegistryVersion,
+)
+from bridge.sandbox.validation import check_commit_message, check_name, check_template
 
 ExternalId = tuple[str, str]  # (source, external id)
 
 
-def now() -> datetime:
+def get_current_time() -> datetime:
     return datetime.now(UTC)
 
 
-class Registry:
+class PromptRegistry:
     """One workspace. Listeners get each event's payload while the registry is locked, in order:
     they have to be quick and must not wait for anything."""
 
-    def __init__(self, *, workspace_id: int = 1, clock: Clock = now) -> None:
+    def __init__(self, *, workspace_id: int = 1, clock: EventClock = get_current_time) -> None:
         self.workspace_id = workspace_id
         self.lock = threading.RLock()
         self.protected: set[str] = set()  # labels that only an approval moves or deletes
-        self.entries: dict[int, Entry] = {}
-        self.folders = Folders()
+        self.entries: dict[int, RegistryEntry] = {}
+        self.folders = FolderTree()
         self._clock = clock
-        self._announcer = Announcer(workspace_id, clock)
+        self._announcer = EventAnnouncer(workspace_id, clock)
         self._ids: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
         self._by_name: dict[str, int] = {}  # active prompts only
         self._referring: defaultdict[str, set[int]] = defaultdict(set)  # snippet name → prompt ids
 
-    def subscribe(self, listener: Listener) -> None:
+    def subscribe(self, listener: EventListener) -> None:
         self._announcer.listeners.append(listener)
 
     # Looking
 
-    def entry(self, identifier: int | str) -> Entry:
+    def find_entry(self, identifier: int | str) -> RegistryEntry:
         """An active prompt by number (written out, too) or by name, in this order."""
         with self.lock:
             entry = self.entries.get(self._by_name.get(str(identifier), 0))
             if isinstance(identifier, int) or (identifier.isdecimal() and len(identifier) < 10):
                 entry = self.entries.get(int(identifier), entry)
             if entry is None or entry.deleted:
-                raise NotFound(f"Prompt template {identifier} not found.")
+                raise NotFoundError(f"Prompt template {identifier} not found.")
             return entry
 
-    def version(
-        self, entry: Entry, *, number: int | None = None, label: str | None = None
-    ) -> Version:
+    def find_version(
+        self, entry: RegistryEntry, *, number: int | None = None, label: str | None = None
+    ) -> RegistryVersion:
         """The newest version, or the one with that number or label."""
         if label is not None:
             if label not in entry.labels:
-                raise NotFound(f"Release label {label} not found on {entry.name}.")
+                raise NotFoundError(f"Release label {label} not found on {entry.name}.")
             number = entry.labels[label].version
         if number is None:
             return entry.latest
         if not 1 <= number <= len(entry.versions):
-            raise NotFound(f"Version {number} of {entry.name} not found.")
+            raise NotFoundError(f"Version {number} of {entry.name} not found.")
         return entry.versions[number - 1]
 
-    def is_snippet(self, entry: Entry) -> bool:
+    def is_snippet(self, entry: RegistryEntry) -> bool:
         return entry.latest.template["type"] == "completion" and bool(self._referring[entry.name])
 
-    def referring(self, name: str) -> list[Entry]:
+    def find_referring_entries(self, name: str) -> list[RegistryEntry]:
         """The active prompts that refer to the snippet in any of their versions."""
         entries = (self.entries[id] for id in sorted(self._referring[name]))
         return [entry for entry in entries if not entry.deleted]
 
-    def referred(self, reference: SnippetReference) -> Version:
+    def find_referred_version(self, reference: SnippetReference) -> RegistryVersion:
         """The version of a snippet that a reference means."""
-        entry = self.entry_named(reference.name)
-        return self.version(entry, number=reference.version, label=reference.label)
+        entry = self.find_entry_by_name(reference.name)
+        return self.find_version(entry, number=reference.version, label=reference.label)
 
-    def entry_named(self, name: str) -> Entry:
+    def find_entry_by_name(self, name: str) -> RegistryEntry:
         if name not in self._by_name:
-            raise NotFound(f"Prompt template {name} not found.")
+            raise NotFoundError(f"Prompt template {name} not found.")
         return self.entries[self._by_name[name]]
 
     # Changing prompts
 
-    def save(
+    def save_version(
         self,
         name: str,
         template: JsonObject,
@@ -105,8 +113,8 @@ class Registry:
         labels: Iterable[str] = (),
         external_ids: Iterable[ExternalId] = (),
         extra: JsonObject | None = None,
-        actor: User = ADA,
-    ) -> Version:
+        actor: EventUser = DEFAULT_EDITOR,
+    ) -> RegistryVersion:
         """Make the next version of the prompt of this name, or a new prompt. Labels are created or
         moved to it. Identical content is a new version too, as at PromptLayer."""
         with self.lock:
@@ -124,21 +132,21 @@ class Registry:
                 self.move_label(entry.id, label, version.number, actor=actor)
             return version
 
-    def rename(self, id: int, name: str, *, actor: User = ADA) -> None:
+    def rename(self, id: int, name: str, *, actor: EventUser = DEFAULT_EDITOR) -> None:
         with self.lock:
-            entry, old = self.entry(id), self.entry(id).name
+            entry, old = self.find_entry(id), self.find_entry(id).name
             check_name(name)
             if self._by_name.get(name, id) != id:
-                raise AlreadyExists(f"A prompt template named {name} exists already.")
+                raise AlreadyExistsError(f"A prompt template named {name} exists already.")
             del self._by_name[old]
             self._by_name[name] = id
             entry.name = name
             self._touch(entry)
             self._announcer.announce(entry, "name_changed", actor, old_prompt_template_name=old)
 
-    def delete(self, id: int, *, actor: User = ADA) -> None:
+    def delete(self, id: int, *, actor: EventUser = DEFAULT_EDITOR) -> None:
         with self.lock:
-            entry = self.entry(id)
+            entry = self.find_entry(id)
             entry.deleted = True
             del self._by_name[entry.name]
             self._touch(entry)
@@ -146,26 +154,28 @@ class Registry:
 
     # Labels
 
-    def move_label(self, id: int, label: str, version: int, *, actor: User = ADA) -> Label:
+    def move_label(
+        self, id: int, label: str, version: int, *, actor: EventUser = DEFAULT_EDITOR
+    ) -> RegistryLabel:
         """Create a release label or move it; a protected one that exists is refused."""
         with self.lock:
-            self._check_free(self.entry(id), label)
-            return self._place_label(self.entry(id), label, version, actor)
+            self._check_free(self.find_entry(id), label)
+            return self._place_label(self.find_entry(id), label, version, actor)
 
-    def delete_label(self, id: int, label: str, *, actor: User = ADA) -> None:
+    def delete_label(self, id: int, label: str, *, actor: EventUser = DEFAULT_EDITOR) -> None:
         with self.lock:
-            self._check_free(self.entry(id), label)
-            self._remove_label(self.entry(id), label, actor)
+            self._check_free(self.find_entry(id), label)
+            self._remove_label(self.find_entry(id), label, actor)
 
-    def label(self, label_id: int) -> Label:
+    def find_label(self, label_id: int) -> RegistryLabel:
         with self.lock:
             for entry in self.entries.values():
                 for label in entry.labels.values():
                     if label.id == label_id and not entry.deleted:
                         return label
-            raise NotFound(f"Release label {label_id} not found.")
+            raise NotFoundError(f"Release label {label_id} not found.")
 
-    def protect(self, label: str) -> None:
+    def protect_label(self, label: str) -> None:
         """From now on the label moves by request and approval only."""
         self.protected.add(label)
 
@@ -176,65 +186,67 @@ class Registry:
         change_type: ChangeType = "move",
         *,
         version: int | None = None,
-        actor: User = ADA,
+        actor: EventUser = DEFAULT_EDITOR,
     ) -> None:
-        """Ask for a protected label to be moved to ``version`` or deleted."""
+        """Ask for a protected label to be moved to ``find_version`` or deleted."""
         with self.lock:
-            entry = self.entry(id)
+            entry = self.find_entry(id)
             if change_type == "move":
-                version = self.version(entry, number=version).number
+                version = self.find_version(entry, number=version).number
             entry.requests[label] = LabelRequest(label, change_type, version, actor)
-            self._announcer.about_request(entry, entry.requests[label], "requested", actor)
+            self._announcer.announce_label_request(entry, entry.requests[label], "requested", actor)
 
     def approve_label(
-        self, id: int, label: str, *, actor: User = ADA, also_moved: bool = True
+        self, id: int, label: str, *, actor: EventUser = DEFAULT_EDITOR, also_moved: bool = True
     ) -> None:
         """Approve the waiting request. Whether PromptLayer announces the move as well is not
         documented: ``also_moved`` chooses."""
         with self.lock:
-            entry = self.entry(id)
+            entry = self.find_entry(id)
             request = self._take_request(entry, label)
-            with self._announcer.muted(not also_moved):
+            with self._announcer.mute(not also_moved):
                 self._carry_out(entry, request, actor)
-            self._announcer.about_request(entry, request, "approved", actor)
+            self._announcer.announce_label_request(entry, request, "approved", actor)
 
-    def deny_label(self, id: int, label: str, *, actor: User = ADA) -> None:
+    def deny_label(self, id: int, label: str, *, actor: EventUser = DEFAULT_EDITOR) -> None:
         with self.lock:
-            entry = self.entry(id)
-            self._announcer.about_request(entry, self._take_request(entry, label), "denied", actor)
+            entry = self.find_entry(id)
+            self._announcer.announce_label_request(
+                entry, self._take_request(entry, label), "denied", actor
+            )
 
     # Folders and external ids
 
-    def create_folder(self, name: str, parent_id: int | None = None) -> Folder:
+    def create_folder(self, name: str, parent_id: int | None = None) -> RegistryFolder:
         with self.lock:
             return self.folders.create(name, parent_id, self._clock())
 
     def move_to_folder(self, id: int, folder_id: int | None) -> None:
         """PromptLayer has no event for this."""
         with self.lock:
-            entry = self.entry(id)
-            self.folders.check(folder_id)
+            entry = self.find_entry(id)
+            self.folders.require_folder(folder_id)
             entry.folder_id = folder_id
             self._touch(entry)
 
-    def entry_with(self, pair: ExternalId) -> Entry | None:
+    def find_entry_by_external_id(self, pair: ExternalId) -> RegistryEntry | None:
         with self.lock:
             owners = (entry for entry in self.entries.values() if pair in entry.external_ids)
             return next((entry for entry in owners if not entry.deleted), None)
 
-    def attach(self, id: int, pair: ExternalId) -> None:
+    def attach_external_id(self, id: int, pair: ExternalId) -> None:
         with self.lock:
-            entry = self.entry(id)
+            entry = self.find_entry(id)
             self._check_external_ids(entry.name, [pair])
             if pair not in entry.external_ids:
                 entry.external_ids.append(pair)
                 self._touch(entry)
 
-    def detach(self, id: int, pair: ExternalId) -> None:
+    def detach_external_id(self, id: int, pair: ExternalId) -> None:
         with self.lock:
-            entry = self.entry(id)
+            entry = self.find_entry(id)
             if pair not in entry.external_ids:
-                raise NotFound("External ID not found.")
+                raise NotFoundError("External ID not found.")
             entry.external_ids.remove(pair)
             self._touch(entry)
 
@@ -249,42 +261,42 @@ class Registry:
         check_name(name)
         check_template(template)
         check_commit_message(commit_message)
-        self.folders.check(folder_id)
-        for reference in references(template):
+        self.folders.require_folder(folder_id)
+        for reference in find_snippet_references(template):
             if reference.name not in self._by_name:
-                raise Refused(f"Snippet {reference.name} does not exist")
+                raise RequestRefusedError(f"Snippet {reference.name} does not exist")
         if name in self._by_name:
             for label in labels:
-                self._check_free(self.entry_named(name), label)
+                self._check_free(self.find_entry_by_name(name), label)
 
     def _check_external_ids(self, name: str, pairs: Iterable[ExternalId]) -> None:
         for pair in pairs:
-            owner = self.entry_with(pair)
+            owner = self.find_entry_by_external_id(pair)
             if owner is not None and owner.name != name:
-                raise AlreadyExists("External ID is already mapped to another entity.")
+                raise AlreadyExistsError("External ID is already mapped to another entity.")
 
-    def _check_free(self, entry: Entry, label: str) -> None:
+    def _check_free(self, entry: RegistryEntry, label: str) -> None:
         if label in self.protected and label in entry.labels:
-            raise Forbidden(f"Release label {label} is protected: request the change.")
+            raise ForbiddenError(f"Release label {label} is protected: request the change.")
 
-    def _entry_to_save(self, name: str, actor: User) -> Entry:
+    def _entry_to_save(self, name: str, actor: EventUser) -> RegistryEntry:
         if name not in self._by_name:
             created = self._clock()
-            entry = Entry(next(self._ids["prompt"]), name, created, created, actor)
+            entry = RegistryEntry(next(self._ids["prompt"]), name, created, created, actor)
             self.entries[entry.id] = entry
             self._by_name[name] = entry.id
-        return self.entry_named(name)
+        return self.find_entry_by_name(name)
 
     def _add_version(
         self,
-        entry: Entry,
+        entry: RegistryEntry,
         template: JsonObject,
         metadata: JsonObject | None,
         commit_message: str | None,
         extra: JsonObject | None,
-        actor: User,
-    ) -> Version:
-        version = Version(
+        actor: EventUser,
+    ) -> RegistryVersion:
+        version = RegistryVersion(
             id=next(self._ids["version"]),
             prompt_id=entry.id,
             number=len(entry.versions) + 1,
@@ -294,55 +306,61 @@ class Registry:
             extra=extra or {},
             created_at=self._clock(),
             author=actor,
-            references=references(template),
+            references=find_snippet_references(template),
         )
         entry.versions.append(version)
         self._touch(entry)
         for reference in version.references:
             self._referring[reference.name].add(entry.id)
-            self.entry_named(reference.name).listed.clear()  # it is a snippet now
-        self._announcer.about_version(entry, "version_created", actor)
+            self.find_entry_by_name(
+                reference.name
+            ).list_item_by_version.clear()  # it is a snippet now
+        self._announcer.announce_version(entry, "version_created", actor)
         self._announce_parents(entry, SnippetReference(entry.name), actor)
         return version
 
-    def _touch(self, entry: Entry) -> None:
+    def _touch(self, entry: RegistryEntry) -> None:
         entry.updated_at = self._clock()
-        entry.listed.clear()
+        entry.list_item_by_version.clear()
 
-    def _place_label(self, entry: Entry, name: str, number: int, actor: User) -> Label:
+    def _place_label(
+        self, entry: RegistryEntry, name: str, number: int, actor: EventUser
+    ) -> RegistryLabel:
         check_name(name, "name")
-        number = self.version(entry, number=number).number
+        number = self.find_version(entry, number=number).number
         label = entry.labels.get(name)
         if label is None:
-            label = Label(next(self._ids["label"]), name, entry.id, number, self._clock())
+            label = RegistryLabel(next(self._ids["label"]), name, entry.id, number, self._clock())
             entry.labels[name] = label
-            self._announcer.about_label(entry, label, "label_created", actor)
+            self._announcer.announce_label(entry, label, "label_created", actor)
         elif label.version == number:
             return label
         else:
             old, label.version = label.version, number
-            self._announcer.about_label(entry, label, "label_moved", actor, old_version=old)
+            self._announcer.announce_label(entry, label, "label_moved", actor, old_version=old)
         self._announce_parents(entry, SnippetReference(entry.name, label=name), actor)
         return label
 
-    def _remove_label(self, entry: Entry, name: str, actor: User) -> None:
+    def _remove_label(self, entry: RegistryEntry, name: str, actor: EventUser) -> None:
         if name not in entry.labels:
-            raise NotFound(f"Release label {name} not found on {entry.name}.")
-        self._announcer.about_label(entry, entry.labels.pop(name), "label_deleted", actor)
+            raise NotFoundError(f"Release label {name} not found on {entry.name}.")
+        self._announcer.announce_label(entry, entry.labels.pop(name), "label_deleted", actor)
 
-    def _take_request(self, entry: Entry, label: str) -> LabelRequest:
+    def _take_request(self, entry: RegistryEntry, label: str) -> LabelRequest:
         if label not in entry.requests:
-            raise NotFound(f"Nobody requested a change of {label} on {entry.name}.")
+            raise NotFoundError(f"Nobody requested a change of {label} on {entry.name}.")
         return entry.requests.pop(label)
 
-    def _carry_out(self, entry: Entry, request: LabelRequest, actor: User) -> None:
+    def _carry_out(self, entry: RegistryEntry, request: LabelRequest, actor: EventUser) -> None:
         if request.change_type == "deletion":
             self._remove_label(entry, request.label, actor)
         elif request.version is not None:
             self._place_label(entry, request.label, request.version, actor)
 
-    def _announce_parents(self, entry: Entry, changed: SnippetReference, actor: User) -> None:
+    def _announce_parents(
+        self, entry: RegistryEntry, changed: SnippetReference, actor: EventUser
+    ) -> None:
         """Tell those whose newest version imports what changed that a snippet was updated."""
-        for parent in self.referring(entry.name):
+        for parent in self.find_referring_entries(entry.name):
             if changed in parent.latest.references:
-                self._announcer.about_version(parent, "updated", actor)
+                self._announcer.announce_version(parent, "updated", actor)

@@ -9,35 +9,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.errors import Refused
+from bridge.errors import RequestRefusedError
 from bridge.prompts.prompt import JsonObject
-from bridge.sandbox.answering import Action, endpoint, number
-from bridge.sandbox.tables import Import, Sheet, Table, Tables
+from bridge.sandbox.fake_tables import FakeImport, FakeSheet, FakeTable, FakeTables
+from bridge.sandbox.rest_endpoint import EndpointAction, create_endpoint, get_number_parameter
 
 
-class TablesRest:
+class TablesRestApi:
     """Tables, sheets from files, columns, scorecards. Lists come in pages by cursor."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: FakeTables) -> None:
         self._tables = tables
 
-    def routes(self, api_key: str) -> list[Route]:
+    def create_routes(self, api_key: str) -> list[Route]:
         all_tables = "/api/public/v2/tables"
         sheets = f"{all_tables}/{{table}}/sheets"
         one = f"{sheets}/{{sheet}}"
-        table: list[tuple[str, str, Action]] = [
+        table: list[tuple[str, str, EndpointAction]] = [
             ("GET", all_tables, self.list_tables),
             ("POST", all_tables, self.create_table),
             ("GET", sheets, self.list_sheets),
             ("POST", sheets, self.create_sheet),
-            ("GET", f"{sheets}/operations/{{operation}}", self.operation),
-            ("GET", f"{one}/columns", self.columns),
-            ("GET", f"{one}/scorecard", self.scorecard),
+            ("GET", f"{sheets}/operations/{{operation}}", self.read_operation),
+            ("GET", f"{one}/columns", self.list_columns),
+            ("GET", f"{one}/scorecard", self.read_scorecard),
             ("PATCH", f"{one}/scorecard", self.configure_scorecard),
             ("POST", f"{one}/scorecard/recalculate", self.recalculate),
         ]
         return [
-            Route(path, endpoint(action, api_key), methods=[method])
+            Route(path, create_endpoint(action, api_key), methods=[method])
             for method, path, action in table
         ]
 
@@ -50,17 +50,19 @@ class TablesRest:
 
     def create_table(self, _: Request, body: JsonObject) -> Response:
         if body.get("create_default_sheet", True):
-            raise Refused("create_default_sheet: the stand-in makes tables without one only")
+            raise RequestRefusedError(
+                "create_default_sheet: the stand-in makes tables without one only"
+            )
         title = body.get("title") or "Untitled Table"
         table = self._tables.create(title, body.get("folder_id"))
         return JSONResponse({"success": True, "table": self._table(table)}, 201)
 
     def list_sheets(self, request: Request, _: JsonObject) -> Response:
-        table = self._tables.table(request.path_params["table"])
+        table = self._tables.find_table(request.path_params["table"])
         return _page(request, [self._sheet(sheet) for sheet in table.sheets], 20)
 
     def create_sheet(self, request: Request, body: JsonObject) -> Response:
-        table = self._tables.table(request.path_params["table"])
+        table = self._tables.find_table(request.path_params["table"])
         sheet = self._tables.import_sheet(table, body.get("title"), body)
         answer = {
             "success": True,
@@ -71,12 +73,12 @@ class TablesRest:
         }
         return JSONResponse(answer, 202)
 
-    def operation(self, request: Request, _: JsonObject) -> Response:
-        table = self._tables.table(request.path_params["table"])
-        operation = self._tables.look_at_import(table, request.path_params["operation"])
+    def read_operation(self, request: Request, _: JsonObject) -> Response:
+        table = self._tables.find_table(request.path_params["table"])
+        operation = self._tables.poll_import(table, request.path_params["operation"])
         return JSONResponse({"success": True, "operation": _operation(operation)})
 
-    def columns(self, request: Request, _: JsonObject) -> Response:
+    def list_columns(self, request: Request, _: JsonObject) -> Response:
         sheet = self._named(request)
         columns = [
             {
@@ -97,11 +99,11 @@ class TablesRest:
         sheet = self._named(request)
         for name in ("name", "aggregation"):
             if name not in body:
-                raise Refused(f"{name}: Field required")
+                raise RequestRefusedError(f"{name}: Field required")
         sheet.scorecard = {"id": str(uuid.uuid4()), "steps": [], **body}
         return JSONResponse({"success": True, "scorecard": self._scorecard(sheet), "version": 1})
 
-    def scorecard(self, request: Request, _: JsonObject) -> Response:
+    def read_scorecard(self, request: Request, _: JsonObject) -> Response:
         sheet = self._named(request)
         card = self._scorecard(sheet) if sheet.scorecard else None
         calculation = self._calculation(sheet) if sheet.score is not None else None
@@ -112,10 +114,10 @@ class TablesRest:
         answer = {"success": True, "calculation_id": str(uuid.uuid4()), "status": "queued"}
         return JSONResponse({**answer, "version": 1}, 202)
 
-    def _named(self, request: Request) -> Sheet:
-        return self._tables.sheet(request.path_params["table"], request.path_params["sheet"])
+    def _named(self, request: Request) -> FakeSheet:
+        return self._tables.find_sheet(request.path_params["table"], request.path_params["sheet"])
 
-    def _table(self, table: Table) -> JsonObject:
+    def _table(self, table: FakeTable) -> JsonObject:
         at = table.created_at.isoformat()
         return {
             "id": table.id,
@@ -127,7 +129,7 @@ class TablesRest:
             "updated_at": at,
         }
 
-    def _sheet(self, sheet: Sheet) -> JsonObject:
+    def _sheet(self, sheet: FakeSheet) -> JsonObject:
         at = sheet.created_at.isoformat()
         return {
             "id": sheet.id,
@@ -141,7 +143,7 @@ class TablesRest:
             "updated_at": at,
         }
 
-    def _scorecard(self, sheet: Sheet) -> JsonObject:
+    def _scorecard(self, sheet: FakeSheet) -> JsonObject:
         assert sheet.scorecard is not None
         at = sheet.created_at.isoformat()
         return {
@@ -156,7 +158,7 @@ class TablesRest:
             **sheet.scorecard,
         }
 
-    def _calculation(self, sheet: Sheet) -> JsonObject:
+    def _calculation(self, sheet: FakeSheet) -> JsonObject:
         assert sheet.scorecard is not None
         assert sheet.score is not None
         good = sheet.score >= sheet.scorecard["aggregation"]["pass_threshold"]
@@ -175,16 +177,19 @@ class TablesRest:
 
 def _page(request: Request, items: Sequence[JsonObject], size: int) -> Response:
     """A page of a list: ``limit`` items from ``cursor`` on."""
-    limit, start = number(request, "limit") or size, number(request, "cursor") or 0
+    limit, start = (
+        get_number_parameter(request, "limit") or size,
+        get_number_parameter(request, "cursor") or 0,
+    )
     if limit > 100:
-        raise Refused("limit: Input should be less than or equal to 100")
+        raise RequestRefusedError("limit: Input should be less than or equal to 100")
     end = start + limit
     more = end < len(items)
     cursor = str(end) if more else None
     return JSONResponse({"data": items[start:end], "next_cursor": cursor, "has_more": more})
 
 
-def _operation(operation: Import) -> JsonObject:
+def _operation(operation: FakeImport) -> JsonObject:
     done = operation.status == "completed"
     return {
         "operation_id": operation.id,

@@ -37,11 +37,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
-from bridge.errors import ConfigError, Permanent, Unavailable
-from bridge.storage.address import parsed
+from bridge.errors import ConfigError, PermanentError, UnavailableError
+from bridge.storage.connection_timeouts import add_timeouts
+from bridge.storage.counting_insert import CountingInsert
+from bridge.storage.database_address import parse_database_url
 from bridge.storage.migrations import MIGRATIONS
-from bridge.storage.patience import impatient
-from bridge.storage.storing import Storing
 
 metadata = MetaData()
 
@@ -60,7 +60,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Instant(TypeDecorator[datetime]):
+class InstantColumn(TypeDecorator[datetime]):
     """An aware time, kept as whole microseconds since 1970 UTC: exact, and sorts everywhere."""
 
     impl = BigInteger
@@ -77,7 +77,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-class Words(TypeDecorator[str]):
+class TextColumn(TypeDecorator[str]):
     """Text from anywhere. PostgreSQL keeps no NUL, so it is spelled out."""
 
     impl = String
@@ -96,7 +96,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-        self._url = parsed(url)
+        self._url = parse_database_url(url)
         self._engine = _engine(self._url)
         # SQLite has one writer. Threads take turns here instead of spinning on the file's lock.
         self._turn: AbstractContextManager[Any] = (
@@ -122,29 +122,29 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
 
-    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+    def build_insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An INSERT that can say ``on_conflict_do_update``, in this database's dialect."""
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
-    def storing(self, table: Table, *, key: str, counted: str) -> Storing:
+    def build_counting_insert(self, table: Table, *, key: str, counted: str) -> CountingInsert:
         """For storing very many rows of ``table``; of doubled keys the ``counted`` are summed."""
-        return Storing(table, self._engine.dialect, key=key, counted=counted)
+        return CountingInsert(table, self._engine.dialect, key=key, counted=counted)
 
     @property
     def now(self) -> ColumnElement[datetime]:
         """The time by the database's clock, the one that several machines share; for statements."""
-        return self.ago(timedelta())
+        return self.subtract_from_now(timedelta())
 
-    def ago(self, past: timedelta) -> ColumnElement[datetime]:
+    def subtract_from_now(self, past: timedelta) -> ColumnElement[datetime]:
         """``now``, less so much."""
         if self._is_sqlite:  # it counts in days
             since_1970 = (func.julianday("now") - 2440587.5) * 86_400_000_000
         else:
             since_1970 = func.extract("epoch", func.clock_timestamp()) * 1_000_000
-        return type_coerce(cast(since_1970, BigInteger) - past // _MICROSECOND, Instant)
+        return type_coerce(cast(since_1970, BigInteger) - past // _MICROSECOND, InstantColumn)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def open_transaction(self) -> Iterator[Connection]:
         """Write: committed to disk when the block ends, undone when it raises.
 
         Raises Unavailable when the database is locked, full or gone.
@@ -161,27 +161,29 @@ class Database:
         if not self._is_sqlite:
             connection.exec_driver_sql(_HOLD_BRIEFLY)
 
-    def take_turns(self, connection: Connection, name: str) -> None:
+    def lock_until_commit(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, let everybody wait who asks for the same name. Without this
         two that count and then write would not see each other."""
         if not self._is_sqlite:  # there whoever writes is alone anyway
             connection.execute(select(func.pg_advisory_xact_lock(_lock_of(name))))
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
+    def try_advisory_lock(self, name: str) -> Iterator[bool]:
         """Whether no other process is inside a block of this name while this one is. On SQLite
         it is not asked: several there do the same work at worst."""
         if self._is_sqlite:
             yield True
             return
-        with self.reading() as connection:  # a lock of the transaction passes every pooler
+        with (
+            self.open_read_transaction() as connection
+        ):  # a lock of the transaction passes every pooler
             self._hold_briefly(connection)
             lock = select(func.pg_try_advisory_xact_lock(_lock_of(name)))
             yield bool(connection.execute(lock).scalar())
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Read one consistent state; waits for no writer. Raises as ``transaction`` does."""
+    def open_read_transaction(self) -> Iterator[Connection]:
+        """Read one consistent state; waits for no writer. Raises as ``open_transaction`` does."""
         with self._translated(), self._engine.connect() as connection:
             if not self._is_sqlite:  # each statement would see what was written just before it
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -204,7 +206,7 @@ class Database:
             _switch_to_write_ahead_log(self._engine, self.name)
 
     def _migrate(self, migrations: Sequence[Sequence[str]]) -> None:
-        with self.transaction() as connection:
+        with self.open_transaction() as connection:
             if not self._is_sqlite:  # there BEGIN IMMEDIATE holds the lock already
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # others may take long
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
@@ -230,23 +232,23 @@ def _translated(name: str) -> Iterator[None]:
         raise _in_our_words(name, error) from error
 
 
-def _in_our_words(name: str, error: Exception) -> Unavailable | Permanent:
+def _in_our_words(name: str, error: Exception) -> UnavailableError | PermanentError:
     passing = (*_UNAVAILABLE, sqlite3.OperationalError)
     if isinstance(error, passing) or _sqlstate(error) in _PASSING:
-        return Unavailable(
+        return UnavailableError(
             f"The database {name} did not do its work ({_reason(error)}). "
             "It may pass; if it lasts, check the disk, or the server."
         )
-    return Permanent(
+    return PermanentError(
         f"The database {name} refused ({_reason(error)}). If it is damaged, move it "
         "away: the bridge makes a new one and loses history, not correctness."
     )
 
 
-def ask(url: str) -> str:
+def check_connection(url: str) -> str:
     """Ask a server whether it lets us in, and leave it as it is; returns the address without its
     password. Raises as opening it does."""
-    address = parsed(url)
+    address = parse_database_url(url)
     name, engine = address.render_as_string(hide_password=True), _engine(address)
     try:
         with _translated(name), engine.connect() as connection:
@@ -263,7 +265,7 @@ def _lock_of(name: str) -> int:
 
 def _engine(url: URL) -> Engine:
     try:
-        engine = create_engine(impatient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(add_timeouts(url), pool_pre_ping=url.get_backend_name() != "sqlite")
     except (ModuleNotFoundError, exc.ArgumentError) as error:
         raise ConfigError(
             f"The driver for {url.drivername} cannot be loaded ({error}). Install it first."

@@ -11,21 +11,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, String, Table, delete, select
 
-from bridge.storage.database import Database, Instant, metadata
+from bridge.storage.database import Database, InstantColumn, metadata
 from bridge.storage.inbox import Clock
 
 _CLOCKS_DIFFER = timedelta(hours=1)  # at most, on the machines that share the database
 _TIDYING = "ended sessions"
 
-ended_sessions = Table(
+ended_sessions_table = Table(
     "ended_sessions",
     metadata,
     Column("session", String, primary_key=True),
-    Column("over_at", Instant, nullable=False),
+    Column("over_at", InstantColumn, nullable=False),
 )
 
 
-class EndedSessions:
+class EndedSessionStore:
     """Of one database, for all its processes. Safe for threads. A session is told by its token.
 
     Every method raises Unavailable when the database does not answer."""
@@ -37,17 +37,23 @@ class EndedSessions:
     def end(self, token: str, over_at: datetime) -> None:
         """From now on the session is ended, everywhere. It would be over by itself at ``over_at``:
         soon after that it is forgotten, with the next that ends. Ending twice is harmless."""
-        over = ended_sessions.c.over_at < self._clock() - _CLOCKS_DIFFER
-        noted = self._database.insert(ended_sessions).values(session=_known(token), over_at=over_at)
-        with self._database.transaction() as connection:
-            self._database.take_turns(connection, _TIDYING)  # two deletions could wait in a circle
-            connection.execute(delete(ended_sessions).where(over))
+        over = ended_sessions_table.c.over_at < self._clock() - _CLOCKS_DIFFER
+        noted = self._database.build_insert(ended_sessions_table).values(
+            session=_known(token), over_at=over_at
+        )
+        with self._database.open_transaction() as connection:
+            self._database.lock_until_commit(
+                connection, _TIDYING
+            )  # two deletions could wait in a circle
+            connection.execute(delete(ended_sessions_table).where(over))
             connection.execute(noted.on_conflict_do_nothing())
 
-    def has(self, token: str) -> bool:
+    def is_ended(self, token: str) -> bool:
         """Whether this session has been ended."""
-        query = select(ended_sessions.c.over_at).where(ended_sessions.c.session == _known(token))
-        with self._database.reading() as connection:
+        query = select(ended_sessions_table.c.over_at).where(
+            ended_sessions_table.c.session == _known(token)
+        )
+        with self._database.open_read_transaction() as connection:
             return connection.execute(query).first() is not None
 
 

@@ -8,14 +8,14 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from bridge.errors import Malformed
-from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
+from bridge.errors import MalformedPayloadError
+from bridge.forge.forge_webhooks import ForgeEvent, PullRequestAction, PullRequestEvent, PushEvent
 from bridge.storage.inbox import Delivery
 
 _SOURCE = "forge:"
 
 
-def delivery_id(forge: str, name: str, body: bytes) -> str:
+def compute_delivery_id(forge: str, name: str, body: bytes) -> str:
     """The identity of a delivery: SHA-256 (hex) over the forge's name, the forge's own name for
     the delivery, and all it sent. The forge's name alone would not do: nobody signs it."""
     digest = hashlib.sha256(json.dumps([forge, name]).encode() + b"\0")
@@ -23,7 +23,7 @@ def delivery_id(forge: str, name: str, body: bytes) -> str:
     return digest.hexdigest()
 
 
-def delivery_of(forge: str, id: str, event: ForgeEvent, received_at: datetime) -> Delivery:
+def build_forge_delivery(forge: str, id: str, event: ForgeEvent, received_at: datetime) -> Delivery:
     """The delivery of a verified event; ``forge`` is its name in the configuration."""
     return Delivery(
         id=id,
@@ -39,26 +39,28 @@ def delivery_of(forge: str, id: str, event: ForgeEvent, received_at: datetime) -
     )
 
 
-def forge_of(delivery: Delivery) -> str | None:
+def find_forge_name(delivery: Delivery) -> str | None:
     """The name, in the configuration, of the forge that sent it; None where it was no forge."""
     is_forge = delivery.source.startswith(_SOURCE)
     return delivery.source.removeprefix(_SOURCE) if is_forge else None
 
 
-def forge_event(delivery: Delivery) -> ForgeEvent | None:
+def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
     """The event, read from the payload again; None where no forge sent it. Raises Malformed for a
     payload that another version wrote in another way."""
-    if forge_of(delivery) is None:
+    if find_forge_name(delivery) is None:
         return None
     payload: dict[str, Any] = json.loads(delivery.payload)
     try:
-        if payload.keys() == {each.name for each in fields(Pushed)}:
-            return Pushed(**payload)
+        if payload.keys() == {each.name for each in fields(PushEvent)}:
+            return PushEvent(**payload)
         action = PullRequestAction(payload["action"])
-        return PullRequestChanged(**payload | {"action": action})
+        return PullRequestEvent(**payload | {"action": action})
     except (KeyError, TypeError, ValueError):
-        raise Malformed(f"The delivery {delivery.id[:12]} holds no event of a forge.") from None
+        raise MalformedPayloadError(
+            f"The delivery {delivery.id[:12]} holds no event of a forge."
+        ) from None
 
 
 def _kind(event: ForgeEvent) -> str:
-    return "pushed" if isinstance(event, Pushed) else f"pull_request_{event.action}"
+    return "pushed" if isinstance(event, PushEvent) else f"pull_request_{event.action}"

@@ -13,17 +13,17 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from bridge.errors import Unavailable
+from bridge.errors import UnavailableError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _Waiter = Future[Result] | asyncio.Future[Result]
-_Entry = tuple[Item, _Waiter[Result]]
+_QueuedItem = tuple[Item, _Waiter[Result]]
 _Settlement = tuple[_Waiter[Result], Result | BaseException]
 
 
-class GroupCommit(Generic[Item, Result]):
+class GroupCommitWriter(Generic[Item, Result]):
     """Hands items in batches to ``write``, which makes them durable and returns one result each.
 
     When ``write`` raises, exactly the callers of that batch get the error. At most ``backlog``
@@ -40,7 +40,7 @@ class GroupCommit(Generic[Item, Result]):
         self._write = write
         self._backlog = backlog
         self._batch = batch
-        self._waiting: SimpleQueue[_Entry[Item, Result] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_QueuedItem[Item, Result] | None] = SimpleQueue()
         self._door = threading.Lock()  # nothing enters behind the None that ends the thread
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
@@ -69,9 +69,11 @@ class GroupCommit(Generic[Item, Result]):
     def _enter(self, item: Item, waiter: _Waiter[Result]) -> None:
         with self._door:
             if self._closed:
-                raise Unavailable("The inbox is closing. Send the delivery again.", retry_after=5)
+                raise UnavailableError(
+                    "The inbox is closing. Send the delivery again.", retry_after=5
+                )
             if self._waiting.qsize() >= self._backlog:
-                raise Unavailable(
+                raise UnavailableError(
                     f"{self._backlog} deliveries are waiting for the disk. Send it again later.",
                     retry_after=1,
                 )
@@ -81,10 +83,10 @@ class GroupCommit(Generic[Item, Result]):
         while batch := self._gather():
             _settle(list(zip((waiter for _, waiter in batch), self._results(batch), strict=True)))
 
-    def _gather(self) -> list[_Entry[Item, Result]]:
+    def _gather(self) -> list[_QueuedItem[Item, Result]]:
         """Everything that waits now, at least one item; empty means: stop."""
         entry = self._waiting.get()
-        batch: list[_Entry[Item, Result]] = []
+        batch: list[_QueuedItem[Item, Result]] = []
         try:
             while entry is not None:
                 batch.append(entry)
@@ -97,7 +99,7 @@ class GroupCommit(Generic[Item, Result]):
             self._waiting.put(None)
         return batch
 
-    def _results(self, batch: list[_Entry[Item, Result]]) -> Sequence[Result | BaseException]:
+    def _results(self, batch: list[_QueuedItem[Item, Result]]) -> Sequence[Result | BaseException]:
         try:
             return self._write([item for item, _ in batch])
         except Exception as error:

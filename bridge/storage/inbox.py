@@ -30,15 +30,22 @@ from sqlalchemy import (
     update,
 )
 
-from bridge.errors import NotFound, Rejected
-from bridge.promptlayer.events import Event, PromptEvent, UnknownEvent, acts, digest, parse
-from bridge.promptlayer.workspace import PROMPTLAYER
+from bridge.errors import InvalidInputError, NotFoundError
+from bridge.promptlayer.webhook_events import (
+    PromptEvent,
+    UnknownWebhookEvent,
+    WebhookEvent,
+    compute_delivery_id,
+    parse_event,
+    triggers_reconcile,
+)
+from bridge.promptlayer.workspace_source import PROMPTLAYER_SOURCE
 from bridge.prompts.prompt import JsonObject
-from bridge.storage.database import Database, Instant, Words, metadata
+from bridge.storage.database import Database, InstantColumn, TextColumn, metadata
 from bridge.storage.delivery_state import (
     DeliveryState as DeliveryState,
 )  # part of what a Delivery is
-from bridge.storage.group_commit import GroupCommit
+from bridge.storage.group_commit import GroupCommitWriter
 
 Clock = Callable[[], datetime]  # the time now, aware
 
@@ -46,7 +53,7 @@ _LABEL_EVENTS = "prompt_template_label_"
 _IDS_PER_STATEMENT = 500
 
 
-deliveries = Table(
+deliveries_table = Table(
     "deliveries",
     metadata,
     Column("id", String, primary_key=True),
@@ -55,17 +62,17 @@ deliveries = Table(
     Column("prompt_id", BigInteger),
     Column("prompt_name", String),
     Column("label", String),
-    Column("occurred_at", Instant, nullable=False),
-    Column("received_at", Instant, nullable=False),
-    Column("changed_at", Instant, nullable=False),
+    Column("occurred_at", InstantColumn, nullable=False),
+    Column("received_at", InstantColumn, nullable=False),
+    Column("changed_at", InstantColumn, nullable=False),
     Column("payload", String, nullable=False),
     Column("state", String, nullable=False),
-    Column("outcome", Words),
+    Column("outcome", TextColumn),
     Column("seen", Integer, nullable=False),
     Column("source", String, nullable=False),
 )
-_OLDEST_FIRST = (deliveries.c.received_at, deliveries.c.id)
-_NEWEST_FIRST = (deliveries.c.received_at.desc(), deliveries.c.id.desc())
+_OLDEST_FIRST = (deliveries_table.c.received_at, deliveries_table.c.id)
+_NEWEST_FIRST = (deliveries_table.c.received_at.desc(), deliveries_table.c.id.desc())
 
 
 @dataclass(frozen=True)
@@ -84,23 +91,25 @@ class Delivery:
     state: DeliveryState = DeliveryState.NEW
     outcome: str | None = None  # for a person: what came of it
     seen: int = 1  # how many times it was delivered
-    source: str = PROMPTLAYER  # or ``promptlayer:<workspace>``; that of a forge: ``forge:<name>``
+    source: str = (
+        PROMPTLAYER_SOURCE  # or ``promptlayer:<workspace>``; that of a forge: ``forge:<name>``
+    )
     changed_at: datetime | None = None  # when state or outcome last changed; None until stored
 
     @classmethod
-    def of(
+    def from_event(
         cls,
-        event: Event | UnknownEvent,
+        event: WebhookEvent | UnknownWebhookEvent,
         payload: JsonObject,
         received_at: datetime,
-        source: str = PROMPTLAYER,
+        source: str = PROMPTLAYER_SOURCE,
     ) -> Delivery:
         """The delivery of a verified payload and the event it parses to, by the workspace that
         ``source`` names. Events nobody acts on are born ignored."""
-        known = event if isinstance(event, Event) else None
+        known = event if isinstance(event, WebhookEvent) else None
         prompt = event if isinstance(event, PromptEvent) else None
         return cls(
-            id=digest(payload if source == PROMPTLAYER else {source: payload}),
+            id=compute_delivery_id(payload if source == PROMPTLAYER_SOURCE else {source: payload}),
             event_type=_storable(event.type),
             workspace_id=known.workspace_id if known else None,
             prompt_id=prompt.prompt_id if prompt else None,
@@ -109,22 +118,22 @@ class Delivery:
             occurred_at=known.timestamp if known else received_at,
             received_at=received_at,
             payload=json.dumps(payload),
-            state=DeliveryState.NEW if acts(event) else DeliveryState.IGNORED,
+            state=DeliveryState.NEW if triggers_reconcile(event) else DeliveryState.IGNORED,
             source=source,
         )
 
-    def event(self) -> Event | UnknownEvent:
+    def parse_event(self) -> WebhookEvent | UnknownWebhookEvent:
         """The event, read from the payload again."""
-        return parse(json.loads(self.payload))
+        return parse_event(json.loads(self.payload))
 
 
 @dataclass(frozen=True)
-class PutResult:
+class InboxPutResult:
     id: str
-    duplicate: bool  # the same content was delivered before
+    is_duplicate: bool  # the same content was delivered before
 
 
-class Inbox:
+class DeliveryInbox:
     """The deliveries of one database. Safe for threads; several processes may share the file.
 
     Every method raises Unavailable when the database does not answer.
@@ -133,35 +142,35 @@ class Inbox:
     def __init__(self, database: Database, clock: Clock, *, backlog: int = 4096) -> None:
         self._database = database
         self._clock = clock
-        self._storing = database.storing(deliveries, key="id", counted="seen")
+        self._storing = database.build_counting_insert(deliveries_table, key="id", counted="seen")
         self._something_new = threading.Event()
-        self._writer = GroupCommit(self._write, backlog=backlog)
+        self._writer = GroupCommitWriter(self._write, backlog=backlog)
 
-    def put(self, delivery: Delivery) -> PutResult:
+    def put(self, delivery: Delivery) -> InboxPutResult:
         """Store a delivery: on disk when this returns. Many callers at once share one commit.
         Raises Unavailable when it could not be stored, or when too many are waiting."""
         return self._writer.put(delivery)
 
-    async def put_async(self, delivery: Delivery) -> PutResult:
+    async def put_async(self, delivery: Delivery) -> InboxPutResult:
         """``put`` for asyncio."""
         return await self._writer.put_async(delivery)
 
-    def fresh(self, limit: int) -> list[Delivery]:
+    def find_new(self, limit: int) -> list[Delivery]:
         """The deliveries that wait for the dispatcher, oldest first."""
-        waiting = select(deliveries).where(deliveries.c.state == DeliveryState.NEW)
+        waiting = select(deliveries_table).where(deliveries_table.c.state == DeliveryState.NEW)
         return self._select(waiting.order_by(*_OLDEST_FIRST).limit(limit))
 
-    def passed_over(self, since: datetime) -> list[Delivery]:
+    def find_ignored_since(self, since: datetime) -> list[Delivery]:
         """Those received since then that nobody followed, as far as whoever dispatched them knew;
         oldest first."""
-        ignored = select(deliveries).where(
-            deliveries.c.state == DeliveryState.IGNORED,
-            deliveries.c.received_at >= since,
-            deliveries.c.outcome.is_not(None),  # all others were nobody's from the beginning
+        ignored = select(deliveries_table).where(
+            deliveries_table.c.state == DeliveryState.IGNORED,
+            deliveries_table.c.received_at >= since,
+            deliveries_table.c.outcome.is_not(None),  # all others were nobody's from the beginning
         )
         return self._select(ignored.order_by(*_OLDEST_FIRST))
 
-    def wait_for_fresh(self, timeout: float) -> bool:
+    def wait_for_new(self, timeout: float) -> bool:
         """Wait until this process put something new, ``timeout`` seconds at most; False says that
         the time is up. What other processes put is noticed by asking ``fresh`` even then. For one
         waiting thread."""
@@ -179,11 +188,14 @@ class Inbox:
     ) -> int:
         """Record what became of deliveries; returns how many changed. Those that are in none of
         the states ``only_from`` are left alone: the dispatcher must not overtake the worker."""
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             return sum(
                 connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.id.in_(some), deliveries.c.state.in_(list(only_from)))
+                    update(deliveries_table)
+                    .where(
+                        deliveries_table.c.id.in_(some),
+                        deliveries_table.c.state.in_(list(only_from)),
+                    )
                     .values(state=state, outcome=outcome, changed_at=self._clock())
                 ).rowcount
                 for some in _slices(sorted(ids))
@@ -192,7 +204,9 @@ class Inbox:
     def redeliver(self, delivery_id: str) -> None:
         """Make a delivery new again. Raises NotFound when there is none with this id."""
         if not self.set_state([delivery_id], DeliveryState.NEW):
-            raise NotFound("There is no delivery with this id. It may have been too old to keep.")
+            raise NotFoundError(
+                "There is no delivery with this id. It may have been too old to keep."
+            )
         self._something_new.set()
 
     def find(self, id_prefix: str) -> Delivery | None:
@@ -200,21 +214,25 @@ class Inbox:
         if not re.fullmatch(r"[0-9a-f]{1,64}", id_prefix):
             return None
         # A range, for the index; "g" is behind every hexadecimal digit.
-        in_range = deliveries.c.id.between(id_prefix, id_prefix + "g")
-        found = self._select(select(deliveries).where(in_range).limit(2))
+        in_range = deliveries_table.c.id.between(id_prefix, id_prefix + "g")
+        found = self._select(select(deliveries_table).where(in_range).limit(2))
         if len(found) > 1:
-            raise Rejected(f"Several deliveries start with {id_prefix!r}. Give more digits.")
+            raise InvalidInputError(
+                f"Several deliveries start with {id_prefix!r}. Give more digits."
+            )
         return found[0] if found else None
 
-    def several(self, ids: Collection[str]) -> list[Delivery]:
+    def find_by_ids(self, ids: Collection[str]) -> list[Delivery]:
         """The deliveries with these ids, in no particular order."""
         return [
             delivery
             for some in _slices(sorted(ids))
-            for delivery in self._select(select(deliveries).where(deliveries.c.id.in_(some)))
+            for delivery in self._select(
+                select(deliveries_table).where(deliveries_table.c.id.in_(some))
+            )
         ]
 
-    def recent(
+    def list_recent(
         self,
         limit: int,
         *,
@@ -224,33 +242,33 @@ class Inbox:
     ) -> list[Delivery]:
         """Deliveries, the last received first. ``before`` is the id of the last one of the page
         before; ``prompt`` an id (int) or a name (str)."""
-        query = select(deliveries).order_by(*_NEWEST_FIRST).limit(limit)
+        query = select(deliveries_table).order_by(*_NEWEST_FIRST).limit(limit)
         if before is not None:
             query = query.where(_received_before(before))
         if state is not None:
-            query = query.where(deliveries.c.state == state)
+            query = query.where(deliveries_table.c.state == state)
         if prompt is not None:
             query = query.where(_about(prompt))
         return self._select(query)
 
-    def label_events(
-        self, workspace_id: int, prompt_id: int, label: str, source: str = PROMPTLAYER
+    def list_label_events(
+        self, workspace_id: int, prompt_id: int, label: str, source: str = PROMPTLAYER_SOURCE
     ) -> list[Delivery]:
         """All that a workspace told about one label of one prompt (created, moved, deleted, a
         change requested, approved, denied), the last to happen first."""
-        query = select(deliveries).where(
-            deliveries.c.source == source,
-            deliveries.c.workspace_id == workspace_id,
-            deliveries.c.prompt_id == prompt_id,
-            deliveries.c.label == _storable(label),
-            deliveries.c.event_type.startswith(_LABEL_EVENTS, autoescape=True),
+        query = select(deliveries_table).where(
+            deliveries_table.c.source == source,
+            deliveries_table.c.workspace_id == workspace_id,
+            deliveries_table.c.prompt_id == prompt_id,
+            deliveries_table.c.label == _storable(label),
+            deliveries_table.c.event_type.startswith(_LABEL_EVENTS, autoescape=True),
         )
-        return self._select(query.order_by(deliveries.c.occurred_at.desc(), *_NEWEST_FIRST))
+        return self._select(query.order_by(deliveries_table.c.occurred_at.desc(), *_NEWEST_FIRST))
 
-    def check(self) -> None:
+    def check_readable(self) -> None:
         """Raise Unavailable when deliveries cannot be read."""
-        with self._database.reading() as connection:
-            connection.execute(select(deliveries.c.id).limit(1))
+        with self._database.open_read_transaction() as connection:
+            connection.execute(select(deliveries_table.c.id).limit(1))
 
     def close(self) -> None:
         """Store what is waiting and turn further deliveries away. The database stays open."""
@@ -258,14 +276,14 @@ class Inbox:
         self._something_new.set()
 
     def _select(self, query: Select[Any]) -> list[Delivery]:
-        with self._database.reading() as connection:
-            return [from_row(row) for row in connection.execute(query)]
+        with self._database.open_read_transaction() as connection:
+            return [parse_delivery_row(row) for row in connection.execute(query)]
 
-    def _write(self, batch: Sequence[Delivery]) -> list[PutResult]:
+    def _write(self, batch: Sequence[Delivery]) -> list[InboxPutResult]:
         times = Counter(delivery.id for delivery in batch)
         rows = {delivery.id: self._row(delivery, times[delivery.id]) for delivery in batch}
         # Always in one order, or two processes that store the same would wait for each other.
-        with self._database.transaction() as connection:
+        with self._database.open_transaction() as connection:
             stored = self._storing.store(connection, [rows[id] for id in sorted(rows)])
             unknown = {id for id, seen in stored if seen == times[id]}
         if any(rows[each]["state"] == DeliveryState.NEW for each in unknown):
@@ -276,13 +294,13 @@ class Inbox:
         return vars(delivery) | {"seen": times, "changed_at": self._clock()}
 
 
-def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[PutResult]:
+def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[InboxPutResult]:
     for delivery in batch:
-        yield PutResult(delivery.id, duplicate=delivery.id not in unknown)
+        yield InboxPutResult(delivery.id, is_duplicate=delivery.id not in unknown)
         unknown.discard(delivery.id)  # its twin in the same batch is a duplicate
 
 
-def from_row(row: Row[Any]) -> Delivery:
+def parse_delivery_row(row: Row[Any]) -> Delivery:
     """A delivery of a row of the table."""
     columns = row._asdict()
     return Delivery(**columns | {"state": DeliveryState(columns["state"])})
@@ -290,17 +308,19 @@ def from_row(row: Row[Any]) -> Delivery:
 
 def _about(prompt: int | str) -> ColumnElement[bool]:
     if isinstance(prompt, int):
-        return deliveries.c.prompt_id == prompt
-    return deliveries.c.prompt_name == _storable(prompt)
+        return deliveries_table.c.prompt_id == prompt
+    return deliveries_table.c.prompt_name == _storable(prompt)
 
 
 def _received_before(delivery_id: str) -> ColumnElement[bool]:
     received_at = (
-        select(deliveries.c.received_at).where(deliveries.c.id == delivery_id).scalar_subquery()
+        select(deliveries_table.c.received_at)
+        .where(deliveries_table.c.id == delivery_id)
+        .scalar_subquery()
     )
     return or_(
-        deliveries.c.received_at < received_at,
-        and_(deliveries.c.received_at == received_at, deliveries.c.id < delivery_id),
+        deliveries_table.c.received_at < received_at,
+        and_(deliveries_table.c.received_at == received_at, deliveries_table.c.id < delivery_id),
     )
 
 

@@ -15,20 +15,20 @@ from pathlib import Path
 from bridge.errors import BridgeError
 from bridge.storage.database import Database
 
-FLOOR = 100 * 1024 * 1024  # bytes that have to be free for mirrors and databases
+MIN_FREE_BYTES = 100 * 1024 * 1024  # bytes that have to be free for mirrors and databases
 
 log = logging.getLogger("bridge.readiness")
 
 
 @dataclass(frozen=True)
-class Readiness:
+class ReadinessCheck:
     """``folder`` is that of the setting ``data``; ``floor`` is in bytes."""
 
     database: Database
     folder: Path
-    floor: int = FLOOR
+    floor: int = MIN_FREE_BYTES
 
-    def problems(self) -> Mapping[str, str]:
+    def find_problems(self) -> Mapping[str, str]:
         """What is wrong, by what was tried: ``database``, ``disk``. Empty when all is well. The
         words name no address and no path; those are in the log."""
         found = {"database": self._database(), "disk": self._disk()}
@@ -36,7 +36,7 @@ class Readiness:
 
     def _database(self) -> str:
         try:
-            with self.database.transaction() as connection:
+            with self.database.open_transaction() as connection:
                 connection.exec_driver_sql("UPDATE schema_version SET version = version")
         except BridgeError as error:
             log.error("not ready: %s", error)

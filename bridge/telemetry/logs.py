@@ -1,6 +1,6 @@
 """The log: one line for each thing that happens, as text for people or as JSON for programs.
 
-Every line says what the work in hand is about (``bridge.telemetry.trail``), and none holds a secret of the
+Every line says what the work in hand is about (``bridge.telemetry.log_context``), and none holds a secret of the
 configuration, whoever wrote it.
 """
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
-from bridge.telemetry.trail import known
+from bridge.telemetry.log_context import get_log_context
 
 
 class LogFormat(StrEnum):
@@ -32,16 +32,18 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 _ENGINES_OWN = frozenset({"applicationID", "applicationVersion", "executorID", "operationUUID"})
 
 
-def set_up(
+def configure_logging(
     form: str, level: str, secrets: Iterable[str] = (), *, stream: TextIO | None = None
 ) -> None:
     """Log to ``stream`` (standard error) from now on, in ``form`` (text or json), what is at
     least ``level``. Doing it again replaces what was set before."""
     target = logging.StreamHandler(sys.stderr if stream is None else stream)
-    lines = JsonLines() if form == LogFormat.JSON else TextLines()
-    target.setFormatter(WithoutSecrets(lines, secrets))
+    lines = JsonLogFormatter() if form == LogFormat.JSON else TextLogFormatter()
+    target.setFormatter(SecretMaskingFormatter(lines, secrets))
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each.formatter, WithoutSecrets)]:
+    for old in [
+        each for each in root.handlers if isinstance(each.formatter, SecretMaskingFormatter)
+    ]:
         root.removeHandler(old)
     root.addHandler(target)
     chosen = logging.getLevelNamesMapping()[level.upper()]
@@ -60,7 +62,7 @@ def _same_way(logger: logging.Logger) -> None:
     logger.propagate = True
 
 
-class WithoutSecrets(logging.Formatter):
+class SecretMaskingFormatter(logging.Formatter):
     """Another formatter's lines, with each secret hidden: errors of libraries may quote one."""
 
     def __init__(self, lines: logging.Formatter, secrets: Iterable[str]) -> None:
@@ -78,7 +80,7 @@ class WithoutSecrets(logging.Formatter):
         return line
 
 
-class TextLines(logging.Formatter):
+class TextLogFormatter(logging.Formatter):
     """Time, level, logger and words; then what the words do not say about the work in hand."""
 
     def __init__(self) -> None:
@@ -86,7 +88,11 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         line = super().formatMessage(record)
-        shown = {key: _shown(key, value) for key, value in known().items() if key in _FOR_PEOPLE}
+        shown = {
+            key: _shown(key, value)
+            for key, value in get_log_context().items()
+            if key in _FOR_PEOPLE
+        }
         told = [f"{key}={value}" for key, value in shown.items() if value not in record.message]
         return f"{line} [{' '.join(told)}]" if told else line
 
@@ -98,7 +104,7 @@ def _shown(key: str, value: str) -> str:
     return value[:_ID_SHOWN] if key == "delivery" else ascii(value)[1:-1]
 
 
-class JsonLines(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     """One JSON object a line: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, what
     is known of the work in hand, and ``exception`` where there is one."""
 
@@ -108,7 +114,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **known(),
+            **get_log_context(),
             **_extra(record),
         }
         if record.exc_info:

@@ -11,17 +11,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from bridge.storage.inbox import Clock, Inbox
-from bridge.web.body import LargeBodies
-from bridge.web.doors import OpenDoors, require_secrets
-from bridge.web.forge_receive import FORGE_PATH, ForgeReceive
-from bridge.web.probes import health
-from bridge.web.receive import Receive
+from bridge.storage.inbox import Clock, DeliveryInbox
+from bridge.web.probes import create_health_endpoint
+from bridge.web.read_body import LargeBodyQuota
+from bridge.web.receive_forge_webhook import FORGE_WEBHOOK_PATH, ForgeWebhookReceiver
+from bridge.web.receive_promptlayer_webhook import PromptLayerWebhookReceiver
+from bridge.web.webhook_endpoints import FindEndpoints, require_secrets
 
-WEBHOOK_PATH = "/webhooks/promptlayer"
-WORKSPACE_PATH = "/webhooks/promptlayer/{workspace}"
+PROMPTLAYER_WEBHOOK_PATH = "/webhooks/promptlayer"
+WORKSPACE_WEBHOOK_PATH = "/webhooks/promptlayer/{workspace}"
 
-Pages = ASGIApp  # an application for all that the front door does not take
+DashboardApp = ASGIApp  # an application for all that the front door does not take
 
 _OFF = (
     "The dashboard is off. To see it here, set dashboard: {operator_secret: ${SOME_VARIABLE}} in"
@@ -34,36 +34,36 @@ class WebSettings:
     """What the front door needs to know."""
 
     clock: Clock
-    doors: OpenDoors
+    find_endpoints: FindEndpoints
 
 
 def create_app(
     settings: WebSettings,
-    inbox: Inbox,
+    inbox: DeliveryInbox,
     *,
     routes: Sequence[BaseRoute] = (),
-    pages: Pages | None = None,
-    large: LargeBodies | None = None,
+    pages: DashboardApp | None = None,
+    large: LargeBodyQuota | None = None,
 ) -> Starlette:
     """The application, with ``routes`` beside its own; ``pages`` get what no route takes. Raises
     ConfigError where a workspace has no secret."""
-    require_secrets(settings.doors())
-    large = large or LargeBodies()
-    receive = Receive(inbox, settings.clock, settings.doors, large)
-    forges = ForgeReceive(inbox, settings.clock, settings.doors, large)
+    require_secrets(settings.find_endpoints())
+    large = large or LargeBodyQuota()
+    receive = PromptLayerWebhookReceiver(inbox, settings.clock, settings.find_endpoints, large)
+    forges = ForgeWebhookReceiver(inbox, settings.clock, settings.find_endpoints, large)
     return Starlette(
         routes=[
-            Route(WEBHOOK_PATH, receive, methods=["POST"]),
-            Route(WORKSPACE_PATH, receive, methods=["POST"]),
-            Route(FORGE_PATH, forges, methods=["POST"]),
-            Route("/healthz", health(inbox), methods=["GET"]),
+            Route(PROMPTLAYER_WEBHOOK_PATH, receive, methods=["POST"]),
+            Route(WORKSPACE_WEBHOOK_PATH, receive, methods=["POST"]),
+            Route(FORGE_WEBHOOK_PATH, forges, methods=["POST"]),
+            Route("/healthz", create_health_endpoint(inbox), methods=["GET"]),
             *routes,
             *([] if pages is None else [Mount("/", pages)]),
         ]
     )
 
 
-def no_dashboard() -> Pages:
+def create_dashboard_placeholder() -> DashboardApp:
     """What stands at ``/`` when nobody configured one."""
 
     async def off(_: Request) -> PlainTextResponse:

@@ -13,20 +13,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-FOLDER = Path(__file__).parent / "static"
+STATIC_FOLDER = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True)
-class Asset:
+class StaticAsset:
     path: str  # ``/static/dashboard.0a1b2c3d.css``
     content: bytes = field(repr=False)
     media_type: str
     integrity: str
 
     @classmethod
-    def read(cls, file: Path) -> Asset:
+    def read(cls, file: Path) -> StaticAsset:
         content = file.read_bytes()
         digest = hashlib.sha384(content).digest()
         return cls(
@@ -37,25 +37,27 @@ class Asset:
         )
 
 
-class Assets:
+class StaticAssets:
     """Everything in ``static/`` that a page uses, read once."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = STATIC_FOLDER) -> None:
         files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
-        self._by_name: Mapping[str, Asset] = {file.name: Asset.read(file) for file in files}
+        self._by_name: Mapping[str, StaticAsset] = {
+            file.name: StaticAsset.read(file) for file in files
+        }
         self._by_path = {asset.path: asset for asset in self._by_name.values()}
 
-    def style(self, name: str) -> Markup:
+    def render_style_tag(self, name: str) -> Markup:
         asset = self._by_name[name]
         text = '<link rel="stylesheet" href="{}" integrity="{}">'
         return Markup(text).format(asset.path, asset.integrity)
 
-    def script(self, name: str) -> Markup:
+    def render_script_tag(self, name: str) -> Markup:
         asset = self._by_name[name]
         text = '<script src="{}" integrity="{}" defer></script>'
         return Markup(text).format(asset.path, asset.integrity)
 
-    def route(self) -> Route:
+    def create_route(self) -> Route:
         return Route("/static/{name}", self._serve, methods=["GET"])
 
     async def _serve(self, request: Request) -> Response:

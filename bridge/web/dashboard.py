@@ -17,45 +17,45 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.books.overview import Overview
-from bridge.config.dashboard import DashboardSettings
-from bridge.config.watch import every_secret
-from bridge.engine.actions import Actions
+from bridge.config.dashboard_settings import DashboardSettings
+from bridge.config.monitoring_settings import find_secrets
+from bridge.engine.operator_actions import OperatorActions
 from bridge.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
     BridgeError,
-    Forbidden,
-    NotFound,
-    Permanent,
-    Rejected,
-    TooLarge,
-    TooSlow,
-    Transient,
-    Unauthorized,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+    UnauthorizedError,
 )
+from bridge.status.status_reader import StatusReader
 from bridge.storage.database import Database
-from bridge.storage.ended_sessions import EndedSessions
-from bridge.storage.inbox import Clock, Inbox
-from bridge.storage.keys import shared_key
-from bridge.storage.members import Members
-from bridge.web.assets import Assets
-from bridge.web.body import ClientGone
+from bridge.storage.ended_sessions import EndedSessionStore
+from bridge.storage.inbox import Clock, DeliveryInbox
+from bridge.storage.instances import InstanceRegistry
+from bridge.storage.shared_keys import get_or_create_key
+from bridge.web.assets import StaticAssets
 from bridge.web.delivery_pages import DeliveryPages
-from bridge.web.guarded import Gate
-from bridge.web.pages import Pages
-from bridge.web.prompt_pages import PromptPages, SourceOf, nowhere
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.prompt_pages import FindSource, PromptPages, find_no_source
 from bridge.web.queue_pages import QueuePages
-from bridge.web.sign_in import SignIn
-from bridge.web.visitor import Visitor
+from bridge.web.read_body import ClientDisconnectedError
+from bridge.web.session import SignedInVisitor
+from bridge.web.session_guard import SessionGuard
+from bridge.web.sign_in import SignInPages
 
 _STATUS: Mapping[type[BridgeError], int] = {
-    TooLarge: 413,
-    TooSlow: 408,
-    Forbidden: 403,
-    NotFound: 404,
-    Rejected: 400,
-    Transient: 503,
-    Unauthorized: 403,
-    Permanent: 500,
+    BodyTooLargeError: 413,
+    BodyTimeoutError: 408,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    InvalidInputError: 400,
+    TransientError: 503,
+    UnauthorizedError: 403,
+    PermanentError: 500,
 }
 _HTTP_WORDS = {
     404: "There is no such page. What it showed may have gone: a prompt that left its mapping, or a"
@@ -77,41 +77,45 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What the dashboard reads, and acts on. ``secrets`` never appear on a page; ``mistake`` says
+class DashboardSources:
+    """What the dashboard reads, and acts on. ``list_secrets`` never appear on a page; ``mistake`` says
     what is wrong with the configuration's files, if anything is."""
 
     database: Database
-    inbox: Inbox
+    inbox: DeliveryInbox
     clock: Clock
-    secrets: Callable[[], Iterable[str]] = field(repr=False)
-    mistake: Callable[[], str | None] = lambda: None
-    source_of: SourceOf = nowhere
+    list_secrets: Callable[[], Iterable[str]] = field(repr=False)
+    find_config_mistake: Callable[[], str | None] = lambda: None
+    find_source: FindSource = find_no_source
     authorities: str = ""  # certificates (PEM) to trust besides the system's
 
 
-def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
+def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> ASGIApp:
     """The dashboard as an application of its own, to stand beside the front door. Raises
     Unavailable when the database does not answer."""
-    ended = EndedSessions(sources.database, sources.clock)
-    gate = Gate.of(sources.clock, settings.url, ended)
-    assets = Assets()
-    pages = Pages(sources.clock, assets, sources.secrets, sources.mistake)
+    ended = EndedSessionStore(sources.database, sources.clock)
+    guard = SessionGuard.create(sources.clock, settings.url, ended)
+    assets = StaticAssets()
+    renderer = PageRenderer(
+        sources.clock, assets, sources.list_secrets, sources.find_config_mistake
+    )
     secure = settings.url is not None and settings.url.startswith("https:")
-    overview = Overview(sources.database, sources.clock)
-    actions = Actions(sources.database, sources.inbox, sources.clock)
-    members = Members(sources.database, _READER, _READER)  # which it does not join
-    mistakes = _Mistakes(pages, gate)
+    reader = StatusReader(sources.database, sources.clock)
+    actions = OperatorActions(sources.database, sources.inbox, sources.clock)
+    instances = InstanceRegistry(sources.database, _READER, _READER)  # which it does not join
+    mistakes = _ErrorPages(renderer, guard)
     return Starlette(
         routes=[
-            assets.route(),
-            *SignIn.of(settings, sources.clock, gate, pages, sources.authorities).routes(),
-            *PromptPages(pages, overview, actions, sources.source_of).routes(gate),
-            *DeliveryPages(pages, overview, sources.inbox).routes(gate),
-            *QueuePages(pages, overview, members.everyone).routes(gate),
+            assets.create_route(),
+            *SignInPages.create(
+                settings, sources.clock, guard, renderer, sources.authorities
+            ).create_routes(),
+            *PromptPages(renderer, reader, actions, sources.find_source).create_routes(guard),
+            *DeliveryPages(renderer, reader, sources.inbox).create_routes(guard),
+            *QueuePages(renderer, reader, instances.list_instances).create_routes(guard),
         ],
         middleware=[
-            Middleware(Shielded, strict_transport=secure),
+            Middleware(SecurityHeadersMiddleware, strict_transport=secure),
             Middleware(
                 SessionMiddleware,
                 secret_key=_session_key(sources.database, settings),
@@ -121,22 +125,22 @@ def dashboard(settings: DashboardSettings, sources: Sources) -> ASGIApp:
             ),
         ],
         exception_handlers={
-            BridgeError: mistakes.ours,
-            HTTPException: mistakes.of_http,
-            ClientGone: mistakes.nobody,
+            BridgeError: mistakes.render_bridge_error,
+            HTTPException: mistakes.render_http_error,
+            ClientDisconnectedError: mistakes.render_unexpected_error,
         },
     )
 
 
 def _session_key(database: Database, settings: DashboardSettings) -> str:
     """One key for all processes. It changes with who may sign in, and that ends every session."""
-    whom = [*every_secret(settings), settings.model_dump_json()]
-    key = bytes.fromhex(shared_key(database, "dashboard"))
+    whom = [*find_secrets(settings), settings.model_dump_json()]
+    key = bytes.fromhex(get_or_create_key(database, "dashboard"))
     return hmac.new(key, json.dumps(whom).encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
-class Shielded:
+class SecurityHeadersMiddleware:
     """Adds to every answer what keeps browsers from misusing it."""
 
     app: ASGIApp
@@ -155,35 +159,35 @@ class Shielded:
 
 
 @dataclass(frozen=True)
-class _Mistakes:
+class _ErrorPages:
     """Errors as pages."""
 
-    pages: Pages
-    gate: Gate
+    renderer: PageRenderer
+    guard: SessionGuard
 
-    async def ours(self, request: Request, error: Exception) -> Response:
+    async def render_bridge_error(self, request: Request, error: Exception) -> Response:
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
         answer = await self._page(request, status, str(error))
-        if isinstance(error, Transient):
+        if isinstance(error, TransientError):
             answer.headers["Retry-After"] = f"{error.retry_after or 5:.0f}"
         return answer
 
-    async def of_http(self, request: Request, error: Exception) -> Response:
+    async def render_http_error(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return await self._page(request, status, _HTTP_WORDS.get(status, "This did not work."))
 
-    async def nobody(self, _request: Request, _error: Exception) -> Response:
+    async def render_unexpected_error(self, _request: Request, _error: Exception) -> Response:
         return Response(status_code=400)
 
     async def _page(self, request: Request, status: int, words: str) -> Response:
-        answer = self.pages.mistake(request, status, words, await self._visitor(request))
+        answer = self.renderer.render_error(request, status, words, await self._visitor(request))
         if request.method == "GET" and "hx-request" in request.headers:
             answer.headers["HX-Reswap"] = "none"  # what is shown stays, and is asked for again
         return answer
 
-    async def _visitor(self, request: Request) -> Visitor | None:
+    async def _visitor(self, request: Request) -> SignedInVisitor | None:
         """Who is known to be signed in: what is shown to nobody can be shown to anybody."""
         try:
-            return await self.gate.visitor(request)
+            return await self.guard.find_visitor(request)
         except BridgeError:
             return None

@@ -9,68 +9,70 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.books.deliveries import DeliveryFilter
-from bridge.books.overview import Overview
-from bridge.errors import NotFound
-from bridge.storage.inbox import DeliveryState, Inbox
-from bridge.web.asking import Asked
-from bridge.web.guarded import Form, Gate
-from bridge.web.pages import Pages
-from bridge.web.visitor import Visitor, leave_note
+from bridge.errors import NotFoundError
+from bridge.status.delivery_queries import DeliveryFilter
+from bridge.status.status_reader import StatusReader
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.query_parameters import QueryParameters
+from bridge.web.session import SignedInVisitor, store_flash_message
+from bridge.web.session_guard import FormFields, SessionGuard
 
 log = logging.getLogger("bridge.web")
 
 
 @dataclass(frozen=True)
 class DeliveryPages:
-    pages: Pages
-    overview: Overview
-    inbox: Inbox
+    renderer: PageRenderer
+    reader: StatusReader
+    inbox: DeliveryInbox
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def create_routes(self, guard: SessionGuard) -> list[Route]:
         return [
-            gate.page("/deliveries", self.all),
-            gate.page("/deliveries/{id}", self.one),
-            gate.act("/deliveries/{id}/redeliver", self.redeliver),
+            guard.create_page_route("/deliveries", self.show_list),
+            guard.create_page_route("/deliveries/{id}", self.show_delivery),
+            guard.create_action_route("/deliveries/{id}/redeliver", self.redeliver),
         ]
 
-    def all(self, request: Request, visitor: Visitor) -> Response:
-        asked = Asked.by(request, "q", "state", "type", "source", "prompt")
+    def show_list(self, request: Request, visitor: SignedInVisitor) -> Response:
+        query = QueryParameters.from_request(request, "q", "state", "type", "source", "prompt")
         after = request.query_params.get("after")
         wanted = DeliveryFilter(
-            state=asked.one_of(DeliveryState, "state"),
-            type=asked.text("type"),
-            source=asked.text("source"),
-            prompt_id=asked.number("prompt"),
-            text=asked.text("q"),
+            state=query.get_enum(DeliveryState, "state"),
+            type=query.get_text("type"),
+            source=query.get_text("source"),
+            prompt_id=query.get_number("prompt"),
+            text=query.get_text("q"),
         )
-        return self.pages.show(
+        return self.renderer.render(
             request,
             "deliveries.html",
             visitor=visitor,
-            asked=asked,
+            asked=query,
             after=after,
-            page=self.overview.deliveries(wanted, after=after),
+            page=self.reader.list_deliveries(wanted, after=after),
             states=tuple(DeliveryState),
         )
 
-    def one(self, request: Request, visitor: Visitor) -> Response:
-        shown = self.overview.delivery(request.path_params["id"])
+    def show_delivery(self, request: Request, visitor: SignedInVisitor) -> Response:
+        shown = self.reader.find_delivery(request.path_params["id"])
         if shown is None:
-            raise NotFound("There is no delivery with this id. It may have been too old to keep.")
-        return self.pages.show(
+            raise NotFoundError(
+                "There is no delivery with this id. It may have been too old to keep."
+            )
+        return self.renderer.render(
             request,
             "delivery.html",
             visitor=visitor,
             delivery=shown.delivery,
-            looks=shown.looks,
-            payload=self.pages.payload(shown.delivery.payload),
+            looks=shown.reconciles,
+            payload=self.renderer.render_payload(shown.delivery.payload),
         )
 
-    def redeliver(self, request: Request, visitor: Visitor, _form: Form) -> Response:
+    def redeliver(self, request: Request, visitor: SignedInVisitor, _form: FormFields) -> Response:
         id = request.path_params["id"]
         self.inbox.redeliver(id)
         words = "%s asked to have delivery %s taken up again"
         log.info(words, ascii(visitor.name), id[:12], extra={"delivery": id})
-        leave_note(request, "It is new again; the bridge takes it up within a second.")
+        store_flash_message(request, "It is new again; the bridge takes it up within a second.")
         return RedirectResponse(f"/deliveries/{id}", 303)

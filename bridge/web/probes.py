@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bridge.errors import BridgeError
-from bridge.storage.inbox import Inbox
-from bridge.web.metrics import Metrics
+from bridge.storage.inbox import DeliveryInbox
+from bridge.web.process_metrics import ProcessMetrics
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 _Value = TypeVar("_Value")
@@ -25,7 +25,7 @@ _Value = TypeVar("_Value")
 _KEPT = 2.0  # seconds; many may ask, and the database is asked so often at most
 
 
-class Kept(Generic[_Value]):
+class CachedValue(Generic[_Value]):
     """What ``ask`` said, for so many seconds. One asks at a time, the others wait for it."""
 
     def __init__(self, ask: Callable[[], _Value], seconds: float = _KEPT) -> None:
@@ -42,19 +42,19 @@ class Kept(Generic[_Value]):
 
 
 @dataclass(frozen=True)
-class Probes:
-    """``problems`` says what keeps this process from working, by what was tried. With a
-    ``token``, only who shows it is told the metrics. ``warnings`` keep nobody from working, and
+class HealthProbes:
+    """``find_problems`` says what keeps this process from working, by what was tried. With a
+    ``token``, only who shows it is told the metrics. ``find_warnings`` keep nobody from working, and
     are told all the same."""
 
-    inbox: Inbox
-    problems: Callable[[], Mapping[str, str]]
-    metrics: Metrics
+    inbox: DeliveryInbox
+    find_problems: Callable[[], Mapping[str, str]]
+    metrics: ProcessMetrics
     token: str | None = field(default=None, repr=False)
-    warnings: Callable[[], Mapping[str, str]] = dict
+    find_warnings: Callable[[], Mapping[str, str]] = dict
 
 
-def probe_routes(probes: Probes) -> list[BaseRoute]:
+def create_probe_routes(probes: HealthProbes) -> list[BaseRoute]:
     """Beside ``/healthz``, which every front door has."""
     return [
         Route("/readyz", _ready(probes), methods=["GET"]),
@@ -62,18 +62,18 @@ def probe_routes(probes: Probes) -> list[BaseRoute]:
     ]
 
 
-def probe_app(probes: Probes) -> Starlette:
+def create_probe_app(probes: HealthProbes) -> Starlette:
     """These alone, for a process that takes no deliveries in."""
-    alive = Route("/healthz", health(probes.inbox), methods=["GET"])
-    return Starlette(routes=[alive, *probe_routes(probes)])
+    alive = Route("/healthz", create_health_endpoint(probes.inbox), methods=["GET"])
+    return Starlette(routes=[alive, *create_probe_routes(probes)])
 
 
-def health(inbox: Inbox) -> _Endpoint:
+def create_health_endpoint(inbox: DeliveryInbox) -> _Endpoint:
     """200 as long as the process lives and its inbox can be read, else 503."""
 
     async def endpoint(_: Request) -> JSONResponse:
         try:
-            await run_in_threadpool(inbox.check)
+            await run_in_threadpool(inbox.check_readable)
         except BridgeError:
             return JSONResponse({"status": "the inbox does not answer"}, status_code=503)
         return JSONResponse({"status": "ok"})
@@ -81,17 +81,17 @@ def health(inbox: Inbox) -> _Endpoint:
     return endpoint
 
 
-def _ready(probes: Probes) -> _Endpoint:
+def _ready(probes: HealthProbes) -> _Endpoint:
     async def endpoint(_: Request) -> JSONResponse:
-        if found := await run_in_threadpool(probes.problems):
+        if found := await run_in_threadpool(probes.find_problems):
             return JSONResponse({"status": "not ready", "problems": dict(found)}, status_code=503)
-        warned = {"warnings": dict(warnings)} if (warnings := probes.warnings()) else {}
+        warned = {"warnings": dict(warnings)} if (warnings := probes.find_warnings()) else {}
         return JSONResponse({"status": "ready", **warned})
 
     return endpoint
 
 
-def _metrics(metrics: Metrics, token: str | None) -> _Endpoint:
+def _metrics(metrics: ProcessMetrics, token: str | None) -> _Endpoint:
     async def endpoint(request: Request) -> Response:
         if token is not None and not _shows(request, token):
             return PlainTextResponse(
@@ -100,7 +100,7 @@ def _metrics(metrics: Metrics, token: str | None) -> _Endpoint:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         accept = request.headers.get("accept", "")
-        content, content_type = await run_in_threadpool(metrics.rendered, accept)
+        content, content_type = await run_in_threadpool(metrics.render, accept)
         return Response(content, headers={"Content-Type": content_type})
 
     return endpoint

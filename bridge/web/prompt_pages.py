@@ -9,21 +9,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.books.overview import Overview
-from bridge.books.targets import Filter, Order
-from bridge.engine.actions import Actions
-from bridge.errors import NotFound
-from bridge.prompts.state import State
+from bridge.engine.operator_actions import OperatorActions
+from bridge.errors import NotFoundError
+from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Target
-from bridge.web.asking import Asked
-from bridge.web.guarded import Form, Gate
-from bridge.web.pages import Pages
-from bridge.web.visitor import Visitor, leave_note
+from bridge.status.status_reader import StatusReader
+from bridge.status.target_queries import TargetFilter, TargetOrder
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.query_parameters import QueryParameters
+from bridge.web.session import SignedInVisitor, store_flash_message
+from bridge.web.session_guard import FormFields, SessionGuard
 
-SourceOf = Callable[[str], str | None]  # of a mapping's workspace; None: not a mapping any more
+FindSource = Callable[[str], str | None]  # of a mapping's workspace; None: not a mapping any more
 
 
-def nowhere(_: str) -> None:
+def find_no_source(_: str) -> None:
     """Where nobody knows the mappings."""
 
 
@@ -31,89 +31,97 @@ def nowhere(_: str) -> None:
 class PromptPages:
     """``source_of`` tells the prompts of one number in several workspaces apart."""
 
-    pages: Pages
-    overview: Overview
-    actions: Actions
-    source_of: SourceOf = nowhere
+    renderer: PageRenderer
+    reader: StatusReader
+    actions: OperatorActions
+    find_source: FindSource = find_no_source
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def create_routes(self, guard: SessionGuard) -> list[Route]:
         return [
-            gate.page("/", self.all),
-            gate.page("/prompts/{mapping}/{prompt_id}", self.one),
-            gate.act("/prompts/{mapping}/{prompt_id}/look", self.look_again),
-            gate.act("/unpark", self.unpark),
-            gate.page("/pulls/{mapping}/{number}", self.pull_request),
+            guard.create_page_route("/", self.show_list),
+            guard.create_page_route("/prompts/{mapping}/{prompt_id}", self.show_prompt),
+            guard.create_action_route(
+                "/prompts/{mapping}/{prompt_id}/look", self.request_reconcile
+            ),
+            guard.create_action_route("/unpark", self.unpark),
+            guard.create_page_route("/pulls/{mapping}/{number}", self.show_pull_request),
         ]
 
-    def all(self, request: Request, visitor: Visitor) -> Response:
-        asked = Asked.by(request, "q", "mapping", "label", "state", "order")
+    def show_list(self, request: Request, visitor: SignedInVisitor) -> Response:
+        query = QueryParameters.from_request(request, "q", "mapping", "label", "state", "order")
         after = request.query_params.get("after")
-        wanted = Filter(
-            text=asked.text("q"),
-            mapping=asked.text("mapping"),
-            label=asked.text("label"),
-            state=asked.one_of(State, "state"),
+        wanted = TargetFilter(
+            text=query.get_text("q"),
+            mapping=query.get_text("mapping"),
+            label=query.get_text("label"),
+            state=query.get_enum(TargetState, "state"),
         )
-        order = asked.one_of(Order, "order") or Order.NAME
-        mappings, labels = self.overview.choices()
-        return self.pages.show(
+        order = query.get_enum(TargetOrder, "order") or TargetOrder.NAME
+        mappings, labels = self.reader.list_filter_choices()
+        return self.renderer.render(
             request,
             "prompts.html",
             visitor=visitor,
-            asked=asked,
+            asked=query,
             after=after,
-            page=self.overview.standings(wanted, after=after, order=order),
-            states=self.overview.states(wanted),
+            page=self.reader.list_targets(wanted, after=after, order=order),
+            states=self.reader.count_states(wanted),
             mappings=mappings,
             labels=labels,
-            orders=tuple(Order),
+            orders=tuple(TargetOrder),
             order=order,
         )
 
-    def one(self, request: Request, visitor: Visitor) -> Response:
+    def show_prompt(self, request: Request, visitor: SignedInVisitor) -> Response:
         mapping, prompt_id = request.path_params["mapping"], _number(request, "prompt_id")
         after = request.query_params.get("after")
-        targets = self.overview.prompt(prompt_id, mapping)
-        steps = self.overview.timeline(mapping, prompt_id, after=after)
+        targets = self.reader.find_targets_of_prompt(prompt_id, mapping)
+        steps = self.reader.list_timeline(mapping, prompt_id, after=after)
         if not (targets or steps.rows):
-            raise NotFound(f"The mapping {mapping} knows no prompt {prompt_id}, or not any more.")
-        return self.pages.show(
+            raise NotFoundError(
+                f"The mapping {mapping} knows no prompt {prompt_id}, or not any more."
+            )
+        return self.renderer.render(
             request,
             "prompt.html",
             visitor=visitor,
             mapping=mapping,
             prompt_id=prompt_id,
-            name=next((each.entry.name for each in targets if each.entry.name), None),
+            name=next((each.status.name for each in targets if each.status.name), None),
             targets=targets,
             elsewhere=[
                 each
-                for each in self.overview.prompt(prompt_id)
-                if each.entry.mapping != mapping
-                and self.source_of(each.entry.mapping) == self.source_of(mapping)
+                for each in self.reader.find_targets_of_prompt(prompt_id)
+                if each.status.mapping != mapping
+                and self.find_source(each.status.mapping) == self.find_source(mapping)
             ],
-            source=self.source_of(mapping),
+            source=self.find_source(mapping),
             steps=steps,
             after=after,
         )
 
-    def pull_request(self, request: Request, visitor: Visitor) -> Response:
+    def show_pull_request(self, request: Request, visitor: SignedInVisitor) -> Response:
         mapping, number = request.path_params["mapping"], _number(request, "number")
-        shown = self.overview.pull_request(mapping, number)
+        shown = self.reader.find_pull_request(mapping, number)
         if shown is None:
-            raise NotFound(f"The mapping {mapping} knows no pull request {number} of the bridge.")
-        return self.pages.show(request, "pull_request.html", visitor=visitor, shown=shown)
+            raise NotFoundError(
+                f"The mapping {mapping} knows no pull request {number} of the bridge."
+            )
+        return self.renderer.render(request, "pull_request.html", visitor=visitor, shown=shown)
 
-    def look_again(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def request_reconcile(
+        self, request: Request, visitor: SignedInVisitor, form: FormFields
+    ) -> Response:
         mapping, prompt_id = request.path_params["mapping"], _number(request, "prompt_id")
         target = Target(mapping, prompt_id, form.get("label", ""))
-        self.actions.look_again([target], by=visitor.name)
-        leave_note(request, f"The bridge looks at {target.label} again within seconds.")
+        self.actions.request_reconcile([target], by=visitor.name)
+        store_flash_message(request, f"The bridge looks at {target.label} again within seconds.")
         return RedirectResponse(f"/prompts/{mapping}/{prompt_id}", 303)
 
-    def unpark(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def unpark(self, request: Request, visitor: SignedInVisitor, form: FormFields) -> Response:
         count = self.actions.unpark(form.get("mapping") or None, by=visitor.name)
         parked = "prompt that is" if count == 1 else "prompts that are"
-        leave_note(request, f"The bridge looks again at {count} {parked} parked.")
+        store_flash_message(request, f"The bridge looks again at {count} {parked} parked.")
         return RedirectResponse("/", 303)
 
 
@@ -121,5 +129,5 @@ def _number(request: Request, name: str) -> int:
     """A number in the path. Raises NotFound for what is none."""
     text = str(request.path_params[name])
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise NotFound("There is no such page.")
+        raise NotFoundError("There is no such page.")
     return int(text)

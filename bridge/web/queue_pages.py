@@ -9,68 +9,75 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.books.overview import Overview
-from bridge.storage.members import SILENCE, Member
-from bridge.web.asking import Asked
-from bridge.web.charts import GROUPS, HEIGHT, WIDTH, delivery_bars, grouped, waiting_curves
-from bridge.web.guarded import Gate
-from bridge.web.pages import Pages
-from bridge.web.visitor import Visitor
+from bridge.status.status_reader import StatusReader
+from bridge.storage.instances import DEAD_AFTER, ProcessInstance
+from bridge.web.chart_layout import (
+    DELIVERY_GROUPS,
+    HEIGHT,
+    WIDTH,
+    group_deliveries,
+    layout_delivery_bars,
+    layout_waiting_curves,
+)
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.query_parameters import QueryParameters
+from bridge.web.session import SignedInVisitor
+from bridge.web.session_guard import SessionGuard
 
-PERIODS = (7, 30, 90)  # days
+CHART_PERIODS_DAYS = (7, 30, 90)  # days
 
 
 @dataclass(frozen=True)
 class QueuePages:
-    pages: Pages
-    overview: Overview
-    members: Callable[[], Sequence[Member]]
+    renderer: PageRenderer
+    reader: StatusReader
+    list_instances: Callable[[], Sequence[ProcessInstance]]
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def create_routes(self, guard: SessionGuard) -> list[Route]:
         return [
-            gate.page("/queue", self.queue),
-            gate.page("/charts", self.charts),
-            gate.page("/problems", self.problems),
+            guard.create_page_route("/queue", self.show_queue),
+            guard.create_page_route("/charts", self.show_charts),
+            guard.create_page_route("/problems", self.problems),
         ]
 
-    def problems(self, request: Request, visitor: Visitor) -> Response:
-        return self.pages.show(
+    def problems(self, request: Request, visitor: SignedInVisitor) -> Response:
+        return self.renderer.render(
             request,
             "problems.html",
             visitor=visitor,
-            problems=self.overview.problems(),
-            not_followed=self.overview.not_followed(),
+            problems=self.reader.problems(),
+            not_followed=self.reader.not_followed(),
         )
 
-    def queue(self, request: Request, visitor: Visitor) -> Response:
+    def show_queue(self, request: Request, visitor: SignedInVisitor) -> Response:
         after = request.query_params.get("after")
-        return self.pages.show(
+        return self.renderer.render(
             request,
             "queue.html",
             visitor=visitor,
             after=after,
-            queue=self.overview.queue(after=after),
-            budgets=self.overview.budgets(),
-            members=self.members(),
-            silence=SILENCE,
+            queue=self.reader.read_queue_status(after=after),
+            budgets=self.reader.list_rate_limits(),
+            members=self.list_instances(),
+            silence=DEAD_AFTER,
         )
 
-    def charts(self, request: Request, visitor: Visitor) -> Response:
-        asked = Asked.by(request, "days")
-        count = asked.number("days")
-        count = count if count in PERIODS else 30
-        days = self.overview.days(count)
-        return self.pages.show(
+    def show_charts(self, request: Request, visitor: SignedInVisitor) -> Response:
+        query = QueryParameters.from_request(request, "days")
+        count = query.get_number("days")
+        count = count if count in CHART_PERIODS_DAYS else 30
+        days = self.reader.list_daily_statistics(count)
+        return self.renderer.render(
             request,
             "charts.html",
             visitor=visitor,
-            asked=asked,
+            asked=query,
             count=count,
-            periods=PERIODS,
+            periods=CHART_PERIODS_DAYS,
             days=days,
-            bars=delivery_bars(days),
-            curves=waiting_curves(days),
-            groups=tuple(GROUPS),
-            grouped=grouped,
+            bars=layout_delivery_bars(days),
+            curves=layout_waiting_curves(days),
+            groups=tuple(DELIVERY_GROUPS),
+            grouped=group_deliveries,
             size=(WIDTH, HEIGHT),
         )

@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.config.dashboard import DashboardSettings
-from bridge.errors import Rejected, Unavailable
+from bridge.config.dashboard_settings import DashboardSettings
+from bridge.errors import InvalidInputError, UnavailableError
 from bridge.storage.inbox import Clock
-from bridge.web.doorkeeper import Allowance
-from bridge.web.guarded import SIGN_IN, Gate
-from bridge.web.pages import Pages
-from bridge.web.visitor import Role, form_token, sign_in, sign_out
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.rate_limit_middleware import TokenBucket
+from bridge.web.session import VisitorRole, clear_session, get_form_token, start_session
+from bridge.web.session_guard import SIGN_IN_PATH, SessionGuard
 
 if TYPE_CHECKING:
-    from bridge.web.oidc import Provider
+    from bridge.web.oidc_provider import OidcProvider
 
-CALLBACK = "/sign-in/oidc/callback"
+OIDC_CALLBACK_PATH = "/sign-in/oidc/callback"
 
 _WRONG_PER_MINUTE = 5  # of one address; a secret of 16 characters is not guessed so
 _BY_SECRET = "shared secret"  # the name of somebody who showed one
@@ -32,108 +32,108 @@ log = logging.getLogger("bridge.web")
 
 
 @dataclass(frozen=True)
-class SignIn:
+class SignInPages:
     settings: DashboardSettings
     clock: Clock
-    gate: Gate
-    pages: Pages
-    attempts: Allowance
-    provider: Provider | None
+    guard: SessionGuard
+    renderer: PageRenderer
+    attempt_bucket: TokenBucket
+    provider: OidcProvider | None
 
     @classmethod
-    def of(
+    def create(
         cls,
         settings: DashboardSettings,
         clock: Clock,
-        gate: Gate,
-        pages: Pages,
+        guard: SessionGuard,
+        renderer: PageRenderer,
         authorities: str,
-    ) -> SignIn:
+    ) -> SignInPages:
         provider = None
         if settings.oidc is not None and settings.url is not None:
-            from bridge.web.oidc import Provider  # half a second to load
+            from bridge.web.oidc_provider import OidcProvider  # half a second to load
 
-            provider = Provider(settings.oidc, settings.url + CALLBACK, authorities)
-        attempts = Allowance(_WRONG_PER_MINUTE, clock=lambda: clock().timestamp())
-        return cls(settings, clock, gate, pages, attempts, provider)
+            provider = OidcProvider(settings.oidc, settings.url + OIDC_CALLBACK_PATH, authorities)
+        attempt_bucket = TokenBucket(_WRONG_PER_MINUTE, clock=lambda: clock().timestamp())
+        return cls(settings, clock, guard, renderer, attempt_bucket, provider)
 
-    def routes(self) -> list[Route]:
+    def create_routes(self) -> list[Route]:
         routes = [
-            Route(SIGN_IN, self.show, methods=["GET"]),
-            Route(SIGN_IN, self.by_secret, methods=["POST"]),
-            Route("/sign-out", self.leave, methods=["POST"]),
+            Route(SIGN_IN_PATH, self.show_sign_in, methods=["GET"]),
+            Route(SIGN_IN_PATH, self.sign_in_by_secret, methods=["POST"]),
+            Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
         if self.provider is not None:
-            routes.append(Route("/sign-in/oidc", self.to_provider, methods=["GET"]))
-            routes.append(Route(CALLBACK, self.from_provider, methods=["GET"]))
+            routes.append(Route("/sign-in/oidc", self.redirect_to_provider, methods=["GET"]))
+            routes.append(Route(OIDC_CALLBACK_PATH, self.handle_provider_callback, methods=["GET"]))
         return routes
 
-    async def show(self, request: Request) -> Response:
-        if await self.gate.visitor(request) is not None:
+    async def show_sign_in(self, request: Request) -> Response:
+        if await self.guard.find_visitor(request) is not None:
             return RedirectResponse("/", 303)
         return self._form(request)
 
     def _form(self, request: Request, mistake: str = "", status: int = 200) -> Response:
-        return self.pages.show(
+        return self.renderer.render(
             request,
             "sign_in.html",
             status=status,
-            token=form_token(request),
+            token=get_form_token(request),
             by_secret=bool(self.settings.secret or self.settings.operator_secret),
             by_provider=self.provider is not None,
             mistake=mistake,
         )
 
-    async def by_secret(self, request: Request) -> Response:
-        form = await self.gate.form(request)
+    async def sign_in_by_secret(self, request: Request) -> Response:
+        form = await self.guard.read_form(request)
         address = request.client.host if request.client else ""
-        if wait := math.ceil(self.attempts.wait(address)):
+        if wait := math.ceil(self.attempt_bucket.compute_wait_seconds(address)):
             answer = self._form(request, f"Too many attempts. Try again in {wait} s.", 429)
             answer.headers["Retry-After"] = str(wait)
             return answer
         role = self._role(form.get("secret", ""))
         if role is None:
-            self.attempts.charge(address)
+            self.attempt_bucket.take(address)
             log.warning("sign-in from %s refused: wrong secret", address)
             return self._form(request, "That is not the secret.", 403)
         return await self._welcome(request, _BY_SECRET, role)
 
-    def _role(self, given: str) -> Role | None:
+    def _role(self, given: str) -> VisitorRole | None:
         """Both are compared, whatever the first says: time tells nothing."""
         fitting = [
             role
             for role, secret in (
-                (Role.OPERATOR, self.settings.operator_secret),
-                (Role.VIEWER, self.settings.secret),
+                (VisitorRole.OPERATOR, self.settings.operator_secret),
+                (VisitorRole.VIEWER, self.settings.secret),
             )
             if secret is not None
             and hmac.compare_digest(given.encode(), secret.get_secret_value().encode())
         ]
         return fitting[0] if fitting else None
 
-    async def to_provider(self, request: Request) -> Response:
-        return await self._known_provider().lead_there(request)
+    async def redirect_to_provider(self, request: Request) -> Response:
+        return await self._known_provider().redirect_to_provider(request)
 
-    async def from_provider(self, request: Request) -> Response:
-        name, role = await self._known_provider().person(request)
+    async def handle_provider_callback(self, request: Request) -> Response:
+        name, role = await self._known_provider().authenticate(request)
         return await self._welcome(request, name, role)
 
-    def _known_provider(self) -> Provider:
+    def _known_provider(self) -> OidcProvider:
         if self.provider is None:
-            raise Rejected("There is no sign-in provider.")
+            raise InvalidInputError("There is no sign-in provider.")
         return self.provider
 
-    async def _welcome(self, request: Request, name: str, role: Role) -> Response:
-        await self.gate.end_session(request)  # of who was signed in before, in this browser
-        wanted = sign_in(request, name, role, self.clock() + self.settings.session)
+    async def _welcome(self, request: Request, name: str, role: VisitorRole) -> Response:
+        await self.guard.end_session(request)  # of who was signed in before, in this browser
+        wanted = start_session(request, name, role, self.clock() + self.settings.session)
         log.info("%s signed in as %s", ascii(name), role)
         return RedirectResponse(wanted, 303)
 
-    async def leave(self, request: Request) -> Response:
-        await self.gate.form(request)
+    async def sign_out(self, request: Request) -> Response:
+        await self.guard.read_form(request)
         try:
-            await self.gate.end_session(request)
-        except Unavailable as error:
-            raise Unavailable(f"You are not signed out. Try again soon. {error}") from error
-        sign_out(request)
-        return RedirectResponse(SIGN_IN, 303)
+            await self.guard.end_session(request)
+        except UnavailableError as error:
+            raise UnavailableError(f"You are not signed out. Try again soon. {error}") from error
+        clear_session(request)
+        return RedirectResponse(SIGN_IN_PATH, 303)

@@ -26,14 +26,14 @@ import uvicorn
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.promptlayer.signature import HEADER, sign
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
-from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.body import read_body
-from bridge.web.receive import Answer
+from bridge.storage.inbox import DeliveryInbox
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH, WebSettings, create_app
+from bridge.web.read_body import read_body
+from bridge.web.receive_promptlayer_webhook import WebhookResponse
 from tests.bench.figure import Figure, counted, gain
-from tests.standins.doors import one_workspace
+from tests.standins.webhook_endpoints import one_workspace
 
 SECRET = "whsec_bench"
 CONNECTIONS = 32
@@ -64,7 +64,7 @@ class Nothing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await read_body(dict(scope["headers"]), receive)
-        await Answer(202, {"delivery": "0" * 64, "status": "accepted"}).send(send)
+        await WebhookResponse(202, {"delivery": "0" * 64, "status": "accepted"}).send(send)
 
 
 def measure() -> Iterator[Figure]:
@@ -107,9 +107,9 @@ def _listener() -> socket.socket:
 def _serve(folder: Path, listener: socket.socket, ready: Connection[None, Any]) -> None:
     _stay_on_core(0)
     database = Database(f"sqlite:///{folder}/bridge.sqlite")
-    inbox = Inbox(database, lambda: datetime.now(UTC))
+    inbox = DeliveryInbox(database, lambda: datetime.now(UTC))
     app = create_app(
-        WebSettings(clock=lambda: datetime.now(UTC), doors=one_workspace(SECRET)),
+        WebSettings(clock=lambda: datetime.now(UTC), find_endpoints=one_workspace(SECRET)),
         inbox,
         routes=[Route(NOTHING_PATH, Nothing(), methods=["POST"])],
     )
@@ -137,7 +137,9 @@ def _generate(port: int, results: Connection[Any, None]) -> None:
     stored, nothing = [], []
     for number in range(ROUNDS):
         first = number * ROUND_REQUESTS
-        stored.append(asyncio.run(_round(port, _requests(WEBHOOK_PATH, first, ROUND_REQUESTS))))
+        stored.append(
+            asyncio.run(_round(port, _requests(PROMPTLAYER_WEBHOOK_PATH, first, ROUND_REQUESTS)))
+        )
         nothing.append(asyncio.run(_round(port, _requests(NOTHING_PATH, first, ROUND_REQUESTS))))
     results.send((stored, nothing))
 
@@ -170,7 +172,7 @@ def _request(path: str, number: int) -> bytes:
     body = json.dumps(payload).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/json\r\n"
-        f"{HEADER}: {sign(payload, SECRET)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{SIGNATURE_HEADER}: {sign_payload(payload, SECRET)}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

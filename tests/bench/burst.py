@@ -16,20 +16,20 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bridge.config.whole import load
-from bridge.forge.local import LocalForge
-from bridge.promptlayer.signature import HEADER, sign
-from bridge.prompts.file import parse
+from bridge.config.bridge_config import load_config
+from bridge.forge.local_forge import LocalForge
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
+from bridge.prompts.file_format.prompt_file import parse_prompt_file
 from bridge.prompts.prompt import JsonObject
-from bridge.sandbox.registry import Registry
+from bridge.sandbox.registry import PromptRegistry
 from bridge.storage.database import Database
-from bridge.storage.inbox import Delivery, DeliveryState, Inbox
-from bridge.web.app import WEBHOOK_PATH
-from bridge.wiring import database_url
+from bridge.storage.inbox import Delivery, DeliveryInbox, DeliveryState
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
+from bridge.wiring import build_database_url
 from tests.bench.figure import Figure, counted, exactly, told
-from tests.bench.house import REPOSITORY, SECRET, configured, served_platform
-from tests.bench.prompts import name_of, template_of
-from tests.e2e.processes import Bridge, reserved_port, start, until
+from tests.bench.generated_prompts import name_of, template_of
+from tests.bench.measured_bridge import REPOSITORY, SECRET, configured, served_platform
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, start, until
 from tests.standins.git_http import git, read_file
 
 PROMPTS = 100
@@ -73,7 +73,7 @@ def _came(folder: Path, group: str) -> Came:
     repository = LocalForge.create_repository(folder / "forge", REPOSITORY, {"README.md": b"Hi\n"})
     git(repository, "config", "core.logAllRefUpdates", "always")
     forge = LocalForge(folder / "forge", REPOSITORY)
-    with served_platform(Registry()) as platform:
+    with served_platform(PromptRegistry()) as platform:
         local = {"type": "local", "root": "forge"}
         settings = {"group": group, "limit": 2 * PROMPTS}
         config = configured(folder, platform.url, local, pull_request=settings)
@@ -89,7 +89,7 @@ def _came(folder: Path, group: str) -> Came:
         settling=settling,
         lost=PROMPTS * SAVES - len(done) + _behind(platform.registry, repository, forge),
         pushes=_pushes(repository),
-        pull_requests=len(forge.open_pull_requests("")),
+        pull_requests=len(forge.list_open_pull_requests("")),
     )
 
 
@@ -104,14 +104,14 @@ class Post:
     def send(self) -> None:
         with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
             while (payload := self.waiting.get()) is not None:
-                signed = {HEADER: sign(payload, SECRET)}
-                connection.request("POST", WEBHOOK_PATH, json.dumps(payload), signed)
+                signed = {SIGNATURE_HEADER: sign_payload(payload, SECRET)}
+                connection.request("POST", PROMPTLAYER_WEBHOOK_PATH, json.dumps(payload), signed)
                 answer = connection.getresponse()
                 answer.read()
                 self.statuses.append(answer.status)
 
 
-def _save_all(registry: Registry, port: int) -> int:
+def _save_all(registry: PromptRegistry, port: int) -> int:
     """Save every prompt ten times, in turns; how many events were acknowledged."""
     post = Post(port)
     registry.subscribe(post.waiting.put)
@@ -120,7 +120,7 @@ def _save_all(registry: Registry, port: int) -> int:
         sender.start()
     for turn in range(SAVES):
         for number in range(PROMPTS):
-            registry.save(name_of(number), template_of(turn * PROMPTS + number))
+            registry.save_version(name_of(number), template_of(turn * PROMPTS + number))
     for _ in senders:
         post.waiting.put(None)
     for sender in senders:
@@ -129,7 +129,7 @@ def _save_all(registry: Registry, port: int) -> int:
 
 
 @contextmanager
-def _serving(config: Path, log: Path) -> Iterator[tuple[Bridge, int]]:
+def _serving(config: Path, log: Path) -> Iterator[tuple[BridgeProcess, int]]:
     """``serve`` as anybody would start it, once its sweep at the start is over."""
     with reserved_port() as port:
         bridge = start(["serve", "--port", str(port), "--config", str(config)], os.environ, log)
@@ -141,30 +141,32 @@ def _serving(config: Path, log: Path) -> Iterator[tuple[Bridge, int]]:
 
 
 @contextmanager
-def _books(config: Path) -> Iterator[Inbox]:
+def _books(config: Path) -> Iterator[DeliveryInbox]:
     with (
-        closing(Database(database_url(load(config)))) as database,
-        closing(Inbox(database, lambda: datetime.now(UTC))) as inbox,
+        closing(Database(build_database_url(load_config(config)))) as database,
+        closing(DeliveryInbox(database, lambda: datetime.now(UTC))) as inbox,
     ):
         yield inbox
 
 
-def _deliveries(inbox: Inbox) -> list[Delivery]:
-    return list(inbox.recent(2 * PROMPTS * SAVES))
+def _deliveries(inbox: DeliveryInbox) -> list[Delivery]:
+    return list(inbox.list_recent(2 * PROMPTS * SAVES))
 
 
-def _is_settled(inbox: Inbox, acknowledged: int) -> bool:
+def _is_settled(inbox: DeliveryInbox, acknowledged: int) -> bool:
     found = _deliveries(inbox)
     return len(found) >= acknowledged and not any(one.state in _UNFINISHED for one in found)
 
 
-def _behind(registry: Registry, repository: Path, forge: LocalForge) -> int:
+def _behind(registry: PromptRegistry, repository: Path, forge: LocalForge) -> int:
     """Prompts whose newest version is on no pull request."""
     proposed = set()
-    for pull in forge.open_pull_requests(""):
-        listing = git(repository, "ls-tree", "-r", "--name-only", pull.head, "prompts")
+    for pull in forge.list_open_pull_requests(""):
+        listing = git(repository, "ls-tree", "-r", "--name-only", pull.head_branch, "prompts")
         for path in listing.splitlines():
-            prompt = parse(read_file(repository, pull.head, path), path=path).prompt
+            prompt = parse_prompt_file(
+                read_file(repository, pull.head_branch, path), path=path
+            ).prompt
             proposed.add((prompt.id, prompt.version))
     return len({(entry.id, entry.latest.number) for entry in registry.entries.values()} - proposed)
 

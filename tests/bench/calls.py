@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.engine.worker import Worker
-from bridge.prompts.outcome import OutcomeKind
-from bridge.sandbox.registry import Registry
+from bridge.engine.controller import BridgeController
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.sandbox.registry import PromptRegistry
 from tests.bench.figure import Figure, counted, exactly
-from tests.bench.house import (
+from tests.bench.generated_prompts import name_of, template_of
+from tests.bench.measured_bridge import (
     Document,
-    asked,
     configured,
     github,
-    look,
+    open_measured_controller,
+    reconcile_and_time,
+    request_reconcile,
     served_platform,
-    working,
 )
-from tests.bench.prompts import name_of, template_of
 from tests.contract import github_case, gitlab_case
-from tests.standins.faults import Faults
+from tests.standins.fault_injection import Faults
 from tests.standins.gitlab import TOKEN
 
-NEW, UPDATE = OutcomeKind.PROPOSED, OutcomeKind.UPDATED
+NEW, UPDATE = ReconcileOutcomeKind.PROPOSED, ReconcileOutcomeKind.UPDATED
 LABELS: Document = {"labels": ["prompt"]}
 PEOPLE: Document = {"labels": ["prompt"], "reviewers": ["alice"], "assignees": ["bob"]}
 ALLOWED = {  # requests for a first proposal and for a newer version
@@ -58,30 +58,32 @@ def _counted(folder: Path, forge: str, pull_request: Document) -> list[Counted]:
     """One prompt, saved twice, on a forge whose credentials were used before."""
     with (
         _forge(folder, forge) as (settings, repository, faults),
-        served_platform(Registry()) as platform,
+        served_platform(PromptRegistry()) as platform,
     ):
         config = configured(
             folder, platform.url, settings, repository, base="main", pull_request=pull_request
         )
-        with working(config) as worker:
-            _save_and_look(worker, platform.registry, 1, 1, NEW, faults)
+        with open_measured_controller(config) as controller:
+            _save_and_look(controller, platform.registry, 1, 1, NEW, faults)
             return [
-                _save_and_look(worker, platform.registry, 2, 2, NEW, faults),
-                _save_and_look(worker, platform.registry, 2, 3, UPDATE, faults),
+                _save_and_look(controller, platform.registry, 2, 2, NEW, faults),
+                _save_and_look(controller, platform.registry, 2, 3, UPDATE, faults),
             ]
 
 
 def _save_and_look(
-    worker: Worker,
-    registry: Registry,
+    controller: BridgeController,
+    registry: PromptRegistry,
     prompt: int,
     text: int,
-    expected: OutcomeKind,
+    expected: ReconcileOutcomeKind,
     faults: Faults,
 ) -> Counted:
-    version = registry.save(name_of(prompt), template_of(text))
+    version = registry.save_version(name_of(prompt), template_of(text))
     before = len(faults.requests)
-    look(worker, asked(worker, version, name_of(prompt)), expected)
+    reconcile_and_time(
+        controller, request_reconcile(controller, version, name_of(prompt)), expected
+    )
     came = [f"{one.method} {one.path}" for one in faults.requests[before:]]
     return Counted(
         requests=sum("/api/" in request for request in came),

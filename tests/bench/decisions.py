@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tests.bench.figure import Figure, none_of
 from tests.bench.people import SEEDS, STEPS, open_world
 from tests.integration.lifecycle.decline_model import GROUPS, DeclineModel, forgotten_decisions
-from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.forge_repository import FORGES
 
 PLANTED_STEPS = 60
 
@@ -30,8 +30,8 @@ def measure() -> Iterator[Figure]:
 
 
 def _play(seed: int, steps: int, group: str) -> DeclineModel:
-    with open_world(FORGES[0], {"pull_request": {"group": group}}) as world:
-        model = DeclineModel(world, seed)
+    with open_world(FORGES[0], {"pull_request": {"group": group}}) as environment:
+        model = DeclineModel(environment, seed)
         for _ in range(steps):
             model.step()
         return model

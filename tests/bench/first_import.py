@@ -14,26 +14,26 @@ from typing import TypeVar
 
 import httpx2
 
-from bridge.engine.sync import synchronise
+from bridge.engine.sync_mappings import sync_mappings
 from bridge.promptlayer.client import PAGE_SIZE as PAGE
-from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.canonical import canonical_template
-from bridge.prompts.file import render
-from bridge.prompts.outcome import OutcomeKind
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.canonical_form import canonicalise_template
+from bridge.prompts.file_format.prompt_file import render_prompt_file
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.prompt import LATEST, JsonObject, PromptFile
-from tests.bench.child import Spent, spent
+from tests.bench.child_process import Spent, spent
 from tests.bench.figure import Figure, exactly, growth, told
-from tests.bench.house import (
+from tests.bench.generated_prompts import filled
+from tests.bench.measured_bridge import (
     API_KEY,
     MAPPING,
     REPOSITORY,
-    Platform,
+    ServedPromptLayer,
     configured,
     github,
+    open_measured_controller,
     served_platform,
-    working,
 )
-from tests.bench.prompts import filled
 from tests.standins.git_http import GIT_ENVIRONMENT, git
 from tests.standins.github import GitHubStandIn
 
@@ -56,7 +56,7 @@ def measure() -> Iterator[Figure]:
     yield from _split(imports, seconds, alone)
 
 
-def _round(folder: Path, platform: Platform) -> tuple[Spent, float]:
+def _round(folder: Path, platform: ServedPromptLayer) -> tuple[Spent, float]:
     """One import into a fresh repository; the seconds of git alone beside it."""
     with GitHubStandIn(folder / "github").serving() as standin:
         repository = standin.repository(REPOSITORY, {"README.md": b"Hello\n"})
@@ -64,7 +64,7 @@ def _round(folder: Path, platform: Platform) -> tuple[Spent, float]:
         config = configured(folder, platform.url, forge, pull_request=_ROLLING)
         imported = spent(folder / "traces", synchronised, config)
         pulls = list(repository.pulls.values())
-    if imported.result != [OutcomeKind.PROPOSED] or len(pulls) != 1:
+    if imported.result != [ReconcileOutcomeKind.PROPOSED] or len(pulls) != 1:
         raise RuntimeError(f"The import ended with {imported.result}, {len(pulls)} pull requests.")
     files = git(repository.path, "ls-tree", "-r", "--name-only", pulls[0].head).splitlines()
     if len(files) != PROMPTS + 1:
@@ -72,10 +72,10 @@ def _round(folder: Path, platform: Platform) -> tuple[Spent, float]:
     return imported, _git_alone(repository.path, pulls[0].head, folder)
 
 
-def synchronised(config: Path) -> list[OutcomeKind]:
+def synchronised(config: Path) -> list[ReconcileOutcomeKind]:
     """What ``sync`` does."""
-    with working(config) as worker:
-        return [one.kind for one in synchronise(worker, [MAPPING], lambda *_: None)]
+    with open_measured_controller(config) as controller:
+        return [one.kind for one in sync_mappings(controller, [MAPPING], lambda *_: None)]
 
 
 def _git_alone(repository: Path, branch: str, folder: Path) -> float:
@@ -101,11 +101,16 @@ class Stages:
 
 
 def stages(url: str) -> Stages:
-    with PromptLayer(API_KEY, base_url=url) as platform, httpx2.Client(base_url=url) as client:
+    with (
+        PromptLayerClient(API_KEY, base_url=url) as promptlayer,
+        httpx2.Client(base_url=url) as client,
+    ):
         templates, pages = _timed(lambda: [item["prompt_template"] for item in _items(client)])
-        prompts, both = _timed(lambda: [item.prompt for item in platform.prompts()])
-        _, canonical = _timed(lambda: [canonical_template(template) for template in templates])
-        _, rendering = _timed(lambda: [render(PromptFile(prompt, LATEST)) for prompt in prompts])
+        prompts, both = _timed(lambda: [item.prompt for item in promptlayer.list_prompts()])
+        _, canonical = _timed(lambda: [canonicalise_template(template) for template in templates])
+        _, rendering = _timed(
+            lambda: [render_prompt_file(PromptFile(prompt, LATEST)) for prompt in prompts]
+        )
     return Stages(pages, both - pages, canonical, rendering)
 
 

@@ -12,14 +12,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.engine.worker import Worker
-from bridge.prompts.outcome import OutcomeKind
-from bridge.sandbox.registry import Registry
-from tests.bench.child import TRACE, git_runs
+from bridge.engine.controller import BridgeController
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.sandbox.registry import PromptRegistry
+from tests.bench.child_process import TRACE, git_runs
 from tests.bench.figure import Figure, counted, growth, told
-from tests.bench.house import asked, configured, github, look, mirror_of, served_platform, working
-from tests.bench.prompts import name_of, template_of
-from tests.bench.repositories import grow, size
+from tests.bench.generated_prompts import name_of, template_of
+from tests.bench.generated_repositories import grow, size
+from tests.bench.measured_bridge import (
+    configured,
+    github,
+    mirror_of,
+    open_measured_controller,
+    reconcile_and_time,
+    request_reconcile,
+    served_platform,
+)
 from tests.standins.git_http import GIT_ENVIRONMENT
 from tests.standins.github import GitHubStandIn
 
@@ -35,14 +43,18 @@ class Side:
     files: int
     repository: Path
     config: Path
-    worker: Worker
-    registry: Registry
+    controller: BridgeController
+    registry: PromptRegistry
 
     def event(self, number: int) -> float:
         """Somebody saves a new prompt; seconds until its pull request is there."""
         name = name_of(number)
-        version = self.registry.save(name, template_of(number))
-        return look(self.worker, asked(self.worker, version, name), OutcomeKind.PROPOSED)
+        version = self.registry.save_version(name, template_of(number))
+        return reconcile_and_time(
+            self.controller,
+            request_reconcile(self.controller, version, name),
+            ReconcileOutcomeKind.PROPOSED,
+        )
 
 
 def measure() -> Iterator[Figure]:
@@ -64,9 +76,15 @@ def side(stack: ExitStack, standin: GitHubStandIn, folder: Path, files: int) -> 
     name = f"acme/with-{files}"
     repository = standin.repository(name, {"README.md": b"Hello\n"}).path
     grow(repository, files)
-    platform = stack.enter_context(served_platform(Registry()))
+    platform = stack.enter_context(served_platform(PromptRegistry()))
     config = configured(folder, platform.url, github(standin, standin.token()), name)
-    found = Side(files, repository, config, stack.enter_context(working(config)), platform.registry)
+    found = Side(
+        files,
+        repository,
+        config,
+        stack.enter_context(open_measured_controller(config)),
+        platform.registry,
+    )
     for number in range(_WARM_UP):
         found.event(number)
     return found

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bench.figure import Figure, counted
-from tests.bench.house import REPOSITORY, configured, served_platform
-from tests.bench.prompts import filled
+from tests.bench.generated_prompts import filled
+from tests.bench.measured_bridge import REPOSITORY, configured, served_platform
 from tests.bench.sweep import files_in_step
-from tests.e2e.processes import Bridge, reserved_port, start, until_healthy
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, start, until_healthy
 from tests.standins.git_http import create_repository
 
 PROMPTS = 100
@@ -40,7 +40,7 @@ def measure() -> Iterator[Figure]:
     yield counted("idle", round(100 * spent / MEASURED, 2), f"% of a core, over {MEASURED:g} s", 1)
 
 
-def _processor_time(bridge: Bridge) -> float:
+def _processor_time(bridge: BridgeProcess) -> float:
     """Seconds, of the process and of the children that it has waited for."""
     told = Path(f"/proc/{bridge.process.pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, told[11:15])) / _TICK

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import httpx2
 
-from bridge.books.sums import Sums
-from bridge.config.whole import load
+from bridge.config.bridge_config import load_config
+from bridge.status.daily_sums import DailySumStore
 from bridge.storage.database import Database
-from bridge.wiring import database_url
+from bridge.wiring import build_database_url
 from tests.bench.figure import Figure, counted, told
-from tests.bench.filled_books import MAPPING, fill
-from tests.bench.house import configured
-from tests.e2e.processes import Bridge, reserved_port, start, until_healthy
+from tests.bench.filled_status_tables import MAPPING, fill
+from tests.bench.measured_bridge import configured
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, start, until_healthy
 from tests.standins.postgresql import running_postgresql
 
 ROUNDS = 40  # times that every page is asked for
@@ -97,18 +97,18 @@ def _configured(folder: Path, stack: ExitStack) -> Path:
 
 def _fill(config: Path) -> float:
     started = time.monotonic()
-    settings = load(config)
+    settings = load_config(config)
     settings.data.mkdir(exist_ok=True)
-    database = Database(database_url(settings))
+    database = Database(build_database_url(settings))
     now = datetime.now(UTC)
     fill(database, now)
-    Sums(database).sum_up(now)
+    DailySumStore(database).sum_up_past_days(now)
     database.close()
     return time.monotonic() - started
 
 
 @contextmanager
-def _served(config: Path, folder: Path) -> Iterator[tuple[httpx2.Client, Bridge]]:
+def _served(config: Path, folder: Path) -> Iterator[tuple[httpx2.Client, BridgeProcess]]:
     """A browser that has signed in, and the process that it asks."""
     with reserved_port() as port:
         address = f"http://127.0.0.1:{port}"
@@ -125,7 +125,7 @@ def _served(config: Path, folder: Path) -> Iterator[tuple[httpx2.Client, Bridge]
             bridge.end()
 
 
-def _work(bridge: Bridge) -> float:
+def _work(bridge: BridgeProcess) -> float:
     """The CPU time that a process has taken so far, in seconds: what a page costs, however busy
     the machine is with other things."""
     fields = Path(f"/proc/{bridge.process.pid}/stat").read_text().rpartition(")")[2].split()

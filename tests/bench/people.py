@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figure import Figure, none_of
-from tests.integration.changing_app import ChangingApp
 from tests.integration.lifecycle.branch_model import (
     MAPPING,
     BranchModel,
     Losses,
     everything_counts_as_the_bridges,
 )
-from tests.integration.lifecycle.place import FORGES, place_on
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
+from tests.integration.lifecycle.forge_repository import FORGES, create_forge_repository
 from tests.integration.lifecycle.test_behind import pushes_after_unrelated_commits
-from tests.integration.lifecycle.world import World
-from tests.standins.serving import serve
+from tests.integration.switchable_app import SwitchableApp
+from tests.standins.serve_app import serve
 
 SEEDS, STEPS, PLANTED_STEPS = (1, 2, 3), 1_000, 60
 
@@ -42,36 +42,38 @@ def lost() -> Iterator[Figure]:
 
 
 def pushes() -> Iterator[Figure]:
-    with open_world(FORGES[0], {"pull_request": {"behind": "update"}}) as world:
-        if not pushes_after_unrelated_commits(world):
+    with open_world(FORGES[0], {"pull_request": {"behind": "update"}}) as environment:
+        if not pushes_after_unrelated_commits(environment):
             raise RuntimeError("the planted fault was not seen")
     for forge in FORGES:
-        with open_world(forge, {}) as world:
-            count = pushes_after_unrelated_commits(world)
+        with open_world(forge, {}) as environment:
+            count = pushes_after_unrelated_commits(environment)
         yield none_of("needless_pushes", count, f"pushes, 10 proposals, 100 commits, {forge}")
 
 
 def _lost(seed: int, steps: int) -> Losses:
     group = ("prompt", "mapping")[seed % 2]
-    with open_world(FORGES[0], {**MAPPING, "pull_request": {"group": group}}) as world:
+    with open_world(FORGES[0], {**MAPPING, "pull_request": {"group": group}}) as environment:
         with tempfile.TemporaryDirectory() as folder:
-            model = BranchModel(world, Path(folder) / "sam", seed)
+            model = BranchModel(environment, Path(folder) / "sam", seed)
             for _ in range(steps):
                 model.step()
         return model.losses
 
 
 @contextmanager
-def open_world(forge: str, mapping: dict[str, Any]) -> Iterator[World]:
-    changing = ChangingApp()
+def open_world(forge: str, mapping: dict[str, Any]) -> Iterator[BridgeEnvironment]:
+    changing = SwitchableApp()
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(changing) as url,
-        place_on(forge, Path(folder) / "forge") as place,
+        create_forge_repository(forge, Path(folder) / "forge") as repository,
     ):
-        world = World(place, Path(folder), url, [{"name": "support", "prompts": ["**"], **mapping}])
-        changing.app = world.address
+        environment = BridgeEnvironment(
+            repository, Path(folder), url, [{"name": "support", "prompts": ["**"], **mapping}]
+        )
+        changing.app = environment.address
         try:
-            yield world
+            yield environment
         finally:
-            world.close()
+            environment.close()

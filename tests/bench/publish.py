@@ -9,26 +9,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bridge.engine.worker import Worker
+from bridge.engine.controller import BridgeController
 from bridge.promptlayer.client import PAGE_SIZE as PAGE
-from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.file import parse, render
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
 from bridge.prompts.prompt import LATEST, PromptFile
-from bridge.steps.publish import publish_all
-from bridge.steps.survey import Survey, survey
+from bridge.reconcile.publish_files import publish_files
+from bridge.reconcile.publish_plan import PublishPlan, plan_publish
 from tests.bench.figure import Figure, counted, growth
-from tests.bench.house import (
+from tests.bench.generated_prompts import filled
+from tests.bench.measured_bridge import (
     API_KEY,
     MAPPING,
     REPOSITORY,
-    Platform,
+    ServedPromptLayer,
     configured,
     github,
+    open_measured_controller,
     served_platform,
-    working,
 )
-from tests.bench.prompts import filled
-from tests.standins.faults import RecordedRequest
+from tests.standins.fault_injection import RecordedRequest
 from tests.standins.github import GitHubStandIn
 
 CHANGED, UNCHANGED = 1_000, 1_000
@@ -43,9 +43,9 @@ def measure() -> Iterator[Figure]:
 
 
 def _publish_1000() -> Iterator[Figure]:
-    with _merged(CHANGED + UNCHANGED, CHANGED) as (platform, worker, _):
+    with _merged(CHANGED + UNCHANGED, CHANGED) as (platform, controller, _):
         before = len(platform.faults.requests)
-        results = _published(worker)
+        results = _published(controller)
         came = platform.faults.requests[before:]
     if len(results) != CHANGED:
         raise RuntimeError(f"{len(results)} files were published, not {CHANGED}.")
@@ -56,47 +56,47 @@ def _publish_1000() -> Iterator[Figure]:
     yield counted("publish_1000_pages", pages, "list pages", most)
 
 
-def _published(worker: Worker) -> Sequence[str]:
+def _published(controller: BridgeController) -> Sequence[str]:
     """Publish as the command does; the paths."""
-    found = _survey(worker)
-    results = publish_all(found.site, found.snapshot, found.publications)
+    publish_plan = _survey(controller)
+    results = publish_files(publish_plan.context, publish_plan.snapshot, publish_plan.publications)
     if failed := [str(result.problem) for result in results if result.problem]:
         raise RuntimeError(f"{len(failed)} files were not published: {failed[0]}")
-    return [result.work.path for result in results if result.published]
+    return [result.file.path for result in results if result.published_version]
 
 
 def _dry_run_10k() -> Figure:
-    with _merged(MANY, FEW) as (platform, worker, changed):
-        found, seconds = _timed_survey(worker)
+    with _merged(MANY, FEW) as (platform, controller, changed):
+        publish_plan, seconds = _timed_survey(controller)
         against = _least(platform.url, changed)
-    if len(found.publications) != FEW:
-        raise RuntimeError(f"{len(found.publications)} files differ, not {FEW}.")
+    if len(publish_plan.publications) != FEW:
+        raise RuntimeError(f"{len(publish_plan.publications)} files differ, not {FEW}.")
     unit = "s, against one list and reading the changed files"
     return growth("dry_run_10k", round(seconds, 2), unit, round(against, 2), at_most=3)
 
 
-def _timed_survey(worker: Worker) -> tuple[Survey, float]:
+def _timed_survey(controller: BridgeController) -> tuple[PublishPlan, float]:
     """As from the second run on, when git has the repository."""
-    site = worker.sites[MAPPING]
-    site.fetch()
+    context = controller.contexts[MAPPING]
+    context.fetch()
     started = time.perf_counter()
-    found = _survey(worker)
-    return found, time.perf_counter() - started
+    publish_plan = _survey(controller)
+    return publish_plan, time.perf_counter() - started
 
 
 def _least(url: str, files: Files) -> float:
     """Seconds that one list and the changed files take, with nothing compared."""
     started = time.perf_counter()
-    with PromptLayer(API_KEY, base_url=url) as platform:
-        if sum(1 for _ in platform.prompts()) != MANY:
+    with PromptLayerClient(API_KEY, base_url=url) as promptlayer:
+        if sum(1 for _ in promptlayer.list_prompts()) != MANY:
             raise RuntimeError("The list is not whole.")
     for path, text in files.items():
-        parse(text, path=path)
+        parse_prompt_file(text, path=path)
     return time.perf_counter() - started
 
 
-def _survey(worker: Worker) -> Survey:
-    return survey(worker.sites[MAPPING], worker.index, worker.clock())
+def _survey(controller: BridgeController) -> PublishPlan:
+    return plan_publish(controller.contexts[MAPPING], controller.file_index, controller.clock())
 
 
 def _is_list(request: RecordedRequest) -> bool:
@@ -104,7 +104,9 @@ def _is_list(request: RecordedRequest) -> bool:
 
 
 @contextmanager
-def _merged(prompts: int, changed: int) -> Iterator[tuple[Platform, Worker, Files]]:
+def _merged(
+    prompts: int, changed: int
+) -> Iterator[tuple[ServedPromptLayer, BridgeController, Files]]:
     """A platform of so many prompts, and a repository that has them all, some of them edited; with
     the files that were."""
     with (
@@ -117,16 +119,18 @@ def _merged(prompts: int, changed: int) -> Iterator[tuple[Platform, Worker, File
         standin.repository(REPOSITORY, files | edited)
         forge = github(standin, standin.token())
         config = configured(Path(folder), platform.url, forge, publish=True)
-        with working(config) as worker:
-            yield platform, worker, edited
+        with open_measured_controller(config) as controller:
+            yield platform, controller, edited
 
 
 def _files(url: str) -> Files:
     """What the base branch holds when everything is in step."""
-    with PromptLayer(API_KEY, base_url=url) as platform:
+    with PromptLayerClient(API_KEY, base_url=url) as promptlayer:
         return {
-            f"prompts/{item.prompt.name}.yaml": render(PromptFile(item.prompt, LATEST)).encode()
-            for item in platform.prompts()
+            f"prompts/{item.prompt.name}.yaml": render_prompt_file(
+                PromptFile(item.prompt, LATEST)
+            ).encode()
+            for item in promptlayer.list_prompts()
         }
 
 

@@ -12,17 +12,17 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.promptlayer.events import parse
+from bridge.promptlayer.webhook_events import parse_event
 from bridge.prompts.prompt import JsonObject
-from bridge.sandbox.registry import Registry
+from bridge.sandbox.registry import PromptRegistry
 from bridge.storage.database import Database
-from bridge.storage.inbox import Delivery, Inbox
-from bridge.wiring import now
+from bridge.storage.inbox import Delivery, DeliveryInbox
+from bridge.wiring import get_current_time
 from tests.bench.figure import Figure, counted, gain
-from tests.bench.house import API_KEY, SECRET, github, served_platform
-from tests.bench.prompts import template_of
-from tests.e2e.processes import Bridge, start, until
-from tests.standins.faults import late, time_out
+from tests.bench.generated_prompts import template_of
+from tests.bench.measured_bridge import API_KEY, SECRET, github, served_platform
+from tests.e2e.bridge_process import BridgeProcess, start, until
+from tests.standins.fault_injection import late, time_out
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
 from tests.standins.postgresql import PostgreSQL, running_postgresql
@@ -63,10 +63,10 @@ class _Place:
     """Fifty repositories, a bridge.yaml that names them, and an empty database."""
 
     folder: Path
-    registry: Registry
+    registry: PromptRegistry
     standin: GitHubStandIn
     repositories: list[Repository]
-    inbox: Inbox
+    inbox: DeliveryInbox
     leaving: ExitStack
 
     def rate(self, processes: int) -> float:
@@ -94,7 +94,7 @@ class _Place:
         self.until(lambda: self.proposed() == HELD)
         return time.monotonic() - started
 
-    def start(self, name: str, workers: int = WORKERS) -> Bridge:
+    def start(self, name: str, workers: int = WORKERS) -> BridgeProcess:
         words = ["work", "--name", name, "--workers", str(workers)]
         config = ["--config", str(self.folder / "bridge.yaml")]
         bridge = start([*words, *config], os.environ, self.folder / f"{name}.log")
@@ -109,9 +109,9 @@ class _Place:
         events: list[JsonObject] = []
         self.registry.subscribe(events.append)
         for number in range(count):
-            self.registry.save(f"r{number % REPOSITORIES}/p{number}", template_of(number))
+            self.registry.save_version(f"r{number % REPOSITORIES}/p{number}", template_of(number))
         for event in events:
-            self.inbox.put(Delivery.of(parse(event), event, now()))
+            self.inbox.put(Delivery.from_event(parse_event(event), event, get_current_time()))
 
     def all_swept(self) -> bool:
         """Whether every mapping was swept, by whichever process."""
@@ -129,7 +129,7 @@ class _Place:
 
 @contextmanager
 def _placed(folder: Path, server: PostgreSQL) -> Iterator[_Place]:
-    standin, registry = GitHubStandIn(folder / "github"), Registry()
+    standin, registry = GitHubStandIn(folder / "github"), PromptRegistry()
     names = [f"acme/r{number}" for number in range(REPOSITORIES)]
     repositories = [standin.repository(name, {"README.md": b"Hi\n"}) for name in names]
     url = server.new_database()
@@ -150,7 +150,7 @@ def _placed(folder: Path, server: PostgreSQL) -> Iterator[_Place]:
         }
         (folder / "bridge.yaml").write_text(json.dumps(document), encoding="utf-8")
         database = stack.enter_context(closing(Database(url)))
-        inbox = stack.enter_context(closing(Inbox(database, now)))
+        inbox = stack.enter_context(closing(DeliveryInbox(database, get_current_time)))
         with ExitStack() as leaving:
             yield _Place(folder, registry, standin, repositories, inbox, leaving)
 

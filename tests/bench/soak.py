@@ -20,18 +20,18 @@ from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 
-from bridge.config.whole import load
-from bridge.promptlayer.signature import HEADER, sign
+from bridge.config.bridge_config import load_config
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.prompts.prompt import JsonObject
 from bridge.storage.database import Database
-from bridge.storage.inbox import DeliveryState, Inbox
-from bridge.web.app import WEBHOOK_PATH
-from bridge.wiring import database_url
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
+from bridge.wiring import build_database_url
 from tests.bench.figure import Figure, counted, growth, told
-from tests.bench.house import REPOSITORY, SECRET, configured, served_platform
-from tests.bench.prompts import filled, name_of
+from tests.bench.generated_prompts import filled, name_of
+from tests.bench.measured_bridge import REPOSITORY, SECRET, configured, served_platform
 from tests.bench.sweep import files_in_step
-from tests.e2e.processes import Bridge, reserved_port, start, until, until_healthy
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, start, until, until_healthy
 from tests.standins.git_http import create_repository
 
 PROMPTS, ALL = 2_000, 100_000
@@ -71,8 +71,8 @@ def soak(folder: Path, prompts: int, all_: int) -> Soaked:
         stack.callback(bridge.kill)
         until_healthy(bridge, f"http://127.0.0.1:{port}")
         bridge.until_it_says("sweep of")
-        database = stack.enter_context(closing(Database(database_url(load(config)))))
-        inbox = stack.enter_context(closing(Inbox(database, lambda: datetime.now(UTC))))
+        database = stack.enter_context(closing(Database(build_database_url(load_config(config)))))
+        inbox = stack.enter_context(closing(DeliveryInbox(database, lambda: datetime.now(UTC))))
         started = time.monotonic()
         events = [_event(number, number * prompts // all_) for number in range(all_)]
         memory = []
@@ -128,8 +128,8 @@ def _send(port: int, events: list[JsonObject]) -> None:
 
 
 def _acknowledged(connection: HTTPConnection, event: JsonObject) -> bool:
-    signed = {HEADER: sign(event, SECRET)}
-    connection.request("POST", WEBHOOK_PATH, json.dumps(event), signed)
+    signed = {SIGNATURE_HEADER: sign_payload(event, SECRET)}
+    connection.request("POST", PROMPTLAYER_WEBHOOK_PATH, json.dumps(event), signed)
     answer = connection.getresponse()
     answer.read()
     if answer.status not in (202, 429, 503):
@@ -137,12 +137,12 @@ def _acknowledged(connection: HTTPConnection, event: JsonObject) -> bool:
     return answer.status == 202
 
 
-def _settled(inbox: Inbox) -> bool:
+def _settled(inbox: DeliveryInbox) -> bool:
     time.sleep(0.5)  # the bridge needs the processor more than who waits for it
-    return not any(inbox.recent(1, state=state) for state in _UNFINISHED)
+    return not any(inbox.list_recent(1, state=state) for state in _UNFINISHED)
 
 
-def _memory(bridge: Bridge) -> int:
+def _memory(bridge: BridgeProcess) -> int:
     """Bytes that the process holds now."""
     status = Path(f"/proc/{bridge.process.pid}/status").read_text()
     return 1024 * int(status.partition("VmRSS:")[2].split()[0])

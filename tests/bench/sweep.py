@@ -9,22 +9,22 @@ from pathlib import Path
 
 from bridge.engine.resync import ResyncRunner
 from bridge.promptlayer.client import PAGE_SIZE as PAGE
-from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.file import render
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.file_format.prompt_file import render_prompt_file
 from bridge.prompts.prompt import LATEST, PromptFile
 from bridge.prompts.target import Proposal
-from tests.bench.child import spent
+from tests.bench.child_process import spent
 from tests.bench.figure import Figure, counted, exactly, told
-from tests.bench.house import (
+from tests.bench.generated_prompts import filled
+from tests.bench.measured_bridge import (
     API_KEY,
     MAPPING,
     REPOSITORY,
     configured,
     github,
+    open_measured_controller,
     served_platform,
-    working,
 )
-from tests.bench.prompts import filled
 from tests.standins.github import GitHubStandIn
 
 PROMPTS = 10_000
@@ -54,16 +54,18 @@ def measure() -> Iterator[Figure]:
 def sweep(config: Path) -> list[Proposal]:
     """Sweep as ``serve`` does; the proposals that are worth a look."""
     found: list[Proposal] = []
-    with working(config) as worker:
-        if ResyncRunner(worker).resync(MAPPING, found.append) is not None:
+    with open_measured_controller(config) as controller:
+        if ResyncRunner(controller).resync(MAPPING, found.append) is not None:
             raise RuntimeError("The sweep could not be done.")
     return found
 
 
 def files_in_step(url: str) -> dict[str, bytes]:
     """What the base branch holds when everything was merged."""
-    with PromptLayer(API_KEY, base_url=url) as platform:
+    with PromptLayerClient(API_KEY, base_url=url) as promptlayer:
         return {
-            f"prompts/{item.prompt.name}.yaml": render(PromptFile(item.prompt, LATEST)).encode()
-            for item in platform.prompts()
+            f"prompts/{item.prompt.name}.yaml": render_prompt_file(
+                PromptFile(item.prompt, LATEST)
+            ).encode()
+            for item in promptlayer.list_prompts()
         }

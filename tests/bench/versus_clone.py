@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bridge.forge.base import GitRemote
-from bridge.repo.credentials import environment
+from bridge.forge.forge import GitRemote
+from bridge.repo.git_environment import build_remote_environment
 from tests.bench.figure import Figure, gain
 from tests.bench.growth import Side, side
-from tests.bench.house import MAPPING
+from tests.bench.measured_bridge import MAPPING
 from tests.standins.git_http import GIT_ENVIRONMENT
 from tests.standins.github import GitHubStandIn
 
@@ -36,7 +36,7 @@ def measure() -> Iterator[Figure]:
 
 def _by_clone(ours: Side, folder: Path) -> float:
     """Seconds for the git part alone: ours has the pull request in it, too."""
-    remote = ours.worker.sites[MAPPING].forge.git_remote()
+    remote = ours.controller.contexts[MAPPING].forge.create_git_remote()
     started = time.perf_counter()
     _git(remote, folder.parent, "clone", "--quiet", remote.url, str(folder))
     _git(remote, folder, "switch", "--quiet", "--create", f"by-{folder.name}")
@@ -49,5 +49,5 @@ def _by_clone(ours: Side, folder: Path) -> float:
 
 
 def _git(remote: GitRemote, folder: Path, *arguments: str) -> None:
-    variables = os.environ | GIT_ENVIRONMENT | environment(remote, patience=300)
+    variables = os.environ | GIT_ENVIRONMENT | build_remote_environment(remote, patience=300)
     subprocess.run(["git", *arguments], cwd=folder, env=variables, check=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.machines import can_have_disks
+from tests.chaos.bridge_processes import can_have_disks
 from tests.chaos.run import Plan, Report, run
 
 

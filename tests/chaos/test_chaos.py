@@ -17,15 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from bridge.sandbox.asking import asking
+from bridge.sandbox.local_http_client import create_local_client
 from bridge.storage.database import Database
-from bridge.storage.members import members
-from tests.chaos.house import House
-from tests.chaos.post import Office
+from bridge.storage.instances import instances_table
+from tests.chaos.chaos_environment import ChaosEnvironment
 from tests.chaos.run import Plan, run
-from tests.chaos.wire import Wire
-from tests.e2e.processes import until
-from tests.standins.serving import listening, serve
+from tests.chaos.tcp_relay import TcpRelay
+from tests.chaos.unreliable_webhook_relay import UnreliableWebhookRelay
+from tests.e2e.bridge_process import until
+from tests.standins.serve_app import listening, serve
 
 LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -42,12 +42,17 @@ def test_nothing_is_lost_or_doubled_while_everything_goes_wrong(tmp_path: Path) 
     assert report.figures["proposals"] > 0
 
 
-def _half_a_minute_passes(house: House) -> None:
+def _half_a_minute_passes(environment: ChaosEnvironment) -> None:
     """For those who have not beaten for a while: they are dead."""
-    with closing(Database(house.database)) as database, database.transaction() as connection:
+    with (
+        closing(Database(environment.database)) as database,
+        database.open_transaction() as connection,
+    ):
         recently = datetime.now(UTC) - timedelta(seconds=12)
         connection.execute(
-            update(members).where(members.c.beaten_at < recently).values(beaten_at=LONG_AGO)
+            update(instances_table)
+            .where(instances_table.c.beaten_at < recently)
+            .values(beaten_at=LONG_AGO)
         )
 
 
@@ -55,33 +60,33 @@ def _half_a_minute_passes(house: House) -> None:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def wire() -> Iterator[TcpRelay]:
     with (
         serve(PlainTextResponse("Hello")) as url,
-        Wire(int(url.rpartition(":")[2])).laid() as wire,
+        TcpRelay(int(url.rpartition(":")[2])).laid() as wire,
     ):
         yield wire
 
 
-def test_a_wire_carries_what_it_is_given(wire: Wire) -> None:
-    with asking() as client:
+def test_a_wire_carries_what_it_is_given(wire: TcpRelay) -> None:
+    with create_local_client() as client:
         assert client.get(wire.address).text == "Hello"
 
 
-def test_a_cut_breaks_what_is_under_way_and_nothing_after_it(wire: Wire) -> None:
+def test_a_cut_breaks_what_is_under_way_and_nothing_after_it(wire: TcpRelay) -> None:
     with socket.create_connection(("127.0.0.1", wire.port)) as connection:
         until(lambda: bool(wire.cut()), "there was no connection to cut", patience=10)
 
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
-    with asking() as client:
+    with create_local_client() as client:
         assert client.get(wire.address).text == "Hello"
 
 
 def test_an_end_that_breaks_breaks_the_other() -> None:
     with (
         listening() as far,
-        Wire(far.getsockname()[1]).laid() as wire,
+        TcpRelay(far.getsockname()[1]).laid() as wire,
         socket.create_connection(("127.0.0.1", wire.port), timeout=10) as near,
     ):
         there, _ = far.accept()
@@ -112,9 +117,9 @@ class Letters:
 def test_the_post_knows_what_became_of_each_letter(unreliable: bool) -> None:
     letters = Letters()
     with serve(letters) as address:
-        office = Office(address, random.Random(1), unreliable)
+        office = UnreliableWebhookRelay(address, random.Random(1), unreliable)
         office.start()
-        with serve(office) as post, asking(base_url=post) as client:
+        with serve(office) as post, create_local_client(base_url=post) as client:
             for number in range(30):
                 assert client.post("/here", content=b"%d" % number).status_code == 202
         until(lambda: office.idle, "the post still carries", patience=20)

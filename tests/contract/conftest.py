@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from tests.contract.case import ForgeCase, HostedCase
+from tests.contract.forge_case import ForgeCase, HostedCase
 
 HOSTED = ["github", "gitlab"]
 

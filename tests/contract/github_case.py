@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bridge.forge import github_webhooks
-from bridge.forge.base import Forge, GitRemote
-from bridge.forge.github import GitHub, Token
-from bridge.forge.webhooks import ForgeWebhooks
-from tests.contract.case import Failure, MergeHow, Said
-from tests.standins.faults import Fault, cut, nth, slow, status, time_out
+from bridge.forge.forge import Forge, GitRemote
+from bridge.forge.forge_webhooks import ForgeWebhooks
+from bridge.forge.github import GitHubForge, GitHubToken
+from tests.contract.forge_case import Failure, MergeMethod, Said
+from tests.standins.fault_injection import Fault, cut, nth, slow, status, time_out
 from tests.standins.github import GitHubStandIn
 
 REPOSITORY = "acme/support-bot"
@@ -52,7 +52,7 @@ class GitHubCase:
 
     @property
     def remote(self) -> GitRemote:
-        return self.forge.git_remote()
+        return self.forge.create_git_remote()
 
     @property
     def calls(self) -> int:
@@ -70,7 +70,7 @@ class GitHubCase:
     def seed_branch(self, branch: str, files: dict[str, bytes]) -> str:
         return self._site.push(branch, files)
 
-    def merge(self, number: int, how: MergeHow) -> None:
+    def merge(self, number: int, how: MergeMethod) -> None:
         self._site.merge(number, how)
 
     def close(self, number: int) -> None:
@@ -122,12 +122,12 @@ class GitHubCase:
     def fail_nth(self, number: int, kind: Failure) -> None:
         self.standin.faults.add(nth(number, "/api/"), FAILURES[kind]())
 
-    def _connected(self, token: str, timeout: float = 30.0) -> GitHub:
-        return GitHub(
+    def _connected(self, token: str, timeout: float = 30.0) -> GitHubForge:
+        return GitHubForge(
             REPOSITORY,
             forge_name="github",
             url=self.standin.url,
-            auth=Token(token),
+            auth=GitHubToken(token),
             timeout=timeout,
         )
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.forge import gitlab_webhooks
-from bridge.forge.base import GitRemote
-from bridge.forge.gitlab import GitLab
-from bridge.forge.webhooks import ForgeWebhooks
-from tests.contract.case import Said
-from tests.standins.faults import Fault, cut, nth, slow, status, time_out
+from bridge.forge.forge import GitRemote
+from bridge.forge.forge_webhooks import ForgeWebhooks
+from bridge.forge.gitlab import GitLabForge
+from tests.contract.forge_case import Said
+from tests.standins.fault_injection import Fault, cut, nth, slow, status, time_out
 from tests.standins.git_http import MAIN, Files, git
 from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
 from tests.standins.gitlab_project import Project
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 REPOSITORY = "acme/bots/support"
 SHORT_TIMEOUT = 0.75  # seconds
@@ -45,9 +45,9 @@ FAULTS: dict[str, Fault] = {
 class GitLabCase:
     """What the contract suite does to a forge behind the adapter's back."""
 
-    forge: GitLab
-    short_timeout_forge: GitLab
-    read_only_forge: GitLab
+    forge: GitLabForge
+    short_timeout_forge: GitLabForge
+    read_only_forge: GitLabForge
     project: Project
     standin: GitLabStandIn
     url: str
@@ -56,9 +56,9 @@ class GitLabCase:
 
     @classmethod
     def over(cls, standin: GitLabStandIn, project: Project, url: str) -> GitLabCase:
-        def forge(token: str = TOKEN, timeout: float = 30.0) -> GitLab:
+        def forge(token: str = TOKEN, timeout: float = 30.0) -> GitLabForge:
             path = project.path
-            return GitLab(path, forge_name="gitlab", url=url, token=token, timeout=timeout)
+            return GitLabForge(path, forge_name="gitlab", url=url, token=token, timeout=timeout)
 
         return cls(
             forge=forge(),
@@ -71,7 +71,7 @@ class GitLabCase:
 
     @property
     def remote(self) -> GitRemote:
-        return self.forge.git_remote()
+        return self.forge.create_git_remote()
 
     @property
     def calls(self) -> int:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bridge.forge import local_webhooks
-from bridge.forge.base import GitRemote, PullRequestContent
-from bridge.forge.local import LocalForge
+from bridge.forge.forge import GitRemote, PullRequestContent
+from bridge.forge.forge_webhooks import ForgeWebhooks
+from bridge.forge.local_forge import LocalForge
 from bridge.forge.local_repository import BareRepository
-from bridge.forge.webhooks import ForgeWebhooks
-from bridge.sandbox.forge_announcer import ForgeAnnouncer
-from tests.contract.case import MergeHow, Said
+from bridge.sandbox.forge_announcer import LocalForgeWebhookSender
+from tests.contract.forge_case import MergeMethod, Said
+from tests.standins.branch_protection import GITHUB, protect
 from tests.standins.git_http import git
-from tests.standins.protection import GITHUB, protect
 
 
 class LocalCase:
@@ -30,12 +30,12 @@ class LocalCase:
 
     @property
     def remote(self) -> GitRemote:
-        return self.forge.git_remote()
+        return self.forge.create_git_remote()
 
     def seed_branch(self, branch: str, files: dict[str, bytes]) -> str:
-        return self._git.commit_files(branch, self._git.branches()["main"], files)
+        return self._git.commit_files(branch, self._git.list_branches()["main"], files)
 
-    def merge(self, number: int, how: MergeHow) -> None:
+    def merge(self, number: int, how: MergeMethod) -> None:
         self.forge.merge(number, how)
 
     def close(self, number: int) -> None:
@@ -63,14 +63,16 @@ class LocalCase:
         protect(self._git.path, branch, GITHUB)
 
     def statuses(self, commit: str) -> dict[str, Said]:
-        said = self.forge.statuses(commit)
+        said = self.forge.read_statuses(commit)
         return {name: (str(each.state), each.text, each.url) for name, each in said.items()}
 
     def hook(self, url: str, secret: str) -> None:
-        self._announcer = ForgeAnnouncer(self._root, "acme/support-bot", url=url, secret=secret)
+        self._announcer = LocalForgeWebhookSender(
+            self._root, "acme/support-bot", url=url, secret=secret
+        )
 
     def tell(self) -> None:
-        self._announcer.tell()
+        self._announcer.send_events()
 
     def many(self, n: int) -> None:
         for at in range(n):

@@ -13,41 +13,41 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import (
-    AlreadyExists,
+    AlreadyExistsError,
     BridgeError,
-    Forbidden,
-    NotFound,
-    Permanent,
-    RateLimited,
-    Refused,
-    TransientRefusal,
-    Unauthorized,
-    Unavailable,
+    ForbiddenError,
+    NotFoundError,
+    PermanentError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientRefusalError,
+    UnauthorizedError,
+    UnavailableError,
 )
-from bridge.forge.base import (
+from bridge.forge.ensure_pull_request import ensure_pull_request
+from bridge.forge.forge import (
+    FindingSeverity,
     GitRemote,
     PullRequest,
     PullRequestContent,
     PullRequestState,
-    Severity,
 )
-from bridge.forge.ensure import ensure_pull_request
-from tests.contract.case import Failure, ForgeCase, HostedCase, MergeHow
+from tests.contract.forge_case import Failure, ForgeCase, HostedCase, MergeMethod
 
 HEAD = "promptlayer/support/reply"
 CONTENT = PullRequestContent("Update support/reply", "One word *changed*.\n")
-MERGES: list[MergeHow] = ["merge", "squash", "rebase"]
+MERGES: list[MergeMethod] = ["merge", "squash", "rebase"]
 
 
 def opened(case: ForgeCase, head: str = HEAD, content: PullRequestContent = CONTENT) -> PullRequest:
-    """A pull request from ``head`` with one commit, whose text is the branch's name."""
+    """A pull request from ``head_branch`` with one commit, whose text is the branch's name."""
     case.seed_branch(head, {"prompts/reply.yaml": head.encode()})
     return case.forge.create_pull_request(head, "main", content)
 
 
 def found(case: ForgeCase, head: str = HEAD) -> PullRequest:
-    """The only pull request from ``head``."""
-    (pull_request,) = case.forge.pull_requests(head)
+    """The only pull request from ``head_branch``."""
+    (pull_request,) = case.forge.list_pull_requests(head)
     return pull_request
 
 
@@ -60,10 +60,10 @@ def test_a_created_pull_request_says_what_was_asked(case: ForgeCase) -> None:
     created = case.forge.create_pull_request(HEAD, "main", CONTENT)
 
     assert created.state is PullRequestState.OPEN
-    assert (created.head, created.base, created.head_commit) == (HEAD, "main", commit)
+    assert (created.head_branch, created.base_branch, created.head_commit) == (HEAD, "main", commit)
     assert created.title == CONTENT.title
     assert created.body.strip() == CONTENT.body.strip()
-    assert not created.draft
+    assert not created.is_draft
     assert str(created.number) in created.url
 
 
@@ -76,7 +76,7 @@ def test_a_created_pull_request_is_found_as_it_was_returned(case: ForgeCase) -> 
 def test_nothing_is_found_for_another_branch(case: ForgeCase) -> None:
     opened(case)
 
-    assert list(case.forge.pull_requests("promptlayer/other")) == []
+    assert list(case.forge.list_pull_requests("promptlayer/other")) == []
 
 
 def test_a_pull_request_is_found_by_its_head_whatever_its_base(case: ForgeCase) -> None:
@@ -84,9 +84,9 @@ def test_a_pull_request_is_found_by_its_head_whatever_its_base(case: ForgeCase) 
     to_main = opened(case)
     to_release = case.forge.create_pull_request(HEAD, "release", CONTENT)
 
-    found = case.forge.pull_requests(HEAD)
+    found = case.forge.list_pull_requests(HEAD)
 
-    assert [(each.number, each.base) for each in found] == [
+    assert [(each.number, each.base_branch) for each in found] == [
         (to_release.number, "release"),
         (to_main.number, "main"),
     ]
@@ -97,7 +97,7 @@ def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
     case.close(first.number)
     second = case.forge.create_pull_request(HEAD, "main", CONTENT)
 
-    history = case.forge.pull_requests(HEAD)
+    history = case.forge.list_pull_requests(HEAD)
 
     assert [(each.number, each.state) for each in history] == [
         (second.number, PullRequestState.OPEN),
@@ -108,14 +108,14 @@ def test_pull_requests_of_one_branch_come_newest_first(case: ForgeCase) -> None:
 def test_creating_twice_says_it_exists(case: ForgeCase) -> None:
     first = opened(case)
 
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExistsError):
         case.forge.create_pull_request(HEAD, "main", CONTENT)
 
     assert found(case) == first
 
 
 def test_a_branch_that_was_never_pushed_is_refused_perhaps_for_now(case: ForgeCase) -> None:
-    with pytest.raises((Permanent, TransientRefusal)):
+    with pytest.raises((PermanentError, TransientRefusalError)):
         case.forge.create_pull_request("promptlayer/never-pushed", "main", CONTENT)
 
 
@@ -142,7 +142,7 @@ def test_a_pull_request_outlives_its_branch(case: ForgeCase) -> None:
 def test_a_draft_is_opened_as_a_draft_with_a_clean_title(case: ForgeCase) -> None:
     draft = opened(case, content=PullRequestContent("Ask for prod", "", draft=True))
 
-    assert (draft.draft, draft.title) == (True, "Ask for prod")
+    assert (draft.is_draft, draft.title) == (True, "Ask for prod")
     assert found(case) == draft
 
 
@@ -150,13 +150,13 @@ def test_a_draft_becomes_ready_and_a_draft_again(case: ForgeCase) -> None:
     draft = opened(case, content=PullRequestContent("Ask for prod", "", draft=True))
 
     ready = case.forge.update_pull_request(draft, PullRequestContent("Move prod", ""))
-    assert (ready.draft, ready.title) == (False, "Move prod")
+    assert (ready.is_draft, ready.title) == (False, "Move prod")
     assert found(case) == ready
 
     again = case.forge.update_pull_request(
         ready, PullRequestContent("Ask for prod", "", draft=True)
     )
-    assert (again.draft, again.title) == (True, "Ask for prod")
+    assert (again.is_draft, again.title) == (True, "Ask for prod")
     assert found(case) == again
 
 
@@ -252,11 +252,11 @@ def test_a_creation_that_fails_half_way_does_not_say_that_it_is_finished(
     )
     case.fail_nth(failing, "502")
 
-    with suppress(Unavailable):
+    with suppress(UnavailableError):
         case.forge.create_pull_request(HEAD, "main", content)
     case.stop_failing()
 
-    for left in case.forge.pull_requests(HEAD):
+    for left in case.forge.list_pull_requests(HEAD):
         got = {*left.labels, *left.reviewers, *left.assignees}
         assert got == {"prompt", "alice", "bob"} or left.body.strip() == "Not yet."
 
@@ -276,7 +276,11 @@ def test_a_pull_request_is_taken_to_another_base_with_its_text_in_one_request(
     )
 
     assert case.calls - before <= 1
-    assert (moved.base, moved.title, moved.number) == ("develop", "To develop", created.number)
+    assert (moved.base_branch, moved.title, moved.number) == (
+        "develop",
+        "To develop",
+        created.number,
+    )
     assert moved.head_commit == created.head_commit
     assert found(case) == moved
 
@@ -287,10 +291,10 @@ def test_a_base_that_is_taken_or_not_there_is_refused(case: ForgeCase) -> None:
     other = case.forge.create_pull_request(HEAD, "develop", CONTENT)
 
     for base in ("develop", "nowhere"):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefusedError):
             case.forge.update_pull_request(created, CONTENT, base=base)
 
-    assert [each.base for each in case.forge.pull_requests(HEAD)] == ["develop", "main"]
+    assert [each.base_branch for each in case.forge.list_pull_requests(HEAD)] == ["develop", "main"]
     assert other.number > created.number
 
 
@@ -340,7 +344,9 @@ def test_a_reopened_pull_request_is_open_again(case: ForgeCase) -> None:
 
 
 @pytest.mark.parametrize("how", MERGES)
-def test_a_merge_of_any_kind_is_seen_and_lands_on_the_base(case: ForgeCase, how: MergeHow) -> None:
+def test_a_merge_of_any_kind_is_seen_and_lands_on_the_base(
+    case: ForgeCase, how: MergeMethod
+) -> None:
     created = opened(case)
 
     case.merge(created.number, how)
@@ -413,10 +419,10 @@ def test_open_pull_requests_are_found_by_prefix_over_all_pages(case: ForgeCase) 
         opened(case, f"promptlayer/support/{name}").number for name in ("reply", "refund", "greet")
     }
 
-    ours = case.forge.open_pull_requests("promptlayer/support/")
+    ours = case.forge.list_open_pull_requests("promptlayer/support/")
 
     assert {each.number for each in ours} == mine
-    assert len({each.number for each in case.forge.open_pull_requests("")}) == 65 + len(mine)
+    assert len({each.number for each in case.forge.list_open_pull_requests("")}) == 65 + len(mine)
 
 
 def test_finding_by_branch_takes_one_request_among_many(case: ForgeCase) -> None:
@@ -435,39 +441,47 @@ def test_a_comment_is_made_once_and_edited_in_place(hosted_case: HostedCase) -> 
     forge, number = hosted_case.forge, opened(hosted_case).number
 
     assert [
-        requests(hosted_case, lambda: forge.comment(number, "conflict", "Please merge by hand.")),
-        requests(hosted_case, lambda: forge.comment(number, "conflict", "Please merge by hand.")),
-        requests(hosted_case, lambda: forge.comment(number, "conflict", "Still in conflict.")),
-        requests(hosted_case, lambda: forge.comment(number, "conflict", "Still in conflict.")),
-        requests(hosted_case, lambda: forge.comment(number, "results", "All good.")),
+        requests(
+            hosted_case, lambda: forge.upsert_comment(number, "conflict", "Please merge by hand.")
+        ),
+        requests(
+            hosted_case, lambda: forge.upsert_comment(number, "conflict", "Please merge by hand.")
+        ),
+        requests(
+            hosted_case, lambda: forge.upsert_comment(number, "conflict", "Still in conflict.")
+        ),
+        requests(
+            hosted_case, lambda: forge.upsert_comment(number, "conflict", "Still in conflict.")
+        ),
+        requests(hosted_case, lambda: forge.upsert_comment(number, "results", "All good.")),
     ] == [2, 1, 2, 1, 2]
 
 
 def test_commenting_on_what_is_not_there_is_not_found(case: ForgeCase) -> None:
-    with pytest.raises(NotFound):
-        case.forge.comment(4711, "conflict", "Hello?")
+    with pytest.raises(NotFoundError):
+        case.forge.upsert_comment(4711, "conflict", "Hello?")
 
 
 # The repository.
 
 
 def test_the_default_branch_is_asked_for_once(case: ForgeCase) -> None:
-    assert case.forge.default_branch() == "main"
+    assert case.forge.find_default_branch() == "main"
     before = case.calls
 
-    assert case.forge.default_branch() == "main"
+    assert case.forge.find_default_branch() == "main"
     assert case.calls == before
 
 
 def test_a_default_branch_that_moved_is_known_once_it_is_asked_for_again(case: ForgeCase) -> None:
-    assert case.forge.default_branch() == "main"
+    assert case.forge.find_default_branch() == "main"
     case.seed_branch("develop", {"develop.txt": b"next"})
 
     case.set_default_branch("develop")
 
-    assert case.forge.default_branch() == "main"
-    assert case.forge.default_branch(fresh=True) == "develop"
-    assert case.forge.default_branch() == "develop"
+    assert case.forge.find_default_branch() == "main"
+    assert case.forge.find_default_branch(fresh=True) == "develop"
+    assert case.forge.find_default_branch() == "develop"
 
 
 def test_the_remote_can_be_fetched_from_and_pushed_to(case: ForgeCase, tmp_path: Path) -> None:
@@ -515,13 +529,13 @@ def test_access_that_suffices_is_all_right(case: ForgeCase) -> None:
     findings = case.forge.check_access(statuses=True)
 
     assert findings
-    assert [each for each in findings if each.severity is not Severity.OK] == []
+    assert [each for each in findings if each.severity is not FindingSeverity.OK] == []
 
 
 def test_a_credential_that_may_only_read_is_told_what_it_lacks(hosted_case: HostedCase) -> None:
     findings = hosted_case.read_only_forge.check_access()
 
-    problems = [each.message for each in findings if each.severity is Severity.PROBLEM]
+    problems = [each.message for each in findings if each.severity is FindingSeverity.PROBLEM]
     assert problems
     assert all(secret not in message for message in problems for secret in secrets(hosted_case))
 
@@ -531,23 +545,23 @@ def test_a_credential_that_may_only_read_cannot_open_pull_requests(
 ) -> None:
     hosted_case.seed_branch(HEAD, {"prompts/reply.yaml": b"text"})
 
-    with pytest.raises((Forbidden, NotFound)):
+    with pytest.raises((ForbiddenError, NotFoundError)):
         hosted_case.read_only_forge.create_pull_request(HEAD, "main", CONTENT)
 
 
 FAILURES: dict[Failure, type[BridgeError]] = {
-    "401": Unauthorized,
-    "403": Forbidden,
-    "secondary": RateLimited,
-    "404": NotFound,
-    "409": Refused,
-    "422": Refused,
-    "429": RateLimited,
-    "429-retry-after": RateLimited,
-    "500": Unavailable,
-    "502": Unavailable,
-    "timeout": Unavailable,
-    "cut": Unavailable,
+    "401": UnauthorizedError,
+    "403": ForbiddenError,
+    "secondary": RateLimitedError,
+    "404": NotFoundError,
+    "409": RequestRefusedError,
+    "422": RequestRefusedError,
+    "429": RateLimitedError,
+    "429-retry-after": RateLimitedError,
+    "500": UnavailableError,
+    "502": UnavailableError,
+    "timeout": UnavailableError,
+    "cut": UnavailableError,
 }
 
 
@@ -559,7 +573,7 @@ def test_a_failure_while_reading_becomes_the_right_error(
     hosted_case.fail_next(kind)
 
     with pytest.raises(family) as failure:
-        forge.pull_requests(HEAD)
+        forge.list_pull_requests(HEAD)
 
     check_message(hosted_case, failure.value)
 
@@ -581,8 +595,8 @@ def test_a_failure_while_writing_becomes_the_right_error(
 def test_the_pause_a_forge_asks_for_is_passed_on(hosted_case: HostedCase) -> None:
     hosted_case.fail_next("429-retry-after")
 
-    with pytest.raises(RateLimited) as failure:
-        hosted_case.forge.pull_requests(HEAD)
+    with pytest.raises(RateLimitedError) as failure:
+        hosted_case.forge.list_pull_requests(HEAD)
 
     assert failure.value.retry_after is not None
     assert failure.value.retry_after > 0
@@ -593,8 +607,8 @@ def test_one_failure_is_one_request_and_the_next_call_works(hosted_case: HostedC
     hosted_case.fail_next("500")
     before = hosted_case.calls
 
-    with pytest.raises(Unavailable):
-        hosted_case.forge.pull_requests(HEAD)
+    with pytest.raises(UnavailableError):
+        hosted_case.forge.list_pull_requests(HEAD)
 
     assert hosted_case.calls - before == 1  # no silent retry: the engine waits
     assert found(hosted_case) == created
@@ -616,7 +630,7 @@ def test_a_first_proposal_stays_within_its_requests(hosted_case: HostedCase) -> 
     content = PullRequestContent("Update", "", labels=("prompt",))
 
     def propose() -> None:
-        assert list(case.forge.pull_requests(HEAD)) == []
+        assert list(case.forge.list_pull_requests(HEAD)) == []
         ensure_pull_request(case.forge, None, HEAD, "main", content)
 
     assert requests(case, propose) <= {"github": 3, "gitlab": 2}[case.name]

@@ -12,17 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bridge.errors import SignatureMismatch
-from bridge.forge.base import PullRequestContent
-from bridge.forge.webhooks import (
-    ForgeEvent,
-    PullRequestAction,
-    PullRequestChanged,
-    Pushed,
-)
-from tests.contract.case import ForgeCase, MergeHow
+from bridge.errors import SignatureMismatchError
+from bridge.forge.forge import PullRequestContent
+from bridge.forge.forge_webhooks import ForgeEvent, PullRequestAction, PullRequestEvent, PushEvent
+from tests.contract.forge_case import ForgeCase, MergeMethod
 from tests.contract.test_forge_contract import HEAD, MERGES, git, opened
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 SECRET, OTHER = "It is a secret 7", "another one"
 DEADLINE = 20.0  # seconds
@@ -85,8 +80,8 @@ def test_a_new_branch_and_a_push_to_it_are_told(case: ForgeCase) -> None:
         case.tell()
 
         assert listener.events(case, 2) == [
-            Pushed(name_of(case), HEAD, None, first),
-            Pushed(name_of(case), HEAD, first, second),
+            PushEvent(name_of(case), HEAD, None, first),
+            PushEvent(name_of(case), HEAD, first, second),
         ]
 
 
@@ -99,7 +94,7 @@ def test_a_push_by_git_is_told(case: ForgeCase, tmp_path_factory: pytest.TempPat
         git(case.remote, "-C", clone, "push", "--quiet", "origin", "HEAD:main")
         case.tell()
 
-        assert listener.events(case, 1) == [Pushed(name_of(case), "main", before, tip(case))]
+        assert listener.events(case, 1) == [PushEvent(name_of(case), "main", before, tip(case))]
 
 
 def test_a_deleted_branch_is_told(case: ForgeCase) -> None:
@@ -108,7 +103,7 @@ def test_a_deleted_branch_is_told(case: ForgeCase) -> None:
         case.delete_branch(HEAD)
         case.tell()
 
-        assert listener.events(case, 1) == [Pushed(name_of(case), HEAD, commit, None)]
+        assert listener.events(case, 1) == [PushEvent(name_of(case), HEAD, commit, None)]
 
 
 def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
@@ -125,7 +120,7 @@ def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
 
         told = listener.events(case, 5)
 
-    expected = PullRequestChanged(
+    expected = PullRequestEvent(
         repository=name_of(case),
         number=created.number,
         action=PullRequestAction.OPENED,
@@ -140,7 +135,7 @@ def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
         _without_author(each)
         for each in (
             expected,
-            Pushed(name_of(case), HEAD, created.head_commit, newer),
+            PushEvent(name_of(case), HEAD, created.head_commit, newer),
             replace(moved, action=PullRequestAction.UPDATED),
             replace(moved, action=PullRequestAction.CLOSED),
             replace(moved, action=PullRequestAction.REOPENED),
@@ -151,7 +146,7 @@ def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
 
 @pytest.mark.parametrize("how", MERGES)
 def test_a_merge_is_told_as_a_push_and_as_the_end_of_the_pull_request(
-    case: ForgeCase, how: MergeHow
+    case: ForgeCase, how: MergeMethod
 ) -> None:
     number = opened(case).number
     before = tip(case)
@@ -161,9 +156,9 @@ def test_a_merge_is_told_as_a_push_and_as_the_end_of_the_pull_request(
 
         told = listener.events(case, 2)
 
-    assert Pushed(name_of(case), "main", before, tip(case)) in told
+    assert PushEvent(name_of(case), "main", before, tip(case)) in told
     (ended,) = (
-        each for each in (*told, *_rest(case, listener)) if isinstance(each, PullRequestChanged)
+        each for each in (*told, *_rest(case, listener)) if isinstance(each, PullRequestEvent)
     )
     assert (ended.number, ended.action) == (number, PullRequestAction.MERGED)
 
@@ -175,7 +170,7 @@ def test_a_pull_request_from_a_fork_is_told_as_one(case: ForgeCase) -> None:
 
         told = [*listener.events(case, 1), *_rest(case, listener)]
 
-    (changed,) = (each for each in told if isinstance(each, PullRequestChanged))
+    (changed,) = (each for each in told if isinstance(each, PullRequestEvent))
     assert (changed.number, changed.from_fork, changed.author) == (number, True, "mallory")
 
 
@@ -196,7 +191,7 @@ def test_what_is_told_is_signed_and_nobody_else_can_sign_it(case: ForgeCase) -> 
         ({}, [""]),
         ({name: f"{value}é" for name, value in told.headers.items()}, [SECRET]),
     ]:
-        with pytest.raises(SignatureMismatch) as refusal:
+        with pytest.raises(SignatureMismatchError) as refusal:
             verify(headers, told.body, secrets)
         assert SECRET not in str(refusal.value)
 
@@ -206,7 +201,7 @@ def test_every_delivery_has_a_name_of_its_own(case: ForgeCase) -> None:
         for branch in ("a/one", "a/two"):
             case.seed_branch(branch, {"a.txt": b"one"})
             case.tell()
-        names = {case.webhooks.delivery_name(listener.next().headers) for _ in range(2)}
+        names = {case.webhooks.find_delivery_name(listener.next().headers) for _ in range(2)}
 
     assert len(names - {""}) == 2
 
@@ -217,4 +212,4 @@ def _rest(case: ForgeCase, listener: Listener) -> list[ForgeEvent]:
 
 
 def _without_author(event: ForgeEvent) -> ForgeEvent:
-    return replace(event, author="") if isinstance(event, PullRequestChanged) else event
+    return replace(event, author="") if isinstance(event, PullRequestEvent) else event

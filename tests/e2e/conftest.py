@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.scene import Scene, scene_in
+from tests.e2e.product_environment import ProductEnvironment, start_product_environment
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with scene_in(tmp_path) as scene:
-        yield scene
+def environment(tmp_path: Path) -> Iterator[ProductEnvironment]:
+    with start_product_environment(tmp_path) as environment:
+        yield environment

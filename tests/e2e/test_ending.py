@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.gate import Gate
-from tests.e2e.scene import Scene
+from tests.e2e.product_environment import ProductEnvironment
+from tests.e2e.request_gate import RequestGate
 
 pytestmark = pytest.mark.kill
 
@@ -17,10 +17,10 @@ def _opening_a_pull_request(method: str, path: str) -> bool:
     return method == "POST" and path.endswith("/pulls")
 
 
-def test_a_bridge_told_to_end_finishes_the_step_in_hand(scene: Scene) -> None:
-    bridge = scene.serve_swept()
-    gate = Gate(*scene.faults, wanted=_opening_a_pull_request)
-    scene.save("greeting", "Say hello.")
+def test_a_bridge_told_to_end_finishes_the_step_in_hand(environment: ProductEnvironment) -> None:
+    bridge = environment.serve_swept()
+    gate = RequestGate(*environment.faults, wanted=_opening_a_pull_request)
+    environment.save("greeting", "Say hello.")
     assert gate.reached.wait(IN_TIME)
 
     bridge.ask_to_end()
@@ -28,29 +28,31 @@ def test_a_bridge_told_to_end_finishes_the_step_in_hand(scene: Scene) -> None:
     gate.open()
 
     assert bridge.process.wait(IN_TIME + SLACK) == 0
-    assert [pull.state for pull in scene.pulls()] == ["open"]
-    scene.until_settled()
+    assert [pull.state for pull in environment.pulls()] == ["open"]
+    environment.until_settled()
 
 
-def test_a_step_that_hangs_does_not_keep_the_bridge_from_ending(scene: Scene) -> None:
-    bridge = scene.serve_swept()
-    gate = Gate(*scene.faults, wanted=_opening_a_pull_request)
-    scene.save("greeting", "Say hello.")
+def test_a_step_that_hangs_does_not_keep_the_bridge_from_ending(
+    environment: ProductEnvironment,
+) -> None:
+    bridge = environment.serve_swept()
+    gate = RequestGate(*environment.faults, wanted=_opening_a_pull_request)
+    environment.save("greeting", "Say hello.")
     assert gate.reached.wait(IN_TIME)
 
     bridge.ask_to_end()
 
     assert bridge.process.wait(IN_TIME + SLACK) == 0
-    assert not scene.pulls()
+    assert not environment.pulls()
     gate.open()
-    scene.serve_swept()
-    assert [pull.state for pull in scene.pulls()] == ["open"]
+    environment.serve_swept()
+    assert [pull.state for pull in environment.pulls()] == ["open"]
 
 
-def test_an_idle_bridge_ends_at_once(scene: Scene) -> None:
-    bridge = scene.serve_swept()
-    working = scene.start("work", "--name", "another")
+def test_an_idle_bridge_ends_at_once(environment: ProductEnvironment) -> None:
+    bridge = environment.serve_swept()
+    working = environment.start("work", "--name", "another")
     working.until_it_says("working")
 
     assert (bridge.end(), working.end()) == (0, 0)
-    assert "Traceback" not in scene.logs
+    assert "Traceback" not in environment.logs

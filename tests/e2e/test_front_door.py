@@ -9,43 +9,47 @@ import socket
 
 import httpx2
 
-from bridge.promptlayer.signature import HEADER, sign
-from bridge.web.app import WEBHOOK_PATH
-from bridge.web.body import BODY_LIMIT
-from tests.e2e.scene import SECRET, Scene
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
+from bridge.web.read_body import BODY_LIMIT
+from tests.e2e.product_environment import SECRET, ProductEnvironment
 
 ANSWER_IN = 10.0  # seconds
 
 
-def test_what_is_not_a_delivery_is_turned_away_and_the_door_stays_open(scene: Scene) -> None:
-    bridge = scene.serve("--workers", "0")
+def test_what_is_not_a_delivery_is_turned_away_and_the_door_stays_open(
+    environment: ProductEnvironment,
+) -> None:
+    bridge = environment.serve("--workers", "0")
 
-    unsigned = _post(scene, b"{}", None)
-    forged = _post(scene, b"{}", sign({}, "somebody else's secret"))
+    unsigned = _post(environment, b"{}", None)
+    forged = _post(environment, b"{}", sign_payload({}, "somebody else's secret"))
     malformed = [
-        _post(scene, body, _signed(body))
+        _post(environment, body, _signed(body))
         for body in (b"", b"not json", b"[]", b'{"event_type": 7}', b"[" * 100_000)
     ]
     nested = json.dumps({"event_type": "x", "deep": json.loads("[" * 200 + "]" * 200)}).encode()
-    malformed.append(_post(scene, nested, _signed(nested)))
+    malformed.append(_post(environment, nested, _signed(nested)))
 
     assert [unsigned.status_code, forged.status_code] == [401, 401]
     assert [answer.status_code for answer in malformed] == [400] * 6
-    assert b" 413 " in _announce(scene, BODY_LIMIT + 1)
+    assert b" 413 " in _announce(environment, BODY_LIMIT + 1)
     for answer in (unsigned, forged, *malformed):
         assert 0 < len(answer.json()["error"]) < 300
         assert SECRET not in answer.text
-    scene.save("greeting", "Say hello.")
-    assert scene.webhooks.wait_until_sent()
-    assert scene.webhooks.sent[-1].status == 202
-    assert len(scene.deliveries()) == 1
+    environment.save("greeting", "Say hello.")
+    assert environment.webhooks.wait_until_sent()
+    assert environment.webhooks.sent[-1].status == 202
+    assert len(environment.deliveries()) == 1
     assert SECRET not in bridge.said
     assert "Traceback" not in bridge.said
 
 
-def _post(scene: Scene, body: bytes, signature: str | None) -> httpx2.Response:
-    headers = {} if signature is None else {HEADER: signature}
-    return httpx2.post(scene.address + WEBHOOK_PATH, content=body, headers=headers)
+def _post(environment: ProductEnvironment, body: bytes, signature: str | None) -> httpx2.Response:
+    headers = {} if signature is None else {SIGNATURE_HEADER: signature}
+    return httpx2.post(
+        environment.address + PROMPTLAYER_WEBHOOK_PATH, content=body, headers=headers
+    )
 
 
 def _signed(body: bytes) -> str:
@@ -53,9 +57,9 @@ def _signed(body: bytes) -> str:
     return hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
-def _announce(scene: Scene, length: int) -> bytes:
+def _announce(environment: ProductEnvironment, length: int) -> bytes:
     """The first words of the answer to a request whose body of this length never comes."""
-    head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: bridge\r\nContent-Length: {length}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", scene.port), ANSWER_IN) as connection:
+    head = f"POST {PROMPTLAYER_WEBHOOK_PATH} HTTP/1.1\r\nHost: bridge\r\nContent-Length: {length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", environment.port), ANSWER_IN) as connection:
         connection.sendall(head.encode())
         return connection.recv(4096)

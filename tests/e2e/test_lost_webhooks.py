@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from tests.e2e.processes import until
-from tests.e2e.scene import ON_DISK, Scene
+from tests.e2e.bridge_process import until
+from tests.e2e.product_environment import ON_DISK, ProductEnvironment
 
 
 def test_lost_webhooks_are_found_by_the_sweep_at_the_start_and_by_those_that_follow(
-    scene: Scene,
+    environment: ProductEnvironment,
 ) -> None:
-    scene.configure(ON_DISK, sweep="3s")
-    scene.webhooks.drop(2)
-    scene.save("greeting", "Say hello.")
+    environment.configure(ON_DISK, sweep="3s")
+    environment.webhooks.drop_next(2)
+    environment.save("greeting", "Say hello.")
 
-    bridge = scene.serve_swept()
-    (first,) = scene.local.every_pull_request()
-    version = scene.save("greeting", "Say hello, kindly.")
+    bridge = environment.serve_swept()
+    (first,) = environment.local.list_all_pull_requests()
+    version = environment.save("greeting", "Say hello, kindly.")
     until(
-        lambda: scene.file_on_disk(first, "greeting").version == version.number,
+        lambda: environment.file_on_disk(first, "greeting").version == version.number,
         "the periodic sweep did not find the second version",
         bridge,
     )
 
-    (found,) = scene.local.every_pull_request()
+    (found,) = environment.local.list_all_pull_requests()
     assert found.number == first.number
-    held = scene.held(version.prompt_id)
-    assert scene.file_on_disk(found, "greeting").digest == held.digest
-    assert not scene.deliveries()
+    held = environment.held(version.prompt_id)
+    assert environment.file_on_disk(found, "greeting").digest == held.digest
+    assert not environment.deliveries()

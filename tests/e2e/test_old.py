@@ -6,31 +6,33 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.e2e.processes import until
-from tests.e2e.scene import Scene
+from tests.e2e.bridge_process import until
+from tests.e2e.product_environment import ProductEnvironment
 
 LONG_AGO = 40 * 24 * 3600  # seconds
 
 
-def test_deliveries_and_finished_jobs_go_when_their_time_is_over(scene: Scene) -> None:
-    bridge = scene.serve_swept()
-    scene.save("greeting", "Say hello.")
-    scene.until_settled()
+def test_deliveries_and_finished_jobs_go_when_their_time_is_over(
+    environment: ProductEnvironment,
+) -> None:
+    bridge = environment.serve_swept()
+    environment.save("greeting", "Say hello.")
+    environment.until_settled()
     bridge.end()
-    engine = scene.data / "engine.sqlite"
+    engine = environment.data / "engine.sqlite"
     jobs = change(engine, "UPDATE workflow_status SET completed_at = completed_at - 7200000")
     assert jobs >= 3
     past = f"received_at = received_at - {LONG_AGO}000000"
-    assert change(scene.data / "bridge.sqlite", f"UPDATE deliveries SET {past}") == 1
-    change(scene.data / "bridge.sqlite", "DELETE FROM turns")
+    assert change(environment.data / "bridge.sqlite", f"UPDATE deliveries SET {past}") == 1
+    change(environment.data / "bridge.sqlite", "DELETE FROM turns")
 
-    bridge = scene.serve_swept()
+    bridge = environment.serve_swept()
 
-    until(lambda: not scene.deliveries(), "the delivery stayed", bridge)
+    until(lambda: not environment.deliveries(), "the delivery stayed", bridge)
     bridge.until_it_says("too old to keep: 1 deliveries")
     old = "SELECT count(*) FROM workflow_status WHERE completed_at < updated_at"
     until(lambda: ask(engine, old) == 0, "the finished jobs stayed", bridge)
-    assert [pull.state for pull in scene.pulls()] == ["open"]
+    assert [pull.state for pull in environment.pulls()] == ["open"]
 
 
 def change(file: Path, statement: str) -> int:

@@ -12,11 +12,11 @@ from functools import partial
 
 import httpx2
 
-from bridge.promptlayer.signature import HEADER, sign
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.prompts.prompt import JsonObject
-from bridge.web.app import WEBHOOK_PATH
-from tests.e2e.processes import until
-from tests.e2e.scene import ON_DISK, REPOSITORY, SECRET, Scene, mapping
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
+from tests.e2e.bridge_process import until
+from tests.e2e.product_environment import ON_DISK, REPOSITORY, SECRET, ProductEnvironment, mapping
 
 SOME = {**ON_DISK, "prompts": ["greeting"]}
 SALES = mapping("sales", f"local:{REPOSITORY}", prompts=["pitch"], path="sales/{prompt}.yaml")
@@ -36,7 +36,9 @@ def payload(number: int) -> JsonObject:
 
 
 @contextmanager
-def stream_of_deliveries(scene: Scene, answers: dict[str, int]) -> Iterator[None]:
+def stream_of_deliveries(
+    environment: ProductEnvironment, answers: dict[str, int]
+) -> Iterator[None]:
     """Deliver one after the other while this lasts; each answer's status by the delivery."""
     over = threading.Event()
 
@@ -46,9 +48,11 @@ def stream_of_deliveries(scene: Scene, answers: dict[str, int]) -> Iterator[None
                 if over.is_set():
                     return
                 told = payload(number)
-                headers = {HEADER: sign(told, SECRET)}
+                headers = {SIGNATURE_HEADER: sign_payload(told, SECRET)}
                 body = json.dumps(told)
-                answer = client.post(scene.address + WEBHOOK_PATH, content=body, headers=headers)
+                answer = client.post(
+                    environment.address + PROMPTLAYER_WEBHOOK_PATH, content=body, headers=headers
+                )
                 over.wait(0.01)
                 answers[answer.json().get("delivery", f"number {number}")] = answer.status_code
 
@@ -66,32 +70,32 @@ def _more_than(answers: dict[str, int], count: int) -> bool:
 
 
 def test_a_bridge_takes_over_new_files_and_refuses_bad_ones_under_a_stream_of_deliveries(
-    scene: Scene,
+    environment: ProductEnvironment,
 ) -> None:
-    scene.configure(SOME)
-    bridge = scene.serve_swept()
-    scene.save("pitch", "Be brief.")
+    environment.configure(SOME)
+    bridge = environment.serve_swept()
+    environment.save("pitch", "Be brief.")
     answers: dict[str, int] = {}
 
-    with stream_of_deliveries(scene, answers):
-        scene.configure({**SOME, "brunch": "x"})
+    with stream_of_deliveries(environment, answers):
+        environment.configure({**SOME, "brunch": "x"})
         bridge.process.send_signal(signal.SIGHUP)
         bridge.until_it_says("mappings[0].brunch: this setting is not known")
         for times in (1, 2, 3):
             enough = len(answers) + 20
             until(partial(_more_than, answers, enough), "nothing is delivered", bridge)
-            scene.configure(SOME, quiet=f"{times}00ms")
+            environment.configure(SOME, quiet=f"{times}00ms")
             bridge.process.send_signal(signal.SIGHUP)
             bridge.until_it_says("the configuration is taken over", times)
-        scene.configure(SOME, SALES)  # nobody says so: it is seen
+        environment.configure(SOME, SALES)  # nobody says so: it is seen
         bridge.until_it_says("mappings new or changed: sales")
 
-    scene.until_settled()
+    environment.until_settled()
     assert set(answers.values()) == {202}
-    kept = {delivery.id for delivery in scene.deliveries(10_000)}
+    kept = {delivery.id for delivery in environment.deliveries(10_000)}
     assert kept >= answers.keys()
     bridge.until_it_says("sweep of sales")
-    scene.until_settled()
-    (pull,) = scene.local.open_pull_requests("promptlayer/")
-    assert pull.head.startswith("promptlayer/sales/")
+    environment.until_settled()
+    (pull,) = environment.local.list_open_pull_requests("promptlayer/")
+    assert pull.head_branch.startswith("promptlayer/sales/")
     assert bridge.end() == 0

@@ -11,10 +11,16 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.scene import API_KEY, DASHBOARD_SECRET, ON_GITHUB, SECRET, Scene
-from tests.e2e.secrets import CommandLines, Planted
+from tests.e2e.planted_secrets import CommandLines, Planted
+from tests.e2e.product_environment import (
+    API_KEY,
+    DASHBOARD_SECRET,
+    ON_GITHUB,
+    SECRET,
+    ProductEnvironment,
+)
 from tests.integration.forge.github.setting import private_key
-from tests.standins.faults import status
+from tests.standins.fault_injection import status
 
 APP = 7
 
@@ -25,61 +31,68 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
-def test_secrets_stay_where_they_belong_with_a_token(scene: Scene) -> None:
-    secrets = {"key": API_KEY, "secret": SECRET, "token": scene.github_token}
+def test_secrets_stay_where_they_belong_with_a_token(environment: ProductEnvironment) -> None:
+    secrets = {"key": API_KEY, "secret": SECRET, "token": environment.github_token}
     planted = Planted(secrets | {"dashboard's secret": DASHBOARD_SECRET})
-    scene.configure(ON_GITHUB, dashboard={"operator_secret": "${DASHBOARD_SECRET}"})
-    bridge = scene.serve()
+    environment.configure(ON_GITHUB, dashboard={"operator_secret": "${DASHBOARD_SECRET}"})
+    bridge = environment.serve()
     commands = CommandLines(bridge.process.pid)
 
     with commands.watched():
-        scene.save("greeting", "Say hello.")
-        scene.until_settled()
-        _bad_days(scene)
-    pages = _every_page(scene)
+        environment.save("greeting", "Say hello.")
+        environment.until_settled()
+        _bad_days(environment)
+    pages = _every_page(environment)
     bridge.end()
 
-    assert [pull.state for pull in scene.pulls()] == ["open", "open"]
+    assert [pull.state for pull in environment.pulls()] == ["open", "open"]
     assert len(pages) > 9
     for path, page in pages.items():
         planted.search(path, page)
-    _search_everywhere(scene, planted, commands)
+    _search_everywhere(environment, planted, commands)
     assert planted.found == []
 
 
 @needs_proc
-def test_secrets_stay_where_they_belong_with_an_app(scene: Scene) -> None:
+def test_secrets_stay_where_they_belong_with_an_app(environment: ProductEnvironment) -> None:
     private, public = private_key()
-    key_file = scene.folder / "app.pem"
+    key_file = environment.folder / "app.pem"
     key_file.write_text(private)
-    scene.github.register_app(APP, public)
-    scene.github.install_app(APP, "acme")
-    app = {"type": "github", "url": scene.github.url, "app_id": APP, "private_key_file": "app.pem"}
-    scene.configure(ON_GITHUB, forges={"github": app})
-    bridge = scene.serve()
+    environment.github.register_app(APP, public)
+    environment.github.install_app(APP, "acme")
+    app = {
+        "type": "github",
+        "url": environment.github.url,
+        "app_id": APP,
+        "private_key_file": "app.pem",
+    }
+    environment.configure(ON_GITHUB, forges={"github": app})
+    bridge = environment.serve()
     commands = CommandLines(bridge.process.pid)
 
     with commands.watched():
-        scene.save("greeting", "Say hello.")
-        scene.until_settled()
+        environment.save("greeting", "Say hello.")
+        environment.until_settled()
     bridge.end()
 
-    minted = [token for token in scene.github.credentials if token.startswith("ghs_")]
+    minted = [token for token in environment.github.credentials if token.startswith("ghs_")]
     lines = [line for line in private.splitlines() if not line.startswith("-----")]
     named = {f"installation token {n}": token for n, token in enumerate(minted)}
     planted = Planted({"key": API_KEY, **named, "first line": lines[0], "last line": lines[-2]})
     assert minted
-    assert [pull.state for pull in scene.pulls()] == ["open"]
-    _search_everywhere(scene, planted, commands, but=key_file)
+    assert [pull.state for pull in environment.pulls()] == ["open"]
+    _search_everywhere(environment, planted, commands, but=key_file)
     assert planted.found == []
 
 
-def test_wrong_secrets_are_not_repeated_by_the_errors_about_them(scene: Scene) -> None:
+def test_wrong_secrets_are_not_repeated_by_the_errors_about_them(
+    environment: ProductEnvironment,
+) -> None:
     wrong = {"PROMPTLAYER_API_KEY": "pl_wrong-and-secret", "GITHUB_TOKEN": "ghp_wrong-and-secret"}
     planted = Planted(wrong)
 
-    checked = scene.run("check", **wrong)
-    synced = scene.run("sync", **wrong)
+    checked = environment.run("check", **wrong)
+    synced = environment.run("sync", **wrong)
 
     assert (checked.returncode, synced.returncode) == (1, 1)
     for about in ("PromptLayer", "forges.github.token"):
@@ -87,7 +100,7 @@ def test_wrong_secrets_are_not_repeated_by_the_errors_about_them(scene: Scene) -
     for ended in (checked, synced):
         planted.search(str(ended.args[3]), ended.stdout + ended.stderr)
         assert "Traceback" not in ended.stderr
-    planted.search_files(scene.data)
+    planted.search_files(environment.data)
     assert planted.found == []
 
 
@@ -100,23 +113,25 @@ def test_a_planted_secret_would_be_found(tmp_path: Path) -> None:
     assert len(planted.found) == 2
 
 
-def _bad_days(scene: Scene) -> None:
+def _bad_days(environment: ProductEnvironment) -> None:
     """Things go wrong in every way that might tell too much."""
     soon = {"Retry-After": "1"}
     pushing = "POST /acme/support-bot.git/git-receive-pack"
-    scene.github.faults.add(pushing, status(500, scene.github_token))
-    scene.save("farewell", "Say goodbye.")
-    scene.until_settled()
-    scene.platform_faults.add("/prompt-templates/", status(500, f"key {API_KEY}", soon))
-    scene.github.faults.add("/api/v3/", status(502, f"token {scene.github_token}", soon))
-    scene.save("farewell", "Say goodbye, kindly.")
-    scene.until_settled()
+    environment.github.faults.add(pushing, status(500, environment.github_token))
+    environment.save("farewell", "Say goodbye.")
+    environment.until_settled()
+    environment.platform_faults.add("/prompt-templates/", status(500, f"key {API_KEY}", soon))
+    environment.github.faults.add(
+        "/api/v3/", status(502, f"token {environment.github_token}", soon)
+    )
+    environment.save("farewell", "Say goodbye, kindly.")
+    environment.until_settled()
 
 
-def _every_page(scene: Scene) -> dict[str, str]:
+def _every_page(environment: ProductEnvironment) -> dict[str, str]:
     """All of the dashboard that an operator reaches by its links."""
     found: dict[str, str] = {}
-    with httpx2.Client(base_url=scene.address, follow_redirects=True) as client:
+    with httpx2.Client(base_url=environment.address, follow_redirects=True) as client:
         (token,) = re.findall(r'name="token" value="([^"]+)"', client.get("/sign-in").text)
         client.post("/sign-in", data={"token": token, "secret": DASHBOARD_SECRET})
         ahead = ["/"]
@@ -129,12 +144,15 @@ def _every_page(scene: Scene) -> dict[str, str]:
 
 
 def _search_everywhere(
-    scene: Scene, planted: Planted, commands: CommandLines, but: Path | None = None
+    environment: ProductEnvironment,
+    planted: Planted,
+    commands: CommandLines,
+    but: Path | None = None,
 ) -> None:
-    planted.search("the log", scene.logs)
+    planted.search("the log", environment.logs)
     for command in commands.seen:
         planted.search("a command line", command)
     assert any(b"push" in command for command in commands.seen), "no push was seen"
-    for pull in scene.pulls():
+    for pull in environment.pulls():
         planted.search("a pull request", json.dumps([pull.title, pull.body, pull.head]))
-    assert planted.search_files(scene.folder, but=[but] if but else []) > 10
+    assert planted.search_files(environment.folder, but=[but] if but else []) > 10

@@ -7,30 +7,30 @@ from typing import Any
 
 import httpx2
 
-from tests.e2e.processes import Bridge, reserved_port, until
-from tests.e2e.scene import API_KEY, SECRET, Scene
-from tests.e2e.secrets import Planted
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, until
+from tests.e2e.planted_secrets import Planted
+from tests.e2e.product_environment import API_KEY, SECRET, ProductEnvironment
 
 
 def test_one_id_leads_from_a_delivery_to_its_pull_request_through_both_processes(
-    scene: Scene,
+    environment: ProductEnvironment,
 ) -> None:
     with reserved_port() as port:
-        front = scene.serve("--workers", "0", "--log-format", "json")
+        front = environment.serve("--workers", "0", "--log-format", "json")
         words = ("--metrics-port", str(port), "--log-format", "json")
-        work = scene.start("work", *words)
+        work = environment.start("work", *words)
         until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), "work is not ready", work)
-        scene.save("greeting", "Say hello.")
-        scene.until_settled()
+        environment.save("greeting", "Say hello.")
+        environment.until_settled()
         told = [
             httpx2.get(f"{address}/metrics").text
-            for address in (scene.address, f"http://127.0.0.1:{port}")
+            for address in (environment.address, f"http://127.0.0.1:{port}")
         ]
-        ready = httpx2.get(f"{scene.address}/readyz")
+        ready = httpx2.get(f"{environment.address}/readyz")
         assert work.end() == 0
 
-    (delivery,) = scene.deliveries()
-    (pull,) = scene.pulls()
+    (delivery,) = environment.deliveries()
+    (pull,) = environment.pulls()
     accepted = _lines(front, delivery.id)
     worked = _lines(work, delivery.id)
     assert [line["outcome"] for line in accepted] == ["accepted"]
@@ -45,12 +45,12 @@ def test_one_id_leads_from_a_delivery_to_its_pull_request_through_both_processes
         assert "promptlayer_bridge_members 2.0" in one
         assert 'time_to_pull_request_seconds_count{mapping="support"} 1.0' in one
         assert 'forge_budget_limit{forge="github"} 5000.0' in one
-    planted = Planted({"key": API_KEY, "secret": SECRET, "token": scene.github_token})
-    planted.search("logs and metrics", scene.logs + "".join(told))
+    planted = Planted({"key": API_KEY, "secret": SECRET, "token": environment.github_token})
+    planted.search("logs and metrics", environment.logs + "".join(told))
     assert planted.found == []
 
 
-def _lines(bridge: Bridge, delivery: str) -> list[dict[str, Any]]:
+def _lines(bridge: BridgeProcess, delivery: str) -> list[dict[str, Any]]:
     """The lines about a delivery; every line of the log is JSON."""
     lines = [json.loads(line) for line in bridge.said.splitlines()]
     return [line for line in lines if line.get("delivery") == delivery]

@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from rich.console import Console
 from rich.table import Table
 
+from tests.fuzz.all_targets import TARGETS
 from tests.fuzz.run import Tried, tried
-from tests.fuzz.targets import TARGETS
 
 
 def main(words: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from tests.fuzz.drawing import Steered
+from tests.fuzz.random_source import Steered
 
 LONGEST = 4096  # bytes of choices
 
@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
         print("This needs atheris: pip install atheris", file=sys.stderr)
         return 2
     with atheris.instrument_imports(include=["bridge"]):
-        targets = importlib.import_module("tests.fuzz.targets").TARGETS
+        targets = importlib.import_module("tests.fuzz.all_targets").TARGETS
     name, seconds = (*words, "", "60")[0], (*words, "60")[1]
     if name not in targets:
         print(f"Name one of {', '.join(targets)}.", file=sys.stderr)

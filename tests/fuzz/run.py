@@ -6,8 +6,8 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from tests.fuzz.drawing import numbered
-from tests.fuzz.target import AnyTarget
+from tests.fuzz.fuzz_target import AnyTarget
+from tests.fuzz.random_source import numbered
 
 MOST_FINDINGS = 3
 

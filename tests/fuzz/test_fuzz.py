@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.drawing import Steered, numbered
+from tests.fuzz.all_targets import TARGETS
+from tests.fuzz.fuzz_target import Target
+from tests.fuzz.random_source import Steered, numbered
 from tests.fuzz.run import tried
-from tests.fuzz.target import Target
-from tests.fuzz.targets import TARGETS
 
 QUICK = 300
 SLOW = {"yaml_update": 40, "body": 60, "results": 150, "commit_message": 150}

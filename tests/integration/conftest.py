@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.books.overview import Overview
-from bridge.engine.ledger import Ledger
+from bridge.engine.reconcile_store import ReconcileStore
+from bridge.status.status_reader import StatusReader
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
-from tests.integration.clock import Clock
+from bridge.storage.inbox import DeliveryInbox
+from tests.integration.manual_clock import ManualClock
 from tests.standins.postgresql import PostgreSQL
 
 
@@ -40,21 +40,21 @@ def same_database(database_url: str, database: Database) -> Iterator[list[Databa
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def inbox(database: Database, clock: Clock) -> Iterator[Inbox]:
-    with closing(Inbox(database, clock)) as opened:
+def inbox(database: Database, clock: ManualClock) -> Iterator[DeliveryInbox]:
+    with closing(DeliveryInbox(database, clock)) as opened:
         yield opened
 
 
 @pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger(database, clock)
+def store(database: Database, clock: ManualClock) -> ReconcileStore:
+    return ReconcileStore(database, clock)
 
 
 @pytest.fixture
-def overview(database: Database, clock: Clock) -> Overview:
-    return Overview(database, clock)
+def reader(database: Database, clock: ManualClock) -> StatusReader:
+    return StatusReader(database, clock)

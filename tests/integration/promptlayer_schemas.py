@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from tests.unit.promptlayer.recorded import fact
+from tests.unit.promptlayer.recorded_payloads import fact
 
 
 def check_answer(answer: Any, schema: str) -> None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.prompts.merge import merge
+from bridge.prompts.planning.three_way_merge import merge_prompts
 from bridge.prompts.prompt import Prompt
-from bridge.repo.merge import merge as merge_files
+from bridge.repo.merge_file import merge_file as merge_files
 
 LINES, MESSAGES, RUNS = 5, 3, 300
 
@@ -67,7 +67,7 @@ def test_merging_keeps_every_word_and_makes_up_none(ours: list[Edit], theirs: li
     platform = replace(prompt(ours, "ada"), version=2)
     repository = prompt(theirs, "sam")
 
-    merged = merge(ancestor, platform, repository, by_lines)
+    merged = merge_prompts(ancestor, platform, repository, by_lines)
 
     if not merged.conflicts:
         assert words(merged.prompt) == words(platform) | words(repository)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pytest
 
 PROGRAM = """
-from bridge.cli.signals import asked_to_reload
-asked = asked_to_reload()
+from bridge.cli.reload_signal import install_reload_signal
+asked = install_reload_signal()
 print("ready", flush=True)
 while True:
     asked.wait()

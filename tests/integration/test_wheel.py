@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Bridge, reserved_port, until_healthy
+from tests.e2e.bridge_process import BridgeProcess, reserved_port, until_healthy
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,7 +115,7 @@ def test_it_serves_from_files_it_cannot_change_as_a_user_without_rights(
             stdout=output,
             stderr=output,
         )
-        bridge = Bridge(process, log)
+        bridge = BridgeProcess(process, log)
         try:
             until_healthy(bridge, f"http://127.0.0.1:{port}")
             ended = bridge.end()

@@ -79,7 +79,7 @@ class Judge:
     def _strangers(self) -> Iterator[Fault]:
         """Prompts that no page is about."""
         known = set(self.people.ids.values()) | self._told
-        for id, entry in self.people.world.registry.entries.items():
+        for id, entry in self.people.environment.registry.entries.items():
             if id not in known:
                 self._told.add(id)
                 yield Fault(LOOP_EXTRA, _page_of(entry.name), f"prompt {entry.name} was made")
@@ -88,34 +88,34 @@ class Judge:
 
     def _know_id(self, number: int, page: Page) -> None:
         if number not in self.people.ids:
-            entries = self.people.world.registry.entries.values()
+            entries = self.people.environment.registry.entries.values()
             ids = (entry.id for entry in entries if entry.name == page.name)
             if (id := next(ids, None)) is not None:
                 self.people.ids[number] = id
 
     def _versions(self, number: int, page: Page) -> tuple[Text, ...]:
-        entry = self.people.world.registry.entries.get(self._id(number, page))
+        entry = self.people.environment.registry.entries.get(self._id(number, page))
         return tuple(words_of(version.template) for version in entry.versions) if entry else ()
 
     def _prod(self, number: int, page: Page) -> int | None:
-        entry = self.people.world.registry.entries.get(self._id(number, page))
+        entry = self.people.environment.registry.entries.get(self._id(number, page))
         label = entry.labels.get(PROD) if entry else None
         return label.version if label else None
 
     def _open_pulls(self) -> dict[tuple[int, str], OpenPull]:
         """By prompt id and label."""
-        place = self.people.world.place
-        pulls = {pull.head: pull for pull in place.open()}
+        repository = self.people.environment.repository
+        pulls = {pull.head_branch: pull for pull in repository.open()}
         asked: dict[tuple[str, str], None] = {}
         where: dict[str, list[str]] = {}
         for number, page in self.people.pages.items():
             for label in LABELS:
-                head = self.people.world.branch(self._id(number, page), label)
+                head = self.people.environment.branch(self._id(number, page), label)
                 if head in pulls:
                     known = self.people.paths.get((number, label))
                     where[head] = [path for path in (known, home(page.name, label)) if path]
                     asked |= dict.fromkeys((head, path) for path in where[head])
-        texts = read_blobs(place.repository, asked)
+        texts = read_blobs(repository.repository, asked)
         found = {}
         for head, paths in where.items():
             _, _, label, id = head.split("/")

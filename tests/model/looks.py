@@ -18,23 +18,32 @@ from typing import Any
 import pytest
 
 from bridge.cli.app import main
-from bridge.cli.publishing import CONFLICT
+from bridge.cli.publish_command import EXIT_CONFLICT
 from bridge.engine.errand_run import ErrandRun
-from bridge.engine.errands import Errand, ErrandKind
-from bridge.prompts.outcome import OutcomeKind
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.prompt import JsonObject
 from bridge.prompts.target import Proposal
-from bridge.sandbox.entries import Version
-from bridge.sandbox.registry import Registry
-from tests.integration.lifecycle.world import BOT, KEY, TurnedClock, World
+from bridge.sandbox.registry import PromptRegistry
+from bridge.sandbox.registry_entries import RegistryVersion
+from tests.integration.lifecycle.bridge_environment import (
+    BOT,
+    KEY,
+    AdvancingClock,
+    BridgeEnvironment,
+)
 
 MAPPING = "support"
 _ROUNDS = 10  # of webhooks that the bridge's own versions cause
-_A_PERSONS = {OutcomeKind.REPOSITORY_AHEAD, OutcomeKind.CONFLICT, OutcomeKind.PARKED}
+_A_PERSONS = {
+    ReconcileOutcomeKind.REPOSITORY_AHEAD,
+    ReconcileOutcomeKind.CONFLICT,
+    ReconcileOutcomeKind.PARKED,
+}
 _ENVIRONMENT = {"PROMPTLAYER_API_KEY": KEY, "PROMPTLAYER_WEBHOOK_SECRET": "whsec_model"}
 
 
-class RunningClock(TurnedClock):
+class RunningClock(AdvancingClock):
     """Runs with the machine's, as git's dates do, and can be turned on."""
 
     def __init__(self) -> None:
@@ -44,20 +53,20 @@ class RunningClock(TurnedClock):
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self._turned
 
-    def turn(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self._turned += timedelta(seconds=seconds)
 
 
-class DroppingRegistry(Registry):
+class DroppingRegistry(PromptRegistry):
     """A workspace that may keep no metadata but the model's."""
 
     drops = False
 
-    def save(self, name: str, template: JsonObject, **more: Any) -> Version:
+    def save_version(self, name: str, template: JsonObject, **more: Any) -> RegistryVersion:
         if self.drops and more.get("metadata"):
             kept = {key: more["metadata"][key] for key in ("model",) if key in more["metadata"]}
             more["metadata"] = kept or None
-        return super().save(name, template, **more)
+        return super().save_version(name, template, **more)
 
 
 class LookKind(StrEnum):
@@ -76,7 +85,7 @@ class Look:
 class Bridge:
     """The bridge as a test calls it."""
 
-    world: World
+    environment: BridgeEnvironment
     folder: Path
     url: str
     asked: dict[str, str] = field(default_factory=dict)  # prompt or branch → what a person is told
@@ -85,74 +94,78 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self._configure()
-        self._began = self.world.clock()
-        self._head = self.world.place.head("main")
+        self._began = self.environment.clock()
+        self._head = self.environment.repository.head("main")
 
     def look(self, look: Look) -> None:
         """Look until nothing is left to do."""
         self.asked.clear()
         self.conflicts = False
-        self._began = self.world.clock()
+        self._began = self.environment.clock()
         if look.forgets:
             self._forget()
         {LookKind.SERVER: self._serve, LookKind.SWEEP: self._sweep, LookKind.CI: self._run_ci}[
             look.kind
         ]()
-        self._head = self.world.place.head("main")
+        self._head = self.environment.repository.head("main")
 
     def asks_of_person(self, id: int, label: str, name: str) -> str | None:
         """What a person is told to do about a target, if anything, by the look before."""
-        return self.asked.get(self.world.branch(id, label)) or self.asked.get(f"{name} {label}")
+        return self.asked.get(self.environment.branch(id, label)) or self.asked.get(
+            f"{name} {label}"
+        )
 
     def _forget(self) -> None:
-        self.world.forget_everything()
+        self.environment.forget_everything()
         shutil.rmtree(self.folder / "ci", ignore_errors=True)
 
     # A server
 
     def _serve(self) -> None:
         about = f"main {self._head}"
-        errand = Errand(MAPPING, ErrandKind.FOLLOW, about)
-        if self.world.place.head("main") != self._head:
-            assert ErrandRun(self.world.worker, errand, "").run(lambda _: None) is None
+        job = RepositoryJob(MAPPING, RepositoryJobKind.PUSH, about)
+        if self.environment.repository.head("main") != self._head:
+            assert ErrandRun(self.environment.controller, job, "").run(lambda _: None) is None
         self._settle()
 
     def _sweep(self) -> None:
         """Again as long as a sweep made versions, for nothing tells of those either."""
         for _ in range(_ROUNDS):
-            self.world.post.lose()
-            before = count_versions(self.world)
-            self.world.sweep()
-            if count_versions(self.world) == before:
+            self.environment.post.lose()
+            before = count_versions(self.environment)
+            self.environment.sweep()
+            if count_versions(self.environment) == before:
                 break
         self._note_asked()
 
     def _settle(self) -> None:
         for _ in range(_ROUNDS):
-            self.world.settle()
-            if not self.world.post.waiting:
+            self.environment.settle()
+            if not self.environment.post.waiting:
                 break
         self._note_asked()
 
     def _note_asked(self) -> None:
         for branch in self._branches():
-            standing = self.world.ledger.standing(Proposal(MAPPING, branch))
+            standing = self.environment.store.find_latest_outcome(Proposal(MAPPING, branch))
             if standing is None or standing.changed_at < self._began:
                 continue
             if standing.kind in _A_PERSONS:
                 self.asked[branch] = f"{standing.kind}: {standing.reason}"
 
     def _branches(self) -> Iterable[str]:
-        for id in self.world.registry.entries:
-            yield from (self.world.branch(id, label) for label in self.world.settings[0].track)
+        for id in self.environment.registry.entries:
+            yield from (
+                self.environment.branch(id, label) for label in self.environment.settings[0].track
+            )
 
     # CI
 
     def _run_ci(self) -> None:
-        self.world.post.lose()
+        self.environment.post.lose()
         status, out = self._run("publish", "--json")
         assert out.startswith("{"), f"publish ended with {status}: {out}"
-        self.conflicts = status == CONFLICT
+        self.conflicts = status == EXIT_CONFLICT
         for line in json.loads(out)["files"]:
             if line["action"] in ("conflict", "failed", "mistake", "skip"):
                 label = "prod" if "/prod/" in line["path"] else "latest"
@@ -169,7 +182,7 @@ class Bridge:
         return status, out.getvalue() or err.getvalue()
 
     def _configure(self) -> None:
-        mapping = self.world.settings[0].model_dump(mode="json", exclude_unset=True)
+        mapping = self.environment.settings[0].model_dump(mode="json", exclude_unset=True)
         config = {
             "promptlayer": {
                 "api_key": "${PROMPTLAYER_API_KEY}",
@@ -193,5 +206,5 @@ def _status_of(words: Sequence[str]) -> int:
     return 0
 
 
-def count_versions(world: World) -> int:
-    return sum(len(entry.versions) for entry in world.registry.entries.values())
+def count_versions(environment: BridgeEnvironment) -> int:
+    return sum(len(entry.versions) for entry in environment.registry.entries.values())

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.errors import BridgeError
-from tests.contract.case import MergeHow
-from tests.integration.lifecycle.world import World
+from tests.contract.forge_case import MergeMethod
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
 from tests.model.page import LABELS, LATEST, PROD, File, Page, Proposal, Text
 from tests.model.reading import (
     ROLES,
@@ -25,7 +25,7 @@ from tests.model.reading import (
 )
 
 Place = tuple[int, str]  # a page and a label
-HOWS: tuple[MergeHow, ...] = ("merge", "squash", "rebase")
+HOWS: tuple[MergeMethod, ...] = ("merge", "squash", "rebase")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def _all_have_ids(page: Page) -> bool:
 class People:
     """``pages`` is the model; what is proposed comes from whoever compares it with the bridge."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, environment: BridgeEnvironment) -> None:
+        self.environment = environment
         self.pages: dict[int, Page] = {}
         self.ids: dict[int, int] = {}  # page → the prompt's id, once it has one
         self.paths: dict[Place, str] = {}
@@ -101,11 +101,11 @@ class People:
         name, text = f"support/p{number}", self._text()
         page = Page(name)
         if kind != "new file":
-            version = self.world.registry.save(name, template_of(text))
+            version = self.environment.registry.save_version(name, template_of(text))
             self.ids[number] = version.prompt_id
             page = page.saved(text)
         if kind == "both labels":
-            self.world.registry.move_label(version.prompt_id, PROD, 1)
+            self.environment.registry.move_label(version.prompt_id, PROD, 1)
             page = page.labelled(1)
         self.pages[number] = page
         labels = LABELS if kind == "both labels" else (LATEST,)
@@ -133,7 +133,7 @@ class People:
 
     def _save_text(self, number: int, page: Page, text: Text) -> bool:
         self.dropped |= set(page.platform(LATEST) or ()) - set(text)
-        self.world.registry.save(page.name, template_of(text))
+        self.environment.registry.save_version(page.name, template_of(text))
         self._changed.add((number, LATEST))
         self.pages[number] = page.saved(text)
         return True
@@ -145,7 +145,7 @@ class People:
         if version == page.prod:
             return False
         self.dropped |= set(page.platform(PROD) or ()) - set(page.versions[version - 1])
-        self.world.registry.move_label(self.ids[number], PROD, version)
+        self.environment.registry.move_label(self.ids[number], PROD, version)
         self._changed.add((number, PROD))
         self.pages[number] = page.labelled(version)
         return True
@@ -155,7 +155,7 @@ class People:
         if text is None:
             return False
         self.dropped |= set(text)
-        self.world.registry.delete_label(self.ids[number], PROD)
+        self.environment.registry.delete_label(self.ids[number], PROD)
         self._changed.add((number, PROD))
         self.pages[number] = page.labelled(None)
         return True
@@ -164,7 +164,7 @@ class People:
         if page.platform(LATEST) is None or not _all_have_ids(page):
             return False
         self.dropped |= {word for text in page.versions for word in text}
-        self.world.registry.delete(self.ids[number])
+        self.environment.registry.delete(self.ids[number])
         self._changed |= {(number, label) for label in LABELS}
         self.pages[number] = replace(page, deleted=True).remembered()
         return True
@@ -175,7 +175,7 @@ class People:
         if not _all_have_ids(page):
             return False  # docs/limits.md: nothing tells whose a file without an id is then
         name = f"{page.name.partition('-')[0]}-{self._word()[1:-1]}"
-        self.world.registry.rename(self.ids[number], name)
+        self.environment.registry.rename(self.ids[number], name)
         self._changed |= {(number, label) for label in LABELS}
         self.pages[number] = replace(page, name=name).remembered()
         return True
@@ -215,7 +215,7 @@ class People:
 
     def _reword(self, number: int, label: str, pattern: str, words: str) -> bool:
         path = self.paths[number, label]
-        text = self.world.place.text(path) or ""
+        text = self.environment.repository.text(path) or ""
         changed = re.sub(pattern, words, text, count=1, flags=re.MULTILINE)
         self._commit(path, changed)
         return True
@@ -230,7 +230,7 @@ class People:
 
     def _write_text(self, number: int, label: str, file: File, text: Text) -> bool:
         path = self.paths[number, label]
-        held = self.world.place.text(path) or ""
+        held = self.environment.repository.text(path) or ""
         self.dropped |= set(file.text) - set(text)
         words = iter(text)
         self._commit(path, WORD.sub(lambda _: next(words), held))
@@ -249,7 +249,7 @@ class People:
         source = page.file(LATEST)
         if source is None or number not in self.ids or not self._may_reuse(number):
             return False
-        held = self.world.place.text(self.paths[number, LATEST]) or ""
+        held = self.environment.repository.text(self.paths[number, LATEST]) or ""
         text = held if literally else re.sub(r"^label: latest", "label: prod", held, flags=re.M)
         path = self.paths.setdefault((number, PROD), home(source.name, PROD))
         before = page.file(PROD)
@@ -272,8 +272,8 @@ class People:
             return False
         old = self.paths[number, label]
         new = f"prompts/{label}/elsewhere/{number}-{self._word()}.yaml"
-        text = (self.world.place.text(old) or "").encode()
-        self.world.place.commit({old: None, new: text})
+        text = (self.environment.repository.text(old) or "").encode()
+        self.environment.repository.commit({old: None, new: text})
         self.paths[number, label] = new
         return True
 
@@ -282,7 +282,7 @@ class People:
         if file is None or number not in self.ids:
             return False
         self.dropped |= set(file.text)
-        self.world.place.commit({self.paths[number, label]: None})
+        self.environment.repository.commit({self.paths[number, label]: None})
         self._note_file(number, label, None)
         return True
 
@@ -315,10 +315,10 @@ class People:
         pull, proposal = found
         if own and not self._amend(page.file(label), pull, draw):
             return False
-        newest = self.world.place.newest(pull.head)
-        self.world.place.merge(newest, draw.choice(HOWS))
+        newest = self.environment.repository.newest(pull.head)
+        self.environment.repository.merge(newest, draw.choice(HOWS))
         path = pull.path or self.paths[number, label]
-        merged = parse_file(self.world.place.text(path), label)
+        merged = parse_file(self.environment.repository.text(path), label)
         self._drop_shown(page, label, pull, proposal, merged)
         self.paths[number, label] = path
         self._note_past(number, label)
@@ -330,12 +330,12 @@ class People:
     def _amend(self, file: File | None, pull: OpenPull, draw: random.Random) -> bool:
         if pull.path is None or pull.file is None:
             return False
-        held = self.world.place.text(pull.path, pull.head) or ""
+        held = self.environment.repository.text(pull.path, pull.head) or ""
         keeps = file is not None and draw.random() < 0.5
         text = file.text if keeps and file else self._exchange(pull.file.text, draw)
         words = iter(text)
         changed = WORD.sub(lambda _: next(words), held)
-        self.world.place.commit({pull.path: changed.encode()}, pull.head)
+        self.environment.repository.commit({pull.path: changed.encode()}, pull.head)
         return True
 
     def _decline(self, number: int, page: Page, draw: random.Random) -> bool:
@@ -343,7 +343,7 @@ class People:
         if found is None or (number, label) in self._changed:
             return False
         pull, proposal = found
-        self.world.place.close(pull.number)
+        self.environment.repository.close(pull.number)
         self._drop_shown(page, label, pull, proposal, page.file(label))
         del self.open[number, label]
         self.pages[number] = page.with_side(label, page.sides[label].decline(proposal))
@@ -362,7 +362,7 @@ class People:
     # Common to several
 
     def _commit(self, path: str, text: str) -> None:
-        self.world.place.commit({path: text.encode()})
+        self.environment.repository.commit({path: text.encode()})
 
     def _note_file(self, number: int, label: str, file: File | None) -> None:
         self._note_past(number, label)

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from bridge.prompts.prompt import JsonObject
-from bridge.sandbox.entries import chat
+from bridge.sandbox.registry_entries import build_chat_template
 from tests.model.page import File, Text
 from tests.standins.git_http import GIT_ENVIRONMENT
 
@@ -37,7 +37,7 @@ class OpenPull:
 
 
 def template_of(text: Text) -> JsonObject:
-    return chat(*zip(ROLES, text, strict=True))
+    return build_chat_template(*zip(ROLES, text, strict=True))
 
 
 def words_of(template: JsonObject) -> Text:

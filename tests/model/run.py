@@ -13,17 +13,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.integration.changing_app import ChangingApp
-from tests.integration.lifecycle.place import place_on
-from tests.integration.lifecycle.world import World
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
+from tests.integration.lifecycle.forge_repository import create_forge_repository
+from tests.integration.switchable_app import SwitchableApp
 from tests.model.judge import ANCHOR, COUNTED, LOOP_EXTRA, Fault, Judge
 from tests.model.looks import Bridge, DroppingRegistry, Look, LookKind, RunningClock, count_versions
 from tests.model.people import WEIGHTS, Act, People
 from tests.standins.git_http import git
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 KINDS = ("both labels", "both labels", "latest only", "new file")
-BridgeOf = Callable[[World, Path, str], Bridge]
+BridgeOf = Callable[[BridgeEnvironment, Path, str], Bridge]
 _TRIES = 40  # plays of a script that is made shorter
 
 
@@ -109,7 +109,7 @@ def play(
         bridge.look(Look(LookKind.SWEEP))
         result.faults += judge.judge()
         for each in script.rounds:
-            people.world.registry.drops = each.drops_metadata  # type: ignore[attr-defined]
+            people.environment.registry.drops = each.drops_metadata  # type: ignore[attr-defined]
             for act in each.acts:
                 if act.page in people.pages and people.do(act):
                     result.acts[act.name] += 1
@@ -121,7 +121,7 @@ def play(
 
 @contextmanager
 def _played_in(script: Script, bridge_of: BridgeOf) -> Iterator[tuple[People, Bridge]]:
-    changing = ChangingApp()
+    changing = SwitchableApp()
     mapping = {
         "name": "support",
         "prompts": ["**"],
@@ -131,26 +131,28 @@ def _played_in(script: Script, bridge_of: BridgeOf) -> Iterator[tuple[People, Br
     }
     with (
         tempfile.TemporaryDirectory() as folder,
-        place_on("local", Path(folder) / "forge") as place,
+        create_forge_repository("local", Path(folder) / "forge") as repository,
         serve(changing) as url,
     ):
         clock = RunningClock()
-        world = World(place, Path(folder), url, [mapping], clock=clock, registry=DroppingRegistry)
-        changing.app = world.address
-        with closing(world):
-            people = People(world)
+        environment = BridgeEnvironment(
+            repository, Path(folder), url, [mapping], clock=clock, registry=DroppingRegistry
+        )
+        changing.app = environment.address
+        with closing(environment):
+            people = People(environment)
             people.begin(ANCHOR, "both labels")
             for page, kind in script.pages.items():
                 people.begin(page, kind)
-            yield people, bridge_of(world, Path(folder), url)
+            yield people, bridge_of(environment, Path(folder), url)
 
 
 def _made_at_rest(people: People, bridge: Bridge, rests: Sequence[LookKind]) -> Iterator[Fault]:
     """What is made although nobody did anything."""
     for kind in rests:
-        before = count_made(people.world)
+        before = count_made(people.environment)
         bridge.look(Look(kind, forgets=True))
-        after = count_made(people.world)
+        after = count_made(people.environment)
         for what, were, are in zip(
             ("versions", "commits", "pull requests"), before, after, strict=True
         ):
@@ -158,11 +160,11 @@ def _made_at_rest(people: People, bridge: Bridge, rests: Sequence[LookKind]) -> 
                 yield Fault(LOOP_EXTRA, ANCHOR, f"{are - were} {what} were made at rest, by {kind}")
 
 
-def count_made(world: World) -> tuple[int, int, int]:
+def count_made(environment: BridgeEnvironment) -> tuple[int, int, int]:
     """Versions, commits on branches and pull requests that there are."""
-    commits = int(git(world.place.repository, "rev-list", "--branches", "--count"))
-    pulls = world.place.forge.every_pull_request()  # type: ignore[attr-defined]
-    return count_versions(world), commits, len(pulls)
+    commits = int(git(environment.repository.repository, "rev-list", "--branches", "--count"))
+    pulls = environment.repository.forge.every_pull_request()  # type: ignore[attr-defined]
+    return count_versions(environment), commits, len(pulls)
 
 
 def shorten(script: Script, fault: Fault, bridge_of: BridgeOf = Bridge) -> Script:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bridge.prompts.agreement import Agreement
-from bridge.prompts.compare import BaseFile
+from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.target import Target
-from bridge.sandbox.publishing import API_USER
-from bridge.steps.ancestry import Ancestor, Ancestry
-from bridge.steps.observe import Held
+from bridge.reconcile.ancestry import Ancestor, Ancestry
+from bridge.reconcile.read_sources import PlatformPrompt
+from bridge.sandbox.publish_requests import API_USER
 from tests.model.judge import FALSE_CONFLICT, LOOP_EXTRA, LOST, MISSING, UNDONE
 from tests.model.looks import Bridge, Look, LookKind
 from tests.model.page import PROD
@@ -35,9 +35,11 @@ class EchoingBridge(Bridge):
 
     def look(self, look: Look) -> None:
         super().look(look)
-        for entry in self.world.registry.entries.values():
+        for entry in self.environment.registry.entries.values():
             if entry.latest.author == API_USER:
-                self.world.registry.save(entry.name, entry.latest.template, actor=API_USER)
+                self.environment.registry.save_version(
+                    entry.name, entry.latest.template, actor=API_USER
+                )
 
 
 class RestoringBridge(Bridge):
@@ -46,9 +48,9 @@ class RestoringBridge(Bridge):
     seen = 0
 
     def look(self, look: Look) -> None:
-        entry = self.world.registry.entries[PROMPT]
+        entry = self.environment.registry.entries[PROMPT]
         if self.seen:
-            self.world.registry.move_label(PROMPT, PROD, self.seen, actor=API_USER)
+            self.environment.registry.move_label(PROMPT, PROD, self.seen, actor=API_USER)
         super().look(look)
         self.seen = entry.labels[PROD].version
 
@@ -57,9 +59,11 @@ class OverwritingBridge(Bridge):
     """Publishes the first version over what somebody has just saved."""
 
     def look(self, look: Look) -> None:
-        entry = self.world.registry.entries[PROMPT]
+        entry = self.environment.registry.entries[PROMPT]
         if len(entry.versions) > 1:
-            self.world.registry.save(entry.name, entry.versions[0].template, actor=API_USER)
+            self.environment.registry.save_version(
+                entry.name, entry.versions[0].template, actor=API_USER
+            )
         super().look(look)
 
 
@@ -68,18 +72,24 @@ class QuarrellingBridge(Bridge):
 
     def look(self, look: Look) -> None:
         super().look(look)
-        for pull in self.world.place.open():
-            self.world.place.edit(pull, body=f"Both sides changed the same part.\n\n{pull.body}")
+        for pull in self.environment.repository.open():
+            self.environment.repository.edit(
+                pull, body=f"Both sides changed the same part.\n\n{pull.body}"
+            )
 
 
 def find_named_version(
-    ancestry: Ancestry, _target: Target, held: Held, file: BaseFile | None, _home: str
+    ancestry: Ancestry,
+    _target: Target,
+    platform_prompt: PlatformPrompt,
+    file: BaseBranchFile | None,
+    _home: str,
 ) -> Ancestor | None:
     """The version that a file names, as if that were what both sides agreed on last."""
     number = file.prompt.version if file and file.prompt else None
-    if number is None or held.prompt is None or held.prompt.id is None:
+    if number is None or platform_prompt.prompt is None or platform_prompt.prompt.id is None:
         return None
-    named = ancestry.site.platform.prompt(held.prompt.id, version=number)
+    named = ancestry.context.promptlayer.find_prompt(platform_prompt.prompt.id, version=number)
     if named is None:
         return None
     return Ancestor(Agreement(named.digest, named.digest, number, None), {named.digest: named})

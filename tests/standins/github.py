@@ -25,13 +25,13 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from tests.standins import github_hooks
-from tests.standins.faults import Faults, WithFaults
+from tests.standins.fault_injection import Faults, WithFaults
 from tests.standins.git_http import Files, GitHttp, basic_credential, create_repository
 from tests.standins.github_commits import COMMIT_ROUTES
 from tests.standins.github_rest import rest_app
 from tests.standins.github_state import Credential, Refusal, Repository, utc_now
-from tests.standins.hooks import Hooks
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
+from tests.standins.webhook_registry import Hooks
 
 APP_PERMISSIONS = {
     "contents": "write",

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.forge.base import PullRequest, PullRequestState
-from bridge.forge.github_webhooks import signature
-from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
-from bridge.sandbox.forge_changes import Look
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.forge.forge_webhooks import ForgeEvent, PullRequestAction, PullRequestEvent, PushEvent
+from bridge.forge.github_webhooks import compute_signature
+from bridge.sandbox.forge_event_diff import RepositoryState
 from tests.standins.github_shapes import Shapes
 from tests.standins.github_state import Credential, Pull, Repository
 
@@ -24,11 +24,11 @@ ACTIONS = {
 }
 
 
-def look(repository: Repository) -> Look:
+def look(repository: Repository) -> RepositoryState:
     with repository.lock:
         repository.refresh()
         pulls = {number: _seen(repository, pull) for number, pull in repository.pulls.items()}
-        return Look(repository.branches(), pulls)
+        return RepositoryState(repository.branches(), pulls)
 
 
 def render(
@@ -39,7 +39,7 @@ def render(
     url: str,
 ) -> tuple[bytes, dict[str, str]]:
     shapes, repository = Shapes(url, url), repositories[event.repository]
-    if isinstance(event, Pushed):
+    if isinstance(event, PushEvent):
         kind, payload = "push", _push(event, shapes, repository)
     else:
         kind, payload = "pull_request", _pull_request(event, shapes, repository)
@@ -50,11 +50,11 @@ def render(
         "X-GitHub-Hook-ID": "1",
         "X-GitHub-Event": kind,
         "X-GitHub-Delivery": name,
-        "X-Hub-Signature-256": signature(body, secret),
+        "X-Hub-Signature-256": compute_signature(body, secret),
     }
 
 
-def _push(event: Pushed, shapes: Shapes, repository: Repository) -> dict[str, Any]:
+def _push(event: PushEvent, shapes: Shapes, repository: Repository) -> dict[str, Any]:
     return {
         "ref": f"refs/heads/{event.branch}",
         "before": event.before or NOBODY,
@@ -73,7 +73,7 @@ def _push(event: Pushed, shapes: Shapes, repository: Repository) -> dict[str, An
 
 
 def _pull_request(
-    event: PullRequestChanged, shapes: Shapes, repository: Repository
+    event: PullRequestEvent, shapes: Shapes, repository: Repository
 ) -> dict[str, Any]:
     pull = repository.pulls[event.number]
     return {
@@ -90,12 +90,12 @@ def _seen(repository: Repository, pull: Pull) -> PullRequest:
         number=pull.number,
         url="",
         state=PullRequestState.MERGED if pull.merged_at else PullRequestState(pull.state),
-        head=pull.head,
-        base=pull.base,
+        head_branch=pull.head,
+        base_branch=pull.base,
         head_commit=pull.head_commit,
         title=pull.title,
         body="",
-        draft=pull.draft,
-        from_fork=pull.head_owner != repository.owner,
+        is_draft=pull.draft,
+        is_from_fork=pull.head_owner != repository.owner,
         author=pull.author,
     )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.standins.branch_protection import GITHUB, protect
 from tests.standins.git_http import (
     Files,
     MergeConflict,
@@ -22,7 +23,6 @@ from tests.standins.git_http import (
     git,
     merge_branches,
 )
-from tests.standins.protection import GITHUB, protect
 
 BODY_LIMIT = 65536  # characters
 

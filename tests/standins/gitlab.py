@@ -28,16 +28,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.forge.webhooks import ForgeEvent
-from bridge.sandbox.forge_changes import Look
+from bridge.forge.forge_webhooks import ForgeEvent
+from bridge.sandbox.forge_event_diff import RepositoryState
 from tests.standins import gitlab_bodies as bodies
 from tests.standins import gitlab_commits as commits
 from tests.standins import gitlab_hooks
-from tests.standins.faults import Faults, WithFaults
+from tests.standins.fault_injection import Faults, WithFaults
 from tests.standins.git_http import Files, create_repository
-from tests.standins.gitlab_door import DEVELOPER, GitDoor, is_over
+from tests.standins.gitlab_git_access import DEVELOPER, GitDoor, is_over
 from tests.standins.gitlab_project import MAINTAINER, AccessToken, Project, Refusal, User
-from tests.standins.hooks import Hooks
+from tests.standins.webhook_registry import Hooks
 
 TOKEN = "glpat-bridge-0123456789"
 READ_ONLY_TOKEN = "glpat-reader-0123456789"
@@ -114,7 +114,7 @@ class GitLabStandIn:
         with self._lock:  # always taken before that of the hooks
             self.hooks.tell()
 
-    def _look(self) -> Mapping[str, Look]:
+    def _look(self) -> Mapping[str, RepositoryState]:
         return {each.path: gitlab_hooks.look(each) for each in self._projects.values()}
 
     def _render(self, event: ForgeEvent, secret: str, name: str) -> tuple[bytes, dict[str, str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.forge.base import PullRequest, PullRequestState
-from bridge.forge.webhooks import ForgeEvent, PullRequestAction, PullRequestChanged, Pushed
-from bridge.sandbox.forge_changes import Look
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.forge.forge_webhooks import ForgeEvent, PullRequestAction, PullRequestEvent, PushEvent
+from bridge.sandbox.forge_event_diff import RepositoryState
 from tests.standins.git_http import git
 from tests.standins.gitlab_project import MergeRequest, Project
 
@@ -26,16 +26,16 @@ ACTIONS = {
 }
 
 
-def look(project: Project) -> Look:
+def look(project: Project) -> RepositoryState:
     project.refresh()
     seen = {each.iid: _seen(each, project) for each in project.merge_requests}
-    return Look(project.heads(), seen)
+    return RepositoryState(project.heads(), seen)
 
 
 def render(
     event: ForgeEvent, secret: str, name: str, project: Project
 ) -> tuple[bytes, dict[str, str]]:
-    if isinstance(event, Pushed):
+    if isinstance(event, PushEvent):
         kind, payload = "Push Hook", _push(event, project)
     else:
         kind, payload = "Merge Request Hook", _merge_request(event, project)
@@ -51,7 +51,7 @@ def render(
     }
 
 
-def _push(event: Pushed, project: Project) -> dict[str, Any]:
+def _push(event: PushEvent, project: Project) -> dict[str, Any]:
     person = project.person
     return {
         "object_kind": "push",
@@ -72,7 +72,7 @@ def _push(event: Pushed, project: Project) -> dict[str, Any]:
     }
 
 
-def _merge_request(event: PullRequestChanged, project: Project) -> dict[str, Any]:
+def _merge_request(event: PullRequestEvent, project: Project) -> dict[str, Any]:
     of = project.merge_requests[event.number - 1]
     actor = of.author if event.action is PullRequestAction.OPENED else project.person
     attributes: dict[str, Any] = {
@@ -120,12 +120,12 @@ def _seen(of: MergeRequest, project: Project) -> PullRequest:
         number=of.iid,
         url="",
         state=STATES[of.state],
-        head=of.source_branch,
-        base=of.target_branch,
+        head_branch=of.source_branch,
+        base_branch=of.target_branch,
         head_commit=of.sha,
         title=of.title,
         body="",
-        draft=of.draft,
-        from_fork=of.source_project_id != project.id,
+        is_draft=of.draft,
+        is_from_fork=of.source_project_id != project.id,
         author=of.author.username,
     )

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.standins.branch_protection import GITLAB, protect
 from tests.standins.git_http import (
     MAIN,
     Files,
@@ -18,7 +19,6 @@ from tests.standins.git_http import (
     git,
     merge_branches,
 )
-from tests.standins.protection import GITLAB, protect
 
 if TYPE_CHECKING:
     from tests.standins.gitlab_commits import CommitStatus

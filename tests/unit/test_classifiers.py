@@ -9,42 +9,46 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import (
-    AlreadyExists,
+    AlreadyExistsError,
     BridgeError,
-    DraftsUnavailable,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    Refused,
-    Stale,
-    TransientRefusal,
-    Unauthorized,
-    Unavailable,
+    DraftsUnavailableError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRefusedError,
+    StaleStateError,
+    TransientRefusalError,
+    UnauthorizedError,
+    UnavailableError,
 )
-from bridge.forge.base import GitRemote
-from bridge.forge.github_answers import Answer, Attempt, error_for
-from bridge.forge.gitlab_errors import refusal
-from bridge.repo.complaint import push_refused, understood
+from bridge.forge.forge import GitRemote
+from bridge.forge.github_errors import GitHubErrorResponse, GitHubRequestAttempt, build_error
+from bridge.forge.gitlab_errors import build_refusal_error
+from bridge.repo.git_errors import translate_git_error, translate_push_error
 
 FORGES = Path(__file__).parents[3] / "shared/forges"
-READ = Attempt("github:acme/bot", "read it", "more", "forges.github.token")
-AFTER_PUSH = Attempt("github:acme/bot", "open one", "more", "forges.github.token", after_push=True)
-AFTER_MINT = Attempt("github:acme/bot", "read it", "more", "forges.github.app_id", after_mint=True)
+READ = GitHubRequestAttempt("github:acme/bot", "read it", "more", "forges.github.token")
+AFTER_PUSH = GitHubRequestAttempt(
+    "github:acme/bot", "open one", "more", "forges.github.token", after_push=True
+)
+AFTER_MINT = GitHubRequestAttempt(
+    "github:acme/bot", "read it", "more", "forges.github.app_id", after_mint=True
+)
 REMOTE = GitRemote("https://git.example/acme/bot.git", "bridge", "secret")
 
 # Every status that the official description has for what the adapter asks.
 BY_STATUS: dict[int, type[BridgeError]] = {
-    301: Refused,
-    307: Refused,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    406: Refused,
-    409: Refused,
-    410: NotFound,
-    422: Refused,
-    500: Unavailable,
-    503: Unavailable,
+    301: RequestRefusedError,
+    307: RequestRefusedError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    406: RequestRefusedError,
+    409: RequestRefusedError,
+    410: NotFoundError,
+    422: RequestRefusedError,
+    500: UnavailableError,
+    503: UnavailableError,
 }
 ASKED = (
     ("/app/installations/{installation_id}/access_tokens", "post"),
@@ -79,7 +83,7 @@ def test_every_status_of_the_official_description_has_its_error() -> None:
 
     assert codes <= BY_STATUS.keys()
     for code in codes:
-        error = error_for(Answer(code, {"message": "No"}), READ, 0.0)
+        error = build_error(GitHubErrorResponse(code, {"message": "No"}), READ, 0.0)
         assert type(error) is BY_STATUS[code], code
 
 
@@ -90,60 +94,60 @@ def validation(**about: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (validation(resource="PullRequest", field="head", code="invalid"), TransientRefusal),
-        (validation(message="No commits between main and b/one"), TransientRefusal),
-        ({"message": "Something new"}, TransientRefusal),
-        (None, TransientRefusal),
-        (validation(message="A pull request already exists for acme:b/one."), AlreadyExists),
+        (validation(resource="PullRequest", field="head", code="invalid"), TransientRefusalError),
+        (validation(message="No commits between main and b/one"), TransientRefusalError),
+        ({"message": "Something new"}, TransientRefusalError),
+        (None, TransientRefusalError),
+        (validation(message="A pull request already exists for acme:b/one."), AlreadyExistsError),
         (
             {"message": "Draft pull requests are not supported in this repository."},
-            DraftsUnavailable,
+            DraftsUnavailableError,
         ),
-        (validation(message="body is too long (maximum is 65536 characters)"), Refused),
-        (validation(resource="Issue", field="title", code="missing_field"), Refused),
-        ({"message": "Repository was archived so is read-only."}, Refused),
+        (validation(message="body is too long (maximum is 65536 characters)"), RequestRefusedError),
+        (validation(resource="Issue", field="title", code="missing_field"), RequestRefusedError),
+        ({"message": "Repository was archived so is read-only."}, RequestRefusedError),
     ],
 )
 def test_right_after_a_push_github_refuses_for_good_only_what_is_known(
     body: object, kind: type[BridgeError]
 ) -> None:
-    assert type(error_for(Answer(422, body), AFTER_PUSH, 0.0)) is kind
-    later = error_for(Answer(422, body), READ, 0.0)
-    assert type(later) is (Refused if kind is TransientRefusal else kind)
+    assert type(build_error(GitHubErrorResponse(422, body), AFTER_PUSH, 0.0)) is kind
+    later = build_error(GitHubErrorResponse(422, body), READ, 0.0)
+    assert type(later) is (RequestRefusedError if kind is TransientRefusalError else kind)
 
 
 @pytest.mark.parametrize("code", [401, 403, 404])
 def test_a_token_that_was_just_minted_may_not_be_known_yet(code: int) -> None:
-    answer = Answer(code, {"message": "Bad credentials"})
+    answer = GitHubErrorResponse(code, {"message": "Bad credentials"})
 
-    assert type(error_for(answer, AFTER_MINT, 0.0)) is TransientRefusal
-    assert type(error_for(answer, READ, 0.0)) is BY_STATUS[code]
+    assert type(build_error(answer, AFTER_MINT, 0.0)) is TransientRefusalError
+    assert type(build_error(answer, READ, 0.0)) is BY_STATUS[code]
 
 
 def test_a_rate_limit_stays_one_right_after_a_push() -> None:
-    limited = Answer(429, {"message": "Slow down"}, {"retry-after": "7"})
+    limited = GitHubErrorResponse(429, {"message": "Slow down"}, {"retry-after": "7"})
     for attempt in (READ, AFTER_PUSH, AFTER_MINT):
-        assert type(error_for(limited, attempt, 0.0)) is RateLimited
+        assert type(build_error(limited, attempt, 0.0)) is RateLimitedError
 
 
 @pytest.mark.parametrize(
     ("status", "message", "kind"),
     [
-        (400, 'Source branch "b" does not exist', TransientRefusal),
-        (400, "source_branch does not exist", TransientRefusal),
-        (409, "409 Conflict: resource lock", TransientRefusal),
-        (422, "Something new", TransientRefusal),
-        (400, "", TransientRefusal),
+        (400, 'Source branch "b" does not exist', TransientRefusalError),
+        (400, "source_branch does not exist", TransientRefusalError),
+        (409, "409 Conflict: resource lock", TransientRefusalError),
+        (422, "Something new", TransientRefusalError),
+        (400, "", TransientRefusalError),
         (
             409,
             "Another open merge request already exists for this source branch: !1",
-            AlreadyExists,
+            AlreadyExistsError,
         ),
-        (400, "title is missing", Refused),
-        (422, "Title is too long (maximum is 255 characters)", Refused),
-        (422, "You can't use same project/branch for source and target", Refused),
-        (403, "403 Forbidden", Forbidden),
-        (500, "500 Internal Server Error", Unavailable),
+        (400, "title is missing", RequestRefusedError),
+        (422, "Title is too long (maximum is 255 characters)", RequestRefusedError),
+        (422, "You can't use same project/branch for source and target", RequestRefusedError),
+        (403, "403 Forbidden", ForbiddenError),
+        (500, "500 Internal Server Error", UnavailableError),
     ],
 )
 def test_right_after_a_push_gitlab_refuses_for_good_only_what_is_known(
@@ -151,7 +155,7 @@ def test_right_after_a_push_gitlab_refuses_for_good_only_what_is_known(
 ) -> None:
     body = json.dumps({"message": [message]}).encode()
 
-    assert type(refusal("could not open", status, body, after_push=True)) is kind
+    assert type(build_refusal_error("could not open", status, body, after_push=True)) is kind
 
 
 PASSING = [
@@ -179,41 +183,41 @@ RULES = [
 @pytest.mark.parametrize(
     ("said", "kind"),
     [
-        *((each, Unavailable) for each in PASSING),
-        *((each, Refused) for each in RULES),
-        ("remote: quux", TransientRefusal),
+        *((each, UnavailableError) for each in PASSING),
+        *((each, RequestRefusedError) for each in RULES),
+        ("remote: quux", TransientRefusalError),
     ],
 )
 def test_a_push_is_refused_for_good_only_because_of_a_rule(
     said: str, kind: type[BridgeError]
 ) -> None:
     reason = said if said.startswith("(") else "(pre-receive hook declined)"
-    if kind is TransientRefusal:
+    if kind is TransientRefusalError:
         reason = "(quux)"
     output = f"!\tabc:refs/heads/b\t[remote rejected] {reason}\nDone"
     complaint = "" if said.startswith("(") else f"{said}\nerror: failed to push some refs"
 
-    assert type(push_refused(output, complaint, "b", REMOTE)) is kind
+    assert type(translate_push_error(output, complaint, "b", REMOTE)) is kind
 
 
 @pytest.mark.parametrize(
     ("complaint", "kind"),
     [
-        ("fatal: unable to access 'x': The requested URL returned error: 503", Unavailable),
-        ("fatal: remote error: Internal Server Error", Unavailable),
-        ("fatal: remote error: GitLab: Internal API unreachable", Unavailable),
-        ("fatal: unable to access 'x': The requested URL returned error: 401", Unauthorized),
-        ("fatal: unable to access 'x': The requested URL returned error: 403", Forbidden),
-        ("remote: Write access to repository not granted.", Forbidden),
-        ("remote: Repository not found.", NotFound),
-        ("fatal: the remote end: not our ref 1234", Stale),
-        ("error: Server does not allow request for unadvertised object abc", TransientRefusal),
-        (f"fatal: remote error: want {'a' * 40} not valid", TransientRefusal),
-        ("fatal: mismatched algorithms: client sha1; server sha256", Refused),
+        ("fatal: unable to access 'x': The requested URL returned error: 503", UnavailableError),
+        ("fatal: remote error: Internal Server Error", UnavailableError),
+        ("fatal: remote error: GitLab: Internal API unreachable", UnavailableError),
+        ("fatal: unable to access 'x': The requested URL returned error: 401", UnauthorizedError),
+        ("fatal: unable to access 'x': The requested URL returned error: 403", ForbiddenError),
+        ("remote: Write access to repository not granted.", ForbiddenError),
+        ("remote: Repository not found.", NotFoundError),
+        ("fatal: the remote end: not our ref 1234", StaleStateError),
+        ("error: Server does not allow request for unadvertised object abc", TransientRefusalError),
+        (f"fatal: remote error: want {'a' * 40} not valid", TransientRefusalError),
+        ("fatal: mismatched algorithms: client sha1; server sha256", RequestRefusedError),
     ],
 )
 def test_each_complaint_of_git_has_its_error(complaint: str, kind: type[BridgeError]) -> None:
-    assert type(understood(complaint, REMOTE)) is kind
+    assert type(translate_git_error(complaint, REMOTE)) is kind
 
 
 @pytest.mark.parametrize("code", [401, 403, 404])
@@ -227,8 +231,8 @@ def test_a_minted_credential_that_git_is_refused_is_made_anew(code: int) -> None
     minted = GitRemote(REMOTE.url, "bridge", "old", renew=renew)
     complaint = f"fatal: unable to access 'x': The requested URL returned error: {code}"
 
-    error = understood(complaint, minted)
+    error = translate_git_error(complaint, minted)
 
-    assert type(error) is TransientRefusal
+    assert type(error) is TransientRefusalError
     assert "new credential" in str(error)
     assert refused == [code]

@@ -10,7 +10,13 @@ import pytest
 from starlette.applications import Starlette
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from bridge.config.whole import Config, GitHubSettings, LocalSettings, load, parse
+from bridge.config.bridge_config import (
+    BridgeConfig,
+    GitHubSettings,
+    LocalSettings,
+    load_config,
+    parse_config,
+)
 from bridge.errors import ConfigError
 
 ENVIRONMENT = {
@@ -44,8 +50,8 @@ GOOD = PROMPTLAYER + FORGES + MAPPINGS
 SECOND = "  - {name: sales, prompts: [a], repository: github:acme/support-bot, "
 
 
-def config_of(text: str) -> Config:
-    return parse(text, "bridge.yaml", ENVIRONMENT)
+def config_of(text: str) -> BridgeConfig:
+    return parse_config(text, "bridge.yaml", ENVIRONMENT)
 
 
 def mistakes_in(text: str) -> list[str]:
@@ -57,13 +63,13 @@ def mistakes_in(text: str) -> list[str]:
 def test_the_shortest_file_has_defaults_for_everything_else() -> None:
     config = config_of(GOOD)
 
-    mapping = config.mapping("support")
+    mapping = config.find_mapping("support")
     assert mapping.track == ("latest",)
     assert mapping.path == "prompts/{label}/{prompt}.yaml"
     assert mapping.branch_template == "promptlayer/{mapping}/{label}/{id}"
-    assert (mapping.forge, mapping.repository_name) == ("github", "acme/support-bot")
+    assert (mapping.forge_name, mapping.repository_name) == ("github", "acme/support-bot")
     assert config.sweep == timedelta(hours=1)
-    assert config.by_source["promptlayer"].secrets == ("planted-webhook",)
+    assert config.workspace_by_source["promptlayer"].secrets == ("planted-webhook",)
 
 
 MISTAKES = {
@@ -329,7 +335,7 @@ def test_every_mistake_is_told_at_once() -> None:
 
 def test_every_variable_that_is_not_set_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as told:
-        parse(GOOD, "bridge.yaml", {})
+        parse_config(GOOD, "bridge.yaml", {})
 
     assert len(str(told.value).splitlines()) == 3
 
@@ -367,7 +373,7 @@ def test_a_variable_may_stand_inside_braces_without_quotes() -> None:
 
 
 def test_a_variable_may_be_part_of_a_text() -> None:
-    config = parse(
+    config = parse_config(
         GOOD + "database: sqlite:////${FOLDER}/b.sqlite\n", "b", ENVIRONMENT | {"FOLDER": "v"}
     )
 
@@ -378,15 +384,15 @@ def test_a_variable_may_be_part_of_a_text() -> None:
 def test_two_dollars_are_one_and_a_variable_in_a_comment_need_not_be_set() -> None:
     config = config_of(GOOD + "    folder: $${EMPTY} # not ${THIS}\n")
 
-    assert config.mapping("support").folder == "${EMPTY}"
+    assert config.find_mapping("support").folder == "${EMPTY}"
 
 
 def test_the_value_of_a_variable_is_not_read_as_yaml() -> None:
     hostile = "k: [\n# ${EMPTY} $$"
 
-    config = parse(GOOD, "bridge.yaml", ENVIRONMENT | {"PROMPTLAYER_API_KEY": hostile})
+    config = parse_config(GOOD, "bridge.yaml", ENVIRONMENT | {"PROMPTLAYER_API_KEY": hostile})
 
-    assert config.by_source["promptlayer"].api_key.get_secret_value() == hostile
+    assert config.workspace_by_source["promptlayer"].api_key.get_secret_value() == hostile
 
 
 def test_secrets_appear_in_no_form_of_the_config() -> None:
@@ -444,7 +450,7 @@ def test_mappings_of_different_base_branches_share_a_folder() -> None:
 
 def test_a_mapping_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match="no mapping named 'sales'; this file has: support"):
-        config_of(GOOD).mapping("sales")
+        config_of(GOOD).find_mapping("sales")
 
 
 LOCAL = """\
@@ -463,7 +469,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "bridge.yaml"
     file.write_text(LOCAL)
 
-    config = load(file, {})
+    config = load_config(file, {})
 
     local, app = config.forges["local"], config.forges["app"]
     assert isinstance(local, LocalSettings)
@@ -478,7 +484,7 @@ def test_the_id_of_a_gpg_key_is_no_path(tmp_path: Path) -> None:
     file = tmp_path / "bridge.yaml"
     file.write_text(LOCAL.replace("{key: keys/signing}", "{format: openpgp, key: ABCDEF}"))
 
-    signing = load(file, {}).identity.signing
+    signing = load_config(file, {}).identity.signing
 
     assert signing is not None
     assert signing.key == "ABCDEF"
@@ -486,12 +492,12 @@ def test_the_id_of_a_gpg_key_is_no_path(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"bridge\.yaml is not there\. `promptlayer-bridge init`"):
-        load(tmp_path / "bridge.yaml", {})
+        load_config(tmp_path / "bridge.yaml", {})
 
 
 def test_a_folder_in_place_of_the_file_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(tmp_path, {})
+        load_config(tmp_path, {})
 
 
 def test_a_file_that_is_not_text_cannot_be_read(tmp_path: Path) -> None:
@@ -499,7 +505,7 @@ def test_a_file_that_is_not_text_cannot_be_read(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
 
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(file, {})
+        load_config(file, {})
 
 
 def test_a_secret_may_be_taken_from_a_file(tmp_path: Path) -> None:
@@ -509,9 +515,11 @@ def test_a_secret_may_be_taken_from_a_file(tmp_path: Path) -> None:
     main = tmp_path / "bridge.yaml"
     main.write_text(GOOD.replace("${PROMPTLAYER_API_KEY}", "${file:secrets/api-key}"))
 
-    config = load(main, ENVIRONMENT)
+    config = load_config(main, ENVIRONMENT)
 
-    assert config.by_source["promptlayer"].api_key.get_secret_value() == "pl_from: [a file"
+    assert (
+        config.workspace_by_source["promptlayer"].api_key.get_secret_value() == "pl_from: [a file"
+    )
 
 
 def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_path: Path) -> None:
@@ -525,7 +533,7 @@ def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_
     )
 
     with pytest.raises(ConfigError) as told:
-        load(main, ENVIRONMENT)
+        load_config(main, ENVIRONMENT)
 
     assert str(told.value).splitlines() == [
         f"{main}:2: promptlayer.api_key: the file bytes is not text in UTF-8",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.files import ConfigFiles
-from bridge.config.whole import Config, GitHubSettings, load, parse
+from bridge.config.bridge_config import BridgeConfig, GitHubSettings, load_config, parse_config
+from bridge.config.config_files import ConfigFiles
 from bridge.errors import ConfigError
 from bridge.wiring import authorities_of
 from tests.standins.certificates import CertificateAuthority
@@ -47,8 +47,8 @@ WRONG = {
 }
 
 
-def read(**parts: str) -> Config:
-    return parse(FILE.format(**{**NOTHING, **parts}), "bridge.yaml", {})
+def read(**parts: str) -> BridgeConfig:
+    return parse_config(FILE.format(**{**NOTHING, **parts}), "bridge.yaml", {})
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -100,7 +100,7 @@ def test_certificates_of_the_whole_file_and_of_one_side_are_trusted_together(
     parts = {"whole": f"ca_file: {whole.file.name}\n", "gitlab": f", ca_file: {own.file.name}"}
     path = tmp_path / "bridge.yaml"
     path.write_text(FILE.format(**{**NOTHING, **parts}))
-    config = load(path, {})
+    config = load_config(path, {})
 
     lab = config.forges["lab"]
     assert lab.type == "gitlab"

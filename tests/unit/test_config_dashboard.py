@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config.watch import every_secret
-from bridge.config.whole import Config, parse
+from bridge.config.bridge_config import BridgeConfig, parse_config
+from bridge.config.monitoring_settings import find_secrets
 from bridge.errors import ConfigError
 
 SECRET = "s" * 16
 OIDC = "oidc: {issuer: https://id.example.com, client_id: bridge, client_secret: shh, viewers: [staff]}"
 
 
-def read(*lines: str) -> Config:
+def read(*lines: str) -> BridgeConfig:
     dashboard = "".join(f"\n  {line}" for line in lines)
     text = f"""\
 promptlayer: {{api_key: the-api-key, webhook_secret: whsec}}
@@ -22,7 +22,7 @@ mappings:
   - {{name: support, prompts: ["**"], repository: local:acme/bot}}
 dashboard:{dashboard}
 """
-    return parse(text, "bridge.yaml", {})
+    return parse_config(text, "bridge.yaml", {})
 
 
 def test_a_secret_is_enough() -> None:
@@ -84,5 +84,5 @@ def test_a_mistake_is_told_with_its_place_and_without_a_secret(lines: list[str],
 def test_every_secret_of_the_configuration_is_found() -> None:
     config = read(f"secret: {SECRET}", "url: https://b.example", OIDC)
 
-    assert set(every_secret(config)) == {"the-api-key", "whsec", SECRET, "shh"}
+    assert set(find_secrets(config)) == {"the-api-key", "whsec", SECRET, "shh"}
     assert SECRET not in repr(config)

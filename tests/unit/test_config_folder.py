@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.files import ConfigFiles
-from bridge.config.whole import Config, load, load_files
+from bridge.config.bridge_config import BridgeConfig, load_config, load_config_with_files
+from bridge.config.config_files import ConfigFiles
 from bridge.errors import ConfigError
 
 MAIN = """\
@@ -34,13 +34,13 @@ def write(folder: Path, path: str, *mappings: str) -> None:
     file.write_text("mappings:\n" + "".join(mappings))
 
 
-def names(config: Config) -> list[str]:
+def names(config: BridgeConfig) -> list[str]:
     return [each.name for each in config.mappings]
 
 
 def mistakes_in(main: Path) -> list[str]:
     with pytest.raises(ConfigError) as told:
-        load(main, {})
+        load_config(main, {})
     return str(told.value).splitlines()
 
 
@@ -59,7 +59,7 @@ def test_every_file_of_the_folder_adds_its_mappings_in_the_order_of_their_names(
     write(main.parent, "mappings.d/a.yaml", mapping("a"))
     write(main.parent, "mappings.d/team/c.yaml", mapping("c"))
 
-    loaded = load_files(main, {})
+    loaded = load_config_with_files(main, {})
 
     assert names(loaded.config) == ["own", "a", "b1", "b2", "c"]
     assert loaded.files == {
@@ -77,7 +77,7 @@ def test_what_is_hidden_and_what_is_no_yaml_is_left_alone(main: Path) -> None:
     write(main.parent, "mappings.d/README.md", "nonsense")
     os.mkfifo(main.parent / "mappings.d/pipe.yaml")
 
-    assert names(load(main, {})) == ["a"]
+    assert names(load_config(main, {})) == ["a"]
 
 
 def test_a_folder_as_kubernetes_mounts_it_is_read_once(main: Path) -> None:
@@ -87,20 +87,20 @@ def test_a_folder_as_kubernetes_mounts_it_is_read_once(main: Path) -> None:
     (folder / "..data").symlink_to("..2026_11_23")
     (folder / "team").symlink_to("..data/team")
 
-    assert names(load(main, {})) == ["a"]
+    assert names(load_config(main, {})) == ["a"]
 
 
 def test_a_link_that_leads_back_is_not_followed_for_ever(main: Path) -> None:
     write(main.parent, "mappings.d/a.yaml", mapping("a"))
     (main.parent / "mappings.d/again").symlink_to(".")
 
-    assert names(load(main, {})) == ["a"]
+    assert names(load_config(main, {})) == ["a"]
 
 
 def test_variables_are_filled_in_as_in_the_main_file(main: Path) -> None:
     write(main.parent, "mappings.d/a.yaml", mapping("a", base="${BRANCH}"))
 
-    assert load(main, {"BRANCH": "next"}).mapping("a").base == "next"
+    assert load_config(main, {"BRANCH": "next"}).find_mapping("a").base == "next"
 
 
 def test_the_mistakes_of_all_files_are_told_at_once_each_with_its_file_and_line(
@@ -194,7 +194,7 @@ def test_a_secret_in_the_place_of_the_folder_is_not_repeated(main: Path) -> None
     main.write_text(MAIN.replace("mappings.d", "${TOKEN}"))
 
     with pytest.raises(ConfigError) as told:
-        load(main, {"TOKEN": "ghp_planted"})
+        load_config(main, {"TOKEN": "ghp_planted"})
 
     assert "planted" not in str(told.value)
 

@@ -16,16 +16,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bridge.cli.app import app
-from bridge.config import dashboard as config_dashboard
-from bridge.config import mapping as config_mapping
-from bridge.config import types as config_types
-from bridge.config import watch as config_watch
-from bridge.config import whole as config
-from bridge.config.types import Settings, Signed
+from bridge.config import bridge_config as config
+from bridge.config import dashboard_settings as config_dashboard
+from bridge.config import mapping_settings as config_mapping
+from bridge.config import monitoring_settings as config_watch
+from bridge.config import setting_types as config_types
+from bridge.config.setting_types import SettingsSection, WebhookSourceSettings
 from bridge.errors import PromptFileError
-from bridge.prompts.compare import STANDINGS
-from bridge.prompts.file import parse, render
-from bridge.prompts.state import State
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
+from bridge.prompts.planning.drift import STANDINGS
+from bridge.prompts.planning.target_state import TargetState
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,12 +57,12 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`mappings`": config_mapping.MappingSettings,
     "`mappings`, `commit`": config_mapping.CommitSettings,
     "`mappings`, `pull_request`": config_mapping.PullRequestSettings,
-    "`mappings`, `on_merge`": config_mapping.OnMerge,
-    "`mappings`, `on_reject`": config_mapping.OnReject,
+    "`mappings`, `on_merge`": config_mapping.OnMergeSettings,
+    "`mappings`, `on_reject`": config_mapping.OnRejectSettings,
     "`mappings`, `evals`": config_mapping.EvalsSettings,
     "`mappings`, `secrets`": config_types.SecretScanSettings,
-    "`mappings_folder`": config_mapping.MappingsFile,
-    "`roster`": config.Person,
+    "`mappings_folder`": config_mapping.MappingsFileSettings,
+    "`roster`": config.PersonSettings,
     "`identity`": config.IdentitySettings,
     "`identity`, `signing`": config.SigningSettings,
     "`log`": config_watch.LogSettings,
@@ -71,7 +71,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`git`": config.GitSettings,
     "`dashboard`": config_dashboard.DashboardSettings,
     "`dashboard`, `oidc`": config_dashboard.OidcSettings,
-    "The whole file": config.Config,
+    "The whole file": config.BridgeConfig,
 }
 
 _BELOW = (
@@ -151,7 +151,10 @@ def test_every_setting_stands_in_its_table_with_its_default(heading: str) -> Non
 
 
 def test_every_section_of_the_mapping_file_has_a_table() -> None:
-    assert set(SECTIONS.values()) == set(every_model(Settings)) - {Settings, Signed}
+    assert set(SECTIONS.values()) == set(every_model(SettingsSection)) - {
+        SettingsSection,
+        WebhookSourceSettings,
+    }
 
 
 def test_every_command_stands_in_the_table_of_commands_and_no_other_is_named() -> None:
@@ -205,7 +208,7 @@ def test_every_setting_stands_in_exactly_one_page() -> None:
 
 
 def test_every_command_metric_and_state_stands_in_exactly_one_page() -> None:
-    states = re.compile(rf"^\| ({'|'.join(map(re.escape, State))}) \|", re.MULTILINE)
+    states = re.compile(rf"^\| ({'|'.join(map(re.escape, TargetState))}) \|", re.MULTILINE)
     rows = {
         "docs/cli.md": _COMMAND_ROW,
         "docs/monitoring.md": _METRIC_ROW,
@@ -216,7 +219,7 @@ def test_every_command_metric_and_state_stands_in_exactly_one_page() -> None:
         found = row.findall(read_page(owner))
         assert len(found) == len(set(found)) > 0
         assert [page for page in PAGES if row.search(read_page(page))] == [owner]
-    assert set(states.findall(read_page("docs/dashboard.md"))) == set(State)
+    assert set(states.findall(read_page("docs/dashboard.md"))) == set(TargetState)
 
 
 def test_the_table_of_who_moved_is_the_codes() -> None:
@@ -261,18 +264,18 @@ def test_the_prompt_file_that_is_shown_is_what_the_bridge_writes() -> None:
     _, _, after = DOCUMENTS.partition("<!-- prompt file -->\n```yaml\n")
     shown, _, _ = after.partition("```")
 
-    file = parse(shown, path="README.md")
-    assert render(file) == shown
+    file = parse_prompt_file(shown, path="README.md")
+    assert render_prompt_file(file) == shown
 
 
 def test_the_smallest_prompt_file_that_is_shown_is_accepted() -> None:
     _, _, after = read_page("docs/install.md").partition("<!-- smallest prompt file -->\n```yaml\n")
     shown, _, _ = after.partition("```")
 
-    assert parse(shown, path="docs/install.md").prompt.name == "support/greeting"
+    assert parse_prompt_file(shown, path="docs/install.md").prompt.name == "support/greeting"
     for needed in shown.splitlines(keepends=True)[:3]:
         with pytest.raises(PromptFileError):
-            parse(shown.replace(needed, ""), path="docs/install.md")
+            parse_prompt_file(shown.replace(needed, ""), path="docs/install.md")
 
 
 def test_the_mapping_file_that_is_shown_is_accepted() -> None:
@@ -280,7 +283,7 @@ def test_the_mapping_file_that_is_shown_is_accepted() -> None:
     named = re.findall(r"\$\{([A-Z_]+)\}", shown[0])
 
     assert len(shown) == 1
-    assert config.parse(shown[0], "README.md", dict.fromkeys(named, "some-secret")).mappings
+    assert config.parse_config(shown[0], "README.md", dict.fromkeys(named, "some-secret")).mappings
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.config.watch import every_secret
+from bridge.config.monitoring_settings import find_secrets
 from bridge.telemetry import logs
+from bridge.telemetry.log_context import get_log_context, span, with_log_context
 from bridge.telemetry.logs import LogFormat
-from bridge.telemetry.trail import carried, known, step
 from tests.unit.test_config import GOOD, config_of
 
 DELIVERY = "0123456789abcdef" * 4
@@ -39,9 +39,9 @@ def lines(written: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_json_line_says_when_who_what_and_what_it_is_about(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.JSON, "info", stream=written)
+    logs.configure_logging(LogFormat.JSON, "info", stream=written)
 
-    with step("look", delivery=DELIVERY, mapping="support", proposal="promptlayer/support/prod/1"):
+    with span("look", delivery=DELIVERY, mapping="support", proposal="promptlayer/support/prod/1"):
         log.info("looked at %s", "it", extra={"outcome": "in step"})
 
     (line,) = lines(written)
@@ -58,7 +58,7 @@ def test_a_json_line_says_when_who_what_and_what_it_is_about(written: io.StringI
 
 
 def test_an_error_is_one_json_line_with_its_traceback(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.JSON, "info", stream=written)
+    logs.configure_logging(LogFormat.JSON, "info", stream=written)
 
     try:
         raise ValueError("two\nlines")
@@ -70,9 +70,9 @@ def test_an_error_is_one_json_line_with_its_traceback(written: io.StringIO) -> N
 
 
 def test_a_text_line_adds_only_what_its_words_do_not_say(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.TEXT, "info", stream=written)
+    logs.configure_logging(LogFormat.TEXT, "info", stream=written)
 
-    with step("look", delivery=DELIVERY, proposal="b/one"):
+    with span("look", delivery=DELIVERY, proposal="b/one"):
         log.info("delivery %s is done", DELIVERY[:12])
         log.info("b/one: proposed")
     log.info("listening")
@@ -86,9 +86,9 @@ def test_a_text_line_adds_only_what_its_words_do_not_say(written: io.StringIO) -
 
 
 def test_what_the_work_is_about_cannot_break_a_text_line(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.TEXT, "info", stream=written)
+    logs.configure_logging(LogFormat.TEXT, "info", stream=written)
 
-    with step("look", proposal="b/one\n2026 ERROR forged"):
+    with span("look", proposal="b/one\n2026 ERROR forged"):
         log.info("looked")
 
     assert len(written.getvalue().splitlines()) == 1
@@ -96,7 +96,7 @@ def test_what_the_work_is_about_cannot_break_a_text_line(written: io.StringIO) -
 
 @pytest.mark.parametrize("form", LogFormat)
 def test_no_line_holds_a_secret_whoever_wrote_it(written: io.StringIO, form: LogFormat) -> None:
-    logs.set_up(form, "debug", [SECRET, "hunter22-long", "x"], stream=written)
+    logs.configure_logging(form, "debug", [SECRET, "hunter22-long", "x"], stream=written)
 
     logging.getLogger("somebody").warning("the header was %s", SECRET)
     try:
@@ -112,7 +112,7 @@ def test_no_line_holds_a_secret_whoever_wrote_it(written: io.StringIO, form: Log
 def test_the_secrets_of_the_mapping_file_are_found_wherever_they_stand() -> None:
     config = config_of(GOOD + "database: ${DATABASE_URL}\n")
 
-    assert set(every_secret(config)) == {
+    assert set(find_secrets(config)) == {
         "pl_planted-key",
         "planted-webhook",
         "ghp_planted-token",
@@ -125,7 +125,7 @@ def test_the_engine_writes_through_the_same_log(written: io.StringIO) -> None:
     engine = logging.getLogger("dbos")
     engine.addHandler(logging.StreamHandler(elsewhere := io.StringIO()))
     engine.propagate = False
-    logs.set_up(LogFormat.JSON, "info", stream=written)
+    logs.configure_logging(LogFormat.JSON, "info", stream=written)
 
     engine.warning("a queue stumbled")
 
@@ -134,7 +134,7 @@ def test_the_engine_writes_through_the_same_log(written: io.StringIO) -> None:
 
 
 def test_the_level_is_the_bridges_and_libraries_stay_quiet(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.TEXT, "debug", stream=written)
+    logs.configure_logging(LogFormat.TEXT, "debug", stream=written)
 
     log.debug("ours")
     logging.getLogger("httpx2").info("theirs")
@@ -145,8 +145,8 @@ def test_the_level_is_the_bridges_and_libraries_stay_quiet(written: io.StringIO)
 
 
 def test_setting_up_again_replaces_what_was_set_before(written: io.StringIO) -> None:
-    logs.set_up(LogFormat.TEXT, "info", stream=written)
-    logs.set_up(LogFormat.TEXT, "info", stream=written)
+    logs.configure_logging(LogFormat.TEXT, "info", stream=written)
+    logs.configure_logging(LogFormat.TEXT, "info", stream=written)
 
     log.info("once")
 
@@ -155,17 +155,17 @@ def test_setting_up_again_replaces_what_was_set_before(written: io.StringIO) -> 
 
 def test_what_is_known_is_carried_into_other_threads_and_ends_with_its_step() -> None:
     def seen(_: int) -> dict[str, str]:
-        return dict(known())
+        return dict(get_log_context())
 
-    with step("look", delivery=DELIVERY), ThreadPoolExecutor(2) as pool:
-        inside = list(pool.map(carried(seen), range(3)))
+    with span("look", delivery=DELIVERY), ThreadPoolExecutor(2) as pool:
+        inside = list(pool.map(with_log_context(seen), range(3)))
 
     assert inside == [{"delivery": DELIVERY}] * 3
-    assert dict(known()) == {}
+    assert dict(get_log_context()) == {}
 
 
 def test_a_step_inside_a_step_adds_to_what_is_known() -> None:
-    with step("look", delivery=DELIVERY):
-        with step("ask the forge", repository="hub:a/b", nothing=None):
-            assert dict(known()) == {"delivery": DELIVERY, "repository": "hub:a/b"}
-        assert dict(known()) == {"delivery": DELIVERY}
+    with span("look", delivery=DELIVERY):
+        with span("ask the forge", repository="hub:a/b", nothing=None):
+            assert dict(get_log_context()) == {"delivery": DELIVERY, "repository": "hub:a/b"}
+        assert dict(get_log_context()) == {"delivery": DELIVERY}

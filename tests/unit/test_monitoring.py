@@ -16,15 +16,15 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import VectorSelector
 
-from bridge.books.measures import Measures, Sweep, Waiting
-from bridge.books.problems import ProblemKind
-from bridge.books.totals import Totals
-from bridge.forge.base import Budget
-from bridge.prompts.outcome import OutcomeKind
-from bridge.prompts.state import State
-from bridge.storage.budgets import ForgeBudget
-from bridge.web.metrics import Metrics
-from bridge.web.whole import PREFIX
+from bridge.forge.forge import RateLimitStatus
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.target_state import TargetState
+from bridge.status.lifetime_totals import LifetimeTotals
+from bridge.status.metrics_snapshot import BacklogStatistics, LastResync, MetricsSnapshot
+from bridge.status.problems import ProblemKind
+from bridge.storage.rate_limits import ForgeRateLimit
+from bridge.web.process_metrics import ProcessMetrics
+from bridge.web.shared_metrics import METRIC_PREFIX
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text("utf-8"))
@@ -35,23 +35,25 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def everything() -> Measures:
+def everything() -> MetricsSnapshot:
     """A bridge in which there is something to tell of every kind."""
-    totals = Totals()
+    totals = LifetimeTotals()
     totals.deliveries["promptlayer", "other", "done"] = 3
-    totals.opened["support"] = totals.published["support"] = totals.conflicts["support"] = 1
-    totals.waits["support"] = Counter({3.0: 1})
-    budget = ForgeBudget("hub", Budget(5000, 4000, NOON), NOON)
-    return Measures(
-        members=2,
-        totals=totals,
-        undispatched=Waiting(1, 2.0),
-        looks={"support": Waiting(1, 2.0)},
-        proposals={("support", kind): 1 for kind in OutcomeKind},
-        standings={("support", "in step"): 1},
-        sweeps={"support": Sweep(NOON, 1.5)},
-        pauses={"hub:a/b": 3.0},
-        budgets=(budget,),
+    totals.opened_pull_requests["support"] = totals.published_versions[
+        "support"
+    ] = totals.conflicts["support"] = 1
+    totals.seconds_to_pull_request["support"] = Counter({3.0: 1})
+    budget = ForgeRateLimit("hub", RateLimitStatus(5000, 4000, NOON), NOON)
+    return MetricsSnapshot(
+        instance_count=2,
+        lifetime_totals=totals,
+        undispatched_deliveries=BacklogStatistics(1, 2.0),
+        pending_reconciles={"support": BacklogStatistics(1, 2.0)},
+        proposal_counts={("support", kind): 1 for kind in ReconcileOutcomeKind},
+        target_counts={("support", "in step"): 1},
+        last_resyncs={"support": LastResync(NOON, 1.5)},
+        repository_pauses={"hub:a/b": 3.0},
+        rate_limits=(budget,),
         problems={("support", kind): 1 for kind in ProblemKind},
         exceptions={"support": 1},
     )
@@ -60,13 +62,13 @@ def everything() -> Measures:
 @pytest.fixture(scope="module")
 def told() -> dict[str, list[dict[str, str]]]:
     """The labels of each sample of /metrics, by its name."""
-    metrics = Metrics("1", everything, lambda: {"support"}, lambda _: {"support": 0.0})
-    metrics.count_answer("promptlayer", 401)
-    metrics.note_config(NOON, None)
-    with metrics.step("git push", {}):
+    metrics = ProcessMetrics("1", everything, lambda: {"support"}, lambda _: {"support": 0.0})
+    metrics.count_response("promptlayer", 401)
+    metrics.record_config(NOON, None)
+    with metrics.start_span("git push", {}):
         pass
     found: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(metrics.rendered()[0].decode()):
+    for family in text_string_to_metric_families(metrics.render()[0].decode()):
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample.labels)
     return found
@@ -140,14 +142,14 @@ def test_a_state_that_an_alert_waits_for_exists() -> None:
     }
 
     assert named
-    assert named <= {str(state) for state in State}
+    assert named <= {str(state) for state in TargetState}
 
 
 def test_nothing_is_told_of_a_mapping_that_is_gone() -> None:
-    page = Metrics("1", everything, set[str]).rendered()[0].decode()
+    page = ProcessMetrics("1", everything, set[str]).render()[0].decode()
 
     for name in ("looks_waiting", "looks_oldest_seconds", "prompts", "proposals"):
-        assert f"{PREFIX}_{name}{{" not in page
+        assert f"{METRIC_PREFIX}_{name}{{" not in page
 
 
 def test_every_metric_stands_in_its_page_with_its_labels(
@@ -155,7 +157,9 @@ def test_every_metric_stands_in_its_page_with_its_labels(
 ) -> None:
     page = (ROOT / "docs/monitoring.md").read_text("utf-8")
     rows = re.findall(r"^\| `(promptlayer_bridge_\w+)` \| ([^|]*)\|", page, re.MULTILINE)
-    ours = {name: samples[0].keys() - {"le"} for name, samples in told.items() if PREFIX in name}
+    ours = {
+        name: samples[0].keys() - {"le"} for name, samples in told.items() if METRIC_PREFIX in name
+    }
 
     found = {
         name.removesuffix("_count"): labels

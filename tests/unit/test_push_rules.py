@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.forge import github_access, gitlab_access
+from bridge.forge import github_access_check, gitlab_access_check
 from bridge.forge.push_rules import (
     PushRule,
     PushRuleSubject,
@@ -66,7 +66,7 @@ def test_another_refusal_names_none() -> None:
 def test_gitlabs_push_rule_is_read_with_nulls_and_missing_keys() -> None:
     answer = {"commit_message_regex": "^x", "branch_name_regex": None, "member_check": True}
 
-    assert gitlab_access.push_rules_of(answer) == [
+    assert gitlab_access_check.push_rules_of(answer) == [
         PushRule(MESSAGE, "^x"),
         PushRule(PushRuleSubject.AUTHOR_IS_MEMBER),
     ]
@@ -82,7 +82,7 @@ def test_gitlabs_push_rule_is_read_with_nulls_and_missing_keys() -> None:
     ],
 )
 def test_githubs_rules_become_expressions(parameters: Mapping[str, Any], pattern: str) -> None:
-    rules = github_access.push_rules_of(
+    rules = github_access_check.push_rules_of(
         [
             {"type": "deletion"},
             {"type": "commit_message_pattern", "parameters": {**parameters, "negate": True}},

@@ -9,17 +9,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bridge.cli.starting import config_schema, mappings_schema
-from bridge.config.whole import parse
+from bridge.cli.init_command import build_config_schema, build_mappings_schema
+from bridge.config.bridge_config import parse_config
+from bridge.prompts.file_format.schema import build_prompt_schema
 from bridge.prompts.prompt import JsonObject
-from bridge.prompts.schema import prompt_schema
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "bridge/cli/bridge.example.yaml").read_text(encoding="utf-8")
 SCHEMAS = {
-    "prompt.v1.json": prompt_schema,
-    "bridge.v1.json": config_schema,
-    "mappings.v1.json": mappings_schema,
+    "prompt.v1.json": build_prompt_schema,
+    "bridge.v1.json": build_config_schema,
+    "mappings.v1.json": build_mappings_schema,
 }
 ENVIRONMENT = dict.fromkeys(
     ("PROMPTLAYER_API_KEY", "PROMPTLAYER_WEBHOOK_SECRET", "GITHUB_TOKEN"), "something"
@@ -61,7 +61,7 @@ def test_the_schemas_fit_what_the_loader_takes() -> None:
 
 
 def test_the_example_is_a_valid_config() -> None:
-    config = parse(EXAMPLE, "bridge.yaml", ENVIRONMENT)
+    config = parse_config(EXAMPLE, "bridge.yaml", ENVIRONMENT)
 
     assert [mapping.name for mapping in config.mappings] == ["support"]
 
@@ -73,7 +73,7 @@ def test_every_setting_that_the_example_leaves_out_is_a_valid_one_too() -> None:
     taken_in = [line.removeprefix("# ") for line in lines[start:]]
 
     environment = {**ENVIRONMENT, "DASHBOARD_SECRET": "at least this long"}
-    config = parse("\n".join([*lines[:start], *taken_in]), "bridge.yaml", environment)
+    config = parse_config("\n".join([*lines[:start], *taken_in]), "bridge.yaml", environment)
 
     assert config.dashboard is not None
     assert config.roster[0].login == "jane"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.cli.watching import tracing_for
+from bridge.cli.process_monitoring import create_tracer
 from bridge.errors import ConfigError
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -20,7 +20,7 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     ],
 )
 def test_nobody_is_sent_traces_who_did_not_ask(environment: dict[str, str]) -> None:
-    assert tracing_for(environment) is None
+    assert create_tracer(environment) is None
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_nobody_is_sent_traces_who_did_not_ask(environment: dict[str, str]) -> N
 )
 def test_what_cannot_be_done_is_said_at_the_start(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="OTLP over HTTP"):
-        tracing_for(environment)
+        create_tracer(environment)

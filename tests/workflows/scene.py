@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.promptlayer.client import PromptLayer
-from bridge.prompts.file import render
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.file_format.prompt_file import render_prompt_file
 from bridge.prompts.prompt import LATEST, PromptFile
-from bridge.sandbox.entries import chat
-from bridge.sandbox.registry import Registry
+from bridge.sandbox.registry import PromptRegistry
+from bridge.sandbox.registry_entries import build_chat_template
 from tests.standins.git_http import commit_files, git, read_file
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ class Scene:
 
     folder: Path
     platform: str  # address
-    registry: Registry
+    registry: PromptRegistry
     repository: Path
 
     @property
@@ -61,10 +61,10 @@ class Scene:
 
     def take(self) -> None:
         """Save a prompt in PromptLayer, and merge the file of it."""
-        self.registry.save(REPLY, chat(("system", "Be kind.")))
-        with PromptLayer(API_KEY, base_url=self.platform) as platform:
-            (item,) = platform.prompts()
-        self.merge({PROMPT_FILE: render(PromptFile(item.prompt, LATEST)).encode()})
+        self.registry.save_version(REPLY, build_chat_template(("system", "Be kind.")))
+        with PromptLayerClient(API_KEY, base_url=self.platform) as promptlayer:
+            (item,) = promptlayer.list_prompts()
+        self.merge({PROMPT_FILE: render_prompt_file(PromptFile(item.prompt, LATEST)).encode()})
 
     def edit(self, branch: str = "main") -> None:
         text = read_file(self.repository, "main", PROMPT_FILE)
@@ -73,7 +73,7 @@ class Scene:
 
     def texts(self) -> list[str]:
         """What each version of the prompt says, the oldest first."""
-        versions = self.registry.entry(REPLY).versions
+        versions = self.registry.find_entry(REPLY).versions
         return [each.template["messages"][0]["content"][0]["text"] for each in versions]
 
     def check_out(self, branch: str, address: str) -> None:

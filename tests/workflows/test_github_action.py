@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.registry import Registry
+from bridge.sandbox.registry import PromptRegistry
 from tests.programs import find_program
 from tests.standins.github import GitHubStandIn
 from tests.workflows.scene import API_KEY, ROOT, Scene, config, copy_source
@@ -79,7 +79,7 @@ class Runner:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, platform: str, registry: Registry) -> Iterator[Runner]:
+def runner(tmp_path: Path, platform: str, registry: PromptRegistry) -> Iterator[Runner]:
     find_program("act")
     github = GitHubStandIn(tmp_path / "github")
     with github.serving():

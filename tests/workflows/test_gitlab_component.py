@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox.registry import Registry
+from bridge.sandbox.registry import PromptRegistry
 from tests.programs import find_program
 from tests.standins.git_http import git
 from tests.standins.gitlab import TOKEN, GitLabStandIn
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 from tests.workflows.scene import API_KEY, ROOT, Scene, config, copy_source
 
 REPOSITORY = "acme/bots/support"
@@ -62,7 +62,7 @@ def judged(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, platform: str, registry: Registry) -> Iterator[Runner]:
+def runner(tmp_path: Path, platform: str, registry: PromptRegistry) -> Iterator[Runner]:
     for program in ("gitlab-ci-local", "rsync"):
         find_program(program)
     gitlab = GitLabStandIn(tmp_path / "gitlab")

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.cli.desk import CONFIG, NOBODY, Desk, Said
-from tests.standins.faults import status
+from tests.integration.cli.cli_workspace import CONFIG, NOBODY, CliWorkspace, CommandResult
+from tests.standins.fault_injection import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.postgresql import PostgreSQL
 
@@ -20,16 +20,16 @@ ON_GITHUB = CONFIG.replace(
 )
 
 
-def problems(said: Said) -> list[str]:
+def problems(said: CommandResult) -> list[str]:
     lines = said.out.splitlines()
     assert all(line.startswith(("ok      ", "problem ")) for line in lines), said.out
     return [line.removeprefix("problem ") for line in lines if line.startswith("problem")]
 
 
-def test_all_is_well(desk: Desk) -> None:
-    desk.save("support/reply")
+def test_all_is_well(workspace: CliWorkspace) -> None:
+    workspace.save("support/reply")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert (said.status, problems(said), said.err) == (0, [], "")
     assert "PromptLayer lets us read 1 prompt" in said.out
@@ -37,22 +37,22 @@ def test_all_is_well(desk: Desk) -> None:
     assert "git may push branches promptlayer/…" in said.out
 
 
-def test_offline_asks_nobody(desk: Desk) -> None:
-    desk.configure(platform=NOBODY)
+def test_offline_asks_nobody(workspace: CliWorkspace) -> None:
+    workspace.configure(platform=NOBODY)
 
-    said = desk.run("check", "--offline")
+    said = workspace.run("check", "--offline")
 
     assert (said.status, said.out) == (0, "ok      bridge.yaml is valid. Mappings: support.\n")
 
 
-def test_every_file_of_the_configuration_is_told_with_its_mappings(desk: Desk) -> None:
-    desk.configure(CONFIG + "mappings_folder: mappings.d\n")
-    (desk.folder / "mappings.d").mkdir()
+def test_every_file_of_the_configuration_is_told_with_its_mappings(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG + "mappings_folder: mappings.d\n")
+    (workspace.folder / "mappings.d").mkdir()
     mapping = 'name: sales, prompts: ["sales/*"], repository: "local:acme/sales"'
-    (desk.folder / "mappings.d/sales.yaml").write_text(f"mappings: [{{{mapping}}}]\n")
-    (desk.folder / "mappings.d/later.yaml").write_text("mappings: []\n")
+    (workspace.folder / "mappings.d/sales.yaml").write_text(f"mappings: [{{{mapping}}}]\n")
+    (workspace.folder / "mappings.d/later.yaml").write_text("mappings: []\n")
 
-    said = desk.run("check", "--offline")
+    said = workspace.run("check", "--offline")
 
     assert said.status == 0
     assert said.out.splitlines() == [
@@ -73,11 +73,11 @@ mappings:
 """
 
 
-def test_of_several_workspaces_each_is_asked_with_its_own_key(desk: Desk) -> None:
-    desk.save("support/reply")
-    desk.configure(SEVERAL)
+def test_of_several_workspaces_each_is_asked_with_its_own_key(workspace: CliWorkspace) -> None:
+    workspace.save("support/reply")
+    workspace.configure(SEVERAL)
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert "workspaces.care: PromptLayer lets us read 1 prompts." in said.out
@@ -86,19 +86,19 @@ def test_of_several_workspaces_each_is_asked_with_its_own_key(desk: Desk) -> Non
     assert no_key.startswith("workspaces.sales: PromptLayer key refused.")
 
 
-def test_a_mistake_in_the_file_is_all_that_is_told(desk: Desk) -> None:
-    desk.configure(CONFIG + "    brunch: x\n")
+def test_a_mistake_in_the_file_is_all_that_is_told(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG + "    brunch: x\n")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert (said.status, said.out) == (1, "")
     assert said.err == "bridge.yaml:11: mappings[0].brunch: this setting is not known\n"
 
 
-def test_a_wrong_key_is_told_and_the_rest_is_asked_all_the_same(desk: Desk) -> None:
-    desk.environment["PROMPTLAYER_API_KEY"] = "pl_wrong"
+def test_a_wrong_key_is_told_and_the_rest_is_asked_all_the_same(workspace: CliWorkspace) -> None:
+    workspace.environment["PROMPTLAYER_API_KEY"] = "pl_wrong"
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     (problem,) = problems(said)
     assert said.status == 1
@@ -107,20 +107,20 @@ def test_a_wrong_key_is_told_and_the_rest_is_asked_all_the_same(desk: Desk) -> N
     assert "git reads the branch main." in said.out
 
 
-def test_promptlayer_out_of_reach_is_told(desk: Desk) -> None:
-    desk.configure(platform=NOBODY)
+def test_promptlayer_out_of_reach_is_told(workspace: CliWorkspace) -> None:
+    workspace.configure(platform=NOBODY)
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     (problem,) = problems(said)
     assert said.status == 1
     assert problem.startswith(f"PromptLayer cannot be reached at {NOBODY}")
 
 
-def test_a_missing_repository_is_told_once(desk: Desk) -> None:
-    desk.configure(CONFIG.replace("acme/support-bot", "acme/nobody"))
+def test_a_missing_repository_is_told_once(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG.replace("acme/support-bot", "acme/nobody"))
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     (problem,) = problems(said)
     assert said.status == 1
@@ -128,20 +128,20 @@ def test_a_missing_repository_is_told_once(desk: Desk) -> None:
     assert problem.endswith("create it first.")
 
 
-def test_a_missing_base_branch_is_told(desk: Desk) -> None:
-    desk.configure(CONFIG + "    base: release\n")
+def test_a_missing_base_branch_is_told(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG + "    base: release\n")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     (problem,) = problems(said)
     assert "release" in problem
 
 
-def test_a_missing_webhook_secret_is_told(desk: Desk) -> None:
+def test_a_missing_webhook_secret_is_told(workspace: CliWorkspace) -> None:
     secret = "  webhook_secret: ${{PROMPTLAYER_WEBHOOK_SECRET}}\n"
-    desk.configure(CONFIG.replace(secret, ""))
+    workspace.configure(CONFIG.replace(secret, ""))
 
-    said = desk.run("check", "--offline")
+    said = workspace.run("check", "--offline")
 
     (problem,) = problems(said)
     assert said.status == 1
@@ -149,38 +149,40 @@ def test_a_missing_webhook_secret_is_told(desk: Desk) -> None:
 
 
 @pytest.fixture
-def github(desk: Desk, tmp_path: Path) -> Iterator[GitHubStandIn]:
+def github(workspace: CliWorkspace, tmp_path: Path) -> Iterator[GitHubStandIn]:
     """The desk's repository is on GitHub."""
     with GitHubStandIn(tmp_path / "github").serving() as standin:
         standin.repository("acme/support-bot", {"README.md": b"# Bot\n"})
-        desk.configure(ON_GITHUB, github=standin.url)
+        workspace.configure(ON_GITHUB, github=standin.url)
         yield standin
 
 
-def test_a_good_token_is_well(desk: Desk, github: GitHubStandIn) -> None:
-    desk.environment["TOKEN"] = github.token("bot")
+def test_a_good_token_is_well(workspace: CliWorkspace, github: GitHubStandIn) -> None:
+    workspace.environment["TOKEN"] = github.token("bot")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert (said.status, problems(said)) == (0, [])
 
 
 def test_a_mapping_with_evaluations_needs_commit_statuses(
-    desk: Desk, github: GitHubStandIn
+    workspace: CliWorkspace, github: GitHubStandIn
 ) -> None:
     granted = {"contents": "write", "pull_requests": "write"}
-    desk.environment["TOKEN"] = github.token(permissions=granted)
+    workspace.environment["TOKEN"] = github.token(permissions=granted)
 
-    assert "Commit statuses" not in desk.run("check").out
-    desk.configure(ON_GITHUB + "    evals: {{required: true}}\n", github=github.url)
-    assert "make sure that forges.local.token has" in (said := desk.run("check").out)
+    assert "Commit statuses" not in workspace.run("check").out
+    workspace.configure(ON_GITHUB + "    evals: {{required: true}}\n", github=github.url)
+    assert "make sure that forges.local.token has" in (said := workspace.run("check").out)
     assert "“Commit statuses: write”" in said
 
 
-def test_a_wrong_token_is_told_and_not_repeated(desk: Desk, github: GitHubStandIn) -> None:
-    desk.environment["TOKEN"] = "ghp_planted"
+def test_a_wrong_token_is_told_and_not_repeated(
+    workspace: CliWorkspace, github: GitHubStandIn
+) -> None:
+    workspace.environment["TOKEN"] = "ghp_planted"
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert len(problems(said)) == 1
@@ -189,31 +191,33 @@ def test_a_wrong_token_is_told_and_not_repeated(desk: Desk, github: GitHubStandI
 
 
 def test_a_token_without_the_scope_cannot_see_a_private_repository(
-    desk: Desk, github: GitHubStandIn
+    workspace: CliWorkspace, github: GitHubStandIn
 ) -> None:
-    desk.environment["TOKEN"] = github.token("bot", scopes="read:org")
+    workspace.environment["TOKEN"] = github.token("bot", scopes="read:org")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     (problem,) = problems(said)
     assert "forges.local.token cannot see that repository" in problem
 
 
-def test_a_missing_permission_is_named(desk: Desk, github: GitHubStandIn) -> None:
-    desk.environment["TOKEN"] = github.token("bot", may_push=False, permissions=READING)
+def test_a_missing_permission_is_named(workspace: CliWorkspace, github: GitHubStandIn) -> None:
+    workspace.environment["TOKEN"] = github.token("bot", may_push=False, permissions=READING)
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert any("Contents: write" in problem for problem in problems(said))
 
 
-def test_a_key_file_that_is_not_there_is_told(desk: Desk, github: GitHubStandIn) -> None:
+def test_a_key_file_that_is_not_there_is_told(
+    workspace: CliWorkspace, github: GitHubStandIn
+) -> None:
     app = ON_GITHUB.replace('token: "${{TOKEN}}"', "app_id: 1, private_key_file: app.pem")
-    desk.configure(app, github=github.url)
+    workspace.configure(app, github=github.url)
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert "forges.local.private_key_file: " in said.err
@@ -228,20 +232,22 @@ def test_a_key_file_that_is_not_there_is_told(desk: Desk, github: GitHubStandIn)
     ],
 )
 def test_an_address_that_is_no_database_is_told_without_asking(
-    desk: Desk, address: str, words: str
+    workspace: CliWorkspace, address: str, words: str
 ) -> None:
-    desk.configure(CONFIG + f"database: {address}\n")
+    workspace.configure(CONFIG + f"database: {address}\n")
 
-    said = desk.run("check", "--offline")
+    said = workspace.run("check", "--offline")
 
     assert said.status == 1
     assert words in problems(said)[0]
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(desk: Desk) -> None:
-    desk.configure(CONFIG + "database: postgresql://bridge:hush@127.0.0.1:9/bridge\n")
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.configure(CONFIG + "database: postgresql://bridge:hush@127.0.0.1:9/bridge\n")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert "did not do its work" in said.out
@@ -251,24 +257,24 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(desk: Desk
 
 
 def test_a_database_that_answers_is_told_and_left_as_it_is(
-    desk: Desk, postgresql: PostgreSQL
+    workspace: CliWorkspace, postgresql: PostgreSQL
 ) -> None:
-    desk.configure(CONFIG + "database: ${{DATABASE_URL}}\n")
-    desk.environment["DATABASE_URL"] = postgresql.new_database().replace("+psycopg", "")
+    workspace.configure(CONFIG + "database: ${{DATABASE_URL}}\n")
+    workspace.environment["DATABASE_URL"] = postgresql.new_database().replace("+psycopg", "")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert (said.status, problems(said)) == (0, [])
     assert "The database postgresql+psycopg://" in said.out
-    with psycopg.connect(desk.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(workspace.environment["DATABASE_URL"]) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         assert tables.fetchall() == []
 
 
-def test_a_folder_for_data_that_cannot_be_is_told(desk: Desk) -> None:
-    desk.configure(CONFIG + "data: bridge.yaml/data\n")
+def test_a_folder_for_data_that_cannot_be_is_told(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG + "data: bridge.yaml/data\n")
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert "No mirror can be kept at" in problems(said)[0]
@@ -276,14 +282,14 @@ def test_a_folder_for_data_that_cannot_be_is_told(desk: Desk) -> None:
 
 
 def test_a_token_that_git_may_only_read_with_is_found_before_the_first_push(
-    desk: Desk, github: GitHubStandIn
+    workspace: CliWorkspace, github: GitHubStandIn
 ) -> None:
-    desk.environment["TOKEN"] = github.token("bot")
+    workspace.environment["TOKEN"] = github.token("bot")
     hidden = github.repositories["acme/support-bot"].path / "config"
     with hidden.open("a") as config:
         config.write("[http]\n\treceivepack = false\n")  # git's own way to say no
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     (problem,) = problems(said)
@@ -294,15 +300,15 @@ def test_a_token_that_git_may_only_read_with_is_found_before_the_first_push(
 @pytest.mark.parametrize("code", [301, 502])
 @pytest.mark.parametrize("command", ["check", "plan", "sync"])
 def test_an_odd_server_is_a_sentence_in_every_command(
-    command: str, code: int, desk: Desk, github: GitHubStandIn
+    command: str, code: int, workspace: CliWorkspace, github: GitHubStandIn
 ) -> None:
-    desk.environment["TOKEN"] = github.token("bot")
-    desk.save("support/reply")
+    workspace.environment["TOKEN"] = github.token("bot")
+    workspace.save("support/reply")
     moved = {"Location": "https://elsewhere.example/"}
     github.faults.add("/api/", status(code, "502", moved), times=99)
     github.faults.add("/", status(code, "502"), times=99)
 
-    said = desk.run(command)
+    said = workspace.run(command)
 
     assert said.status == 1
     assert "Traceback" not in said.out + said.err

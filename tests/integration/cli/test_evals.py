@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.evaluating import NOT_GOOD
-from bridge.evals.telling import MARKER, STATUS, WAITING
-from bridge.forge.base import Forge, PullRequest, PullRequestContent
-from bridge.sandbox.evaluations import Evaluations
+from bridge.cli.evals_command import EXIT_BELOW_THRESHOLD
+from bridge.evals.pull_request_feedback import COMMENT_MARKER, STATUS_NAME, WAITING_TEXT
+from bridge.forge.forge import Forge, PullRequest, PullRequestContent
+from bridge.sandbox.fake_evaluations import FakeEvaluations
 from tests.contract import github_case, gitlab_case
-from tests.contract.case import ForgeCase
-from tests.integration.changing_app import ChangingApp
-from tests.integration.cli.desk import CONFIG, Desk
+from tests.contract.forge_case import ForgeCase
+from tests.integration.cli.cli_workspace import CONFIG, CliWorkspace
+from tests.integration.switchable_app import SwitchableApp
 from tests.standins.git_http import commit_files
 from tests.standins.gitlab import TOKEN
 
@@ -90,53 +90,53 @@ FILES: dict[str, Any] = {
 
 
 @pytest.fixture
-def evaluations(desk: Desk, served: tuple[ChangingApp, str]) -> Evaluations:
+def evaluations(workspace: CliWorkspace, served: tuple[SwitchableApp, str]) -> FakeEvaluations:
     """What PromptLayer's stand-in behind the desk knows of evaluations."""
-    found: Evaluations = served[0].app.state.evaluations  # type: ignore[attr-defined]
+    found: FakeEvaluations = served[0].app.state.evaluations  # type: ignore[attr-defined]
     return found
 
 
-def write(desk: Desk, name: str, content: Any) -> str:
+def write(workspace: CliWorkspace, name: str, content: Any) -> str:
     text = content if isinstance(content, str) else json.dumps(content)
-    (desk.folder / name).write_text(text, encoding="utf-8")
+    (workspace.folder / name).write_text(text, encoding="utf-8")
     return name
 
 
-def bar(desk: Desk, **evals: Any) -> None:
+def bar(workspace: CliWorkspace, **evals: Any) -> None:
     """Configure what evaluations have to reach, and how they are run."""
-    desk.configure(
+    workspace.configure(
         CONFIG + f"    evals: {json.dumps(evals)}\n".replace("{", "{{").replace("}", "}}")
     )
 
 
-def proposal(desk: Desk, *names: str) -> PullRequest:
+def proposal(workspace: CliWorkspace, *names: str) -> PullRequest:
     """The bridge's pull request for the first version of a prompt."""
     for name in names or (TITLE,):
-        desk.save(name)
-    assert desk.run("sync").status == 0
-    return desk.forge.every_pull_request()[0]
+        workspace.save(name)
+    assert workspace.run("sync").status == 0
+    return workspace.forge.list_all_pull_requests()[0]
 
 
-def of_engineer(desk: Desk) -> PullRequest:
+def of_engineer(workspace: CliWorkspace) -> PullRequest:
     """A pull request that the bridge did not open."""
-    commit_files(desk.folder / "forge" / "acme" / "support-bot.git", "mine", {"a.txt": b"a\n"})
+    commit_files(workspace.folder / "forge" / "acme" / "support-bot.git", "mine", {"a.txt": b"a\n"})
     content = PullRequestContent("Mine", "By hand.", draft=False)
-    return desk.forge.create_pull_request("mine", "main", content)
+    return workspace.forge.create_pull_request("mine", "main", content)
 
 
-def status(desk: Desk, commit: str) -> tuple[str, str]:
-    said = desk.forge.statuses(commit)[STATUS]
+def status(workspace: CliWorkspace, commit: str) -> tuple[str, str]:
+    said = workspace.forge.read_statuses(commit)[STATUS_NAME]
     return str(said.state), said.text
 
 
-def comments(desk: Desk, pull_request: PullRequest) -> list[str]:
+def comments(workspace: CliWorkspace, pull_request: PullRequest) -> list[str]:
     """The comments about evaluations."""
-    found = desk.forge.comments(pull_request.number)
-    return [body for marker, body in found.items() if marker == MARKER]
+    found = workspace.forge.read_comments(pull_request.number)
+    return [body for marker, body in found.items() if marker == COMMENT_MARKER]
 
 
-def push(desk: Desk, results: str, *words: object) -> Any:
-    return desk.run("evals", "push", results, "-m", "support", *map(str, words))
+def push(workspace: CliWorkspace, results: str, *words: object) -> Any:
+    return workspace.run("evals", "push", results, "-m", "support", *map(str, words))
 
 
 # Pushing results
@@ -144,17 +144,17 @@ def push(desk: Desk, results: str, *words: object) -> Any:
 
 @pytest.mark.parametrize("name", FILES)
 def test_results_of_each_form_are_seen_on_both_sides(
-    desk: Desk, evaluations: Evaluations, name: str
+    workspace: CliWorkspace, evaluations: FakeEvaluations, name: str
 ) -> None:
-    pull = proposal(desk)
-    desk.save(TITLE, "A newer version that was not evaluated.")
+    pull = proposal(workspace)
+    workspace.save(TITLE, "A newer version that was not evaluated.")
 
-    said = push(desk, write(desk, name, FILES[name]), "--pull-request", pull.number)
+    said = push(workspace, write(workspace, name, FILES[name]), "--pull-request", pull.number)
 
     assert (said.status, said.err) == (0, "")
     assert said.out == f"support/reply version 1: 1.000, good\ntold on {PULLS}/{pull.number}\n"
-    assert status(desk, pull.head_commit)[0] == "success"
-    (comment,) = comments(desk, pull)
+    assert status(workspace, pull.head_commit)[0] == "success"
+    (comment,) = comments(workspace, pull)
     assert comment.startswith("**Evaluation of `support/reply` (version 1): good.**")
     (log,) = evaluations.logs.values()
     assert log.version is not None
@@ -163,139 +163,154 @@ def test_results_of_each_form_are_seen_on_both_sides(
     assert log.body["metadata"]["commit"] == pull.head_commit
 
 
-def test_named_scores_are_seen_in_promptlayer(desk: Desk, evaluations: Evaluations) -> None:
-    pull = proposal(desk)
+def test_named_scores_are_seen_in_promptlayer(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
+    pull = proposal(workspace)
 
-    push(desk, write(desk, "out.json", PROMPTFOO), "--pull-request", pull.number)
+    push(workspace, write(workspace, "out.json", PROMPTFOO), "--pull-request", pull.number)
 
     assert [log.scores for log in evaluations.logs.values()] == [{"tone": 75}]
-    assert "| `tone` | 0.75 |" in comments(desk, pull)[0]
+    assert "| `tone` | 0.75 |" in comments(workspace, pull)[0]
 
 
-def test_the_comment_shows_before_and_after(desk: Desk) -> None:
-    bar(desk, minimum=0.8)
-    pull = proposal(desk)
-    base, after = write(desk, "base.json", BEFORE), write(desk, "after.json", AFTER)
+def test_the_comment_shows_before_and_after(workspace: CliWorkspace) -> None:
+    bar(workspace, minimum=0.8)
+    pull = proposal(workspace)
+    base, after = write(workspace, "base.json", BEFORE), write(workspace, "after.json", AFTER)
 
-    said = push(desk, after, "--base", base, "--pull-request", pull.number)
+    said = push(workspace, after, "--base", base, "--pull-request", pull.number)
 
-    assert said.status == NOT_GOOD
-    assert comments(desk, pull) == [COMMENT.format(commit=pull.head_commit[:10])]
-    assert status(desk, pull.head_commit) == (
+    assert said.status == EXIT_BELOW_THRESHOLD
+    assert comments(workspace, pull) == [COMMENT.format(commit=pull.head_commit[:10])]
+    assert status(workspace, pull.head_commit) == (
         "failure",
         "0.70 is below the minimum of 0.80, 0.70 is a drop from 0.90 on the base (1 of 2 passed)",
     )
 
 
-def test_a_second_push_brings_the_comment_and_the_status_up_to_date(desk: Desk) -> None:
-    bar(desk, minimum=0.8)
-    pull = proposal(desk)
-    assert push(desk, write(desk, "a.json", AFTER), "--pull-request", pull.number).status == 2
+def test_a_second_push_brings_the_comment_and_the_status_up_to_date(
+    workspace: CliWorkspace,
+) -> None:
+    bar(workspace, minimum=0.8)
+    pull = proposal(workspace)
+    assert (
+        push(workspace, write(workspace, "a.json", AFTER), "--pull-request", pull.number).status
+        == 2
+    )
 
-    said = push(desk, write(desk, "b.json", GOOD), "--pull-request", pull.number)
+    said = push(workspace, write(workspace, "b.json", GOOD), "--pull-request", pull.number)
 
     assert said.status == 0
-    (comment,) = comments(desk, pull)
+    (comment,) = comments(workspace, pull)
     assert ": good.**" in comment
-    assert status(desk, pull.head_commit)[0] == "success"
+    assert status(workspace, pull.head_commit)[0] == "success"
 
 
 @pytest.mark.parametrize(("drop", "left"), [(0.0, 2), (0.25, 0)])
 def test_a_drop_against_the_base_is_judged_by_the_mapping(
-    desk: Desk, drop: float, left: int
+    workspace: CliWorkspace, drop: float, left: int
 ) -> None:
-    bar(desk, drop=drop)
-    pull = proposal(desk)
-    base, after = write(desk, "base.json", BEFORE), write(desk, "after.json", AFTER)
+    bar(workspace, drop=drop)
+    pull = proposal(workspace)
+    base, after = write(workspace, "base.json", BEFORE), write(workspace, "after.json", AFTER)
 
-    said = push(desk, after, "--base", base, "--pull-request", pull.number)
+    said = push(workspace, after, "--base", base, "--pull-request", pull.number)
 
     assert said.status == left
-    assert status(desk, pull.head_commit)[0] == ("failure" if left else "success")
+    assert status(workspace, pull.head_commit)[0] == ("failure" if left else "success")
 
 
 def test_a_run_goes_into_a_table_where_the_mapping_wants_it(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    bar(desk, record="table", minimum=0.4)
-    pull = proposal(desk)
+    bar(workspace, record="table", minimum=0.4)
+    pull = proposal(workspace)
 
-    said = push(desk, write(desk, "after.json", AFTER), "--pull-request", pull.number)
+    said = push(workspace, write(workspace, "after.json", AFTER), "--pull-request", pull.number)
 
     (table,) = evaluations.tables.all
     (sheet,) = table.sheets
     assert said.status == 0
     assert table.title == "Evaluations of support/reply"
     assert sheet.title.startswith(f"version 1 · {pull.head_commit[:10]} · score 0.700 · ")
-    assert sheet.values("case") == ["refund", "order"]
-    assert sheet.values("reason") == ["no refund | promised", ""]
+    assert sheet.list_column_values("case") == ["refund", "order"]
+    assert sheet.list_column_values("reason") == ["no refund | promised", ""]
     assert evaluations.logs == {}
     link = f"/smart-tables/{table.id}?sheet={sheet.id}"
-    assert link in comments(desk, pull)[0]
-    assert (desk.forge.statuses(pull.head_commit)[STATUS].url or "").endswith(link)
+    assert link in comments(workspace, pull)[0]
+    assert (workspace.forge.read_statuses(pull.head_commit)[STATUS_NAME].url or "").endswith(link)
 
 
-def test_several_prompts_are_judged_each(desk: Desk, evaluations: Evaluations) -> None:
-    bar(desk, minimum=0.8)
-    desk.save("support/thank")
-    desk.save(TITLE)
-    commit = of_engineer(desk).head_commit
+def test_several_prompts_are_judged_each(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
+    bar(workspace, minimum=0.8)
+    workspace.save("support/thank")
+    workspace.save(TITLE)
+    commit = of_engineer(workspace).head_commit
     results = [{"prompt": TITLE, "score": 1}, {"prompt": "support/thank", "score": 0.5}]
 
-    said = push(desk, write(desk, "both.json", results), "--commit", commit)
+    said = push(workspace, write(workspace, "both.json", results), "--commit", commit)
 
-    assert said.status == NOT_GOOD
+    assert said.status == EXIT_BELOW_THRESHOLD
     assert [line.partition(":")[0] for line in said.out.splitlines()[:2]] == [
         TITLE,
         "support/thank",
     ]
-    assert status(desk, commit) == (
+    assert status(workspace, commit) == (
         "failure",
         "1 of 2 prompts are good enough. support/thank: 0.50 is below the minimum of 0.80",
     )
     assert len(evaluations.logs) == 2
 
 
-def test_a_commit_is_enough_to_find_its_pull_request(desk: Desk) -> None:
-    desk.save(TITLE)
-    pull = of_engineer(desk)
-    results = write(desk, "good.json", GOOD)
+def test_a_commit_is_enough_to_find_its_pull_request(workspace: CliWorkspace) -> None:
+    workspace.save(TITLE)
+    pull = of_engineer(workspace)
+    results = write(workspace, "good.json", GOOD)
 
-    said = push(desk, results, "--commit", pull.head_commit, "--prompt", TITLE)
+    said = push(workspace, results, "--commit", pull.head_commit, "--prompt", TITLE)
 
-    assert (said.status, len(comments(desk, pull))) == (0, 1)
+    assert (said.status, len(comments(workspace, pull))) == (0, 1)
     assert said.out.endswith(f"told on {PULLS}/{pull.number}\n")
 
 
-def test_without_a_commit_only_promptlayer_is_told(desk: Desk, evaluations: Evaluations) -> None:
-    pull = proposal(desk)
+def test_without_a_commit_only_promptlayer_is_told(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
+    pull = proposal(workspace)
 
-    said = push(desk, write(desk, "good.json", GOOD), "--prompt", TITLE, "--version", 1)
+    said = push(workspace, write(workspace, "good.json", GOOD), "--prompt", TITLE, "--version", 1)
 
     assert (said.status, said.out) == (0, "support/reply version 1: 0.950, good\n")
     assert len(evaluations.logs) == 2
-    assert comments(desk, pull) == []
+    assert comments(workspace, pull) == []
 
 
-def test_results_need_not_be_recorded(desk: Desk, evaluations: Evaluations) -> None:
-    pull = proposal(desk)
+def test_results_need_not_be_recorded(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
+    pull = proposal(workspace)
 
-    said = push(desk, write(desk, "good.json", GOOD), "--pull-request", pull.number, "--no-record")
+    said = push(
+        workspace, write(workspace, "good.json", GOOD), "--pull-request", pull.number, "--no-record"
+    )
 
-    assert (said.status, len(comments(desk, pull))) == (0, 1)
+    assert (said.status, len(comments(workspace, pull))) == (0, 1)
     assert evaluations.logs == {}
 
 
 def test_results_in_which_nothing_was_graded_are_not_good(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    pull = proposal(desk)
+    pull = proposal(workspace)
     skipped = '<testsuite><testcase name="refund"><skipped/></testcase></testsuite>'
 
-    said = push(desk, write(desk, "skipped.xml", skipped), "--pull-request", pull.number)
+    said = push(workspace, write(workspace, "skipped.xml", skipped), "--pull-request", pull.number)
 
-    assert said.status == NOT_GOOD
-    assert status(desk, pull.head_commit) == ("failure", "Nothing was graded")
+    assert said.status == EXIT_BELOW_THRESHOLD
+    assert status(workspace, pull.head_commit) == ("failure", "Nothing was graded")
     assert evaluations.logs == {}
 
 
@@ -313,26 +328,26 @@ def test_results_in_which_nothing_was_graded_are_not_good(
     ],
 )
 def test_a_mistake_in_the_results_is_told_with_the_file(
-    desk: Desk, evaluations: Evaluations, name: str, content: Any, told: str
+    workspace: CliWorkspace, evaluations: FakeEvaluations, name: str, content: Any, told: str
 ) -> None:
-    pull = proposal(desk)
+    pull = proposal(workspace)
 
-    said = push(desk, write(desk, name, content), "--pull-request", pull.number)
+    said = push(workspace, write(workspace, name, content), "--pull-request", pull.number)
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith(told)
-    state, text = status(desk, pull.head_commit)
+    state, text = status(workspace, pull.head_commit)
     assert state == "error"
     assert text.startswith(told)
     assert evaluations.logs == {}
 
 
 def test_a_mistake_in_the_results_of_the_base_is_told_before_anything_is_recorded(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    after, base = write(desk, "after.json", AFTER), write(desk, "base.json", "{}")
+    after, base = write(workspace, "after.json", AFTER), write(workspace, "base.json", "{}")
 
-    said = push(desk, after, "--base", base, "--prompt", TITLE)
+    said = push(workspace, after, "--base", base, "--prompt", TITLE)
 
     assert (said.status, evaluations.logs) == (1, {})
     assert said.err.startswith("base.json: ")
@@ -350,11 +365,11 @@ def test_a_mistake_in_the_results_of_the_base_is_told_before_anything_is_recorde
     ],
 )
 def test_a_mistake_on_the_command_line_is_told_and_nothing_is_recorded(
-    desk: Desk, evaluations: Evaluations, words: list[str], told: str
+    workspace: CliWorkspace, evaluations: FakeEvaluations, words: list[str], told: str
 ) -> None:
-    desk.save(TITLE)
+    workspace.save(TITLE)
 
-    said = push(desk, write(desk, "good.json", GOOD), *words)
+    said = push(workspace, write(workspace, "good.json", GOOD), *words)
 
     assert (said.status, said.out) == (1, "")
     assert told in said.err
@@ -365,24 +380,24 @@ def test_a_mistake_on_the_command_line_is_told_and_nothing_is_recorded(
 # Running an evaluation
 
 
-def run(desk: Desk, number: int, *words: str) -> Any:
-    return desk.run("evals", "run", "-m", "support", "--pull-request", str(number), *words)
+def run(workspace: CliWorkspace, number: int, *words: str) -> Any:
+    return workspace.run("evals", "run", "-m", "support", "--pull-request", str(number), *words)
 
 
 @pytest.mark.parametrize(("percent", "state", "left"), [(90.0, "success", 0), (70.0, "failure", 2)])
 def test_a_report_is_run_and_told(
-    desk: Desk, evaluations: Evaluations, percent: float, state: str, left: int
+    workspace: CliWorkspace, evaluations: FakeEvaluations, percent: float, state: str, left: int
 ) -> None:
     report = evaluations.add_report("Regression", percent, columns={"Tone": 80.0}, prompt_id=1)
-    bar(desk, minimum=0.8, report_id=report)
-    pull = proposal(desk)
+    bar(workspace, minimum=0.8, report_id=report)
+    pull = proposal(workspace)
 
-    said = run(desk, pull.number)
+    said = run(workspace, pull.number)
 
     assert (said.status, said.err) == (left, "")
     assert said.out.startswith(f"support/reply version 1: {percent / 100:.3f}, ")
-    assert status(desk, pull.head_commit)[0] == state
-    (comment,) = comments(desk, pull)
+    assert status(workspace, pull.head_commit)[0] == state
+    (comment,) = comments(workspace, pull)
     assert f"| score | {percent / 100:.2f} |" in comment
     assert "| `Tone` | 0.80 |" in comment
     (execution,) = evaluations.report_runs.values()
@@ -390,15 +405,15 @@ def test_a_report_is_run_and_told(
 
 
 def test_a_workflow_is_run_by_its_name_and_told_what_is_proposed(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
     evaluations.add_workflow("My judge", {"score": 0.875})
-    bar(desk, workflow="My judge")
-    pull = proposal(desk)
+    bar(workspace, workflow="My judge")
+    pull = proposal(workspace)
 
-    said = run(desk, pull.number)
+    said = run(workspace, pull.number)
 
-    assert (said.status, status(desk, pull.head_commit)) == (0, ("success", "Score 0.875"))
+    assert (said.status, status(workspace, pull.head_commit)) == (0, ("success", "Score 0.875"))
     (execution,) = evaluations.workflow_runs.values()
     assert execution.variables == {
         "prompt_name": TITLE,
@@ -414,113 +429,119 @@ def test_a_workflow_is_run_by_its_name_and_told_what_is_proposed(
     [((), 2, "failure", [2, 1]), (("--no-base",), 0, "success", [2])],
 )
 def test_a_workflow_is_run_for_the_base_too_and_a_drop_fails(
-    desk: Desk,
-    evaluations: Evaluations,
+    workspace: CliWorkspace,
+    evaluations: FakeEvaluations,
     words: tuple[str, ...],
     left: int,
     state: str,
     runs: list[int],
 ) -> None:
     evaluations.add_workflow("Judge", {"score": 0.7}, by_version={1: {"score": 0.9}})
-    bar(desk, workflow="Judge")
-    desk.forge.merge(proposal(desk).number)
-    desk.save(TITLE, "A newer version.")
-    assert desk.run("sync").status == 0
-    pull = desk.forge.every_pull_request()[0]
+    bar(workspace, workflow="Judge")
+    workspace.forge.merge(proposal(workspace).number)
+    workspace.save(TITLE, "A newer version.")
+    assert workspace.run("sync").status == 0
+    pull = workspace.forge.list_all_pull_requests()[0]
 
-    said = run(desk, pull.number, *words)
+    said = run(workspace, pull.number, *words)
 
     assert said.status == left
     assert [one.variables["prompt_version"] for one in evaluations.workflow_runs.values()] == runs
-    assert status(desk, pull.head_commit)[0] == state
-    (comment,) = comments(desk, pull)
+    assert status(workspace, pull.head_commit)[0] == state
+    (comment,) = comments(workspace, pull)
     assert ("| score | 0.90 | 0.70 | −0.20 |" in comment) == ("--no-base" not in words)
 
 
 def test_a_report_is_not_compared_as_it_evaluates_one_version_only(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    bar(desk, report_id=evaluations.add_report("Regression", 70.0, prompt_id=1))
-    desk.forge.merge(proposal(desk).number)
-    desk.save(TITLE, "A newer version.")
-    assert desk.run("sync").status == 0
+    bar(workspace, report_id=evaluations.add_report("Regression", 70.0, prompt_id=1))
+    workspace.forge.merge(proposal(workspace).number)
+    workspace.save(TITLE, "A newer version.")
+    assert workspace.run("sync").status == 0
 
-    said = run(desk, desk.forge.every_pull_request()[0].number)
+    said = run(workspace, workspace.forge.list_all_pull_requests()[0].number)
 
     assert (said.status, len(evaluations.report_runs)) == (0, 1)
 
 
-def test_every_prompt_of_a_pull_request_is_evaluated(desk: Desk, evaluations: Evaluations) -> None:
+def test_every_prompt_of_a_pull_request_is_evaluated(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
     evaluations.add_workflow("Judge", {"good": True})
-    desk.configure(
+    workspace.configure(
         CONFIG + "    pull_request: {{group: mapping}}\n    evals: {{workflow: Judge}}\n"
     )
-    pull = proposal(desk, TITLE, "support/thank")
+    pull = proposal(workspace, TITLE, "support/thank")
 
-    said = run(desk, pull.number)
+    said = run(workspace, pull.number)
 
     evaluated = [one.variables["prompt_name"] for one in evaluations.workflow_runs.values()]
     assert said.status == 0
     assert sorted(evaluated) == [TITLE, "support/thank"]
-    assert status(desk, pull.head_commit) == ("success", "2 of 2 prompts are good enough.")
-    (comment,) = comments(desk, pull)
+    assert status(workspace, pull.head_commit) == ("success", "2 of 2 prompts are good enough.")
+    (comment,) = comments(workspace, pull)
     assert comment.count("**Evaluation of ") == 2
 
 
 def test_an_evaluation_of_another_version_is_told_as_one_that_did_not_happen(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    bar(desk, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
-    pull = proposal(desk)
-    desk.save(TITLE, "A newer version.")
+    bar(workspace, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
+    pull = proposal(workspace)
+    workspace.save(TITLE, "A newer version.")
 
-    said = run(desk, pull.number)
+    said = run(workspace, pull.number)
 
     told = "PromptLayer evaluated version 2 of support/reply, not version 1"
     assert said.status == 1
     assert said.err.startswith(told)
-    state, text = status(desk, pull.head_commit)
+    state, text = status(workspace, pull.head_commit)
     assert state == "error"
     assert text.startswith(told)
-    assert comments(desk, pull) == []
+    assert comments(workspace, pull) == []
 
 
-def test_a_workflow_that_fails_is_told_in_its_words(desk: Desk, evaluations: Evaluations) -> None:
+def test_a_workflow_that_fails_is_told_in_its_words(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
     evaluations.add_workflow("Judge", {"score": 1}, failure="No model answered.")
-    bar(desk, workflow="Judge")
-    pull = proposal(desk)
+    bar(workspace, workflow="Judge")
+    pull = proposal(workspace)
 
-    said = run(desk, pull.number)
+    said = run(workspace, pull.number)
 
     assert (said.status, "No model answered." in said.err) == (1, True)
-    assert status(desk, pull.head_commit)[0] == "error"
+    assert status(workspace, pull.head_commit)[0] == "error"
 
 
-def test_an_evaluation_that_takes_too_long_is_told(desk: Desk, evaluations: Evaluations) -> None:
-    bar(desk, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
-    evaluations.hold()
-    pull = proposal(desk)
+def test_an_evaluation_that_takes_too_long_is_told(
+    workspace: CliWorkspace, evaluations: FakeEvaluations
+) -> None:
+    bar(workspace, report_id=evaluations.add_report("Regression", 99.0, prompt_id=1))
+    evaluations.hold_runs()
+    pull = proposal(workspace)
 
-    said = run(desk, pull.number, "--patience", "0")
+    said = run(workspace, pull.number, "--patience", "0")
 
     assert said.status == 1
     assert "was not finished after 0 s." in said.err
-    assert status(desk, pull.head_commit)[0] == "error"
+    assert status(workspace, pull.head_commit)[0] == "error"
 
 
-def test_a_mapping_without_an_evaluation_has_none_to_run(desk: Desk) -> None:
-    said = run(desk, proposal(desk).number)
+def test_a_mapping_without_an_evaluation_has_none_to_run(workspace: CliWorkspace) -> None:
+    said = run(workspace, proposal(workspace).number)
 
     assert said.status == 1
     assert said.err.startswith("Mapping support names no evaluation")
 
 
 def test_a_pull_request_of_somebody_else_has_nothing_to_run(
-    desk: Desk, evaluations: Evaluations
+    workspace: CliWorkspace, evaluations: FakeEvaluations
 ) -> None:
-    bar(desk, report_id=evaluations.add_report("Regression", 99.0))
+    bar(workspace, report_id=evaluations.add_report("Regression", 99.0))
 
-    said = run(desk, of_engineer(desk).number)
+    said = run(workspace, of_engineer(workspace).number)
 
     assert said.status == 1
     assert "proposes no versions of PromptLayer" in said.err
@@ -569,7 +590,9 @@ def on_gitlab(root: Path) -> Iterator[Hosted]:
 
 
 @pytest.fixture(params=[on_github, on_gitlab])
-def hosted(desk: Desk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hosted]:
+def hosted(
+    workspace: CliWorkspace, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Hosted]:
     """The desk's repository is on a hosted forge; its evaluations are required."""
     with request.param(tmp_path / "hosted") as opened:
         config = CONFIG.replace(
@@ -577,27 +600,27 @@ def hosted(desk: Desk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
         ).replace("acme/support-bot", "{repository}")
         config += "    evals: {{minimum: 0.8, required: true}}\n"
         settings = json.dumps({**opened.settings, "token": "${TOKEN}"})
-        desk.environment["TOKEN"] = opened.settings["token"]
-        desk.configure(config, forge=settings, repository=opened.repository)
+        workspace.environment["TOKEN"] = opened.settings["token"]
+        workspace.configure(config, forge=settings, repository=opened.repository)
         yield opened
 
 
-def test_a_hosted_forge_shows_status_and_comment(desk: Desk, hosted: Hosted) -> None:
-    desk.save(TITLE)
-    assert desk.run("sync").status == 0
-    (pull,) = hosted.forge.open_pull_requests("promptlayer/")
-    states = {"pending": hosted.case.statuses(pull.head_commit)[STATUS][:2]}
+def test_a_hosted_forge_shows_status_and_comment(workspace: CliWorkspace, hosted: Hosted) -> None:
+    workspace.save(TITLE)
+    assert workspace.run("sync").status == 0
+    (pull,) = hosted.forge.list_open_pull_requests("promptlayer/")
+    states = {"pending": hosted.case.statuses(pull.head_commit)[STATUS_NAME][:2]}
 
-    after, good = write(desk, "after.json", AFTER), write(desk, "good.json", GOOD)
+    after, good = write(workspace, "after.json", AFTER), write(workspace, "good.json", GOOD)
     exits = []
     for name, results in {"after": after, "good": good}.items():
-        exits.append(push(desk, results, "--pull-request", pull.number).status)
-        states[name] = hosted.case.statuses(pull.head_commit)[STATUS][:2]
+        exits.append(push(workspace, results, "--pull-request", pull.number).status)
+        states[name] = hosted.case.statuses(pull.head_commit)[STATUS_NAME][:2]
 
     failed = "failed" if hosted.case.name == "gitlab" else "failure"
-    assert exits == [NOT_GOOD, 0]
+    assert exits == [EXIT_BELOW_THRESHOLD, 0]
     assert states == {
-        "pending": ("pending", WAITING),
+        "pending": ("pending", WAITING_TEXT),
         "after": (failed, "0.70 is below the minimum of 0.80 (1 of 2 passed)"),
         "good": ("success", "Score 0.95 (1 of 2 passed)"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.cli.desk import CONFIG, Desk
+from tests.integration.cli.cli_workspace import CONFIG, CliWorkspace
 
 TYPO = CONFIG.replace("support/*", "supprt/*")
 GAP = "mapping support follows 0 of 2 prompts: no name matches supprt/*: did you mean support/*?"
@@ -16,27 +16,31 @@ REASON = "mapping support no longer follows it (prompts: supprt/*)"
 
 
 @pytest.fixture
-def typo(desk: Desk) -> Desk:
+def typo(workspace: CliWorkspace) -> CliWorkspace:
     """Two prompts are proposed, and then the mapping has a typo."""
-    desk.save("support/reply")
-    desk.save("support/thank")
-    assert desk.run("sync").status == 0
-    desk.configure(TYPO)
-    return desk
+    workspace.save("support/reply")
+    workspace.save("support/thank")
+    assert workspace.run("sync").status == 0
+    workspace.configure(TYPO)
+    return workspace
 
 
-def open_heads(desk: Desk) -> list[str]:
-    return sorted(pull.head for pull in desk.forge.open_pull_requests("promptlayer/"))
+def open_heads(workspace: CliWorkspace) -> list[str]:
+    return sorted(
+        pull.head_branch for pull in workspace.forge.list_open_pull_requests("promptlayer/")
+    )
 
 
-def test_check_warns_of_a_mapping_that_follows_nothing_and_is_content(typo: Desk) -> None:
+def test_check_warns_of_a_mapping_that_follows_nothing_and_is_content(typo: CliWorkspace) -> None:
     said = typo.run("check")
 
     assert said.status == 0
     assert f"warning M{GAP[1:]}" in said.out
 
 
-def test_plan_tells_what_is_not_followed_and_does_not_say_that_all_is_well(typo: Desk) -> None:
+def test_plan_tells_what_is_not_followed_and_does_not_say_that_all_is_well(
+    typo: CliWorkspace,
+) -> None:
     said = typo.run("plan")
 
     assert said.status == 0
@@ -45,14 +49,14 @@ def test_plan_tells_what_is_not_followed_and_does_not_say_that_all_is_well(typo:
     assert "Everything is in step" not in said.out
 
 
-def test_plan_tells_it_as_json_too(typo: Desk) -> None:
+def test_plan_tells_it_as_json_too(typo: CliWorkspace) -> None:
     said = typo.run("plan", "--json")
 
     assert said.json["warnings"] == [GAP]
     assert said.json["not_followed"] == [f"{KEPT} ({REASON})"]
 
 
-def test_sync_tells_it_and_leaves_everything_as_it_is(typo: Desk) -> None:
+def test_sync_tells_it_and_leaves_everything_as_it_is(typo: CliWorkspace) -> None:
     heads = open_heads(typo)
 
     said = typo.run("sync")
@@ -63,7 +67,7 @@ def test_sync_tells_it_and_leaves_everything_as_it_is(typo: Desk) -> None:
     assert open_heads(typo) == heads != []
 
 
-def test_status_tells_it_until_it_is_mended(typo: Desk) -> None:
+def test_status_tells_it_until_it_is_mended(typo: CliWorkspace) -> None:
     typo.run("sync")
 
     said = typo.run("status")
@@ -76,7 +80,7 @@ def test_status_tells_it_until_it_is_mended(typo: Desk) -> None:
     assert typo.run("status").err == ""
 
 
-def test_prune_shows_first_and_does_nothing_without_a_word(typo: Desk) -> None:
+def test_prune_shows_first_and_does_nothing_without_a_word(typo: CliWorkspace) -> None:
     heads = open_heads(typo)
 
     shown = typo.run("prune", "support", "--dry-run")
@@ -90,7 +94,7 @@ def test_prune_shows_first_and_does_nothing_without_a_word(typo: Desk) -> None:
     assert open_heads(typo) == heads
 
 
-def test_prune_withdraws_with_the_true_reason(typo: Desk) -> None:
+def test_prune_withdraws_with_the_true_reason(typo: CliWorkspace) -> None:
     said = typo.run("prune", "support", "--yes", "--json")
 
     assert said.status == 0
@@ -100,19 +104,19 @@ def test_prune_withdraws_with_the_true_reason(typo: Desk) -> None:
     assert "Nothing is left" in typo.run("prune", "support", "--yes").out
 
 
-def test_a_label_that_no_prompt_has_is_told(desk: Desk) -> None:
-    desk.save("support/reply", labels=["prod"])
-    desk.configure(CONFIG + "    track: [prodd]\n")
+def test_a_label_that_no_prompt_has_is_told(workspace: CliWorkspace) -> None:
+    workspace.save("support/reply", labels=["prod"])
+    workspace.configure(CONFIG + "    track: [prodd]\n")
 
-    said = desk.run("plan")
+    said = workspace.run("plan")
 
     assert "none has the label prodd (there is prod): did you mean prod?" in said.out
 
 
-def test_a_pattern_that_means_nothing_is_refused_with_its_line(desk: Desk) -> None:
-    desk.configure(CONFIG.replace('"support/*"', '"support/{{001}}"'))
+def test_a_pattern_that_means_nothing_is_refused_with_its_line(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG.replace('"support/*"', '"support/{{001}}"'))
 
-    said = desk.run("check", "--offline")
+    said = workspace.run("check", "--offline")
 
     assert said.status == 1
     assert "bridge.yaml:9: " in said.err

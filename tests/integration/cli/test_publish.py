@@ -6,59 +6,63 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.cli.desk import CONFIG, NOBODY, Desk, Said
-from tests.integration.cli.engineer import Engineer, new_file, path, publishing
+from tests.integration.cli.cli_workspace import CONFIG, NOBODY, CliWorkspace, CommandResult
+from tests.integration.cli.repository_engineer import RepositoryEngineer, new_file, path, publishing
 
 REPLY, THANK = "support/reply", "support/thank"
 LARGE = "x" * (5 * 2**20)
 
 
 @pytest.fixture
-def engineer(desk: Desk) -> Engineer:
+def engineer(workspace: CliWorkspace) -> RepositoryEngineer:
     """Two prompts whose files are as PromptLayer has them."""
-    made = publishing(desk)
-    desk.save(REPLY)
-    desk.save(THANK)
-    made.takes(REPLY, THANK)
+    made = publishing(workspace)
+    workspace.save(REPLY)
+    workspace.save(THANK)
+    made.take_files(REPLY, THANK)
     return made
 
 
-def texts(desk: Desk, name: str) -> list[str]:
+def texts(workspace: CliWorkspace, name: str) -> list[str]:
     """What each version of a prompt says, the oldest first."""
-    versions = desk.registry.entry(name).versions
+    versions = workspace.registry.find_entry(name).versions
     return [version.template["messages"][0]["content"][0]["text"] for version in versions]
 
 
-def actions(said: Said) -> dict[str, str]:
+def actions(said: CommandResult) -> dict[str, str]:
     """Path → what happens to it."""
     return {line["path"]: line["action"] for line in said.json["files"]}
 
 
-def test_nothing_to_publish_is_told(desk: Desk, engineer: Engineer) -> None:
+def test_nothing_to_publish_is_told(workspace: CliWorkspace, engineer: RepositoryEngineer) -> None:
     for words in ([], ["--dry-run"]):
-        said = desk.run("publish", *words)
+        said = workspace.run("publish", *words)
         assert (said.status, said.out) == (0, "PromptLayer has everything that is merged.\n")
 
 
-def test_a_dry_run_shows_what_would_go_and_changes_nothing(desk: Desk, engineer: Engineer) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    engineer.writes("support/greet")
+def test_a_dry_run_shows_what_would_go_and_changes_nothing(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    engineer.write_new_file("support/greet")
 
-    said = desk.run("publish", "--dry-run")
+    said = workspace.run("publish", "--dry-run")
 
     assert (said.status, said.err) == (2, "")
     assert said.out.splitlines() == [
         f"publish    {path(REPLY)}: a new version on top of version 1",
         f"create     {path('support/greet')}: a new prompt",
     ]
-    assert texts(desk, REPLY) == ["Be kind."]
-    assert len(desk.registry.entries) == 2
+    assert texts(workspace, REPLY) == ["Be kind."]
+    assert len(workspace.registry.entries) == 2
 
 
-def test_a_dry_run_is_one_json_document(desk: Desk, engineer: Engineer) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
+def test_a_dry_run_is_one_json_document(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
 
-    said = desk.run("publish", "--dry-run", "--json")
+    said = workspace.run("publish", "--dry-run", "--json")
 
     assert said.status == 2
     assert said.json == {
@@ -74,38 +78,44 @@ def test_a_dry_run_is_one_json_document(desk: Desk, engineer: Engineer) -> None:
     }
 
 
-def test_what_is_merged_becomes_a_version_once(desk: Desk, engineer: Engineer) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
+def test_what_is_merged_becomes_a_version_once(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
 
-    first, second = desk.run("publish"), desk.run("publish")
+    first, second = workspace.run("publish"), workspace.run("publish")
 
     assert (first.status, second.status) == (0, 0)
     assert first.out == f"published  {path(REPLY)} is version 2 of {REPLY}\n"
     assert second.out == "PromptLayer has everything that is merged.\n"
-    assert texts(desk, REPLY) == ["Be kind.", "Be brief."]
+    assert texts(workspace, REPLY) == ["Be kind.", "Be brief."]
 
 
 def test_a_dry_run_of_a_commit_that_is_not_merged_shows_what_merging_would_publish(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    text = engineer.reads(REPLY).replace("Be kind", "Be brief")
-    commit = engineer.merges({path(REPLY): text.encode()}, branch="topic")
+    text = engineer.read_file(REPLY).replace("Be kind", "Be brief")
+    commit = engineer.merge_files({path(REPLY): text.encode()}, branch="topic")
 
-    assert desk.run("publish", "--dry-run").status == 0
-    said = desk.run("publish", "--dry-run", "--json", "--at", commit)
+    assert workspace.run("publish", "--dry-run").status == 0
+    said = workspace.run("publish", "--dry-run", "--json", "--at", commit)
 
     assert (said.status, actions(said)) == (2, {path(REPLY): "publish"})
 
 
-def test_a_commit_that_is_not_there_is_told(desk: Desk, engineer: Engineer) -> None:
-    said = desk.run("publish", "--dry-run", "--at", "beef" * 10)
+def test_a_commit_that_is_not_there_is_told(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    said = workspace.run("publish", "--dry-run", "--at", "beef" * 10)
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith("There is no commit beef")
 
 
-def test_only_the_base_branch_is_ever_published(desk: Desk, engineer: Engineer) -> None:
-    said = desk.run("publish", "--at", "main")
+def test_only_the_base_branch_is_ever_published(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    said = workspace.run("publish", "--at", "main")
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith("--at goes with --dry-run")
@@ -120,49 +130,51 @@ def test_only_the_base_branch_is_ever_published(desk: Desk, engineer: Engineer) 
     ],
 )
 def test_what_may_be_a_strangers_is_shown_and_never_published(
-    desk: Desk, engineer: Engineer, variable: str, event: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, variable: str, event: str
 ) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    desk.environment[variable] = event
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    workspace.environment[variable] = event
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert (said.status, said.out) == (1, "")
     assert event in said.err
-    assert texts(desk, REPLY) == ["Be kind."]
-    assert desk.run("publish", "--dry-run").status == 2
+    assert texts(workspace, REPLY) == ["Be kind."]
+    assert workspace.run("publish", "--dry-run").status == 2
 
 
-def test_no_mapping_that_publishes_is_told(desk: Desk) -> None:
-    desk.configure(CONFIG)
+def test_no_mapping_that_publishes_is_told(workspace: CliWorkspace) -> None:
+    workspace.configure(CONFIG)
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert (said.status, said.err) == (1, "No mapping of bridge.yaml has `publish: true`.\n")
 
 
-def test_promptlayer_out_of_reach_is_told_in_one_line(desk: Desk, engineer: Engineer) -> None:
-    desk.configure(f"{CONFIG}    publish: true\n", platform=NOBODY)
+def test_promptlayer_out_of_reach_is_told_in_one_line(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    workspace.configure(f"{CONFIG}    publish: true\n", platform=NOBODY)
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith(f"PromptLayer cannot be reached at {NOBODY}")
 
 
 def test_edits_of_both_sides_that_overlap_are_a_conflict_and_a_pull_request(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    engineer.edits(THANK, "Be kind", "Be brief")
-    desk.save(REPLY, "Be thorough.")
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    engineer.edit_file(THANK, "Be kind", "Be brief")
+    workspace.save(REPLY, "Be thorough.")
 
-    dry, said = desk.run("publish", "--dry-run", "--json"), desk.run("publish", "--json")
+    dry, said = workspace.run("publish", "--dry-run", "--json"), workspace.run("publish", "--json")
 
     assert (dry.status, actions(dry)) == (3, {path(REPLY): "conflict", path(THANK): "publish"})
     assert (said.status, actions(said)) == (3, {path(REPLY): "conflict", path(THANK): "published"})
-    assert texts(desk, REPLY) == ["Be kind.", "Be thorough."]
-    (opened,) = desk.forge.open_pull_requests("promptlayer/")
+    assert texts(workspace, REPLY) == ["Be kind.", "Be thorough."]
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
     assert "Be brief." in opened.body
     assert "Be thorough." in opened.body
 
@@ -186,25 +198,25 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_file_that_is_wrong_is_told_with_its_line_and_the_others_are_published(
-    desk: Desk, engineer: Engineer, what: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, what: str
 ) -> None:
     breaks, expected = BROKEN[what]
-    engineer.merges({path(REPLY): breaks(engineer.reads(REPLY)).encode()})
-    engineer.edits(THANK, "Be kind", "Be brief")
+    engineer.merge_files({path(REPLY): breaks(engineer.read_file(REPLY)).encode()})
+    engineer.edit_file(THANK, "Be kind", "Be brief")
 
-    dry, said = desk.run("publish", "--dry-run"), desk.run("publish")
+    dry, said = workspace.run("publish", "--dry-run"), workspace.run("publish")
 
     assert (dry.status, said.status) == (1, 1)
     for told in (dry, said):
         (mistake,) = [line for line in told.out.splitlines() if line.startswith("mistake")]
         assert mistake.startswith(f"mistake    {path(REPLY)}{expected}")
-    assert texts(desk, REPLY) == ["Be kind."]
-    assert texts(desk, THANK) == ["Be kind.", "Be brief."]
+    assert texts(workspace, REPLY) == ["Be kind."]
+    assert texts(workspace, THANK) == ["Be kind.", "Be brief."]
 
 
 @pytest.mark.parametrize("what", ["windows line ends", "a byte order mark"])
 def test_what_editors_leave_in_a_file_is_no_mistake(
-    desk: Desk, engineer: Engineer, what: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, what: str
 ) -> None:
     def left(text: bytes) -> bytes:
         return (
@@ -212,23 +224,23 @@ def test_what_editors_leave_in_a_file_is_no_mistake(
         )
 
     greet = "support/greet"
-    edited = engineer.reads(REPLY).replace("Be kind", "Be brief")
-    engineer.merges({path(REPLY): left(edited.encode()), path(greet): left(new_file(greet))})
+    edited = engineer.read_file(REPLY).replace("Be kind", "Be brief")
+    engineer.merge_files({path(REPLY): left(edited.encode()), path(greet): left(new_file(greet))})
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 0
-    assert texts(desk, REPLY) == ["Be kind.", "Be brief."]
-    assert texts(desk, greet) == ["Be new."]
+    assert texts(workspace, REPLY) == ["Be kind.", "Be brief."]
+    assert texts(workspace, greet) == ["Be new."]
 
 
 def test_a_copy_that_kept_its_id_is_told_and_never_published(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    copy = engineer.reads(REPLY).replace("Be kind", "A copy")
-    engineer.merges({path("support/a-copy"): copy.encode()})
+    copy = engineer.read_file(REPLY).replace("Be kind", "A copy")
+    engineer.merge_files({path("support/a-copy"): copy.encode()})
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 1
     assert said.out == (
@@ -236,72 +248,78 @@ def test_a_copy_that_kept_its_id_is_told_and_never_published(
         f" {path(REPLY)} is it already. Remove one of them, or make this one a prompt of its own:"
         " another `name`, and no `id`.\n"
     )
-    assert texts(desk, REPLY) == ["Be kind."]
+    assert texts(workspace, REPLY) == ["Be kind."]
 
 
 def test_of_two_files_for_one_prompt_the_one_in_its_place_is_published(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    engineer.merges(
-        {path("support/a-copy"): engineer.reads(REPLY).replace("Be kind", "A copy").encode()}
+    engineer.merge_files(
+        {path("support/a-copy"): engineer.read_file(REPLY).replace("Be kind", "A copy").encode()}
     )
-    engineer.edits(REPLY, "Be kind", "Be brief")
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, actions(said)[path("support/a-copy")]) == (1, "mistake")
-    assert texts(desk, REPLY) == ["Be kind.", "Be brief."]
+    assert texts(workspace, REPLY) == ["Be kind.", "Be brief."]
 
 
-def test_two_new_files_of_one_name_make_one_prompt(desk: Desk, engineer: Engineer) -> None:
+def test_two_new_files_of_one_name_make_one_prompt(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
     greet = "support/greet"
-    engineer.merges({path(greet): new_file(greet), path("support/z"): new_file(greet, "Be late.")})
+    engineer.merge_files(
+        {path(greet): new_file(greet), path("support/z"): new_file(greet, "Be late.")}
+    )
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert said.status == 1
     assert actions(said) == {path(greet): "created", path("support/z"): "mistake"}
-    assert texts(desk, greet) == ["Be new."]
+    assert texts(workspace, greet) == ["Be new."]
 
 
 def test_a_new_file_of_a_prompt_that_has_one_is_told_with_both_paths(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    engineer.merges({path("support/z"): new_file(REPLY)})
+    engineer.merge_files({path("support/z"): new_file(REPLY)})
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 1
     assert said.out.startswith(
         f"mistake    {path('support/z')}:1: expected one file for prompt '{REPLY}' (latest);"
         f" {path(REPLY)} is it already."
     )
-    assert texts(desk, REPLY) == ["Be kind."]
+    assert texts(workspace, REPLY) == ["Be kind."]
 
 
 def test_a_new_file_of_a_name_that_is_not_followed_makes_no_prompt(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    engineer.merges({path("sales/pitch"): new_file("sales/pitch")})
+    engineer.merge_files({path("sales/pitch"): new_file("sales/pitch")})
 
-    assert desk.run("publish").status == 1
-    assert len(desk.registry.entries) == 2
+    assert workspace.run("publish").status == 1
+    assert len(workspace.registry.entries) == 2
 
 
-def test_a_new_prompt_is_made_once_and_its_id_is_proposed(desk: Desk, engineer: Engineer) -> None:
-    engineer.writes("support/greet")
+def test_a_new_prompt_is_made_once_and_its_id_is_proposed(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.write_new_file("support/greet")
 
-    first = desk.run("publish", "--json")
-    (opened,) = desk.forge.open_pull_requests("promptlayer/")
-    again = desk.run("publish", "--json")
-    desk.forge.merge(opened.number, "squash")
-    after = desk.run("publish", "--json")
+    first = workspace.run("publish", "--json")
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    again = workspace.run("publish", "--json")
+    workspace.forge.merge(opened.number, "squash")
+    after = workspace.run("publish", "--json")
 
     assert actions(first) == {path("support/greet"): "created"}
     assert (again.status, actions(again)) == (0, {path("support/greet"): "id"})
     assert (after.status, actions(after)) == (0, {})
-    assert "id: 3\n" in engineer.reads("support/greet")
-    assert texts(desk, "support/greet") == ["Be new."]
+    assert "id: 3\n" in engineer.read_file("support/greet")
+    assert texts(workspace, "support/greet") == ["Be new."]
 
 
 def names(count: int) -> list[str]:
@@ -309,14 +327,14 @@ def names(count: int) -> list[str]:
 
 
 def test_of_twenty_files_the_one_that_is_refused_is_named_and_a_second_run_does_the_rest(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
     twenty = names(20)
     ninth = twenty[8]
     files = {path(name): new_file(name) for name in twenty}
-    engineer.merges({**files, path(ninth): new_file(ninth, "See @@@support/missing@@@.")})
+    engineer.merge_files({**files, path(ninth): new_file(ninth, "See @@@support/missing@@@.")})
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     told = {line["path"]: line for line in said.json["files"]}
     assert said.status == 1
@@ -325,37 +343,39 @@ def test_of_twenty_files_the_one_that_is_refused_is_named_and_a_second_run_does_
     assert "Snippet support/missing does not exist" in told[path(ninth)]["reason"]
     assert [line["action"] for line in told.values()].count("created") == 19
 
-    engineer.merges({path(ninth): new_file(ninth)})
-    again = desk.run("publish", "--json")
+    engineer.merge_files({path(ninth): new_file(ninth)})
+    again = workspace.run("publish", "--json")
 
     assert (again.status, actions(again)[path(ninth)]) == (0, "created")
-    assert all(len(desk.registry.entry(name).versions) == 1 for name in twenty)
+    assert all(len(workspace.registry.find_entry(name).versions) == 1 for name in twenty)
 
 
 def test_a_prompt_whose_making_nobody_remembers_is_not_made_twice(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
     """Killed between publish and record: what counts is what PromptLayer holds."""
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    engineer.writes("support/greet")
-    desk.save(REPLY, "Be brief.")
-    desk.save("support/greet", "Be new.")
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    engineer.write_new_file("support/greet")
+    workspace.save(REPLY, "Be brief.")
+    workspace.save("support/greet", "Be new.")
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, actions(said)) == (0, {path("support/greet"): "id"})
-    assert texts(desk, REPLY) == ["Be kind.", "Be brief."]
-    assert texts(desk, "support/greet") == ["Be new."]
+    assert texts(workspace, REPLY) == ["Be kind.", "Be brief."]
+    assert texts(workspace, "support/greet") == ["Be new."]
 
 
 def snippet(name: str, text: str) -> bytes:
     return f"kind: prompt/v1\nname: {name}\nlabel: latest\ntype: completion\ncontent: {text}\n".encode()
 
 
-def test_snippets_are_published_before_those_who_use_them(desk: Desk, engineer: Engineer) -> None:
+def test_snippets_are_published_before_those_who_use_them(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
     """PromptLayer refuses a prompt whose snippet it does not know."""
     a, b, c = "support/a", "support/b", "support/c"
-    engineer.merges(
+    engineer.merge_files(
         {
             path(a): new_file(a, f'"@@@{b}@@@"'),
             path(b): snippet(b, f'"Mind: @@@{c}@@@"'),
@@ -363,27 +383,27 @@ def test_snippets_are_published_before_those_who_use_them(desk: Desk, engineer: 
         }
     )
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 0, said.out
-    made = [entry.name for entry in desk.registry.entries.values()]
+    made = [entry.name for entry in workspace.registry.entries.values()]
     assert made[2:] == [c, b, a]
 
 
 def test_a_circle_of_snippets_is_told_and_the_others_are_published(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
     a, b, user = "support/a", "support/b", "support/user"
-    engineer.merges(
+    engineer.merge_files(
         {
             path(a): snippet(a, f'"@@@{b}@@@"'),
             path(b): snippet(b, f'"@@@{a}@@@"'),
             path(user): new_file(user, f'"@@@{a}@@@"'),
         }
     )
-    engineer.edits(REPLY, "Be kind", "Be brief")
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     reasons = {line["path"]: line["reason"] for line in said.json["files"]}
     assert said.status == 1
@@ -397,21 +417,25 @@ def test_a_circle_of_snippets_is_told_and_the_others_are_published(
     assert reasons[path(user)] == f"{path(user)} uses {a}, which was not published."
 
 
-def test_a_wrong_key_is_told_once_and_not_repeated(desk: Desk, engineer: Engineer) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    desk.environment["PROMPTLAYER_API_KEY"] = "pl_wrong"
+def test_a_wrong_key_is_told_once_and_not_repeated(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    workspace.environment["PROMPTLAYER_API_KEY"] = "pl_wrong"
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith("PromptLayer key refused.")
     assert "pl_wrong" not in said.err
 
 
-def test_the_output_in_a_pipe_has_no_moving_parts(desk: Desk, engineer: Engineer) -> None:
-    engineer.edits(REPLY, "Be kind", "Be brief")
+def test_the_output_in_a_pipe_has_no_moving_parts(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
 
-    said = desk.start("publish")
+    said = workspace.start("publish")
 
     assert said.status == 0
     assert (said.out.count("\n"), said.err) == (1, "")

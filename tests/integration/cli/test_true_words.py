@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.prompts.file import parse, render
-from tests.integration.cli.desk import CONFIG, Desk, Said
-from tests.integration.cli.engineer import Engineer, new_file, path, publishing
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
+from tests.integration.cli.cli_workspace import CONFIG, CliWorkspace, CommandResult
+from tests.integration.cli.repository_engineer import RepositoryEngineer, new_file, path, publishing
 
 REPLY = "support/reply"
 ALL_IS_WELL = "PromptLayer has everything that is merged.\n"
@@ -18,20 +18,20 @@ LFS = b"version https://lfs.example.com/spec/v1\noid sha256:%s\nsize 300\n" % (b
 
 
 @pytest.fixture
-def engineer(desk: Desk) -> Engineer:
+def engineer(workspace: CliWorkspace) -> RepositoryEngineer:
     """One prompt whose file is as PromptLayer has it."""
-    made = publishing(desk)
-    desk.save(REPLY)
-    made.takes(REPLY)
+    made = publishing(workspace)
+    workspace.save(REPLY)
+    made.take_files(REPLY)
     return made
 
 
-def texts(desk: Desk, name: str = REPLY) -> list[str]:
-    versions = desk.registry.entry(name).versions
+def texts(workspace: CliWorkspace, name: str = REPLY) -> list[str]:
+    versions = workspace.registry.find_entry(name).versions
     return [version.template["messages"][0]["content"][0]["text"] for version in versions]
 
 
-def told(said: Said) -> dict[str, str]:
+def told(said: CommandResult) -> dict[str, str]:
     """Path → what happens to it."""
     return {line["path"]: line["action"] for line in said.json["files"]}
 
@@ -45,35 +45,37 @@ FORMATTED: dict[str, Callable[[str], str]] = {
     "an anchor": lambda t: t.replace("label: latest", "label: &l latest"),
     "windows line ends": lambda t: t.replace("\n", "\r\n"),
     "a byte order mark": lambda t: "\ufeff" + t,
-    "flow style": lambda t: json.dumps(json.loads(render(parse(t, path="p"), "json"))),
+    "flow style": lambda t: json.dumps(
+        json.loads(render_prompt_file(parse_prompt_file(t, path="p"), "json"))
+    ),
 }
 
 
 @pytest.mark.parametrize("how", FORMATTED)
 def test_a_file_that_was_formatted_is_in_step_and_its_edits_are_published(
-    desk: Desk, engineer: Engineer, how: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, how: str
 ) -> None:
-    formatted = FORMATTED[how](engineer.reads(REPLY))
-    assert formatted != engineer.reads(REPLY)
-    engineer.merges({path(REPLY): formatted.encode()})
+    formatted = FORMATTED[how](engineer.read_file(REPLY))
+    assert formatted != engineer.read_file(REPLY)
+    engineer.merge_files({path(REPLY): formatted.encode()})
 
-    assert (desk.run("publish").out, desk.run("plan").status) == (ALL_IS_WELL, 0)
-    engineer.merges({path(REPLY): formatted.replace("Be kind", "Be brief").encode()})
-    said = desk.run("publish", "--json")
+    assert (workspace.run("publish").out, workspace.run("plan").status) == (ALL_IS_WELL, 0)
+    engineer.merge_files({path(REPLY): formatted.replace("Be kind", "Be brief").encode()})
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (0, {path(REPLY): "published"})
-    assert texts(desk) == ["Be kind.", "Be brief."]
+    assert texts(workspace) == ["Be kind.", "Be brief."]
 
 
 @pytest.mark.parametrize("indent", [None, 4, "\t"])
 def test_json_that_a_formatter_indented_is_in_step_and_new_files_are_seen(
-    desk: Desk, indent: int | str | None
+    workspace: CliWorkspace, indent: int | str | None
 ) -> None:
-    engineer = publishing(desk, '    format: json\n    path: "prompts/{{prompt}}.json"\n')
-    desk.save(REPLY)
-    desk.run("sync")
-    (opened,) = desk.forge.open_pull_requests("promptlayer/")
-    desk.forge.merge(opened.number, "squash")
+    engineer = publishing(workspace, '    format: json\n    path: "prompts/{{prompt}}.json"\n')
+    workspace.save(REPLY)
+    workspace.run("sync")
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    workspace.forge.merge(opened.number, "squash")
     files: dict[str, dict[str, object]] = {
         "prompts/support/reply.json": {"id": 1, "name": REPLY, "label": "latest"},
         "prompts/support/new.json": {"name": "support/new", "label": "latest"},
@@ -82,28 +84,28 @@ def test_json_that_a_formatter_indented_is_in_step_and_new_files_are_seen(
         text = "Be kind." if "id" in head else "Be new."
         messages = [{"role": "system", "content": text}]
         document = {"messages": messages, **head, "kind": "prompt/v1"}
-        engineer.merges({place: json.dumps(document, indent=indent).encode()})
+        engineer.merge_files({place: json.dumps(document, indent=indent).encode()})
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (0, {"prompts/support/new.json": "created"})
-    assert texts(desk) == ["Be kind."]
+    assert texts(workspace) == ["Be kind."]
 
 
 def test_a_prompt_file_in_the_other_format_is_read_all_the_same(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
     document = {"kind": "prompt/v1", "name": "support/new", "label": "latest"}
     messages = [{"role": "system", "content": "Be new."}]
     text = json.dumps({**document, "messages": messages})
-    engineer.merges({"prompts/odd.json": text.encode()})
+    engineer.merge_files({"prompts/odd.json": text.encode()})
 
-    first = desk.run("publish", "--json")
-    (opened,) = desk.forge.open_pull_requests("promptlayer/")
-    desk.forge.merge(opened.number, "squash")
+    first = workspace.run("publish", "--json")
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    workspace.forge.merge(opened.number, "squash")
 
     assert told(first) == {"prompts/odd.json": "created"}
-    assert desk.run("publish").out == ALL_IS_WELL
+    assert workspace.run("publish").out == ALL_IS_WELL
 
 
 NOBODYS: dict[str, tuple[str, bytes, str]] = {
@@ -127,13 +129,13 @@ NOBODYS: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.mark.parametrize("what", NOBODYS)
 def test_a_file_that_nobody_follows_is_told_with_its_path(
-    desk: Desk, engineer: Engineer, what: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, what: str
 ) -> None:
     place, text, reason = NOBODYS[what]
-    engineer.merges({place: text})
+    engineer.merge_files({place: text})
 
-    published, dry = desk.run("publish"), desk.run("publish", "--dry-run")
-    synced, planned = desk.run("sync"), desk.run("plan", "--json")
+    published, dry = workspace.run("publish"), workspace.run("publish", "--dry-run")
+    synced, planned = workspace.run("sync"), workspace.run("plan", "--json")
 
     assert (published.status, published.out) == (1, f"orphan     {place}: {reason}\n")
     assert (dry.status, dry.out) == (1, published.out)
@@ -144,61 +146,65 @@ def test_a_file_that_nobody_follows_is_told_with_its_path(
     assert (row["path"], row["action"]) == (place, f"nothing: {reason}")
 
 
-def test_a_new_file_of_a_prompt_in_a_folder_that_is_not_followed_is_told(desk: Desk) -> None:
-    engineer = publishing(desk, "    folder: Team\n")
-    desk.save(REPLY)
-    engineer.writes(REPLY)
+def test_a_new_file_of_a_prompt_in_a_folder_that_is_not_followed_is_told(
+    workspace: CliWorkspace,
+) -> None:
+    engineer = publishing(workspace, "    folder: Team\n")
+    workspace.save(REPLY)
+    engineer.write_new_file(REPLY)
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (1, {path(REPLY): "orphan"})
     assert "PromptLayer's prompt 1 has this name" in said.json["files"][0]["reason"]
 
 
-def test_a_file_that_another_mapping_follows_is_not_told(desk: Desk, engineer: Engineer) -> None:
+def test_a_file_that_another_mapping_follows_is_not_told(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
     prod = CONFIG[CONFIG.index("  - name") :].replace("name: support", "name: prod")
     more = f"{prod}    track: [prod]\n"
-    desk.configure(f"{CONFIG}    publish: true\n{more}")
-    desk.registry.move_label(1, "prod", 1)
-    text = engineer.reads(REPLY).replace("label: latest", "label: prod")
-    engineer.merges({"prompts/prod/support/reply.yaml": text.encode()})
+    workspace.configure(f"{CONFIG}    publish: true\n{more}")
+    workspace.registry.move_label(1, "prod", 1)
+    text = engineer.read_file(REPLY).replace("label: latest", "label: prod")
+    engineer.merge_files({"prompts/prod/support/reply.yaml": text.encode()})
 
-    assert (desk.run("publish").out, desk.run("sync").status) == (ALL_IS_WELL, 0)
+    assert (workspace.run("publish").out, workspace.run("sync").status) == (ALL_IS_WELL, 0)
 
 
 def test_a_file_of_a_prompt_that_is_gone_is_told_with_its_path(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    desk.save("support/other")
-    engineer.takes(REPLY, "support/other")
-    desk.registry.delete(1)
+    workspace.save("support/other")
+    engineer.take_files(REPLY, "support/other")
+    workspace.registry.delete(1)
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (1, {path(REPLY): "gone"})
     assert said.json["files"][0]["reason"].startswith("deleted in PromptLayer")
 
 
 def test_an_edited_file_of_a_prompt_that_is_gone_is_not_said_to_be_in_promptlayer(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    desk.save("support/other")
-    engineer.takes(REPLY, "support/other")
-    engineer.edits(REPLY, "Be kind", "Be brief")
-    desk.registry.delete(1)
+    workspace.save("support/other")
+    engineer.take_files(REPLY, "support/other")
+    engineer.edit_file(REPLY, "Be kind", "Be brief")
+    workspace.registry.delete(1)
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status in (1, 3)
     assert path(REPLY) in said.out
 
 
 def test_what_promptlayer_has_newer_is_told_and_nothing_fails(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    desk.save(REPLY, "Be thorough.")
+    workspace.save(REPLY, "Be thorough.")
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 0
     assert said.out == f"behind     {path(REPLY)}: version 2 in PromptLayer\n"
@@ -216,17 +222,17 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
 @pytest.mark.parametrize("publishes", [True, False])
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_file_is_told_with_its_line_and_is_not_taken_for_one_that_is_gone(
-    desk: Desk, what: str, publishes: bool
+    workspace: CliWorkspace, what: str, publishes: bool
 ) -> None:
-    engineer = publishing(desk) if publishes else Engineer(desk)
-    desk.save(REPLY)
-    desk.run("sync")
-    (opened,) = desk.forge.open_pull_requests("promptlayer/")
-    desk.forge.merge(opened.number, "squash")
+    engineer = publishing(workspace) if publishes else RepositoryEngineer(workspace)
+    workspace.save(REPLY)
+    workspace.run("sync")
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    workspace.forge.merge(opened.number, "squash")
     breaks, said = BROKEN[what]
-    engineer.merges({path(REPLY): breaks(engineer.reads(REPLY)).encode()})
+    engineer.merge_files({path(REPLY): breaks(engineer.read_file(REPLY)).encode()})
 
-    synced, planned = desk.run("sync"), desk.run("plan")
+    synced, planned = workspace.run("sync"), workspace.run("plan")
 
     assert synced.status == 1
     assert f"{path(REPLY)}{said}" in synced.out
@@ -234,26 +240,26 @@ def test_a_broken_file_is_told_with_its_line_and_is_not_taken_for_one_that_is_go
     assert f"{path(REPLY)}{said}" in "".join(planned.out.split("\n")) or planned.status == 2
     assert "taken back" not in planned.out
     if publishes:
-        published = desk.run("publish")
+        published = workspace.run("publish")
         assert published.status == 1
         assert f"{path(REPLY)}{said}" in published.out
-        assert not desk.forge.open_pull_requests("promptlayer/")
+        assert not workspace.forge.list_open_pull_requests("promptlayer/")
 
 
 @pytest.mark.parametrize("what", ["a list that is not closed", "marks of a merge", "a quote"])
 def test_a_broken_file_that_was_moved_is_told_and_no_second_one_is_proposed(
-    desk: Desk, engineer: Engineer, what: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, what: str
 ) -> None:
     breaks, _ = BROKEN[what]
     moved = "prompts/elsewhere/mine.yaml"
-    engineer.merges({path(REPLY): None, moved: breaks(engineer.reads(REPLY)).encode()})
+    engineer.merge_files({path(REPLY): None, moved: breaks(engineer.read_file(REPLY)).encode()})
 
-    synced, published = desk.run("sync"), desk.run("publish")
+    synced, published = workspace.run("sync"), workspace.run("publish")
 
     assert (synced.status, published.status) == (1, 1)
     assert f"{moved}:" in synced.out
     assert f"{moved}:" in published.out
-    assert not desk.forge.open_pull_requests("promptlayer/")
+    assert not workspace.forge.list_open_pull_requests("promptlayer/")
 
 
 @pytest.mark.parametrize(
@@ -268,29 +274,31 @@ def test_a_broken_file_that_was_moved_is_told_and_no_second_one_is_proposed(
     ],
 )
 def test_a_file_where_a_new_prompt_would_be_that_does_not_say_it_is_one_is_told(
-    desk: Desk, engineer: Engineer, text: bytes, said: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, text: bytes, said: str
 ) -> None:
-    engineer.merges({path("support/new"): text, "elsewhere/new.yaml": text})
+    engineer.merge_files({path("support/new"): text, "elsewhere/new.yaml": text})
 
-    published = desk.run("publish")
+    published = workspace.run("publish")
 
     assert published.status == 1
     (line,) = published.out.splitlines()
     assert line.startswith(f"mistake    {path('support/new')}{said}")
 
 
-def test_other_files_in_the_folder_are_nobodys_business(desk: Desk, engineer: Engineer) -> None:
-    engineer.merges({path("values"): b"replicas: 1\n", "prompts/notes.json": b"[1, 2]"})
+def test_other_files_in_the_folder_are_nobodys_business(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.merge_files({path("values"): b"replicas: 1\n", "prompts/notes.json": b"[1, 2]"})
 
-    assert desk.run("publish").out == ALL_IS_WELL
+    assert workspace.run("publish").out == ALL_IS_WELL
 
 
 def test_a_pointer_of_git_lfs_where_a_new_prompt_would_be_is_told(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
-    engineer.merges({path("support/new"): LFS, "assets/picture.json": LFS})
+    engineer.merge_files({path("support/new"): LFS, "assets/picture.json": LFS})
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert said.status == 1
     (line,) = said.out.splitlines()
@@ -303,44 +311,46 @@ def test_a_pointer_of_git_lfs_where_a_new_prompt_would_be_is_told(
 
 
 @pytest.mark.parametrize("label", ["latest", "prod"])
-def test_prompts_are_made_in_an_empty_workspace(desk: Desk, label: str) -> None:
-    engineer = publishing(desk, f"    track: [{label}]\n")
+def test_prompts_are_made_in_an_empty_workspace(workspace: CliWorkspace, label: str) -> None:
+    engineer = publishing(workspace, f"    track: [{label}]\n")
     text = new_file("support/new").replace(b"label: latest", b"label: " + label.encode())
-    engineer.merges({f"prompts/{label}/support/new.yaml": text})
+    engineer.merge_files({f"prompts/{label}/support/new.yaml": text})
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (0, {f"prompts/{label}/support/new.yaml": "created"})
-    assert texts(desk, "support/new") == ["Be new."]
+    assert texts(workspace, "support/new") == ["Be new."]
 
 
-def test_sync_makes_prompts_in_an_empty_workspace(desk: Desk) -> None:
-    publishing(desk).writes("support/new")
+def test_sync_makes_prompts_in_an_empty_workspace(workspace: CliWorkspace) -> None:
+    publishing(workspace).write_new_file("support/new")
 
-    assert desk.run("plan", "--json").json["out_of_step"][0]["action"] == "make a prompt of it"
-    assert desk.run("sync").status == 0
-    assert texts(desk, "support/new") == ["Be new."]
+    assert workspace.run("plan", "--json").json["out_of_step"][0]["action"] == "make a prompt of it"
+    assert workspace.run("sync").status == 0
+    assert texts(workspace, "support/new") == ["Be new."]
 
 
-def test_a_prompt_is_made_where_nothing_carries_the_tracked_label_any_more(desk: Desk) -> None:
-    engineer = publishing(desk, "    track: [prod]\n")
-    desk.save("support/other")
+def test_a_prompt_is_made_where_nothing_carries_the_tracked_label_any_more(
+    workspace: CliWorkspace,
+) -> None:
+    engineer = publishing(workspace, "    track: [prod]\n")
+    workspace.save("support/other")
     text = new_file("support/new").replace(b"label: latest", b"label: prod")
-    engineer.merges({"prompts/prod/support/new.yaml": text})
+    engineer.merge_files({"prompts/prod/support/new.yaml": text})
 
-    assert desk.run("publish").status == 0
-    assert desk.registry.entry("support/new").labels["prod"].version == 1
+    assert workspace.run("publish").status == 0
+    assert workspace.registry.find_entry("support/new").labels["prod"].version == 1
 
 
 @pytest.mark.parametrize("command", ["publish", "sync", "plan"])
 def test_files_with_ids_of_prompts_that_nobody_shows_hint_at_a_wrong_key(
-    desk: Desk, command: str
+    workspace: CliWorkspace, command: str
 ) -> None:
-    engineer = publishing(desk)
-    engineer.merges({path("support/a"): new_file("support/a") + b"id: 7\n"})
-    engineer.writes("support/b")
+    engineer = publishing(workspace)
+    engineer.merge_files({path("support/a"): new_file("support/a") + b"id: 7\n"})
+    engineer.write_new_file("support/b")
 
-    said = desk.run(command)
+    said = workspace.run(command)
 
     assert (said.status, said.out) == (1, "")
     assert (
@@ -348,17 +358,17 @@ def test_files_with_ids_of_prompts_that_nobody_shows_hint_at_a_wrong_key(
         in said.err.replace("local:", "")
     )
     assert "(id 7). Check that the API key belongs to the right workspace." in said.err
-    assert desk.registry.entries == {}
+    assert workspace.registry.entries == {}
 
 
-def test_a_label_that_was_removed_everywhere_is_no_wrong_key(desk: Desk) -> None:
-    engineer = publishing(desk, "    track: [prod]\n")
-    desk.save(REPLY, labels=["prod"])
+def test_a_label_that_was_removed_everywhere_is_no_wrong_key(workspace: CliWorkspace) -> None:
+    engineer = publishing(workspace, "    track: [prod]\n")
+    workspace.save(REPLY, labels=["prod"])
     text = new_file(REPLY).replace(b"label: latest", b"label: prod\nid: 1")
-    engineer.merges({"prompts/prod/support/reply.yaml": text})
-    desk.registry.delete_label(1, "prod")
+    engineer.merge_files({"prompts/prod/support/reply.yaml": text})
+    workspace.registry.delete_label(1, "prod")
 
-    said = desk.run("publish", "--json")
+    said = workspace.run("publish", "--json")
 
     assert (said.status, told(said)) == (1, {"prompts/prod/support/reply.yaml": "gone"})
     assert "label prod was removed" in said.json["files"][0]["reason"]
@@ -375,11 +385,15 @@ def test_a_label_that_was_removed_everywhere_is_no_wrong_key(desk: Desk) -> None
     ],
 )  # fmt: skip
 def test_an_edit_of_what_cannot_be_published_is_told(
-    desk: Desk, engineer: Engineer, old: str, new: str, said: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, old: str, new: str, said: str
 ) -> None:
-    engineer.edits(REPLY, old, new)
+    engineer.edit_file(REPLY, old, new)
 
-    published, synced, planned = desk.run("publish"), desk.run("sync"), desk.run("plan")
+    published, synced, planned = (
+        workspace.run("publish"),
+        workspace.run("sync"),
+        workspace.run("plan"),
+    )
 
     assert (published.status, synced.status, planned.status) == (1, 1, 2)
     assert f"mistake    {path(REPLY)}: {said}" in published.out
@@ -388,28 +402,28 @@ def test_an_edit_of_what_cannot_be_published_is_told(
 
 
 def test_tags_beside_an_edit_are_told_with_the_version_that_is_made(
-    desk: Desk, engineer: Engineer
+    workspace: CliWorkspace, engineer: RepositoryEngineer
 ) -> None:
     text = (
-        engineer.reads(REPLY)
+        engineer.read_file(REPLY)
         .replace("Be kind", "Be brief")
         .replace("version: 1", "version: 1\ntags: [a]")
     )
-    engineer.merges({path(REPLY): text.encode()})
+    engineer.merge_files({path(REPLY): text.encode()})
 
-    said = desk.run("publish")
+    said = workspace.run("publish")
 
     assert "is version 2 of support/reply (`tags` are [a] here and [] in PromptLayer" in said.out
-    assert texts(desk) == ["Be kind.", "Be brief."]
+    assert texts(workspace) == ["Be kind.", "Be brief."]
 
 
-def test_tags_that_somebody_set_in_promptlayer_are_no_edit(desk: Desk) -> None:
-    engineer = publishing(desk)
-    desk.save(REPLY)
-    engineer.takes(REPLY)
-    desk.registry.entry(REPLY).tags = ("new",)
+def test_tags_that_somebody_set_in_promptlayer_are_no_edit(workspace: CliWorkspace) -> None:
+    engineer = publishing(workspace)
+    workspace.save(REPLY)
+    engineer.take_files(REPLY)
+    workspace.registry.find_entry(REPLY).tags = ("new",)
 
-    assert desk.run("publish").status == 0
+    assert workspace.run("publish").status == 0
 
 
 # What git stores, and what a checkout shows
@@ -424,11 +438,11 @@ def test_tags_that_somebody_set_in_promptlayer_are_no_edit(desk: Desk) -> None:
     ],
 )
 def test_an_attribute_that_changes_files_on_their_way_is_told_by_name(
-    desk: Desk, engineer: Engineer, attribute: str, words: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, attribute: str, words: str
 ) -> None:
-    engineer.merges({".gitattributes": attribute.encode() + b"\n"})
+    engineer.merge_files({".gitattributes": attribute.encode() + b"\n"})
 
-    said = [desk.run(command) for command in ("check", "plan", "sync", "publish")]
+    said = [workspace.run(command) for command in ("check", "plan", "sync", "publish")]
 
     assert [one.status for one in said] == [1, 2, 1, 1]
     for one in said:
@@ -440,27 +454,29 @@ def test_an_attribute_that_changes_files_on_their_way_is_told_by_name(
     ["*.png filter=lfs\n", "*.yaml filter=lfs\nprompts/** -filter\n", "*.yaml text eol=lf\n"],
 )
 def test_attributes_that_leave_prompt_files_alone_are_fine(
-    desk: Desk, engineer: Engineer, attributes: str
+    workspace: CliWorkspace, engineer: RepositoryEngineer, attributes: str
 ) -> None:
-    engineer.merges({".gitattributes": attributes.encode()})
+    engineer.merge_files({".gitattributes": attributes.encode()})
 
-    assert desk.run("check").status == 0
-    assert desk.run("publish").out == ALL_IS_WELL
+    assert workspace.run("check").status == 0
+    assert workspace.run("publish").out == ALL_IS_WELL
 
 
-def test_an_attribute_is_told_before_there_is_any_prompt_file(desk: Desk) -> None:
-    Engineer(desk).merges({"prompts/.gitattributes": b"*.yaml filter=lfs\n"})
+def test_an_attribute_is_told_before_there_is_any_prompt_file(workspace: CliWorkspace) -> None:
+    RepositoryEngineer(workspace).merge_files({"prompts/.gitattributes": b"*.yaml filter=lfs\n"})
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert "prompts/example.yaml: .gitattributes sets filter=lfs for it" in said.out
 
 
-def test_a_pointer_of_git_lfs_is_told_by_check(desk: Desk, engineer: Engineer) -> None:
-    engineer.merges({path(REPLY): LFS})
+def test_a_pointer_of_git_lfs_is_told_by_check(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    engineer.merge_files({path(REPLY): LFS})
 
-    said = desk.run("check")
+    said = workspace.run("check")
 
     assert said.status == 1
     assert f"{path(REPLY)}:1: expected a prompt file, got a pointer of Git LFS" in said.out

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
-from tests.integration.clock import Clock
-from tests.integration.dashboard.visiting import Place
+from bridge.storage.inbox import DeliveryInbox
+from tests.integration.dashboard.dashboard_browser import DashboardEnvironment
+from tests.integration.manual_clock import ManualClock
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    clock = Clock()
+def environment(tmp_path: Path) -> Iterator[DashboardEnvironment]:
+    clock = ManualClock()
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    place = Place(database, Inbox(database, clock), clock)
-    yield place
-    place.close()
+    environment = DashboardEnvironment(database, DeliveryInbox(database, clock), clock)
+    yield environment
+    environment.close()

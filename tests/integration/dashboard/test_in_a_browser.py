@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from bridge.prompts.state import State
+from bridge.prompts.planning.target_state import TargetState
 from bridge.storage.database import Database
-from bridge.storage.inbox import DeliveryState, Inbox
-from tests.integration.clock import Clock
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
 from tests.integration.dashboard.chromium import chromium_path
-from tests.integration.dashboard.seeding import one_of_each, way_of_a_prompt
-from tests.integration.dashboard.visiting import ACT, LOOK, Place
+from tests.integration.dashboard.dashboard_browser import ACT, LOOK, DashboardEnvironment
+from tests.integration.dashboard.seeded_statuses import one_of_each, way_of_a_prompt
+from tests.integration.manual_clock import ManualClock
 from tests.programs import end_without
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 DEADLINE = 10_000.0  # milliseconds, for what should happen at once
@@ -57,7 +57,7 @@ class Desk:
     """A served dashboard with something on every page, and a browser."""
 
     url: str
-    place: Place
+    environment: DashboardEnvironment
     chromium: Chromium
     delivery: str
     complaints: list[str] = field(default_factory=list)
@@ -113,14 +113,14 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="module")
 def running(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    clock = Clock()
+    clock = ManualClock()
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('desk')}/bridge.sqlite")
-    place = Place(database, Inbox(database, clock), clock)
-    one_of_each(place)
-    delivery = way_of_a_prompt(place)
-    with serve(place.app()) as url:
-        yield Desk(url, place, chromium, delivery)
-    place.close()
+    environment = DashboardEnvironment(database, DeliveryInbox(database, clock), clock)
+    one_of_each(environment)
+    delivery = way_of_a_prompt(environment)
+    with serve(environment.app()) as url:
+        yield Desk(url, environment, chromium, delivery)
+    environment.close()
 
 
 @pytest.fixture
@@ -166,14 +166,16 @@ def test_everything_is_reached_by_keyboard_alone(desk: Desk) -> None:
         expect(page.locator("#results tbody tr")).to_have_count(1)
         expect(chip).to_be_focused()  # it is a new one, in place of the old
         expect(chip).to_have_attribute("aria-current", "true")
-        for _ in list(State)[list(State).index(State.PARKED) :]:  # the chips behind, the row
+        for _ in list(TargetState)[
+            list(TargetState).index(TargetState.PARKED) :
+        ]:  # the chips behind, the row
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("support/parked")
 
 
 def test_an_operator_redelivers_in_place_and_a_viewer_has_no_button(desk: Desk) -> None:
-    desk.place.inbox.set_state([desk.delivery], DeliveryState.DONE)
+    desk.environment.inbox.set_state([desk.delivery], DeliveryState.DONE)
     with desk.page() as page:
         page.goto(f"/deliveries/{desk.delivery}")
         page.evaluate("window.same = true")
@@ -182,7 +184,7 @@ def test_an_operator_redelivers_in_place_and_a_viewer_has_no_button(desk: Desk) 
 
         expect(page.get_by_role("status")).to_contain_text("It is new again")
         assert page.evaluate("same")
-        assert [one.id for one in desk.place.inbox.fresh(10)] == [desk.delivery]
+        assert [one.id for one in desk.environment.inbox.find_new(10)] == [desk.delivery]
     with desk.page(LOOK) as page:
         page.goto(f"/deliveries/{desk.delivery}")
         expect(page.get_by_role("button")).to_have_text(["Sign out"])
@@ -233,7 +235,7 @@ def test_every_text_stands_out_from_its_ground(desk: Desk, scheme: str) -> None:
 
 
 def test_everything_works_without_javascript(desk: Desk) -> None:
-    desk.place.inbox.set_state([desk.delivery], DeliveryState.DONE)
+    desk.environment.inbox.set_state([desk.delivery], DeliveryState.DONE)
     desk.sessions.clear()
     with desk.page(java_script_enabled=False) as page:
         page.get_by_label("Search by name or id").fill("repl")

@@ -11,12 +11,18 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
 
-from bridge.config.dashboard import DashboardSettings, OidcSettings
-from bridge.web.oidc import role_of
-from bridge.web.visitor import Role
-from tests.integration.dashboard.visiting import HOST, Browser, InProcess, Place, text_of
+from bridge.config.dashboard_settings import DashboardSettings, OidcSettings
+from bridge.web.oidc_provider import find_role
+from bridge.web.session import VisitorRole
+from tests.integration.dashboard.dashboard_browser import (
+    HOST,
+    DashboardBrowser,
+    DashboardEnvironment,
+    InProcess,
+    text_of,
+)
 from tests.standins.oidc import CLIENT, SECRET, OidcProvider
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 JANE = {"sub": "1", "email": "jane@example.com", "email_verified": True}
 
@@ -48,21 +54,21 @@ def settings_for(provider: OidcProvider, **changes: Any) -> DashboardSettings:
 
 
 @pytest.fixture
-def browser(place: Place, provider: OidcProvider) -> Browser:
-    return opened(place, settings_for(provider))
+def browser(environment: DashboardEnvironment, provider: OidcProvider) -> DashboardBrowser:
+    return opened(environment, settings_for(provider))
 
 
-def opened(place: Place, settings: DashboardSettings) -> Browser:
+def opened(environment: DashboardEnvironment, settings: DashboardSettings) -> DashboardBrowser:
     """A browser that reaches the dashboard, and the provider over the network."""
     client = httpx2.Client(
-        mounts={HOST: InProcess(place.app(settings))}, base_url=HOST, follow_redirects=True
+        mounts={HOST: InProcess(environment.app(settings))}, base_url=HOST, follow_redirects=True
     )
-    place.opened.append(client)
-    return Browser(client)
+    environment.opened.append(client)
+    return DashboardBrowser(client)
 
 
 def test_a_viewer_comes_back_from_the_provider_to_where_they_wanted_to_go(
-    browser: Browser, provider: OidcProvider
+    browser: DashboardBrowser, provider: OidcProvider
 ) -> None:
     asked = browser.get("/deliveries?state=new")
     assert "Sign in with your organisation" in text_of(asked)
@@ -77,7 +83,9 @@ def test_a_viewer_comes_back_from_the_provider_to_where_they_wanted_to_go(
     assert sent["redirect_uri"] == f"{HOST}/sign-in/oidc/callback"
 
 
-def test_a_member_of_the_operators_group_may_act(browser: Browser, provider: OidcProvider) -> None:
+def test_a_member_of_the_operators_group_may_act(
+    browser: DashboardBrowser, provider: OidcProvider
+) -> None:
     provider.person = JANE | {"groups": ["staff", "prompt-keepers"]}
     browser.get("/deliveries")
 
@@ -85,7 +93,7 @@ def test_a_member_of_the_operators_group_may_act(browser: Browser, provider: Oid
 
 
 def test_groups_that_the_provider_tells_only_when_asked_count(
-    browser: Browser, provider: OidcProvider
+    browser: DashboardBrowser, provider: OidcProvider
 ) -> None:
     provider.only_when_asked = {"groups": ["prompt-keepers"]}
     browser.get("/deliveries")
@@ -106,7 +114,7 @@ def test_groups_that_the_provider_tells_only_when_asked_count(
     ids=["another", "unverified", "not said", "by name", "as a group", "by user name"],
 )
 def test_who_is_on_no_list_sees_nothing(
-    browser: Browser, provider: OidcProvider, person: dict[str, Any], hint: bool
+    browser: DashboardBrowser, provider: OidcProvider, person: dict[str, Any], hint: bool
 ) -> None:
     provider.person = person
 
@@ -148,7 +156,7 @@ UNBELIEVABLE: dict[str, Any] = {
 
 @pytest.mark.parametrize("what", UNBELIEVABLE)
 def test_an_id_token_that_proves_nothing_lets_nobody_in(
-    browser: Browser, provider: OidcProvider, what: str
+    browser: DashboardBrowser, provider: OidcProvider, what: str
 ) -> None:
     vars(provider).update(UNBELIEVABLE[what])
 
@@ -160,13 +168,13 @@ def test_an_id_token_that_proves_nothing_lets_nobody_in(
 
 
 def test_a_cookie_copied_before_signing_out_or_in_again_opens_nothing(
-    browser: Browser, provider: OidcProvider, place: Place
+    browser: DashboardBrowser, provider: OidcProvider, environment: DashboardEnvironment
 ) -> None:
     browser.get("/sign-in/oidc")
     first = browser.cookie()
     browser.get("/sign-in/oidc")
     second = browser.cookie()
-    thief = opened(place, settings_for(provider))
+    thief = opened(environment, settings_for(provider))
     token = browser.token(browser.get("/queue"))
 
     browser.post("/sign-out", {"token": token})
@@ -177,7 +185,9 @@ def test_a_cookie_copied_before_signing_out_or_in_again_opens_nothing(
         assert thief.get("/queue").url.path == "/sign-in"
 
 
-def test_a_new_key_of_the_provider_is_learned(browser: Browser, provider: OidcProvider) -> None:
+def test_a_new_key_of_the_provider_is_learned(
+    browser: DashboardBrowser, provider: OidcProvider
+) -> None:
     browser.get("/sign-in/oidc")
     browser.client.cookies.clear()
     provider.turn_key()
@@ -186,12 +196,12 @@ def test_a_new_key_of_the_provider_is_learned(browser: Browser, provider: OidcPr
 
 
 def test_a_code_that_another_window_asked_for_is_not_taken(
-    browser: Browser, provider: OidcProvider, place: Place
+    browser: DashboardBrowser, provider: OidcProvider, environment: DashboardEnvironment
 ) -> None:
     """Else somebody could sign a person in as themselves."""
     answer = browser.client.get("/sign-in/oidc", follow_redirects=False)
     there = browser.client.get(answer.headers["location"], follow_redirects=False)
-    victim = opened(place, settings_for(provider))
+    victim = opened(environment, settings_for(provider))
 
     taken = victim.get(there.headers["location"])
 
@@ -199,7 +209,9 @@ def test_a_code_that_another_window_asked_for_is_not_taken(
     assert "mismatching_state" in text_of(taken)
 
 
-def test_a_person_who_turns_back_is_told_so(browser: Browser, provider: OidcProvider) -> None:
+def test_a_person_who_turns_back_is_told_so(
+    browser: DashboardBrowser, provider: OidcProvider
+) -> None:
     provider.refuses = "access_denied"
 
     answer = browser.get("/sign-in/oidc")
@@ -208,7 +220,7 @@ def test_a_person_who_turns_back_is_told_so(browser: Browser, provider: OidcProv
     assert "you cancelled" in text_of(answer)
 
 
-def test_an_error_in_the_address_is_not_repeated_as_it_stands(browser: Browser) -> None:
+def test_an_error_in_the_address_is_not_repeated_as_it_stands(browser: DashboardBrowser) -> None:
     answer = browser.get("/sign-in/oidc/callback?error=<script>alert(1)</script>call+0800")
 
     assert answer.status_code == 403
@@ -216,7 +228,7 @@ def test_an_error_in_the_address_is_not_repeated_as_it_stands(browser: Browser) 
 
 
 def test_a_provider_that_calls_itself_otherwise_is_not_believed(
-    browser: Browser, provider: OidcProvider
+    browser: DashboardBrowser, provider: OidcProvider
 ) -> None:
     provider.calls_itself = "https://evil.example"
 
@@ -227,7 +239,7 @@ def test_a_provider_that_calls_itself_otherwise_is_not_believed(
 
 
 def test_a_provider_that_is_away_is_told_and_asked_again(
-    place: Place, provider: OidcProvider
+    environment: DashboardEnvironment, provider: OidcProvider
 ) -> None:
     away = settings_for(provider)
     assert away.oidc is not None
@@ -235,7 +247,7 @@ def test_a_provider_that_is_away_is_told_and_asked_again(
         update={"oidc": away.oidc.model_copy(update={"issuer": "http://127.0.0.1:9"})}
     )
 
-    answer = opened(place, away).get("/sign-in/oidc")
+    answer = opened(environment, away).get("/sign-in/oidc")
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
@@ -245,30 +257,32 @@ def test_a_provider_that_is_away_is_told_and_asked_again(
 @pytest.mark.parametrize(
     ("claims", "role"),
     [
-        ({"email": "JANE@example.com", "email_verified": True}, Role.VIEWER),
-        ({"groups": "prompt-keepers"}, Role.OPERATOR),
+        ({"email": "JANE@example.com", "email_verified": True}, VisitorRole.VIEWER),
+        ({"groups": "prompt-keepers"}, VisitorRole.OPERATOR),
         ({"groups": ["Prompt-Keepers"]}, None),
         ({"groups": [None, 7, {"prompt-keepers": 1}]}, None),
         ({"groups": ["*"]}, None),
         ({}, None),
     ],
 )
-def test_roles_by_claims(provider: OidcProvider, claims: dict[str, Any], role: Role | None) -> None:
+def test_roles_by_claims(
+    provider: OidcProvider, claims: dict[str, Any], role: VisitorRole | None
+) -> None:
     oidc = settings_for(provider).oidc
     assert oidc is not None
 
-    assert role_of(claims, oidc) is role
+    assert find_role(claims, oidc) is role
 
 
 def test_a_claim_may_stand_inside_another(provider: OidcProvider) -> None:
     oidc = settings_for(provider, claim="realm_access.roles").oidc
     assert oidc is not None
 
-    assert role_of({"realm_access": {"roles": ["prompt-keepers"]}}, oidc) is Role.OPERATOR
+    assert find_role({"realm_access": {"roles": ["prompt-keepers"]}}, oidc) is VisitorRole.OPERATOR
 
 
 def test_a_star_is_whoever_the_provider_lets_in(provider: OidcProvider) -> None:
     oidc = settings_for(provider, viewers=("*",)).oidc
     assert oidc is not None
 
-    assert role_of({"sub": "7"}, oidc) is Role.VIEWER
+    assert find_role({"sub": "7"}, oidc) is VisitorRole.VIEWER

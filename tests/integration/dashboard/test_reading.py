@@ -8,66 +8,68 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.books.paging import cursor
-from bridge.books.problems import ProblemKind, Problems
-from bridge.books.sums import Measure
-from bridge.prompts.state import State
+from bridge.prompts.planning.target_state import TargetState
+from bridge.status.daily_sums import StatisticKind
+from bridge.status.pagination import encode_cursor
+from bridge.status.problems import ProblemKind, Problems
 from bridge.storage.inbox import DeliveryState
-from bridge.storage.members import Members
-from tests.integration.dashboard.seeding import entry, one_of_each, way_of_a_prompt, write
-from tests.integration.dashboard.visiting import (
+from bridge.storage.instances import InstanceRegistry
+from tests.integration.dashboard.dashboard_browser import (
     ACT,
     CONFIGURED,
     LOOK,
     SHARED,
-    Browser,
-    Place,
+    DashboardBrowser,
+    DashboardEnvironment,
     text_of,
 )
-from tests.integration.deliveries import delivery_of, payload_of, version_created
+from tests.integration.dashboard.seeded_statuses import entry, one_of_each, way_of_a_prompt, write
+from tests.integration.sample_deliveries import delivery_of, payload_of, version_created
 
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 
 
 @pytest.fixture
-def browser(place: Place) -> Browser:
-    browser = place.browser()
+def browser(environment: DashboardEnvironment) -> DashboardBrowser:
+    browser = environment.browser()
     browser.sign_in()
     return browser
 
 
-def test_every_prompt_is_listed_with_its_state_in_words(place: Place, browser: Browser) -> None:
-    one_of_each(place)
+def test_every_prompt_is_listed_with_its_state_in_words(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    one_of_each(environment)
 
     text = text_of(browser.get("/"))
 
-    for state in State:
+    for state in TargetState:
         assert f"support/{state.name.lower()} latest {state}" in text
         assert f"{state} 1 " in text
     assert "needs a person 35 min ago the repository is ahead" in text
 
 
 def test_a_mistake_in_the_configuration_is_told_to_who_is_signed_in(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    place.mistake = f"bridge.yaml:7: {HOSTILE}"
+    environment.mistake = f"bridge.yaml:7: {HOSTILE}"
 
     shown = browser.get("/queue").text
 
     assert "What they said before is in force." in shown
     assert "bridge.yaml:7: &lt;script&gt;" in shown
-    assert "bridge.yaml:7" not in place.browser().get("/sign-in").text
-    place.mistake = None
+    assert "bridge.yaml:7" not in environment.browser().get("/sign-in").text
+    environment.mistake = None
     assert "in force" not in browser.get("/queue").text
 
 
 def test_a_prompt_of_the_same_number_in_another_workspace_is_another_prompt(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    here = entry(place, 1, State.IN_STEP, "greeting")
-    write(place, [here, replace(here, mapping="also"), replace(here, mapping="sales")])
-    place.sources.update({"support": "promptlayer:care", "also": "promptlayer:care"})
-    place.sources["sales"] = "promptlayer:sales"
+    here = entry(environment, 1, TargetState.IN_STEP, "greeting")
+    write(environment, [here, replace(here, mapping="also"), replace(here, mapping="sales")])
+    environment.sources.update({"support": "promptlayer:care", "also": "promptlayer:care"})
+    environment.sources["sales"] = "promptlayer:sales"
 
     shown = browser.get("/prompts/support/1").text
 
@@ -76,8 +78,10 @@ def test_a_prompt_of_the_same_number_in_another_workspace_is_another_prompt(
     assert "/deliveries?prompt=1&amp;source=promptlayer%3Acare" in shown
 
 
-def test_a_filter_narrows_the_list_and_keeps_the_counts(place: Place, browser: Browser) -> None:
-    one_of_each(place)
+def test_a_filter_narrows_the_list_and_keeps_the_counts(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    one_of_each(environment)
 
     text = text_of(browser.get("/?state=parked"))
 
@@ -86,8 +90,10 @@ def test_a_filter_narrows_the_list_and_keeps_the_counts(place: Place, browser: B
     assert "in step 1 " in text
 
 
-def test_a_search_finds_a_part_of_a_name_or_an_id(place: Place, browser: Browser) -> None:
-    one_of_each(place)
+def test_a_search_finds_a_part_of_a_name_or_an_id(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    one_of_each(environment)
 
     assert "support/parked" in text_of(browser.get("/?q=PARK"))
     assert "support/open" in text_of(browser.get("/?q=3"))
@@ -95,9 +101,9 @@ def test_a_search_finds_a_part_of_a_name_or_an_id(place: Place, browser: Browser
 
 
 def test_what_makes_no_sense_in_an_address_counts_as_not_asked(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    one_of_each(place)
+    one_of_each(environment)
 
     answer = browser.get("/?state=asleep&order=loudest&mapping=&label=%00")
 
@@ -105,8 +111,10 @@ def test_what_makes_no_sense_in_an_address_counts_as_not_asked(
 
 
 @pytest.mark.parametrize("path", ["/?q=a%00b", "/deliveries?q=%00&type=%00", "/?mapping=%00"])
-def test_a_nul_is_not_asked_of_the_database(place: Place, browser: Browser, path: str) -> None:
-    one_of_each(place)
+def test_a_nul_is_not_asked_of_the_database(
+    environment: DashboardEnvironment, browser: DashboardBrowser, path: str
+) -> None:
+    one_of_each(environment)
 
     answer = browser.get(path)
 
@@ -114,7 +122,7 @@ def test_a_nul_is_not_asked_of_the_database(place: Place, browser: Browser, path
 
 
 @pytest.mark.parametrize("path", ["/deliveries/%00", "/prompts/%00/1", "/pulls/a%00/1"])
-def test_nothing_has_a_name_with_a_nul(browser: Browser, path: str) -> None:
+def test_nothing_has_a_name_with_a_nul(browser: DashboardBrowser, path: str) -> None:
     answer = browser.get(path)
 
     assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
@@ -126,22 +134,29 @@ def test_nothing_has_a_name_with_a_nul(browser: Browser, path: str) -> None:
         "/?after=zzz",
         "/deliveries?after=W10",
         "/queue?after=%00",
-        "/?after=" + cursor(["\0", "support", 1, "latest"]),
-        "/?after=" + cursor(["\ud800", "support", 1, "latest"]),
+        "/?after=" + encode_cursor(["\0", "support", 1, "latest"]),
+        "/?after=" + encode_cursor(["\ud800", "support", 1, "latest"]),
         "/prompts/support/17?after=eyJ9",
     ],
 )
-def test_a_page_that_no_page_led_to_is_told(place: Place, browser: Browser, path: str) -> None:
-    way_of_a_prompt(place)
+def test_a_page_that_no_page_led_to_is_told(
+    environment: DashboardEnvironment, browser: DashboardBrowser, path: str
+) -> None:
+    way_of_a_prompt(environment)
 
     answer = browser.get(path)
 
     assert (answer.status_code, "Begin again at the first one" in answer.text) == (400, True)
 
 
-def test_long_lists_come_page_by_page_and_none_is_left_out(place: Place, browser: Browser) -> None:
+def test_long_lists_come_page_by_page_and_none_is_left_out(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
     names = [f"many/{number:03}" for number in range(1, 121)]
-    write(place, (entry(place, n, State.IN_STEP, name) for n, name in enumerate(names, 1)))
+    write(
+        environment,
+        (entry(environment, n, TargetState.IN_STEP, name) for n, name in enumerate(names, 1)),
+    )
 
     seen, path, pages = list[str](), "/?q=many", 0
     while path:
@@ -154,8 +169,10 @@ def test_long_lists_come_page_by_page_and_none_is_left_out(place: Place, browser
     assert (seen, pages) == (names, 3)
 
 
-def test_the_way_of_a_prompt_is_told_with_the_times_between(place: Place, browser: Browser) -> None:
-    delivery = way_of_a_prompt(place)
+def test_the_way_of_a_prompt_is_told_with_the_times_between(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    delivery = way_of_a_prompt(environment)
 
     page = browser.get("/prompts/support/17")
 
@@ -169,9 +186,9 @@ def test_the_way_of_a_prompt_is_told_with_the_times_between(place: Place, browse
 
 
 def test_a_pull_request_tells_what_it_carries_and_what_led_to_it(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    delivery = way_of_a_prompt(place)
+    delivery = way_of_a_prompt(environment)
 
     page = browser.get("/pulls/support/12")
 
@@ -195,15 +212,17 @@ def test_a_pull_request_tells_what_it_carries_and_what_led_to_it(
         "/nowhere",
     ],
 )
-def test_what_is_not_there_has_a_page_that_says_so(browser: Browser, path: str) -> None:
+def test_what_is_not_there_has_a_page_that_says_so(browser: DashboardBrowser, path: str) -> None:
     answer = browser.get(path)
 
     assert answer.status_code == 404
     assert "All prompts" in text_of(answer)
 
 
-def test_a_delivery_shows_its_payload_and_what_came_of_it(place: Place, browser: Browser) -> None:
-    id = way_of_a_prompt(place)
+def test_a_delivery_shows_its_payload_and_what_came_of_it(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    id = way_of_a_prompt(environment)
 
     text = text_of(browser.get(f"/deliveries/{id}"))
 
@@ -212,10 +231,12 @@ def test_a_delivery_shows_its_payload_and_what_came_of_it(place: Place, browser:
     assert "support latest waiting" in text
 
 
-def test_deliveries_are_found_by_prompt_state_and_id(place: Place, browser: Browser) -> None:
-    id = way_of_a_prompt(place)
-    other = delivery_of(payload_of("tea_ready"), place.clock.now)
-    place.inbox.put(other)
+def test_deliveries_are_found_by_prompt_state_and_id(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    id = way_of_a_prompt(environment)
+    other = delivery_of(payload_of("tea_ready"), environment.clock.now)
+    environment.inbox.put(other)
 
     assert id in browser.get("/deliveries?q=REPL").text
     assert id in browser.get(f"/deliveries?q={id[:8]}").text
@@ -224,9 +245,11 @@ def test_deliveries_are_found_by_prompt_state_and_id(place: Place, browser: Brow
     assert "Only of “tea ready”" in text_of(browser.get("/deliveries?type=tea_ready"))
 
 
-def test_the_queue_says_what_waits_and_why(place: Place, browser: Browser) -> None:
-    way_of_a_prompt(place)
-    place.clock.turn(90)
+def test_the_queue_says_what_waits_and_why(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    way_of_a_prompt(environment)
+    environment.clock.advance(90)
 
     text = text_of(browser.get("/queue"))
 
@@ -234,26 +257,33 @@ def test_the_queue_says_what_waits_and_why(place: Place, browser: Browser) -> No
     assert "promptlayer/support/latest/17 support 1 1 min ago it is due" in text
 
 
-def test_charts_have_their_numbers_in_a_table_too(place: Place, browser: Browser) -> None:
-    way_of_a_prompt(place)
+def test_charts_have_their_numbers_in_a_table_too(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    way_of_a_prompt(environment)
 
     page = browser.get("/charts?days=7")
 
     assert "2026-01-02 1 4.3 s 4.7 s 0 0" in text_of(page)
     assert page.text.count('role="img"') == 2
-    assert Measure.WAITED not in page.text
+    assert StatisticKind.TIME_TO_PULL_REQUEST not in page.text
 
 
 # What never appears
 
 
-def test_names_from_elsewhere_are_text_and_nothing_else(place: Place, browser: Browser) -> None:
-    id = way_of_a_prompt(place)
-    hostile = entry(place, 17, State.OPEN, HOSTILE, label="<b>")
+def test_names_from_elsewhere_are_text_and_nothing_else(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    id = way_of_a_prompt(environment)
+    hostile = entry(environment, 17, TargetState.OPEN, HOSTILE, label="<b>")
     write(
-        place, [replace(hostile, reason=HOSTILE, path=HOSTILE, pull_request="javascript:alert(1)")]
+        environment,
+        [replace(hostile, reason=HOSTILE, path=HOSTILE, pull_request="javascript:alert(1)")],
     )
-    place.inbox.put(delivery_of(version_created(5, prompt_template_name=HOSTILE), place.clock.now))
+    environment.inbox.put(
+        delivery_of(version_created(5, prompt_template_name=HOSTILE), environment.clock.now)
+    )
 
     paths = ("/", "/?q=%3Cscript%3E", "/prompts/support/17", "/pulls/support/12", "/deliveries")
     for path in (*paths, f"/deliveries/{id}", "/deliveries?type=%3Cb%3E&source=%22%3E%3Ci%3E"):
@@ -262,11 +292,13 @@ def test_names_from_elsewhere_are_text_and_nothing_else(place: Place, browser: B
             assert forbidden not in page, path
 
 
-def test_a_secret_in_a_payload_is_masked(place: Place, browser: Browser) -> None:
+def test_a_secret_in_a_payload_is_masked(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
     leak = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
     payload = version_created(3, commit_message=f"the token is {leak}", api_key=leak)
-    delivery = delivery_of(payload, place.clock.now)
-    place.inbox.put(delivery)
+    delivery = delivery_of(payload, environment.clock.now)
+    environment.inbox.put(delivery)
 
     page = browser.get(f"/deliveries/{delivery.id}").text
 
@@ -274,10 +306,12 @@ def test_a_secret_in_a_payload_is_masked(place: Place, browser: Browser) -> None
     assert "ghp_…" in page
 
 
-def test_no_page_tells_a_secret_of_the_configuration(place: Place, browser: Browser) -> None:
-    delivery = delivery_of(version_created(4, note=f"x {CONFIGURED} y"), place.clock.now)
-    place.inbox.put(delivery)
-    place.inbox.set_state([delivery.id], DeliveryState.PARKED, f"refused: {CONFIGURED}")
+def test_no_page_tells_a_secret_of_the_configuration(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    delivery = delivery_of(version_created(4, note=f"x {CONFIGURED} y"), environment.clock.now)
+    environment.inbox.put(delivery)
+    environment.inbox.set_state([delivery.id], DeliveryState.PARKED, f"refused: {CONFIGURED}")
 
     for path in ("/deliveries", f"/deliveries/{delivery.id}"):
         page = browser.get(path).text
@@ -285,13 +319,15 @@ def test_no_page_tells_a_secret_of_the_configuration(place: Place, browser: Brow
         assert "•••" in page
 
 
-def test_a_payload_that_is_deep_or_odd_is_shown(place: Place, browser: Browser) -> None:
+def test_a_payload_that_is_deep_or_odd_is_shown(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
     deep: object = "end"
     for _ in range(100):
         deep = [deep]
     odd = version_created(6, nested=deep, odd="\0\u2028\ud800", large=1e300)
-    delivery = delivery_of(odd, place.clock.now)
-    place.inbox.put(delivery)
+    delivery = delivery_of(odd, environment.clock.now)
+    environment.inbox.put(delivery)
 
     assert browser.get(f"/deliveries/{delivery.id}").status_code == 200
 
@@ -299,9 +335,9 @@ def test_a_payload_that_is_deep_or_odd_is_shown(place: Place, browser: Browser) 
 # Acting
 
 
-def test_a_viewer_has_no_button(place: Place) -> None:
-    id = way_of_a_prompt(place)
-    viewer = place.browser()
+def test_a_viewer_has_no_button(environment: DashboardEnvironment) -> None:
+    id = way_of_a_prompt(environment)
+    viewer = environment.browser()
     viewer.sign_in(LOOK)
 
     for path in ("/", f"/deliveries/{id}", "/prompts/support/17", "/pulls/support/12"):
@@ -310,11 +346,11 @@ def test_a_viewer_has_no_button(place: Place) -> None:
 
 
 def test_an_operator_redelivers_and_the_log_says_who(
-    place: Place, browser: Browser, caplog: pytest.LogCaptureFixture
+    environment: DashboardEnvironment, browser: DashboardBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "bridge.web")
-    id = way_of_a_prompt(place)
-    place.inbox.set_state([id], DeliveryState.DONE)
+    id = way_of_a_prompt(environment)
+    environment.inbox.set_state([id], DeliveryState.DONE)
     page = browser.get(f"/deliveries/{id}")
 
     after = browser.post(f"/deliveries/{id}/redeliver", {"token": browser.token(page)})
@@ -322,16 +358,18 @@ def test_an_operator_redelivers_and_the_log_says_who(
     assert after.url.path == f"/deliveries/{id}"
     assert "It is new again" in text_of(after)
     assert "It is new again" not in text_of(browser.get(f"/deliveries/{id}"))
-    (delivery,) = place.inbox.fresh(10)
+    (delivery,) = environment.inbox.find_new(10)
     assert delivery.id == id
     assert f"'shared secret' asked to have delivery {id[:12]} taken up again" in caplog.messages
 
 
 def test_an_operator_has_one_label_of_a_prompt_looked_at_again(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    way_of_a_prompt(place)
-    place.inbox.set_state([one.id for one in place.inbox.fresh(9)], DeliveryState.DONE)
+    way_of_a_prompt(environment)
+    environment.inbox.set_state(
+        [one.id for one in environment.inbox.find_new(9)], DeliveryState.DONE
+    )
     page = browser.get("/prompts/support/17")
     assert page.text.count("Look again") == 1
 
@@ -339,13 +377,15 @@ def test_an_operator_has_one_label_of_a_prompt_looked_at_again(
     after = browser.post("/prompts/support/17/look", form)
 
     assert "looks at latest again within seconds" in text_of(after)
-    (asked,) = place.inbox.fresh(10)
+    (asked,) = environment.inbox.find_new(10)
     assert (asked.source, asked.prompt_id, asked.label) == ("bridge", 17, "latest")
     assert "shared secret" in asked.payload
 
 
-def test_what_is_not_followed_cannot_be_looked_at_again(place: Place, browser: Browser) -> None:
-    way_of_a_prompt(place)
+def test_what_is_not_followed_cannot_be_looked_at_again(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    way_of_a_prompt(environment)
     token = browser.token(browser.get("/"))
 
     answer = browser.post("/prompts/support/17/look", {"token": token, "label": "nobodys"})
@@ -354,8 +394,10 @@ def test_what_is_not_followed_cannot_be_looked_at_again(place: Place, browser: B
     assert "does not follow this prompt at this label" in text_of(answer)
 
 
-def test_an_operator_has_all_that_is_parked_looked_at_again(place: Place, browser: Browser) -> None:
-    one_of_each(place)
+def test_an_operator_has_all_that_is_parked_looked_at_again(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    one_of_each(environment)
     assert "Look again at all" not in text_of(browser.get("/"))
     page = browser.get("/?state=parked")
     assert "Look again at all that is parked" in text_of(page)
@@ -363,14 +405,14 @@ def test_an_operator_has_all_that_is_parked_looked_at_again(place: Place, browse
     after = browser.post("/unpark", {"token": browser.token(page), "mapping": ""})
 
     assert "looks again at 1 prompt that is parked" in text_of(after)
-    assert [one.prompt_name for one in place.inbox.fresh(10)] == ["support/parked"]
+    assert [one.prompt_name for one in environment.inbox.find_new(10)] == ["support/parked"]
 
 
 def test_the_queue_names_the_processes_and_says_which_is_silent(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    Members(place.database, "1", "cluster-a serve").join()
-    place.clock.now = datetime.now(UTC) + timedelta(minutes=5)
+    InstanceRegistry(environment.database, "1", "cluster-a serve").register()
+    environment.clock.now = datetime.now(UTC) + timedelta(minutes=5)
     browser.sign_in()
 
     text = text_of(browser.get("/queue"))
@@ -378,16 +420,20 @@ def test_the_queue_names_the_processes_and_says_which_is_silent(
     assert "cluster-a serve 5 min ago 5 min ago ; another one takes its work over" in text
 
 
-def redelivered(place: Place, browser: Browser, id: str, **headers: str) -> tuple[int, bool]:
+def redelivered(
+    environment: DashboardEnvironment, browser: DashboardBrowser, id: str, **headers: str
+) -> tuple[int, bool]:
     """The answer to a form that carries the right token, and whether anything was done."""
-    place.inbox.set_state([id], DeliveryState.DONE)
+    environment.inbox.set_state([id], DeliveryState.DONE)
     token = browser.token(browser.get("/deliveries"))
     answer = browser.post(f"/deliveries/{id}/redeliver", {"token": token}, **headers)
-    return answer.status_code, bool(place.inbox.fresh(10))
+    return answer.status_code, bool(environment.inbox.find_new(10))
 
 
-def test_who_redelivers_what_is_gone_is_told_so(place: Place, browser: Browser) -> None:
-    way_of_a_prompt(place)
+def test_who_redelivers_what_is_gone_is_told_so(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    way_of_a_prompt(environment)
     token = browser.token(browser.get("/deliveries"))
 
     answer = browser.post(f"/deliveries/{'0' * 64}/redeliver", {"token": token})
@@ -397,12 +443,14 @@ def test_who_redelivers_what_is_gone_is_told_so(place: Place, browser: Browser) 
     assert "deliveries list" not in text_of(answer)
 
 
-def test_a_viewer_cannot_act_by_a_form_of_their_own_making(place: Place) -> None:
-    id = way_of_a_prompt(place)
-    viewer = place.browser()
+def test_a_viewer_cannot_act_by_a_form_of_their_own_making(
+    environment: DashboardEnvironment,
+) -> None:
+    id = way_of_a_prompt(environment)
+    viewer = environment.browser()
     viewer.sign_in(LOOK)
 
-    assert redelivered(place, viewer, id) == (403, False)
+    assert redelivered(environment, viewer, id) == (403, False)
 
 
 @pytest.mark.parametrize(
@@ -416,46 +464,57 @@ def test_a_viewer_cannot_act_by_a_form_of_their_own_making(place: Place) -> None
     ],
 )
 def test_a_form_that_another_site_sent_is_not_followed(
-    place: Place, browser: Browser, headers: dict[str, str]
+    environment: DashboardEnvironment, browser: DashboardBrowser, headers: dict[str, str]
 ) -> None:
-    assert redelivered(place, browser, way_of_a_prompt(place), **headers) == (403, False)
+    assert redelivered(environment, browser, way_of_a_prompt(environment), **headers) == (
+        403,
+        False,
+    )
 
 
-def test_a_form_of_our_own_site_is_followed(place: Place, browser: Browser) -> None:
+def test_a_form_of_our_own_site_is_followed(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
     own = {"Origin": "http://bridge.test", "Sec-Fetch-Site": "same-origin"}
 
-    assert redelivered(place, browser, way_of_a_prompt(place), **own) == (200, True)
+    assert redelivered(environment, browser, way_of_a_prompt(environment), **own) == (200, True)
 
 
-def test_behind_a_proxy_that_changes_the_host_the_public_address_is_our_own(place: Place) -> None:
+def test_behind_a_proxy_that_changes_the_host_the_public_address_is_our_own(
+    environment: DashboardEnvironment,
+) -> None:
     settings = SHARED.model_copy(update={"url": "http://bridge.example.com"})
-    browser = place.browser(settings)
+    browser = environment.browser(settings)
     browser.sign_in()
     own = {"Origin": "http://bridge.example.com"}
 
-    assert redelivered(place, browser, way_of_a_prompt(place), **own) == (200, True)
+    assert redelivered(environment, browser, way_of_a_prompt(environment), **own) == (200, True)
 
 
 @pytest.mark.parametrize("token", ["", "a guess", "é", None])
 def test_a_form_without_its_token_is_not_followed(
-    place: Place, browser: Browser, token: str | None
+    environment: DashboardEnvironment, browser: DashboardBrowser, token: str | None
 ) -> None:
-    id = way_of_a_prompt(place)
-    place.inbox.set_state([id], DeliveryState.DONE)
+    id = way_of_a_prompt(environment)
+    environment.inbox.set_state([id], DeliveryState.DONE)
 
     form = {} if token is None else {"token": token}
     answer = browser.post(f"/deliveries/{id}/redeliver", form)
 
-    assert (answer.status_code, place.inbox.fresh(10)) == (403, [])
+    assert (answer.status_code, environment.inbox.find_new(10)) == (403, [])
 
 
-def test_nothing_is_done_by_following_a_link(place: Place, browser: Browser) -> None:
-    id = way_of_a_prompt(place)
+def test_nothing_is_done_by_following_a_link(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    id = way_of_a_prompt(environment)
 
     assert browser.get(f"/deliveries/{id}/redeliver").status_code == 405
 
 
-def test_a_form_that_is_too_large_is_not_read(place: Place, browser: Browser) -> None:
+def test_a_form_that_is_too_large_is_not_read(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
     answer = browser.post("/deliveries/0/redeliver", {"token": "x" * 100_000})
 
     assert answer.status_code == 413
@@ -464,8 +523,10 @@ def test_a_form_that_is_too_large_is_not_read(place: Place, browser: Browser) ->
 # Bad days
 
 
-def test_a_database_that_does_not_answer_is_told_as_that(place: Place, browser: Browser) -> None:
-    with place.database.transaction() as connection:
+def test_a_database_that_does_not_answer_is_told_as_that(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    with environment.database.open_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE standings RENAME TO elsewhere")
 
     answer = browser.get("/")
@@ -476,9 +537,9 @@ def test_a_database_that_does_not_answer_is_told_as_that(place: Place, browser: 
 
 
 def test_a_part_that_is_asked_for_meanwhile_leaves_what_is_shown(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    with place.database.transaction() as connection:
+    with environment.database.open_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE standings RENAME TO elsewhere")
 
     answer = browser.get("/", **{"HX-Request": "true"})
@@ -486,14 +547,16 @@ def test_a_part_that_is_asked_for_meanwhile_leaves_what_is_shown(
     assert (answer.status_code, answer.headers["hx-reswap"]) == (503, "none")
 
 
-def test_secrets_are_not_in_any_repr(place: Place) -> None:
+def test_secrets_are_not_in_any_repr(environment: DashboardEnvironment) -> None:
     assert ACT not in repr(SHARED)
-    assert CONFIGURED not in repr(place.app())
+    assert CONFIGURED not in repr(environment.app())
 
 
-def test_problems_have_a_page_until_they_are_mended(place: Place, browser: Browser) -> None:
-    one_of_each(place)
-    known = Problems(place.database, place.clock)
+def test_problems_have_a_page_until_they_are_mended(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    one_of_each(environment)
+    known = Problems(environment.database, environment.clock)
     mistake = "prompts/a.yaml:3: `mesages:` is not known; did you mean `messages`?"
     known.replace("support", ProblemKind.FILE, {"prompts/a.yaml": mistake})
 

@@ -8,44 +8,51 @@ from pathlib import Path
 import pytest
 
 from bridge.storage.database import Database
-from bridge.storage.inbox import DeliveryState, Inbox
-from tests.integration.dashboard.seeding import way_of_a_prompt
-from tests.integration.dashboard.visiting import ACT, Browser, Place, text_of
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from tests.integration.dashboard.dashboard_browser import (
+    ACT,
+    DashboardBrowser,
+    DashboardEnvironment,
+    text_of,
+)
+from tests.integration.dashboard.seeded_statuses import way_of_a_prompt
 
 HOURS = 3600.0
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, place: Place) -> Iterator[Place]:
+def elsewhere(tmp_path: Path, environment: DashboardEnvironment) -> Iterator[DashboardEnvironment]:
     """Another process at the same database."""
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    other = Place(database, Inbox(database, place.clock), place.clock)
+    other = DashboardEnvironment(
+        database, DeliveryInbox(database, environment.clock), environment.clock
+    )
     yield other
     other.close()
 
 
 @pytest.fixture
-def browser(place: Place) -> Browser:
-    browser = place.browser()
+def browser(environment: DashboardEnvironment) -> DashboardBrowser:
+    browser = environment.browser()
     browser.sign_in()
     return browser
 
 
-def copied(browser: Browser, place: Place) -> Browser:
+def copied(browser: DashboardBrowser, environment: DashboardEnvironment) -> DashboardBrowser:
     """A browser with a copy of the other's cookie."""
-    thief = place.browser()
+    thief = environment.browser()
     thief.client.cookies.set("bridge", browser.cookie(), domain="bridge.test", path="/")
     return thief
 
 
-def sign_out(browser: Browser) -> None:
+def sign_out(browser: DashboardBrowser) -> None:
     token = browser.token(browser.get("/deliveries"))
     assert browser.post("/sign-out", {"token": token}).url.path == "/sign-in"
 
 
-def break_sessions(place: Place) -> None:
+def break_sessions(environment: DashboardEnvironment) -> None:
     """As a database that does not answer is seen by who asks whether a session has ended."""
-    with place.database.transaction() as connection:
+    with environment.database.open_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE ended_sessions RENAME TO elsewhere")
 
 
@@ -54,10 +61,10 @@ PATHS = ["/", "/deliveries", "/queue", "/charts", "/prompts/support/17", "/pulls
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_cookie_copied_before_opens_nothing_afterwards(
-    place: Place, browser: Browser, path: str
+    environment: DashboardEnvironment, browser: DashboardBrowser, path: str
 ) -> None:
-    way_of_a_prompt(place)
-    thief = copied(browser, place)
+    way_of_a_prompt(environment)
+    thief = copied(browser, environment)
     assert thief.get(path).url.path == path
 
     sign_out(browser)
@@ -66,7 +73,7 @@ def test_a_cookie_copied_before_opens_nothing_afterwards(
 
 
 def test_a_cookie_copied_before_opens_nothing_on_another_process(
-    place: Place, elsewhere: Place, browser: Browser
+    environment: DashboardEnvironment, elsewhere: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
     thief = copied(browser, elsewhere)
     assert thief.get("/queue").url.path == "/queue"
@@ -76,24 +83,26 @@ def test_a_cookie_copied_before_opens_nothing_on_another_process(
     assert thief.get("/queue").url.path == "/sign-in"
 
 
-def test_a_copied_cookie_acts_on_nothing_afterwards(place: Place, browser: Browser) -> None:
-    id = way_of_a_prompt(place)
-    place.inbox.set_state([id], DeliveryState.DONE)
-    thief = copied(browser, place)
+def test_a_copied_cookie_acts_on_nothing_afterwards(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    id = way_of_a_prompt(environment)
+    environment.inbox.set_state([id], DeliveryState.DONE)
+    thief = copied(browser, environment)
     token = thief.token(thief.get(f"/deliveries/{id}"))
 
     sign_out(browser)
     answer = thief.post(f"/deliveries/{id}/redeliver", {"token": token})
 
     assert answer.url.path == "/sign-in"
-    assert not place.inbox.fresh(10)
+    assert not environment.inbox.find_new(10)
 
 
 def test_a_copied_cookie_is_shown_as_nobodys_on_a_page_that_says_what_went_wrong(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    place.mistake = "bridge.yaml:7: wrong"
-    thief = copied(browser, place)
+    environment.mistake = "bridge.yaml:7: wrong"
+    thief = copied(browser, environment)
     assert "shared secret · operator" in text_of(thief.get("/nowhere"))
 
     sign_out(browser)
@@ -105,10 +114,10 @@ def test_a_copied_cookie_is_shown_as_nobodys_on_a_page_that_says_what_went_wrong
 
 
 def test_a_part_of_a_page_asked_for_afterwards_leads_to_signing_in_and_leaves_the_cookie(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
     """Its answer may come after a new session has begun in this browser."""
-    old = copied(browser, place)
+    old = copied(browser, environment)
     sign_out(browser)
 
     answer = old.get("/queue", **{"HX-Request": "true"})
@@ -117,8 +126,10 @@ def test_a_part_of_a_page_asked_for_afterwards_leads_to_signing_in_and_leaves_th
     assert "set-cookie" not in answer.headers
 
 
-def test_other_sessions_of_the_same_person_stay(place: Place, browser: Browser) -> None:
-    other = place.browser()
+def test_other_sessions_of_the_same_person_stay(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    other = environment.browser()
     other.sign_in()
 
     sign_out(browser)
@@ -127,9 +138,9 @@ def test_other_sessions_of_the_same_person_stay(place: Place, browser: Browser) 
 
 
 def test_who_signed_out_signs_in_again_and_comes_to_where_they_wanted_to_go(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    old = copied(browser, place)
+    old = copied(browser, environment)
     sign_out(browser)
     old.get("/deliveries?state=parked")
 
@@ -139,8 +150,10 @@ def test_who_signed_out_signs_in_again_and_comes_to_where_they_wanted_to_go(
     assert "· operator" in text_of(arrived)
 
 
-def test_signing_in_while_signed_in_ends_the_session_before(place: Place, browser: Browser) -> None:
-    thief = copied(browser, place)
+def test_signing_in_while_signed_in_ends_the_session_before(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    thief = copied(browser, environment)
     token = browser.token(browser.get("/queue"))
 
     browser.post("/sign-in", {"token": token, "secret": ACT})
@@ -149,8 +162,10 @@ def test_signing_in_while_signed_in_ends_the_session_before(place: Place, browse
     assert thief.get("/queue").url.path == "/sign-in"
 
 
-def test_only_a_form_of_the_session_ends_it(place: Place, browser: Browser) -> None:
-    thief = copied(browser, place)
+def test_only_a_form_of_the_session_ends_it(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    thief = copied(browser, environment)
     token = browser.token(browser.get("/queue"))
 
     foreign = browser.post("/sign-out", {"token": token}, Origin="https://evil.example")
@@ -160,25 +175,29 @@ def test_only_a_form_of_the_session_ends_it(place: Place, browser: Browser) -> N
     assert browser.get("/queue").url.path == thief.get("/queue").url.path == "/queue"
 
 
-def test_who_never_signed_in_leaves_no_row_by_signing_out(place: Place) -> None:
-    stranger = place.browser()
+def test_who_never_signed_in_leaves_no_row_by_signing_out(
+    environment: DashboardEnvironment,
+) -> None:
+    stranger = environment.browser()
     token = stranger.token(stranger.get("/sign-in"))
 
     stranger.post("/sign-out", {"token": token})
 
-    with place.database.reading() as connection:
+    with environment.database.open_read_transaction() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM ended_sessions").all()
     assert not rows
 
 
-def test_ended_sessions_are_forgotten_once_they_would_be_over(place: Place) -> None:
+def test_ended_sessions_are_forgotten_once_they_would_be_over(
+    environment: DashboardEnvironment,
+) -> None:
     for _ in range(3):
-        browser = place.browser()
+        browser = environment.browser()
         browser.sign_in()
         sign_out(browser)
-        place.clock.turn(14 * HOURS)
+        environment.clock.advance(14 * HOURS)
 
-    with place.database.reading() as connection:
+    with environment.database.open_read_transaction() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM ended_sessions").all()
     assert len(rows) == 1
 
@@ -187,30 +206,30 @@ def test_ended_sessions_are_forgotten_once_they_would_be_over(place: Place) -> N
 
 
 def test_nobody_gets_in_where_nobody_knows_whether_their_session_has_ended(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
-    break_sessions(place)
+    break_sessions(environment)
 
     for path in ("/queue", "/sign-in"):
         answer = browser.get(path)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
         assert "shared secret ·" not in text_of(answer)
     assert browser.get("/nowhere").status_code == 404
-    assert place.browser().get("/sign-in").status_code == 200
+    assert environment.browser().get("/sign-in").status_code == 200
 
 
 def test_who_could_not_be_signed_out_is_told_so_and_can_try_again(
-    place: Place, browser: Browser
+    environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
     token = browser.token(browser.get("/queue"))
-    thief = copied(browser, place)
-    break_sessions(place)
+    thief = copied(browser, environment)
+    break_sessions(environment)
 
     failed = browser.post("/sign-out", {"token": token})
 
     assert failed.status_code == 503
     assert "You are not signed out. Try again soon." in text_of(failed)
-    with place.database.transaction() as connection:
+    with environment.database.open_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO ended_sessions")
     assert browser.post("/sign-out", {"token": token}).url.path == "/sign-in"
     assert thief.get("/queue").url.path == "/sign-in"

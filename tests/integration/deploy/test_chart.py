@@ -14,13 +14,13 @@ import yaml
 from starlette.routing import Mount, Route
 
 from bridge.cli.app import app
-from bridge.config.dashboard import DashboardSettings
-from bridge.config.whole import load
+from bridge.config.bridge_config import load_config
+from bridge.config.dashboard_settings import DashboardSettings
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
-from tests.integration.clock import Clock
-from tests.integration.dashboard.visiting import Place
+from bridge.storage.inbox import DeliveryInbox
+from tests.integration.dashboard.dashboard_browser import DashboardEnvironment
 from tests.integration.deploy.test_container import ROOT, run
+from tests.integration.manual_clock import ManualClock
 from tests.programs import find_program
 
 CHART = ROOT / "deploy/helm/promptlayer-bridge"
@@ -77,12 +77,12 @@ def let_in(path: str) -> bool:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    clock = Clock()
+def environment(tmp_path: Path) -> Iterator[DashboardEnvironment]:
+    clock = ManualClock()
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    place = Place(database, Inbox(database, clock), clock)
-    yield place
-    place.close()
+    environment = DashboardEnvironment(database, DeliveryInbox(database, clock), clock)
+    yield environment
+    environment.close()
 
 
 @every
@@ -133,9 +133,9 @@ def test_prometheus_shows_the_token_that_stands_in_a_secret() -> None:
 
 
 def test_the_ingress_lets_in_the_whole_dashboard_and_nothing_that_is_for_monitoring(
-    place: Place,
+    environment: DashboardEnvironment,
 ) -> None:
-    (front,) = [route for route in place.app(SIGNED).routes if isinstance(route, Mount)]
+    (front,) = [route for route in environment.app(SIGNED).routes if isinstance(route, Mount)]
     pages = [route.path for route in front.routes if isinstance(route, Route)]
     assert {"/", "/sign-in/oidc/callback", "/deliveries/{id}"} <= set(pages)
 
@@ -205,6 +205,6 @@ def test_the_chart_brings_a_configuration_that_the_bridge_understands(
     path = tmp_path / "bridge.yaml"
     path.write_text(found["data"]["bridge.yaml"], encoding="utf-8")
 
-    config = load(path)
+    config = load_config(path)
 
     assert str(config.data) == "/data"

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from bridge.cli.app import app
-from bridge.cli.publishing import CONFLICT, FAILED, SOMETHING
+from bridge.cli.publish_command import EXIT_CHANGES, EXIT_CONFLICT, EXIT_FAILED
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 README = (DEPLOY.parent / "docs/deploying.md").read_text(encoding="utf-8")
@@ -102,8 +102,13 @@ def test_a_dry_run_fails_the_action_only_where_a_person_has_to_look(terminal: Te
     def ends(ending: int, dry_run: str) -> int:
         return terminal.run(action_script(), inputs(**{"dry-run": dry_run}), ending)
 
-    assert [ends(code, "true") for code in (0, SOMETHING, CONFLICT, FAILED)] == [0, 0, 3, 1]
-    assert [ends(code, "false") for code in (0, CONFLICT, FAILED)] == [0, 3, 1]
+    assert [ends(code, "true") for code in (0, EXIT_CHANGES, EXIT_CONFLICT, EXIT_FAILED)] == [
+        0,
+        0,
+        3,
+        1,
+    ]
+    assert [ends(code, "false") for code in (0, EXIT_CONFLICT, EXIT_FAILED)] == [0, 3, 1]
     last = (terminal.folder / "output").read_text().splitlines()[-1]
     assert last == "exit-code=1"
 
@@ -128,7 +133,7 @@ def test_gitlab_publishes_the_default_branch_and_previews_merge_requests(
 
     assert (published["dry_run"], published["mappings"]) == (False, ["support", "sales"])
     assert (shown["dry_run"], shown["at"], shown["mappings"]) == (True, "c0ffee", ())
-    assert JOBS["promptlayer-preview"]["allow_failure"] == {"exit_codes": [SOMETHING]}
+    assert JOBS["promptlayer-preview"]["allow_failure"] == {"exit_codes": [EXIT_CHANGES]}
     (publishing,) = JOBS["promptlayer-publish"]["rules"]
     assert '!= "merge_request_event"' in publishing["if"]
 

@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 
-from bridge.config.mapping import MappingSettings
-from bridge.engine.dispatch import asks_of, cause_of, labels_concerned, may_concern
-from bridge.promptlayer.events import PromptEvent, parse
-from bridge.steps.site import Site
-from tests.integration.deliveries import delivery_of, payload_of
+from bridge.config.mapping_settings import MappingSettings
+from bridge.engine.dispatch_events import (
+    build_reconcile_requests,
+    build_trigger_event,
+    find_affected_labels,
+    may_affect,
+)
+from bridge.promptlayer.webhook_events import PromptEvent, parse_event
+from bridge.reconcile.mapping_context import MappingContext
+from tests.integration.sample_deliveries import delivery_of, payload_of
 
 TRACK = ("latest", "prod")
 
 
 def event_of(type: str, **details: Any) -> PromptEvent:
-    found = parse(payload_of(type, **details))
+    found = parse_event(payload_of(type, **details))
     assert isinstance(found, PromptEvent)
     return found
 
@@ -38,7 +43,7 @@ CONCERNS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
 def test_an_event_is_about_the_labels_it_names(
     type: str, details: dict[str, Any], labels: tuple[str, ...]
 ) -> None:
-    assert labels_concerned(event_of(type, **details), TRACK) == labels
+    assert find_affected_labels(event_of(type, **details), TRACK) == labels
 
 
 def mapping(**settings: Any) -> MappingSettings:
@@ -50,27 +55,27 @@ def mapping(**settings: Any) -> MappingSettings:
 def test_an_event_may_concern_a_mapping_by_the_name_of_its_prompt() -> None:
     event = event_of("prompt_template_version_created")
 
-    assert may_concern(event, mapping())
-    assert not may_concern(event, mapping(prompts=["sales/*"]))
-    assert may_concern(event, mapping(prompts=[], tags=["any"]))
+    assert may_affect(event, mapping())
+    assert not may_affect(event, mapping(prompts=["sales/*"]))
+    assert may_affect(event, mapping(prompts=[], tags=["any"]))
 
 
-def site(**settings: Any) -> Site:
+def site(**settings: Any) -> MappingContext:
     """A mapping that nothing is asked of but names."""
     nothing: Any = None
-    return Site(mapping(**settings), nothing, nothing, nothing, nothing, nothing, "")
+    return MappingContext(mapping(**settings), nothing, nothing, nothing, nothing, nothing, "")
 
 
 def test_a_delivery_asks_every_mapping_that_follows_its_prompt() -> None:
     delivery = delivery_of(payload_of("prompt_template_version_created"))
-    sites = {
+    contexts = {
         "support": site(),
         "all": site(name="all", prompts=["**"]),
         "prod": site(name="prod", track=["prod"]),
         "sales": site(name="sales", prompts=["sales/*"]),
     }
 
-    asks = asks_of(delivery, sites)
+    asks = build_reconcile_requests(delivery, contexts)
 
     assert [ask.proposal.branch for ask in asks] == [
         "promptlayer/support/latest/17",
@@ -83,18 +88,18 @@ def test_a_delivery_asks_every_mapping_that_follows_its_prompt() -> None:
 def test_a_cause_names_who_and_when() -> None:
     delivery = delivery_of(payload_of("prompt_template_label_moved", **LABELLED))
 
-    cause = cause_of(delivery)
+    trigger_event = build_trigger_event(delivery)
 
-    assert cause is not None
-    assert (cause.type, cause.prompt_id, cause.label) == (
+    assert trigger_event is not None
+    assert (trigger_event.type, trigger_event.prompt_id, trigger_event.label) == (
         *("prompt_template_label_moved", 17, "prod"),
     )
-    assert (cause.user_name, cause.user_email) == ("José", "jose@example.com")
-    assert cause.received_at == delivery.received_at
+    assert (trigger_event.user_name, trigger_event.user_email) == ("José", "jose@example.com")
+    assert trigger_event.received_at == delivery.received_at
 
 
 def test_what_is_not_about_a_prompt_asks_for_nothing() -> None:
     delivery = delivery_of({"event_type": "moon_phase_changed", "details": {}})
 
-    assert asks_of(delivery, {"support": site()}) == ()
-    assert cause_of(delivery) is None
+    assert build_reconcile_requests(delivery, {"support": site()}) == ()
+    assert build_trigger_event(delivery) is None

@@ -1,4 +1,4 @@
-"""``synchronise``: scan and look at everything that differs, here and now."""
+"""``sync_mappings``: scan and look at everything that differs, here and now."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.opening import opened_worker
-from bridge.config.whole import parse
+from bridge.cli.open_resources import open_controller
+from bridge.config.bridge_config import parse_config
+from bridge.engine.controller import BridgeController
 from bridge.engine.resync import ResyncRunner
-from bridge.engine.sync import synchronise
-from bridge.engine.worker import Worker
-from bridge.errors import Refused
-from bridge.forge.local import LocalForge
-from bridge.prompts.outcome import OutcomeKind
+from bridge.engine.sync_mappings import sync_mappings
+from bridge.errors import RequestRefusedError
+from bridge.forge.local_forge import LocalForge
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.target import Proposal
-from bridge.sandbox.entries import chat
-from bridge.sandbox.promptlayer import promptlayer_app
-from bridge.sandbox.registry import Registry
-from bridge.sandbox.webhooks import Webhooks
-from bridge.steps.scan import scan
-from tests.standins.faults import Faults, WithFaults
-from tests.standins.serving import serve
+from bridge.reconcile.scan_mapping import scan_mapping
+from bridge.sandbox.promptlayer_app import create_promptlayer_app
+from bridge.sandbox.registry import PromptRegistry
+from bridge.sandbox.registry_entries import build_chat_template
+from bridge.sandbox.webhook_sender import WebhookSender
+from tests.standins.fault_injection import Faults, WithFaults
+from tests.standins.serve_app import serve
 
 CONFIG = """\
 promptlayer: {{api_key: key, base_url: "{url}"}}
@@ -38,8 +38,8 @@ OTHER = """\
 
 
 @pytest.fixture
-def registry() -> Registry:
-    return Registry()
+def registry() -> PromptRegistry:
+    return PromptRegistry()
 
 
 @pytest.fixture
@@ -49,17 +49,19 @@ def forge(tmp_path: Path) -> LocalForge:
 
 
 @pytest.fixture
-def worker(registry: Registry, forge: LocalForge, tmp_path: Path) -> Iterator[Worker]:
-    app = promptlayer_app(registry, api_key="key", webhooks=Webhooks())
+def controller(
+    registry: PromptRegistry, forge: LocalForge, tmp_path: Path
+) -> Iterator[BridgeController]:
+    app = create_promptlayer_app(registry, api_key="key", webhooks=WebhookSender())
     with serve(app) as url:
-        config = parse(CONFIG.format(url=url, folder=tmp_path), "bridge.yaml", {})
-        with opened_worker(config) as opened:
+        config = parse_config(CONFIG.format(url=url, folder=tmp_path), "bridge.yaml", {})
+        with open_controller(config) as opened:
             yield opened
 
 
-def save(registry: Registry, *names: str) -> None:
+def save(registry: PromptRegistry, *names: str) -> None:
     for name in names:
-        registry.save(name, chat(("system", f"This is {name}.")))
+        registry.save_version(name, build_chat_template(("system", f"This is {name}.")))
 
 
 def nobody(what: str, finished: int, total: int | None) -> None:
@@ -67,106 +69,114 @@ def nobody(what: str, finished: int, total: int | None) -> None:
 
 
 def merge_all(forge: LocalForge) -> None:
-    for opened in forge.open_pull_requests(""):
+    for opened in forge.list_open_pull_requests(""):
         forge.merge(opened.number, "squash")
 
 
 def test_everything_new_is_proposed_and_told(
-    worker: Worker, registry: Registry, forge: LocalForge
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
 ) -> None:
     save(registry, "a", "b")
     told: list[tuple[str, int, int | None]] = []
 
-    done = synchronise(worker, ["support"], lambda *what: told.append(what))
+    done = sync_mappings(controller, ["support"], lambda *what: told.append(what))
 
-    assert [one.kind for one in done] == [OutcomeKind.PROPOSED] * 2
+    assert [one.kind for one in done] == [ReconcileOutcomeKind.PROPOSED] * 2
     assert {one.pull_request for one in done} == {
-        opened.url for opened in forge.open_pull_requests("")
+        opened.url for opened in forge.list_open_pull_requests("")
     }
     assert told[0] == ("comparing support", 0, 1)
     assert told[-1] == ("bringing in step", 2, 2)
 
 
 def test_what_is_in_step_is_counted_and_not_looked_at(
-    worker: Worker, registry: Registry, forge: LocalForge
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
 ) -> None:
     save(registry, "a", "b")
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
     merge_all(forge)
-    synchronise(worker, ["support"], nobody)  # clears the branches away
+    sync_mappings(controller, ["support"], nobody)  # clears the branches away
 
-    found = scan(worker.sites["support"], worker.index)
-    (done,) = synchronise(worker, ["support"], nobody)
+    found = scan_mapping(controller.contexts["support"], controller.file_index)
+    (done,) = sync_mappings(controller, ["support"], nobody)
 
-    assert (found.candidates, found.in_step, found.refusals) == ((), 2, ())
-    assert (done.kind, done.count) == (OutcomeKind.IN_STEP, 2)
+    assert (found.candidates, found.in_step_count, found.refusals) == ((), 2, ())
+    assert (done.kind, done.count) == (ReconcileOutcomeKind.IN_STEP, 2)
 
 
 def test_one_new_prompt_among_many_is_the_only_candidate(
-    worker: Worker, registry: Registry, forge: LocalForge
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
 ) -> None:
     save(registry, "a", "b")
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
     merge_all(forge)
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
     save(registry, "c")
 
-    found = scan(worker.sites["support"], worker.index)
+    found = scan_mapping(controller.contexts["support"], controller.file_index)
 
     assert [each.target.prompt_id for each in found.candidates] == [3]
-    assert found.in_step == 2
+    assert found.in_step_count == 2
 
 
 def test_a_prompt_that_is_gone_is_a_candidate(
-    worker: Worker, registry: Registry, forge: LocalForge
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
 ) -> None:
     save(registry, "a", "b")
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
     merge_all(forge)
-    synchronise(worker, ["support"], nobody)
-    registry.delete(registry.entry_named("a").id)
+    sync_mappings(controller, ["support"], nobody)
+    registry.delete(registry.find_entry_by_name("a").id)
 
-    (done, _) = sorted(synchronise(worker, ["support"], nobody), key=lambda one: one.kind)[::-1]
+    (done, _) = sorted(sync_mappings(controller, ["support"], nobody), key=lambda one: one.kind)[
+        ::-1
+    ]
 
-    assert done.kind is OutcomeKind.PROPOSED
+    assert done.kind is ReconcileOutcomeKind.PROPOSED
     assert done.reason == "no longer in PromptLayer"
 
 
 def test_an_empty_workspace_proposes_no_removals(
-    worker: Worker, registry: Registry, forge: LocalForge
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
 ) -> None:
     save(registry, "a")
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
     merge_all(forge)
-    registry.delete(registry.entry_named("a").id)
+    registry.delete(registry.find_entry_by_name("a").id)
 
-    with pytest.raises(Refused, match="PromptLayer shows none of the prompts whose ids 1 files"):
-        synchronise(worker, ["support"], nobody)
+    with pytest.raises(
+        RequestRefusedError, match="PromptLayer shows none of the prompts whose ids 1 files"
+    ):
+        sync_mappings(controller, ["support"], nobody)
 
 
-def test_what_was_synchronised_waits_for_nothing(worker: Worker, registry: Registry) -> None:
+def test_what_was_synchronised_waits_for_nothing(
+    controller: BridgeController, registry: PromptRegistry
+) -> None:
     save(registry, "a")
 
-    synchronise(worker, ["support"], nobody)
+    sync_mappings(controller, ["support"], nobody)
 
-    assert worker.unfinished() == ()
+    assert controller.find_pending_proposals() == ()
 
 
 def test_sweeps_of_one_occasion_read_the_list_pages_once(
-    registry: Registry, forge: LocalForge, tmp_path: Path
+    registry: PromptRegistry, forge: LocalForge, tmp_path: Path
 ) -> None:
     save(registry, "one", "two")
     faults = Faults()
-    app = promptlayer_app(registry, api_key="key", webhooks=Webhooks())
+    app = create_promptlayer_app(registry, api_key="key", webhooks=WebhookSender())
     two = CONFIG.replace("data:", OTHER + "data:")
     with serve(WithFaults(app, faults)) as url:
-        config = parse(two.format(url=url, folder=tmp_path), "bridge.yaml", {})
-        with opened_worker(config) as worker:
+        config = parse_config(two.format(url=url, folder=tmp_path), "bridge.yaml", {})
+        with open_controller(config) as controller:
             found: list[Proposal] = []
-            for mapping in worker.sites:
-                assert ResyncRunner(worker).resync(mapping, found.append, with_others=True) is None
+            for mapping in controller.contexts:
+                assert (
+                    ResyncRunner(controller).resync(mapping, found.append, with_others=True) is None
+                )
             together = len(faults.requests)
-            assert ResyncRunner(worker).resync("support", found.append) is None
+            assert ResyncRunner(controller).resync("support", found.append) is None
 
     assert (together, len(faults.requests)) == (1, 2)
     assert sorted({proposal.mapping for proposal in found}) == ["other", "support"]

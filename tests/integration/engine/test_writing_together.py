@@ -11,20 +11,20 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from sqlalchemy import Connection
 
-from bridge.books.entry import fresh
-from bridge.engine.ledger import Ask, Ledger
-from bridge.prompts.outcome import Outcome, OutcomeKind
-from bridge.prompts.state import State
+from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
+from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
+from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Proposal, Target
+from bridge.status.target_status import new_target_status
 from bridge.storage.database import Database
-from bridge.storage.inbox import DeliveryState, Inbox
-from tests.integration.clock import Clock
-from tests.integration.deliveries import version_delivery
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from tests.integration.manual_clock import ManualClock
+from tests.integration.sample_deliveries import version_delivery
 
 LATEST, PROD = Target("support", 17, "latest"), Target("support", 17, "prod")
 ONE, TWO = Proposal("support", "p/latest/17"), Proposal("support", "p/prod/17")
-IN_STEP = Outcome(OutcomeKind.IN_STEP, "same content")
-PROPOSED = Outcome(OutcomeKind.PROPOSED, "version 2", "https://x/1", 1, "c" * 40)
+IN_STEP = ReconcileOutcome(ReconcileOutcomeKind.IN_STEP, "same content")
+PROPOSED = ReconcileOutcome(ReconcileOutcomeKind.PROPOSED, "version 2", "https://x/1", 1, "c" * 40)
 A_WHILE = 0.5  # seconds that a process holds what it has written
 
 
@@ -37,27 +37,29 @@ class Held(Database):
         self._hold = hold
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        with super().transaction() as connection:
+    def open_transaction(self) -> Iterator[Connection]:
+        with super().open_transaction() as connection:
             yield connection
             self._hold()
 
 
-def settle(url: str, proposal: Proposal, outcome: Outcome, hold: Callable[[], object]) -> None:
+def settle(
+    url: str, proposal: Proposal, outcome: ReconcileOutcome, hold: Callable[[], object]
+) -> None:
     """As a process of its own does."""
     with closing(Held(url, hold)) as database:
-        ledger = Ledger(database, Clock())
-        ledger.settle(proposal, ledger.waiting(proposal), outcome)
+        store = ReconcileStore(database, ManualClock())
+        store.record_outcome(proposal, store.find_pending(proposal), outcome)
 
 
 def test_a_delivery_is_done_when_two_processes_settle_its_last_looks_at_once(
-    database: Database, database_url: str, clock: Clock
+    database: Database, database_url: str, clock: ManualClock
 ) -> None:
-    with closing(Inbox(database, clock)) as inbox:
+    with closing(DeliveryInbox(database, clock)) as inbox:
         id = inbox.put(version_delivery()).id
-    ledger = Ledger(database, clock)
-    ledger.ask([Ask(ONE, LATEST, id), Ask(TWO, PROD, id)])
-    ledger.dispatched([id])
+    store = ReconcileStore(database, clock)
+    store.request([ReconcileRequest(ONE, LATEST, id), ReconcileRequest(TWO, PROD, id)])
+    store.mark_dispatched([id])
     meeting = threading.Barrier(2)
 
     def meet() -> None:
@@ -69,23 +71,23 @@ def test_a_delivery_is_done_when_two_processes_settle_its_last_looks_at_once(
         for job in jobs:
             job.result()
 
-    (delivery,) = inbox.several([id])
+    (delivery,) = inbox.find_by_ids([id])
     assert delivery.state is DeliveryState.DONE
     assert delivery.outcome == "in step: same content"
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_what_a_sweep_has_read_does_not_replace_what_a_look_is_just_writing(
-    database: Database, database_url: str, clock: Clock, *, is_gone: bool
+    database: Database, database_url: str, clock: ManualClock, *, is_gone: bool
 ) -> None:
-    clock.turn(-2)
-    ledger = Ledger(database, clock)
-    ledger.ask([Ask(ONE, LATEST)])
-    ledger.settle(ONE, ledger.waiting(ONE), IN_STEP)
-    ledger.ask([Ask(ONE, LATEST)])
-    clock.turn(1)
+    clock.advance(-2)
+    store = ReconcileStore(database, clock)
+    store.request([ReconcileRequest(ONE, LATEST)])
+    store.record_outcome(ONE, store.find_pending(ONE), IN_STEP)
+    store.request([ReconcileRequest(ONE, LATEST)])
+    clock.advance(1)
     started, written = clock(), threading.Event()
-    read = [fresh(LATEST, "", State.IN_STEP, "same content", started)]
+    read = [new_target_status(LATEST, "", TargetState.IN_STEP, "same content", started)]
 
     def hold() -> None:
         written.set()
@@ -94,7 +96,9 @@ def test_what_a_sweep_has_read_does_not_replace_what_a_look_is_just_writing(
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(settle, database_url, ONE, PROPOSED, hold)
         written.wait(10)
-        ledger.standings.take_in([] if is_gone else read, [LATEST] if is_gone else [], started)
+        store.target_statuses.apply_scan(
+            [] if is_gone else read, [LATEST] if is_gone else [], started
+        )
         looking.result()
 
-    assert ledger.standings.of_mapping("support")[LATEST].state is State.OPEN
+    assert store.target_statuses.find_by_mapping("support")[LATEST].state is TargetState.OPEN

@@ -8,16 +8,20 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from bridge.evals.recording import LogRecorder, TableRecorder
-from bridge.evals.results import EvalCase, EvalRun, PromptRef
-from bridge.evals.running import ReportEvaluation, WorkflowEvaluation, evaluate
-from bridge.promptlayer.events import AgentRunEvent, ReportEvent, parse
+from bridge.evals.eval_run import EvaluationCase, EvaluationRun, PromptReference
+from bridge.evals.promptlayer_evaluations import (
+    ReportEvaluation,
+    WorkflowEvaluation,
+    evaluate_prompt,
+)
+from bridge.evals.promptlayer_recorders import LogRecorder, TableRecorder
+from bridge.promptlayer.webhook_events import AgentRunEvent, ReportEvent, parse_event
 from bridge.prompts.prompt import JsonObject
-from bridge.sandbox.entries import chat
-from tests.integration.evals.world import QUICK, World
+from bridge.sandbox.registry_entries import build_chat_template
+from tests.integration.evals.evaluation_workspace import QUICK, EvaluationWorkspace
 from tests.integration.promptlayer_schemas import nullable
-from tests.standins.faults import RecordedRequest
-from tests.unit.promptlayer.recorded import fact
+from tests.standins.fault_injection import RecordedRequest
+from tests.unit.promptlayer.recorded_payloads import fact
 
 TABLES = "/api/public/v2/tables"
 
@@ -25,15 +29,15 @@ TABLES = "/api/public/v2/tables"
 class Described:
     """Asks the stand-in, and checks what is said both ways."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, workspace: EvaluationWorkspace) -> None:
+        self._workspace = workspace
         self._description = _overlapping(nullable(fact("openapi.json")))
 
     def ask(self, method: str, path: str, template: str, body: Any = None, **params: Any) -> Any:
         operation = self._description["paths"][template][method.lower()]
         if body is not None:
             self.check(body, operation["requestBody"]["content"])
-        answer = self._world.client.ask(method, path, json=body, params=params)
+        answer = self._workspace.client.send_with_status(method, path, json=body, params=params)
         self.check(answer.body, operation["responses"][str(answer.status)]["content"])
         return answer.body
 
@@ -48,13 +52,13 @@ class Described:
         Draft202012Validator(schema).validate(value)
 
 
-def test_logs_and_scores_are_as_described(world: World) -> None:
-    described = Described(world)
+def test_logs_and_scores_are_as_described(workspace: EvaluationWorkspace) -> None:
+    described = Described(workspace)
     log = {
         "provider": "openai",
         "model": "gpt-4o",
-        "input": chat(("user", "Hello")),
-        "output": chat(("assistant", "Hi")),
+        "input": build_chat_template(("user", "Hello")),
+        "output": build_chat_template(("assistant", "Hi")),
         "request_start_time": "2026-01-31T12:00:00Z",
         "request_end_time": "2026-01-31T12:00:00Z",
         "prompt_id": 1,
@@ -68,46 +72,46 @@ def test_logs_and_scores_are_as_described(world: World) -> None:
     described.ask("POST", "/rest/track-score", "/rest/track-score", score)
 
 
-def test_reports_are_as_described(world: World) -> None:
-    described, heard = Described(world), list[JsonObject]()
-    world.evaluations.subscribe(heard.append)
+def test_reports_are_as_described(workspace: EvaluationWorkspace) -> None:
+    described, heard = Described(workspace), list[JsonObject]()
+    workspace.evaluations.subscribe(heard.append)
     multi, single = {"Accuracy": 90.0, "Tone": 80.0}, {"Accuracy": 90.0}
     for score, columns in ((85.0, multi), (90.0, single), (None, {})):
-        report = world.evaluations.add_report("Regression", score, columns=columns, prompt_id=1)
-        world.evaluations.hold()
+        report = workspace.evaluations.add_report("Regression", score, columns=columns, prompt_id=1)
+        workspace.evaluations.hold_runs()
 
         path = f"/reports/{report}/run"
         run = described.ask("POST", path, "/reports/{report_id}/run", {"name": "Nightly"})
         place = f"/reports/{run['report_id']}"
         assert described.ask("GET", place, "/reports/{report_id}")["status"] == "RUNNING"
-        world.evaluations.release()
+        workspace.evaluations.release_runs()
         assert described.ask("GET", place, "/reports/{report_id}")["status"] == "COMPLETED"
         described.ask("GET", f"{place}/score", "/reports/{report_id}/score")
 
-    assert [type(parse(payload)) for payload in heard] == [ReportEvent] * 3
+    assert [type(parse_event(payload)) for payload in heard] == [ReportEvent] * 3
 
 
-def test_workflows_are_as_described(world: World) -> None:
-    described, heard = Described(world), list[JsonObject]()
-    world.evaluations.subscribe(heard.append)
+def test_workflows_are_as_described(workspace: EvaluationWorkspace) -> None:
+    described, heard = Described(workspace), list[JsonObject]()
+    workspace.evaluations.subscribe(heard.append)
     results = "/workflow-version-execution-results"
-    world.evaluations.add_workflow("Judge", {"score": 0.5})
-    world.evaluations.hold()
+    workspace.evaluations.add_workflow("Judge", {"score": 0.5})
+    workspace.evaluations.hold_runs()
 
     body = {"input_variables": {"prompt_name": "support/reply"}, "return_all_outputs": True}
     run = described.ask("POST", "/workflows/Judge/run", "/workflows/{workflow_name}/run", body)
     wanted = {"workflow_version_execution_id": run["workflow_version_execution_id"]}
-    assert world.client.ask("GET", results, params=wanted).status == 202
-    world.evaluations.release()
-    assert world.client.ask("GET", results, params=wanted) == (200, 0.5)
+    assert workspace.client.send_with_status("GET", results, params=wanted).status == 202
+    workspace.evaluations.release_runs()
+    assert workspace.client.send_with_status("GET", results, params=wanted) == (200, 0.5)
 
     nodes = described.ask("GET", results, results, return_all_outputs="true", **wanted)
     assert nodes["score"]["status"] == "SUCCESS"
-    assert [type(parse(payload)) for payload in heard] == [AgentRunEvent]
+    assert [type(parse_event(payload)) for payload in heard] == [AgentRunEvent]
 
 
-def test_tables_are_as_described(world: World) -> None:
-    described = Described(world)
+def test_tables_are_as_described(workspace: EvaluationWorkspace) -> None:
+    described = Described(workspace)
     new = {"title": "Evaluations", "create_default_sheet": False}
     table = described.ask("POST", TABLES, TABLES, new)["table"]["id"]
     described.ask("GET", TABLES, TABLES, name="eval", limit=100)
@@ -148,19 +152,23 @@ def check_scorecard(described: Described, sheet: str, template: str, column: str
     assert (calculation["aggregate_score"], calculation["aggregate_verdict"]) == (0.5, "fail")
 
 
-def test_what_the_bridge_sends_is_as_described(world: World) -> None:
-    described = Described(world)
-    world.evaluations.add_workflow("Judge", {"score": 0.5})
-    report = world.evaluations.add_report("Regression", 85.0)
-    reply = PromptRef("support/reply", id=1, version=2)
-    case = EvalCase("refund", 0.5, True, "in", "out", "expected", "reason", {"tone": 0.5})
+def test_what_the_bridge_sends_is_as_described(workspace: EvaluationWorkspace) -> None:
+    described = Described(workspace)
+    workspace.evaluations.add_workflow("Judge", {"score": 0.5})
+    report = workspace.evaluations.add_report("Regression", 85.0)
+    reply = PromptReference("support/reply", id=1, version=2)
+    case = EvaluationCase("refund", 0.5, True, "in", "out", "expected", "reason", {"tone": 0.5})
 
-    LogRecorder(world.client).record(EvalRun("promptfoo", reply, (case,), commit="5f75327"))
-    TableRecorder(world.client, pace=QUICK).record(EvalRun("promptfoo", reply, (case,)))
-    evaluate(ReportEvaluation(world.client, report), reply, commit="5f75327", pace=QUICK)
-    evaluate(WorkflowEvaluation(world.client, "Judge"), reply, commit="5f75327", pace=QUICK)
+    LogRecorder(workspace.client).record(
+        EvaluationRun("promptfoo", reply, (case,), commit="5f75327")
+    )
+    TableRecorder(workspace.client, pace=QUICK).record(EvaluationRun("promptfoo", reply, (case,)))
+    evaluate_prompt(ReportEvaluation(workspace.client, report), reply, commit="5f75327", pace=QUICK)
+    evaluate_prompt(
+        WorkflowEvaluation(workspace.client, "Judge"), reply, commit="5f75327", pace=QUICK
+    )
 
-    sent = [request for request in world.faults.requests if request.method != "GET"]
+    sent = [request for request in workspace.faults.requests if request.method != "GET"]
     assert len(sent) == 8
     for request in sent:
         described.check_request(request)

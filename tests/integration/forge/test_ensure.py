@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import AlreadyExists, Stale
-from bridge.forge.base import PullRequest, PullRequestContent, PullRequestState
-from bridge.forge.ensure import ensure_pull_request, says
-from bridge.forge.local import LocalForge
+from bridge.errors import AlreadyExistsError, StaleStateError
+from bridge.forge.ensure_pull_request import ensure_pull_request, has_content
+from bridge.forge.forge import PullRequest, PullRequestContent, PullRequestState
+from bridge.forge.local_forge import LocalForge
 from bridge.forge.local_repository import BareRepository
 
 HEAD = "promptlayer/reply"
@@ -38,17 +38,17 @@ class ForgetfulForge(LocalForge):
     """A forge whose list lags behind: it says a pull request exists and shows none."""
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
-        raise AlreadyExists(f"{content.title!r} from {head!r} to {base!r} is open already.")
+        raise AlreadyExistsError(f"{content.title!r} from {head!r} to {base!r} is open already.")
 
-    def pull_requests(self, head: str) -> Sequence[PullRequest]:
-        return super().pull_requests(f"not-yet-listed/{head}")
+    def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
+        return super().list_pull_requests(f"not-yet-listed/{head}")
 
 
 @pytest.fixture
 def forge(tmp_path: Path) -> WatchedForge:
     path = LocalForge.create_repository(tmp_path, "acme/bot", {"README.md": b"# Bot\n"})
     repository = BareRepository(path)
-    repository.commit_files(HEAD, repository.branches()["main"], {"reply.yaml": b"Hello\n"})
+    repository.commit_files(HEAD, repository.list_branches()["main"], {"reply.yaml": b"Hello\n"})
     forge = WatchedForge(tmp_path, "acme/bot")
     forge.asked = []
     return forge
@@ -58,7 +58,7 @@ def test_a_missing_pull_request_is_created(forge: WatchedForge) -> None:
     ensured = ensure_pull_request(forge, None, HEAD, "main", CONTENT)
 
     assert ensured.action == "created"
-    assert list(forge.pull_requests(HEAD)) == [ensured.pull_request]
+    assert list(forge.list_pull_requests(HEAD)) == [ensured.pull_request]
 
 
 def test_a_pull_request_that_says_so_already_costs_no_request(forge: WatchedForge) -> None:
@@ -88,7 +88,7 @@ def test_a_pull_request_that_says_something_else_is_updated(
     ensured = ensure_pull_request(forge, there, HEAD, "main", content)
 
     assert (ensured.action, forge.asked) == ("updated", ["create", "update"])
-    assert says(forge.read_pull_request(there.number), content)
+    assert has_content(forge.read_pull_request(there.number), content)
 
 
 def test_labels_and_people_that_are_missing_are_added_and_cost_nothing_after_that(
@@ -119,12 +119,14 @@ def test_a_pull_request_to_another_base_is_taken_to_the_base(
     tmp_path: Path, forge: WatchedForge
 ) -> None:
     repository = BareRepository(tmp_path / "acme/bot.git")
-    repository.commit_files("develop", repository.branches()["main"], {"develop.txt": b"Hello\n"})
+    repository.commit_files(
+        "develop", repository.list_branches()["main"], {"develop.txt": b"Hello\n"}
+    )
     there = ensure_pull_request(forge, None, HEAD, "main", CONTENT).pull_request
 
     moved = ensure_pull_request(forge, there, HEAD, "develop", CONTENT)
 
-    assert (moved.action, moved.pull_request.base) == ("updated", "develop")
+    assert (moved.action, moved.pull_request.base_branch) == ("updated", "develop")
     assert moved.pull_request.number == there.number
 
 
@@ -134,8 +136,8 @@ def test_what_a_forge_does_to_line_ends_is_no_difference(stored: str) -> None:
         1, "", PullRequestState.OPEN, HEAD, "main", "0" * 40, "Update reply", stored, False
     )
 
-    assert says(held, PullRequestContent("Update reply ", "one\ntwo\n"))
-    assert not says(held, PullRequestContent("Update reply", "one two"))
+    assert has_content(held, PullRequestContent("Update reply ", "one\ntwo\n"))
+    assert not has_content(held, PullRequestContent("Update reply", "one two"))
 
 
 def test_a_lost_race_ends_in_the_one_pull_request(forge: WatchedForge) -> None:
@@ -144,7 +146,7 @@ def test_a_lost_race_ends_in_the_one_pull_request(forge: WatchedForge) -> None:
     ensured = ensure_pull_request(forge, None, HEAD, "main", CONTENT)
 
     assert (ensured.action, ensured.pull_request.number) == ("updated", theirs.number)
-    assert [each.title for each in forge.every_pull_request()] == [CONTENT.title]
+    assert [each.title for each in forge.list_all_pull_requests()] == [CONTENT.title]
 
 
 def test_a_closed_pull_request_is_not_taken_for_the_open_one(forge: WatchedForge) -> None:
@@ -171,5 +173,5 @@ def test_a_lost_race_finds_the_open_one_behind_a_newer_closed_one(forge: Watched
 def test_one_that_exists_and_is_not_shown_is_looked_at_again_later(tmp_path: Path) -> None:
     forge = ForgetfulForge(tmp_path, "acme/bot")
 
-    with pytest.raises(Stale, match="acme/bot"):
+    with pytest.raises(StaleStateError, match="acme/bot"):
         ensure_pull_request(forge, None, HEAD, "main", CONTENT)

@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.forge.base import PullRequestContent, PullRequestState, StatusState
-from bridge.forge.local import LocalForge
+from bridge.forge.forge import PullRequestContent, PullRequestState, StatusState
+from bridge.forge.local_forge import LocalForge
 from bridge.forge.local_repository import BareRepository
-from bridge.sandbox.asking import asking
-from bridge.sandbox.forge_page import forge_page
-from bridge.sandbox.forge_text import LINES_SHOWN, diff_files, rendered
-from tests.standins.serving import serve
+from bridge.sandbox.forge_page import create_forge_page
+from bridge.sandbox.forge_page_rendering import MAX_DIFF_LINES, parse_diff, render_body
+from bridge.sandbox.local_http_client import create_local_client
+from tests.standins.serve_app import serve
 
 NAME = "acme/bot"
 PULL = f"/{NAME}/pull/1"
@@ -26,7 +26,7 @@ def forge(tmp_path: Path) -> LocalForge:
     """A repository with one open pull request."""
     path = LocalForge.create_repository(tmp_path, NAME, {"reply.yaml": OLD})
     git = BareRepository(path)
-    git.commit_files("work", git.branches()["main"], {"reply.yaml": NEW})
+    git.commit_files("work", git.list_branches()["main"], {"reply.yaml": NEW})
     forge = LocalForge(tmp_path, NAME)
     content = PullRequestContent("Say <goodbye>", "What *changed*.", labels=("prompt",))
     forge.create_pull_request("work", "main", content)
@@ -37,8 +37,8 @@ def forge(tmp_path: Path) -> LocalForge:
 def browser(forge: LocalForge, tmp_path: Path) -> Iterator[httpx2.Client]:
     """A client that sends, as browsers do, the origin of the page with every form."""
     with (
-        serve(forge_page(tmp_path)) as url,
-        asking(base_url=url, headers={"Origin": url}, follow_redirects=True) as client,
+        serve(create_forge_page(tmp_path)) as url,
+        create_local_client(base_url=url, headers={"Origin": url}, follow_redirects=True) as client,
     ):
         yield client
 
@@ -61,7 +61,7 @@ def test_a_pull_request_shows_its_text_commits_and_diff(browser: httpx2.Client) 
 
 
 def test_comments_are_shown(browser: httpx2.Client, forge: LocalForge) -> None:
-    forge.comment(1, "conflict", "Please **merge** by hand.")
+    forge.upsert_comment(1, "conflict", "Please **merge** by hand.")
 
     assert "Please <strong>merge</strong> by hand." in browser.get(PULL).text
 
@@ -104,9 +104,9 @@ def test_buttons_close_and_reopen(browser: httpx2.Client, forge: LocalForge) -> 
 
 
 def test_a_refusal_is_told_on_the_page(browser: httpx2.Client, forge: LocalForge) -> None:
-    path = Path(forge.git_remote().url)
+    path = Path(forge.create_git_remote().url)
     git = BareRepository(path)
-    git.commit_files("main", git.branches()["main"], {"reply.yaml": b"Something else\n"})
+    git.commit_files("main", git.list_branches()["main"], {"reply.yaml": b"Something else\n"})
 
     answer = browser.post(f"{PULL}/merge")
 
@@ -120,8 +120,12 @@ def test_a_refusal_is_told_on_the_page(browser: httpx2.Client, forge: LocalForge
 
 def test_the_checks_of_a_pull_request_are_shown(browser: httpx2.Client, forge: LocalForge) -> None:
     commit = forge.read_pull_request(1).head_commit
-    forge.set_status(commit, "evals", StatusState.FAILURE, "0.70 <is> too low", "javascript:evil()")
-    forge.set_status(commit, "schema", StatusState.SUCCESS, "Valid.", "https://example.com/7")
+    forge.set_commit_status(
+        commit, "evals", StatusState.FAILURE, "0.70 <is> too low", "javascript:evil()"
+    )
+    forge.set_commit_status(
+        commit, "schema", StatusState.SUCCESS, "Valid.", "https://example.com/7"
+    )
 
     page = browser.get(PULL).text
 
@@ -182,13 +186,13 @@ def test_the_policy_allows_no_script_and_one_style(browser: httpx2.Client) -> No
     ],
 )
 def test_html_of_a_body_is_shown_as_text_except_a_few_tags(body: str, html: str) -> None:
-    assert str(rendered(body)).strip().replace("&quot;", '"') == html.strip()
+    assert str(render_body(body)).strip().replace("&quot;", '"') == html.strip()
 
 
 def test_a_folded_diff_is_rendered_with_colours() -> None:
     body = "<details><summary>system</summary>\n\n```diff\n-old\n+new <i>\n```\n\n</details>\n"
 
-    html = rendered(body)
+    html = render_body(body)
 
     assert html.startswith("<details><summary>system</summary>")
     assert '<span class="added">+new &lt;i&gt;\n</span>' in html
@@ -196,7 +200,7 @@ def test_a_folded_diff_is_rendered_with_colours() -> None:
 
 
 def test_a_table_is_a_table() -> None:
-    assert "<td>b</td>" in rendered("| a |\n|---|\n| b |\n")
+    assert "<td>b</td>" in render_body("| a |\n|---|\n| b |\n")
 
 
 DIFF = """\
@@ -216,7 +220,7 @@ deleted file mode 100644
 
 
 def test_a_diff_is_read_by_file_with_line_numbers() -> None:
-    one, other = diff_files(DIFF)
+    one, other = parse_diff(DIFF)
 
     assert (one.path, one.added, one.removed) == ("one.txt", 1, 1)
     assert [(line.kind, line.text, line.old, line.new) for line in one.lines] == [
@@ -233,7 +237,7 @@ def test_a_diff_is_read_by_file_with_line_numbers() -> None:
 def test_an_endless_diff_is_cut_with_a_word() -> None:
     header = "diff --git a/x b/x\n@@ -0,0 +1,9 @@\n"
 
-    (file,) = diff_files(header + "+line\n" * 3 * LINES_SHOWN)
+    (file,) = parse_diff(header + "+line\n" * 3 * MAX_DIFF_LINES)
 
-    assert len(file.lines) <= LINES_SHOWN
+    assert len(file.lines) <= MAX_DIFF_LINES
     assert "not shown" in file.lines[-1].text

@@ -19,8 +19,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from bridge.sandbox.asking import asking
-from tests.standins.faults import after_the_work, cut, dead, slow, status, time_out
+from bridge.sandbox.local_http_client import create_local_client
+from tests.standins.fault_injection import after_the_work, cut, dead, slow, status, time_out
 from tests.standins.git_http import git, read_file
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
@@ -43,7 +43,7 @@ def site(github: GitHubStandIn) -> Repository:
 @pytest.fixture
 def client(github: GitHubStandIn) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"token {github.token('bot')}"}
-    with asking(base_url=github.url, headers=headers) as client:
+    with create_local_client(base_url=github.url, headers=headers) as client:
         yield client
 
 

@@ -10,15 +10,20 @@ from pathlib import Path
 import pytest
 
 from bridge import errors
-from bridge.forge.base import Budget, PullRequestContent, PullRequestState, Severity
-from bridge.forge.gitlab import GitLab
-from bridge.forge.gitlab_answers import TITLE_LIMIT
+from bridge.forge.forge import (
+    FindingSeverity,
+    PullRequestContent,
+    PullRequestState,
+    RateLimitStatus,
+)
+from bridge.forge.gitlab import GitLabForge
+from bridge.forge.gitlab_merge_requests import TITLE_LIMIT
 from tests.contract.gitlab_case import GitLabCase, gitlab_case
-from tests.standins.faults import dead, status
+from tests.standins.fault_injection import dead, status
 from tests.standins.git_http import GIT_ENVIRONMENT, find_commit
 from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
-from tests.standins.gitlab_door import DEVELOPER
-from tests.standins.serving import serve
+from tests.standins.gitlab_git_access import DEVELOPER
+from tests.standins.serve_app import serve
 
 HEAD = "promptlayer/support/reply"
 CONTENT = PullRequestContent("Update support/reply", "One word changed.")
@@ -32,14 +37,16 @@ def case(tmp_path: Path) -> Iterator[GitLabCase]:
         yield case
 
 
-def with_token(case: GitLabCase, token: str) -> GitLab:
-    return GitLab(
+def with_token(case: GitLabCase, token: str) -> GitLabForge:
+    return GitLabForge(
         case.project.path, forge_name="gitlab", url=case.url, token=token, clock=lambda: NOW
     )
 
 
-def problems(forge: GitLab) -> list[str]:
-    return [each.message for each in forge.check_access() if each.severity is Severity.PROBLEM]
+def problems(forge: GitLabForge) -> list[str]:
+    return [
+        each.message for each in forge.check_access() if each.severity is FindingSeverity.PROBLEM
+    ]
 
 
 # Titles and drafts.
@@ -49,9 +56,9 @@ def problems(forge: GitLab) -> list[str]:
 def test_every_spelling_of_a_draft_is_read_as_one(case: GitLabCase, marker: str) -> None:
     case.project.open(HEAD, "main", f"{marker}Move prod")
 
-    (found,) = case.forge.pull_requests(HEAD)
+    (found,) = case.forge.list_pull_requests(HEAD)
 
-    assert (found.title, found.draft) == ("Move prod", True)
+    assert (found.title, found.is_draft) == ("Move prod", True)
 
 
 def test_a_draft_is_made_by_its_title(case: GitLabCase) -> None:
@@ -63,7 +70,7 @@ def test_a_draft_is_made_by_its_title(case: GitLabCase) -> None:
 def test_a_title_that_looks_like_a_draft_makes_none(case: GitLabCase) -> None:
     opened = case.forge.create_pull_request(HEAD, "main", PullRequestContent("Draft: reply", ""))
 
-    assert (opened.title, opened.draft) == ("reply", False)
+    assert (opened.title, opened.is_draft) == ("reply", False)
 
 
 def test_a_title_over_the_limit_is_shortened(case: GitLabCase) -> None:
@@ -81,15 +88,15 @@ def test_a_title_over_the_limit_is_shortened(case: GitLabCase) -> None:
 def test_one_from_a_fork_is_not_ours(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "From a fork", source_project_id=4711)
 
-    assert case.forge.pull_requests(HEAD) == []
-    assert case.forge.open_pull_requests("") == []
+    assert case.forge.list_pull_requests(HEAD) == []
+    assert case.forge.list_open_pull_requests("") == []
     assert case.forge.create_pull_request(HEAD, "main", CONTENT).number == 2
 
 
 def test_one_that_is_being_merged_is_still_open(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "Change").state = "locked"
 
-    assert case.forge.pull_requests(HEAD)[0].state is PullRequestState.OPEN
+    assert case.forge.list_pull_requests(HEAD)[0].state is PullRequestState.OPEN
 
 
 def test_one_whose_branch_was_deleted_is_closed(case: GitLabCase) -> None:
@@ -97,13 +104,13 @@ def test_one_whose_branch_was_deleted_is_closed(case: GitLabCase) -> None:
 
     case.delete_branch(HEAD)
 
-    assert case.forge.pull_requests(HEAD)[0].state is PullRequestState.CLOSED
+    assert case.forge.list_pull_requests(HEAD)[0].state is PullRequestState.CLOSED
 
 
 def test_a_description_that_was_never_written_is_empty(case: GitLabCase) -> None:
     case.project.open(HEAD, "main", "Change")
 
-    assert case.forge.pull_requests(HEAD)[0].body == ""
+    assert case.forge.list_pull_requests(HEAD)[0].body == ""
 
 
 # People.
@@ -142,8 +149,8 @@ def test_a_copied_marker_in_another_persons_comment_is_left_alone(case: GitLabCa
     case.forge.create_pull_request(HEAD, "main", CONTENT)
     case.project.comment(1, "<!-- conflict -->\nnot the bridge", case.project.person)
 
-    case.forge.comment(1, "conflict", "Please merge by hand.")
-    with_token(case, TOKEN).comment(1, "conflict", "Still in conflict.")
+    case.forge.upsert_comment(1, "conflict", "Please merge by hand.")
+    with_token(case, TOKEN).upsert_comment(1, "conflict", "Still in conflict.")
 
     assert [note.body for note in case.project.find(1).notes] == [
         "<!-- conflict -->\nnot the bridge",
@@ -155,9 +162,9 @@ def test_our_comment_is_found_behind_pages_of_others(case: GitLabCase) -> None:
     case.forge.create_pull_request(HEAD, "main", CONTENT)
     for number in range(45):
         case.project.comment(1, f"Remark {number}", case.project.person)
-    case.forge.comment(1, "conflict", "Please merge by hand.")
+    case.forge.upsert_comment(1, "conflict", "Please merge by hand.")
 
-    case.forge.comment(1, "conflict", "Still in conflict.")
+    case.forge.upsert_comment(1, "conflict", "Still in conflict.")
 
     bodies = [note.body for note in case.project.find(1).notes]
     assert len(bodies) == 46
@@ -176,7 +183,7 @@ def test_gitlab_under_a_sub_path_in_a_nested_group_works(tmp_path: Path) -> None
         case.many(25)
         case.seed_branch(HEAD, {"prompts/reply.yaml": b"new"})
         opened = case.forge.create_pull_request(HEAD, "main", CONTENT)
-        listed = case.forge.open_pull_requests("")
+        listed = case.forge.list_open_pull_requests("")
 
     assert opened.url == f"{host}/gitlab/acme/bots/emea/support.v2/-/merge_requests/26"
     assert len(listed) == 26
@@ -211,22 +218,24 @@ def test_a_moved_project_is_not_followed_with_the_token(case: GitLabCase) -> Non
     elsewhere = {"Location": "https://elsewhere.example.com/api/v4/projects/1?private=yes"}
     case.standin.faults.add("GET /api/v4/", status(301, "", elsewhere))
 
-    with pytest.raises(errors.Refused, match=r"elsewhere\.example\.com/api/v4/projects/1\."):
-        case.forge.default_branch()
+    with pytest.raises(
+        errors.RequestRefusedError, match=r"elsewhere\.example\.com/api/v4/projects/1\."
+    ):
+        case.forge.find_default_branch()
 
 
 def test_an_empty_project_has_no_default_branch(case: GitLabCase) -> None:
     case.standin.faults.add("GET /api/v4/", status(200, {"id": 1, "default_branch": None}))
 
-    with pytest.raises(errors.Refused, match="no commit yet"):
-        case.forge.default_branch()
+    with pytest.raises(errors.RequestRefusedError, match="no commit yet"):
+        case.forge.find_default_branch()
 
 
 # Access.
 
 
 def test_a_missing_scope_is_named_in_gitlabs_words(case: GitLabCase) -> None:
-    with pytest.raises(errors.Forbidden, match="lacks the scope api"):
+    with pytest.raises(errors.ForbiddenError, match="lacks the scope api"):
         case.read_only_forge.create_pull_request(HEAD, "main", CONTENT)
 
     (problem,) = problems(case.read_only_forge)
@@ -237,7 +246,7 @@ def test_a_missing_role_is_named_in_gitlabs_words(case: GitLabCase) -> None:
     case.standin.token("glpat-reporter", case.standin.user("rita"), {"api"}, access_level=20)
     reporter = with_token(case, "glpat-reporter")
 
-    with pytest.raises(errors.Forbidden, match="role Developer or higher"):
+    with pytest.raises(errors.ForbiddenError, match="role Developer or higher"):
         reporter.create_pull_request(HEAD, "main", CONTENT)
 
     (problem,) = problems(reporter)
@@ -253,7 +262,7 @@ def test_a_developers_token_suffices(case: GitLabCase) -> None:
 
 def test_a_token_that_expires_soon_is_told(case: GitLabCase) -> None:
     case.standin.token("glpat-old", case.standin.user("old"), {"api"}, expires_at=date(2099, 3, 10))
-    soon = GitLab(
+    soon = GitLabForge(
         case.project.path,
         forge_name="gitlab",
         url=case.url,
@@ -302,46 +311,46 @@ def test_an_older_gitlab_that_tells_no_scopes_is_no_problem(case: GitLabCase) ->
 def test_a_page_in_place_of_an_answer_is_an_outage(case: GitLabCase) -> None:
     case.standin.faults.add("/api/v4/", status(200, "<html>Sign in</html>"))
 
-    with pytest.raises(errors.Unavailable, match="did not answer as GitLab does"):
-        case.forge.default_branch()
+    with pytest.raises(errors.UnavailableError, match="did not answer as GitLab does"):
+        case.forge.find_default_branch()
 
 
 def test_a_connection_that_is_closed_without_a_word_is_an_outage(case: GitLabCase) -> None:
     case.standin.faults.add("/api/v4/", dead())
 
-    with pytest.raises(errors.Unavailable):
-        case.forge.pull_requests(HEAD)
+    with pytest.raises(errors.UnavailableError):
+        case.forge.list_pull_requests(HEAD)
 
 
 def test_a_server_that_is_not_there_is_an_outage() -> None:
-    nowhere = GitLab("a/b", forge_name="gitlab", url="http://127.0.0.1:1", token=TOKEN)
+    nowhere = GitLabForge("a/b", forge_name="gitlab", url="http://127.0.0.1:1", token=TOKEN)
 
-    with pytest.raises(errors.Unavailable, match="could not be reached"):
-        nowhere.pull_requests(HEAD)
+    with pytest.raises(errors.UnavailableError, match="could not be reached"):
+        nowhere.list_pull_requests(HEAD)
 
 
 def test_a_token_that_is_echoed_is_not_repeated(case: GitLabCase) -> None:
     echoed = status(400, {"message": f"the header PRIVATE-TOKEN: {TOKEN} is odd"})
     case.standin.faults.add("/api/v4/", echoed)
 
-    with pytest.raises(errors.Refused) as refused:
-        case.forge.pull_requests(HEAD)
+    with pytest.raises(errors.RequestRefusedError) as refused:
+        case.forge.list_pull_requests(HEAD)
 
     assert TOKEN not in str(refused.value) + repr(refused.value) + repr(case.forge)
-    assert READ_ONLY_TOKEN not in repr(case.read_only_forge.git_remote())
+    assert READ_ONLY_TOKEN not in repr(case.read_only_forge.create_git_remote())
 
 
 # The budget.
 
 
 def test_what_is_left_of_the_budget_is_told_after_an_answer(case: GitLabCase) -> None:
-    told: list[Budget] = []
-    forge = GitLab(
+    told: list[RateLimitStatus] = []
+    forge = GitLabForge(
         case.project.path, forge_name="gitlab", url=case.url, token=TOKEN, notice=told.append
     )
 
-    forge.default_branch()
-    forge.pull_requests(HEAD)
+    forge.find_default_branch()
+    forge.list_pull_requests(HEAD)
 
     assert told[1].remaining == told[0].remaining - 1 < told[0].limit
     assert told[0].resets_at.tzinfo is not None

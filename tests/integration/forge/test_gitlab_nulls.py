@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bridge.forge import gitlab_webhooks
-from bridge.forge.base import PullRequest, PullRequestContent
-from bridge.forge.webhooks import PullRequestChanged
+from bridge.forge.forge import PullRequest, PullRequestContent
+from bridge.forge.forge_webhooks import PullRequestEvent
 from tests.contract.gitlab_case import GitLabCase, gitlab_case
 from tests.standins import gitlab_bodies as bodies
-from tests.standins.faults import status
+from tests.standins.fault_injection import status
 from tests.unit.forge_webhooks.test_reading import pull_request_of
 
 # What every merge request has: https://docs.gitlab.com/api/merge_requests/#response
@@ -60,21 +60,25 @@ def test_every_merge_request_is_read(case: GitLabCase, made: PullRequest) -> Non
     answer = bodies.whole_merge_request(held, case.project, case.url)
     for variant in variants(answer, PROMISED):
         case.standin.faults.add(f"GET {ONE}/", status(200, variant))
-        read = case.forge.pull_request(made.number)
+        read = case.forge.find_pull_request(made.number)
         assert read is not None
-        assert (read.number, read.head, read.base) == (made.number, made.head, "main")
+        assert (read.number, read.head_branch, read.base_branch) == (
+            made.number,
+            made.head_branch,
+            "main",
+        )
         case.standin.faults.clear()
 
 
 def test_every_note_is_read(case: GitLabCase, made: PullRequest) -> None:
-    case.forge.comment(made.number, "conflict", "First")
+    case.forge.upsert_comment(made.number, "conflict", "First")
     held = case.project.find(made.number)
     note = bodies.note(held.notes[0], held, case.project, case.url)
     for variant in variants(note, {"id"}):
         case.standin.faults.add(
             f"GET {ONE}/{made.number}/notes", status(200, json.dumps([variant]))
         )
-        case.forge.comment(made.number, "conflict", "First")
+        case.forge.upsert_comment(made.number, "conflict", "First")
         case.standin.faults.clear()
 
 
@@ -93,7 +97,7 @@ def test_every_delivery_is_read() -> None:
         for user in (payload["user"], None, {}, {"id": 5, "username": None}):
             delivery = payload | {"object_attributes": attributes, "user": user, "changes": None}
             event = gitlab_webhooks.parse_webhook({}, json.dumps(delivery).encode())
-            assert isinstance(event, PullRequestChanged)
+            assert isinstance(event, PullRequestEvent)
             assert (event.number, event.head, event.base) == (7, "feature", "main")
 
 
@@ -103,8 +107,8 @@ def test_a_stranger_who_copies_our_comment_does_not_stop_ours(
     alice = case.standin.user("alice-too")
     case.project.comment(made.number, "<!-- conflict -->\nFirst", alice)
 
-    case.forge.comment(made.number, "conflict", "First")
-    case.forge.comment(made.number, "conflict", "Second")
+    case.forge.upsert_comment(made.number, "conflict", "First")
+    case.forge.upsert_comment(made.number, "conflict", "Second")
 
     said = [(note.author.username, note.body) for note in case.project.find(made.number).notes]
     assert said == [

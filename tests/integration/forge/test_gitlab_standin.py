@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.sandbox.asking import asking
+from bridge.sandbox.local_http_client import create_local_client
 from tests.standins.git_http import (
     GIT_ENVIRONMENT,
     commit_files,
@@ -23,7 +23,7 @@ from tests.standins.git_http import (
 )
 from tests.standins.gitlab import READ_ONLY_TOKEN, TOKEN, GitLabStandIn
 from tests.standins.gitlab_project import Project, Refusal
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 RECORDED = Path(__file__).parents[4] / "shared/forges/gitlab-recorded.json"
 PROJECT = "acme/bots/support"
@@ -49,7 +49,7 @@ def url(standin: GitLabStandIn, project: Project) -> Iterator[str]:
 @pytest.fixture
 def api(url: str) -> Iterator[httpx2.Client]:
     headers = {"PRIVATE-TOKEN": TOKEN}
-    with asking(base_url=f"{url}/api/v4", headers=headers) as api:
+    with create_local_client(base_url=f"{url}/api/v4", headers=headers) as api:
         yield api
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import AlreadyExists, NotFound, Refused
-from bridge.forge.base import PullRequestContent, PullRequestState, Severity
-from bridge.forge.local import BODY_LIMIT, LocalForge, MergeHow, repositories
-from bridge.forge.local_repository import BareRepository, Person
+from bridge.errors import AlreadyExistsError, NotFoundError, RequestRefusedError
+from bridge.forge.forge import FindingSeverity, PullRequestContent, PullRequestState
+from bridge.forge.local_forge import BODY_LIMIT, LocalForge, MergeMethod, list_repositories
+from bridge.forge.local_repository import BareRepository, CommitPerson
 
 NAME = "acme/support-bot"
 START = {"README.md": b"# Bot\n", "prompts/reply.yaml": b"one\ntwo\nthree\n"}
@@ -30,7 +30,7 @@ class Place:
         self.forge = LocalForge(root, NAME)
 
     def commit(self, branch: str, files: Mapping[str, bytes]) -> str:
-        branches = self.git.branches()
+        branches = self.git.list_branches()
         return self.git.commit_files(branch, branches.get(branch, branches["main"]), files)
 
     def open(self, branch: str = "work", *, draft: bool = False) -> int:
@@ -58,9 +58,9 @@ def place(tmp_path: Path) -> Place:
     ["../x", "acme/..", "acme/../x", "/etc/x", "acme", "acme/a/b", "-x/y", ".git/x", "a/b\n", ""],
 )
 def test_a_name_that_is_not_owner_and_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Refused, match="owner/name"):
+    with pytest.raises(RequestRefusedError, match="owner/name"):
         LocalForge(tmp_path, name)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefusedError):
         LocalForge.create_repository(tmp_path, name, {})
     assert list(tmp_path.iterdir()) == []
 
@@ -69,11 +69,11 @@ def test_repositories_are_listed_by_name(tmp_path: Path) -> None:
     for name in ("zoo/b", "acme/bot"):
         LocalForge.create_repository(tmp_path, name, {})
 
-    assert repositories(tmp_path) == ["acme/bot", "zoo/b"]
+    assert list_repositories(tmp_path) == ["acme/bot", "zoo/b"]
 
 
 def test_a_repository_is_not_made_twice(place: Place) -> None:
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExistsError):
         LocalForge.create_repository(place.root, NAME, {})
 
     assert place.read("show", "main:README.md") == "# Bot\n"
@@ -88,16 +88,16 @@ def test_files_with_odd_names_are_kept(tmp_path: Path) -> None:
     command = ["git", f"--git-dir={path}", "ls-tree", "-rz", "--name-only", "trunk"]
     listing = subprocess.run(command, check=True, capture_output=True).stdout.decode()
     assert set(listing.split("\0")) - {""} == set(files)
-    assert forge.default_branch() == "trunk"
+    assert forge.find_default_branch() == "trunk"
 
 
 def test_a_missing_repository_is_told(tmp_path: Path) -> None:
     forge = LocalForge(tmp_path, NAME)
 
-    with pytest.raises(NotFound, match="create it"):
-        forge.default_branch()
+    with pytest.raises(NotFoundError, match="create it"):
+        forge.find_default_branch()
     (finding,) = forge.check_access()
-    assert finding.severity is Severity.PROBLEM
+    assert finding.severity is FindingSeverity.PROBLEM
 
 
 def test_the_address_is_the_pages_where_there_is_one(place: Place) -> None:
@@ -120,14 +120,14 @@ def test_a_text_over_the_limit_is_refused(place: Place) -> None:
         PullRequestContent("x" * 256, ""),
         PullRequestContent("  ", ""),
     ):
-        with pytest.raises(Refused, match="characters"):
+        with pytest.raises(RequestRefusedError, match="characters"):
             place.forge.create_pull_request("work", "main", content)
 
 
 def test_a_branch_without_commits_of_its_own_is_refused(place: Place) -> None:
-    place.git.set_ref("refs/heads/work", place.git.branches()["main"])
+    place.git.set_ref("refs/heads/work", place.git.list_branches()["main"])
 
-    with pytest.raises(Refused, match="no commits"):
+    with pytest.raises(RequestRefusedError, match="no commits"):
         place.open()
 
 
@@ -144,9 +144,9 @@ def test_many_threads_get_numbers_of_their_own(place: Place) -> None:
 def test_several_processes_open_one_pull_request(place: Place) -> None:
     place.commit("work", {"x": b"1"})
     script = (
-        "import sys; from pathlib import Path; from bridge.errors import AlreadyExists\n"
-        "from bridge.forge.base import PullRequestContent as C\n"
-        "from bridge.forge.local import LocalForge\n"
+        "import sys; from pathlib import Path; from bridge.errors import AlreadyExistsError\n"
+        "from bridge.forge.forge import PullRequestContent as C\n"
+        "from bridge.forge.local_forge import LocalForge\n"
         f"forge = LocalForge(Path(sys.argv[1]), {NAME!r})\n"
         "try: forge.create_pull_request('work', 'main', C('t', 'b')); print('created')\n"
         "except AlreadyExists: print('exists')\n"
@@ -157,7 +157,7 @@ def test_several_processes_open_one_pull_request(place: Place) -> None:
     said = [racer.communicate(timeout=60)[0].strip() for racer in racers]
 
     assert sorted(said) == ["created", "exists", "exists"]
-    assert len(place.forge.every_pull_request()) == 1
+    assert len(place.forge.list_all_pull_requests()) == 1
 
 
 def test_a_comment_is_kept_once_for_each_marker(place: Place) -> None:
@@ -165,9 +165,9 @@ def test_a_comment_is_kept_once_for_each_marker(place: Place) -> None:
     number = place.open()
 
     for marker, body in [("conflict", "one"), ("results", "fine"), ("conflict", "two")]:
-        place.forge.comment(number, marker, body)
+        place.forge.upsert_comment(number, marker, body)
 
-    assert place.forge.comments(number) == {"conflict": "two", "results": "fine"}
+    assert place.forge.read_comments(number) == {"conflict": "two", "results": "fine"}
 
 
 def test_the_file_is_json_that_a_person_can_read(place: Place) -> None:
@@ -191,7 +191,7 @@ def diverged(place: Place) -> int:
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
-def test_both_sides_changes_are_in_the_base_after_a_merge(place: Place, how: MergeHow) -> None:
+def test_both_sides_changes_are_in_the_base_after_a_merge(place: Place, how: MergeMethod) -> None:
     place.forge.merge(diverged(place), how)
 
     assert place.read("show", "main:prompts/reply.yaml") == "ONE\ntwo\nTHREE\n"
@@ -199,7 +199,7 @@ def test_both_sides_changes_are_in_the_base_after_a_merge(place: Place, how: Mer
 
 
 def test_a_merge_has_two_parents_and_names_the_pull_request(place: Place) -> None:
-    before = place.git.branches()
+    before = place.git.list_branches()
     place.forge.merge(diverged(place), "merge", author="Ann <ann@example.com>")
 
     author, subject, parents = place.show("main").split("|")
@@ -210,7 +210,7 @@ def test_a_merge_has_two_parents_and_names_the_pull_request(place: Place) -> Non
 
 def test_a_squash_is_one_commit_with_the_title(place: Place) -> None:
     number = diverged(place)
-    base = place.git.branches()["main"]
+    base = place.git.list_branches()["main"]
 
     place.forge.merge(number, "squash")
 
@@ -219,12 +219,12 @@ def test_a_squash_is_one_commit_with_the_title(place: Place) -> None:
 
 def test_a_rebase_replays_each_commit_with_its_author(place: Place) -> None:
     number = diverged(place)
-    base = place.git.branches()["main"]
-    own = place.forge.commits(number)
+    base = place.git.list_branches()["main"]
+    own = place.forge.list_commits(number)
 
     place.forge.merge(number, "rebase")
 
-    replayed = place.git.commits(base, "main")
+    replayed = place.git.list_commits(base, "main")
     assert [(each.author, each.message) for each in replayed] == [
         (each.author, each.message) for each in own
     ]
@@ -232,15 +232,15 @@ def test_a_rebase_replays_each_commit_with_its_author(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
-def test_a_conflict_is_refused_and_changes_nothing(place: Place, how: MergeHow) -> None:
+def test_a_conflict_is_refused_and_changes_nothing(place: Place, how: MergeMethod) -> None:
     place.commit("work", {"prompts/reply.yaml": b"mine\n"})
     base = place.commit("main", {"prompts/reply.yaml": b"theirs\n"})
     number = place.open()
 
-    with pytest.raises(Refused, match=r"prompts/reply\.yaml"):
+    with pytest.raises(RequestRefusedError, match=r"prompts/reply\.yaml"):
         place.forge.merge(number, how)
 
-    assert place.git.branches()["main"] == base
+    assert place.git.list_branches()["main"] == base
     assert place.forge.read_pull_request(number).state is PullRequestState.OPEN
 
 
@@ -248,7 +248,7 @@ def test_a_draft_cannot_be_merged(place: Place) -> None:
     place.commit("work", {"x": b"1"})
     number = place.open(draft=True)
 
-    with pytest.raises(Refused, match="draft"):
+    with pytest.raises(RequestRefusedError, match="draft"):
         place.forge.merge(number)
 
 
@@ -257,7 +257,7 @@ def test_what_is_merged_stays_merged(place: Place) -> None:
     merged = place.forge.merge(number)
 
     for act in (place.forge.merge, place.forge.close, place.forge.reopen):
-        with pytest.raises(Refused, match="merged"):
+        with pytest.raises(RequestRefusedError, match="merged"):
             act(number)
 
     place.commit("work", {"x": b"later"})
@@ -266,16 +266,16 @@ def test_what_is_merged_stays_merged(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
-def test_the_diff_is_the_same_before_and_after_the_merge(place: Place, how: MergeHow) -> None:
+def test_the_diff_is_the_same_before_and_after_the_merge(place: Place, how: MergeMethod) -> None:
     number = diverged(place)
-    before = place.forge.diff(number), place.forge.commits(number)
+    before = place.forge.diff(number), place.forge.list_commits(number)
 
     place.forge.merge(number, how)
     place.git.delete_branch("work")
 
     assert "-one\n+ONE\n" in before[0]
     assert "THREE" not in before[0]  # the base's own change is not the pull request's
-    assert (place.forge.diff(number), place.forge.commits(number)) == before
+    assert (place.forge.diff(number), place.forge.list_commits(number)) == before
 
 
 def test_reopening_is_refused_while_another_one_is_open(place: Place) -> None:
@@ -284,19 +284,19 @@ def test_reopening_is_refused_while_another_one_is_open(place: Place) -> None:
     place.forge.close(first)
     place.open()
 
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExistsError):
         place.forge.reopen(first)
 
 
 def test_an_author_that_is_not_a_person_is_refused(place: Place) -> None:
-    with pytest.raises(Refused, match="Name <mail"):
+    with pytest.raises(RequestRefusedError, match="Name <mail"):
         place.forge.merge(diverged(place), author="nobody")
 
 
 def test_commits_tell_who_and_what(place: Place) -> None:
     number = diverged(place)
 
-    first, _ = place.forge.commits(number)
+    first, _ = place.forge.list_commits(number)
 
-    assert isinstance(first.author, Person)
+    assert isinstance(first.author, CommitPerson)
     assert (first.subject, len(first.id)) == ("Change files", 40)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bridge.forge.base import PullRequest
-from bridge.steps import look
-from bridge.steps.branch import Tip, tip_of
+from bridge.forge.forge import PullRequest
+from bridge.reconcile import observe_proposal
+from bridge.reconcile.proposal_branch import BranchTip, read_branch_tip
+from tests.integration.lifecycle.bridge_environment import BOB, JANE, BridgeEnvironment
 from tests.integration.lifecycle.clone import Clone
-from tests.integration.lifecycle.world import BOB, JANE, World
 
 NAMES = ("support/reply", "sales/pitch", "hello")
 LINES = 6
@@ -34,15 +34,15 @@ _WORDS = re.compile(r"\b(?:sam|saved)\d+\b")
 def everything_counts_as_the_bridges() -> Iterator[None]:
     """A planted fault: whoever committed what, the bridge takes the branch for its own."""
 
-    def blind(*told: Any, **more: Any) -> Tip | None:
-        tip = tip_of(*told, **more)
-        return replace(tip, people=False) if tip else None
+    def blind(*told: Any, **more: Any) -> BranchTip | None:
+        tip = read_branch_tip(*told, **more)
+        return replace(tip, has_commits_of_people=False) if tip else None
 
-    look.tip_of = blind  # type: ignore[attr-defined]
+    observe_proposal.tip_of = blind  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        look.tip_of = tip_of  # type: ignore[attr-defined]
+        observe_proposal.tip_of = read_branch_tip  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -56,9 +56,9 @@ class Losses:
 class BranchModel:
     """One step is one deed of somebody, and then perhaps a look."""
 
-    def __init__(self, world: World, folder: Path, seed: int) -> None:
-        self.world = world
-        self.sam = Clone(world.place.repository, folder)
+    def __init__(self, environment: BridgeEnvironment, folder: Path, seed: int) -> None:
+        self.environment = environment
+        self.sam = Clone(environment.repository.repository, folder)
         self.draw = random.Random(seed)
         self.happened: list[str] = []
         self.losses = Losses()
@@ -78,11 +78,17 @@ class BranchModel:
             self.look()
 
     def look(self) -> None:
-        self.world.sweep() if self.draw.random() < 0.3 else self.world.settle(patience=120)
+        self.environment.sweep() if self.draw.random() < 0.3 else self.environment.settle(
+            patience=120
+        )
         there = self._persons_words()
         self.losses.words += [self._told(word) for word in sorted(self._alive - there)]
         self._alive &= there
-        proposed = {word for pull in self.world.place.open() for word in self._words(pull.head)}
+        proposed = {
+            word
+            for pull in self.environment.repository.open()
+            for word in self._words(pull.head_branch)
+        }
         self.losses.strange += [self._told(word) for word in sorted(proposed - self._written)]
 
     def _told(self, word: str) -> str:
@@ -113,81 +119,84 @@ class BranchModel:
 
     def _edit(self, write: Callable[[str, dict[str, str | None]], None]) -> None:
         for pull, path in self._some_file():
-            text = self.world.place.text(path, pull.head) or ""
+            text = self.environment.repository.text(path, pull.head_branch) or ""
             old = self.draw.choice(re.findall(r"\bline\d+\b", text) or [""])
             if old:
-                write(pull.head, {path: text.replace(f"{old} ", f"{old} {self._word('sam')} ", 1)})
+                write(
+                    pull.head_branch,
+                    {path: text.replace(f"{old} ", f"{old} {self._word('sam')} ", 1)},
+                )
 
     def _squash(self) -> None:
         for pull in self._some_pull():
             words = self.draw.choice([None, "All of it"])
-            if self.world.place.log(pull.head, "%H"):
-                self.sam.squash(pull.head, "main", words)
+            if self.environment.repository.log(pull.head_branch, "%H"):
+                self.sam.squash(pull.head_branch, "main", words)
 
     def _reword(self) -> None:
         for pull in self._some_pull():
-            self.sam.amend(pull.head, {}, "feat(prompts): other words")
+            self.sam.amend(pull.head_branch, {}, "feat(prompts): other words")
 
     def _rebase(self) -> None:
         for pull in self._some_pull():
-            self.sam.rebase(pull.head, "main")
+            self.sam.rebase(pull.head_branch, "main")
 
     def _merge_base_in(self) -> None:
         for pull in self._some_pull():
-            self.sam.merge(pull.head, "main")
+            self.sam.merge(pull.head_branch, "main")
 
     def _take_out(self) -> None:
         for pull, path in self._some_file():
-            self.sam.commit(pull.head, {path: self.world.place.text(path)})
+            self.sam.commit(pull.head_branch, {path: self.environment.repository.text(path)})
 
     def _move(self) -> None:
         for pull, path in self._some_file():
             self._count += 1
             to = f"prompts/{path.split('/')[1]}/moved/{self._count}.yaml"
-            self.sam.move(pull.head, path, to)
+            self.sam.move(pull.head_branch, path, to)
 
     def _revert(self) -> None:
         for pull in self._some_pull():
-            if self.world.place.log(pull.head, "%H"):
-                self.sam.revert(pull.head)
+            if self.environment.repository.log(pull.head_branch, "%H"):
+                self.sam.revert(pull.head_branch)
 
     # PromptLayer, and the base
 
     def _save(self) -> None:
         name = self.draw.choice(NAMES)
-        known = {self.world.registry.entry(id).name: id for id in self._active()}
+        known = {self.environment.registry.find_entry(id).name: id for id in self._active()}
         lines = list(self._texts.get(known.get(name, 0), [f"line{n} end" for n in range(LINES)]))
         at = self.draw.randrange(LINES)
         lines[at] = f"line{at} {self._word('saved')} end"
         text = "\n".join(lines)
-        id = self.world.save(text, name, by=self.draw.choice([JANE, BOB]))
+        id = self.environment.save(text, name, by=self.draw.choice([JANE, BOB]))
         self._texts[id] = lines
 
     def _rename(self) -> None:
         for id in self._some_prompt():
-            taken = {self.world.registry.entry(each).name for each in self._active()}
+            taken = {self.environment.registry.find_entry(each).name for each in self._active()}
             name = self.draw.choice([*NAMES, "other", "support/answer"])
             if name not in taken:
-                self.world.registry.rename(id, name)
+                self.environment.registry.rename(id, name)
 
     def _delete(self) -> None:
         if len(self._active()) > 1:  # none at all looks like a wrong key
             for id in self._some_prompt():
-                self.world.registry.delete(id)
+                self.environment.registry.delete(id)
 
     def _move_label(self) -> None:
         for id in self._some_prompt():
-            versions = len(self.world.registry.entry(id).versions)
-            self.world.registry.move_label(id, "prod", self.draw.randint(1, versions))
+            versions = len(self.environment.registry.find_entry(id).versions)
+            self.environment.registry.move_label(id, "prod", self.draw.randint(1, versions))
 
     def _merge(self) -> None:
         for pull in self._some_pull():
-            if self.sam.can_merge(pull.head, "main"):
-                self.world.place.merge(pull, self.draw.choice(["merge", "squash"]))
+            if self.sam.can_merge(pull.head_branch, "main"):
+                self.environment.repository.merge(pull, self.draw.choice(["merge", "squash"]))
 
     def _touch_base(self) -> None:
         self._count += 1
-        self.world.place.commit({f"src/bot{self._count % 3}.py": b"%d\n" % self._count})
+        self.environment.repository.commit({f"src/bot{self._count % 3}.py": b"%d\n" % self._count})
 
     # Drawing and looking
 
@@ -198,12 +207,14 @@ class BranchModel:
         return word
 
     def _some_pull(self) -> list[PullRequest]:
-        found = self.world.place.open()
+        found = self.environment.repository.open()
         return [self.draw.choice(found)] if found else []
 
     def _some_file(self) -> Iterator[tuple[PullRequest, str]]:
         for pull in self._some_pull():
-            changed = self.world.place.changed(pull.head) & self.world.place.paths(pull.head)
+            changed = self.environment.repository.changed(
+                pull.head_branch
+            ) & self.environment.repository.paths(pull.head_branch)
             paths = sorted(path for path in changed if path.startswith("prompts/"))
             if paths:
                 yield pull, self.draw.choice(paths)
@@ -213,14 +224,14 @@ class BranchModel:
         return [self.draw.choice(ids)] if ids else []
 
     def _active(self) -> list[int]:
-        return [id for id, entry in self.world.registry.entries.items() if not entry.deleted]
+        return [id for id, entry in self.environment.registry.entries.items() if not entry.deleted]
 
     def _words(self, revision: str, pattern: re.Pattern[str] = _WORDS) -> set[str]:
         """The words in the prompt files of a branch."""
-        return set(pattern.findall(self.world.place.grep("prompts", revision)))
+        return set(pattern.findall(self.environment.repository.grep("prompts", revision)))
 
     def _persons_words(self) -> set[str]:
         """People's words that are on any branch, or have ever been on the base."""
-        revisions = self.world.place.branches()
-        merged = set(_PERSONS.findall(self.world.place.history_text("main")))
+        revisions = self.environment.repository.branches()
+        merged = set(_PERSONS.findall(self.environment.repository.history_text("main")))
         return merged.union(*(self._words(each, _PERSONS) for each in revisions))

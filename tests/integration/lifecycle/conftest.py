@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.integration.changing_app import ChangingApp
-from tests.integration.lifecycle.place import Windows, place_on
-from tests.integration.lifecycle.world import MakeWorld, World
-from tests.standins.serving import serve
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import Windows, create_forge_repository
+from tests.integration.switchable_app import SwitchableApp
+from tests.standins.serve_app import serve
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[tuple[ChangingApp, str]]:
-    changing = ChangingApp()
+def served() -> Iterator[tuple[SwitchableApp, str]]:
+    changing = SwitchableApp()
     with serve(changing) as url:
         yield changing, url
 
@@ -30,16 +30,20 @@ def forge_name() -> str:
 
 @pytest.fixture
 def make_world(
-    served: tuple[ChangingApp, str], forge_name: str, tmp_path: Path
+    served: tuple[SwitchableApp, str], forge_name: str, tmp_path: Path
 ) -> Iterator[MakeWorld]:
     changing, url = served
     with ExitStack() as stack:
 
-        def make(*mappings: dict[str, Any], creations: Windows = (), **bridge: Any) -> World:
+        def make(
+            *mappings: dict[str, Any], creations: Windows = (), **bridge: Any
+        ) -> BridgeEnvironment:
             """A world with these mappings, each named and about everything unless it says so."""
-            place = stack.enter_context(place_on(forge_name, tmp_path / "forge", creations))
+            repository = stack.enter_context(
+                create_forge_repository(forge_name, tmp_path / "forge", creations)
+            )
             told = [{"name": "support", "prompts": ["**"], **each} for each in mappings or ({},)]
-            made = World(place, tmp_path, url, told, **bridge)
+            made = BridgeEnvironment(repository, tmp_path, url, told, **bridge)
             stack.callback(check_foreign_work, made)
             stack.callback(made.close)
             changing.app = made.address
@@ -48,13 +52,13 @@ def make_world(
         yield make
 
 
-def check_foreign_work(world: World) -> None:
+def check_foreign_work(environment: BridgeEnvironment) -> None:
     """After every test: no open pull request brings what is not its own."""
-    if world.place.faults is not None:
-        world.place.faults.clear()
-    assert world.place.foreign_work() == []
+    if environment.repository.faults is not None:
+        environment.repository.faults.clear()
+    assert environment.repository.foreign_work() == []
 
 
 @pytest.fixture
-def world(make_world: MakeWorld) -> World:
+def environment(make_world: MakeWorld) -> BridgeEnvironment:
     return make_world()

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from bridge.config.mapping import MappingSettings
-from bridge.prompts.plan import Edit
+from bridge.config.mapping_settings import MappingSettings
+from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.target import Target
-from bridge.steps.declined_changes import DeclinedChanges
-from bridge.steps.seen import DeclinedChange
-from tests.integration.lifecycle.world import World
+from bridge.reconcile.declined_changes import DeclinedChanges
+from bridge.reconcile.seen import DeclinedChange
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
 
 NAMES = ("reply", "greet", "support/thank", "support/ask", "hello")
 GROUPS = ("mapping", "prompt")
@@ -31,7 +31,7 @@ def forgotten_decisions() -> Iterator[None]:
     find = DeclinedChanges.find
 
     def find_none(
-        _self: DeclinedChanges, _edits: Mapping[Target, Edit]
+        _self: DeclinedChanges, _edits: Mapping[Target, FileEdit]
     ) -> dict[Target, DeclinedChange]:
         return {}
 
@@ -45,8 +45,8 @@ def forgotten_decisions() -> Iterator[None]:
 class DeclineModel:
     """One step is one deed of somebody, and then perhaps a look."""
 
-    def __init__(self, world: World, seed: int, *, regroups: bool = True) -> None:
-        self.world = world
+    def __init__(self, environment: BridgeEnvironment, seed: int, *, regroups: bool = True) -> None:
+        self.environment = environment
         self.draw = random.Random(seed)
         self.happened: list[str] = []
         self.declined_again: list[str] = []
@@ -74,10 +74,10 @@ class DeclineModel:
     def _look(self) -> None:
         swept = self.draw.random() < 0.4
         if swept:
-            self.world.sweep()
-            self.world.settle(patience=120)
+            self.environment.sweep()
+            self.environment.settle(patience=120)
         else:
-            self.world.settle(patience=120)
+            self.environment.settle(patience=120)
         proposed = self._proposed()
         again = sorted(proposed & self._declined)
         self.declined_again += [self._told(word) for word in again]
@@ -94,50 +94,56 @@ class DeclineModel:
         name = self.draw.choice(NAMES)
         word = f"saved{len(self.happened)}"
         self._newest[name] = word
-        self.world.save(f"Say {word}.", name)
+        self.environment.save(f"Say {word}.", name)
 
     def _close(self) -> None:
-        found = self.world.place.open()
+        found = self.environment.repository.open()
         if found:
             pull = self.draw.choice(found)
-            self._declined |= self._changed(pull.head)
-            self.world.place.close(pull.number)
+            self._declined |= self._changed(pull.head_branch)
+            self.environment.repository.close(pull.number)
 
     def _merge(self) -> None:
-        found = self.world.place.open()
+        found = self.environment.repository.open()
         if found:
-            self.world.place.merge(self.draw.choice(found), self.draw.choice(["merge", "squash"]))
+            self.environment.repository.merge(
+                self.draw.choice(found), self.draw.choice(["merge", "squash"])
+            )
 
     def _touch_base(self) -> None:
-        self.world.place.commit({"src/bot.py": b"%d\n" % len(self.happened)})
+        self.environment.repository.commit({"src/bot.py": b"%d\n" % len(self.happened)})
 
     def _forget(self) -> None:
         """The database and the clone are lost, after the bridge has heard of everything."""
-        self.world.settle(patience=120)
-        self.world.forget_everything()
+        self.environment.settle(patience=120)
+        self.environment.forget_everything()
 
     def _regroup(self) -> None:
         """The mapping goes from one pull request to one for each prompt, or back, after the bridge
         has seen what was decided."""
-        self.world.sweep()
-        told = self.world.settings[0].model_dump(exclude_unset=True)
-        group = GROUPS[self.world.settings[0].pull_request.group == GROUPS[0]]
+        self.environment.sweep()
+        told = self.environment.settings[0].model_dump(exclude_unset=True)
+        group = GROUPS[self.environment.settings[0].pull_request.group == GROUPS[0]]
         told["pull_request"] = {**told.get("pull_request", {}), "group": group}
         mapping = MappingSettings.model_validate(told)
-        self.world.settings[0] = mapping
-        site = self.world.worker.sites[mapping.name]
-        self.world.worker.sites = {mapping.name: replace(site, mapping=mapping)}
+        self.environment.settings[0] = mapping
+        context = self.environment.controller.contexts[mapping.name]
+        self.environment.controller.contexts = {mapping.name: replace(context, mapping=mapping)}
         for _ in range(3):  # old pull requests go first
-            self.world.sweep()
+            self.environment.sweep()
 
     def _changed(self, revision: str) -> set[str]:
         return self._words(revision) - self._words("main")
 
     def _proposed(self) -> set[str]:
-        return {word for pull in self.world.place.open() for word in self._changed(pull.head)}
+        return {
+            word
+            for pull in self.environment.repository.open()
+            for word in self._changed(pull.head_branch)
+        }
 
     def _merged(self) -> set[str]:
-        return set(_WORDS.findall(self.world.place.history_text("main")))
+        return set(_WORDS.findall(self.environment.repository.history_text("main")))
 
     def _words(self, revision: str) -> set[str]:
-        return set(_WORDS.findall(self.world.place.grep("prompts", revision)))
+        return set(_WORDS.findall(self.environment.repository.grep("prompts", revision)))

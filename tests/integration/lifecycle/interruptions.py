@@ -9,10 +9,10 @@ from functools import wraps
 from itertools import count
 from typing import Any
 
-from bridge.errors import Unavailable
-from bridge.forge.base import Forge
-from tests.integration.lifecycle.world import World
-from tests.standins.faults import Fault, after_the_work, dead, status
+from bridge.errors import UnavailableError
+from bridge.forge.forge import Forge
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
+from tests.standins.fault_injection import Fault, after_the_work, dead, status
 
 FAULTS: dict[str, Fault] = {
     "refused before": status(502),  # nothing was done
@@ -56,31 +56,33 @@ class InterruptedForge:
         def interrupted(*arguments: Any, **more: Any) -> Any:
             is_now = self._interruption.is_now("CALL", f"/api/{name}")
             if is_now and self._how == "refused before":
-                raise Unavailable(f"{name} was interrupted.")
+                raise UnavailableError(f"{name} was interrupted.")
             answer = call(*arguments, **more)
             if is_now:
-                raise Unavailable(f"The answer of {name} was lost.")
+                raise UnavailableError(f"The answer of {name} was lost.")
             return answer
 
         return interrupted
 
 
 @contextmanager
-def interrupted(world: World, number: int, how: str) -> Iterator[Interruption]:
+def interrupted(environment: BridgeEnvironment, number: int, how: str) -> Iterator[Interruption]:
     """Within this, the ``number``-th request to the forge fails."""
     interruption = Interruption(number)
-    sites = world.worker.sites
-    if world.place.faults is not None:
-        world.place.faults.add(interruption.is_now, FAULTS[how])
+    contexts = environment.controller.contexts
+    if environment.repository.faults is not None:
+        environment.repository.faults.add(interruption.is_now, FAULTS[how])
     else:
-        wrapped: Any = InterruptedForge(world.place.forge, interruption, how)
-        world.worker.sites = {name: replace(site, forge=wrapped) for name, site in sites.items()}
+        wrapped: Any = InterruptedForge(environment.repository.forge, interruption, how)
+        environment.controller.contexts = {
+            name: replace(context, forge=wrapped) for name, context in contexts.items()
+        }
     try:
         yield interruption
     finally:
-        world.worker.sites = sites
-        if world.place.faults is not None:
-            world.place.faults.clear()
+        environment.controller.contexts = contexts
+        if environment.repository.faults is not None:
+            environment.repository.faults.clear()
 
 
 def nothing(_number: int) -> None:
@@ -88,7 +90,7 @@ def nothing(_number: int) -> None:
 
 
 def every_interruption(
-    world: World,
+    environment: BridgeEnvironment,
     how: str,
     act: Callable[[int], object],
     check: Callable[[int], object],
@@ -99,9 +101,9 @@ def every_interruption(
     not interrupted."""
     for number in count(1):
         prepare(number)
-        with interrupted(world, number, how) as interruption:
+        with interrupted(environment, number, how) as interruption:
             act(number)
-            world.settle(patience=3600)
+            environment.settle(patience=3600)
         check(number)
         if not interruption.reached:
             return interruption.seen

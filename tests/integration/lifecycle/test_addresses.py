@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from bridge.prompts.prompt import JsonObject
-from tests.integration.lifecycle.world import World
-from tests.standins.serving import listening
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
+from tests.standins.serve_app import listening
 
 
 @pytest.fixture
@@ -43,25 +43,27 @@ def test_the_trap_would_be_found_sprung(trap: socket.socket) -> None:
 
 
 def test_an_event_that_names_addresses_leads_to_the_configured_repository_and_nowhere_else(
-    world: World, trap: socket.socket
+    environment: BridgeEnvironment, trap: socket.socket
 ) -> None:
-    world.save("Be kind.")
+    environment.save("Be kind.")
 
-    world.deliver([led_astray(payload, address_of(trap)) for payload in world.post.take()])
-    world.settle()
+    environment.deliver(
+        [led_astray(payload, address_of(trap)) for payload in environment.post.take()]
+    )
+    environment.settle()
 
-    assert world.proposed() == "Be kind."
+    assert environment.proposed() == "Be kind."
     assert not was_visited(trap)
 
 
 def test_an_address_in_a_prompt_is_text_that_nobody_visits(
-    world: World, trap: socket.socket
+    environment: BridgeEnvironment, trap: socket.socket
 ) -> None:
     text = f"![picture]({address_of(trap)}/a.png) <img src='{address_of(trap)}/b.png'>"
-    world.save(text)
+    environment.save(text)
 
-    world.settle()
-    world.sweep()
+    environment.settle()
+    environment.sweep()
 
-    assert world.proposed() == text
+    assert environment.proposed() == text
     assert not was_visited(trap)

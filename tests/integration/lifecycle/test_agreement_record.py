@@ -10,13 +10,13 @@ import pytest
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
-from bridge.steps import reconcile
-from bridge.steps.agreement_record import AgreementRecord
-from bridge.steps.site import Site
-from tests.integration.lifecycle.place import FORGES
+from bridge.reconcile import reconcile_proposal
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.mapping_context import MappingContext
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.test_agreement import PROD, prod_on, record, started
 from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
-from tests.integration.lifecycle.world import MakeWorld, World
 from tests.standins.git_http import git
 
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
@@ -25,106 +25,113 @@ REF = "refs/promptlayer-bridge/agreements/support"
 TARGET = Target("support", 1, LATEST)
 
 
-def recorded(world: World, path: str = "1/latest") -> dict[str, Any] | None:
+def recorded(environment: BridgeEnvironment, path: str = "1/latest") -> dict[str, Any] | None:
     """What the repository's record says of a target."""
-    if not git(world.place.repository, "for-each-ref", REF):
+    if not git(environment.repository.repository, "for-each-ref", REF):
         return None
-    if path not in git(world.place.repository, "ls-tree", "-r", "--name-only", REF).splitlines():
+    if (
+        path
+        not in git(
+            environment.repository.repository, "ls-tree", "-r", "--name-only", REF
+        ).splitlines()
+    ):
         return None
-    told: dict[str, Any] = json.loads(git(world.place.repository, "show", f"{REF}:{path}"))
+    told: dict[str, Any] = json.loads(
+        git(environment.repository.repository, "show", f"{REF}:{path}")
+    )
     return told
 
 
-def writes(world: World) -> int:
+def writes(environment: BridgeEnvironment) -> int:
     """How often the record was written."""
-    if not git(world.place.repository, "for-each-ref", REF):
+    if not git(environment.repository.repository, "for-each-ref", REF):
         return 0
-    return int(git(world.place.repository, "rev-list", "--count", REF))
+    return int(git(environment.repository.repository, "rev-list", "--count", REF))
 
 
 @on_every_forge
 def test_what_both_sides_say_is_recorded_once(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
+    environment = started(make_world(PUBLISH))
 
-    told, before = recorded(world), writes(world)
-    world.sweep()
-    world.place.commit({"src/bot.py": b"print()\n"})
-    world.sweep()
+    told, before = recorded(environment), writes(environment)
+    environment.sweep()
+    environment.repository.commit({"src/bot.py": b"print()\n"})
+    environment.sweep()
 
     assert told is not None
-    assert told["platform"] == told["repository"] == world.held().digest
+    assert told["platform"] == told["repository"] == environment.held().digest
     assert told["version"] == 1
-    assert writes(world) == before
+    assert writes(environment) == before
 
 
 @on_every_forge
 def test_what_is_only_proposed_is_not_recorded(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
-    before = writes(world)
+    environment = started(make_world(PUBLISH))
+    before = writes(environment)
 
-    world.save("Answer briefly.")
-    world.settle()
-    world.save("Answer at length.")
-    world.settle()
+    environment.save("Answer briefly.")
+    environment.settle()
+    environment.save("Answer at length.")
+    environment.settle()
 
-    assert world.proposed() == "Answer at length."
-    assert writes(world) == before
+    assert environment.proposed() == "Answer at length."
+    assert writes(environment) == before
 
 
 @on_every_forge
 def test_a_version_that_was_made_is_recorded_at_once(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
+    environment = started(make_world(PUBLISH))
 
-    edited(world, "kindly", "briefly")
-    world.sweep()
+    edited(environment, "kindly", "briefly")
+    environment.sweep()
 
-    told = recorded(world)
+    told = recorded(environment)
     assert told is not None
-    assert (told["version"], told["repository"]) == (2, world.held().digest)
+    assert (told["version"], told["repository"]) == (2, environment.held().digest)
 
 
 @on_every_forge
 def test_a_decline_is_recorded(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
-    world.save("Answer briefly.")
-    world.settle()
-    world.place.close(world.pull_request().number)
+    environment = started(make_world(PUBLISH))
+    environment.save("Answer briefly.")
+    environment.settle()
+    environment.repository.close(environment.pull_request().number)
 
-    world.sweep()
+    environment.sweep()
 
-    told = recorded(world)
+    told = recorded(environment)
     assert told is not None
     assert (told["version"], told["declined"]["version"]) == (1, 2)
-    assert told["declined"]["repository"] == world.held().digest
+    assert told["declined"]["repository"] == environment.held().digest
 
 
 def test_the_record_is_no_branch(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
+    environment = started(make_world(PUBLISH))
 
-    assert writes(world) > 0
-    assert world.place.branches() == set()
+    assert writes(environment) > 0
+    assert environment.repository.branches() == set()
 
 
 def test_a_forge_that_refuses_the_record_is_told_once_and_does_without(
     make_world: MakeWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = make_world(PUBLISH)
-    hook = world.place.repository / "hooks" / "update"
+    environment = make_world(PUBLISH)
+    hook = environment.repository.repository / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text('#!/bin/sh\ncase "$1" in refs/heads/*) ;; *) echo no >&2; exit 1; esac\n')
     hook.chmod(0o755)
-    started(world)
+    started(environment)
 
     for old, new in (("kindly", "briefly"), ("briefly", "at length")):
-        edited(world, old, new)
-        world.sweep()
-    world.place.revert()
-    world.sweep()
+        edited(environment, old, new)
+        environment.sweep()
+    environment.repository.revert()
+    environment.sweep()
 
     words = ["kindly", "briefly", "at length", "briefly"]
-    assert published(world) == [f"Answer {word}." for word in words]
-    assert world.place.open() == []
-    assert writes(world) == 0
+    assert published(environment) == [f"Answer {word}." for word in words]
+    assert environment.repository.open() == []
+    assert writes(environment) == 0
     told = [each for each in caplog.messages if "goes on without its record" in each]
     assert len(told) == 1
 
@@ -132,50 +139,53 @@ def test_a_forge_that_refuses_the_record_is_told_once_and_does_without(
 @on_every_forge
 def test_two_bridges_write_one_record(make_world: MakeWorld) -> None:
     """Each has a mirror of its own, and one of them looked before the other wrote."""
-    world = started(make_world(PUBLISH))
-    (first,) = world.worker.sites.values()
-    (second,) = world.another_worker(world.database).sites.values()
-    records = [_record_of(site) for site in (first, second)]
+    environment = started(make_world(PUBLISH))
+    (first,) = environment.controller.contexts.values()
+    (second,) = environment.another_worker(environment.database).contexts.values()
+    records = [_record_of(context) for context in (first, second)]
 
     for number, one in enumerate(records, start=1):
         text = str(number)
         one.write(
-            {Target("support", 10 + number, LATEST): Agreement(text, text, 1, None)}, world.clock()
+            {Target("support", 10 + number, LATEST): Agreement(text, text, 1, None)},
+            environment.clock(),
         )
 
-    assert recorded(world, "11/latest") is not None
-    assert recorded(world, "12/latest") is not None
-    assert recorded(world) is not None
+    assert recorded(environment, "11/latest") is not None
+    assert recorded(environment, "12/latest") is not None
+    assert recorded(environment) is not None
 
 
-def _record_of(site: Site) -> AgreementRecord:
-    snapshot = site.mirror.fetch(site.forge.git_remote(), site.base, site.branches)
-    return AgreementRecord(site, snapshot)
+def _record_of(context: MappingContext) -> AgreementRecord:
+    snapshot = context.mirror.fetch(
+        context.forge.create_git_remote(), context.base_branch, context.branch_prefix
+    )
+    return AgreementRecord(context, snapshot)
 
 
 def test_a_label_with_any_characters_has_its_file(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
-    record_of = _record_of(next(iter(world.worker.sites.values())))
+    environment = started(make_world(PUBLISH))
+    record_of = _record_of(next(iter(environment.controller.contexts.values())))
     labels = ["..", ".", "a/b", "ünïcode", "with blank", ".git", "%2E"]
     targets = {Target("support", 5, label): Agreement(label, label, 1, None) for label in labels}
 
-    record_of.write(targets, world.clock())
+    record_of.write(targets, environment.clock())
 
     assert record_of.read(list(targets)) == targets
 
 
 def test_ten_thousand_targets_are_one_push(make_world: MakeWorld) -> None:
-    world = started(make_world(PUBLISH))
-    record_of = _record_of(next(iter(world.worker.sites.values())))
-    before = writes(world)
+    environment = started(make_world(PUBLISH))
+    record_of = _record_of(next(iter(environment.controller.contexts.values())))
+    before = writes(environment)
     many = {
         Target("support", n, LATEST): Agreement(str(n), str(n), n, "c" * 40) for n in range(10_000)
     }
 
-    record_of.write(many, world.clock())
-    record_of.write(many, world.clock())
+    record_of.write(many, environment.clock())
+    record_of.write(many, environment.clock())
 
-    assert writes(world) == before + 1
+    assert writes(environment) == before + 1
     assert record_of.read(list(many)) == many
 
 
@@ -183,14 +193,16 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def sweep_killed_before_recording(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def sweep_killed_before_recording(
+    environment: BridgeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def end(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(reconcile, "_record", end)
+        patched.setattr(reconcile_proposal, "_record", end)
         with pytest.raises(Killed):
-            world.sweep()
+            environment.sweep()
 
 
 @on_every_forge
@@ -198,35 +210,35 @@ def sweep_killed_before_recording(world: World, monkeypatch: pytest.MonkeyPatch)
 def test_a_rollback_after_a_publication_that_nobody_recorded_is_not_undone(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, lost: bool
 ) -> None:
-    world = started(make_world({"track": ["prod"], **PUBLISH}), labels=["prod"])
-    edited(world, "kindly", "rudely", PROD)
-    sweep_killed_before_recording(world, monkeypatch)
-    assert prod_on(world) == 2
+    environment = started(make_world({"track": ["prod"], **PUBLISH}), labels=["prod"])
+    edited(environment, "kindly", "rudely", PROD)
+    sweep_killed_before_recording(environment, monkeypatch)
+    assert prod_on(environment) == 2
 
-    world.registry.move_label(1, "prod", 1)
-    world.forget_everything()
+    environment.registry.move_label(1, "prod", 1)
+    environment.forget_everything()
     if lost:
-        record(world)
-    world.sweep()
-    world.sweep()
+        record(environment)
+    environment.sweep()
+    environment.sweep()
 
-    assert prod_on(world) == 1
-    assert published(world) == ["Answer kindly.", "Answer rudely."]
-    assert world.proposed(PROD) == "Answer kindly."
+    assert prod_on(environment) == 1
+    assert published(environment) == ["Answer kindly.", "Answer rudely."]
+    assert environment.proposed(PROD) == "Answer kindly."
 
 
 @on_every_forge
 def test_an_edit_after_a_publication_that_nobody_recorded_is_published(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = started(make_world(PUBLISH))
-    edited(world, "kindly", "briefly")
-    sweep_killed_before_recording(world, monkeypatch)
-    world.forget_everything()
+    environment = started(make_world(PUBLISH))
+    edited(environment, "kindly", "briefly")
+    sweep_killed_before_recording(environment, monkeypatch)
+    environment.forget_everything()
 
-    edited(world, "briefly", "at length")
-    world.sweep()
-    world.sweep()
+    edited(environment, "briefly", "at length")
+    environment.sweep()
+    environment.sweep()
 
-    assert published(world) == ["Answer kindly.", "Answer briefly.", "Answer at length."]
-    assert world.place.open() == []
+    assert published(environment) == ["Answer kindly.", "Answer briefly.", "Answer at length."]
+    assert environment.repository.open() == []

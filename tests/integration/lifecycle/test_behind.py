@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.world import PATH, MakeWorld, World
+from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import FORGES
 
 PROPOSALS, COMMITS, SWEEPS = 10, 100, 2
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
 
 
-def pushes_after_unrelated_commits(world: World) -> int:
+def pushes_after_unrelated_commits(environment: BridgeEnvironment) -> int:
     """How often a branch was pushed while others worked on the base."""
     for number in range(PROPOSALS):
-        world.save(f"Answer {number}.", f"prompt-{number}")
-    world.settle()
-    heads = {pull.head: pull.head_commit for pull in world.place.open()}
+        environment.save(f"Answer {number}.", f"prompt-{number}")
+    environment.settle()
+    heads = {pull.head_branch: pull.head_commit for pull in environment.repository.open()}
     assert len(heads) == PROPOSALS
     pushes = 0
     for _ in range(SWEEPS):
-        world.place.commit_often("src/bot.py", COMMITS // SWEEPS)
-        world.sweep()
-        now = {pull.head: pull.head_commit for pull in world.place.open()}
+        environment.repository.commit_often("src/bot.py", COMMITS // SWEEPS)
+        environment.sweep()
+        now = {pull.head_branch: pull.head_commit for pull in environment.repository.open()}
         pushes += sum(now[head] != heads[head] for head in heads)
         heads = now
     return pushes
 
 
 @on_every_forge
-def test_a_hundred_unrelated_commits_push_nothing(world: World) -> None:
-    assert pushes_after_unrelated_commits(world) == 0
+def test_a_hundred_unrelated_commits_push_nothing(environment: BridgeEnvironment) -> None:
+    assert pushes_after_unrelated_commits(environment) == 0
 
 
 def test_the_count_of_pushes_sees_those_that_a_mapping_wants(make_world: MakeWorld) -> None:
@@ -42,34 +42,36 @@ def test_the_count_of_pushes_sees_those_that_a_mapping_wants(make_world: MakeWor
 @on_every_forge
 @pytest.mark.parametrize("group", ["prompt", "mapping"])
 def test_a_base_that_changed_the_file_is_followed(make_world: MakeWorld, group: str) -> None:
-    world = make_world({"pull_request": {"group": group}})
-    world.save("Answer.")
-    world.adopt()
-    world.save("Answer kindly.")
-    world.settle()
-    text = world.place.text(PATH)
+    environment = make_world({"pull_request": {"group": group}})
+    environment.save("Answer.")
+    environment.adopt()
+    environment.save("Answer kindly.")
+    environment.settle()
+    text = environment.repository.text(PATH)
     assert text is not None
-    moved = world.place.commit({PATH: text.replace("messages:", "# Ask Ada.\nmessages:").encode()})
+    moved = environment.repository.commit(
+        {PATH: text.replace("messages:", "# Ask Ada.\nmessages:").encode()}
+    )
 
-    world.sweep()
+    environment.sweep()
 
-    opened = world.pull_request()
-    assert world.place.log(opened.head, "%P") == [moved]
-    proposed = world.place.text(PATH, opened.head)
+    opened = environment.pull_request()
+    assert environment.repository.log(opened.head_branch, "%P") == [moved]
+    proposed = environment.repository.text(PATH, opened.head_branch)
     assert proposed is not None
     assert "# Ask Ada." in proposed
-    assert world.proposed() == "Answer kindly."
+    assert environment.proposed() == "Answer kindly."
 
 
 @on_every_forge
-def test_the_next_version_stands_on_the_base_as_it_is_then(world: World) -> None:
-    world.save("Answer kindly.")
-    world.settle()
-    moved = world.place.commit({"src/bot.py": b"print()\n"})
-    world.sweep()
-    assert world.place.log(world.pull_request().head, "%P") != [moved]
+def test_the_next_version_stands_on_the_base_as_it_is_then(environment: BridgeEnvironment) -> None:
+    environment.save("Answer kindly.")
+    environment.settle()
+    moved = environment.repository.commit({"src/bot.py": b"print()\n"})
+    environment.sweep()
+    assert environment.repository.log(environment.pull_request().head_branch, "%P") != [moved]
 
-    world.save("Answer briefly.")
-    world.settle()
+    environment.save("Answer briefly.")
+    environment.settle()
 
-    assert world.place.log(world.pull_request().head, "%P") == [moved]
+    assert environment.repository.log(environment.pull_request().head_branch, "%P") == [moved]

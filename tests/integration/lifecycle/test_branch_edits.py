@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from bridge.forge.base import PullRequestState
-from bridge.prompts.memory import recall
-from bridge.prompts.outcome import OutcomeKind
+from bridge.forge.forge import PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.pull_request.metadata import parse_metadata
+from tests.integration.lifecycle.bridge_environment import (
+    BOB,
+    PATH,
+    BridgeEnvironment,
+    MakeWorld,
+    lines,
+)
 from tests.integration.lifecycle.clone import Clone
-from tests.integration.lifecycle.place import FORGES
+from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.test_publishing import PUBLISH, published
-from tests.integration.lifecycle.world import BOB, PATH, MakeWorld, World, lines
 
 pytestmark = pytest.mark.parametrize("forge_name", FORGES)
 NEW_NAME, NEW_PATH = "support/answer", "prompts/latest/support/answer.yaml"
@@ -21,20 +27,22 @@ ROLLING = {"pull_request": {"group": "mapping"}}
 
 
 @pytest.fixture
-def sam(world: World, tmp_path: Path) -> Clone:
-    return Clone(world.place.repository, tmp_path / "sam")
+def sam(environment: BridgeEnvironment, tmp_path: Path) -> Clone:
+    return Clone(environment.repository.repository, tmp_path / "sam")
 
 
-def propose(world: World, text: str) -> str:
+def propose(environment: BridgeEnvironment, text: str) -> str:
     """Save a text; the branch that proposes it."""
-    world.save(text)
-    world.settle()
-    return world.pull_request().head
+    environment.save(text)
+    environment.settle()
+    return environment.pull_request().head_branch
 
 
-def with_edit(world: World, old: str, new: str, path: str = PATH) -> dict[str, str | None]:
+def with_edit(
+    environment: BridgeEnvironment, old: str, new: str, path: str = PATH
+) -> dict[str, str | None]:
     """The file as it is proposed, with a person's word in it."""
-    text = world.place.text(path, world.pull_request().head)
+    text = environment.repository.text(path, environment.pull_request().head_branch)
     assert text is not None
     assert old in text
     return {path: text.replace(old, new, 1)}
@@ -43,178 +51,200 @@ def with_edit(world: World, old: str, new: str, path: str = PATH) -> dict[str, s
 # Rewritten
 
 
-def test_an_amended_text_stays_when_nothing_is_saved(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    sam.amend(branch, with_edit(world, "kindly", "warmly"))
-    head = world.place.head(branch)
+def test_an_amended_text_stays_when_nothing_is_saved(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, "Answer kindly.")
+    sam.amend(branch, with_edit(environment, "kindly", "warmly"))
+    head = environment.repository.head(branch)
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.head(branch) == head
-    assert world.proposed() == "Answer warmly."
-    assert "edited by **Sam Person**" in world.pull_request().body
-
-
-def test_an_amended_text_is_merged_with_the_next_version(world: World, sam: Clone) -> None:
-    branch = propose(world, lines())
-    sam.amend(branch, with_edit(world, "      a\n", "      A of Sam\n"))
-
-    propose(world, lines(g="G of Ada"))
-    world.sweep()
-
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
-    assert world.standing().kind is OutcomeKind.UNCHANGED
-    assert "edited by **Sam Person**" in world.pull_request().body
+    assert environment.repository.head(branch) == head
+    assert environment.proposed() == "Answer warmly."
+    assert "edited by **Sam Person**" in environment.pull_request().body
 
 
-def test_a_fix_that_was_squashed_into_the_bridges_commit_stays(world: World, sam: Clone) -> None:
-    branch = propose(world, lines())
-    sam.commit(branch, with_edit(world, "      a\n", "      A of Sam\n"))
+def test_an_amended_text_is_merged_with_the_next_version(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, lines())
+    sam.amend(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
+
+    propose(environment, lines(g="G of Ada"))
+    environment.sweep()
+
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
+    assert environment.standing().kind is ReconcileOutcomeKind.UNCHANGED
+    assert "edited by **Sam Person**" in environment.pull_request().body
+
+
+def test_a_fix_that_was_squashed_into_the_bridges_commit_stays(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, lines())
+    sam.commit(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
     sam.squash(branch, "main")
 
-    world.sweep()
-    assert world.proposed() == lines(a="A of Sam")
+    environment.sweep()
+    assert environment.proposed() == lines(a="A of Sam")
 
-    propose(world, lines(g="G of Ada"))
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
+    propose(environment, lines(g="G of Ada"))
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
-def test_another_message_is_no_conflict_and_stays(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
+def test_another_message_is_no_conflict_and_stays(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, "Answer kindly.")
     sam.amend(branch, {}, "feat(prompts): answer kindly")
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert world.standing().kind is OutcomeKind.UPDATED
-    assert "feat(prompts): answer kindly" in world.place.log(branch, "%s")
-    assert "edited by" not in world.pull_request().body
+    assert environment.proposed() == "Answer briefly."
+    assert environment.standing().kind is ReconcileOutcomeKind.UPDATED
+    assert "feat(prompts): answer kindly" in environment.repository.log(branch, "%s")
+    assert "edited by" not in environment.pull_request().body
 
 
-def test_a_branch_with_another_message_is_found_without_any_event(world: World, sam: Clone) -> None:
-    world.save("Answer.")
-    world.adopt()
-    branch = propose(world, "Answer kindly.")
+def test_a_branch_with_another_message_is_found_without_any_event(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    environment.save("Answer.")
+    environment.adopt()
+    branch = propose(environment, "Answer kindly.")
     sam.amend(branch, {}, "feat(prompts): answer kindly")
-    world.save("Answer.")
-    world.post.lose()
-    world.forget_everything()
+    environment.save("Answer.")
+    environment.post.lose()
+    environment.forget_everything()
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.newest(branch).state is PullRequestState.CLOSED
+    assert environment.repository.newest(branch).state is PullRequestState.CLOSED
 
 
-def test_another_message_over_merged_proposals_is_no_conflict(world: World, sam: Clone) -> None:
+def test_another_message_over_merged_proposals_is_no_conflict(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
     """The base's own history has commits of the bridge too."""
-    propose(world, "Answer.")
-    world.place.merge(world.pull_request(), "rebase")
-    world.sweep()
-    branch = propose(world, "Answer kindly.")
+    propose(environment, "Answer.")
+    environment.repository.merge(environment.pull_request(), "rebase")
+    environment.sweep()
+    branch = propose(environment, "Answer kindly.")
     sam.amend(branch, {}, "feat(prompts): answer kindly")
-    world.forget_everything()
+    environment.forget_everything()
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert world.standing().kind is OutcomeKind.UPDATED
+    assert environment.proposed() == "Answer briefly."
+    assert environment.standing().kind is ReconcileOutcomeKind.UPDATED
 
 
-def test_a_rebased_commit_is_the_bridges_still(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    world.place.commit({"src/bot.py": b"print()\n"})
+def test_a_rebased_commit_is_the_bridges_still(environment: BridgeEnvironment, sam: Clone) -> None:
+    branch = propose(environment, "Answer kindly.")
+    environment.repository.commit({"src/bot.py": b"print()\n"})
     assert sam.rebase(branch, "main")
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert len(world.place.log(branch, "%H")) == 1
+    assert environment.proposed() == "Answer briefly."
+    assert len(environment.repository.log(branch, "%H")) == 1
 
 
-def test_a_base_that_was_merged_in_is_no_edit(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    world.place.commit({"src/bot.py": b"print()\n"})
+def test_a_base_that_was_merged_in_is_no_edit(environment: BridgeEnvironment, sam: Clone) -> None:
+    branch = propose(environment, "Answer kindly.")
+    environment.repository.commit({"src/bot.py": b"print()\n"})
     assert sam.merge(branch, "main")
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert world.place.text("src/bot.py", branch) == "print()\n"
-    assert "edited by" not in world.pull_request().body
+    assert environment.proposed() == "Answer briefly."
+    assert environment.repository.text("src/bot.py", branch) == "print()\n"
+    assert "edited by" not in environment.pull_request().body
 
 
-def test_an_edit_is_merged_by_a_bridge_that_lost_its_disk(world: World, sam: Clone) -> None:
-    branch = propose(world, lines())
-    sam.amend(branch, with_edit(world, "      a\n", "      A of Sam\n"))
-    world.forget_everything()
+def test_an_edit_is_merged_by_a_bridge_that_lost_its_disk(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, lines())
+    sam.amend(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
+    environment.forget_everything()
 
-    propose(world, lines(g="G of Ada"))
+    propose(environment, lines(g="G of Ada"))
 
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
 @pytest.mark.parametrize("message", [None, "feat(prompts): answer"])
 def test_an_edit_is_merged_on_a_pull_request_of_an_earlier_release(
-    world: World, sam: Clone, message: str | None
+    environment: BridgeEnvironment, sam: Clone, message: str | None
 ) -> None:
     """Its hidden line does not say which commit the bridge wrote."""
-    branch = propose(world, lines())
-    opened = world.pull_request()
-    memory = recall(opened.body)
-    assert memory is not None
-    before = replace(memory, wrote=None).line()
-    world.place.edit(opened, body=opened.body.replace(memory.line(), before))
-    sam.amend(branch, with_edit(world, "      a\n", "      A of Sam\n"), message)
+    branch = propose(environment, lines())
+    opened = environment.pull_request()
+    metadata = parse_metadata(opened.body)
+    assert metadata is not None
+    before = replace(metadata, wrote=None).render_hidden_line()
+    environment.repository.edit(
+        opened, body=opened.body.replace(metadata.render_hidden_line(), before)
+    )
+    sam.amend(branch, with_edit(environment, "      a\n", "      A of Sam\n"), message)
 
-    world.sweep()
-    assert world.proposed() == lines(a="A of Sam")
+    environment.sweep()
+    assert environment.proposed() == lines(a="A of Sam")
 
-    propose(world, lines(g="G of Ada"))
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
+    propose(environment, lines(g="G of Ada"))
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
 # Merged by meaning
 
 
-def test_a_comment_beside_the_changed_line_is_no_conflict(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    edited = with_edit(world, "  - role: user", "  # The question as it came.\n  - role: user")
+def test_a_comment_beside_the_changed_line_is_no_conflict(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, "Answer kindly.")
+    edited = with_edit(
+        environment, "  - role: user", "  # The question as it came.\n  - role: user"
+    )
     sam.commit(branch, edited)
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    text = world.place.text(PATH, branch)
+    assert environment.proposed() == "Answer briefly."
+    text = environment.repository.text(PATH, branch)
     assert text is not None
     assert "# The question as it came." in text
 
 
-def test_a_formatters_indent_is_no_conflict(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    text = world.place.text(PATH, branch)
+def test_a_formatters_indent_is_no_conflict(environment: BridgeEnvironment, sam: Clone) -> None:
+    branch = propose(environment, "Answer kindly.")
+    text = environment.repository.text(PATH, branch)
     assert text is not None
     kept = [
         line.removeprefix("  ") if line[:3] in ("  -", "   ") else line for line in text.split("\n")
     ]
     sam.commit(branch, {PATH: "\n".join(kept)})
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert world.standing().kind is OutcomeKind.UPDATED
+    assert environment.proposed() == "Answer briefly."
+    assert environment.standing().kind is ReconcileOutcomeKind.UPDATED
 
 
-def test_the_same_part_changed_by_both_is_asked_about(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
-    sam.amend(branch, with_edit(world, "kindly", "warmly"))
-    head = world.place.head(branch)
+def test_the_same_part_changed_by_both_is_asked_about(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, "Answer kindly.")
+    sam.amend(branch, with_edit(environment, "kindly", "warmly"))
+    head = environment.repository.head(branch)
 
-    propose(world, "Answer briefly.")
-    world.sweep()
+    propose(environment, "Answer briefly.")
+    environment.sweep()
 
-    assert world.place.head(branch) == head
-    assert world.standing().kind is OutcomeKind.CONFLICT
-    (words,) = world.place.comments(world.pull_request().number)
+    assert environment.repository.head(branch) == head
+    assert environment.standing().kind is ReconcileOutcomeKind.CONFLICT
+    (words,) = environment.repository.comments(environment.pull_request().number)
     assert "PromptLayer has a newer text" in words
     assert "Answer briefly." in words
     assert "See it in PromptLayer](https://dashboard.example.com/workspace/" in words
@@ -223,109 +253,113 @@ def test_the_same_part_changed_by_both_is_asked_about(world: World, sam: Clone) 
 # Renames and deletions
 
 
-def test_an_edit_moves_along_with_a_rename(world: World, sam: Clone) -> None:
-    branch = propose(world, lines())
-    sam.commit(branch, with_edit(world, "      a\n", "      A of Sam\n"))
+def test_an_edit_moves_along_with_a_rename(environment: BridgeEnvironment, sam: Clone) -> None:
+    branch = propose(environment, lines())
+    sam.commit(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
 
-    world.registry.rename(1, NEW_NAME)
-    world.settle()
+    environment.registry.rename(1, NEW_NAME)
+    environment.settle()
 
-    assert world.place.changed(branch) == {NEW_PATH}
-    assert world.proposed(NEW_PATH) == lines(a="A of Sam")
-    assert world.held(NEW_PATH, branch).name == NEW_NAME
+    assert environment.repository.changed(branch) == {NEW_PATH}
+    assert environment.proposed(NEW_PATH) == lines(a="A of Sam")
+    assert environment.held(NEW_PATH, branch).name == NEW_NAME
 
 
 def test_an_edit_that_moved_along_is_published_once_it_is_merged(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    world = make_world(PUBLISH)
-    sam = Clone(world.place.repository, tmp_path / "sam")
-    branch = propose(world, lines())
-    sam.commit(branch, with_edit(world, "      a\n", "      A of Sam\n"))
-    world.registry.rename(1, NEW_NAME)
-    world.settle()
+    environment = make_world(PUBLISH)
+    sam = Clone(environment.repository.repository, tmp_path / "sam")
+    branch = propose(environment, lines())
+    sam.commit(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
+    environment.registry.rename(1, NEW_NAME)
+    environment.settle()
 
-    world.place.merge(world.pull_request(), "squash")
-    world.sweep()
+    environment.repository.merge(environment.pull_request(), "squash")
+    environment.sweep()
 
-    assert published(world, NEW_NAME) == [lines(), lines(a="A of Sam")]
-
-
-def test_an_edit_of_an_update_moves_along_with_a_rename(world: World, sam: Clone) -> None:
-    world.save("Answer.")
-    world.adopt()
-    branch = propose(world, lines())
-    sam.commit(branch, with_edit(world, "      a\n", "      A of Sam\n"))
-
-    world.registry.rename(1, NEW_NAME)
-    world.settle()
-    world.sweep()
-
-    assert world.place.changed(branch) == {PATH, NEW_PATH}
-    assert world.proposed(NEW_PATH) == lines(a="A of Sam")
-    assert world.standing().kind is OutcomeKind.UNCHANGED
+    assert published(environment, NEW_NAME) == [lines(), lines(a="A of Sam")]
 
 
-def test_a_file_that_a_person_moved_stays_there(world: World, sam: Clone) -> None:
-    branch = propose(world, "Answer kindly.")
+def test_an_edit_of_an_update_moves_along_with_a_rename(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    environment.save("Answer.")
+    environment.adopt()
+    branch = propose(environment, lines())
+    sam.commit(branch, with_edit(environment, "      a\n", "      A of Sam\n"))
+
+    environment.registry.rename(1, NEW_NAME)
+    environment.settle()
+    environment.sweep()
+
+    assert environment.repository.changed(branch) == {PATH, NEW_PATH}
+    assert environment.proposed(NEW_PATH) == lines(a="A of Sam")
+    assert environment.standing().kind is ReconcileOutcomeKind.UNCHANGED
+
+
+def test_a_file_that_a_person_moved_stays_there(environment: BridgeEnvironment, sam: Clone) -> None:
+    branch = propose(environment, "Answer kindly.")
     sam.move(branch, PATH, "prompts/latest/bot/mine.yaml")
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.place.changed(branch) == {"prompts/latest/bot/mine.yaml"}
-    assert world.proposed("prompts/latest/bot/mine.yaml") == "Answer briefly."
-    assert "was moved here" in world.pull_request().body
-    assert "**Sam Person**" in world.pull_request().body
+    assert environment.repository.changed(branch) == {"prompts/latest/bot/mine.yaml"}
+    assert environment.proposed("prompts/latest/bot/mine.yaml") == "Answer briefly."
+    assert "was moved here" in environment.pull_request().body
+    assert "**Sam Person**" in environment.pull_request().body
 
 
-def test_a_moved_file_is_told_once_and_shown_as_it_is_there(world: World, sam: Clone) -> None:
-    branch = propose(world, lines())
+def test_a_moved_file_is_told_once_and_shown_as_it_is_there(
+    environment: BridgeEnvironment, sam: Clone
+) -> None:
+    branch = propose(environment, lines())
     moved = "prompts/latest/bot/mine.yaml"
-    edited = with_edit(world, "      a\n", "      A of Sam\n")
+    edited = with_edit(environment, "      a\n", "      A of Sam\n")
     sam.commit(branch, {PATH: None, moved: edited[PATH]})
 
-    world.sweep()
+    environment.sweep()
 
-    body = world.pull_request().body
+    body = environment.pull_request().body
     assert body.count(moved) == 1
     assert body.count(PATH) == 1  # from where it was moved
     assert "+A of Sam" in body
     assert "not on this branch any more" not in body
 
 
-def test_a_deletion_says_truly_what_it_meets(world: World, sam: Clone) -> None:
-    world.save("Hello.", "another")
-    world.save("Answer.")
-    world.adopt(prompt_id=2)
-    world.adopt("prompts/latest/another.yaml")
-    world.save("Answer kindly.")
-    world.settle()
-    sam.commit(world.branch(2), with_edit(world, "kindly", "warmly"))
+def test_a_deletion_says_truly_what_it_meets(environment: BridgeEnvironment, sam: Clone) -> None:
+    environment.save("Hello.", "another")
+    environment.save("Answer.")
+    environment.adopt(prompt_id=2)
+    environment.adopt("prompts/latest/another.yaml")
+    environment.save("Answer kindly.")
+    environment.settle()
+    sam.commit(environment.branch(2), with_edit(environment, "kindly", "warmly"))
 
-    world.registry.delete(2)
-    world.settle()
+    environment.registry.delete(2)
+    environment.settle()
 
-    assert world.standing(world.branch(2)).kind is OutcomeKind.CONFLICT
-    (words,) = world.place.comments(world.pull_request().number)
+    assert environment.standing(environment.branch(2)).kind is ReconcileOutcomeKind.CONFLICT
+    (words,) = environment.repository.comments(environment.pull_request().number)
     assert "PromptLayer no longer has" in words
     assert "newer text" not in words
-    assert world.proposed() == "Answer warmly."
-    assert "was edited by **Sam Person**" in world.pull_request().body
+    assert environment.proposed() == "Answer warmly."
+    assert "was edited by **Sam Person**" in environment.pull_request().body
 
 
 def test_a_deletion_is_proposed_though_a_person_touched_other_files(
-    world: World, sam: Clone
+    environment: BridgeEnvironment, sam: Clone
 ) -> None:
-    world.save("Answer.")
-    world.adopt()
-    branch = propose(world, "Answer kindly.")
+    environment.save("Answer.")
+    environment.adopt()
+    branch = propose(environment, "Answer kindly.")
     sam.commit(branch, {"tests/test_bot.py": "pass\n"})
 
-    world.registry.delete(1)
-    world.settle()
+    environment.registry.delete(1)
+    environment.settle()
 
-    assert world.place.text(PATH, branch) is None
-    assert world.place.text("tests/test_bot.py", branch) == "pass\n"
+    assert environment.repository.text(PATH, branch) is None
+    assert environment.repository.text("tests/test_bot.py", branch) == "pass\n"
 
 
 # Taken out
@@ -334,62 +368,67 @@ def test_a_deletion_is_proposed_though_a_person_touched_other_files(
 def test_a_file_taken_out_of_a_rolling_proposal_stays_out_until_it_changes(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    world = make_world(ROLLING)
-    sam = Clone(world.place.repository, tmp_path / "sam")
+    environment = make_world(ROLLING)
+    sam = Clone(environment.repository.repository, tmp_path / "sam")
     for name in ("one", "two", "three"):
-        world.save(name, name)
-    world.settle()
-    branch = world.pull_request().head
+        environment.save(name, name)
+    environment.settle()
+    branch = environment.pull_request().head_branch
     sam.commit(branch, {"prompts/latest/two.yaml": None})
 
-    world.sweep()
-    world.save("three again", "three")
-    world.settle()
-    world.sweep()
+    environment.sweep()
+    environment.save("three again", "three")
+    environment.settle()
+    environment.sweep()
 
     paths = {"prompts/latest/one.yaml", "prompts/latest/three.yaml"}
-    assert world.place.changed(branch) == paths
-    assert "`prompts/latest/two.yaml` was taken out by **Sam Person**" in world.pull_request().body
+    assert environment.repository.changed(branch) == paths
+    assert (
+        "`prompts/latest/two.yaml` was taken out by **Sam Person**"
+        in environment.pull_request().body
+    )
 
-    world.save("two again", "two")
-    world.settle()
-    assert world.place.changed(branch) == {*paths, "prompts/latest/two.yaml"}
-    assert "taken out" not in world.pull_request().body
+    environment.save("two again", "two")
+    environment.settle()
+    assert environment.repository.changed(branch) == {*paths, "prompts/latest/two.yaml"}
+    assert "taken out" not in environment.pull_request().body
 
 
 def test_what_was_taken_out_is_not_proposed_once_the_rest_is_merged(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    world = make_world(ROLLING)
-    sam = Clone(world.place.repository, tmp_path / "sam")
-    world.save("one", "one")
-    world.save("two", "two")
-    world.settle()
-    branch = world.pull_request().head
+    environment = make_world(ROLLING)
+    sam = Clone(environment.repository.repository, tmp_path / "sam")
+    environment.save("one", "one")
+    environment.save("two", "two")
+    environment.settle()
+    branch = environment.pull_request().head_branch
     sam.commit(branch, {"prompts/latest/two.yaml": None})
-    world.sweep()
-    world.place.merge(world.pull_request())
+    environment.sweep()
+    environment.repository.merge(environment.pull_request())
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    world.save("two again", "two", by=BOB)
-    world.settle()
-    assert world.place.changed(world.pull_request().head) == {"prompts/latest/two.yaml"}
+    assert environment.repository.open() == []
+    environment.save("two again", "two", by=BOB)
+    environment.settle()
+    assert environment.repository.changed(environment.pull_request().head_branch) == {
+        "prompts/latest/two.yaml"
+    }
 
 
 def test_a_proposal_that_a_person_took_back_is_withdrawn_until_it_changes(
-    world: World, sam: Clone
+    environment: BridgeEnvironment, sam: Clone
 ) -> None:
-    branch = propose(world, "Answer kindly.")
-    opened = world.pull_request()
+    branch = propose(environment, "Answer kindly.")
+    opened = environment.pull_request()
     assert sam.revert(branch)
 
-    world.sweep()
-    world.sweep()
+    environment.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert world.place.newest(branch).state is PullRequestState.CLOSED
-    assert "took it out" in world.place.comments(opened.number)[0]
-    propose(world, "Answer briefly.")
-    assert world.proposed() == "Answer briefly."
+    assert environment.repository.open() == []
+    assert environment.repository.newest(branch).state is PullRequestState.CLOSED
+    assert "took it out" in environment.repository.comments(opened.number)[0]
+    propose(environment, "Answer briefly.")
+    assert environment.proposed() == "Answer briefly."

@@ -11,7 +11,7 @@ from tests.integration.lifecycle.branch_model import (
     BranchModel,
     everything_counts_as_the_bridges,
 )
-from tests.integration.lifecycle.world import MakeWorld
+from tests.integration.lifecycle.bridge_environment import MakeWorld
 
 RUNS, STEPS, MOST_STEPS = 12, 14, 80
 
@@ -21,8 +21,8 @@ RUNS, STEPS, MOST_STEPS = 12, 14, 80
 def test_no_word_of_a_person_is_lost_and_none_is_made_up(
     make_world: MakeWorld, tmp_path: Path, group: str, seed: int
 ) -> None:
-    world = make_world({**MAPPING, "pull_request": {"group": group}})
-    model = BranchModel(world, tmp_path / "sam", seed)
+    environment = make_world({**MAPPING, "pull_request": {"group": group}})
+    model = BranchModel(environment, tmp_path / "sam", seed)
 
     for _ in range(STEPS):
         model.step()

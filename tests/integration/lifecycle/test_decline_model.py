@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.lifecycle.bridge_environment import MakeWorld
 from tests.integration.lifecycle.decline_model import GROUPS, DeclineModel, forgotten_decisions
-from tests.integration.lifecycle.world import MakeWorld
 
 RUNS, STEPS, MOST_STEPS = 4, 16, 60
 
@@ -15,8 +15,8 @@ RUNS, STEPS, MOST_STEPS = 4, 16, 60
 def test_nothing_declined_is_proposed_again_and_all_else_is(
     make_world: MakeWorld, group: str, seed: int
 ) -> None:
-    world = make_world({"pull_request": {"group": group}})
-    model = DeclineModel(world, seed, regroups=False)
+    environment = make_world({"pull_request": {"group": group}})
+    model = DeclineModel(environment, seed, regroups=False)
 
     for _ in range(STEPS):
         model.step()
@@ -28,8 +28,8 @@ def test_nothing_declined_is_proposed_again_and_all_else_is(
 def test_a_bridge_that_forgets_decisions_is_seen_to_propose_them_again(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world({"pull_request": {"group": "mapping"}})
-    model = DeclineModel(world, 1, regroups=False)
+    environment = make_world({"pull_request": {"group": "mapping"}})
+    model = DeclineModel(environment, 1, regroups=False)
 
     with forgotten_decisions():
         for _ in range(MOST_STEPS):

@@ -2,93 +2,101 @@
 
 from __future__ import annotations
 
-from bridge.prompts.outcome import OutcomeKind
-from tests.integration.lifecycle.world import NAME, PATH, World
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment
 
 
-def propose(world: World, text: str) -> None:
-    world.save(text)
-    world.settle()
+def propose(environment: BridgeEnvironment, text: str) -> None:
+    environment.save(text)
+    environment.settle()
 
 
-def in_step(world: World, text: str) -> None:
+def in_step(environment: BridgeEnvironment, text: str) -> None:
     """The prompt says ``text`` on both sides."""
-    world.save(text)
-    world.adopt()
+    environment.save(text)
+    environment.adopt()
 
 
-def test_a_file_edited_in_the_repository_is_left_alone(world: World) -> None:
-    in_step(world, "Answer kindly.")
-    edited = world.place.text(PATH)
+def test_a_file_edited_in_the_repository_is_left_alone(environment: BridgeEnvironment) -> None:
+    in_step(environment, "Answer kindly.")
+    edited = environment.repository.text(PATH)
     assert edited is not None
-    world.place.commit({PATH: edited.replace("kindly", "warmly").encode()})
+    environment.repository.commit({PATH: edited.replace("kindly", "warmly").encode()})
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert world.standing().kind is OutcomeKind.REPOSITORY_AHEAD
+    assert environment.repository.open() == []
+    assert environment.standing().kind is ReconcileOutcomeKind.REPOSITORY_AHEAD
 
 
-def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(world: World) -> None:
+def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(
+    environment: BridgeEnvironment,
+) -> None:
     """Somebody takes the version over by hand and improves it before anybody merged."""
-    in_step(world, "Answer kindly.")
-    propose(world, "Answer briefly.")
-    opened = world.pull_request()
-    taken = world.place.text(PATH, opened.head)
+    in_step(environment, "Answer kindly.")
+    propose(environment, "Answer briefly.")
+    opened = environment.pull_request()
+    taken = environment.repository.text(PATH, opened.head_branch)
     assert taken is not None
-    world.place.commit({PATH: taken.encode()})
-    world.place.commit({PATH: taken.replace("briefly", "very briefly").encode()})
+    environment.repository.commit({PATH: taken.encode()})
+    environment.repository.commit({PATH: taken.replace("briefly", "very briefly").encode()})
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert "edited in the repository" in world.place.comments(opened.number)[0]
-
-
-def test_the_number_in_a_file_is_no_proof_that_a_version_was_taken_over(world: World) -> None:
-    in_step(world, "Answer kindly.")
-    propose(world, "Answer briefly.")
-    text = (world.place.text(PATH) or "").replace("version: 1", "version: 2")
-    world.place.commit({PATH: text.replace("kindly", "warmly").encode()})
-
-    world.sweep()
-
-    assert world.proposed() == "Answer briefly."
-    assert "edited in the repository too" in world.pull_request().body
+    assert environment.repository.open() == []
+    assert "edited in the repository" in environment.repository.comments(opened.number)[0]
 
 
-def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(world: World) -> None:
-    in_step(world, "Answer kindly.")
-    edited = world.place.text(PATH)
+def test_the_number_in_a_file_is_no_proof_that_a_version_was_taken_over(
+    environment: BridgeEnvironment,
+) -> None:
+    in_step(environment, "Answer kindly.")
+    propose(environment, "Answer briefly.")
+    text = (environment.repository.text(PATH) or "").replace("version: 1", "version: 2")
+    environment.repository.commit({PATH: text.replace("kindly", "warmly").encode()})
+
+    environment.sweep()
+
+    assert environment.proposed() == "Answer briefly."
+    assert "edited in the repository too" in environment.pull_request().body
+
+
+def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(
+    environment: BridgeEnvironment,
+) -> None:
+    in_step(environment, "Answer kindly.")
+    edited = environment.repository.text(PATH)
     assert edited is not None
-    world.place.commit({PATH: edited.replace("kindly", "warmly").encode()})
+    environment.repository.commit({PATH: edited.replace("kindly", "warmly").encode()})
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.proposed() == "Answer briefly."
-    assert "edited in the repository too" in world.pull_request().body
+    assert environment.proposed() == "Answer briefly."
+    assert "edited in the repository too" in environment.pull_request().body
 
 
-def test_comments_of_engineers_survive_an_update(world: World) -> None:
-    in_step(world, "Answer kindly.")
-    text = world.place.text(PATH)
+def test_comments_of_engineers_survive_an_update(environment: BridgeEnvironment) -> None:
+    in_step(environment, "Answer kindly.")
+    text = environment.repository.text(PATH)
     assert text is not None
-    world.place.commit({PATH: text.replace("messages:", "# Ask Ada first.\nmessages:").encode()})
+    environment.repository.commit(
+        {PATH: text.replace("messages:", "# Ask Ada first.\nmessages:").encode()}
+    )
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    proposed = world.place.text(PATH, world.pull_request().head)
+    proposed = environment.repository.text(PATH, environment.pull_request().head_branch)
     assert proposed is not None
     assert "# Ask Ada first.\n" in proposed
-    assert world.proposed() == "Answer briefly."
-    assert "edited in the repository too" not in world.pull_request().body
+    assert environment.proposed() == "Answer briefly."
+    assert "edited in the repository too" not in environment.pull_request().body
 
 
-def test_a_prompt_that_changes_only_in_number_is_in_step(world: World) -> None:
-    in_step(world, "Answer kindly.")
+def test_a_prompt_that_changes_only_in_number_is_in_step(environment: BridgeEnvironment) -> None:
+    in_step(environment, "Answer kindly.")
 
-    propose(world, "Answer kindly.")
+    propose(environment, "Answer kindly.")
 
-    assert world.place.open() == []
-    assert world.standing().kind is OutcomeKind.IN_STEP
-    assert world.registry.entry_named(NAME).latest.number == 2
+    assert environment.repository.open() == []
+    assert environment.standing().kind is ReconcileOutcomeKind.IN_STEP
+    assert environment.registry.find_entry_by_name(NAME).latest.number == 2

@@ -5,88 +5,103 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bridge.evals.report import Bar
-from bridge.evals.results import EvalRun, PromptRef
-from bridge.evals.telling import MARKER, STATUS, WAITING, judged, proposed, tell
-from bridge.forge.base import StatusState
-from bridge.forge.local import LocalForge
-from bridge.forge.local_statuses import Status
-from tests.integration.lifecycle.world import NAME, MakeWorld, World
+from bridge.evals.eval_run import EvaluationRun, PromptReference
+from bridge.evals.pull_request_feedback import (
+    COMMENT_MARKER,
+    STATUS_NAME,
+    WAITING_TEXT,
+    find_proposed_prompts,
+    judge_runs,
+    publish_results,
+)
+from bridge.evals.verdict_report import EvaluationThreshold
+from bridge.forge.forge import StatusState
+from bridge.forge.local_forge import LocalForge
+from bridge.forge.local_statuses import LocalCommitStatus
+from tests.integration.lifecycle.bridge_environment import NAME, BridgeEnvironment, MakeWorld
 
 REQUIRED: dict[str, Any] = {"evals": {"required": True}}
-PENDING = Status(StatusState.PENDING, WAITING)
+PENDING = LocalCommitStatus(StatusState.PENDING, WAITING_TEXT)
 
 
-def local(world: World) -> LocalForge:
-    assert isinstance(world.place.forge, LocalForge)
-    return world.place.forge
+def local(environment: BridgeEnvironment) -> LocalForge:
+    assert isinstance(environment.repository.forge, LocalForge)
+    return environment.repository.forge
 
 
-def status(world: World, commit: str) -> Status | None:
-    return local(world).statuses(commit).get(STATUS)
+def status(environment: BridgeEnvironment, commit: str) -> LocalCommitStatus | None:
+    return local(environment).read_statuses(commit).get(STATUS_NAME)
 
 
-def evaluated(world: World, score: float) -> None:
+def evaluated(environment: BridgeEnvironment, score: float) -> None:
     """An evaluation of what is proposed is told."""
-    pull = world.pull_request()
-    (prompt,) = proposed(pull, world.platform)
-    results = judged([EvalRun("a test", prompt, overall=score)], [], Bar(minimum=0.8))
-    tell(world.place.forge, pull.head_commit, pull, results)
+    pull = environment.pull_request()
+    (prompt,) = find_proposed_prompts(pull, environment.promptlayer)
+    results = judge_runs(
+        [EvaluationRun("a test", prompt, overall_score=score)],
+        [],
+        EvaluationThreshold(min_score=0.8),
+    )
+    publish_results(environment.repository.forge, pull.head_commit, pull, results)
 
 
 def test_a_proposal_waits_for_its_evaluation(make_world: MakeWorld) -> None:
-    world = make_world(REQUIRED)
-    world.save("Answer kindly.")
+    environment = make_world(REQUIRED)
+    environment.save("Answer kindly.")
 
-    world.settle()
+    environment.settle()
 
-    assert status(world, world.pull_request().head_commit) == PENDING
+    assert status(environment, environment.pull_request().head_commit) == PENDING
 
 
-def test_where_none_is_required_nothing_waits(world: World) -> None:
-    world.save("Answer kindly.")
+def test_where_none_is_required_nothing_waits(environment: BridgeEnvironment) -> None:
+    environment.save("Answer kindly.")
 
-    world.settle()
+    environment.settle()
 
-    assert status(world, world.pull_request().head_commit) is None
+    assert status(environment, environment.pull_request().head_commit) is None
 
 
 def test_an_evaluation_ends_the_wait_and_another_look_does_not_begin_it_again(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world(REQUIRED)
-    world.save("Answer kindly.")
-    world.settle()
+    environment = make_world(REQUIRED)
+    environment.save("Answer kindly.")
+    environment.settle()
 
-    evaluated(world, 0.9)
-    world.sweep()
+    evaluated(environment, 0.9)
+    environment.sweep()
 
-    said = status(world, world.pull_request().head_commit)
-    assert said == Status(StatusState.SUCCESS, "Score 0.90")
-    assert MARKER in local(world).comments(world.pull_request().number)
+    said = status(environment, environment.pull_request().head_commit)
+    assert said == LocalCommitStatus(StatusState.SUCCESS, "Score 0.90")
+    assert COMMENT_MARKER in local(environment).read_comments(environment.pull_request().number)
 
 
 def test_a_newer_version_waits_for_an_evaluation_of_its_own(make_world: MakeWorld) -> None:
-    world = make_world(REQUIRED)
-    world.save("Answer kindly.")
-    world.settle()
-    evaluated(world, 0.9)
-    first = world.pull_request().head_commit
+    environment = make_world(REQUIRED)
+    environment.save("Answer kindly.")
+    environment.settle()
+    evaluated(environment, 0.9)
+    first = environment.pull_request().head_commit
 
-    world.save("Answer briefly.")
-    world.settle()
+    environment.save("Answer briefly.")
+    environment.settle()
 
-    second = world.pull_request().head_commit
+    second = environment.pull_request().head_commit
     assert second != first
-    assert status(world, second) == PENDING
-    assert status(world, first) == Status(StatusState.SUCCESS, "Score 0.90")
-    assert proposed(world.pull_request(), world.platform) == (PromptRef(NAME, 1, 2, "latest"),)
+    assert status(environment, second) == PENDING
+    assert status(environment, first) == LocalCommitStatus(StatusState.SUCCESS, "Score 0.90")
+    assert find_proposed_prompts(environment.pull_request(), environment.promptlayer) == (
+        PromptReference(NAME, 1, 2, "latest"),
+    )
 
 
-def test_what_a_pull_request_of_a_fork_says_it_proposes_is_not_believed(world: World) -> None:
-    world.save("Answer kindly.")
-    world.settle()
-    pull = world.pull_request()
+def test_what_a_pull_request_of_a_fork_says_it_proposes_is_not_believed(
+    environment: BridgeEnvironment,
+) -> None:
+    environment.save("Answer kindly.")
+    environment.settle()
+    pull = environment.pull_request()
 
-    assert proposed(pull, world.platform)
-    assert proposed(replace(pull, from_fork=True), world.platform) == ()
+    assert find_proposed_prompts(pull, environment.promptlayer)
+    assert find_proposed_prompts(replace(pull, is_from_fork=True), environment.promptlayer) == ()

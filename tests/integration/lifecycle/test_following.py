@@ -6,12 +6,16 @@ import json
 
 import pytest
 
-from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
+from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
 
 
-def proposed_paths(world: World) -> set[str]:
+def proposed_paths(environment: BridgeEnvironment) -> set[str]:
     """Every file that an open pull request touches."""
-    return {path for each in world.place.open() for path in world.place.changed(each.head)}
+    return {
+        path
+        for each in environment.repository.open()
+        for path in environment.repository.changed(each.head_branch)
+    }
 
 
 @pytest.mark.parametrize(
@@ -27,75 +31,80 @@ def proposed_paths(world: World) -> set[str]:
 def test_names_and_globs_say_which_prompts(
     make_world: MakeWorld, patterns: str, followed: str
 ) -> None:
-    world = make_world({"prompts": patterns.split()})
+    environment = make_world({"prompts": patterns.split()})
     for name in ("support/reply", "support/eu/reply", "sales/pitch"):
-        world.save("Hello.", name)
+        environment.save("Hello.", name)
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {f"prompts/latest/{name}.yaml" for name in followed.split()}
+    assert proposed_paths(environment) == {
+        f"prompts/latest/{name}.yaml" for name in followed.split()
+    }
 
 
 def test_tags_say_which_prompts(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "tags": ["prod", "eu"]})
-    world.save("Hello.", "both", tags=["eu", "prod", "new"])
-    world.save("Hello.", "one", tags=["eu"])
+    environment = make_world({"prompts": [], "tags": ["prod", "eu"]})
+    environment.save("Hello.", "both", tags=["eu", "prod", "new"])
+    environment.save("Hello.", "one", tags=["eu"])
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {"prompts/latest/both.yaml"}
+    assert proposed_paths(environment) == {"prompts/latest/both.yaml"}
 
 
 def test_a_folder_says_which_prompts(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "folder": "Team"})
-    team = world.registry.create_folder("Team")
-    below = world.registry.create_folder("Below", team.id)
-    world.save("Hello.", "inside", folder_id=team.id)
-    world.save("Hello.", "deeper", folder_id=below.id)
-    world.save("Hello.", "outside")
+    environment = make_world({"prompts": [], "folder": "Team"})
+    team = environment.registry.create_folder("Team")
+    below = environment.registry.create_folder("Below", team.id)
+    environment.save("Hello.", "inside", folder_id=team.id)
+    environment.save("Hello.", "deeper", folder_id=below.id)
+    environment.save("Hello.", "outside")
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {"prompts/latest/inside.yaml", "prompts/latest/deeper.yaml"}
+    assert proposed_paths(environment) == {
+        "prompts/latest/inside.yaml",
+        "prompts/latest/deeper.yaml",
+    }
 
 
 def test_a_prompt_that_left_the_mapping_is_proposed_for_removal(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "tags": ["prod"]})
-    world.save("Hello.", tags=["prod"])
-    world.adopt()
+    environment = make_world({"prompts": [], "tags": ["prod"]})
+    environment.save("Hello.", tags=["prod"])
+    environment.adopt()
 
-    world.save("Hello.", tags=[])
-    world.settle()
+    environment.save("Hello.", tags=[])
+    environment.settle()
 
-    assert world.place.text(PATH, world.pull_request().head) is None
-    assert "no longer matches" in world.pull_request().body
+    assert environment.repository.text(PATH, environment.pull_request().head_branch) is None
+    assert "no longer matches" in environment.pull_request().body
 
 
 def test_several_mappings_may_follow_one_prompt(make_world: MakeWorld) -> None:
-    world = make_world(
+    environment = make_world(
         {"name": "support", "path": "support/{prompt}.yaml"},
         {"name": "copy", "path": "copy/{prompt}.yaml"},
     )
-    world.save("Hello.", "hello")
+    environment.save("Hello.", "hello")
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {"support/hello.yaml", "copy/hello.yaml"}
-    assert len(world.place.open()) == 2
+    assert proposed_paths(environment) == {"support/hello.yaml", "copy/hello.yaml"}
+    assert len(environment.repository.open()) == 2
 
 
 def test_several_labels_are_tracked_in_files_of_their_own(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["latest", "prod", "staging"]})
-    world.save("One.", "hello", labels=["prod"])
-    world.save("Two.", "hello", labels=["staging"])
-    world.save("Three.", "hello")
+    environment = make_world({"track": ["latest", "prod", "staging"]})
+    environment.save("One.", "hello", labels=["prod"])
+    environment.save("Two.", "hello", labels=["staging"])
+    environment.save("Three.", "hello")
 
-    world.settle()
+    environment.settle()
 
     said = {
-        path: world.says(path, each.head)
-        for each in world.place.open()
-        for path in world.place.changed(each.head)
+        path: environment.says(path, each.head_branch)
+        for each in environment.repository.open()
+        for path in environment.repository.changed(each.head_branch)
     }
     assert said == {
         "prompts/latest/hello.yaml": "Three.",
@@ -105,88 +114,88 @@ def test_several_labels_are_tracked_in_files_of_their_own(make_world: MakeWorld)
 
 
 def test_two_labels_on_one_version_are_two_proposals(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["prod", "staging"]})
-    world.save("One.", "hello", labels=["prod", "staging"])
+    environment = make_world({"track": ["prod", "staging"]})
+    environment.save("One.", "hello", labels=["prod", "staging"])
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {"prompts/prod/hello.yaml", "prompts/staging/hello.yaml"}
+    assert proposed_paths(environment) == {"prompts/prod/hello.yaml", "prompts/staging/hello.yaml"}
 
 
 def test_a_moved_label_is_proposed_once(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["prod"]})
-    world.save("One.", labels=["prod"])
-    world.adopt("prompts/prod/support/reply.yaml", label="prod")
-    world.save("Two.")
-    world.settle()
-    assert world.place.open() == []
+    environment = make_world({"track": ["prod"]})
+    environment.save("One.", labels=["prod"])
+    environment.adopt("prompts/prod/support/reply.yaml", label="prod")
+    environment.save("Two.")
+    environment.settle()
+    assert environment.repository.open() == []
 
-    world.registry.move_label(1, "prod", 2)
-    world.settle()
+    environment.registry.move_label(1, "prod", 2)
+    environment.settle()
 
-    assert world.proposed("prompts/prod/support/reply.yaml") == "Two."
-    assert "prod" in world.pull_request().title
+    assert environment.proposed("prompts/prod/support/reply.yaml") == "Two."
+    assert "prod" in environment.pull_request().title
 
 
 def test_a_label_that_was_deleted_is_proposed_for_removal(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["prod"]})
+    environment = make_world({"track": ["prod"]})
     path = "prompts/prod/support/reply.yaml"
-    world.save("One.", labels=["prod"])
-    world.adopt(path, label="prod")
+    environment.save("One.", labels=["prod"])
+    environment.adopt(path, label="prod")
 
-    world.registry.delete_label(1, "prod")
-    world.settle()
+    environment.registry.delete_label(1, "prod")
+    environment.settle()
 
-    assert world.place.text(path, world.pull_request().head) is None
-    assert "label prod was removed" in world.pull_request().body
+    assert environment.repository.text(path, environment.pull_request().head_branch) is None
+    assert "label prod was removed" in environment.pull_request().body
 
 
 def test_an_event_about_an_untracked_label_is_ignored(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["prod"]})
-    world.save("One.", labels=["staging"])
+    environment = make_world({"track": ["prod"]})
+    environment.save("One.", labels=["staging"])
 
-    world.settle()
+    environment.settle()
 
-    assert world.place.open() == []
-    assert {each.outcome for each in world.worker.inbox.recent(10)} == {
+    assert environment.repository.open() == []
+    assert {each.outcome for each in environment.controller.inbox.list_recent(10)} == {
         "no mapping follows this prompt or label"
     }
 
 
 def test_templates_fill_in_prompt_label_mapping_and_id(make_world: MakeWorld) -> None:
-    world = make_world(
+    environment = make_world(
         {
             "path": "ai/{mapping}/{label}/{prompt}+{id}.yaml",
             "branch": "promptlayer/{mapping}/{label}/{prompt}",
         }
     )
-    world.save("Hello.", "support/reply")
+    environment.save("Hello.", "support/reply")
 
-    world.settle()
+    environment.settle()
 
-    assert proposed_paths(world) == {"ai/support/latest/support/reply+1.yaml"}
-    assert world.pull_request().head == "promptlayer/support/latest/support-reply.1"
+    assert proposed_paths(environment) == {"ai/support/latest/support/reply+1.yaml"}
+    assert environment.pull_request().head_branch == "promptlayer/support/latest/support-reply.1"
 
 
 def test_json_files_are_written_and_read(make_world: MakeWorld) -> None:
-    world = make_world({"format": "json", "path": "prompts/{prompt}.json"})
-    world.save("Hello.")
+    environment = make_world({"format": "json", "path": "prompts/{prompt}.json"})
+    environment.save("Hello.")
 
-    world.settle()
+    environment.settle()
 
     path = "prompts/support/reply.json"
-    text = world.place.text(path, world.pull_request().head)
+    text = environment.repository.text(path, environment.pull_request().head_branch)
     assert text is not None
     assert json.loads(text)["name"] == NAME
-    world.place.merge(world.pull_request())
-    world.sweep()
-    assert world.says(path) == "Hello."
-    assert not world.place.branches()
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
+    assert environment.says(path) == "Hello."
+    assert not environment.repository.branches()
 
 
-def test_the_repositorys_default_branch_is_the_base(world: World) -> None:
-    world.save("Hello.")
+def test_the_repositorys_default_branch_is_the_base(environment: BridgeEnvironment) -> None:
+    environment.save("Hello.")
 
-    world.settle()
+    environment.settle()
 
-    assert world.pull_request().base == "main"
+    assert environment.pull_request().base_branch == "main"

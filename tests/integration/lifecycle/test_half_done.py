@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
-from bridge.evals.telling import STATUS
-from bridge.forge.base import PullRequest, PullRequestState
+from bridge.evals.pull_request_feedback import STATUS_NAME
+from bridge.forge.forge import PullRequest, PullRequestState
 from bridge.prompts.prompt import LATEST
+from tests.integration.lifecycle.bridge_environment import (
+    JANE,
+    BridgeEnvironment,
+    MakeWorld,
+    template,
+)
+from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.interruptions import FAULTS, every_interruption
-from tests.integration.lifecycle.place import FORGES
 from tests.integration.lifecycle.test_bases import change_base, start_develop
-from tests.integration.lifecycle.world import JANE, MakeWorld, World, template
 
 PEOPLE: dict[str, Any] = {"labels": ["prompt"], "reviewers": ["alice"], "assignees": ["bob"]}
 WHOLE: dict[str, Any] = {"pull_request": PEOPLE, "evals": {"required": True}}
@@ -24,13 +29,13 @@ everywhere = pytest.mark.parametrize(("forge_name", "how"), list(product(FORGES,
 
 
 @pytest.fixture
-def world(make_world: MakeWorld) -> World:
+def environment(make_world: MakeWorld) -> BridgeEnvironment:
     return make_world(WHOLE)
 
 
-def save(world: World, number: int, text: str, labels: Sequence[str] = ()) -> int:
+def save(environment: BridgeEnvironment, number: int, text: str, labels: Sequence[str] = ()) -> int:
     """A prompt of its own for each interruption, whose id is the number; the version's."""
-    version = world.registry.save(f"prompts/{number}", template(text), labels=labels)
+    version = environment.registry.save_version(f"prompts/{number}", template(text), labels=labels)
     assert version.prompt_id == number
     return version.number
 
@@ -39,62 +44,68 @@ def path(number: int, label: str = LATEST) -> str:
     return f"prompts/{label}/prompts/{number}.yaml"
 
 
-def adopt(world: World, number: int, text: str, label: str = LATEST) -> None:
+def adopt(environment: BridgeEnvironment, number: int, text: str, label: str = LATEST) -> None:
     """A prompt that both sides have."""
-    save(world, number, text, () if label == LATEST else (label,))
-    world.adopt(path(number, label), label=label, prompt_id=number)
+    save(environment, number, text, () if label == LATEST else (label,))
+    environment.adopt(path(number, label), label=label, prompt_id=number)
 
 
-def only(world: World, branch: str) -> PullRequest:
+def only(environment: BridgeEnvironment, branch: str) -> PullRequest:
     """The only pull request of a branch."""
-    (found,) = world.place.every(branch)
+    (found,) = environment.repository.every(branch)
     return found
 
 
-def require_whole(world: World, pull: PullRequest, *, draft: bool = False) -> None:
+def require_whole(
+    environment: BridgeEnvironment, pull: PullRequest, *, draft: bool = False
+) -> None:
     """It is all that a proposal should be."""
     assert pull.state is PullRequestState.OPEN
-    assert pull.draft is draft
+    assert pull.is_draft is draft
     assert pull.labels == {"prompt"}
     assert pull.reviewers == {"alice"}
     assert pull.assignees == {"bob"}
-    assert world.place.head(pull.head) == pull.head_commit
-    state, _, _ = world.place.said_on(pull.head_commit)[STATUS]
+    assert environment.repository.head(pull.head_branch) == pull.head_commit
+    state, _, _ = environment.repository.said_on(pull.head_commit)[STATUS_NAME]
     assert state == "pending"
 
 
 @everywhere
-def test_a_creation_that_is_cut_short_anywhere_is_completed(world: World, how: str) -> None:
+def test_a_creation_that_is_cut_short_anywhere_is_completed(
+    environment: BridgeEnvironment, how: str
+) -> None:
     def act(number: int) -> None:
-        save(world, number, f"Text {number}")
+        save(environment, number, f"Text {number}")
 
     def check(number: int) -> None:
-        pull = only(world, world.branch(number))
-        require_whole(world, pull)
-        assert world.says(path(number), pull.head) == f"Text {number}"
+        pull = only(environment, environment.branch(number))
+        require_whole(environment, pull)
+        assert environment.says(path(number), pull.head_branch) == f"Text {number}"
         assert f"prompts/{number}" in pull.title
 
-    asked = every_interruption(world, how, act, check)
+    asked = every_interruption(environment, how, act, check)
 
     assert len(asked) >= 4
 
 
 @everywhere
-def test_an_update_that_is_cut_short_anywhere_is_completed(world: World, how: str) -> None:
-    save(world, 1, "Text 0")
-    world.settle()
+def test_an_update_that_is_cut_short_anywhere_is_completed(
+    environment: BridgeEnvironment, how: str
+) -> None:
+    save(environment, 1, "Text 0")
+    environment.settle()
 
     def act(number: int) -> None:
-        save(world, 1, f"Text {number}")
+        save(environment, 1, f"Text {number}")
 
     def check(number: int) -> None:
-        pull = only(world, world.branch())
-        require_whole(world, pull)
-        assert world.says(path(1), pull.head) == f"Text {number}"
+        pull = only(environment, environment.branch())
+        require_whole(environment, pull)
+        assert environment.says(path(1), pull.head_branch) == f"Text {number}"
         assert f"version {number + 1}" in pull.title
         assert f"Text {number}" in pull.body
 
-    asked = every_interruption(world, how, act, check)
+    asked = every_interruption(environment, how, act, check)
 
     assert len(asked) >= 4
 
@@ -102,16 +113,18 @@ def test_an_update_that_is_cut_short_anywhere_is_completed(world: World, how: st
 @everywhere
 def test_a_request_that_is_cut_short_anywhere_is_a_draft(make_world: MakeWorld, how: str) -> None:
     """Of a proposal that was open before, and ready for review."""
-    world = protected_world(make_world)
+    environment = protected_world(make_world)
 
     def prepare(number: int) -> None:
-        adopt(world, number, "Text 1", "prod")
-        propose_on_prod(world, number)
+        adopt(environment, number, "Text 1", "prod")
+        propose_on_prod(environment, number)
 
     def check(number: int) -> None:
-        require_whole(world, only(world, world.branch(number, "prod")), draft=True)
+        require_whole(
+            environment, only(environment, environment.branch(number, "prod")), draft=True
+        )
 
-    asked = every_interruption(world, how, request(world), check, prepare)
+    asked = every_interruption(environment, how, request(environment), check, prepare)
 
     assert len(asked) >= 3
 
@@ -120,95 +133,101 @@ def test_a_request_that_is_cut_short_anywhere_is_a_draft(make_world: MakeWorld, 
 def test_an_approval_that_is_cut_short_anywhere_is_ready_for_review(
     make_world: MakeWorld, how: str
 ) -> None:
-    world = protected_world(make_world)
+    environment = protected_world(make_world)
 
     def prepare(number: int) -> None:
-        adopt(world, number, "Text 1", "prod")
-        save(world, number, "Text 2")
-        request(world)(number)
-        world.settle()
-        require_whole(world, only(world, world.branch(number, "prod")), draft=True)
+        adopt(environment, number, "Text 1", "prod")
+        save(environment, number, "Text 2")
+        request(environment)(number)
+        environment.settle()
+        require_whole(
+            environment, only(environment, environment.branch(number, "prod")), draft=True
+        )
 
     def approve(number: int) -> None:
-        world.registry.approve_label(number, "prod", actor=JANE)
+        environment.registry.approve_label(number, "prod", actor=JANE)
 
     def check(number: int) -> None:
-        pull = only(world, world.branch(number, "prod"))
-        require_whole(world, pull)
+        pull = only(environment, environment.branch(number, "prod"))
+        require_whole(environment, pull)
         assert "asked" not in pull.body
 
-    asked = every_interruption(world, how, approve, check, prepare)
+    asked = every_interruption(environment, how, approve, check, prepare)
 
     assert len(asked) >= 2
 
 
 @everywhere
-def test_a_withdrawal_that_is_cut_short_anywhere_is_completed(world: World, how: str) -> None:
+def test_a_withdrawal_that_is_cut_short_anywhere_is_completed(
+    environment: BridgeEnvironment, how: str
+) -> None:
     def prepare(number: int) -> None:
-        adopt(world, number, "The same.")
-        save(world, number, "Another.")
-        world.settle()
-        require_whole(world, only(world, world.branch(number)))
+        adopt(environment, number, "The same.")
+        save(environment, number, "Another.")
+        environment.settle()
+        require_whole(environment, only(environment, environment.branch(number)))
 
     def check(number: int) -> None:
-        closed = only(world, world.branch(number))
+        closed = only(environment, environment.branch(number))
         assert closed.state is PullRequestState.CLOSED
-        (words,) = world.place.comments(closed.number)
+        (words,) = environment.repository.comments(closed.number)
         assert words.count("Withdrawn") == 1
-        assert closed.head not in world.place.branches()
+        assert closed.head_branch not in environment.repository.branches()
 
     asked = every_interruption(
-        world, how, lambda number: save(world, number, "The same."), check, prepare
+        environment, how, lambda number: save(environment, number, "The same."), check, prepare
     )
 
     assert len(asked) >= 4
 
 
 @everywhere
-def test_a_change_of_base_that_is_cut_short_anywhere_is_completed(world: World, how: str) -> None:
-    start_develop(world)
-    save(world, 1, "Text 1")
-    world.settle()
+def test_a_change_of_base_that_is_cut_short_anywhere_is_completed(
+    environment: BridgeEnvironment, how: str
+) -> None:
+    start_develop(environment)
+    save(environment, 1, "Text 1")
+    environment.settle()
 
     def base(number: int) -> str:
         return "develop" if number % 2 else "main"
 
     def check(number: int) -> None:
-        pull = only(world, world.branch())
-        assert pull.base == base(number)
-        assert f"`{pull.base}`" in pull.body
-        assert world.place.changed(pull.head, pull.base) == {path(1)}
-        assert world.place.foreign_work() == []
-        require_whole(world, pull)
+        pull = only(environment, environment.branch())
+        assert pull.base_branch == base(number)
+        assert f"`{pull.base_branch}`" in pull.body
+        assert environment.repository.changed(pull.head_branch, pull.base_branch) == {path(1)}
+        assert environment.repository.foreign_work() == []
+        require_whole(environment, pull)
 
     asked = every_interruption(
-        world,
+        environment,
         how,
-        lambda number: save(world, 1, f"Text {number + 1}"),
+        lambda number: save(environment, 1, f"Text {number + 1}"),
         check,
-        lambda number: change_base(world, base(number)),
+        lambda number: change_base(environment, base(number)),
     )
 
     assert len(asked) >= 5
 
 
-def protected_world(make_world: MakeWorld) -> World:
-    world = make_world({**WHOLE, "track": ["prod"]})
-    world.registry.protect("prod")
-    return world
+def protected_world(make_world: MakeWorld) -> BridgeEnvironment:
+    environment = make_world({**WHOLE, "track": ["prod"]})
+    environment.registry.protect_label("prod")
+    return environment
 
 
-def propose_on_prod(world: World, number: int) -> None:
+def propose_on_prod(environment: BridgeEnvironment, number: int) -> None:
     """Label prod moves, and its move is proposed."""
-    world.registry.protected.clear()
-    version = save(world, number, "Text 2")
-    world.registry.move_label(number, "prod", version)
-    world.settle()
-    world.registry.protect("prod")
-    save(world, number, "Text 3")
-    world.post.lose()
-    require_whole(world, only(world, world.branch(number, "prod")))
+    environment.registry.protected.clear()
+    version = save(environment, number, "Text 2")
+    environment.registry.move_label(number, "prod", version)
+    environment.settle()
+    environment.registry.protect_label("prod")
+    save(environment, number, "Text 3")
+    environment.post.lose()
+    require_whole(environment, only(environment, environment.branch(number, "prod")))
 
 
-def request(world: World) -> Callable[[int], None]:
-    return lambda number: world.registry.request_label(number, "prod", actor=JANE)
+def request(environment: BridgeEnvironment) -> Callable[[int], None]:
+    return lambda number: environment.registry.request_label(number, "prod", actor=JANE)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.forge.base import Severity
-from bridge.prompts.outcome import OutcomeKind
-from bridge.steps.push_rules import check_push_rules
-from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.world import BOB, BOT, JANE, MakeWorld, World
-from tests.standins.protection import (
+from bridge.forge.forge import FindingSeverity
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.reconcile.push_rules import check_push_rules
+from tests.integration.lifecycle.bridge_environment import (
+    BOB,
+    BOT,
+    JANE,
+    BridgeEnvironment,
+    MakeWorld,
+)
+from tests.integration.lifecycle.forge_repository import FORGES
+from tests.standins.branch_protection import (
     GITHUB_COMMIT_RULE,
     GITLAB_COMMIT_RULE,
     require_commit_subject,
@@ -24,32 +30,34 @@ on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
 @on_every_forge
 def test_a_subject_template_meets_a_commit_rule(make_world: MakeWorld, forge_name: str) -> None:
     template = "feat(prompts): {action} {prompt}"
-    world = make_world({"commit": {"subject": template}, "pull_request": {"title": template}})
-    require_commit_subject(world.place.repository, RULE, WORDS[forge_name])
+    environment = make_world({"commit": {"subject": template}, "pull_request": {"title": template}})
+    require_commit_subject(environment.repository.repository, RULE, WORDS[forge_name])
 
-    world.save("Answer kindly.", by=JANE)
-    world.settle()
-    world.save("Answer briefly.", by=BOB)
-    world.settle()
+    environment.save("Answer kindly.", by=JANE)
+    environment.settle()
+    environment.save("Answer briefly.", by=BOB)
+    environment.settle()
 
-    opened = world.pull_request()
+    opened = environment.pull_request()
     assert opened.title == "feat(prompts): add support/reply"
-    assert world.place.log(opened.head, "%s") == ["feat(prompts): add support/reply"]
-    assert world.proposed() == "Answer briefly."
+    assert environment.repository.log(opened.head_branch, "%s") == [
+        "feat(prompts): add support/reply"
+    ]
+    assert environment.proposed() == "Answer briefly."
 
 
 @on_every_forge
 def test_a_commit_rule_that_is_not_met_names_the_setting_that_helps(
     make_world: MakeWorld, forge_name: str
 ) -> None:
-    world = make_world({})
-    require_commit_subject(world.place.repository, RULE, WORDS[forge_name])
+    environment = make_world({})
+    require_commit_subject(environment.repository.repository, RULE, WORDS[forge_name])
 
-    world.save("Answer kindly.")
-    world.settle()
+    environment.save("Answer kindly.")
+    environment.settle()
 
-    standing = world.standing()
-    assert standing.kind is OutcomeKind.PARKED
+    standing = environment.standing()
+    assert standing.kind is ReconcileOutcomeKind.PARKED
     assert "Set the mapping's `commit: {subject: …}` to a template that fits." in standing.reason
 
 
@@ -57,35 +65,39 @@ def test_a_commit_rule_that_is_not_met_names_the_setting_that_helps(
 def test_the_bot_can_be_the_author_and_editors_stay_named(
     make_world: MakeWorld, forge_name: str
 ) -> None:
-    world = make_world({"commit": {"author": "bot"}})
+    environment = make_world({"commit": {"author": "bot"}})
 
-    world.save("Answer kindly.", by=JANE)
-    world.settle()
-    world.save("Answer briefly.", by=BOB)
-    world.settle()
+    environment.save("Answer kindly.", by=JANE)
+    environment.settle()
+    environment.save("Answer briefly.", by=BOB)
+    environment.settle()
 
-    (told,) = world.place.log(world.pull_request().head, "%ae%n%B")
+    (told,) = environment.repository.log(environment.pull_request().head_branch, "%ae%n%B")
     assert told.startswith(f"{BOT.email}\n")
     assert "Co-authored-by: Bob Ray <bob@example.com>" in told
     assert "Co-authored-by: Jane Doe <jane@example.com>" in told
-    assert "Bob Ray" in world.pull_request().body
+    assert "Bob Ray" in environment.pull_request().body
 
 
-def broken(world: World) -> list[str]:
-    (site,) = world.worker.sites.values()
-    return [each.message for each in check_push_rules(site) if each.severity is Severity.PROBLEM]
+def broken(environment: BridgeEnvironment) -> list[str]:
+    (context,) = environment.controller.contexts.values()
+    return [
+        each.message
+        for each in check_push_rules(context)
+        if each.severity is FindingSeverity.PROBLEM
+    ]
 
 
 @pytest.mark.parametrize("forge_name", ["github", "gitlab"])
 def test_check_asks_for_the_push_rules_where_the_forge_tells_them(
     make_world: MakeWorld, forge_name: str
 ) -> None:
-    world = make_world({})
-    assert broken(world) == []
+    environment = make_world({})
+    assert broken(environment) == []
 
-    world.place.set_commit_rule("^[A-Z]+-[0-9]+ ")
+    environment.repository.set_commit_rule("^[A-Z]+-[0-9]+ ")
 
-    (told,) = broken(world)
+    (told,) = broken(environment)
     assert "mapping support cannot push to" in told
     assert "the commit message has to fit `^[A-Z]+-[0-9]+ `" in told
     assert "set the mapping's `commit: {subject: …}`" in told
@@ -93,27 +105,27 @@ def test_check_asks_for_the_push_rules_where_the_forge_tells_them(
 
 @pytest.mark.parametrize("forge_name", ["github", "gitlab"])
 def test_check_is_content_with_a_template_that_fits(make_world: MakeWorld, forge_name: str) -> None:
-    world = make_world({"commit": {"subject": "BOT-1 {summary}"}})
-    world.place.set_commit_rule("^[A-Z]+-[0-9]+ ")
+    environment = make_world({"commit": {"subject": "BOT-1 {summary}"}})
+    environment.repository.set_commit_rule("^[A-Z]+-[0-9]+ ")
 
-    assert broken(world) == []
+    assert broken(environment) == []
 
 
 @on_every_forge
 def test_a_title_that_a_person_wrote_stays_and_the_bridges_own_follows(
     make_world: MakeWorld, forge_name: str
 ) -> None:
-    world = make_world({})
-    world.save("Answer kindly.", by=JANE)
-    world.settle()
-    world.save("Answer briefly.", by=BOB)
-    world.settle()
-    assert world.pull_request().title == "Add support/reply (version 2)"
+    environment = make_world({})
+    environment.save("Answer kindly.", by=JANE)
+    environment.settle()
+    environment.save("Answer briefly.", by=BOB)
+    environment.settle()
+    assert environment.pull_request().title == "Add support/reply (version 2)"
 
-    world.place.edit(world.pull_request(), title="BOT-12 Answer briefly")
-    world.sweep()
-    world.save("Answer at length.", by=JANE)
-    world.settle()
+    environment.repository.edit(environment.pull_request(), title="BOT-12 Answer briefly")
+    environment.sweep()
+    environment.save("Answer at length.", by=JANE)
+    environment.settle()
 
-    assert world.pull_request().title == "BOT-12 Answer briefly"
-    assert world.proposed() == "Answer at length."
+    assert environment.pull_request().title == "BOT-12 Answer briefly"
+    assert environment.proposed() == "Answer at length."

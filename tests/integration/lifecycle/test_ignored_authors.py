@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.forge.base import PullRequestState
-from bridge.prompts.outcome import OutcomeKind
-from tests.integration.lifecycle.place import EVERY_FORGE
-from tests.integration.lifecycle.world import NAME, PATH, MakeWorld, World
+from bridge.forge.forge import PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import EVERY_FORGE
 
 on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 IGNORING = {"ignore_authors": ["stale-bot", "format-bot"], "on_reject": {"label": "declined"}}
 
 
-def propose(world: World, text: str) -> None:
-    world.save(text)
-    world.settle()
+def propose(environment: BridgeEnvironment, text: str) -> None:
+    environment.save(text)
+    environment.settle()
 
 
-def labels(world: World) -> set[str]:
-    return set(world.registry.entry(NAME).labels)
+def labels(environment: BridgeEnvironment) -> set[str]:
+    return set(environment.registry.find_entry(NAME).labels)
 
 
 @on_every_forge
@@ -27,74 +27,74 @@ def labels(world: World) -> set[str]:
 def test_what_a_bot_closes_is_proposed_again_and_no_label_moves(
     make_world: MakeWorld, closer: str
 ) -> None:
-    world = make_world(IGNORING)
-    propose(world, "Answer kindly.")
-    closed = world.pull_request()
+    environment = make_world(IGNORING)
+    propose(environment, "Answer kindly.")
+    closed = environment.pull_request()
 
-    world.place.close_as(closed.number, closer)
-    world.sweep()
+    environment.repository.close_as(closed.number, closer)
+    environment.sweep()
 
-    assert world.proposed() == "Answer kindly."
-    assert labels(world) == set()
+    assert environment.proposed() == "Answer kindly."
+    assert labels(environment) == set()
 
 
 @on_every_forge
 def test_what_anybody_else_closes_is_declined(make_world: MakeWorld) -> None:
-    world = make_world(IGNORING)
-    propose(world, "Answer kindly.")
+    environment = make_world(IGNORING)
+    propose(environment, "Answer kindly.")
 
-    world.place.close_as(world.pull_request().number, "alice")
-    world.sweep()
+    environment.repository.close_as(environment.pull_request().number, "alice")
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert world.standing().kind is OutcomeKind.REJECTED
-    assert labels(world) == {"declined"}
+    assert environment.repository.open() == []
+    assert environment.standing().kind is ReconcileOutcomeKind.REJECTED
+    assert labels(environment) == {"declined"}
 
 
 @pytest.mark.parametrize("forge_name", ["local", "github", "odd github"])
 def test_deleting_the_branch_alone_is_no_decision(make_world: MakeWorld) -> None:
-    world = make_world({"on_reject": {"label": "declined"}})
-    propose(world, "Answer kindly.")
+    environment = make_world({"on_reject": {"label": "declined"}})
+    propose(environment, "Answer kindly.")
 
-    world.place.delete_branch(world.pull_request().head)
-    world.sweep()
+    environment.repository.delete_branch(environment.pull_request().head_branch)
+    environment.sweep()
 
-    assert world.proposed() == "Answer kindly."
-    assert labels(world) == set()
+    assert environment.proposed() == "Answer kindly."
+    assert labels(environment) == set()
 
 
 @on_every_forge
-def test_closing_and_then_deleting_the_branch_declines(world: World) -> None:
-    propose(world, "Answer kindly.")
-    closed = world.pull_request()
-    world.place.close(closed.number)
-    world.clock.turn(5)
-    world.place.delete_branch(closed.head)
+def test_closing_and_then_deleting_the_branch_declines(environment: BridgeEnvironment) -> None:
+    propose(environment, "Answer kindly.")
+    closed = environment.pull_request()
+    environment.repository.close(closed.number)
+    environment.clock.advance(5)
+    environment.repository.delete_branch(closed.head_branch)
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert world.place.newest(closed.head).state is PullRequestState.CLOSED
-    assert world.standing().kind is OutcomeKind.REJECTED
+    assert environment.repository.open() == []
+    assert environment.repository.newest(closed.head_branch).state is PullRequestState.CLOSED
+    assert environment.standing().kind is ReconcileOutcomeKind.REJECTED
 
 
 @on_every_forge
 @pytest.mark.parametrize("author", ["format-bot <bot@example.com>", "F <7+format-bot@noreply.io>"])
 def test_a_formatters_commit_is_nobodys_work(make_world: MakeWorld, author: str) -> None:
-    world = make_world(IGNORING)
-    propose(world, "Answer kindly.")
-    head = world.pull_request().head
-    text = world.place.text(PATH, head)
+    environment = make_world(IGNORING)
+    propose(environment, "Answer kindly.")
+    head = environment.pull_request().head_branch
+    text = environment.repository.text(PATH, head)
     assert text is not None
     formatted = text.replace("name: support/reply", 'name: "support/reply"')
-    commit = world.place.commit({PATH: formatted.encode()}, head, author=author)
+    commit = environment.repository.commit({PATH: formatted.encode()}, head, author=author)
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.head(head) == commit  # it is not pushed over again and again
-    assert "People changed" not in world.pull_request().body
-    propose(world, "Answer briefly.")
-    assert world.proposed() == "Answer briefly."
-    assert world.place.text(PATH, head) == text.replace("kindly", "briefly").replace(
+    assert environment.repository.head(head) == commit  # it is not pushed over again and again
+    assert "People changed" not in environment.pull_request().body
+    propose(environment, "Answer briefly.")
+    assert environment.proposed() == "Answer briefly."
+    assert environment.repository.text(PATH, head) == text.replace("kindly", "briefly").replace(
         "version: 1", "version: 2"
     )

@@ -7,62 +7,62 @@ from typing import Any
 
 import pytest
 
-from bridge.books.entry import Entry
-from bridge.config.mapping import MappingSettings
+from bridge.config.mapping_settings import MappingSettings
 from bridge.engine.pruning import find_unfollowed
 from bridge.engine.resync import ResyncRunner
-from bridge.engine.sync import Done, prune_targets
-from bridge.forge.base import PullRequestState
-from bridge.prompts.outcome import OutcomeKind
+from bridge.engine.sync_mappings import SyncResult, prune_targets
+from bridge.forge.forge import PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.prompt import LATEST
-from bridge.prompts.state import State
 from bridge.prompts.target import Target
-from bridge.steps.scan import scan
-from tests.integration.lifecycle.place import FORGES
-from tests.integration.lifecycle.world import PATH, MakeWorld, World
+from bridge.reconcile.scan_mapping import scan_mapping
+from bridge.status.target_status import TargetStatus
+from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import FORGES
 
 OTHER, OTHER_PATH = "support/thank", PATH.replace("reply", "thank")
 THIRD = "support/greet"
 MERGED, DECLINED, OPEN = 1, 2, 3  # ids
 
 
-def configure(world: World, **changes: Any) -> None:
+def configure(environment: BridgeEnvironment, **changes: Any) -> None:
     """A new configuration is taken over, and what it brought is swept."""
-    told = {**world.settings[0].model_dump(exclude_unset=True), **changes}
-    world.settings[0] = MappingSettings.model_validate(told)
-    site = world.worker.sites["support"]
-    world.worker.sites = {"support": replace(site, mapping=world.settings[0])}
-    world.sweep()
+    told = {**environment.settings[0].model_dump(exclude_unset=True), **changes}
+    environment.settings[0] = MappingSettings.model_validate(told)
+    context = environment.controller.contexts["support"]
+    environment.controller.contexts = {"support": replace(context, mapping=environment.settings[0])}
+    environment.sweep()
 
 
-def prune(world: World) -> list[Done]:
+def prune(environment: BridgeEnvironment) -> list[SyncResult]:
     """What the command does when it is meant."""
-    site, worker = world.worker.sites["support"], world.worker
-    found = scan(site, worker.index)
-    entries = worker.ledger.standings.of_mapping("support")
-    unfollowed = find_unfollowed(site.mapping, found, entries)
-    return prune_targets(worker, "support", found, unfollowed, lambda *_: None)
+    context, controller = environment.controller.contexts["support"], environment.controller
+    found = scan_mapping(context, controller.file_index)
+    entries = controller.store.target_statuses.find_by_mapping("support")
+    unfollowed = find_unfollowed(context.mapping, found, entries)
+    return prune_targets(controller, "support", found, unfollowed, lambda *_: None)
 
 
-def entry(world: World, prompt_id: int, label: str = LATEST) -> Entry:
-    entries = world.ledger.standings.of_mapping("support")
+def entry(environment: BridgeEnvironment, prompt_id: int, label: str = LATEST) -> TargetStatus:
+    entries = environment.store.target_statuses.find_by_mapping("support")
     return entries[Target("support", prompt_id, label)]
 
 
-def in_every_state(world: World, **more: Any) -> None:
+def in_every_state(environment: BridgeEnvironment, **more: Any) -> None:
     """One prompt is merged, the proposal of one was declined, and one is proposed."""
-    world.save("Answer kindly.", **more)
-    world.settle()
-    world.place.merge(world.pull_request())
-    world.save("Thank them.", OTHER, **more)
-    world.settle()
-    world.place.close(world.pull_request().number)
-    world.save("Greet them.", THIRD, **more)
-    world.settle()
-    world.sweep()
-    assert entry(world, MERGED).state is State.IN_STEP
-    assert entry(world, DECLINED).state is State.DECLINED
-    assert entry(world, OPEN).state is State.OPEN
+    environment.save("Answer kindly.", **more)
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    environment.save("Thank them.", OTHER, **more)
+    environment.settle()
+    environment.repository.close(environment.pull_request().number)
+    environment.save("Greet them.", THIRD, **more)
+    environment.settle()
+    environment.sweep()
+    assert entry(environment, MERGED).state is TargetState.IN_STEP
+    assert entry(environment, DECLINED).state is TargetState.DECLINED
+    assert entry(environment, OPEN).state is TargetState.OPEN
 
 
 LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -79,292 +79,301 @@ def test_what_a_setting_leaves_out_stays_as_it_is_and_is_found_again(
     make_world: MakeWorld, case: str
 ) -> None:
     before, typo, reason = LEFT_OUT[case]
-    world = make_world({"prompts": ["support/**"], **before})
-    in_every_state(world, tags=["eu"])
-    opened = world.pull_request()
-    comments = list(world.place.comments(opened.number))
-    settings = world.settings[0].model_dump(exclude_unset=True)
+    environment = make_world({"prompts": ["support/**"], **before})
+    in_every_state(environment, tags=["eu"])
+    opened = environment.pull_request()
+    comments = list(environment.repository.comments(opened.number))
+    settings = environment.settings[0].model_dump(exclude_unset=True)
 
-    configure(world, **typo)
-    world.sweep()
+    configure(environment, **typo)
+    environment.sweep()
 
-    assert world.pull_request() == opened
-    assert list(world.place.comments(opened.number)) == comments
-    assert world.says() == "Answer kindly."
+    assert environment.pull_request() == opened
+    assert list(environment.repository.comments(opened.number)) == comments
+    assert environment.says() == "Answer kindly."
     for id in (MERGED, OPEN):
-        assert entry(world, id).state is State.NOT_FOLLOWED
-        assert entry(world, id).reason.endswith(reason)
+        assert entry(environment, id).state is TargetState.NOT_FOLLOWED
+        assert entry(environment, id).reason.endswith(reason)
 
-    world.settings[0] = MappingSettings.model_validate(settings)
-    configure(world)
+    environment.settings[0] = MappingSettings.model_validate(settings)
+    configure(environment)
 
-    assert world.pull_request().number == opened.number
-    assert entry(world, MERGED).state is State.IN_STEP
-    assert entry(world, DECLINED).state is State.DECLINED
-    assert entry(world, OPEN).state is State.OPEN
+    assert environment.pull_request().number == opened.number
+    assert entry(environment, MERGED).state is TargetState.IN_STEP
+    assert entry(environment, DECLINED).state is TargetState.DECLINED
+    assert entry(environment, OPEN).state is TargetState.OPEN
 
 
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_a_label_that_is_tracked_no_longer_leaves_its_files_as_they_are(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world({"track": ["prod"], "path": "prompts/{label}/{prompt}.yaml"})
-    world.save("Answer kindly.", labels=["prod"])
-    world.settle()
-    world.place.merge(world.pull_request())
-    world.save("Thank them.", OTHER, labels=["prod"])
-    world.settle()
-    world.sweep()
-    opened = world.pull_request()
+    environment = make_world({"track": ["prod"], "path": "prompts/{label}/{prompt}.yaml"})
+    environment.save("Answer kindly.", labels=["prod"])
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    environment.save("Thank them.", OTHER, labels=["prod"])
+    environment.settle()
+    environment.sweep()
+    opened = environment.pull_request()
 
-    configure(world, track=["prodd"])
+    configure(environment, track=["prodd"])
 
-    assert world.pull_request() == opened
-    assert world.says("prompts/prod/support/reply.yaml") == "Answer kindly."
-    assert entry(world, 1, "prod").state is State.NOT_FOLLOWED
-    assert entry(world, 2, "prod").reason.endswith("(track: prodd)")
+    assert environment.pull_request() == opened
+    assert environment.says("prompts/prod/support/reply.yaml") == "Answer kindly."
+    assert entry(environment, 1, "prod").state is TargetState.NOT_FOLLOWED
+    assert entry(environment, 2, "prod").reason.endswith("(track: prodd)")
 
-    configure(world, track=["prod"])
+    configure(environment, track=["prod"])
 
-    assert world.pull_request().number == opened.number
-    assert entry(world, 1, "prod").state is State.IN_STEP
+    assert environment.pull_request().number == opened.number
+    assert entry(environment, 1, "prod").state is TargetState.IN_STEP
 
 
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_pruning_withdraws_and_removes_with_the_true_reason(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"]})
-    in_every_state(world)
-    opened = world.pull_request()
-    configure(world, prompts=["supprt/**"])
+    environment = make_world({"prompts": ["support/**"]})
+    in_every_state(environment)
+    opened = environment.pull_request()
+    configure(environment, prompts=["supprt/**"])
 
-    done = prune(world)
+    done = prune(environment)
 
     kinds = sorted(one.kind for one in done)
-    assert kinds == [OutcomeKind.IN_STEP, OutcomeKind.PROPOSED, OutcomeKind.WITHDRAWN]
-    withdrawn = world.place.newest(opened.head)
+    assert kinds == [
+        ReconcileOutcomeKind.IN_STEP,
+        ReconcileOutcomeKind.PROPOSED,
+        ReconcileOutcomeKind.WITHDRAWN,
+    ]
+    withdrawn = environment.repository.newest(opened.head_branch)
     assert withdrawn.state is PullRequestState.CLOSED
     words = "mapping support no longer follows it (prompts: supprt/**)"
-    assert words in world.place.comments(opened.number)[-1]
-    removal = world.pull_request()
+    assert words in environment.repository.comments(opened.number)[-1]
+    removal = environment.pull_request()
     assert words in removal.body.replace("\\", "")
-    assert world.place.text(PATH, removal.head) is None
+    assert environment.repository.text(PATH, removal.head_branch) is None
 
 
 def test_what_was_pruned_stays_so(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"]})
-    in_every_state(world)
-    configure(world, prompts=["supprt/**"])
-    prune(world)
-    removal = world.pull_request()
+    environment = make_world({"prompts": ["support/**"]})
+    in_every_state(environment)
+    configure(environment, prompts=["supprt/**"])
+    prune(environment)
+    removal = environment.pull_request()
 
-    world.sweep()
-    assert world.pull_request().number == removal.number
-    assert entry(world, MERGED).state is State.OPEN
+    environment.sweep()
+    assert environment.pull_request().number == removal.number
+    assert entry(environment, MERGED).state is TargetState.OPEN
 
-    world.place.merge(removal)
-    world.sweep()
-    assert world.place.open() == []
-    assert world.says() is None
-    assert prune(world) == []
+    environment.repository.merge(removal)
+    environment.sweep()
+    assert environment.repository.open() == []
+    assert environment.says() is None
+    assert prune(environment) == []
 
 
 def test_with_prune_a_mapping_lets_go_by_itself(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"], "prune": True})
-    in_every_state(world)
-    opened = world.pull_request()
+    environment = make_world({"prompts": ["support/**"], "prune": True})
+    in_every_state(environment)
+    opened = environment.pull_request()
 
-    configure(world, prompts=["supprt/**"])
+    configure(environment, prompts=["supprt/**"])
 
-    assert world.place.newest(opened.head).state is PullRequestState.CLOSED
-    assert world.place.text(PATH, world.pull_request().head) is None
+    assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
+    assert environment.repository.text(PATH, environment.pull_request().head_branch) is None
     words = "no longer follows it (prompts: supprt/**)"
-    assert words in world.pull_request().body.replace("\\", "")
+    assert words in environment.pull_request().body.replace("\\", "")
 
 
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_a_lost_database_does_not_make_a_typo_a_persons_word(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"]})
-    in_every_state(world)
-    opened = world.pull_request()
-    world.forget_everything()
+    environment = make_world({"prompts": ["support/**"]})
+    in_every_state(environment)
+    opened = environment.pull_request()
+    environment.forget_everything()
 
-    configure(world, prompts=["supprt/**"])
+    configure(environment, prompts=["supprt/**"])
 
-    assert world.pull_request() == opened
-    assert entry(world, MERGED).state is State.NOT_FOLLOWED
+    assert environment.pull_request() == opened
+    assert entry(environment, MERGED).state is TargetState.NOT_FOLLOWED
 
 
 def test_a_merge_of_what_is_left_out_is_booked(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"]})
-    in_every_state(world)
-    configure(world, prompts=["supprt/**"])
+    environment = make_world({"prompts": ["support/**"]})
+    in_every_state(environment)
+    configure(environment, prompts=["supprt/**"])
 
-    world.place.merge(world.pull_request())
-    world.sweep()
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
 
-    assert entry(world, OPEN).state is State.NOT_FOLLOWED
-    assert entry(world, OPEN).pull_request_state == "merged"
-    assert world.place.open() == []
+    assert entry(environment, OPEN).state is TargetState.NOT_FOLLOWED
+    assert entry(environment, OPEN).pull_request_state == "merged"
+    assert environment.repository.open() == []
 
 
 # What persons do in PromptLayer
 
 
 def test_a_prompt_that_lost_its_tag_is_proposed_for_removal(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "tags": ["eu"]})
-    world.save("Answer kindly.", tags=["eu"])
-    world.save("Thank them.", OTHER, tags=["eu"])
-    world.adopt()
-    world.adopt(OTHER_PATH, prompt_id=2)
-    world.sweep()
+    environment = make_world({"prompts": [], "tags": ["eu"]})
+    environment.save("Answer kindly.", tags=["eu"])
+    environment.save("Thank them.", OTHER, tags=["eu"])
+    environment.adopt()
+    environment.adopt(OTHER_PATH, prompt_id=2)
+    environment.sweep()
 
-    world.registry.save("support/reply", world.registry.entry(1).latest.template, tags=[])
-    world.post.lose()
-    world.sweep()
+    environment.registry.save_version(
+        "support/reply", environment.registry.find_entry(1).latest.template, tags=[]
+    )
+    environment.post.lose()
+    environment.sweep()
 
-    assert world.place.text(PATH, world.pull_request().head) is None
-    assert "it no longer matches mapping support (tags: eu)" in world.pull_request().body
+    assert environment.repository.text(PATH, environment.pull_request().head_branch) is None
+    assert "it no longer matches mapping support (tags: eu)" in environment.pull_request().body
 
 
 def test_a_prompt_that_left_the_folder_is_proposed_for_removal(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "folder": "Team"})
-    team = world.registry.create_folder("Team")
-    world.save("Answer kindly.", folder_id=team.id)
-    world.save("Thank them.", OTHER, folder_id=team.id)
-    world.adopt()
-    world.adopt(OTHER_PATH, prompt_id=2)
-    world.sweep()
+    environment = make_world({"prompts": [], "folder": "Team"})
+    team = environment.registry.create_folder("Team")
+    environment.save("Answer kindly.", folder_id=team.id)
+    environment.save("Thank them.", OTHER, folder_id=team.id)
+    environment.adopt()
+    environment.adopt(OTHER_PATH, prompt_id=2)
+    environment.sweep()
 
-    attic = world.registry.create_folder("Attic")
-    template = world.registry.entry(1).latest.template
-    world.registry.save("support/reply", template, folder_id=attic.id)
-    world.post.lose()
-    world.sweep()
+    attic = environment.registry.create_folder("Attic")
+    template = environment.registry.find_entry(1).latest.template
+    environment.registry.save_version("support/reply", template, folder_id=attic.id)
+    environment.post.lose()
+    environment.sweep()
 
-    assert world.place.text(PATH, world.pull_request().head) is None
-    assert "(folder: Team)" in world.pull_request().body
+    assert environment.repository.text(PATH, environment.pull_request().head_branch) is None
+    assert "(folder: Team)" in environment.pull_request().body
 
 
-def many(world: World, count: int = 12, **more: Any) -> None:
+def many(environment: BridgeEnvironment, count: int = 12, **more: Any) -> None:
     for number in range(count):
         name = f"support/p{number}"
-        world.save(f"Answer {number}.", name, **more)
-        world.adopt(f"prompts/latest/{name}.yaml", prompt_id=number + 1)
-    world.sweep()
+        environment.save(f"Answer {number}.", name, **more)
+        environment.adopt(f"prompts/latest/{name}.yaml", prompt_id=number + 1)
+    environment.sweep()
 
 
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_many_prompts_that_are_gone_at_once_stay_until_a_person_says_so(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world()
-    many(world)
+    environment = make_world()
+    many(environment)
     for id in range(1, 8):
-        world.registry.delete(id)
-    world.post.lose()
+        environment.registry.delete(id)
+    environment.post.lose()
 
-    world.sweep()
-    world.sweep()
+    environment.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert entry(world, 1).state is State.NOT_FOLLOWED
+    assert environment.repository.open() == []
+    assert entry(environment, 1).state is TargetState.NOT_FOLLOWED
     assert (
-        "7 prompts of mapping support are gone from PromptLayer at once" in entry(world, 1).reason
+        "7 prompts of mapping support are gone from PromptLayer at once"
+        in entry(environment, 1).reason
     )
 
-    prune(world)
+    prune(environment)
 
-    assert len(world.place.open()) == 7
-    assert all("deleted in PromptLayer" in pull.body for pull in world.place.open())
+    assert len(environment.repository.open()) == 7
+    assert all("deleted in PromptLayer" in pull.body for pull in environment.repository.open())
 
 
 def test_many_prompts_that_lost_a_tag_at_once_stay(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "tags": ["eu"]})
-    many(world, tags=["eu"])
+    environment = make_world({"prompts": [], "tags": ["eu"]})
+    many(environment, tags=["eu"])
     for id in range(1, 8):
-        entry_ = world.registry.entry(id)
-        world.registry.save(entry_.name, entry_.latest.template, tags=[])
-    world.post.lose()
+        entry_ = environment.registry.find_entry(id)
+        environment.registry.save_version(entry_.name, entry_.latest.template, tags=[])
+    environment.post.lose()
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    assert entry(world, 1).state is State.NOT_FOLLOWED
+    assert environment.repository.open() == []
+    assert entry(environment, 1).state is TargetState.NOT_FOLLOWED
 
 
 def test_what_comes_back_is_followed_as_before(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": [], "tags": ["eu"]})
-    many(world, tags=["eu"])
+    environment = make_world({"prompts": [], "tags": ["eu"]})
+    many(environment, tags=["eu"])
     for tags in ([], ["eu"]):
         for id in range(1, 8):
-            entry_ = world.registry.entry(id)
-            world.registry.save(entry_.name, entry_.latest.template, tags=tags)
-        world.post.lose()
-        world.sweep()
+            entry_ = environment.registry.find_entry(id)
+            environment.registry.save_version(entry_.name, entry_.latest.template, tags=tags)
+        environment.post.lose()
+        environment.sweep()
 
-    assert entry(world, 1).held is None
-    assert entry(world, 1).state in (State.IN_STEP, State.OPEN)
+    assert entry(environment, 1).held is None
+    assert entry(environment, 1).state in (TargetState.IN_STEP, TargetState.OPEN)
 
 
 def test_few_prompts_that_are_gone_are_proposed_for_removal(make_world: MakeWorld) -> None:
-    world = make_world()
-    many(world)
+    environment = make_world()
+    many(environment)
     for id in range(1, 6):
-        world.registry.delete(id)
-    world.post.lose()
+        environment.registry.delete(id)
+    environment.post.lose()
 
-    world.sweep()
+    environment.sweep()
 
-    assert len(world.place.open()) == 5
+    assert len(environment.repository.open()) == 5
 
 
 def test_one_more_deletion_is_no_sudden_one(make_world: MakeWorld) -> None:
     """Removals that wait for their merge do not count again."""
-    world = make_world()
-    many(world, 8)
+    environment = make_world()
+    many(environment, 8)
     for id in range(1, 7):
-        world.registry.delete(id)
-        world.post.lose()
-        world.sweep()
+        environment.registry.delete(id)
+        environment.post.lose()
+        environment.sweep()
 
-    assert len(world.place.open()) == 6
+    assert len(environment.repository.open()) == 6
 
 
 @pytest.mark.parametrize("forge_name", FORGES)
 def test_a_rolling_proposal_keeps_what_is_left_out(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"], "pull_request": {"group": "mapping"}})
-    world.save("Answer kindly.")
-    world.save("Thank them.", OTHER)
-    world.settle()
-    opened = world.pull_request()
+    environment = make_world({"prompts": ["support/**"], "pull_request": {"group": "mapping"}})
+    environment.save("Answer kindly.")
+    environment.save("Thank them.", OTHER)
+    environment.settle()
+    opened = environment.pull_request()
 
-    configure(world, prompts=["support/reply"])
-    world.save("Answer briefly.")
-    world.settle()
+    configure(environment, prompts=["support/reply"])
+    environment.save("Answer briefly.")
+    environment.settle()
 
-    assert world.pull_request().number == opened.number
-    assert world.proposed() == "Answer briefly."
-    assert world.says(OTHER_PATH, opened.head) == "Thank them."
-    assert entry(world, 2).state is State.NOT_FOLLOWED
+    assert environment.pull_request().number == opened.number
+    assert environment.proposed() == "Answer briefly."
+    assert environment.says(OTHER_PATH, opened.head_branch) == "Thank them."
+    assert entry(environment, 2).state is TargetState.NOT_FOLLOWED
 
 
 def test_a_scan_under_the_former_settings_is_no_word_on_what_the_new_ones_follow(
     make_world: MakeWorld,
 ) -> None:
     """A running bridge takes a typo over while it sweeps."""
-    world = make_world({"prompts": ["support/**"]})
-    in_every_state(world)
-    opened, worker = world.pull_request(), world.worker
-    site, started = worker.sites["support"], world.clock()
-    found = scan(site, worker.index)
+    environment = make_world({"prompts": ["support/**"]})
+    in_every_state(environment)
+    opened, controller = environment.pull_request(), environment.controller
+    context, started = controller.contexts["support"], environment.clock()
+    found = scan_mapping(context, controller.file_index)
     typo = MappingSettings.model_validate(
-        {**world.settings[0].model_dump(exclude_unset=True), "prompts": ["supprt/**"]}
+        {**environment.settings[0].model_dump(exclude_unset=True), "prompts": ["supprt/**"]}
     )
-    worker.sites = {"support": replace(site, mapping=typo)}
+    controller.contexts = {"support": replace(context, mapping=typo)}
 
-    ResyncRunner(worker).record_scan(site, found, started)
-    world.sweep()
-    world.sweep()
+    ResyncRunner(controller).record_scan(context, found, started)
+    environment.sweep()
+    environment.sweep()
 
-    assert [each.number for each in world.place.open()] == [opened.number]
-    assert {entry(world, id).state for id in (MERGED, DECLINED, OPEN)} == {State.NOT_FOLLOWED}
+    assert [each.number for each in environment.repository.open()] == [opened.number]
+    assert {entry(environment, id).state for id in (MERGED, DECLINED, OPEN)} == {
+        TargetState.NOT_FOLLOWED
+    }

@@ -14,23 +14,23 @@ from types import CodeType, FrameType
 
 import pytest
 
-from bridge.engine.dispatch import asks_of
-from bridge.engine.ledger import Ledger
-from bridge.forge.local import LocalForge
-from bridge.promptlayer.client import PromptLayer
-from bridge.promptlayer.events import parse
-from bridge.promptlayer.signature import verify
-from bridge.prompts.compare import compare
-from bridge.prompts.file import render
-from bridge.prompts.plan import decide
-from bridge.repo.mirror import Mirror
-from bridge.repo.push import push
-from bridge.steps.branch import write_commit
-from bridge.steps.telling import message
-from bridge.storage.inbox import Inbox
-from tests.integration.changing_app import ChangingApp
-from tests.integration.lifecycle.world import World
-from tests.standins.serving import serve
+from bridge.engine.dispatch_events import build_reconcile_requests
+from bridge.engine.reconcile_store import ReconcileStore
+from bridge.forge.local_forge import LocalForge
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.promptlayer.webhook_events import parse_event
+from bridge.promptlayer.webhook_signature import verify_delivery
+from bridge.prompts.file_format.prompt_file import render_prompt_file
+from bridge.prompts.planning.drift import compare_sides
+from bridge.prompts.planning.plan import decide_plan
+from bridge.reconcile.proposal_branch import write_commit
+from bridge.reconcile.proposal_texts import build_commit_message
+from bridge.repo.mirror import RepositoryMirror
+from bridge.repo.push_branch import push_branch
+from bridge.storage.inbox import DeliveryInbox
+from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
+from tests.integration.switchable_app import SwitchableApp
+from tests.standins.serve_app import serve
 
 ROOT = Path(__file__).parents[3]
 _STAND_INS = "bridge/sandbox/"
@@ -42,20 +42,20 @@ LONGEST_ROAD = 30  # files
 MILESTONES: frozenset[CodeType] = frozenset(
     function.__code__
     for function in (
-        verify,
-        parse,
-        Inbox.put_async,
-        asks_of,
-        Ledger.ask,
-        LocalForge.pull_requests,
-        Mirror.fetch,
-        PromptLayer.prompt,
-        compare,
-        render,
-        decide,
-        message,
+        verify_delivery,
+        parse_event,
+        DeliveryInbox.put_async,
+        build_reconcile_requests,
+        ReconcileStore.request,
+        LocalForge.list_pull_requests,
+        RepositoryMirror.fetch,
+        PromptLayerClient.find_prompt,
+        compare_sides,
+        render_prompt_file,
+        decide_plan,
+        build_commit_message,
         write_commit,
-        push,
+        push_branch,
     )
 )
 
@@ -70,7 +70,7 @@ class FileTrace:
         self._is_recording = False
 
     def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
-        if not self._is_recording or event != "call" or push.__code__ in self.milestones:
+        if not self._is_recording or event != "call" or push_branch.__code__ in self.milestones:
             return
         name = _bridge_file(frame.f_code.co_filename)
         if name is None or frame.f_code.co_name == "<module>":
@@ -121,26 +121,26 @@ def trace() -> Iterator[FileTrace]:
 
 
 @pytest.fixture
-def served(trace: FileTrace) -> Iterator[tuple[ChangingApp, str]]:
+def served(trace: FileTrace) -> Iterator[tuple[SwitchableApp, str]]:
     """A server of its own, whose threads are watched."""
-    changing = ChangingApp()
+    changing = SwitchableApp()
     with serve(changing) as url:
         yield changing, url
 
 
 @pytest.fixture
-def traced_edit(trace: FileTrace, world: World) -> FileTrace:
+def traced_edit(trace: FileTrace, environment: BridgeEnvironment) -> FileTrace:
     """A prompt that is in the repository already is edited; its webhook is delivered and worked
     off."""
-    world.save("Answer.")
-    world.settle()
-    world.place.merge(world.pull_request())
-    world.settle()
-    world.save("Answer in verse.")
+    environment.save("Answer.")
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    environment.settle()
+    environment.save("Answer in verse.")
     with trace.recording():
-        world.deliver()
-        world.settle_looks()
-    assert world.proposed() == "Answer in verse."
+        environment.deliver()
+        environment.settle_looks()
+    assert environment.proposed() == "Answer in verse."
     return trace
 
 

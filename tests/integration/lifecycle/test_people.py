@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.forge.base import PullRequestState
-from bridge.prompts.outcome import OutcomeKind
-from tests.contract.case import MergeHow
-from tests.integration.lifecycle.place import EVERY_FORGE
-from tests.integration.lifecycle.world import PATH, World, lines
+from bridge.forge.forge import PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from tests.contract.forge_case import MergeMethod
+from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, lines
+from tests.integration.lifecycle.forge_repository import EVERY_FORGE
 
 on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 
 
-def propose(world: World, text: str) -> None:
-    world.save(text)
-    world.settle()
+def propose(environment: BridgeEnvironment, text: str) -> None:
+    environment.save(text)
+    environment.settle()
 
 
-def edit_branch(world: World, old: str, new: str) -> None:
+def edit_branch(environment: BridgeEnvironment, old: str, new: str) -> None:
     """Somebody changes the proposed file on its branch."""
-    branch = world.pull_request().head
-    text = world.place.text(PATH, branch)
+    branch = environment.pull_request().head_branch
+    text = environment.repository.text(PATH, branch)
     assert text is not None
     assert old in text
-    world.place.commit({PATH: text.replace(old, new, 1).encode()}, branch)
+    environment.repository.commit({PATH: text.replace(old, new, 1).encode()}, branch)
 
 
 def line(name: str) -> str:
@@ -33,183 +33,202 @@ def line(name: str) -> str:
 
 
 @on_every_forge
-def test_a_commit_that_touches_another_file_stays_under_the_next_version(world: World) -> None:
-    propose(world, "Answer kindly.")
-    branch = world.pull_request().head
-    world.place.commit({"tests/test_bot.py": b"pass\n"}, branch)
+def test_a_commit_that_touches_another_file_stays_under_the_next_version(
+    environment: BridgeEnvironment,
+) -> None:
+    propose(environment, "Answer kindly.")
+    branch = environment.pull_request().head_branch
+    environment.repository.commit({"tests/test_bot.py": b"pass\n"}, branch)
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.place.text("tests/test_bot.py", branch) == "pass\n"
-    assert world.proposed() == "Answer briefly."
-    assert world.place.log(branch, "%an") == ["Ada Lovelace", "Sam Person", "Ada Lovelace"]
-
-
-@on_every_forge
-def test_a_persons_edit_and_a_newer_version_are_merged(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-
-    propose(world, lines(g="G of Ada"))
-
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
-
-
-def test_a_merged_edit_survives_another_look(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    propose(world, lines(g="G of Ada"))
-
-    world.sweep()
-
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
-    assert world.standing().kind is OutcomeKind.UNCHANGED
-
-
-def test_a_merged_edit_survives_the_version_after(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    propose(world, lines(g="G of Ada"))
-
-    propose(world, lines(g="G of Ada", d="D of Ada"))
-
-    assert world.proposed() == lines(a="A of Sam", d="D of Ada", g="G of Ada")
-
-
-def test_a_second_edit_survives_as_well(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    propose(world, lines(g="G of Ada"))
-    edit_branch(world, line("d"), line("D of Sam"))
-
-    propose(world, lines(g="G of Ada again"))
-
-    assert world.proposed() == lines(a="A of Sam", d="D of Sam", g="G of Ada again")
+    assert environment.repository.text("tests/test_bot.py", branch) == "pass\n"
+    assert environment.proposed() == "Answer briefly."
+    assert environment.repository.log(branch, "%an") == [
+        "Ada Lovelace",
+        "Sam Person",
+        "Ada Lovelace",
+    ]
 
 
 @on_every_forge
-def test_a_conflict_is_told_once_and_the_branch_is_left(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    opened = world.pull_request()
+def test_a_persons_edit_and_a_newer_version_are_merged(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
 
-    propose(world, lines(a="A of Ada"))
-    world.sweep()
+    propose(environment, lines(g="G of Ada"))
 
-    left = world.pull_request()
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
+
+
+def test_a_merged_edit_survives_another_look(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    propose(environment, lines(g="G of Ada"))
+
+    environment.sweep()
+
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
+    assert environment.standing().kind is ReconcileOutcomeKind.UNCHANGED
+
+
+def test_a_merged_edit_survives_the_version_after(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    propose(environment, lines(g="G of Ada"))
+
+    propose(environment, lines(g="G of Ada", d="D of Ada"))
+
+    assert environment.proposed() == lines(a="A of Sam", d="D of Ada", g="G of Ada")
+
+
+def test_a_second_edit_survives_as_well(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    propose(environment, lines(g="G of Ada"))
+    edit_branch(environment, line("d"), line("D of Sam"))
+
+    propose(environment, lines(g="G of Ada again"))
+
+    assert environment.proposed() == lines(a="A of Sam", d="D of Sam", g="G of Ada again")
+
+
+@on_every_forge
+def test_a_conflict_is_told_once_and_the_branch_is_left(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    opened = environment.pull_request()
+
+    propose(environment, lines(a="A of Ada"))
+    environment.sweep()
+
+    left = environment.pull_request()
     assert left.head_commit == opened.head_commit
-    assert world.proposed() == lines(a="A of Sam")
-    (words,) = world.place.comments(left.number)
+    assert environment.proposed() == lines(a="A of Sam")
+    (words,) = environment.repository.comments(left.number)
     assert PATH in words
-    assert world.standing().kind is OutcomeKind.CONFLICT
+    assert environment.standing().kind is ReconcileOutcomeKind.CONFLICT
 
 
-def test_a_conflict_that_a_person_solves_is_over(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    propose(world, lines(a="A of Ada"))
-    text = world.place.text(PATH, world.branch())
+def test_a_conflict_that_a_person_solves_is_over(environment: BridgeEnvironment) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    propose(environment, lines(a="A of Ada"))
+    text = environment.repository.text(PATH, environment.branch())
     assert text is not None
     solved = text.replace("A of Sam", "A of Ada").replace("version: 1", "version: 2")
-    world.place.commit({PATH: solved.encode()}, world.branch())
+    environment.repository.commit({PATH: solved.encode()}, environment.branch())
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.standing().kind in (OutcomeKind.UPDATED, OutcomeKind.UNCHANGED)
-
-
-def test_a_branch_is_the_bridges_again_once_the_commits_of_others_are_gone(world: World) -> None:
-    propose(world, lines())
-    branch = world.branch()
-    ours = world.pull_request().head_commit
-    edit_branch(world, line("a"), line("A of Sam"))
-    propose(world, lines(a="A of Ada"))
-    world.place.point(branch, ours)
-
-    world.sweep()
-
-    assert world.proposed() == lines(a="A of Ada")
-    assert len(world.place.log(branch, "%H")) == 1
+    assert environment.standing().kind in (
+        ReconcileOutcomeKind.UPDATED,
+        ReconcileOutcomeKind.UNCHANGED,
+    )
 
 
-def test_a_branch_with_commits_of_others_does_not_follow_the_base(world: World) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    before = world.pull_request().head_commit
-    world.place.commit({"src/bot.py": b"print()\n"})
+def test_a_branch_is_the_bridges_again_once_the_commits_of_others_are_gone(
+    environment: BridgeEnvironment,
+) -> None:
+    propose(environment, lines())
+    branch = environment.branch()
+    ours = environment.pull_request().head_commit
+    edit_branch(environment, line("a"), line("A of Sam"))
+    propose(environment, lines(a="A of Ada"))
+    environment.repository.point(branch, ours)
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.pull_request().head_commit == before
+    assert environment.proposed() == lines(a="A of Ada")
+    assert len(environment.repository.log(branch, "%H")) == 1
+
+
+def test_a_branch_with_commits_of_others_does_not_follow_the_base(
+    environment: BridgeEnvironment,
+) -> None:
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    before = environment.pull_request().head_commit
+    environment.repository.commit({"src/bot.py": b"print()\n"})
+
+    environment.sweep()
+
+    assert environment.pull_request().head_commit == before
 
 
 @on_every_forge
-def test_a_withdrawn_branch_with_commits_of_others_stays(world: World) -> None:
-    propose(world, "Answer kindly.")
-    world.place.merge(world.pull_request())
-    world.sweep()
-    propose(world, "Answer briefly.")
-    opened = world.pull_request()
-    world.place.commit({"tests/test_bot.py": b"pass\n"}, opened.head)
+def test_a_withdrawn_branch_with_commits_of_others_stays(environment: BridgeEnvironment) -> None:
+    propose(environment, "Answer kindly.")
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
+    propose(environment, "Answer briefly.")
+    opened = environment.pull_request()
+    environment.repository.commit({"tests/test_bot.py": b"pass\n"}, opened.head_branch)
 
-    propose(world, "Answer kindly.")
+    propose(environment, "Answer kindly.")
 
-    assert world.place.newest(opened.head).state is PullRequestState.CLOSED
-    assert world.place.branches() == {opened.head}
-    assert "The branch stays" in world.place.comments(opened.number)[0]
+    assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
+    assert environment.repository.branches() == {opened.head_branch}
+    assert "The branch stays" in environment.repository.comments(opened.number)[0]
 
 
 @pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 def test_a_branch_with_commits_of_others_is_done_with_once_it_is_merged(
-    world: World, how: MergeHow
+    environment: BridgeEnvironment, how: MergeMethod
 ) -> None:
     """Its next proposal starts from the base and shows the new version alone."""
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    opened = world.pull_request()
-    world.place.merge(opened, how)
-    world.sweep()
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    opened = environment.pull_request()
+    environment.repository.merge(opened, how)
+    environment.sweep()
 
-    propose(world, lines(g="G of Ada"))
+    propose(environment, lines(g="G of Ada"))
 
-    again = world.pull_request()
+    again = environment.pull_request()
     assert again.number > opened.number
-    assert len(world.place.log(again.head, "%H")) == 1
-    assert world.proposed() == lines(g="G of Ada")
+    assert len(environment.repository.log(again.head_branch, "%H")) == 1
+    assert environment.proposed() == lines(g="G of Ada")
     assert "edited in the repository too" in again.body
 
 
 def test_a_rejected_branch_with_commits_of_others_keeps_them_in_the_next_proposal(
-    world: World,
+    environment: BridgeEnvironment,
 ) -> None:
-    propose(world, lines())
-    edit_branch(world, line("a"), line("A of Sam"))
-    world.place.close(world.pull_request().number)
-    world.sweep()
-    assert world.place.open() == []
+    propose(environment, lines())
+    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.repository.close(environment.pull_request().number)
+    environment.sweep()
+    assert environment.repository.open() == []
 
-    propose(world, lines(g="G of Ada"))
+    propose(environment, lines(g="G of Ada"))
 
-    assert world.proposed() == lines(a="A of Sam", g="G of Ada")
-
-
-def test_somebody_elses_branch_of_that_name_is_not_thrown_away(world: World) -> None:
-    world.place.commit({"plan.txt": b"Mine.\n"}, world.branch())
-
-    propose(world, "Answer kindly.")
-
-    assert world.place.text("plan.txt", world.pull_request().head) == "Mine.\n"
-    assert world.proposed() == "Answer kindly."
+    assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
-def test_an_amended_commit_of_the_bridge_counts_as_somebodys(world: World) -> None:
-    propose(world, lines())
-    branch = world.branch()
-    edit_branch(world, line("a"), line("A of Sam"))
-    world.place.squash_branch(branch)
+def test_somebody_elses_branch_of_that_name_is_not_thrown_away(
+    environment: BridgeEnvironment,
+) -> None:
+    environment.repository.commit({"plan.txt": b"Mine.\n"}, environment.branch())
 
-    propose(world, lines(g="G of Ada"))
+    propose(environment, "Answer kindly.")
 
-    found = world.proposed()
+    assert (
+        environment.repository.text("plan.txt", environment.pull_request().head_branch) == "Mine.\n"
+    )
+    assert environment.proposed() == "Answer kindly."
+
+
+def test_an_amended_commit_of_the_bridge_counts_as_somebodys(
+    environment: BridgeEnvironment,
+) -> None:
+    propose(environment, lines())
+    branch = environment.branch()
+    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.repository.squash_branch(branch)
+
+    propose(environment, lines(g="G of Ada"))
+
+    found = environment.proposed()
     assert found is not None
-    assert "A of Sam" in found or world.standing().kind is OutcomeKind.CONFLICT
+    assert "A of Sam" in found or environment.standing().kind is ReconcileOutcomeKind.CONFLICT

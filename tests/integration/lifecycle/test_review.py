@@ -4,160 +4,174 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.prompts.outcome import OutcomeKind
-from tests.integration.lifecycle.world import BOB, PATH, MakeWorld, World
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from tests.integration.lifecycle.bridge_environment import BOB, PATH, BridgeEnvironment, MakeWorld
 
 TAKEN = "prompts/latest/taken.yaml"
 ROLLING = {"pull_request": {"group": "mapping"}}
 
 
-def propose(world: World, text: str, name: str = "support/reply") -> None:
-    world.save(text, name)
-    world.settle()
+def propose(environment: BridgeEnvironment, text: str, name: str = "support/reply") -> None:
+    environment.save(text, name)
+    environment.settle()
 
 
-def rename_onto_a_foreign_file(world: World) -> None:
+def rename_onto_a_foreign_file(environment: BridgeEnvironment) -> None:
     """Something that is no prompt file stands where the renamed prompt would go."""
-    world.place.commit({TAKEN: b"hello: 1\n"})
-    world.registry.rename(1, "taken")
-    world.settle()
+    environment.repository.commit({TAKEN: b"hello: 1\n"})
+    environment.registry.rename(1, "taken")
+    environment.settle()
 
 
 @pytest.mark.parametrize("somebody_worked_on_it", [False, True])
 def test_a_proposal_outlives_a_later_version_that_is_refused(
-    world: World, somebody_worked_on_it: bool
+    environment: BridgeEnvironment, somebody_worked_on_it: bool
 ) -> None:
-    propose(world, "Answer kindly.")
+    propose(environment, "Answer kindly.")
     if somebody_worked_on_it:
-        world.place.commit({"tests/test_bot.py": b"pass\n"}, world.pull_request().head)
+        environment.repository.commit(
+            {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
+        )
 
-    rename_onto_a_foreign_file(world)
+    rename_onto_a_foreign_file(environment)
 
-    assert world.proposed() == "Answer kindly."
-    assert world.place.text(TAKEN) == "hello: 1\n"
+    assert environment.proposed() == "Answer kindly."
+    assert environment.repository.text(TAKEN) == "hello: 1\n"
 
 
 def test_a_refused_prompt_without_a_proposal_is_parked_and_not_called_in_step(
-    world: World,
+    environment: BridgeEnvironment,
 ) -> None:
-    world.place.commit({PATH: b"hello: 1\n"})
+    environment.repository.commit({PATH: b"hello: 1\n"})
 
-    propose(world, "Answer kindly.")
+    propose(environment, "Answer kindly.")
 
-    assert world.place.open() == []
-    assert world.standing().kind is OutcomeKind.PARKED
-    assert PATH in world.standing().reason
+    assert environment.repository.open() == []
+    assert environment.standing().kind is ReconcileOutcomeKind.PARKED
+    assert PATH in environment.standing().reason
 
 
 def test_a_refused_prompt_stays_in_the_rolling_proposal_as_it_was(make_world: MakeWorld) -> None:
-    world = make_world(ROLLING)
-    propose(world, "Answer kindly.")
-    propose(world, "Greet.", "support/greeting")
+    environment = make_world(ROLLING)
+    propose(environment, "Answer kindly.")
+    propose(environment, "Greet.", "support/greeting")
 
-    rename_onto_a_foreign_file(world)
+    rename_onto_a_foreign_file(environment)
 
-    assert world.proposed() == "Answer kindly."
-    assert world.proposed("prompts/latest/support/greeting.yaml") == "Greet."
+    assert environment.proposed() == "Answer kindly."
+    assert environment.proposed("prompts/latest/support/greeting.yaml") == "Greet."
 
 
 def test_a_rolling_proposal_that_people_work_on_outlives_a_look_at_a_prompt_in_step(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world(ROLLING)
-    propose(world, "Sort.", "support/sort")
-    world.place.merge(world.pull_request())
-    world.sweep()
-    propose(world, "Answer kindly.")
-    world.place.commit({"tests/test_bot.py": b"pass\n"}, world.pull_request().head)
+    environment = make_world(ROLLING)
+    propose(environment, "Sort.", "support/sort")
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
+    propose(environment, "Answer kindly.")
+    environment.repository.commit(
+        {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
+    )
 
-    propose(world, "Sort.", "support/sort")
+    propose(environment, "Sort.", "support/sort")
 
-    assert world.proposed() == "Answer kindly."
+    assert environment.proposed() == "Answer kindly."
 
 
 def test_a_rolling_proposal_that_people_work_on_still_tells_of_every_prompt(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world(ROLLING)
-    propose(world, "Answer kindly.")
-    propose(world, "Greet.", "support/greeting")
-    world.place.commit({"tests/test_bot.py": b"pass\n"}, world.pull_request().head)
+    environment = make_world(ROLLING)
+    propose(environment, "Answer kindly.")
+    propose(environment, "Greet.", "support/greeting")
+    environment.repository.commit(
+        {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
+    )
 
-    propose(world, "Sort.", "support/sort")
+    propose(environment, "Sort.", "support/sort")
 
-    assert "3 prompts" in world.pull_request().title
-    assert "tests/test_bot.py" in world.place.changed(world.pull_request().head)
+    assert "3 prompts" in environment.pull_request().title
+    assert "tests/test_bot.py" in environment.repository.changed(
+        environment.pull_request().head_branch
+    )
 
 
-def test_nobody_is_named_for_the_version_after_the_one_they_edited(world: World) -> None:
-    propose(world, "Answer kindly.")
-    world.place.merge(world.pull_request())  # and nobody deletes the branch
+def test_nobody_is_named_for_the_version_after_the_one_they_edited(
+    environment: BridgeEnvironment,
+) -> None:
+    propose(environment, "Answer kindly.")
+    environment.repository.merge(environment.pull_request())  # and nobody deletes the branch
 
-    world.save("Answer briefly.", by=BOB)
-    world.settle()
+    environment.save("Answer briefly.", by=BOB)
+    environment.settle()
 
-    (told,) = world.place.log(world.pull_request().head, "%an%n%B")
+    (told,) = environment.repository.log(environment.pull_request().head_branch, "%an%n%B")
     assert told.startswith("Bob Ray\n")
     assert "Ada" not in told
 
 
 def test_a_branch_template_without_a_folder_is_found_again(make_world: MakeWorld) -> None:
-    world = make_world({"branch": "prompt-{id}"})
-    propose(world, "Answer kindly.")
+    environment = make_world({"branch": "prompt-{id}"})
+    propose(environment, "Answer kindly.")
 
-    propose(world, "Answer briefly.")
+    propose(environment, "Answer briefly.")
 
-    assert world.says(PATH, "prompt-1") == "Answer briefly."
+    assert environment.says(PATH, "prompt-1") == "Answer briefly."
 
 
 def test_a_sweep_proposes_a_removal_on_the_branch_that_bears_the_prompts_name(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world({"branch": "promptlayer/{prompt}"})
-    propose(world, "Answer kindly.")
-    world.place.merge(world.pull_request())
-    propose(world, "Greet.", "support/greeting")
-    world.place.merge(world.pull_request())
-    world.registry.delete(1)
-    world.post.lose()
+    environment = make_world({"branch": "promptlayer/{prompt}"})
+    propose(environment, "Answer kindly.")
+    environment.repository.merge(environment.pull_request())
+    propose(environment, "Greet.", "support/greeting")
+    environment.repository.merge(environment.pull_request())
+    environment.registry.delete(1)
+    environment.post.lose()
 
-    world.sweep()
+    environment.sweep()
 
-    assert world.place.changed(world.pull_request().head) == {PATH}
-    assert world.says(revision=world.pull_request().head) is None
+    assert environment.repository.changed(environment.pull_request().head_branch) == {PATH}
+    assert environment.says(revision=environment.pull_request().head_branch) is None
 
 
-def test_a_branch_that_git_cannot_have_beside_another_is_told(world: World) -> None:
+def test_a_branch_that_git_cannot_have_beside_another_is_told(
+    environment: BridgeEnvironment,
+) -> None:
     in_the_way = "promptlayer/support"
-    world.place.point(in_the_way, world.place.commit({"src/bot.py": b"print()\n"}))
+    environment.repository.point(
+        in_the_way, environment.repository.commit({"src/bot.py": b"print()\n"})
+    )
 
-    propose(world, "Answer kindly.")
+    propose(environment, "Answer kindly.")
 
-    assert world.standing().kind is OutcomeKind.PARKED
-    assert f"beside its branch {in_the_way}. Delete that one" in world.standing().reason
+    assert environment.standing().kind is ReconcileOutcomeKind.PARKED
+    assert f"beside its branch {in_the_way}. Delete that one" in environment.standing().reason
 
 
 def test_a_request_that_was_decided_unheard_is_not_remembered_for_ever(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world({"track": ["prod"]})
-    world.save("Answer kindly.")
-    world.registry.move_label(1, "prod", 1)
-    world.settle()
-    world.place.merge(world.pull_request())
-    world.save("Answer briefly.")
-    world.registry.protect("prod")
-    world.registry.request_label(1, "prod", version=2)
-    world.settle()
-    assert world.pull_request().draft
-    world.registry.approve_label(1, "prod")
-    world.post.lose()
-    world.sweep()
-    world.place.merge(world.pull_request())
+    environment = make_world({"track": ["prod"]})
+    environment.save("Answer kindly.")
+    environment.registry.move_label(1, "prod", 1)
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    environment.save("Answer briefly.")
+    environment.registry.protect_label("prod")
+    environment.registry.request_label(1, "prod", version=2)
+    environment.settle()
+    assert environment.pull_request().is_draft
+    environment.registry.approve_label(1, "prod")
+    environment.post.lose()
+    environment.sweep()
+    environment.repository.merge(environment.pull_request())
 
-    world.save("Not for production.")
-    world.registry.rename(1, "support/answer")
-    world.settle()
+    environment.save("Not for production.")
+    environment.registry.rename(1, "support/answer")
+    environment.settle()
 
-    assert not world.pull_request().draft
-    assert world.proposed("prompts/prod/support/answer.yaml") == "Answer briefly."
+    assert not environment.pull_request().is_draft
+    assert environment.proposed("prompts/prod/support/answer.yaml") == "Answer briefly."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.prompts.modeline import FORMER_MODELINE, modeline_of
-from tests.integration.lifecycle.world import PATH, MakeWorld
+from tests.integration.lifecycle.bridge_environment import PATH, MakeWorld
 
 SCHEMA = "schemas/prompt.v1.json"
 
@@ -13,12 +13,12 @@ SCHEMA = "schemas/prompt.v1.json"
 def test_a_new_file_names_the_mappings_schema_and_an_old_one_keeps_its_own(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world({"schema_url": SCHEMA})
-    world.save("Answer kindly.")
-    world.settle()
+    environment = make_world({"schema_url": SCHEMA})
+    environment.save("Answer kindly.")
+    environment.settle()
 
-    opened = world.pull_request()
-    text = world.place.text(PATH, opened.head)
+    opened = environment.pull_request()
+    text = environment.repository.text(PATH, opened.head_branch)
     assert text is not None
     assert text.startswith(f"# yaml-language-server: $schema=../../../{SCHEMA}\nkind: prompt/v1\n")
 
@@ -27,17 +27,19 @@ def test_a_new_file_names_the_mappings_schema_and_an_old_one_keeps_its_own(
 def test_a_sweep_knows_a_file_by_its_name_in_git_whatever_schema_it_names(
     make_world: MakeWorld, line: str
 ) -> None:
-    world = make_world({"schema_url": SCHEMA})
-    world.save("Answer kindly.")
-    world.adopt()
-    world.place.commit({PATH: (line + (world.place.text(PATH) or "")).encode()})
+    environment = make_world({"schema_url": SCHEMA})
+    environment.save("Answer kindly.")
+    environment.adopt()
+    environment.repository.commit(
+        {PATH: (line + (environment.repository.text(PATH) or "")).encode()}
+    )
 
-    world.sweep()
-    world.sweep()
+    environment.sweep()
+    environment.sweep()
 
-    assert world.place.open() == []
-    world.save("Answer briefly.")
-    world.settle()
-    proposed = world.place.text(PATH, world.pull_request().head)
+    assert environment.repository.open() == []
+    environment.save("Answer briefly.")
+    environment.settle()
+    proposed = environment.repository.text(PATH, environment.pull_request().head_branch)
     assert proposed is not None
     assert proposed.startswith(f"{line}kind: prompt/v1\n")

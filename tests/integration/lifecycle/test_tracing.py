@@ -14,12 +14,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_trace_id
 from starlette.types import Receive, Scope, Send
 
-from bridge.telemetry import trail
-from bridge.telemetry.tracing import Tracing, over_http
-from bridge.web.body import read_body
-from bridge.web.receive import Answer
-from tests.integration.lifecycle.world import KEY, SECRET, World
-from tests.standins.serving import serve
+from bridge.telemetry import log_context
+from bridge.telemetry.opentelemetry import OpenTelemetryTracer, create_http_tracer
+from bridge.web.read_body import read_body
+from bridge.web.receive_promptlayer_webhook import WebhookResponse
+from tests.integration.lifecycle.bridge_environment import KEY, SECRET, BridgeEnvironment
+from tests.standins.serve_app import serve
 
 DELIVERY, OTHER = "1a" * 32, "2b" * 32
 
@@ -28,10 +28,10 @@ DELIVERY, OTHER = "1a" * 32, "2b" * 32
 def exported() -> Iterator[InMemorySpanExporter]:
     """Every span that ended."""
     exporter = InMemorySpanExporter()
-    tracing = Tracing(SimpleSpanProcessor(exporter), "1.2.3", "the-bridge")
-    trail.trace_with(tracing)
+    tracing = OpenTelemetryTracer(SimpleSpanProcessor(exporter), "1.2.3", "the-bridge")
+    log_context.set_tracers(tracing)
     yield exporter
-    trail.trace_with()
+    log_context.set_tracers()
     tracing.close()
 
 
@@ -60,12 +60,12 @@ def above(span: ReadableSpan, among: dict[str, ReadableSpan]) -> str | None:
 
 
 def test_a_delivery_is_one_trace_from_the_door_to_its_pull_request(
-    world: World, exported: InMemorySpanExporter
+    environment: BridgeEnvironment, exported: InMemorySpanExporter
 ) -> None:
-    world.save("Answer kindly.")
-    world.settle()
+    environment.save("Answer kindly.")
+    environment.settle()
 
-    (delivery,) = world.worker.inbox.recent(10)
+    (delivery,) = environment.controller.inbox.list_recent(10)
     found = spans(exported, delivery.id)
     steps = {name: above(found[name], found) for name in found}
     assert steps["accept"] is None
@@ -73,13 +73,13 @@ def test_a_delivery_is_one_trace_from_the_door_to_its_pull_request(
     assert steps["observe"] == steps["carry out"] == "look"
     assert steps["ask PromptLayer"] == "observe"
     assert steps["git push"] == "carry out"
-    assert world.pull_request().number == 1
+    assert environment.pull_request().number == 1
 
 
 def test_a_look_for_several_deliveries_is_linked_to_all_of_them(
     exported: InMemorySpanExporter,
 ) -> None:
-    with trail.step("look", delivery=DELIVERY, deliveries=f"{DELIVERY} {OTHER}"):
+    with log_context.span("look", delivery=DELIVERY, deliveries=f"{DELIVERY} {OTHER}"):
         pass
 
     (look,) = exported.get_finished_spans()
@@ -91,7 +91,7 @@ def test_a_look_for_several_deliveries_is_linked_to_all_of_them(
 
 
 def test_a_step_that_fails_says_so_and_quotes_nobody(exported: InMemorySpanExporter) -> None:
-    with pytest.raises(ValueError), trail.step("look", delivery=DELIVERY):
+    with pytest.raises(ValueError), log_context.span("look", delivery=DELIVERY):
         raise ValueError("https://bot:a-password@example.com")
 
     (look,) = exported.get_finished_spans()
@@ -100,7 +100,7 @@ def test_a_step_that_fails_says_so_and_quotes_nobody(exported: InMemorySpanExpor
 
 
 def test_what_no_delivery_asked_for_is_a_trace_of_its_own(exported: InMemorySpanExporter) -> None:
-    with trail.step("sweep", mapping="support"), trail.step("git fetch"):
+    with log_context.span("sweep", mapping="support"), log_context.span("git fetch"):
         pass
 
     fetch, sweep = exported.get_finished_spans()
@@ -117,11 +117,11 @@ def test_whether_a_trace_is_kept_is_decided_the_same_by_everybody(
     kept = []
     for _ in range(2):  # two processes
         exporter = InMemorySpanExporter()
-        tracing = Tracing(SimpleSpanProcessor(exporter), "1")
+        tracing = OpenTelemetryTracer(SimpleSpanProcessor(exporter), "1")
         for delivery in deliveries:
-            with tracing.step("accept", {"delivery": delivery}):
+            with tracing.start_span("accept", {"delivery": delivery}):
                 pass
-            with tracing.step("look", {"delivery": delivery}):
+            with tracing.start_span("look", {"delivery": delivery}):
                 pass
         names = [each.name for each in exporter.get_finished_spans()]
         kept.append({trace_of(each) for each in exporter.get_finished_spans()})
@@ -148,22 +148,22 @@ class Collector:
         body = await read_body(headers, receive)
         self.bodies += body
         self.requests.append(ExportTraceServiceRequest.FromString(body))
-        await Answer(200, {}).send(send)
+        await WebhookResponse(200, {}).send(send)
 
 
 def test_a_collector_is_sent_the_spans_and_no_secret(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    environment: BridgeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector = Collector()
     with serve(collector) as url:
         monkeypatch.setitem(os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT", url)
-        tracing = over_http("the-bridge", "1.2.3")
-        trail.trace_with(tracing)
+        tracing = create_http_tracer("the-bridge", "1.2.3")
+        log_context.set_tracers(tracing)
         try:
-            world.save("Answer kindly.")
-            world.settle()
+            environment.save("Answer kindly.")
+            environment.settle()
         finally:
-            trail.trace_with()
+            log_context.set_tracers()
             tracing.close()
 
     sent = [resource for request in collector.requests for resource in request.resource_spans]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.forge.base import PullRequestState
-from tests.integration.lifecycle.place import FORGES
+from bridge.forge.forge import PullRequestState
+from tests.integration.lifecycle.bridge_environment import (
+    BOB,
+    NAME,
+    PATH,
+    BridgeEnvironment,
+    MakeWorld,
+)
+from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.test_secrets import TOKEN
-from tests.integration.lifecycle.world import BOB, NAME, PATH, MakeWorld, World
 
 pytestmark = pytest.mark.parametrize("forge_name", FORGES)
 SECRET = f"Use {TOKEN}."
@@ -20,109 +26,111 @@ SECRET = f"Use {TOKEN}."
 def test_a_save_that_is_parked_opens_nothing_after_a_merge(
     make_world: MakeWorld, group: str
 ) -> None:
-    world = make_world({"pull_request": {"group": group}})
-    world.save("Answer kindly.")
-    world.settle()
-    world.place.merge(world.pull_request())
-    assert world.place.branches()
+    environment = make_world({"pull_request": {"group": group}})
+    environment.save("Answer kindly.")
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    assert environment.repository.branches()
 
-    world.save(SECRET)
-    world.settle()
-    world.sweep()
+    environment.save(SECRET)
+    environment.settle()
+    environment.sweep()
 
-    assert world.place.open() == []
+    assert environment.repository.open() == []
 
 
 @pytest.mark.parametrize("group", ["prompt", "mapping"])
 def test_a_name_that_is_taken_opens_nothing_after_a_merge(
     make_world: MakeWorld, group: str
 ) -> None:
-    world = make_world({"pull_request": {"group": group}})
-    world.save("Answer kindly.")
-    world.settle()
-    world.place.merge(world.pull_request())
-    world.place.commit({"prompts/latest/support/answer.yaml": b"Somebody's notes.\n"})
+    environment = make_world({"pull_request": {"group": group}})
+    environment.save("Answer kindly.")
+    environment.settle()
+    environment.repository.merge(environment.pull_request())
+    environment.repository.commit({"prompts/latest/support/answer.yaml": b"Somebody's notes.\n"})
 
-    world.registry.rename(1, "support/answer")
-    world.settle()
-    world.sweep()
+    environment.registry.rename(1, "support/answer")
+    environment.settle()
+    environment.sweep()
 
-    assert world.place.open() == []
+    assert environment.repository.open() == []
 
 
 # Who
 
 
-def test_nobody_is_named_for_a_text_that_no_event_tells_of(world: World) -> None:
-    world.save("Answer kindly.")
-    world.adopt()
-    world.save("Ada's draft.")
-    (ada,) = world.post.take()
-    world.save("Bob's text.", by=BOB)
-    world.post.lose()
+def test_nobody_is_named_for_a_text_that_no_event_tells_of(environment: BridgeEnvironment) -> None:
+    environment.save("Answer kindly.")
+    environment.adopt()
+    environment.save("Ada's draft.")
+    (ada,) = environment.post.take()
+    environment.save("Bob's text.", by=BOB)
+    environment.post.lose()
 
-    world.deliver([ada])
-    world.settle()
+    environment.deliver([ada])
+    environment.settle()
 
-    opened = world.pull_request()
-    assert world.proposed() == "Bob's text."
+    opened = environment.pull_request()
+    assert environment.proposed() == "Bob's text."
     assert "Ada" not in opened.body
-    assert world.place.log(opened.head, "%an") == ["promptlayer-bridge"]
-    assert "Ada" not in world.place.log(opened.head, "%B")[0]
+    assert environment.repository.log(opened.head_branch, "%an") == ["promptlayer-bridge"]
+    assert "Ada" not in environment.repository.log(opened.head_branch, "%B")[0]
 
 
-def test_the_editor_of_an_earlier_version_is_not_named_for_the_next(world: World) -> None:
-    world.save("Ada's draft.")
-    world.settle()
-    world.save("Bob's text.", by=BOB)
-    world.post.lose()
+def test_the_editor_of_an_earlier_version_is_not_named_for_the_next(
+    environment: BridgeEnvironment,
+) -> None:
+    environment.save("Ada's draft.")
+    environment.settle()
+    environment.save("Bob's text.", by=BOB)
+    environment.post.lose()
 
-    world.sweep()
+    environment.sweep()
 
-    opened = world.pull_request()
-    assert world.proposed() == "Bob's text."
+    opened = environment.pull_request()
+    assert environment.proposed() == "Bob's text."
     assert "Ada" not in opened.body
-    assert world.place.log(opened.head, "%an") == ["promptlayer-bridge"]
+    assert environment.repository.log(opened.head_branch, "%an") == ["promptlayer-bridge"]
 
 
 # Why
 
 
 def test_a_prompt_that_left_the_mapping_is_withdrawn_for_that(make_world: MakeWorld) -> None:
-    world = make_world({"prompts": ["support/**"]})
-    world.save("Answer kindly.")
-    world.settle()
-    opened = world.pull_request()
+    environment = make_world({"prompts": ["support/**"]})
+    environment.save("Answer kindly.")
+    environment.settle()
+    opened = environment.pull_request()
 
-    world.registry.rename(1, "sales/reply")
-    world.settle()
+    environment.registry.rename(1, "sales/reply")
+    environment.settle()
 
-    assert world.place.newest(opened.head).state is PullRequestState.CLOSED
-    (words,) = world.place.comments(opened.number)
+    assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
+    (words,) = environment.repository.comments(opened.number)
     assert "the prompt no longer matches mapping support" in words
 
 
 def test_a_label_that_was_deleted_withdraws_for_that(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["prod"]})
-    world.save("Answer kindly.", labels=["prod"])
-    world.settle()
-    opened = world.pull_request()
+    environment = make_world({"track": ["prod"]})
+    environment.save("Answer kindly.", labels=["prod"])
+    environment.settle()
+    opened = environment.pull_request()
 
-    world.registry.delete_label(1, "prod")
-    world.settle()
+    environment.registry.delete_label(1, "prod")
+    environment.settle()
 
-    assert world.place.newest(opened.head).state is PullRequestState.CLOSED
-    (words,) = world.place.comments(opened.number)
+    assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
+    (words,) = environment.repository.comments(opened.number)
     assert "label prod was removed" in words
 
 
 def test_two_labels_of_one_prompt_are_one_prompt(make_world: MakeWorld) -> None:
-    world = make_world({"track": ["latest", "prod"], "branch": "promptlayer/{mapping}/{id}"})
-    world.save("Answer kindly.", labels=["prod"])
+    environment = make_world({"track": ["latest", "prod"], "branch": "promptlayer/{mapping}/{id}"})
+    environment.save("Answer kindly.", labels=["prod"])
 
-    world.settle()
+    environment.settle()
 
-    opened = world.pull_request()
+    opened = environment.pull_request()
     assert opened.title == "Add support/reply (latest, prod)"
     assert f"Brings `{NAME}`" in opened.body
     assert "2 prompts" not in opened.body
@@ -130,17 +138,17 @@ def test_two_labels_of_one_prompt_are_one_prompt(make_world: MakeWorld) -> None:
 
 
 def test_a_version_is_not_said_to_become_itself(make_world: MakeWorld) -> None:
-    world = make_world({"pull_request": {"group": "mapping"}})
-    world.save("Answer kindly.")
-    world.save("Hello.", "other")
-    world.adopt()
-    world.adopt("prompts/latest/other.yaml", prompt_id=2)
+    environment = make_world({"pull_request": {"group": "mapping"}})
+    environment.save("Answer kindly.")
+    environment.save("Hello.", "other")
+    environment.adopt()
+    environment.adopt("prompts/latest/other.yaml", prompt_id=2)
 
-    world.registry.rename(1, "support/answer")
-    world.registry.rename(2, "another")
-    world.settle()
+    environment.registry.rename(1, "support/answer")
+    environment.registry.rename(2, "another")
+    environment.settle()
 
-    opened = world.pull_request()
+    opened = environment.pull_request()
     assert "1 → 1" not in opened.body
-    assert "1 → 1" not in world.place.log(opened.head, "%B")[0]
-    assert world.place.text(PATH, opened.head) is None
+    assert "1 → 1" not in environment.repository.log(opened.head_branch, "%B")[0]
+    assert environment.repository.text(PATH, opened.head_branch) is None

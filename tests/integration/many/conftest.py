@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.changing_app import ChangingApp
-from tests.integration.many.town import NAMES, Town, town_in
-from tests.standins.serving import serve
+from tests.integration.many.two_workspaces import NAMES, TwoWorkspacesEnvironment, town_in
+from tests.integration.switchable_app import SwitchableApp
+from tests.standins.serve_app import serve
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[dict[str, tuple[ChangingApp, str]]]:
+def servers() -> Iterator[dict[str, tuple[SwitchableApp, str]]]:
     with ExitStack() as stack:
-        apps = {name: ChangingApp() for name in NAMES}
+        apps = {name: SwitchableApp() for name in NAMES}
         yield {name: (app, stack.enter_context(serve(app))) for name, app in apps.items()}
 
 
 @pytest.fixture
-def town(tmp_path: Path, servers: dict[str, tuple[ChangingApp, str]]) -> Town:
+def environment(
+    tmp_path: Path, servers: dict[str, tuple[SwitchableApp, str]]
+) -> TwoWorkspacesEnvironment:
     return town_in(tmp_path, servers)

@@ -8,75 +8,86 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.cli.opening import opened_worker
-from bridge.config.whole import load
+from bridge.cli.open_resources import open_controller
+from bridge.config.bridge_config import load_config
+from bridge.engine.adaptive_polling import QueueTiming
+from bridge.engine.controller import BridgeController
 from bridge.engine.dispatcher import Dispatcher
+from bridge.engine.durable_queues import DurableQueues
 from bridge.engine.errand_run import ErrandRun
-from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.polling import Timing
-from bridge.engine.queues import Queues
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
-from bridge.engine.retention import Retention
-from bridge.engine.worker import Worker
-from bridge.promptlayer.events import parse
+from bridge.engine.retention import RetentionPruner
+from bridge.promptlayer.webhook_events import parse_event
 from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryState
-from bridge.storage.members import Members
-from bridge.wiring import now
-from tests.integration.many.town import Town, mapping, work_off
+from bridge.storage.instances import InstanceRegistry
+from bridge.wiring import get_current_time
+from tests.integration.many.two_workspaces import TwoWorkspacesEnvironment, mapping, work_off
 
 
 @pytest.fixture
-def worker(town: Town) -> Iterator[Worker]:
-    town.configure(mapping("care", "care"))
-    with opened_worker(load(town.config)) as worker:
-        yield worker
+def controller(environment: TwoWorkspacesEnvironment) -> Iterator[BridgeController]:
+    environment.configure(mapping("care", "care"))
+    with open_controller(load_config(environment.config)) as controller:
+        yield controller
 
 
 def nobody(*_: object) -> None:
     raise AssertionError("nothing is to be looked at")
 
 
-def test_a_sweep_or_an_errand_of_a_mapping_that_is_gone_does_nothing(worker: Worker) -> None:
-    assert ResyncRunner(worker).resync("gone", nobody) is None
-    assert ErrandRun(worker, Errand("gone", ErrandKind.FOLLOW, "main "), "").run(nobody) is None
+def test_a_sweep_or_an_errand_of_a_mapping_that_is_gone_does_nothing(
+    controller: BridgeController,
+) -> None:
+    assert ResyncRunner(controller).resync("gone", nobody) is None
+    assert (
+        ErrandRun(controller, RepositoryJob("gone", RepositoryJobKind.PUSH, "main "), "").run(
+            nobody
+        )
+        is None
+    )
 
 
-def test_it_is_tried_again_a_few_times_and_then_given_up(worker: Worker, town: Town) -> None:
-    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
-        queues = Queues(
-            worker,
-            database=f"sqlite:///{town.folder}/engine.sqlite",
-            members=Members(database, "one", "one"),
+def test_it_is_tried_again_a_few_times_and_then_given_up(
+    controller: BridgeController, environment: TwoWorkspacesEnvironment
+) -> None:
+    with closing(Database(f"sqlite:///{environment.folder}/bridge-data/bridge.sqlite")) as database:
+        queues = DurableQueues(
+            controller,
+            database=f"sqlite:///{environment.folder}/engine.sqlite",
+            instances=InstanceRegistry(database, "one", "one"),
             workers=1,
-            timing=Timing(timedelta(), timedelta(hours=1)),
-            retention=Retention(database, now, timedelta(days=30)),
+            timing=QueueTiming(timedelta(), timedelta(hours=1)),
+            retention=RetentionPruner(database, get_current_time, timedelta(days=30)),
         )
 
-    pauses = [queues.unheard_of("gone", attempt) for attempt in range(6)]
+    pauses = [queues.find_retry_delay_of_unknown_mapping("gone", attempt) for attempt in range(6)]
 
     assert pauses == [30.0] * 4 + [None] * 2
-    assert queues.unheard_of("care", 0) is None
-    assert queues.repository_of("gone") == "gone"
+    assert queues.find_retry_delay_of_unknown_mapping("care", 0) is None
+    assert queues.find_repository("gone") == "gone"
 
 
 def test_what_a_process_of_former_settings_passed_over_is_looked_at_by_one_of_newer(
-    worker: Worker, town: Town
+    controller: BridgeController, environment: TwoWorkspacesEnvironment
 ) -> None:
-    sales = town.workspaces["sales"]
+    sales = environment.workspaces["sales"]
     sales.save("pitch", "Be brief.")
     payload = sales.told[-1]
-    delivery = Delivery.of(parse(payload), payload, now(), "promptlayer:sales")
-    worker.inbox.put(delivery)
-    (ignored,) = work_off(worker)
+    delivery = Delivery.from_event(
+        parse_event(payload), payload, get_current_time(), "promptlayer:sales"
+    )
+    controller.inbox.put(delivery)
+    (ignored,) = work_off(controller)
     assert ignored.state is DeliveryState.IGNORED
-    assert Dispatcher(worker).redispatch_ignored() == 0
+    assert Dispatcher(controller).redispatch_ignored() == 0
 
-    town.configure(mapping("care", "care"), mapping("sales", "sales"))
-    with opened_worker(load(town.config)) as newer:
+    environment.configure(mapping("care", "care"), mapping("sales", "sales"))
+    with open_controller(load_config(environment.config)) as newer:
         assert Dispatcher(newer).redispatch_ignored() == 1
         (done,) = work_off(newer)
         assert Dispatcher(newer).redispatch_ignored() == 0
 
     assert done.state is DeliveryState.DONE
-    assert town.proposed().keys() == {"promptlayer/sales/latest/1"}
+    assert environment.proposed().keys() == {"promptlayer/sales/latest/1"}

@@ -10,45 +10,47 @@ from datetime import timedelta
 import pytest
 from dbos import DBOS
 
-from bridge.cli.opening import opened_worker
-from bridge.config.whole import load
-from bridge.engine.chores import Chores
+from bridge.cli.open_resources import open_controller
+from bridge.config.bridge_config import load_config
+from bridge.engine.adaptive_polling import QueueTiming
+from bridge.engine.background_loops import BackgroundLoops
+from bridge.engine.controller import BridgeController
+from bridge.engine.dbos_jobs import list_pending_job_arguments
 from bridge.engine.dispatcher import Dispatcher
-from bridge.engine.errands import Errand, ErrandKind
-from bridge.engine.jobs import asked_ahead
-from bridge.engine.ledger import Ask, Ledger
-from bridge.engine.polling import Timing
-from bridge.engine.queues import LOOKS, WORK, Queues
-from bridge.engine.retention import Retention
-from bridge.engine.worker import Worker
-from bridge.forge.webhooks import Pushed
+from bridge.engine.durable_queues import RECONCILE_QUEUE, WORK_QUEUE, DurableQueues
+from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
+from bridge.engine.retention import RetentionPruner
+from bridge.forge.forge_webhooks import PushEvent
 from bridge.prompts.target import Proposal, Target
 from bridge.storage.database import Database
-from bridge.storage.forge_delivery import delivery_of
-from bridge.storage.members import Members
-from bridge.wiring import now
-from tests.e2e.processes import until
-from tests.integration.many.town import REPOSITORY, Town, mapping
+from bridge.storage.forge_delivery import build_forge_delivery
+from bridge.storage.instances import InstanceRegistry
+from bridge.wiring import get_current_time
+from tests.e2e.bridge_process import until
+from tests.integration.many.two_workspaces import REPOSITORY, TwoWorkspacesEnvironment, mapping
 
 
 @pytest.fixture
-def worker(town: Town) -> Iterator[Worker]:
-    town.configure(mapping("care", "care", base="main", branch="{prompt}"))
-    with opened_worker(load(town.config)) as worker:
-        yield worker
+def controller(environment: TwoWorkspacesEnvironment) -> Iterator[BridgeController]:
+    environment.configure(mapping("care", "care", base="main", branch="{prompt}"))
+    with open_controller(load_config(environment.config)) as controller:
+        yield controller
 
 
 @pytest.fixture
-def queues(town: Town, worker: Worker) -> Iterator[Queues]:
+def queues(
+    environment: TwoWorkspacesEnvironment, controller: BridgeController
+) -> Iterator[DurableQueues]:
     """Whose looks wait for quiet for longer than any test."""
-    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
-        queues = Queues(
-            worker,
-            database=f"sqlite:///{town.folder}/engine.sqlite",
-            members=Members(database, "one", "one"),
+    with closing(Database(f"sqlite:///{environment.folder}/bridge-data/bridge.sqlite")) as database:
+        queues = DurableQueues(
+            controller,
+            database=f"sqlite:///{environment.folder}/engine.sqlite",
+            instances=InstanceRegistry(database, "one", "one"),
             workers=1,
-            timing=Timing(timedelta(hours=1), timedelta(hours=1), polling=0.05),
-            retention=Retention(database, now, timedelta(days=30)),
+            timing=QueueTiming(timedelta(hours=1), timedelta(hours=1), polling=0.05),
+            retention=RetentionPruner(database, get_current_time, timedelta(days=30)),
         )
         queues.start()
         try:
@@ -59,11 +61,13 @@ def queues(town: Town, worker: Worker) -> Iterator[Queues]:
 
 
 @pytest.fixture
-def chores(town: Town, queues: Queues) -> Iterator[Chores]:
+def loops(
+    environment: TwoWorkspacesEnvironment, queues: DurableQueues
+) -> Iterator[BackgroundLoops]:
     """Those of another process."""
-    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
-        retention = Retention(database, now, timedelta(days=30))
-        yield Chores(queues, Members(database, "two", "two"), retention)
+    with closing(Database(f"sqlite:///{environment.folder}/bridge-data/bridge.sqlite")) as database:
+        retention = RetentionPruner(database, get_current_time, timedelta(days=30))
+        yield BackgroundLoops(queues, InstanceRegistry(database, "two", "two"), retention)
 
 
 def over(start: str) -> int:
@@ -73,13 +77,13 @@ def over(start: str) -> int:
 
 def awaited() -> set[str]:
     """The branches that a look is awaited at."""
-    jobs = DBOS.list_workflows(queue_name=LOOKS, status="DELAYED")
+    jobs = DBOS.list_workflows(queue_name=RECONCILE_QUEUE, status="DELAYED")
     return {job.input["args"][1] for job in jobs if job.input}
 
 
-def not_over(town: Town, job: str) -> None:
+def not_over(environment: TwoWorkspacesEnvironment, job: str) -> None:
     """As if the process had ended before the job could say that it is done."""
-    with closing(sqlite3.connect(town.folder / "engine.sqlite", timeout=10)) as connection:
+    with closing(sqlite3.connect(environment.folder / "engine.sqlite", timeout=10)) as connection:
         connection.execute(
             "UPDATE workflow_status SET status = 'PENDING' WHERE workflow_uuid = ?", (job,)
         )
@@ -87,71 +91,77 @@ def not_over(town: Town, job: str) -> None:
 
 
 def test_a_sweep_that_is_done_again_looks_at_what_was_saved_since(
-    queues: Queues, town: Town
+    queues: DurableQueues, environment: TwoWorkspacesEnvironment
 ) -> None:
-    town.workspaces["care"].save("b", "It was there the first time.")
-    queues.sweep_now("noon")
+    environment.workspaces["care"].save("b", "It was there the first time.")
+    queues.enqueue_resync("noon")
     until(lambda: over("sweep/care/noon") == 1, "the job is not over")
     (first,) = awaited()
-    not_over(town, "sweep/care/noon")
+    not_over(environment, "sweep/care/noon")
 
-    town.workspaces["care"].save("a", "It is found before the other.")
-    queues.take_over("one")
+    environment.workspaces["care"].save("a", "It is found before the other.")
+    queues.requeue_jobs_of("one")
     until(lambda: over("sweep/care/noon") == 1, "the job is not over")
 
     assert len(awaited()) == 2
     assert sorted(awaited())[1] == first
-    assert {("care", branch) for branch in awaited()} <= asked_ahead(), "they are not lost"
+    assert {("care", branch) for branch in awaited()} <= list_pending_job_arguments(), (
+        "they are not lost"
+    )
 
 
 def test_what_waits_for_long_is_lost_if_no_job_is_to_look_at_it(
-    queues: Queues, chores: Chores, town: Town
+    queues: DurableQueues, loops: BackgroundLoops, environment: TwoWorkspacesEnvironment
 ) -> None:
-    before = now() - timedelta(hours=1)
+    before = get_current_time() - timedelta(hours=1)
     lost, awaited = Proposal("care", "lost"), Proposal("care", "awaited")
-    with closing(Database(f"sqlite:///{town.folder}/bridge-data/bridge.sqlite")) as database:
-        hour_ago = Ledger(database, lambda: before)
-        hour_ago.ask(Ask(each, Target("care", 17, "latest")) for each in (lost, awaited))
-        Ledger(database, now).ask([Ask(Proposal("care", "new"), Target("care", 18, "latest"))])
-    queues.look_soon(awaited)
+    with closing(Database(f"sqlite:///{environment.folder}/bridge-data/bridge.sqlite")) as database:
+        hour_ago = ReconcileStore(database, lambda: before)
+        hour_ago.request(
+            ReconcileRequest(each, Target("care", 17, "latest")) for each in (lost, awaited)
+        )
+        ReconcileStore(database, get_current_time).request(
+            [ReconcileRequest(Proposal("care", "new"), Target("care", 18, "latest"))]
+        )
+    queues.enqueue_reconcile(awaited)
 
-    assert chores.lost() == [lost]
-    queues.look_soon(lost)
-    assert chores.lost() == []
+    assert loops.find_orphaned_proposals() == [lost]
+    queues.enqueue_reconcile(lost)
+    assert loops.find_orphaned_proposals() == []
 
 
 def test_a_sweep_and_an_errand_never_make_prompts_of_the_same_files_at_once(
-    queues: Queues,
+    queues: DurableQueues,
 ) -> None:
     hour = 3600.0
-    queues.sweep_after(hour, "care", "later", 0)
-    queues.send(Errand("care", ErrandKind.FOLLOW, "main "), "push", after=hour)
+    queues.enqueue_resync_after(hour, "care", "later", 0)
+    queues.enqueue_job(RepositoryJob("care", RepositoryJobKind.PUSH, "main "), "push", after=hour)
 
-    waiting = DBOS.list_workflows(queue_name=WORK, status="DELAYED")
+    waiting = DBOS.list_workflows(queue_name=WORK_QUEUE, status="DELAYED")
 
     assert len(waiting) == 2
     assert len({job.queue_partition_key for job in waiting}) == 1, "a lane runs one at a time"
 
 
 def test_an_errand_is_the_same_after_a_crash_and_another_when_it_is_redelivered(
-    worker: Worker,
+    controller: BridgeController,
 ) -> None:
-    pushed = Pushed(REPOSITORY, "main", None, "0" * 40)
-    delivery = delivery_of("local", "f" * 64, pushed, worker.clock())
-    worker.inbox.put(delivery)
+    pushed = PushEvent(REPOSITORY, "main", None, "0" * 40)
+    delivery = build_forge_delivery("local", "f" * 64, pushed, controller.clock())
+    controller.inbox.put(delivery)
     occasions: list[str] = []
 
-    def crash(_: Errand, occasion: str) -> None:
+    def crash(_: RepositoryJob, occasion: str) -> None:
         occasions.append(occasion)
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        Dispatcher(worker).dispatch_deliveries(lambda _: None, crash)
-    Dispatcher(worker).dispatch_deliveries(
+        Dispatcher(controller).dispatch_deliveries(lambda _: None, crash)
+    Dispatcher(controller).dispatch_deliveries(
         lambda _: None, lambda _, occasion: occasions.append(occasion)
     )
-    worker.inbox.redeliver(delivery.id)
-    Dispatcher(worker).dispatch_deliveries(
+    controller.inbox.redeliver(delivery.id)
+    Dispatcher(controller).dispatch_deliveries(
         lambda _: None, lambda _, occasion: occasions.append(occasion)
     )
 

@@ -13,34 +13,34 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.opening import opened_worker
-from bridge.cli.reloading import LiveConfig, Reloading
-from bridge.config.file_watch import FileWatch
-from bridge.config.files import ConfigFiles
-from bridge.config.whole import Config, load
+from bridge.cli.config_reloader import ConfigReloader, LiveConfig
+from bridge.cli.open_resources import open_controller
+from bridge.config.bridge_config import BridgeConfig, load_config
+from bridge.config.config_files import ConfigFiles
+from bridge.config.file_watch import FileWatcher
+from bridge.engine.controller import BridgeController
 from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.reconciler import Reconciler
-from bridge.engine.worker import Worker
 from bridge.storage.inbox import DeliveryState
 from bridge.web.app import WebSettings, create_app
-from bridge.wiring import Adapters, now
-from tests.integration.many.town import (
+from bridge.wiring import AdapterCache, get_current_time
+from tests.integration.many.two_workspaces import (
     DOOR,
-    Town,
+    TwoWorkspacesEnvironment,
     Workspace,
     deliver,
     mapping,
     work_off,
 )
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 CARE, SALES = mapping("care", "care"), mapping("sales", "sales")
 
 
 @dataclass
 class Running:
-    town: Town
-    worker: Worker
+    environment: TwoWorkspacesEnvironment
+    controller: BridgeController
     live: LiveConfig
     address: str
 
@@ -51,52 +51,54 @@ class Running:
 
 
 @pytest.fixture
-def running(town: Town) -> Iterator[Running]:
+def running(environment: TwoWorkspacesEnvironment) -> Iterator[Running]:
     """A bridge that follows one of two workspaces."""
-    only_care = {"care": town.workspaces["care"].settings}
-    town.configure(CARE, workspaces=only_care)
-    config, adapters = load(town.config), Adapters()
-    with opened_worker(config, adapters) as worker:
-        live = LiveConfig(town.config, config, worker, adapters, serving=True)
-        with serve(create_app(WebSettings(now, lambda: live.doors), worker.inbox)) as address:
-            yield Running(town, worker, live, address)
+    only_care = {"care": environment.workspaces["care"].settings}
+    environment.configure(CARE, workspaces=only_care)
+    config, adapters = load_config(environment.config), AdapterCache()
+    with open_controller(config, adapters) as controller:
+        live = LiveConfig(environment.config, config, controller, adapters, serving=True)
+        with serve(
+            create_app(WebSettings(get_current_time, lambda: live.endpoints), controller.inbox)
+        ) as address:
+            yield Running(environment, controller, live, address)
 
 
 def test_a_new_workspace_has_its_door_and_its_mapping_at_once(running: Running) -> None:
-    sales = running.town.workspaces["sales"]
+    sales = running.environment.workspaces["sales"]
     sales.save("pitch", "Be brief.")
     assert running.tell(sales) == 404
 
-    running.town.configure(CARE, SALES)
+    running.environment.configure(CARE, SALES)
     assert running.live.reload() == frozenset({"sales"})
 
     assert running.tell(sales) == 202
-    work_off(running.worker)
-    assert running.town.proposed().keys() == {"promptlayer/sales/latest/1"}
+    work_off(running.controller)
+    assert running.environment.proposed().keys() == {"promptlayer/sales/latest/1"}
 
 
 def test_a_workspace_that_is_gone_has_no_door_any_more(running: Running) -> None:
-    running.town.configure(CARE, SALES)
+    running.environment.configure(CARE, SALES)
     running.live.reload()
-    sales = running.town.workspaces["sales"]
+    sales = running.environment.workspaces["sales"]
     sales.save("pitch", "Be brief.")
-    only_care = {"care": running.town.workspaces["care"].settings}
+    only_care = {"care": running.environment.workspaces["care"].settings}
 
-    running.town.configure(CARE, workspaces=only_care)
+    running.environment.configure(CARE, workspaces=only_care)
 
     assert running.live.reload() == frozenset()
     assert running.tell(sales) == 404
 
 
 def test_secrets_are_exchanged_one_after_the_other_without_a_gap(running: Running) -> None:
-    care = running.town.workspaces["care"]
+    care = running.environment.workspaces["care"]
     care.save("greeting", "Be kind.")
     both = {**care.settings, "webhook_secret": None, "webhook_secrets": [care.secret, "whsec_2"]}
     new = {**care.settings, "webhook_secret": "whsec_2"}
     answers = []
 
     for settings in (both, new):
-        running.town.configure(CARE, workspaces={"care": settings})
+        running.environment.configure(CARE, workspaces={"care": settings})
         assert running.live.reload() == frozenset()
         answers += [running.tell(care), running.tell(care, "whsec_2")]
 
@@ -106,9 +108,9 @@ def test_secrets_are_exchanged_one_after_the_other_without_a_gap(running: Runnin
 def test_a_mistake_keeps_what_was_in_force_and_is_told_loudly(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = (running.live.config, running.live.doors, running.worker.sites)
+    before = (running.live.config, running.live.endpoints, running.controller.contexts)
     loaded_at = running.live.state.loaded_at
-    running.town.configure(CARE, {**SALES, "brunch": "x"})
+    running.environment.configure(CARE, {**SALES, "brunch": "x"})
 
     with caplog.at_level(logging.ERROR):
         assert running.live.reload() is None
@@ -118,16 +120,16 @@ def test_a_mistake_keeps_what_was_in_force_and_is_told_loudly(
     assert running.live.state.mistake.endswith(told)
     assert told in caplog.text
     assert running.live.state.loaded_at == loaded_at
-    assert (running.live.config, running.live.doors, running.worker.sites) == before
-    care = running.town.workspaces["care"]
+    assert (running.live.config, running.live.endpoints, running.controller.contexts) == before
+    care = running.environment.workspaces["care"]
     care.save("greeting", "Be kind.")
     assert running.tell(care) == 202
 
 
 def test_once_the_mistake_is_mended_it_is_forgotten(running: Running) -> None:
-    running.town.config.write_text("promptlayer: [")
+    running.environment.config.write_text("promptlayer: [")
     assert running.live.reload() is None
-    running.town.configure(CARE, SALES)
+    running.environment.configure(CARE, SALES)
 
     assert running.live.reload() == frozenset({"sales"})
 
@@ -139,65 +141,65 @@ def test_what_only_building_shows_is_a_mistake_too(
     running: Running, settings: dict[str, str | None]
 ) -> None:
     """A workspace without a secret, and a key that no client takes."""
-    before = running.worker.sites
-    sales = {**running.town.workspaces["sales"].settings, **settings}
-    care = running.town.workspaces["care"].settings
-    running.town.configure(CARE, SALES, workspaces={"care": care, "sales": sales})
+    before = running.controller.contexts
+    sales = {**running.environment.workspaces["sales"].settings, **settings}
+    care = running.environment.workspaces["care"].settings
+    running.environment.configure(CARE, SALES, workspaces={"care": care, "sales": sales})
 
     assert running.live.reload() is None
 
     assert running.live.state.mistake
-    assert running.worker.sites is before
+    assert running.controller.contexts is before
 
 
 def test_what_cannot_change_while_running_waits_for_the_next_start(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = running.live.config
-    only_care = {"care": running.town.workspaces["care"].settings}
+    only_care = {"care": running.environment.workspaces["care"].settings}
     more = {"workspaces": only_care, "sweep": "5m", "quiet": "7s"}
-    running.town.configure(CARE, **more, data="elsewhere", workers=3)
+    running.environment.configure(CARE, **more, data="elsewhere", workers=3)
 
     running.live.reload()
 
-    assert running.live.state.at_next_start == ("data", "workers")
+    assert running.live.state.settings_pending_restart == ("data", "workers")
     assert "the setting data has changed: that takes effect at the next start" in caplog.text
     assert (running.live.config.data, running.live.config.workers) == (before.data, before.workers)
     assert running.live.config.sweep == timedelta(minutes=5)
-    assert not (running.town.folder / "elsewhere").exists()
-    running.town.configure(CARE, **more)
+    assert not (running.environment.folder / "elsewhere").exists()
+    running.environment.configure(CARE, **more)
     running.live.reload()
-    assert not running.live.state.at_next_start
+    assert not running.live.state.settings_pending_restart
 
 
 def test_what_did_not_change_goes_on_as_it_was(running: Running) -> None:
-    before = running.worker.sites["care"]
-    running.town.configure(CARE, SALES)
+    before = running.controller.contexts["care"]
+    running.environment.configure(CARE, SALES)
 
     running.live.reload()
 
-    after = running.worker.sites
-    assert not after["care"].differs(before)
+    after = running.controller.contexts
+    assert not after["care"].differs_from(before)
     assert after["sales"].forge is before.forge
     assert after["sales"].mirror is before.mirror
-    assert after["sales"].platform is not before.platform
+    assert after["sales"].promptlayer is not before.promptlayer
 
 
 def test_a_step_under_way_ends_with_the_client_it_began_with_which_is_then_let_go(
     running: Running,
 ) -> None:
-    care = running.town.workspaces["care"]
+    care = running.environment.workspaces["care"]
     care.save("greeting", "Be kind.")
-    site = running.worker.sites["care"]
-    let_go = weakref.ref(site.platform)
+    context = running.controller.contexts["care"]
+    let_go = weakref.ref(context.promptlayer)
     with_key = {"care": {**care.settings, "api_key": "pl_another"}}
-    running.town.configure(CARE, workspaces=with_key)
+    running.environment.configure(CARE, workspaces=with_key)
 
     assert running.live.reload() == frozenset({"care"})
 
-    assert running.worker.sites["care"].platform is not site.platform
-    assert site.platform.prompt(1) is not None
-    del site
+    assert running.controller.contexts["care"].promptlayer is not context.promptlayer
+    assert context.promptlayer.find_prompt(1) is not None
+    del context
     gc.collect()
     assert let_go() is None
 
@@ -206,64 +208,64 @@ def test_what_waits_for_a_mapping_that_is_gone_is_parked_once_everybody_has_hear
     running: Running,
 ) -> None:
     """Of a new mapping, another process may have heard sooner than this one: no hurry."""
-    care = running.town.workspaces["care"]
+    care = running.environment.workspaces["care"]
     care.save("greeting", "Be kind.")
     running.tell(care)
     waiting: list[str] = []
-    Dispatcher(running.worker).dispatch_deliveries(
+    Dispatcher(running.controller).dispatch_deliveries(
         lambda proposal: waiting.append(proposal.branch), lambda *_: None
     )
-    (proposal,) = running.worker.unfinished()
-    running.town.configure(mapping("other", "care"))
+    (proposal,) = running.controller.find_pending_proposals()
+    running.environment.configure(mapping("other", "care"))
     running.live.reload()
 
-    assert Reconciler(running.worker).reconcile(proposal) is not None
-    running.worker.clock = lambda: now() + timedelta(minutes=3)
-    assert Reconciler(running.worker).reconcile(proposal) is None
+    assert Reconciler(running.controller).reconcile(proposal) is not None
+    running.controller.clock = lambda: get_current_time() + timedelta(minutes=3)
+    assert Reconciler(running.controller).reconcile(proposal) is None
 
-    (delivery,) = running.worker.inbox.recent(10)
+    (delivery,) = running.controller.inbox.list_recent(10)
     assert delivery.state is DeliveryState.PARKED
     assert "There is no mapping care any more." in str(delivery.outcome)
 
 
-def reloading_of(running: Running) -> tuple[list[Config], Reloading]:
+def reloading_of(running: Running) -> tuple[list[BridgeConfig], ConfigReloader]:
     """And the configuration in force after each try."""
-    heard: list[Config] = []
-    files = FileWatch(ConfigFiles(running.town.config))
+    heard: list[BridgeConfig] = []
+    files = FileWatcher(ConfigFiles(running.environment.config))
 
     def hear() -> None:
         heard.append(running.live.config)
 
-    return heard, Reloading(running.live, files, threading.Event(), None, hear)
+    return heard, ConfigReloader(running.live, files, threading.Event(), None, hear)
 
 
 def test_a_file_that_changes_is_taken_over_once_it_rests(running: Running) -> None:
     heard, reloading = reloading_of(running)
-    running.town.configure(CARE, SALES)
+    running.environment.configure(CARE, SALES)
     seen = []
 
     for _ in range(3):
-        reloading.look(asked=False)
-        seen.append(len(running.worker.sites))
+        reloading.reload_if_changed(asked=False)
+        seen.append(len(running.controller.contexts))
 
     assert seen == [1, 2, 2]
     assert heard == [running.live.config]
 
 
 def test_a_secret_in_a_file_is_exchanged_while_the_bridge_runs(running: Running) -> None:
-    care = running.town.workspaces["care"]
+    care = running.environment.workspaces["care"]
     care.save("greeting", "Be kind.")
-    file = running.town.folder / "secret"
+    file = running.environment.folder / "secret"
     file.write_text(care.secret)
     named = {**care.settings, "webhook_secret": "${file:secret}"}
-    running.town.configure(CARE, workspaces={"care": named})
+    running.environment.configure(CARE, workspaces={"care": named})
     _, reloading = reloading_of(running)
-    reloading.look(asked=True)
+    reloading.reload_if_changed(asked=True)
     before = running.tell(care)
 
     file.write_text("whsec_another\n")
     for _ in range(2):
-        reloading.look(asked=False)
+        reloading.reload_if_changed(asked=False)
 
     answers = [running.tell(care), running.tell(care, "whsec_another")]
     assert [before, *answers] == [202, 401, 202]
@@ -271,27 +273,27 @@ def test_a_secret_in_a_file_is_exchanged_while_the_bridge_runs(running: Running)
 
 def test_who_asks_gets_it_at_once_and_once(running: Running) -> None:
     heard, reloading = reloading_of(running)
-    running.town.configure(CARE, SALES)
+    running.environment.configure(CARE, SALES)
 
-    reloading.look(asked=True)
-    reloading.look(asked=False)
-    reloading.look(asked=False)
+    reloading.reload_if_changed(asked=True)
+    reloading.reload_if_changed(asked=False)
+    reloading.reload_if_changed(asked=False)
 
-    assert set(running.worker.sites) == {"care", "sales"}
+    assert set(running.controller.contexts) == {"care", "sales"}
     assert len(heard) == 1
 
 
 def test_a_file_of_the_folder_is_watched_from_the_moment_it_comes(running: Running) -> None:
-    folder = running.town.folder / "mappings.d"
+    folder = running.environment.folder / "mappings.d"
     folder.mkdir()
-    running.town.configure(CARE, mappings_folder="mappings.d")
+    running.environment.configure(CARE, mappings_folder="mappings.d")
     _, reloading = reloading_of(running)
 
     (folder / "sales.yaml").write_text("mappings:\n  - " + _inline(SALES))
     for _ in range(2):
-        reloading.look(asked=False)
+        reloading.reload_if_changed(asked=False)
 
-    assert set(running.worker.sites) == {"care", "sales"}
+    assert set(running.controller.contexts) == {"care", "sales"}
 
 
 def _inline(settings: dict[str, object]) -> str:
@@ -306,14 +308,14 @@ def test_a_private_key_that_was_exchanged_makes_another_adapter(tmp_path: Path) 
         "forges: {hub: {type: github, app_id: 1, private_key_file: app.pem}}\n"
         'mappings: [{name: a, prompts: ["**"], repository: "hub:acme/a"}]\n'
     )
-    adapters = Adapters()
-    first = adapters.sites(load(config))["a"]
-    same = adapters.sites(load(config))["a"]
-    watching = FileWatch(ConfigFiles(config))
+    adapters = AdapterCache()
+    first = adapters.build_contexts(load_config(config))["a"]
+    same = adapters.build_contexts(load_config(config))["a"]
+    watching = FileWatcher(ConfigFiles(config))
 
     (tmp_path / "app.pem").write_text("two")
 
-    assert [watching.changed(), watching.changed()] == [False, True]
+    assert [watching.has_changed(), watching.has_changed()] == [False, True]
     assert same.forge is first.forge
-    assert adapters.sites(load(config))["a"].forge is not first.forge
+    assert adapters.build_contexts(load_config(config))["a"].forge is not first.forge
     adapters.close()

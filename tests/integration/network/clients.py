@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.forge.base import GitRemote
-from bridge.forge.github import GitHub, Token
-from bridge.forge.gitlab import GitLab
-from bridge.promptlayer.client import PromptLayer
-from bridge.repo.mirror import Mirror
+from bridge.forge.forge import GitRemote
+from bridge.forge.github import GitHubForge, GitHubToken
+from bridge.forge.gitlab import GitLabForge
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.repo.mirror import RepositoryMirror
 
 TOKEN = "token-of-the-bridge"
 TIMEOUT = 20.0  # seconds
@@ -18,35 +18,37 @@ Ask = Callable[[str, str, Path], object]  # an address, certificates (PEM), a fo
 
 
 def ask_promptlayer(url: str, authorities: str, folder: Path) -> object:
-    with PromptLayer(TOKEN, base_url=url, authorities=authorities, timeout=TIMEOUT) as client:
+    with PromptLayerClient(TOKEN, base_url=url, authorities=authorities, timeout=TIMEOUT) as client:
         return client.send("GET", "/prompt-templates")
 
 
 def ask_github(url: str, authorities: str, folder: Path) -> object:
-    return GitHub(
+    return GitHubForge(
         "acme/support",
         forge_name="github",
         url=url,
-        auth=Token(TOKEN),
+        auth=GitHubToken(TOKEN),
         authorities=authorities,
         timeout=TIMEOUT,
-    ).default_branch()
+    ).find_default_branch()
 
 
 def ask_gitlab(url: str, authorities: str, folder: Path) -> object:
-    return GitLab(
+    return GitLabForge(
         "acme/support",
         forge_name="gitlab",
         url=url,
         token=TOKEN,
         authorities=authorities,
         timeout=TIMEOUT,
-    ).default_branch()
+    ).find_default_branch()
 
 
 def ask_git(url: str, authorities: str, folder: Path) -> object:
     remote = GitRemote(f"{url}/acme/support.git", "bridge", TOKEN, authorities)
-    return Mirror(folder / "mirror.git", timeout=TIMEOUT).fetch(remote, "main", "promptlayer/")
+    return RepositoryMirror(folder / "mirror.git", timeout=TIMEOUT).fetch(
+        remote, "main", "promptlayer/"
+    )
 
 
 CLIENTS: dict[str, Ask] = {

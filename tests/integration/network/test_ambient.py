@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import BridgeError, NotFound
+from bridge.errors import BridgeError, NotFoundError
 from bridge.network import failures
 from tests.integration.network.clients import TOKEN, Ask
 from tests.standins.tls_server import serving_nothing
@@ -66,7 +66,7 @@ def test_no_credential_but_the_bridges_own_is_sent(
         '[credential]\n\thelper = store\n[http]\n\textraHeader = "Authorization: Basic ZQ=="\n'
     )
     monkeypatch.setenv("HOME", str(home))
-    with serving_nothing() as (url, credentials), pytest.raises(NotFound):
+    with serving_nothing() as (url, credentials), pytest.raises(NotFoundError):
         ask(url, "", tmp_path)
 
     basic = "Basic YnJpZGdlOnRva2VuLW9mLXRoZS1icmlkZ2U="  # bridge and the token

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import BridgeError, NotFound, Unavailable
+from bridge.errors import BridgeError, NotFoundError, UnavailableError
 from bridge.network import failures
 from bridge.network.trust import ENVIRONMENT, read_authorities
 from tests.integration.network.clients import Ask
@@ -20,7 +20,7 @@ from tests.standins.tls_server import serving_nothing
 def test_a_private_authority_is_trusted_where_it_is_named(
     ask: Ask, authority: CertificateAuthority, tmp_path: Path
 ) -> None:
-    with serving_nothing(authority.issue()) as (url, _), pytest.raises(NotFound):
+    with serving_nothing(authority.issue()) as (url, _), pytest.raises(NotFoundError):
         ask(url, read_authorities(authority.file), tmp_path)
 
 
@@ -31,7 +31,7 @@ def test_a_private_authority_is_named_as_the_cause_where_it_is_not_trusted(
     for trusted in ("", read_authorities(stranger.file)):
         with (
             serving_nothing(authority.issue()) as (url, _),
-            pytest.raises(Unavailable, match=r"authority that is not trusted here: .*ca_file"),
+            pytest.raises(UnavailableError, match=r"authority that is not trusted here: .*ca_file"),
         ):
             ask(url, trusted, tmp_path)
 
@@ -46,7 +46,7 @@ def test_the_variables_of_the_libraries_serve_every_client(
 ) -> None:
     monkeypatch.setenv(variable, str(authority.file))
     forget_environment()
-    with serving_nothing(authority.issue()) as (url, _), pytest.raises(NotFound):
+    with serving_nothing(authority.issue()) as (url, _), pytest.raises(NotFoundError):
         ask(url, "", tmp_path)
 
 
@@ -62,7 +62,7 @@ def test_a_certificate_that_is_over_is_said_to_be(
 ) -> None:
     with (
         serving_nothing(authority.issue(life=timedelta(days=-1))) as (url, _),
-        pytest.raises(Unavailable, match=r"certificate .*expired"),
+        pytest.raises(UnavailableError, match=r"certificate .*expired"),
     ):
         ask(url, read_authorities(authority.file), tmp_path)
 
@@ -109,6 +109,6 @@ def told(ask: Ask, url: str, authorities: str, folder: Path) -> str | list[str]:
     """The one cause that the error names, or all that was said."""
     with pytest.raises(BridgeError) as error:
         ask(url, authorities, folder)
-    assert isinstance(error.value, Unavailable), error.value
+    assert isinstance(error.value, UnavailableError), error.value
     named = [cause for cause in CAUSES if cause in str(error.value)]
     return named[0] if len(named) == 1 else [*named, str(error.value)]

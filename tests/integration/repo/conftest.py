@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.forge.base import GitRemote
-from bridge.repo.mirror import Mirror
-from bridge.repo.snapshot import Snapshot
-from tests.integration.repo.drafts import TOKEN
-from tests.standins.faults import Faults, RecordedRequest, WithFaults
+from bridge.forge.forge import GitRemote
+from bridge.repo.mirror import RepositoryMirror
+from bridge.repo.snapshot import RepositorySnapshot
+from tests.integration.repo.sample_commits import TOKEN
+from tests.standins.fault_injection import Faults, RecordedRequest, WithFaults
 from tests.standins.git_http import GitHttp, basic_credential, create_repository
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 PREFIX = "promptlayer/support/"
 FILES = {
@@ -32,11 +32,11 @@ class Repository:
 
     path: Path
     remote: GitRemote
-    mirror: Mirror
+    mirror: RepositoryMirror
     mirror_path: Path
     faults: Faults = field(default_factory=Faults)
 
-    def look(self) -> Snapshot:
+    def look(self) -> RepositorySnapshot:
         return self.mirror.fetch(self.remote, "main", PREFIX)
 
     def fetches(self) -> int:
@@ -44,7 +44,7 @@ class Repository:
         return sum(b"command=fetch" in _body(request) for request in self.faults.requests)
 
     def with_timeout(self, seconds: float) -> Repository:
-        mirror = Mirror(self.mirror_path, timeout=seconds)
+        mirror = RepositoryMirror(self.mirror_path, timeout=seconds)
         return Repository(self.path, self.remote, mirror, self.mirror_path, self.faults)
 
 
@@ -58,7 +58,7 @@ def repository(tmp_path: Path) -> Repository:
     """Reached by file://."""
     path = create_repository(tmp_path / "forge", "acme/support", FILES)
     mirror_path = tmp_path / "mirrors" / "support.git"
-    return Repository(path, GitRemote(path.as_uri()), Mirror(mirror_path), mirror_path)
+    return Repository(path, GitRemote(path.as_uri()), RepositoryMirror(mirror_path), mirror_path)
 
 
 @pytest.fixture
@@ -71,4 +71,4 @@ def served(tmp_path: Path) -> Iterator[Repository]:
     with serve(WithFaults(app, faults)) as url:
         remote = GitRemote(f"{url}/acme/support.git", "bridge", TOKEN)
         mirror_path = tmp_path / "mirrors" / "support.git"
-        yield Repository(path, remote, Mirror(mirror_path), mirror_path, faults)
+        yield Repository(path, remote, RepositoryMirror(mirror_path), mirror_path, faults)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import NotFound, Unavailable
-from bridge.forge.base import GitRemote
-from bridge.repo.mirror import Mirror
+from bridge.errors import NotFoundError, UnavailableError
+from bridge.forge.forge import GitRemote
+from bridge.repo.mirror import RepositoryMirror
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
-from tests.integration.repo.drafts import draft, eventually
+from tests.integration.repo.sample_commits import draft, eventually
 from tests.standins.git_http import commit_files, create_repository, delete_branch, find_commit, git
 
 
@@ -33,8 +33,8 @@ def test_a_base_that_moved_is_followed(repository: Repository) -> None:
     after = repository.look()
 
     assert (before.commit, after.commit) == (git(repository.path, "rev-parse", "main^"), moved)
-    assert after.file(after.commit, "prompts/reply.yaml") == b"name: answer\n"
-    assert before.file(before.commit, "prompts/reply.yaml") == b"name: reply\n"
+    assert after.read_file(after.commit, "prompts/reply.yaml") == b"name: answer\n"
+    assert before.read_file(before.commit, "prompts/reply.yaml") == b"name: reply\n"
 
 
 def test_a_base_that_was_pushed_by_force_is_followed(repository: Repository) -> None:
@@ -46,8 +46,8 @@ def test_a_base_that_was_pushed_by_force_is_followed(repository: Repository) -> 
     snapshot = repository.look()
 
     assert snapshot.commit == forced
-    assert snapshot.file(forced, "prompts/reply.yaml") == b"another past\n"
-    assert snapshot.commit_of(forced).parents == (git(repository.path, "rev-parse", "main^"),)
+    assert snapshot.read_file(forced, "prompts/reply.yaml") == b"another past\n"
+    assert snapshot.read_commit(forced).parents == (git(repository.path, "rev-parse", "main^"),)
 
 
 def test_a_deleted_branch_is_forgotten_and_may_become_a_folder(repository: Repository) -> None:
@@ -70,21 +70,21 @@ def test_another_prefix_leaves_our_branches_alone(repository: Repository) -> Non
 
 
 def test_a_missing_base_names_the_branch_and_the_repository(repository: Repository) -> None:
-    with pytest.raises(NotFound, match=r"acme/support\.git has no branch trunk"):
+    with pytest.raises(NotFoundError, match=r"acme/support\.git has no branch trunk"):
         repository.mirror.fetch(repository.remote, "trunk", PREFIX)
 
 
 def test_an_empty_repository_is_said_to_be_empty(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "--bare", "empty.git")
-    with pytest.raises(NotFound, match=r"empty\.git is empty"):
-        Mirror(tmp_path / "mirror").fetch(
+    with pytest.raises(NotFoundError, match=r"empty\.git is empty"):
+        RepositoryMirror(tmp_path / "mirror").fetch(
             GitRemote((tmp_path / "empty.git").as_uri()), "main", PREFIX
         )
 
 
 def test_a_repository_that_is_not_there_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match=r"nowhere\.git is not there"):
-        Mirror(tmp_path / "mirror").fetch(
+    with pytest.raises(NotFoundError, match=r"nowhere\.git is not there"):
+        RepositoryMirror(tmp_path / "mirror").fetch(
             GitRemote((tmp_path / "nowhere.git").as_uri()), "main", PREFIX
         )
 
@@ -98,8 +98,8 @@ def test_nothing_is_fetched_when_nothing_moved(served: Repository) -> None:
 
 def test_what_we_pushed_ourselves_is_not_fetched_back(served: Repository) -> None:
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
-    snapshot.push(served.remote, f"{PREFIX}reply", commit, None)
+    commit = snapshot.write_commit(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
+    snapshot.push_branch(served.remote, f"{PREFIX}reply", commit, None)
     fetched = served.fetches()
 
     assert served.look().branches == {f"{PREFIX}reply": commit}
@@ -122,7 +122,7 @@ def test_threads_may_look_and_read_at_the_same_time(repository: Repository) -> N
         branch = f"{PREFIX}{number}"
         commit = commit_files(repository.path, branch, {"prompts/reply.yaml": b"%d" % number})
         snapshot = repository.look()
-        return snapshot.file(commit, "prompts/reply.yaml")
+        return snapshot.read_file(commit, "prompts/reply.yaml")
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(reply, range(16))) == [b"%d" % number for number in range(16)]
@@ -145,7 +145,7 @@ def test_a_damaged_mirror_heals_at_the_next_look(repository: Repository, damage:
 
     snapshot = repository.look()
 
-    assert snapshot.entries(snapshot.commit).keys() == FILES.keys()
+    assert snapshot.list_entries(snapshot.commit).keys() == FILES.keys()
 
 
 def test_damage_found_while_reading_heals_at_the_next_look(repository: Repository) -> None:
@@ -154,10 +154,10 @@ def test_damage_found_while_reading_heals_at_the_next_look(repository: Repositor
         pack.chmod(0o600)
         pack.write_bytes(pack.read_bytes()[:40] + bytes(400))
 
-    with pytest.raises(Unavailable, match="damaged"):
-        snapshot.entries(snapshot.commit)
+    with pytest.raises(UnavailableError, match="damaged"):
+        snapshot.list_entries(snapshot.commit)
     healed = repository.look()
-    assert healed.entries(healed.commit).keys() == FILES.keys()
+    assert healed.list_entries(healed.commit).keys() == FILES.keys()
 
 
 def test_what_was_begun_and_never_became_a_mirror_goes(repository: Repository) -> None:
@@ -190,11 +190,11 @@ def test_tidying_keeps_all_that_is_needed(repository: Repository) -> None:
     packs = repository.mirror_path / "objects" / "pack"
     assert len(list(packs.glob("*.pack"))) > 2
 
-    repository.mirror.tidy()
+    repository.mirror.collect_garbage()
 
     eventually(lambda: len(list(packs.glob("*.pack"))) <= 2)
-    assert snapshot.file(snapshot.commit, "prompts/reply.yaml") == b"2"
-    assert repository.look().entries(snapshot.commit).keys() == FILES.keys()
+    assert snapshot.read_file(snapshot.commit, "prompts/reply.yaml") == b"2"
+    assert repository.look().list_entries(snapshot.commit).keys() == FILES.keys()
 
 
 def test_a_large_repository_has_a_small_mirror(tmp_path: Path) -> None:
@@ -202,16 +202,16 @@ def test_a_large_repository_has_a_small_mirror(tmp_path: Path) -> None:
         f"src/{n // 200}/{n}.txt": b"%d %s" % (n, bytes(1000).hex().encode()) for n in range(20_000)
     }
     path = create_repository(tmp_path, "large", files | FILES)
-    mirror = Mirror(tmp_path / "mirror")
+    mirror = RepositoryMirror(tmp_path / "mirror")
     snapshot = mirror.fetch(GitRemote(path.as_uri()), "main", PREFIX)
 
-    commit = snapshot.write(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
-    snapshot.push(snapshot.remote, f"{PREFIX}reply", commit, None)
+    commit = snapshot.write_commit(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
+    snapshot.push_branch(snapshot.remote, f"{PREFIX}reply", commit, None)
 
     assert _size(tmp_path / "mirror") < _size(path) / 2
     changed = git(path, "diff", "--name-only", "main", f"{PREFIX}reply").splitlines()
     assert changed == ["prompts/reply.yaml"]
-    assert len(snapshot.entries(commit, "src/7")) == 200
+    assert len(snapshot.list_entries(commit, "src/7")) == 200
 
 
 def _size(folder: Path) -> int:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.errors import ConfigError, Forbidden, Refused, TransientRefusal
-from bridge.forge.base import GitRemote
-from bridge.repo.mirror import Mirror
+from bridge.errors import ConfigError, ForbiddenError, RequestRefusedError, TransientRefusalError
+from bridge.forge.forge import GitRemote
+from bridge.repo.mirror import RepositoryMirror
 from bridge.repo.version import checked_version, require_git
 from tests.contract.gitlab_case import gitlab_case
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
-from tests.standins.faults import slow
+from tests.standins.fault_injection import slow
 from tests.standins.git_http import GitHttp, commit_files, create_repository, git
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 
 def test_a_repository_by_sha_256_is_named_as_one(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_a_repository_by_sha_256_is_named_as_one(tmp_path: Path) -> None:
     commit = git(source, "commit-tree", tree, "-m", "First")
     git(source, "update-ref", "refs/heads/main", commit)
 
-    with pytest.raises(Refused, match="SHA-256"):
-        Mirror(tmp_path / "mirror.git").fetch(GitRemote(source.as_uri()), "main", PREFIX)
+    with pytest.raises(RequestRefusedError, match="SHA-256"):
+        RepositoryMirror(tmp_path / "mirror.git").fetch(GitRemote(source.as_uri()), "main", PREFIX)
 
 
 class OldProtocol:
@@ -48,21 +48,21 @@ def test_a_server_that_gives_no_unadvertised_objects_is_named_as_one(tmp_path: P
     git(path, "config", "uploadpack.allowAnySHA1InWant", "false")
     with serve(OldProtocol(GitHttp(tmp_path / "forge", lambda _: True))) as url:
         remote = GitRemote(f"{url}/acme/support.git")
-        snapshot = Mirror(tmp_path / "mirror.git").fetch(remote, "main", PREFIX)
-        with pytest.raises(TransientRefusal, match="allowAnySHA1InWant"):
-            snapshot.file(snapshot.commit, "README.md")
+        snapshot = RepositoryMirror(tmp_path / "mirror.git").fetch(remote, "main", PREFIX)
+        with pytest.raises(TransientRefusalError, match="allowAnySHA1InWant"):
+            snapshot.read_file(snapshot.commit, "README.md")
 
 
 def test_a_token_that_may_only_read_is_found_without_pushing(tmp_path: Path) -> None:
     with gitlab_case(tmp_path) as case:
-        mirror = Mirror(tmp_path / "mirror.git")
+        mirror = RepositoryMirror(tmp_path / "mirror.git")
         for forge, may in ((case.forge, True), (case.read_only_forge, False)):
-            remote = forge.git_remote()
+            remote = forge.create_git_remote()
             snapshot = mirror.fetch(remote, "main", PREFIX)
             if may:
                 snapshot.check_push(remote, f"{PREFIX}check")
             else:
-                with pytest.raises(Forbidden, match="does not let it do this"):
+                with pytest.raises(ForbiddenError, match="does not let it do this"):
                     snapshot.check_push(remote, f"{PREFIX}check")
         assert git(case.project.directory, "for-each-ref", "refs/heads/promptlayer") == ""
 
@@ -95,10 +95,10 @@ def test_the_git_of_this_machine_is_new_enough() -> None:
 def test_a_transfer_that_moves_goes_on_for_longer_than_the_limit(served: Repository) -> None:
     commit_files(served.path, "main", {f"big/{n}": os.urandom(20_000) for n in range(150)})
     snapshot = served.look()
-    names = [each.object_name for each in snapshot.entries(snapshot.commit, "big/").values()]
+    names = [each.object_id for each in snapshot.list_entries(snapshot.commit, "big/").values()]
     hurried = served.with_timeout(1).look()
     served.faults.add("POST /acme", slow(pause=0.1, chunk=100_000, longest=2.5), times=2)
 
-    found = hurried.read(names)
+    found = hurried.read_blobs(names)
 
     assert len(found) == 150

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import Refused, Stale
-from bridge.forge.base import GitRemote
-from bridge.repo.mirror import Mirror
+from bridge.errors import RequestRefusedError, StaleStateError
+from bridge.forge.forge import GitRemote
+from bridge.repo.mirror import RepositoryMirror
 from tests.integration.repo.conftest import PREFIX, Repository
-from tests.integration.repo.drafts import draft
+from tests.integration.repo.sample_commits import draft
 from tests.standins.git_http import commit_files, delete_branch, find_commit, git
 
 BRANCH = f"{PREFIX}reply"
@@ -20,11 +20,11 @@ BRANCH = f"{PREFIX}reply"
 
 def test_a_branch_is_made_and_moved_on(served: Repository) -> None:
     snapshot = served.look()
-    first = snapshot.write(draft(snapshot.commit, {"a": b"1"}))
-    second = snapshot.write(draft(snapshot.commit, {"a": b"2"}))
+    first = snapshot.write_commit(draft(snapshot.commit, {"a": b"1"}))
+    second = snapshot.write_commit(draft(snapshot.commit, {"a": b"2"}))
 
-    snapshot.push(served.remote, BRANCH, first, None)
-    snapshot.push(served.remote, BRANCH, second, first)
+    snapshot.push_branch(served.remote, BRANCH, first, None)
+    snapshot.push_branch(served.remote, BRANCH, second, first)
 
     assert find_commit(served.path, BRANCH) == second
 
@@ -32,7 +32,7 @@ def test_a_branch_is_made_and_moved_on(served: Repository) -> None:
 def test_nothing_is_sent_when_the_branch_is_there_already(served: Repository) -> None:
     snapshot = served.look()
     asked = len(served.faults.requests)
-    snapshot.push(served.remote, BRANCH, snapshot.commit, snapshot.commit)
+    snapshot.push_branch(served.remote, BRANCH, snapshot.commit, snapshot.commit)
     assert len(served.faults.requests) == asked
 
 
@@ -42,10 +42,10 @@ def test_a_branch_that_moved_is_not_overwritten(
 ) -> None:
     snapshot = repository.look()
     theirs = commit_files(repository.path, BRANCH, {"a": b"theirs"})
-    ours = snapshot.write(draft(snapshot.commit, {"a": b"ours"}))
+    ours = snapshot.write_commit(draft(snapshot.commit, {"a": b"ours"}))
 
-    with pytest.raises(Stale, match=rf"{BRANCH} of .* moved"):
-        snapshot.push(snapshot.remote, BRANCH, ours, expected)
+    with pytest.raises(StaleStateError, match=rf"{BRANCH} of .* moved"):
+        snapshot.push_branch(snapshot.remote, BRANCH, ours, expected)
 
     assert find_commit(repository.path, BRANCH) == theirs
 
@@ -54,9 +54,12 @@ def test_a_branch_that_vanished_is_not_made_anew(repository: Repository) -> None
     seen = commit_files(repository.path, BRANCH, {"a": b"theirs"})
     snapshot = repository.look()
     delete_branch(repository.path, BRANCH)
-    with pytest.raises(Stale):
-        snapshot.push(
-            snapshot.remote, BRANCH, snapshot.write(draft(snapshot.commit, {"a": b"1"})), seen
+    with pytest.raises(StaleStateError):
+        snapshot.push_branch(
+            snapshot.remote,
+            BRANCH,
+            snapshot.write_commit(draft(snapshot.commit, {"a": b"1"})),
+            seen,
         )
 
 
@@ -80,28 +83,28 @@ def test_a_push_onto_a_base_that_moved_meanwhile_arrives(served: Repository, mov
     snapshot = served.look()
     for number in range(moves):
         commit_files(served.path, "main", {"src/main.py": b"%d" % number})
-    commit = snapshot.write(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
 
-    snapshot.push(served.remote, BRANCH, commit, None)
+    snapshot.push_branch(served.remote, BRANCH, commit, None)
 
     assert git(served.path, "diff", "--name-only", f"{BRANCH}^", BRANCH) == "prompts/reply.yaml"
 
 
 def test_a_push_fetches_nothing(served: Repository) -> None:
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"prompts/reply.yaml": b"new\n"}))
     before = served.fetches()
-    snapshot.push(served.remote, BRANCH, commit, None)
+    snapshot.push_branch(served.remote, BRANCH, commit, None)
     assert served.fetches() == before
 
 
 def test_a_hook_that_says_no_is_quoted(served: Repository) -> None:
     _install_hook(served, "update", "echo 'Only tools may push here: rule 7.' >&2; exit 1")
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"1"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"1"}))
 
-    with pytest.raises(Refused, match="Only tools may push here: rule 7") as refused:
-        snapshot.push(served.remote, BRANCH, commit, None)
+    with pytest.raises(RequestRefusedError, match="Only tools may push here: rule 7") as refused:
+        snapshot.push_branch(served.remote, BRANCH, commit, None)
 
     assert BRANCH in str(refused.value)
 
@@ -109,7 +112,7 @@ def test_a_hook_that_says_no_is_quoted(served: Repository) -> None:
 def test_a_branch_is_deleted(repository: Repository) -> None:
     tip = commit_files(repository.path, BRANCH, {"a": b"1"})
     snapshot = repository.look()
-    snapshot.delete(snapshot.remote, BRANCH, tip)
+    snapshot.delete_branch(snapshot.remote, BRANCH, tip)
     assert find_commit(repository.path, BRANCH) is None
 
 
@@ -117,24 +120,24 @@ def test_deleting_a_branch_that_is_gone_is_fine(repository: Repository) -> None:
     tip = commit_files(repository.path, BRANCH, {"a": b"1"})
     snapshot = repository.look()
     delete_branch(repository.path, BRANCH)
-    snapshot.delete(snapshot.remote, BRANCH, tip)
+    snapshot.delete_branch(snapshot.remote, BRANCH, tip)
 
 
 def test_a_branch_with_a_persons_commit_is_not_deleted(repository: Repository) -> None:
     tip = commit_files(repository.path, BRANCH, {"a": b"1"})
     snapshot = repository.look()
     theirs = commit_files(repository.path, BRANCH, {"a": b"2"})
-    with pytest.raises(Stale):
-        snapshot.delete(snapshot.remote, BRANCH, tip)
+    with pytest.raises(StaleStateError):
+        snapshot.delete_branch(snapshot.remote, BRANCH, tip)
     assert find_commit(repository.path, BRANCH) == theirs
 
 
 def _push_anew(mirror: Path, url: str, content: bytes) -> str:
-    snapshot = Mirror(mirror).fetch(GitRemote(url), "main", PREFIX)
-    commit = snapshot.write(draft(snapshot.commit, {"a": content}))
+    snapshot = RepositoryMirror(mirror).fetch(GitRemote(url), "main", PREFIX)
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": content}))
     try:
-        snapshot.push(snapshot.remote, BRANCH, commit, None)
-    except Stale:
+        snapshot.push_branch(snapshot.remote, BRANCH, commit, None)
+    except StaleStateError:
         return "stale"
     return "pushed"
 

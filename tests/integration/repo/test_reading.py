@@ -6,16 +6,16 @@ import shutil
 
 import pytest
 
-from bridge.errors import Stale
-from bridge.repo.commit import Commit, Identity
+from bridge.errors import StaleStateError
+from bridge.repo.commit import GitCommit, GitIdentity
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
-from tests.integration.repo.drafts import draft
+from tests.integration.repo.sample_commits import draft
 from tests.standins.git_http import commit_files, git
 
 
 def test_a_folder_lists_its_files_by_full_path(repository: Repository) -> None:
     snapshot = repository.look()
-    assert snapshot.entries(snapshot.commit, "prompts").keys() == {
+    assert snapshot.list_entries(snapshot.commit, "prompts").keys() == {
         "prompts/reply.yaml",
         "prompts/deep/er/greet.yaml",
     }
@@ -24,21 +24,21 @@ def test_a_folder_lists_its_files_by_full_path(repository: Repository) -> None:
 @pytest.mark.parametrize("folder", ["nowhere", "prompts/nowhere", "README.md", "prompt"])
 def test_a_folder_that_is_not_there_is_empty(repository: Repository, folder: str) -> None:
     snapshot = repository.look()
-    assert snapshot.entries(snapshot.commit, folder) == {}
+    assert snapshot.list_entries(snapshot.commit, folder) == {}
 
 
 def test_many_files_are_fetched_in_one_request(served: Repository) -> None:
     files = {f"prompts/{number}.yaml": b"%d\n" % number for number in range(3000)}
     commit_files(served.path, "main", files)
     snapshot = served.look()
-    entries = snapshot.entries(snapshot.commit, "prompts")
+    entries = snapshot.list_entries(snapshot.commit, "prompts")
     looked = served.fetches()
 
-    contents = snapshot.read(entry.object_name for entry in entries.values())
+    contents = snapshot.read_blobs(entry.object_id for entry in entries.values())
     read = served.fetches()
-    again = snapshot.read(entry.object_name for entry in entries.values())
+    again = snapshot.read_blobs(entry.object_id for entry in entries.values())
 
-    assert {path: contents[entries[path].object_name] for path in files} == files
+    assert {path: contents[entries[path].object_id] for path in files} == files
     assert (read - looked, served.fetches() - read) == (1, 0)
     assert again == contents
 
@@ -46,7 +46,7 @@ def test_many_files_are_fetched_in_one_request(served: Repository) -> None:
 def test_reading_nothing_asks_nobody(served: Repository) -> None:
     snapshot = served.look()
     asked = len(served.faults.requests)
-    assert snapshot.read([]) == {}
+    assert snapshot.read_blobs([]) == {}
     assert len(served.faults.requests) == asked
 
 
@@ -54,7 +54,7 @@ def test_a_file_is_its_bytes_and_anything_else_is_none(repository: Repository) -
     _lay_traps(repository)
     snapshot = repository.look()
     found = {
-        path: snapshot.file(snapshot.commit, path)
+        path: snapshot.read_file(snapshot.commit, path)
         for path in ("prompts/reply.yaml", "tool.sh", "prompts", "link", "module", "nowhere")
     }
     assert found == {
@@ -92,7 +92,7 @@ def test_what_is_in_the_way_of_a_file_is_told(
 ) -> None:
     _lay_traps(repository)
     snapshot = repository.look()
-    told = snapshot.obstacle(snapshot.commit, path)
+    told = snapshot.find_obstacle(snapshot.commit, path)
     assert told is None if why is None else why in (told or "")
 
 
@@ -100,7 +100,7 @@ def test_the_obstacles_of_many_paths_are_told_at_once(repository: Repository) ->
     _lay_traps(repository)
     snapshot = repository.look()
     paths = ["link/x", "module", *(f"prompts/{number}.yaml" for number in range(1200))]
-    assert snapshot.obstacles(snapshot.commit, paths).keys() == {"link/x", "module"}
+    assert snapshot.find_obstacles(snapshot.commit, paths).keys() == {"link/x", "module"}
 
 
 def test_the_obstacles_of_many_paths_in_one_folder_are_told_at_once(
@@ -110,7 +110,7 @@ def test_the_obstacles_of_many_paths_in_one_folder_are_told_at_once(
     snapshot = repository.look()
     blocked = {"prompts/up/x.yaml", "prompts/deep"}
     paths = [*blocked, *(f"prompts/{number}.yaml" for number in range(1200))]
-    assert snapshot.obstacles(snapshot.commit, paths).keys() == blocked
+    assert snapshot.find_obstacles(snapshot.commit, paths).keys() == blocked
 
 
 def test_a_commit_says_who_made_it_when_and_from_what(repository: Repository) -> None:
@@ -123,11 +123,11 @@ def test_a_commit_says_who_made_it_when_and_from_what(repository: Repository) ->
         author="Zoë <z@x.org>",
     )
 
-    found = repository.look().commit_of(commit)
+    found = repository.look().read_commit(commit)
 
     assert found.parents == (parent,)
     assert found.tree == git(repository.path, "rev-parse", "main^{tree}")
-    assert found.author == found.committer == Identity("Zoë", "z@x.org")
+    assert found.author == found.committer == GitIdentity("Zoë", "z@x.org")
     assert found.authored_at == git(repository.path, "log", "-1", "--format=%aI", "main").replace(
         "Z", "+00:00"
     )
@@ -142,21 +142,21 @@ def test_history_goes_back_to_the_commit_in_question(served: Repository) -> None
     snapshot = served.look()
     before = served.fetches()
 
-    line = snapshot.history(snapshot.branches[branch], lambda commit: commit.object_name == base)
+    line = snapshot.read_history(snapshot.branches[branch], lambda commit: commit.object_id == base)
 
     assert [commit.message for commit in line] == ["Step 3", "Step 2", "Step 1", "Step 0", "Begin"]
-    assert line[-1].object_name == base
+    assert line[-1].object_id == base
     assert served.fetches() - before == 1
 
 
 def test_history_that_is_at_hand_is_not_fetched(served: Repository) -> None:
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"a"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"a"}))
     before = len(served.faults.requests)
 
-    line = snapshot.history(commit, lambda found: found.object_name == snapshot.commit)
+    line = snapshot.read_history(commit, lambda found: found.object_id == snapshot.commit)
 
-    assert [found.object_name for found in line] == [commit, snapshot.commit]
+    assert [found.object_id for found in line] == [commit, snapshot.commit]
     assert len(served.faults.requests) == before
 
 
@@ -165,11 +165,11 @@ def test_history_ends_at_its_limit_and_at_the_first_commit(repository: Repositor
         commit_files(repository.path, "main", {"a": b"%d" % number})
     snapshot = repository.look()
 
-    def never(commit: Commit) -> bool:
+    def never(commit: GitCommit) -> bool:
         return False
 
-    assert len(snapshot.history(snapshot.commit, never, limit=3)) == 3
-    assert len(snapshot.history(snapshot.commit, never)) == 6
+    assert len(snapshot.read_history(snapshot.commit, never, limit=3)) == 3
+    assert len(snapshot.read_history(snapshot.commit, never)) == 6
 
 
 def test_a_commit_the_mirror_lost_is_fetched(repository: Repository) -> None:
@@ -179,14 +179,14 @@ def test_a_commit_the_mirror_lost_is_fetched(repository: Repository) -> None:
 
     snapshot = repository.look()
 
-    assert snapshot.entries(old).keys() == FILES.keys()
-    assert snapshot.file(old, "README.md") == b"# Acme\n"
+    assert snapshot.list_entries(old).keys() == FILES.keys()
+    assert snapshot.read_file(old, "README.md") == b"# Acme\n"
 
 
 def test_a_commit_nobody_has_means_to_look_again(repository: Repository) -> None:
     snapshot = repository.look()
-    with pytest.raises(Stale, match="moved"):
-        snapshot.entries("1" * 40)
+    with pytest.raises(StaleStateError, match="moved"):
+        snapshot.list_entries("1" * 40)
 
 
 def _lay_traps(repository: Repository) -> None:

@@ -16,38 +16,38 @@ from starlette.datastructures import Headers
 
 from bridge.errors import (
     BridgeError,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    Transient,
-    Unauthorized,
-    Unavailable,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    TransientError,
+    UnauthorizedError,
+    UnavailableError,
 )
-from bridge.forge.base import GitRemote
-from bridge.repo.lock import FileLock
+from bridge.forge.forge import GitRemote
+from bridge.repo.file_lock import FileLock
 from bridge.repo.state_ref import STATE_NAMESPACE, StateReference
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
-from tests.integration.repo.drafts import BRIDGE, NOON, TOKEN, draft, eventually
-from tests.standins.faults import Fault, after_the_work, cut, dead, slow, status, time_out
+from tests.integration.repo.sample_commits import BRIDGE, NOON, TOKEN, draft, eventually
+from tests.standins.fault_injection import Fault, after_the_work, cut, dead, slow, status, time_out
 from tests.standins.git_http import GitHttp
-from tests.standins.serving import serve
+from tests.standins.serve_app import serve
 
 UPLOAD = "POST /acme/support.git/git-upload-pack"
 FAILURES: dict[str, tuple[Fault, type[BridgeError]]] = {
-    "403": (status(403), Forbidden),
-    "404": (status(404), NotFound),
-    "429": (status(429), RateLimited),
-    "500": (status(500), Unavailable),
-    "502": (status(502, "<html>Bad gateway</html>"), Unavailable),
-    "cut": (cut(), Unavailable),
-    "dead": (dead(), Unavailable),
-    "nonsense": (status(200, "<html>\n<body>Sign in</body>\n</html>\n"), Unavailable),
+    "403": (status(403), ForbiddenError),
+    "404": (status(404), NotFoundError),
+    "429": (status(429), RateLimitedError),
+    "500": (status(500), UnavailableError),
+    "502": (status(502, "<html>Bad gateway</html>"), UnavailableError),
+    "cut": (cut(), UnavailableError),
+    "dead": (dead(), UnavailableError),
+    "nonsense": (status(200, "<html>\n<body>Sign in</body>\n</html>\n"), UnavailableError),
 }
 
 
 def test_the_credential_opens_the_repository(served: Repository) -> None:
     snapshot = served.look()
-    assert snapshot.file(snapshot.commit, "README.md") == FILES["README.md"]
+    assert snapshot.read_file(snapshot.commit, "README.md") == FILES["README.md"]
 
 
 @pytest.mark.parametrize("password", [None, "wrong-and-secret"], ids=["missing", "wrong"])
@@ -55,7 +55,7 @@ def test_a_credential_that_is_not_accepted_is_said_to_be(
     served: Repository, password: str | None
 ) -> None:
     refused = replace(served, remote=GitRemote(served.remote.url, "bridge", password))
-    with pytest.raises(Unauthorized, match="did not accept the credential") as told:
+    with pytest.raises(UnauthorizedError, match="did not accept the credential") as told:
         refused.look()
     assert served.remote.url in str(told.value)
     assert "wrong-and-secret" not in str(told.value)
@@ -63,10 +63,10 @@ def test_a_credential_that_is_not_accepted_is_said_to_be(
 
 def test_a_push_with_a_credential_that_expired_is_unauthorized(served: Repository) -> None:
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"a"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"a"}))
     expired = GitRemote(served.remote.url, "bridge", "expired")
-    with pytest.raises(Unauthorized):
-        snapshot.push(expired, f"{PREFIX}reply", commit, None)
+    with pytest.raises(UnauthorizedError):
+        snapshot.push_branch(expired, f"{PREFIX}reply", commit, None)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -84,40 +84,40 @@ def test_a_failing_server_is_told_apart_while_looking(served: Repository, failur
 def test_a_failing_server_is_told_apart_while_pushing(served: Repository, failure: str) -> None:
     fault, kind = FAILURES[failure]
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"a"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"a"}))
     served.faults.add("GET /acme", fault, times=9)
     with pytest.raises(kind) as told:
-        snapshot.push(served.remote, f"{PREFIX}reply", commit, None)
+        snapshot.push_branch(served.remote, f"{PREFIX}reply", commit, None)
     assert type(told.value) is kind
 
 
 def test_a_connection_cut_while_files_arrive_leaves_the_mirror_whole(served: Repository) -> None:
     snapshot = served.look()
-    name = snapshot.entries(snapshot.commit)["README.md"].object_name
+    name = snapshot.list_entries(snapshot.commit)["README.md"].object_id
     served.faults.add(UPLOAD, cut(), times=9)
-    with pytest.raises(Unavailable):
-        snapshot.read([name])
+    with pytest.raises(UnavailableError):
+        snapshot.read_blobs([name])
     served.faults.clear()
-    assert snapshot.read([name]) == {name: FILES["README.md"]}
+    assert snapshot.read_blobs([name]) == {name: FILES["README.md"]}
 
 
 def test_a_push_whose_answer_is_lost_is_found_to_have_happened(served: Repository) -> None:
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"a"}))
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"a"}))
     served.faults.add("POST /acme/support.git/git-receive-pack", after_the_work(dead()))
-    with pytest.raises(Transient):
-        snapshot.push(served.remote, f"{PREFIX}reply", commit, None)
+    with pytest.raises(TransientError):
+        snapshot.push_branch(served.remote, f"{PREFIX}reply", commit, None)
 
     again = served.look()
 
     assert again.branches == {f"{PREFIX}reply": commit}
-    again.push(served.remote, f"{PREFIX}reply", commit, again.branches[f"{PREFIX}reply"])
+    again.push_branch(served.remote, f"{PREFIX}reply", commit, again.branches[f"{PREFIX}reply"])
 
 
 def test_a_slow_server_is_waited_for(served: Repository) -> None:
     served.faults.add("/acme", slow(), times=9)
     snapshot = served.look()
-    assert snapshot.entries(snapshot.commit).keys() == FILES.keys()
+    assert snapshot.list_entries(snapshot.commit).keys() == FILES.keys()
 
 
 def test_a_credential_is_not_sent_to_another_host(served: Repository, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_credential_is_not_sent_to_another_host(served: Repository, tmp_path: 
     with serve(GitHttp(tmp_path / "forge", anybody)) as elsewhere:
         place = f"{elsewhere}/acme/support.git/info/refs?service=git-upload-pack"
         served.faults.add("GET /acme", status(301, headers={"Location": place}), times=9)
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             served.look()
 
     assert seen
@@ -143,7 +143,7 @@ def test_a_renamed_repository_is_still_found(served: Repository) -> None:
     place = "/acme/renamed.git/info/refs?service=git-upload-pack"
     served.faults.add("GET /acme/support", status(301, headers={"Location": place}), times=9)
     snapshot = served.look()
-    assert snapshot.entries(snapshot.commit).keys() == FILES.keys()
+    assert snapshot.list_entries(snapshot.commit).keys() == FILES.keys()
 
 
 def test_the_token_is_nowhere_on_disk_nor_in_a_log_or_message(
@@ -151,15 +151,15 @@ def test_the_token_is_nowhere_on_disk_nor_in_a_log_or_message(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     snapshot = served.look()
-    commit = snapshot.write(draft(snapshot.commit, {"a": b"a"}))
-    snapshot.file(snapshot.commit, "README.md")
-    snapshot.push(served.remote, f"{PREFIX}reply", commit, None)
+    commit = snapshot.write_commit(draft(snapshot.commit, {"a": b"a"}))
+    snapshot.read_file(snapshot.commit, "README.md")
+    snapshot.push_branch(served.remote, f"{PREFIX}reply", commit, None)
     hook = served.path / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\necho 'you sent {TOKEN}' >&2; exit 1\n")
     hook.chmod(0o755)
     with pytest.raises(BridgeError) as told:
-        snapshot.push(served.remote, f"{PREFIX}other", commit, None)
+        snapshot.push_branch(served.remote, f"{PREFIX}other", commit, None)
 
     written = [file for file in served.mirror_path.parent.rglob("*") if file.is_file()]
     assert len(written) > 5
@@ -172,7 +172,7 @@ def test_the_token_is_nowhere_on_disk_nor_in_a_log_or_message(
 
 def test_a_credential_in_the_url_is_not_repeated_in_a_message(served: Repository) -> None:
     url = served.remote.url.replace("http://", f"http://bridge:{TOKEN}x@")
-    with pytest.raises(Unauthorized) as told:
+    with pytest.raises(UnauthorizedError) as told:
         replace(served, remote=GitRemote(url)).look()
     assert TOKEN not in str(told.value)
 
@@ -187,7 +187,7 @@ def test_the_token_is_no_argument_and_a_time_out_ends_all_of_git(served: Reposit
         arguments = [
             _read(Path("/proc", pid, "cmdline")) for pid in _git_processes(served.mirror_path)
         ]
-        with pytest.raises(Unavailable, match="not done after 3 seconds"):
+        with pytest.raises(UnavailableError, match="not done after 3 seconds"):
             looking.result()
 
     assert any(b"ls-remote" in line for line in arguments)
@@ -200,8 +200,10 @@ def test_the_token_is_no_argument_and_a_time_out_ends_all_of_git(served: Reposit
 def test_a_mirror_in_use_for_too_long_is_unavailable(repository: Repository) -> None:
     repository.look()
     with (
-        FileLock(repository.mirror_path.with_name("support.git.lock")).held(1),
-        pytest.raises(Unavailable, match=r"support\.git was in use by others for 0\.2 seconds"),
+        FileLock(repository.mirror_path.with_name("support.git.lock")).hold(1),
+        pytest.raises(
+            UnavailableError, match=r"support\.git was in use by others for 0\.2 seconds"
+        ),
     ):
         repository.with_timeout(0.2).look()
 
@@ -211,10 +213,10 @@ def test_killed_in_the_middle_of_a_fetch_it_goes_on_afterwards(served: Repositor
     posts = itertools.count(1)  # for the branches, for the bridge's own refs, for the objects
     served.faults.add(lambda method, _: method == "POST" and next(posts) == 3, time_out())
     script = (
-        "import sys; from pathlib import Path; from bridge.forge.base import GitRemote;"
-        "from bridge.repo.mirror import Mirror;"
+        "import sys; from pathlib import Path; from bridge.forge.forge import GitRemote;"
+        "from bridge.repo.mirror import RepositoryMirror;"
         "path, url, secret = sys.argv[1:];"
-        "Mirror(Path(path), timeout=1).fetch(GitRemote(url, 'bridge', secret), 'main', 'x/')"
+        "RepositoryMirror(Path(path), timeout=1).fetch(GitRemote(url, 'bridge', secret), 'main', 'x/')"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, served.mirror_path, served.remote.url, TOKEN]
@@ -225,7 +227,7 @@ def test_killed_in_the_middle_of_a_fetch_it_goes_on_afterwards(served: Repositor
 
     snapshot = served.with_timeout(20).look()
 
-    assert snapshot.file(snapshot.commit, "README.md") == FILES["README.md"]
+    assert snapshot.read_file(snapshot.commit, "README.md") == FILES["README.md"]
 
 
 def _git_processes(mirror: Path) -> list[str]:

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from bridge.prompts.story import Editor, Story
-from bridge.prompts.text import commit_message
-from tests.unit.prompts.test_text import HOSTILE, change, prompt
+from bridge.prompts.pull_request.commit_message import render_commit_message
+from bridge.prompts.pull_request.proposal_summary import PromptEditor, ProposalSummary
+from tests.unit.prompts.test_commit_message import HOSTILE, change, prompt
 
 
 def parsed_by_git(message: str) -> list[str]:
@@ -19,9 +19,13 @@ def parsed_by_git(message: str) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_git_reads_the_trailers_and_none_that_are_forged(text: str) -> None:
-    editors = (Editor("Jane"), Editor(text, "bob@example.com"), Editor(text, text))
+    editors = (
+        PromptEditor("Jane"),
+        PromptEditor(text, "bob@example.com"),
+        PromptEditor(text, text),
+    )
     changes = change(prompt(text, version=8), prompt(text, message=text), text)
-    message = commit_message(Story(text, (changes,), editors))
+    message = render_commit_message(ProposalSummary(text, (changes,), editors))
 
     lines = parsed_by_git(message)
     assert [line.partition(":")[0] for line in lines] == [

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import inspect
 
 import bridge.storage.inbox  # noqa: F401 - declares its tables
-from bridge.errors import BridgeError, ConfigError, Permanent, Unavailable
+from bridge.errors import BridgeError, ConfigError, PermanentError, UnavailableError
 from bridge.storage.database import Database, metadata
 from bridge.storage.migrations import MIGRATIONS
 from tests.standins.postgresql import PostgreSQL
@@ -28,7 +28,7 @@ def open_and_close(url: str) -> None:
 
 
 def test_the_migrations_make_the_declared_tables(database: Database) -> None:
-    with database.reading() as connection:
+    with database.open_read_transaction() as connection:
         inspector = inspect(connection)
         made = {
             name: [column["name"] for column in inspector.get_columns(name)]
@@ -41,7 +41,7 @@ def test_the_migrations_make_the_declared_tables(database: Database) -> None:
 
 def test_every_commit_reaches_the_disk_before_it_returns(tmp_path: Path) -> None:
     database = Database(url_in(tmp_path))
-    with database.reading() as connection:
+    with database.open_read_transaction() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -73,7 +73,7 @@ def test_an_older_database_gets_the_missing_migrations_only(database_url: str) -
 
     database = Database(database_url, migrations=older + newer)
 
-    with database.reading() as connection:
+    with database.open_read_transaction() as connection:
         assert {"a", "b"} <= set(inspect(connection).get_table_names())
     database.close()
 
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path) -> None
     file.parent.mkdir()
     file.write_bytes(b"a letter to my aunt\n" * 100)
 
-    with pytest.raises(Permanent, match="not a database"):
+    with pytest.raises(PermanentError, match="not a database"):
         Database(url_in(tmp_path))
 
     assert file.read_bytes().startswith(b"a letter")
@@ -110,16 +110,16 @@ def test_a_server_that_restarts_is_told_as_unavailable_and_used_again(
     database = Database(postgresql.new_schema(), migrations=[["CREATE TABLE a (x TEXT)"]])
 
     def write() -> None:
-        with database.transaction() as connection:
+        with database.open_transaction() as connection:
             connection.exec_driver_sql("INSERT INTO a VALUES ('once')")
 
     postgresql.stop()
-    with pytest.raises(Unavailable, match="did not do its work"):
+    with pytest.raises(UnavailableError, match="did not do its work"):
         write()
     postgresql.start()
     write()
 
-    with database.reading() as connection:
+    with database.open_read_transaction() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM a").scalar() == 1
     database.close()
 
@@ -128,7 +128,7 @@ def test_who_is_frozen_in_a_transaction_holds_its_locks_for_half_a_minute(
     postgresql: PostgreSQL,
 ) -> None:
     with closing(Database(postgresql.new_database())) as database:
-        blocks = (database.transaction(), database._engine.connect())
+        blocks = (database.open_transaction(), database._engine.connect())
         with blocks[0] as writing, blocks[1] as later:
             limits = {
                 name: [one.exec_driver_sql(f"SHOW {name}").scalar() for one in (writing, later)]
@@ -152,12 +152,12 @@ def test_a_server_that_lost_patience_or_only_lets_read_is_unavailable_and_nothin
     with closing(Database(postgresql.new_schema(), migrations=migrations)) as database:
 
         def write() -> None:
-            with database.transaction() as connection:
+            with database.open_transaction() as connection:
                 connection.exec_driver_sql(f"SET LOCAL {setting}")
                 time.sleep(asleep)
                 connection.exec_driver_sql("INSERT INTO a VALUES ('once')")
 
-        with pytest.raises(Unavailable, match="did not do its work"):
+        with pytest.raises(UnavailableError, match="did not do its work"):
             write()
 
 
@@ -180,13 +180,13 @@ def test_an_address_that_makes_no_sense_is_a_mistake_in_the_config(url: str, rea
 
 def test_who_reads_sees_one_state_whatever_is_written_meanwhile(database_url: str) -> None:
     with closing(Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])) as database:
-        with database.reading() as reading:
+        with database.open_read_transaction() as reading:
             seen = [reading.exec_driver_sql("SELECT count(*) FROM a").scalar()]
-            with database.transaction() as writing:
+            with database.open_transaction() as writing:
                 writing.exec_driver_sql("INSERT INTO a VALUES ('later')")
             seen.append(reading.exec_driver_sql("SELECT count(*) FROM a").scalar())
 
-        with database.reading() as reading:
+        with database.open_read_transaction() as reading:
             seen.append(reading.exec_driver_sql("SELECT count(*) FROM a").scalar())
 
     assert seen == [0, 0, 1]
@@ -196,12 +196,12 @@ def test_what_a_raising_block_wrote_is_undone(database_url: str) -> None:
     database = Database(database_url, migrations=[["CREATE TABLE a (x TEXT)"]])
 
     def write_half() -> None:
-        with database.transaction() as connection:
+        with database.open_transaction() as connection:
             connection.exec_driver_sql("INSERT INTO a VALUES ('half')")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_half()
-    with database.reading() as connection:
+    with database.open_read_transaction() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM a").scalar() == 0
     database.close()

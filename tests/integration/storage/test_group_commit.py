@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.errors import Unavailable
-from bridge.storage.group_commit import GroupCommit
+from bridge.errors import UnavailableError
+from bridge.storage.group_commit import GroupCommitWriter
 
 DEADLINE = 20.0  # seconds, for what should happen at once
 
@@ -27,13 +27,13 @@ class Gate:
         assert self.open.wait(DEADLINE)
         self.batches.append(list(batch))
         if "bad" in batch:
-            raise Unavailable("The disk is full.")
+            raise UnavailableError("The disk is full.")
         return [item.upper() for item in batch]
 
 
 def test_a_commit_that_fails_fails_its_own_callers_only() -> None:
     gate = Gate()
-    commits = GroupCommit(gate.write)
+    commits = GroupCommitWriter(gate.write)
 
     async def put() -> list[str | BaseException]:
         first = asyncio.ensure_future(commits.put_async("good"))
@@ -48,21 +48,21 @@ def test_a_commit_that_fails_fails_its_own_callers_only() -> None:
 
     assert gate.batches == [["good"], ["bad", "beside it"], ["later"]]
     assert (good, later) == ("GOOD", "LATER")
-    assert isinstance(bad, Unavailable)
-    assert isinstance(beside, Unavailable)
+    assert isinstance(bad, UnavailableError)
+    assert isinstance(beside, UnavailableError)
     commits.close()
 
 
 def test_when_too_many_wait_the_next_one_is_turned_away() -> None:
     gate = Gate()
-    commits = GroupCommit(gate.write, backlog=2)
+    commits = GroupCommitWriter(gate.write, backlog=2)
 
     async def put() -> list[str]:
         waiting = [asyncio.ensure_future(commits.put_async("first"))]
         await asyncio.to_thread(gate.entered.wait, DEADLINE)  # it is on its way to the disk
         waiting += [asyncio.ensure_future(commits.put_async(item)) for item in ("second", "third")]
         await asyncio.sleep(0)
-        with pytest.raises(Unavailable) as turned_away:
+        with pytest.raises(UnavailableError) as turned_away:
             await commits.put_async("fourth")
         assert turned_away.value.retry_after == 1
         gate.open.set()
@@ -74,7 +74,7 @@ def test_when_too_many_wait_the_next_one_is_turned_away() -> None:
 
 def test_a_caller_who_went_away_holds_up_nobody() -> None:
     gate = Gate()
-    commits = GroupCommit(gate.write)
+    commits = GroupCommitWriter(gate.write)
 
     async def put() -> str:
         impatient = asyncio.ensure_future(commits.put_async("impatient"))

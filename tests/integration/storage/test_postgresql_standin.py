@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.e2e.processes import until
+from tests.e2e.bridge_process import until
 from tests.standins.postgresql import running_postgresql
 
 STARTS_ONE_AND_WAITS = """

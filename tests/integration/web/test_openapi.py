@@ -20,32 +20,32 @@ from schemathesis.specs.openapi import checks
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bridge.books.measures import measure
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
-from bridge.forge.webhooks import ForgeDoor
-from bridge.promptlayer.signature import HEADER
-from bridge.promptlayer.workspace import source_of
+from bridge.forge.forge_webhooks import ForgeEndpoint
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER
+from bridge.promptlayer.workspace_source import build_source
+from bridge.status.metrics_snapshot import read_metrics_snapshot
 from bridge.storage.database import Database
-from bridge.storage.inbox import Inbox
+from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import WebSettings, create_app
-from bridge.web.doors import Doors, WorkspaceDoor
-from bridge.web.metrics import Metrics
-from bridge.web.probes import Probes, probe_routes
-from tests.integration.deliveries import NOON
-from tests.integration.web.knocking import DEADLINE, SECRET, signed_raw
-from tests.standins.serving import serve
+from bridge.web.probes import HealthProbes, create_probe_routes
+from bridge.web.process_metrics import ProcessMetrics
+from bridge.web.webhook_endpoints import WebhookEndpoints, WorkspaceEndpoint
+from tests.integration.sample_deliveries import NOON
+from tests.integration.web.webhook_client import DEADLINE, SECRET, signed_raw
+from tests.standins.serve_app import serve
 
 DESCRIBED = yaml.safe_load(
     (Path(__file__).resolve().parents[3] / "docs" / "openapi.yaml").read_text()
 )
 WORKSPACE = "sales"
 FORGES = {
-    "github": ForgeDoor(github_webhooks, (SECRET,)),
-    "gitlab": ForgeDoor(gitlab_webhooks, (SECRET,)),
-    "local": ForgeDoor(local_webhooks, (SECRET,)),
+    "github": ForgeEndpoint(github_webhooks, (SECRET,)),
+    "gitlab": ForgeEndpoint(gitlab_webhooks, (SECRET,)),
+    "local": ForgeEndpoint(local_webhooks, (SECRET,)),
 }
-DOOR = WorkspaceDoor((SECRET,))
-DOORS = Doors({source_of(None): DOOR, source_of(WORKSPACE): DOOR}, FORGES)
+DOOR = WorkspaceEndpoint((SECRET,))
+DOORS = WebhookEndpoints({build_source(None): DOOR, build_source(WORKSPACE): DOOR}, FORGES)
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -60,17 +60,17 @@ EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "10"))  # make fuzz asks for m
 Sign = Callable[[bytes], Mapping[str, str]]
 
 
-def _application(inbox: Inbox, database: Database) -> Starlette:
-    metrics = Metrics("1.0", lambda: measure(database, lambda: NOON), dict)
-    probes = Probes(inbox, dict, metrics)
-    web = WebSettings(clock=lambda: NOON, doors=lambda: DOORS)
-    return create_app(web, inbox, routes=probe_routes(probes))
+def _application(inbox: DeliveryInbox, database: Database) -> Starlette:
+    metrics = ProcessMetrics("1.0", lambda: read_metrics_snapshot(database, lambda: NOON), dict)
+    probes = HealthProbes(inbox, dict, metrics)
+    web = WebSettings(clock=lambda: NOON, find_endpoints=lambda: DOORS)
+    return create_app(web, inbox, routes=create_probe_routes(probes))
 
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('openapi')}/bridge.sqlite")
-    inbox = Inbox(database, lambda: NOON)
+    inbox = DeliveryInbox(database, lambda: NOON)
     yield _application(inbox, database)
     inbox.close()
     database.close()
@@ -101,12 +101,16 @@ def test_every_route_is_described_and_every_description_has_a_route(
 
 UNSIGNED: Mapping[str, Sign] = {"unsigned": lambda _body: {}}
 SIGNED: Mapping[str, Mapping[str, Sign]] = {
-    "/webhooks/promptlayer": {"signed": lambda body: {HEADER: signed_raw(body)}},
-    "/webhooks/promptlayer/{workspace}": {WORKSPACE: lambda body: {HEADER: signed_raw(body)}},
+    "/webhooks/promptlayer": {"signed": lambda body: {SIGNATURE_HEADER: signed_raw(body)}},
+    "/webhooks/promptlayer/{workspace}": {
+        WORKSPACE: lambda body: {SIGNATURE_HEADER: signed_raw(body)}
+    },
     "/webhooks/{forge}": {
-        "github": lambda body: {github_webhooks.SIGNATURE: github_webhooks.signature(body, SECRET)},
-        "gitlab": lambda _body: {gitlab_webhooks.TOKEN: SECRET},
-        "local": lambda body: local_webhooks.signed(body, SECRET, "1"),
+        "github": lambda body: {
+            github_webhooks.SIGNATURE_HEADER: github_webhooks.compute_signature(body, SECRET)
+        },
+        "gitlab": lambda _body: {gitlab_webhooks.TOKEN_HEADER: SECRET},
+        "local": lambda body: local_webhooks.build_signed_headers(body, SECRET, "1"),
     },
 }
 # What fits the description, and, of a body, what nearly does.

@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
-from bridge.promptlayer.events import digest
-from bridge.promptlayer.signature import HEADER, sign
-from bridge.sandbox.asking import asking
+from bridge.promptlayer.webhook_events import compute_delivery_id
+from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
+from bridge.sandbox.local_http_client import create_local_client
 from bridge.storage.database import Database
-from bridge.storage.inbox import DeliveryState, Inbox
-from bridge.web.app import WEBHOOK_PATH, WebSettings, create_app
-from tests.integration.deliveries import NOON, payload_of, version_created
-from tests.integration.web.knocking import OLD_SECRET, SECRET, FrontDoor
-from tests.standins.doors import one_workspace
-from tests.standins.serving import serve
+from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH, WebSettings, create_app
+from tests.integration.sample_deliveries import NOON, payload_of, version_created
+from tests.integration.web.webhook_client import OLD_SECRET, SECRET, WebhookServer
+from tests.standins.serve_app import serve
+from tests.standins.webhook_endpoints import one_workspace
 
 PROJECT = Path(__file__).resolve().parents[3]
 EVENTS = PROJECT.parent / "shared" / "promptlayer" / "events"
@@ -31,59 +31,59 @@ EVENTS = PROJECT.parent / "shared" / "promptlayer" / "events"
 # Let in
 
 
-def test_a_signed_delivery_is_accepted_and_on_disk(door: FrontDoor) -> None:
+def test_a_signed_delivery_is_accepted_and_on_disk(server: WebhookServer) -> None:
     payload = version_created()
 
-    answer = door.deliver(payload)
+    answer = server.deliver(payload)
 
     assert answer.status_code == 202
-    assert answer.json() == {"delivery": digest(payload), "status": "accepted"}
-    (kept,) = door.inbox.fresh(10)
-    assert (kept.id, kept.prompt_id, kept.received_at) == (digest(payload), 17, NOON)
+    assert answer.json() == {"delivery": compute_delivery_id(payload), "status": "accepted"}
+    (kept,) = server.inbox.find_new(10)
+    assert (kept.id, kept.prompt_id, kept.received_at) == (compute_delivery_id(payload), 17, NOON)
 
 
-def test_the_same_delivery_again_is_a_duplicate(door: FrontDoor) -> None:
-    door.deliver(version_created())
+def test_the_same_delivery_again_is_a_duplicate(server: WebhookServer) -> None:
+    server.deliver(version_created())
 
-    again = door.deliver(version_created())
+    again = server.deliver(version_created())
 
     assert (again.status_code, again.json()["status"]) == (202, "duplicate")
-    assert len(door.inbox.recent(10)) == 1
+    assert len(server.inbox.list_recent(10)) == 1
 
 
-def test_the_same_content_spelled_otherwise_is_a_duplicate(door: FrontDoor) -> None:
+def test_the_same_content_spelled_otherwise_is_a_duplicate(server: WebhookServer) -> None:
     payload = version_created()
-    door.deliver(payload)
+    server.deliver(payload)
 
-    again = door.deliver_raw(json.dumps(payload, indent=3, ensure_ascii=False).encode())
+    again = server.deliver_raw(json.dumps(payload, indent=3, ensure_ascii=False).encode())
 
     assert again.json()["status"] == "duplicate"
 
 
-def test_while_secrets_rotate_either_of_them_signs(door: FrontDoor) -> None:
-    assert door.deliver(version_created(1), SECRET).status_code == 202
-    assert door.deliver(version_created(2), OLD_SECRET).status_code == 202
+def test_while_secrets_rotate_either_of_them_signs(server: WebhookServer) -> None:
+    assert server.deliver(version_created(1), SECRET).status_code == 202
+    assert server.deliver(version_created(2), OLD_SECRET).status_code == 202
 
 
 @pytest.mark.parametrize("event_type", ["report_finished", "tea_ready"])
-def test_events_of_no_interest_are_ignored_and_kept(door: FrontDoor, event_type: str) -> None:
+def test_events_of_no_interest_are_ignored_and_kept(server: WebhookServer, event_type: str) -> None:
     payload = payload_of(event_type, report_id=1, report_name="nightly")
 
-    answer = door.deliver(payload)
+    answer = server.deliver(payload)
 
     assert (answer.status_code, answer.json()["status"]) == (202, "ignored")
-    assert [each.state for each in door.inbox.recent(10)] == [DeliveryState.IGNORED]
+    assert [each.state for each in server.inbox.list_recent(10)] == [DeliveryState.IGNORED]
 
 
-def test_every_recorded_event_is_taken(door: FrontDoor) -> None:
+def test_every_recorded_event_is_taken(server: WebhookServer) -> None:
     if not EVENTS.is_dir():
         pytest.skip("the recorded events are not at hand")
     files = sorted(each for each in EVENTS.rglob("*.json") if each.name != "signatures.json")
 
-    answers = {file.name: door.deliver(json.loads(file.read_bytes())) for file in files}
+    answers = {file.name: server.deliver(json.loads(file.read_bytes())) for file in files}
 
     assert {answer.status_code for answer in answers.values()} == {202}
-    assert len(door.inbox.recent(100)) == len(files)
+    assert len(server.inbox.list_recent(100)) == len(files)
 
 
 # Kept out
@@ -94,21 +94,23 @@ def test_every_recorded_event_is_taken(door: FrontDoor) -> None:
     [None, "", "0" * 64, "sha256=" + "0" * 64, "é", "A" * 64, "0" * 5000],
     ids=["none", "empty", "wrong", "prefixed", "not ascii", "upper case", "long"],
 )
-def test_what_nobody_signed_is_kept_out(door: FrontDoor, signature: str | None) -> None:
-    headers = {} if signature is None else {HEADER.encode(): signature.encode()}
+def test_what_nobody_signed_is_kept_out(server: WebhookServer, signature: str | None) -> None:
+    headers = {} if signature is None else {SIGNATURE_HEADER.encode(): signature.encode()}
     body = json.dumps(version_created()).encode()
 
-    answer = door.client.post(door.url + WEBHOOK_PATH, content=body, headers=list(headers.items()))
+    answer = server.client.post(
+        server.url + PROMPTLAYER_WEBHOOK_PATH, content=body, headers=list(headers.items())
+    )
 
     assert answer.status_code == 401
     assert set(answer.json()) == {"error"}
-    assert door.inbox.recent(10) == []
+    assert server.inbox.list_recent(10) == []
 
 
-def test_a_changed_delivery_no_longer_fits_its_signature(door: FrontDoor) -> None:
-    signature = sign(version_created(1), SECRET)
+def test_a_changed_delivery_no_longer_fits_its_signature(server: WebhookServer) -> None:
+    signature = sign_payload(version_created(1), SECRET)
 
-    answer = door.post(json.dumps(version_created(2)).encode(), signature)
+    answer = server.post(json.dumps(version_created(2)).encode(), signature)
 
     assert answer.status_code == 401
 
@@ -135,12 +137,12 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_is_signed_and_makes_no_sense_is_refused(door: FrontDoor, body: bytes) -> None:
-    answer = door.deliver_raw(body)
+def test_what_is_signed_and_makes_no_sense_is_refused(server: WebhookServer, body: bytes) -> None:
+    answer = server.deliver_raw(body)
 
     assert answer.status_code == 400
     assert len(answer.json()["error"]) < 300
-    assert door.inbox.recent(10) == []
+    assert server.inbox.list_recent(10) == []
 
 
 JSON = st.recursive(
@@ -162,7 +164,7 @@ NEARLY_EVENTS = st.fixed_dictionaries(
 @given(
     body=st.binary() | st.one_of(JSON, NEARLY_EVENTS).map(lambda value: json.dumps(value).encode())
 )
-def test_no_signed_body_makes_the_server_fail(running: FrontDoor, body: bytes) -> None:
+def test_no_signed_body_makes_the_server_fail(running: WebhookServer, body: bytes) -> None:
     assert running.deliver_raw(body).status_code in (202, 400)
 
 
@@ -174,22 +176,24 @@ HEADER_VALUES = st.text(
 
 @settings(max_examples=50, deadline=None)
 @given(body=st.binary(), signature=HEADER_VALUES)
-def test_no_unsigned_body_gets_in(running: FrontDoor, body: bytes, signature: str) -> None:
-    headers = [(HEADER.encode(), signature.encode("latin-1"))]
-    answer = running.client.post(running.url + WEBHOOK_PATH, content=body, headers=headers)
+def test_no_unsigned_body_gets_in(running: WebhookServer, body: bytes, signature: str) -> None:
+    headers = [(SIGNATURE_HEADER.encode(), signature.encode("latin-1"))]
+    answer = running.client.post(
+        running.url + PROMPTLAYER_WEBHOOK_PATH, content=body, headers=headers
+    )
 
     assert answer.status_code == 401
 
 
 def test_no_answer_and_no_log_line_holds_a_secret(
-    door: FrontDoor, caplog: pytest.LogCaptureFixture
+    server: WebhookServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answers = [
-        door.deliver(version_created()),
-        door.post(b"{}", "0" * 64),
-        door.post(SECRET.encode(), SECRET),
-        door.deliver_raw(b"{"),
+        server.deliver(version_created()),
+        server.post(b"{}", "0" * 64),
+        server.post(SECRET.encode(), SECRET),
+        server.deliver_raw(b"{"),
     ]
 
     told = [*(answer.text for answer in answers), *(str(vars(each)) for each in caplog.records)]
@@ -198,11 +202,11 @@ def test_no_answer_and_no_log_line_holds_a_secret(
 
 
 def test_each_delivery_is_one_log_line_that_a_name_cannot_break(
-    door: FrontDoor, caplog: pytest.LogCaptureFixture
+    server: WebhookServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "bridge.web")
 
-    door.deliver(version_created(prompt_template_name="a\nERROR root: all is lost \x1b[31m"))
+    server.deliver(version_created(prompt_template_name="a\nERROR root: all is lost \x1b[31m"))
 
     (record,) = [each for each in caplog.records if each.name == "bridge.web"]
     assert record.getMessage().isprintable()
@@ -210,8 +214,8 @@ def test_each_delivery_is_one_log_line_that_a_name_cannot_break(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
-def test_only_post_delivers(door: FrontDoor, method: str) -> None:
-    assert door.client.request(method, door.url + WEBHOOK_PATH).status_code == 405
+def test_only_post_delivers(server: WebhookServer, method: str) -> None:
+    assert server.client.request(method, server.url + PROMPTLAYER_WEBHOOK_PATH).status_code == 405
 
 
 # The replay window
@@ -222,12 +226,12 @@ def test_outside_the_replay_window_a_delivery_is_refused(
     tmp_path: Path, age: int, status: int
 ) -> None:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    inbox = Inbox(database, lambda: NOON)
+    inbox = DeliveryInbox(database, lambda: NOON)
     web = WebSettings(lambda: NOON, one_workspace(SECRET, replay_window=timedelta(minutes=5)))
     payload = version_created() | {"timestamp": (NOON - timedelta(seconds=age)).isoformat()}
 
-    with serve(create_app(web, inbox)) as url, asking() as client:
-        answer = FrontDoor(url, database, inbox, client).deliver(payload)
+    with serve(create_app(web, inbox)) as url, create_local_client() as client:
+        answer = WebhookServer(url, database, inbox, client).deliver(payload)
 
     assert answer.status_code == status
     inbox.close()
@@ -239,7 +243,7 @@ def test_outside_the_replay_window_a_delivery_is_refused(
 
 @pytest.mark.parametrize("secrets", [(), ("",), (SECRET, "")])
 def test_without_a_secret_there_is_no_front_door(
-    running: FrontDoor, secrets: tuple[str, ...]
+    running: WebhookServer, secrets: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConfigError, match="webhook_secret"):
         create_app(WebSettings(lambda: NOON, one_workspace(*secrets)), running.inbox)

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import Malformed, SignatureMismatch
+from bridge.errors import MalformedPayloadError, SignatureMismatchError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
-from bridge.forge.webhooks import (
+from bridge.forge.forge_webhooks import (
     ForgeEvent,
     ForgeWebhooks,
     PullRequestAction,
-    PullRequestChanged,
-    Pushed,
+    PullRequestEvent,
+    PushEvent,
 )
 
 A, B, NONE = "a" * 40, "b" * 40, "0" * 40
 NAME = "acme/support-bot"
-PUSHED = Pushed(NAME, "feature/ü", A, B)
-CHANGED = PullRequestChanged(
+PUSHED = PushEvent(NAME, "feature/ü", A, B)
+CHANGED = PullRequestEvent(
     NAME, 7, PullRequestAction.OPENED, "feature", "main", A, from_fork=False, author="sam"
 )
 MODULES: dict[str, ForgeWebhooks] = {
@@ -47,7 +47,7 @@ def push_of(forge: str) -> dict[str, Any]:
 
 def pull_request_of(forge: str) -> dict[str, Any]:
     if forge == "local":
-        content: dict[str, Any] = json.loads(local_webhooks.render(CHANGED))
+        content: dict[str, Any] = json.loads(local_webhooks.render_webhook_body(CHANGED))
         return content
     if forge == "gitlab":
         return {
@@ -94,8 +94,8 @@ def test_a_push_is_read(forge: str) -> None:
 
 @pytest.mark.parametrize("forge", MODULES)
 def test_zeros_mean_no_commit(forge: str) -> None:
-    assert read(forge, push_of(forge) | {"before": NONE}) == Pushed(NAME, "feature/ü", None, B)
-    assert read(forge, push_of(forge) | {"after": NONE}) == Pushed(NAME, "feature/ü", A, None)
+    assert read(forge, push_of(forge) | {"before": NONE}) == PushEvent(NAME, "feature/ü", None, B)
+    assert read(forge, push_of(forge) | {"after": NONE}) == PushEvent(NAME, "feature/ü", A, None)
 
 
 @pytest.mark.parametrize("forge", MODULES)
@@ -165,7 +165,7 @@ def test_who_acts_on_gitlab_is_not_always_the_author() -> None:
     payload = pull_request_of("gitlab") | {"user": {"id": 6, "username": "eve"}}
 
     event = read("gitlab", payload)
-    assert isinstance(event, PullRequestChanged)
+    assert isinstance(event, PullRequestEvent)
     assert event.author == ""
 
 
@@ -175,7 +175,7 @@ def test_a_fork_on_github_is_another_repository_or_one_that_is_gone(home: Any) -
     payload["pull_request"]["head"]["repo"] = home
 
     event = read("github", payload, "pull_request")
-    assert isinstance(event, PullRequestChanged)
+    assert isinstance(event, PullRequestEvent)
     assert event.from_fork
 
 
@@ -184,7 +184,7 @@ def test_a_fork_on_gitlab_is_another_project() -> None:
     payload["object_attributes"]["source_project_id"] = 2
 
     event = read("gitlab", payload)
-    assert isinstance(event, PullRequestChanged)
+    assert isinstance(event, PullRequestEvent)
     assert event.from_fork
 
 
@@ -206,12 +206,12 @@ def test_github_may_send_a_form() -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"null", b"[]", b"{", b"[" * 100_000, b"{}"])
 @pytest.mark.parametrize("forge", MODULES)
 def test_nonsense_is_told_to_be_nonsense(forge: str, body: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayloadError):
         MODULES[forge].parse_webhook(headers_of(forge), body)
 
 
 def test_a_delivery_without_its_kind_is_nonsense() -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayloadError):
         github_webhooks.parse_webhook({}, json.dumps(push_of("github")).encode())
 
 
@@ -235,7 +235,7 @@ def test_a_payload_with_anything_in_any_place_is_read_or_refused(
 
     try:
         event = read(forge, payload, "push" if pushing else "pull_request")
-    except Malformed:
+    except MalformedPayloadError:
         return
     texts = (
         [] if event is None else [each for each in vars(event).values() if isinstance(each, str)]
@@ -256,7 +256,7 @@ def test_githubs_signature_is_the_documented_one() -> None:
     }
 
     github_webhooks.verify_webhook(headers, b"Hello, World!", ["It's a Secret to Everybody"])
-    with pytest.raises(SignatureMismatch):
+    with pytest.raises(SignatureMismatchError):
         github_webhooks.verify_webhook(headers, b"Hello, World?", ["It's a Secret to Everybody"])
 
 
@@ -265,7 +265,7 @@ def test_gitlabs_signing_token_is_accepted(prefixed: bool) -> None:
     key = bytes(range(32))
     secret = f"whsec_{base64.b64encode(key).decode()}" if prefixed else "a text of mine"
     used = key if prefixed else secret.encode()
-    signature = gitlab_webhooks.signature("msg-1", "1700000000", b"{}", used)
+    signature = gitlab_webhooks.compute_signature("msg-1", "1700000000", b"{}", used)
     headers = {
         "webhook-id": "msg-1",
         "webhook-timestamp": "1700000000",
@@ -274,28 +274,31 @@ def test_gitlabs_signing_token_is_accepted(prefixed: bool) -> None:
 
     gitlab_webhooks.verify_webhook(headers, b"{}", ["old", secret])
     for changed in ({"webhook-id": "msg-2"}, {"webhook-timestamp": "1700000001"}):
-        with pytest.raises(SignatureMismatch):
+        with pytest.raises(SignatureMismatchError):
             gitlab_webhooks.verify_webhook(headers | changed, b"{}", [secret])
 
 
 def test_what_is_signed_with_nothing_is_signed_by_nobody() -> None:
     body = b"{}"
     signed_with_nothing: list[tuple[ForgeWebhooks, dict[str, str]]] = [
-        (github_webhooks, {"x-hub-signature-256": github_webhooks.signature(body, "")}),
+        (github_webhooks, {"x-hub-signature-256": github_webhooks.compute_signature(body, "")}),
         (gitlab_webhooks, {"x-gitlab-token": ""}),
-        (gitlab_webhooks, {"webhook-signature": gitlab_webhooks.signature("", "", body, b"")}),
-        (local_webhooks, local_webhooks.signed(body, "", "1")),
+        (
+            gitlab_webhooks,
+            {"webhook-signature": gitlab_webhooks.compute_signature("", "", body, b"")},
+        ),
+        (local_webhooks, local_webhooks.build_signed_headers(body, "", "1")),
     ]
 
     for webhooks, headers in signed_with_nothing:
-        with pytest.raises(SignatureMismatch):
+        with pytest.raises(SignatureMismatchError):
             webhooks.verify_webhook(headers, body, [""])
 
 
 def test_a_signature_that_does_not_fit_is_not_mended_by_a_token() -> None:
     headers = {"webhook-signature": "v1,bm90aGluZw==", "x-gitlab-token": "right"}
 
-    with pytest.raises(SignatureMismatch):
+    with pytest.raises(SignatureMismatchError):
         gitlab_webhooks.verify_webhook(headers, b"{}", ["right"])
 
 

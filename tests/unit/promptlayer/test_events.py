@@ -9,19 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import Malformed
-from bridge.promptlayer.events import (
-    DOCUMENTED,
-    Event,
+from bridge.errors import MalformedPayloadError
+from bridge.promptlayer.webhook_events import (
+    DOCUMENTED_EVENTS,
+    EventUser,
     PromptEvent,
-    UnknownEvent,
-    User,
-    acts,
+    UnknownWebhookEvent,
+    WebhookEvent,
     check_age,
-    digest,
-    parse,
+    compute_delivery_id,
+    parse_event,
+    triggers_reconcile,
 )
-from tests.unit.promptlayer.recorded import event_files, fact
+from tests.unit.promptlayer.recorded_payloads import event_files, fact
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -47,7 +47,7 @@ def moved(**details: Any) -> dict[str, Any]:
 
 
 def prompt_event(payload: dict[str, Any]) -> PromptEvent:
-    event = parse(payload)
+    event = parse_event(payload)
     assert isinstance(event, PromptEvent)
     return event
 
@@ -55,19 +55,19 @@ def prompt_event(payload: dict[str, Any]) -> PromptEvent:
 @pytest.mark.parametrize("file", event_files())
 def test_every_documented_payload_is_understood(file: str) -> None:
     payload = fact(f"events/{file}")
-    event = parse(payload)
-    documented = payload["event_type"] in DOCUMENTED
-    assert isinstance(event, Event if documented else UnknownEvent)
+    event = parse_event(payload)
+    documented = payload["event_type"] in DOCUMENTED_EVENTS
+    assert isinstance(event, WebhookEvent if documented else UnknownWebhookEvent)
     assert event.type == payload["event_type"]
-    assert acts(event) == (documented and event.type.startswith("prompt_template_"))
+    assert triggers_reconcile(event) == (documented and event.type.startswith("prompt_template_"))
 
 
 def test_the_documentation_names_twenty_types() -> None:
     files = [file for file in event_files() if "/" not in file]
     if not files:
         pytest.skip("the example payloads are not at hand")
-    assert sorted(DOCUMENTED) == sorted(file.removesuffix(".json") for file in files)
-    assert len(DOCUMENTED) == 20
+    assert sorted(DOCUMENTED_EVENTS) == sorted(file.removesuffix(".json") for file in files)
+    assert len(DOCUMENTED_EVENTS) == 20
 
 
 def test_a_moved_label_tells_prompt_versions_label_and_person() -> None:
@@ -75,7 +75,7 @@ def test_a_moved_label_tells_prompt_versions_label_and_person() -> None:
     assert (event.prompt_id, event.prompt_name, event.label) == (12, "Hello", "prod")
     assert (event.version, event.old_version) == (9, 8)
     assert (event.old_name, event.change_type) == (None, None)
-    assert event.user == User(1, "John Doe", "john.doe@example.com")
+    assert event.user == EventUser(1, "John Doe", "john.doe@example.com")
     assert event.timestamp == datetime(2023, 12, 1, 22, 5, 57, 924833, tzinfo=UTC)
 
 
@@ -98,7 +98,7 @@ def test_a_rename_tells_both_names() -> None:
 
 def test_the_person_may_be_unknown() -> None:
     payload = {key: value for key, value in MOVED.items() if not key.startswith("user_")}
-    assert prompt_event(payload).user == User(None, None, None)
+    assert prompt_event(payload).user == EventUser(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_undocumented_fields_are_tolerated() -> None:
     ],
 )
 def test_a_wrong_detail_is_named_and_never_repeated(details: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Malformed) as refusal:
-        parse(moved(**details))
+    with pytest.raises(MalformedPayloadError) as refusal:
+        parse_event(moved(**details))
     assert f"The prompt_template_label_moved event is malformed: {reason}" in str(refusal.value)
     assert "secret" not in str(refusal.value)
     assert len(str(refusal.value)) < 200
@@ -143,51 +143,53 @@ def test_a_wrong_detail_is_named_and_never_repeated(details: dict[str, Any], rea
 @pytest.mark.parametrize("field", ["details", "workspace_id", "timestamp"])
 def test_a_missing_field_is_named(field: str) -> None:
     payload = {key: value for key, value in MOVED.items() if key != field}
-    with pytest.raises(Malformed, match=f"{field}: field required"):
-        parse(payload)
+    with pytest.raises(MalformedPayloadError, match=f"{field}: field required"):
+        parse_event(payload)
 
 
 @pytest.mark.parametrize("field", MOVED["details"])
 def test_a_missing_detail_is_named(field: str) -> None:
     payload = copy.deepcopy(MOVED)
     del payload["details"][field]
-    with pytest.raises(Malformed, match=rf"details\.{field}: field required"):
-        parse(payload)
+    with pytest.raises(MalformedPayloadError, match=rf"details\.{field}: field required"):
+        parse_event(payload)
 
 
 @pytest.mark.parametrize("value", ["yesterday", 17, None, "", "0001-01-01T00:00:00+23:59"])
 def test_a_nonsensical_timestamp_is_malformed(value: object) -> None:
-    with pytest.raises(Malformed, match="timestamp: should be an ISO 8601 timestamp"):
-        parse({**MOVED, "timestamp": value})
+    with pytest.raises(MalformedPayloadError, match="timestamp: should be an ISO 8601 timestamp"):
+        parse_event({**MOVED, "timestamp": value})
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "x" * 201, {"a": 1}])
 def test_a_nonsensical_event_type_is_malformed(value: object) -> None:
-    with pytest.raises(Malformed, match="event_type should be a string"):
-        parse({**MOVED, "event_type": value})
+    with pytest.raises(MalformedPayloadError, match="event_type should be a string"):
+        parse_event({**MOVED, "event_type": value})
 
 
 @unhurried
 @given(
-    st.sampled_from(sorted(DOCUMENTED)),
+    st.sampled_from(sorted(DOCUMENTED_EVENTS)),
     st.dictionaries(st.sampled_from(sorted([*MOVED["details"], "x"])), st.none() | st.text()),
 )
 def test_no_object_raises_anything_but_our_errors(event_type: str, details: dict[str, Any]) -> None:
-    with contextlib.suppress(Malformed):
-        parse({**MOVED, "event_type": event_type, "details": details})
+    with contextlib.suppress(MalformedPayloadError):
+        parse_event({**MOVED, "event_type": event_type, "details": details})
 
 
 def test_a_delivery_outside_the_replay_window_is_refused() -> None:
-    event = parse(MOVED)
+    event = parse_event(MOVED)
     dated = datetime(2023, 12, 1, 22, 5, 57, tzinfo=UTC)
     window = timedelta(minutes=5)
     check_age(event, dated + timedelta(minutes=5), window)
     for now in (dated + timedelta(minutes=6), dated - timedelta(minutes=6)):
-        with pytest.raises(Malformed, match="more than 0:05:00 from now"):
+        with pytest.raises(MalformedPayloadError, match="more than 0:05:00 from now"):
             check_age(event, now, window)
 
 
 def test_the_identity_of_a_delivery_is_its_content() -> None:
-    assert digest(MOVED) == digest(dict(reversed(MOVED.items())))
-    assert digest(MOVED) != digest({**MOVED, "timestamp": "2023-12-01T22:05:57.924834"})
-    assert len(digest({"name": "José"})) == 64
+    assert compute_delivery_id(MOVED) == compute_delivery_id(dict(reversed(MOVED.items())))
+    assert compute_delivery_id(MOVED) != compute_delivery_id(
+        {**MOVED, "timestamp": "2023-12-01T22:05:57.924834"}
+    )
+    assert len(compute_delivery_id({"name": "José"})) == 64

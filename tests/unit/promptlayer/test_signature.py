@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import Malformed, SignatureMismatch
-from bridge.promptlayer.signature import sign, verify
+from bridge.errors import MalformedPayloadError, SignatureMismatchError
+from bridge.promptlayer.webhook_signature import sign_payload, verify_delivery
 from bridge.prompts.prompt import Json
-from tests.unit.promptlayer.recorded import event_files, fact
+from tests.unit.promptlayer.recorded_payloads import event_files, fact
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -39,30 +39,35 @@ def spelled_otherwise(payload: Json) -> bytes:
 def test_the_documented_computation_is_matched(file: str) -> None:
     vectors = {vector["file"]: vector for vector in fact("events/signatures.json")["vectors"]}
     payload = fact(f"events/{file}")
-    assert sign(payload, SECRET) == vectors[file]["signature"]
-    assert verify(spelled_otherwise(payload), vectors[file]["signature"], [SECRET]) == payload
+    assert sign_payload(payload, SECRET) == vectors[file]["signature"]
+    assert (
+        verify_delivery(spelled_otherwise(payload), vectors[file]["signature"], [SECRET]) == payload
+    )
 
 
 @unhurried
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), json_values))
 def test_any_signed_object_is_verified_however_it_is_spelled(payload: Json) -> None:
-    assert verify(spelled_otherwise(payload), sign(payload, SECRET), [SECRET]) == payload
+    assert (
+        verify_delivery(spelled_otherwise(payload), sign_payload(payload, SECRET), [SECRET])
+        == payload
+    )
 
 
 def test_a_signature_over_the_raw_body_is_accepted() -> None:
     body = spelled_otherwise(PAYLOAD)
-    assert verify(body, signed(body), [SECRET]) == PAYLOAD
+    assert verify_delivery(body, signed(body), [SECRET]) == PAYLOAD
 
 
 def test_a_signature_without_ascii_escapes_is_accepted() -> None:
     unescaped = json.dumps(PAYLOAD, sort_keys=True, ensure_ascii=False).encode()
-    assert verify(spelled_otherwise(PAYLOAD), signed(unescaped), [SECRET]) == PAYLOAD
+    assert verify_delivery(spelled_otherwise(PAYLOAD), signed(unescaped), [SECRET]) == PAYLOAD
 
 
 def test_every_secret_is_tried_so_that_secrets_can_be_rotated() -> None:
     body = json.dumps(PAYLOAD).encode()
     for secret in ("old", "new"):
-        assert verify(body, sign(PAYLOAD, secret), ["old", "new"]) == PAYLOAD
+        assert verify_delivery(body, sign_payload(PAYLOAD, secret), ["old", "new"]) == PAYLOAD
 
 
 @pytest.mark.parametrize(
@@ -71,24 +76,24 @@ def test_every_secret_is_tried_so_that_secrets_can_be_rotated() -> None:
         None,
         "",
         "nonsense",
-        "sha256=" + sign(PAYLOAD, SECRET),
-        sign(PAYLOAD, SECRET).upper(),
-        sign(PAYLOAD, SECRET) + "\n",
-        sign(PAYLOAD, "another secret"),
-        sign({**PAYLOAD, "workspace_id": 2}, SECRET),
+        "sha256=" + sign_payload(PAYLOAD, SECRET),
+        sign_payload(PAYLOAD, SECRET).upper(),
+        sign_payload(PAYLOAD, SECRET) + "\n",
+        sign_payload(PAYLOAD, "another secret"),
+        sign_payload({**PAYLOAD, "workspace_id": 2}, SECRET),
         "é" * 64,
     ],
 )
 def test_a_missing_malformed_or_wrong_signature_is_refused(signature: str | None) -> None:
-    with pytest.raises(SignatureMismatch) as refusal:
-        verify(json.dumps(PAYLOAD).encode(), signature, [SECRET, "other"])
+    with pytest.raises(SignatureMismatchError) as refusal:
+        verify_delivery(json.dumps(PAYLOAD).encode(), signature, [SECRET, "other"])
     assert SECRET not in str(refusal.value)
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["", "other"]])
 def test_without_a_secret_nobody_can_sign(secrets: list[str]) -> None:
-    with pytest.raises(SignatureMismatch):
-        verify(json.dumps(PAYLOAD).encode(), sign(PAYLOAD, ""), secrets)
+    with pytest.raises(SignatureMismatchError):
+        verify_delivery(json.dumps(PAYLOAD).encode(), sign_payload(PAYLOAD, ""), secrets)
 
 
 BOMBS = {
@@ -112,19 +117,19 @@ BOMBS = {
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
 def test_a_signed_body_that_is_no_json_object_is_malformed(body: bytes) -> None:
-    with pytest.raises(Malformed):
-        verify(body, signed(body), [SECRET])
+    with pytest.raises(MalformedPayloadError):
+        verify_delivery(body, signed(body), [SECRET])
 
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
 def test_an_unsigned_body_is_refused_whatever_it_is(body: bytes) -> None:
-    with pytest.raises(SignatureMismatch):
-        verify(body, "0" * 64, [SECRET])
+    with pytest.raises(SignatureMismatchError):
+        verify_delivery(body, "0" * 64, [SECRET])
 
 
 def test_the_last_of_duplicate_keys_counts() -> None:
     body = b'{"a": 1, "a": 2}'
-    assert verify(body, sign({"a": 2}, SECRET), [SECRET]) == {"a": 2}
+    assert verify_delivery(body, sign_payload({"a": 2}, SECRET), [SECRET]) == {"a": 2}
 
 
 @unhurried
@@ -132,5 +137,5 @@ def test_the_last_of_duplicate_keys_counts() -> None:
 @example(b'{"a": 1}')
 def test_no_body_raises_anything_but_our_errors(body: bytes) -> None:
     for signature in (signed(body), "f" * 64):
-        with contextlib.suppress(Malformed, SignatureMismatch):
-            verify(body, signature, [SECRET])
+        with contextlib.suppress(MalformedPayloadError, SignatureMismatchError):
+            verify_delivery(body, signature, [SECRET])

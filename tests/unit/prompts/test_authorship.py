@@ -8,30 +8,32 @@ from datetime import UTC, datetime
 import pytest
 
 from bridge.prompts.authorship import contributes, explains
-from bridge.prompts.occasion import (
+from bridge.prompts.planning.reconcile_context import (
     DELETED,
-    DENIED,
+    LABEL_CHANGE_DENIED,
     RENAMED,
     SNIPPET_CHANGED,
     VERSION_CREATED,
-    Cause,
+    TriggerEvent,
 )
 from bridge.prompts.prompt import LATEST, Prompt
-from bridge.prompts.story import Change
+from bridge.prompts.pull_request.proposal_summary import PromptChange
 
 MOVED, DELETED_LABEL = "prompt_template_label_moved", "prompt_template_label_deleted"
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 BASE = Prompt("reply", {"content": "old"}, id=17, version=2)
 NEW = replace(BASE, template={"content": "new"}, version=5)
-UPDATE = Change("reply.yaml", None, LATEST, BASE, NEW)
+UPDATE = PromptChange("reply.yaml", None, LATEST, BASE, NEW)
 LABELLED = replace(UPDATE, label="prod")
 RENAME = replace(UPDATE, after=replace(BASE, name="answer"))
 REMOVAL = replace(UPDATE, after=None)
 NEITHER, PART, WHOLE = (False, False), (False, True), (True, True)  # explains, contributes
 
 
-def cause(type: str, version: int | None = None, label: str | None = None, id: int = 17) -> Cause:
-    return Cause(type, id, label, AT, AT, "Ada", version=version)
+def cause(
+    type: str, version: int | None = None, label: str | None = None, id: int = 17
+) -> TriggerEvent:
+    return TriggerEvent(type, id, label, AT, AT, "Ada", version=version)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +55,10 @@ def cause(type: str, version: int | None = None, label: str | None = None, id: i
         (cause(DELETED), UPDATE, NEITHER),
         (cause(DELETED_LABEL, None, "prod"), replace(REMOVAL, label="prod"), WHOLE),
         (cause(SNIPPET_CHANGED), UPDATE, NEITHER),
-        (cause(DENIED, None, "prod"), LABELLED, NEITHER),
+        (cause(LABEL_CHANGE_DENIED, None, "prod"), LABELLED, NEITHER),
     ],
 )
 def test_an_event_tells_of_its_own_version(
-    told: Cause, change: Change, expected: tuple[bool, bool]
+    told: TriggerEvent, change: PromptChange, expected: tuple[bool, bool]
 ) -> None:
     assert (explains(told, change), contributes(told, change)) == expected

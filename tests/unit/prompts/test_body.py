@@ -12,16 +12,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.prompts.body import body
-from bridge.prompts.markdown import JOINER
 from bridge.prompts.prompt import LATEST, JsonObject, Prompt
-from bridge.prompts.story import ApprovalRequest, Change, Editor, Story
-from tests.unit.prompts.sound_body import assert_sound
+from bridge.prompts.pull_request.body import render_body
+from bridge.prompts.pull_request.markdown import WORD_JOINER
+from bridge.prompts.pull_request.proposal_summary import (
+    ApprovalRequest,
+    PromptChange,
+    PromptEditor,
+    ProposalSummary,
+)
+from tests.unit.prompts.body_checks import assert_sound
 
 GOLDEN = Path(__file__).parent / "golden"
 LIMIT = 65_536
 MEMORY = "<!-- promptlayer-bridge:eyJwcm9wb3NlcyI6IjE3In0= -->"
-JANE = Editor("Jane Doe", "jane@example.com")
+JANE = PromptEditor("Jane Doe", "jane@example.com")
 LINK = "https://dashboard.example.com/workspace/42/prompt/17"
 
 RULES = """\
@@ -66,17 +71,21 @@ NEW = prompt(
 )
 
 
-def change(before: Prompt | None, after: Prompt | None, label: str = LATEST, **more: Any) -> Change:
+def change(
+    before: Prompt | None, after: Prompt | None, label: str = LATEST, **more: Any
+) -> PromptChange:
     name = (after or before or NEW).name
     link = f"{LINK}?version={after.version}" if after else None
-    return Change(
+    return PromptChange(
         f"prompts/{label}/{name}.yaml", None, label, before, after, **{"link": link, **more}
     )
 
 
-def story(*changes: Change, editors: tuple[Editor, ...] = (JANE,), **more: Any) -> Story:
+def story(
+    *changes: PromptChange, editors: tuple[PromptEditor, ...] = (JANE,), **more: Any
+) -> ProposalSummary:
     merging = "Merging writes this to `main`; nothing changes in PromptLayer."
-    return Story("support", changes, editors, merging=merging, **more)
+    return ProposalSummary("support", changes, editors, merge_effect=merging, **more)
 
 
 def moved(prompt: Prompt, name: str) -> Prompt:
@@ -99,7 +108,7 @@ EVIL_PROMPT = prompt(
 GREETING = prompt(1, ("system", RULES), name="support/greeting", why="New greeting")
 GONE = "deleted in PromptLayer"
 
-STORIES: dict[str, Story] = {
+STORIES: dict[str, ProposalSummary] = {
     "small_edit": story(change(OLD, NEW, uses=("tone",))),
     "new_prompt": story(
         change(
@@ -135,26 +144,26 @@ STORIES: dict[str, Story] = {
                 top_p=0.9,
             ),
             "prod",
-            overwrites=True,
+            is_overwriting=True,
             used_by=("sales/reply", "sales/offer"),
         ),
-        editors=(JANE, Editor("Bob Roe")),
+        editors=(JANE, PromptEditor("Bob Roe")),
     ),
     "request_draft": story(
         change(OLD, NEW, "prod"),
         editors=(),
-        request=ApprovalRequest("Jane Doe", "move", "prod", "2026-11-20T09:30:00"),
+        approval_request=ApprovalRequest("Jane Doe", "move", "prod", "2026-11-20T09:30:00"),
     ),
     "rolling": story(
         change(OLD, NEW, "prod", uses=("tone", "footer")),
         change(None, replace(GREETING, id=18)),
         change(replace(prompt(4, name="support/farewell"), id=19), None, reason=GONE),
-        editors=(JANE, Editor("Bob Roe")),
+        editors=(JANE, PromptEditor("Bob Roe")),
     ),
     "hostile": story(
         change(OLD, EVIL_PROMPT, EVIL[:60], uses=(EVIL,), used_by=(EVIL,)),
-        editors=(Editor(EVIL), Editor("**x**")),
-        request=ApprovalRequest(EVIL, "move", EVIL[:40], EVIL),
+        editors=(PromptEditor(EVIL), PromptEditor("**x**")),
+        approval_request=ApprovalRequest(EVIL, "move", EVIL[:40], EVIL),
     ),
 }  # fmt: skip
 
@@ -163,7 +172,7 @@ STORIES: dict[str, Story] = {
 def test_a_body_reads_as_approved(name: str) -> None:
     expected = (GOLDEN / f"body_{name}.md").read_bytes().decode()
 
-    assert body(STORIES[name], LIMIT, MEMORY) + "\n" == expected
+    assert render_body(STORIES[name], LIMIT, MEMORY) + "\n" == expected
 
 
 OWN_LINKS = {f"{LINK}?version={n}" for n in (1, 3, 8, 9, None)}
@@ -176,7 +185,7 @@ def assert_whole(text: str, limit: int) -> None:
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.parametrize("limit", [LIMIT, 4_000, 1_500, 900, 400, 60])
 def test_a_body_stays_whole_within_any_limit(name: str, limit: int) -> None:
-    assert_whole(body(STORIES[name], limit, MEMORY), limit)
+    assert_whole(render_body(STORIES[name], limit, MEMORY), limit)
 
 
 words = st.one_of(
@@ -198,7 +207,7 @@ prompts = st.builds(
     words,
 )
 changes = st.builds(
-    lambda before, after, label, uses, reason, overwrites, link: Change(
+    lambda before, after, label, uses, reason, overwrites, link: PromptChange(
         "p.yaml", None, label, before, after, link, uses, uses, reason, overwrites
     ),
     st.none() | prompts,
@@ -211,10 +220,10 @@ changes = st.builds(
 )
 removals = st.builds(lambda change: replace(change, before=change.after, after=None), changes)
 stories = st.builds(
-    Story,
+    ProposalSummary,
     words,
     st.lists(changes | removals, min_size=1, max_size=4).map(tuple),
-    st.lists(st.builds(Editor, words), max_size=4).map(tuple),
+    st.lists(st.builds(PromptEditor, words), max_size=4).map(tuple),
     st.none() | st.builds(ApprovalRequest, st.none() | words, st.sampled_from(["move", "deletion"]), words, words),
     st.just("Merging writes this to `main`."),
 )  # fmt: skip
@@ -222,23 +231,23 @@ stories = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(stories, st.integers(len(MEMORY), 12_000))
-def test_no_story_breaks_out_of_its_body(told: Story, limit: int) -> None:
-    assert_whole(body(told, limit, MEMORY), limit)
+def test_no_story_breaks_out_of_its_body(summary: ProposalSummary, limit: int) -> None:
+    assert_whole(render_body(summary, limit, MEMORY), limit)
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_body_uses_its_limit_to_the_last_character(name: str) -> None:
-    whole = body(STORIES[name], LIMIT, MEMORY)
+    whole = render_body(STORIES[name], LIMIT, MEMORY)
 
-    assert body(STORIES[name], len(whole), MEMORY) == whole
-    assert len(body(STORIES[name], len(whole) - 1, MEMORY)) < len(whole)
+    assert render_body(STORIES[name], len(whole), MEMORY) == whole
+    assert len(render_body(STORIES[name], len(whole) - 1, MEMORY)) < len(whole)
 
 
 def test_the_longest_text_is_shortened_first() -> None:
     long, short = "\n".join(f"long {n}" for n in range(5_000)), "short one"
-    told = story(change(None, prompt(1, ("system", long), ("user", short))))
+    summary = story(change(None, prompt(1, ("system", long), ("user", short))))
 
-    text = body(told, 8_000, MEMORY)
+    text = render_body(summary, 8_000, MEMORY)
     assert "+long 0\n" in text
     assert "+short one\n" in text
     assert re.search(r"\n… 4,\d\d\d more lines\n", text)
@@ -246,17 +255,17 @@ def test_the_longest_text_is_shortened_first() -> None:
 
 
 def test_a_single_endless_line_is_cut() -> None:
-    told = story(change(None, prompt(1, ("system", "x" * 200_000))))
+    summary = story(change(None, prompt(1, ("system", "x" * 200_000))))
 
-    text = body(told, LIMIT, MEMORY)
+    text = render_body(summary, LIMIT, MEMORY)
     assert_whole(text, LIMIT)
     assert "xxx…\n```" in text
 
 
 def test_ten_thousand_prompts_are_a_short_table() -> None:
-    told = story(*(change(OLD, replace(NEW, id=id)) for id in range(10_000)))
+    summary = story(*(change(OLD, replace(NEW, id=id)) for id in range(10_000)))
 
-    text = body(told, 10**7, MEMORY)
+    text = render_body(summary, 10**7, MEMORY)
     assert "Brings 10,000 prompts" in text
     assert "| and 9,900 more | | | |" in text
     assert "<details>" not in text
@@ -264,16 +273,18 @@ def test_ten_thousand_prompts_are_a_short_table() -> None:
 
 
 def test_a_hundred_prompts_are_told_one_by_one_as_far_as_they_fit() -> None:
-    told = story(*(change(OLD, moved(NEW, f"support/{n}")) for n in range(100)))
+    summary = story(*(change(OLD, moved(NEW, f"support/{n}")) for n in range(100)))
 
-    assert body(told, 10**6, MEMORY).count("<details>") == 100
-    assert_whole(body(told, 20_000, MEMORY), 20_000)
-    assert "support/99" in body(told, 20_000, MEMORY)
+    assert render_body(summary, 10**6, MEMORY).count("<details>") == 100
+    assert_whole(render_body(summary, 20_000, MEMORY), 20_000)
+    assert "support/99" in render_body(summary, 20_000, MEMORY)
 
 
 def test_a_short_diff_is_open_and_a_long_one_is_folded() -> None:
     def told(lines: int) -> str:
-        return body(story(change(None, prompt(1, ("user", "\n".join("x" * lines))))), LIMIT, MEMORY)
+        return render_body(
+            story(change(None, prompt(1, ("user", "\n".join("x" * lines))))), LIMIT, MEMORY
+        )
 
     assert "<details>" not in told(12)
     assert "<summary>Message 1 (user): added, 13 lines</summary>" in told(13)
@@ -281,17 +292,17 @@ def test_a_short_diff_is_open_and_a_long_one_is_folded() -> None:
 
 def test_a_request_to_delete_says_so() -> None:
     request = ApprovalRequest(None, "deletion", "prod", "2026-11-20T09:30:00")
-    text = body(story(change(OLD, None, "prod"), request=request), LIMIT, MEMORY)
+    text = render_body(story(change(OLD, None, "prod"), approval_request=request), LIMIT, MEMORY)
 
     assert "Somebody asked on 2026-11-20 to delete label `prod`." in text
 
 
 def test_what_is_invisible_is_only_what_breaks_references() -> None:
-    text = body(STORIES["small_edit"], LIMIT, MEMORY)
+    text = render_body(STORIES["small_edit"], LIMIT, MEMORY)
 
-    assert JOINER not in text
+    assert WORD_JOINER not in text
 
 
 if __name__ == "__main__":
     for title, one in STORIES.items():
-        (GOLDEN / f"body_{title}.md").write_bytes((body(one, LIMIT, MEMORY) + "\n").encode())
+        (GOLDEN / f"body_{title}.md").write_bytes((render_body(one, LIMIT, MEMORY) + "\n").encode())

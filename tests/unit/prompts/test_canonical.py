@@ -7,16 +7,16 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from bridge.errors import Malformed
-from bridge.prompts.canonical import (
-    canonical_extra,
-    canonical_metadata,
-    canonical_template,
-    expanded_template,
+from bridge.errors import MalformedPayloadError
+from bridge.prompts.canonical_form import (
+    canonicalise_extra,
+    canonicalise_metadata,
+    canonicalise_template,
+    expand_template,
 )
-from bridge.prompts.file import parse, render
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
+from bridge.prompts.input_variables import find_input_variables, find_variables_in_text
 from bridge.prompts.prompt import Json, JsonObject, Prompt, PromptFile
-from bridge.prompts.variables import variables, variables_in
 
 from .strategies import json_values, random_templates, template
 
@@ -38,7 +38,7 @@ def test_what_the_backend_adds_on_read_means_nothing() -> None:
     message["content"][0] |= {"id": None, "annotations": None}
     read = chat(message, tools=None, functions=[], tool_choice=None, **noise)
 
-    assert canonical_template(read) == canonical_template(published) == published
+    assert canonicalise_template(read) == canonicalise_template(published) == published
 
 
 def test_the_recorded_backend_reads_back_what_was_published() -> None:
@@ -48,9 +48,9 @@ def test_the_recorded_backend_reads_back_what_was_published() -> None:
 
     assert calls
     for call in calls:
-        sent = canonical_template(call["request"]["prompt_version"]["prompt_template"])
+        sent = canonicalise_template(call["request"]["prompt_version"]["prompt_template"])
         sent.pop("provider_base_url_name", None)  # the backend does not keep it there
-        assert canonical_template(call["response"]["prompt_template"]) == sent
+        assert canonicalise_template(call["response"]["prompt_template"]) == sent
 
 
 def test_null_and_empty_keep_their_meaning_in_the_json_of_engineers() -> None:
@@ -58,26 +58,26 @@ def test_null_and_empty_keep_their_meaning_in_the_json_of_engineers() -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
     metadata = {"model": {"provider": "openai", "parameters": {"stop": None, "tools": []}}}
 
-    assert canonical_template(chat(tools=tools))["tools"] == tools
-    assert canonical_metadata(metadata) == metadata
+    assert canonicalise_template(chat(tools=tools))["tools"] == tools
+    assert canonicalise_metadata(metadata) == metadata
 
 
 def test_the_defaults_of_a_function_mean_nothing() -> None:
     bare = chat(tools=[{"type": "function", "function": {"name": "f"}}])
     read = {"name": "f", "description": "", "strict": False, "parameters": None}
 
-    assert canonical_template(chat(tools=[{"type": "function", "function": read}])) == bare
+    assert canonicalise_template(chat(tools=[{"type": "function", "function": read}])) == bare
 
 
 def test_what_only_equals_a_default_in_python_is_kept() -> None:
     tools = [{"type": "function", "function": {"name": "f", "strict": 0}}]
 
-    assert canonical_template(chat(tools=tools)) == chat(tools=tools)
+    assert canonicalise_template(chat(tools=tools)) == chat(tools=tools)
 
 
 def test_a_string_is_one_text_part() -> None:
-    assert canonical_template(chat({"role": "user", "content": "hi"})) == chat(user("hi"))
-    assert canonical_template({"type": "completion", "content": "hi"}) == {
+    assert canonicalise_template(chat({"role": "user", "content": "hi"})) == chat(user("hi"))
+    assert canonicalise_template({"type": "completion", "content": "hi"}) == {
         "type": "completion",
         "content": [{"type": "text", "text": "hi"}],
     }
@@ -89,22 +89,22 @@ def test_input_variables_stay_only_where_they_say_more_than_the_text() -> None:
     with_slot = chat(user("{a}"), placeholder, input_variables=["a", "history"])
     declared = chat(user("{a}", input_variables=["a", "c"]), input_variables=[])
 
-    assert canonical_template(computed) == chat(user("{b} {a}"))
-    assert canonical_template(with_slot) == chat(user("{a}"), placeholder)
-    assert canonical_template(declared) == declared
+    assert canonicalise_template(computed) == chat(user("{b} {a}"))
+    assert canonicalise_template(with_slot) == chat(user("{a}"), placeholder)
+    assert canonicalise_template(declared) == declared
 
 
 def test_jinja2_is_kept_and_the_default_format_dropped() -> None:
-    assert canonical_template(chat(user("{{ x }}", template_format="jinja2"))) == chat(
+    assert canonicalise_template(chat(user("{{ x }}", template_format="jinja2"))) == chat(
         user("{{ x }}", template_format="jinja2")
     )
-    assert canonical_template(chat(user("x", template_format="f-string"))) == chat(user("x"))
+    assert canonicalise_template(chat(user("x", template_format="f-string"))) == chat(user("x"))
 
 
 def test_unknown_keys_are_kept() -> None:
     odd = chat(user("x", mood="kind"), audio={"voice": None})
 
-    assert canonical_template(odd) == odd
+    assert canonicalise_template(odd) == odd
 
 
 def test_one_and_one_point_zero_are_different_prompts() -> None:
@@ -119,8 +119,8 @@ def test_one_and_one_point_zero_are_different_prompts() -> None:
 def test_our_own_provenance_is_no_metadata() -> None:
     metadata = {"promptlayer_bridge": {"commit": "abc"}, "owner": "me", "model": None}
 
-    assert canonical_metadata(metadata) == {"owner": "me"}
-    assert canonical_metadata(None) == {}
+    assert canonicalise_metadata(metadata) == {"owner": "me"}
+    assert canonicalise_metadata(None) == {}
 
 
 def test_the_custom_provider_is_kept_where_it_is_set() -> None:
@@ -131,13 +131,13 @@ def test_the_custom_provider_is_kept_where_it_is_set() -> None:
         "inference_client_name": None,
     }
 
-    assert canonical_extra(answer) == {"provider_base_url_name": "eu", "provider_id": 3}
+    assert canonicalise_extra(answer) == {"provider_base_url_name": "eu", "provider_id": 3}
 
 
 @pytest.mark.parametrize("nonsense", [None, [], "chat", {}, {"type": "image"}, {"type": []}])
 def test_what_is_no_template_is_malformed(nonsense: Json) -> None:
-    with pytest.raises(Malformed, match="look at the prompt"):
-        canonical_template(nonsense)
+    with pytest.raises(MalformedPayloadError, match="look at the prompt"):
+        canonicalise_template(nonsense)
 
 
 @given(json_values, json_values)
@@ -149,24 +149,24 @@ def test_nonsense_inside_a_template_is_kept_without_complaint(one: Json, two: Js
         chat(tools=[one], functions=[two], input_variables=two, template_format=one),
         {"type": "completion", "content": one, "input_variables": [two]},
     ):
-        canonical = canonical_template(garbage)
-        assert canonical_template(canonical) == canonical
-        variables(canonical)
+        canonical = canonicalise_template(garbage)
+        assert canonicalise_template(canonical) == canonical
+        find_input_variables(canonical)
 
 
 def test_the_canonical_form_is_its_own_and_survives_being_expanded() -> None:
     random = Random(7)
     for _ in range(500):
-        canonical = canonical_template(template(random))
-        assert canonical_template(canonical) == canonical
-        assert canonical_template(expanded_template(canonical)) == canonical
+        canonical = canonicalise_template(template(random))
+        assert canonicalise_template(canonical) == canonical
+        assert canonicalise_template(expand_template(canonical)) == canonical
 
 
 @given(random_templates)
 @settings(max_examples=50, deadline=None)
 def test_what_is_given_is_left_as_it_is(given_template: JsonObject) -> None:
     before = json.dumps(given_template)
-    expanded_template(canonical_template(given_template))
+    expand_template(canonicalise_template(given_template))
 
     assert json.dumps(given_template) == before
 
@@ -174,7 +174,7 @@ def test_what_is_given_is_left_as_it_is(given_template: JsonObject) -> None:
 def test_a_template_is_expanded_as_the_backend_likes_it() -> None:
     placeholder = {"role": "placeholder", "name": "history"}
 
-    expanded = expanded_template(chat(user("{b} {a}"), placeholder))
+    expanded = expand_template(chat(user("{b} {a}"), placeholder))
 
     message = user("{b} {a}", template_format="f-string", input_variables=["a", "b"])
     assert expanded == chat(message, placeholder, input_variables=["a", "b"])
@@ -193,14 +193,14 @@ def test_a_template_is_expanded_as_the_backend_likes_it() -> None:
 def test_variables_are_found_as_promptlayer_reads_them(
     text: str, template_format: str, names: set[str]
 ) -> None:
-    assert variables_in(text, template_format) == names
+    assert find_variables_in_text(text, template_format) == names
 
 
 def test_a_template_asks_for_what_its_texts_and_its_declarations_name() -> None:
     jinja = user("{{ a }}", template_format="jinja2")
 
-    assert variables(chat(jinja, user("{b}"), input_variables=["c"])) == {"a", "b", "c"}
-    assert variables({"type": "completion", "content": "{d}"}) == {"d"}
+    assert find_input_variables(chat(jinja, user("{b}"), input_variables=["c"])) == {"a", "b", "c"}
+    assert find_input_variables({"type": "completion", "content": "{d}"}) == {"d"}
 
 
 @pytest.mark.parametrize("place", ["tools", "functions"])
@@ -208,16 +208,16 @@ def test_empty_parameters_of_a_function_survive_and_change_no_meaning(place: str
     function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
     wrapped = {"type": "function", "function": function}
     with_them, without = (
-        canonical_template(chat(**{place: [wrapped if place == "tools" else function]})),
-        canonical_template(
+        canonicalise_template(chat(**{place: [wrapped if place == "tools" else function]})),
+        canonicalise_template(
             chat(**{place: [_bare(wrapped) if place == "tools" else {"name": "f"}]})
         ),
     )
 
     assert with_them[place] == [wrapped if place == "tools" else function]
     assert Prompt("p", with_them).digest == Prompt("p", without).digest
-    text = render(PromptFile(Prompt("p", with_them), "prod"))
-    assert parse(text, path="p").prompt.template == with_them
+    text = render_prompt_file(PromptFile(Prompt("p", with_them), "prod"))
+    assert parse_prompt_file(text, path="p").prompt.template == with_them
 
 
 def _bare(tool: JsonObject) -> JsonObject:

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.prompts.coverage import Coverage, PromptSummary, closest_pattern
 from bridge.prompts.prompt import LATEST
-from bridge.prompts.selection import Selection
+from bridge.prompts.selection import PromptSelection
 
 REPLY = PromptSummary(1, "support/reply", ("prod", "eu"), "Support/German")
 THANK = PromptSummary(2, "support/thank", ("prod",), "Support")
@@ -14,7 +14,7 @@ PITCH = PromptSummary(3, "sales/pitch", (), None)
 ALL = (REPLY, THANK, PITCH)
 
 
-def told(selection: Selection, track: tuple[str, ...] = (LATEST,)) -> list[str]:
+def told(selection: PromptSelection, track: tuple[str, ...] = (LATEST,)) -> list[str]:
     """What is told where prod is on two prompts and staging on one."""
     labelled = {LATEST: ALL, "prod": (REPLY, THANK), "staging": (PITCH,)}
     listed = {label: labelled.get(label, ()) for label in track}
@@ -24,42 +24,42 @@ def told(selection: Selection, track: tuple[str, ...] = (LATEST,)) -> list[str]:
 
 NOTHING = {
     "a label": (
-        Selection(("**",)),
+        PromptSelection(("**",)),
         ("prodd",),
         "none has the label prodd (there are prod, staging): did you mean prod?",
     ),
     "a wrong folder of a name": (
-        Selection(("suport/*",)),
+        PromptSelection(("suport/*",)),
         (LATEST,),
         "no name matches suport/*: did you mean support/*?",
     ),
     "a slash in front": (
-        Selection(("/support/*",)),
+        PromptSelection(("/support/*",)),
         (LATEST,),
         "no name matches /support/*: did you mean support/*?",
     ),
     "wrong capitals": (
-        Selection(("Support/*",)),
+        PromptSelection(("Support/*",)),
         (LATEST,),
         "no name matches Support/*: did you mean support/*?",
     ),
     "a name with a typo": (
-        Selection(("support/replly",)),
+        PromptSelection(("support/replly",)),
         (LATEST,),
         "no name matches support/replly: did you mean support/reply?",
     ),
     "a tag": (
-        Selection(tags=("prdo",)),
+        PromptSelection(tags=("prdo",)),
         (LATEST,),
         "none has the tag prdo (there are eu, prod): did you mean prod?",
     ),
     "a folder": (
-        Selection(folder="Suport"),
+        PromptSelection(folder="Suport"),
         (LATEST,),
         "none is in the folder Suport (there are Support, Support/German): did you mean Support?",
     ),
     "all together": (
-        Selection(("sales/*",), ("prod",)),
+        PromptSelection(("sales/*",), ("prod",)),
         (LATEST,),
         "each of its settings holds for some, and all together for none",
     ),
@@ -74,25 +74,25 @@ def test_a_mapping_that_follows_nothing_is_told_with_what_may_have_been_meant(ca
 
 
 def test_a_label_of_several_that_nothing_has_is_told() -> None:
-    assert told(Selection(("**",)), ("prod", "stagin")) == [
+    assert told(PromptSelection(("**",)), ("prod", "stagin")) == [
         "mapping support follows 2 of 3 prompts, and none has the label stagin (there are prod,"
         " staging): did you mean staging?"
     ]
 
 
 def test_a_pattern_of_several_that_matches_nothing_is_told() -> None:
-    assert told(Selection(("support/*", "sale/*", "!support/x"))) == [
+    assert told(PromptSelection(("support/*", "sale/*", "!support/x"))) == [
         "mapping support follows 2 of 3 prompts, and no name matches sale/*: did you mean sales/*?",
         "mapping support follows 2 of 3 prompts, and no name matches !support/x",
     ]
 
 
 def test_settings_that_all_take_something_in_are_not_told() -> None:
-    assert told(Selection(("support/*",), ("prod",), "Support"), (LATEST, "prod")) == []
+    assert told(PromptSelection(("support/*",), ("prod",), "Support"), (LATEST, "prod")) == []
 
 
 def test_a_workspace_without_prompts_is_no_reason_to_tell() -> None:
-    coverage = Coverage("support", Selection(("x",)), {LATEST: ()}, (), set)
+    coverage = Coverage("support", PromptSelection(("x",)), {LATEST: ()}, (), set)
 
     assert coverage.gaps() == ()
 

@@ -15,26 +15,26 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from bridge.errors import PromptFileError
-from bridge.prompts.canonical import canonical_metadata, canonical_template
-from bridge.prompts.document import document_of
-from bridge.prompts.file import parse, render
+from bridge.prompts.canonical_form import canonicalise_metadata, canonicalise_template
+from bridge.prompts.file_format.document import build_document
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
+from bridge.prompts.file_format.source_text import PromptFileFormat, read_source_document
+from bridge.prompts.file_format.yaml_writer import dump_yaml
 from bridge.prompts.prompt import Json, JsonObject, Prompt, PromptFile
-from bridge.prompts.source import Format, read
-from bridge.prompts.yaml_text import dump
 
 from .strategies import json_values, random_templates
 
 GOLDEN = Path(__file__).parent / "golden"
 SHARED = Path(__file__).parents[4] / "shared/promptlayer"
 Reader = Callable[[str], Json]
-FORMATS: tuple[Format, ...] = ("yaml", "json")
+FORMATS: tuple[PromptFileFormat, ...] = ("yaml", "json")
 
 
 def prompt_file(prompt_template: Json, **version: Json) -> PromptFile:
     prompt = Prompt(
         name=version.get("name", "support/reply"),
-        template=canonical_template(prompt_template),
-        metadata=canonical_metadata(version.get("metadata")),
+        template=canonicalise_template(prompt_template),
+        metadata=canonicalise_metadata(version.get("metadata")),
         extra=version.get("extra", {}),
         id=version.get("id", 17),
         version=version.get("version", 9),
@@ -70,13 +70,13 @@ READERS: tuple[Reader, ...] = (ruamel, pyyaml, pyyaml_in_python)
 
 
 def require_round_trip(file: PromptFile, readers: tuple[Reader, ...] = READERS) -> None:
-    text = render(file)
-    back = parse(text, path="prompt.yaml")
+    text = render_prompt_file(file)
+    back = parse_prompt_file(text, path="prompt.yaml")
     assert (back, back.prompt.digest) == (file, file.prompt.digest)
-    assert render(back) == text
-    shown = exact(document_of(file))
+    assert render_prompt_file(back) == text
+    shown = exact(build_document(file))
     assert [exact(read_by(text)) for read_by in readers] == [shown] * len(readers)
-    as_json = parse(render(file, "json"), path="prompt.json", format="json")
+    as_json = parse_prompt_file(render_prompt_file(file, "json"), path="prompt.json", format="json")
     assert (as_json, as_json.prompt.digest) == (file, file.prompt.digest)
 
 
@@ -115,9 +115,9 @@ def test_templates_with_unknown_fields_survive(made: JsonObject, unknown: Json) 
 @settings(max_examples=400, deadline=None)
 def test_any_json_reads_alike_everywhere(value: Json) -> None:
     document = {"value": value, "again": [value, {"deep": value}]}
-    text = dump(document)
+    text = dump_yaml(document)
 
-    assert exact(read(text, "any.yaml", "yaml").value) == exact(document)
+    assert exact(read_source_document(text, "any.yaml", "yaml").value) == exact(document)
     assert {exact(read_by(text)) for read_by in READERS} == {exact(document)}
 
 
@@ -126,7 +126,7 @@ def test_a_file_looks_as_agreed(path: Path) -> None:
     version = json.loads(path.read_text())
     file = prompt_file(version.pop("prompt_template"), **version)
 
-    assert render(file) == path.with_suffix(".yaml").read_bytes().decode()
+    assert render_prompt_file(file) == path.with_suffix(".yaml").read_bytes().decode()
     require_round_trip(file)
 
 
@@ -148,7 +148,7 @@ def test_a_one_word_edit_changes_one_line(
     edited[line][word] = "changed"
 
     before, after = (
-        render(chat(newline.join(" ".join(words) for words in text) + newline, "And?"))
+        render_prompt_file(chat(newline.join(" ".join(words) for words in text) + newline, "And?"))
         for text in (lines, edited)
     )
 
@@ -162,10 +162,10 @@ def test_the_order_of_keys_on_the_platform_makes_no_diff() -> None:
         tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
         return prompt_file({"type": "chat", "messages": [], "tools": [tool], "x": parameters})
 
-    existing = render(tools("b", "a"))
+    existing = render_prompt_file(tools("b", "a"))
 
-    assert render(tools("a", "b"), existing=existing) == existing
-    grown = render(tools("c", "a", "b"), existing=existing).splitlines()
+    assert render_prompt_file(tools("a", "b"), existing=existing) == existing
+    grown = render_prompt_file(tools("c", "a", "b"), existing=existing).splitlines()
     assert not [line for line in ndiff(existing.splitlines(), grown) if line.startswith("- ")]
 
 
@@ -184,11 +184,11 @@ def test_a_part_of_another_type_is_no_plain_text() -> None:
 def test_a_long_line_is_never_wrapped() -> None:
     words = "word " * 2000
 
-    assert f"content: {words}end\n" in render(chat(words + "end"))
+    assert f"content: {words}end\n" in render_prompt_file(chat(words + "end"))
 
 
 def test_text_that_a_literal_block_would_lose_is_quoted_line_by_line() -> None:
-    text = render(chat("one\r\n  two\r\nthree"))
+    text = render_prompt_file(chat("one\r\n  two\r\nthree"))
 
     assert '"one\\r\\n\\\n      \\  two\\r\\n\\\n      three"' in text
 
@@ -196,7 +196,7 @@ def test_text_that_a_literal_block_would_lose_is_quoted_line_by_line() -> None:
 def test_a_tag_list_stands_on_one_line() -> None:
     tags = ["support", "no", "a, b"]
 
-    text = render(prompt_file({"type": "chat"}, tags=tags))
+    text = render_prompt_file(prompt_file({"type": "chat"}, tags=tags))
 
     assert 'tags: [support, "no", "a, b"]\n' in text
 
@@ -204,21 +204,21 @@ def test_a_tag_list_stands_on_one_line() -> None:
 def test_a_file_without_an_id_is_a_new_prompt() -> None:
     text = "kind: prompt/v1\nname: new\nlabel: prod\nmessages: []\n"
 
-    assert parse(text, path="new.yaml").prompt.id is None
+    assert parse_prompt_file(text, path="new.yaml").prompt.id is None
 
 
 def test_the_commit_message_and_the_time_stay_out_of_the_file() -> None:
     prompt = Prompt("p", {"type": "chat", "messages": []}, commit_message="why", created_at="2026")
 
-    assert parse(render(PromptFile(prompt, "prod")), path="p").prompt == Prompt(
-        "p", prompt.template
-    )
+    assert parse_prompt_file(
+        render_prompt_file(PromptFile(prompt, "prod")), path="p"
+    ).prompt == Prompt("p", prompt.template)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_half_a_character_is_refused_with_a_reason(format: Format) -> None:
+def test_half_a_character_is_refused_with_a_reason(format: PromptFileFormat) -> None:
     with pytest.raises(PromptFileError, match="lone surrogate"):
-        render(chat("half \ud83d of it"), format)
+        render_prompt_file(chat("half \ud83d of it"), format)
 
 
 def test_endless_nesting_is_refused_with_a_reason() -> None:
@@ -227,11 +227,11 @@ def test_endless_nesting_is_refused_with_a_reason() -> None:
         deep = [deep]
 
     with pytest.raises(PromptFileError, match="nested too deeply"):
-        render(prompt_file({"type": "chat", "x": deep}))
+        render_prompt_file(prompt_file({"type": "chat", "x": deep}))
 
 
 def test_a_json_file_is_indented_and_keeps_its_characters() -> None:
-    text = render(chat("é\n日本"), "json")
+    text = render_prompt_file(chat("é\n日本"), "json")
 
     assert text.startswith('{\n  "kind": "prompt/v1",\n')
     assert '"content": "é\\n日本"' in text

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import PromptFileError
-from bridge.prompts.file import parse
-from bridge.prompts.source import Format
+from bridge.prompts.file_format.prompt_file import parse_prompt_file
+from bridge.prompts.file_format.source_text import PromptFileFormat
 
 from .strategies import FRAGMENTS, texts
 
-FORMATS: tuple[Format, ...] = ("yaml", "json")
+FORMATS: tuple[PromptFileFormat, ...] = ("yaml", "json")
 HEAD = "kind: prompt/v1\nname: a\nlabel: prod\n"
 CHAT = HEAD + "messages:\n  - role: system\n    content: hi\n"  # seven lines follow from here
 
@@ -71,7 +71,7 @@ ANCHOR_BOMB = "metadata:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(text: str, said: str) -> None:
     with pytest.raises(PromptFileError) as raised:
-        parse(text, path="p.yaml")
+        parse_prompt_file(text, path="p.yaml")
 
     assert str(raised.value).startswith(said)
 
@@ -88,14 +88,14 @@ def test_a_mistake_is_told_with_its_line(text: str, said: str) -> None:
 )  # fmt: skip
 def test_a_mistake_in_json_is_told_with_its_line(text: str, said: str) -> None:
     with pytest.raises(PromptFileError) as raised:
-        parse(text, path="p.json", format="json")
+        parse_prompt_file(text, path="p.json", format="json")
 
     assert str(raised.value).startswith(said)
 
 
 def test_a_byte_that_is_no_utf8_is_told_with_its_line() -> None:
     with pytest.raises(PromptFileError, match=r"^p\.yaml:3: expected UTF-8"):
-        parse(b"kind: prompt/v1\nname: a\nlabel: \xff\n", path="p.yaml")
+        parse_prompt_file(b"kind: prompt/v1\nname: a\nlabel: \xff\n", path="p.yaml")
 
 
 @given(st.lists(st.sampled_from((*FRAGMENTS, CHAT, "metadata:", "{", "- ")), max_size=12), texts)
@@ -107,10 +107,10 @@ def test_any_text_is_read_or_refused_with_its_line(fragments: list[str], tail: s
             assert re.match(r"p:\d+: .|^$", refusal(candidate, format))
 
 
-def refusal(text: str, format: Format) -> str:
+def refusal(text: str, format: PromptFileFormat) -> str:
     """Why ``text`` is refused; nothing when it is not."""
     try:
-        parse(text, path="p", format=format)
+        parse_prompt_file(text, path="p", format=format)
     except PromptFileError as error:
         return str(error)
     return ""
@@ -118,12 +118,12 @@ def refusal(text: str, format: Format) -> str:
 
 def test_further_mistakes_are_counted() -> None:
     with pytest.raises(PromptFileError, match=r"\(and 2 more mistakes\)$"):
-        parse("kind: prompt/v2\nmessages: []\n", path="p.yaml")
+        parse_prompt_file("kind: prompt/v2\nmessages: []\n", path="p.yaml")
 
 
 def test_a_long_value_is_shown_short() -> None:
     with pytest.raises(PromptFileError) as raised:
-        parse(CHAT + f"version: {'long ' * 200}\n", path="p.yaml")
+        parse_prompt_file(CHAT + f"version: {'long ' * 200}\n", path="p.yaml")
 
     assert len(str(raised.value)) < 150
 
@@ -135,13 +135,13 @@ def test_a_long_value_is_shown_short() -> None:
 )
 def test_a_mistake_is_one_short_line_that_a_key_cannot_break(key: str) -> None:
     with pytest.raises(PromptFileError) as raised:
-        parse(CHAT + f'"{key}": 1\n', path="p\n.yaml")
+        parse_prompt_file(CHAT + f'"{key}": 1\n', path="p\n.yaml")
 
     assert re.fullmatch(r"p \.yaml:7: [ -~…]{,500}", str(raised.value))
 
 
 @pytest.mark.parametrize("format", ["yaml", "json"])
-def test_what_editors_leave_behind_is_tolerated(format: Format) -> None:
+def test_what_editors_leave_behind_is_tolerated(format: PromptFileFormat) -> None:
     texts = {
         "yaml": CHAT,
         "json": '{"kind": "prompt/v1",\n"name": "a", "label": "prod", "messages": []}',
@@ -149,19 +149,21 @@ def test_what_editors_leave_behind_is_tolerated(format: Format) -> None:
     text = texts[format]
     crlf = "\ufeff" + text.replace("\n", "\r\n")
 
-    assert parse(crlf.encode(), path="p", format=format) == parse(text, path="p", format=format)
+    assert parse_prompt_file(crlf.encode(), path="p", format=format) == parse_prompt_file(
+        text, path="p", format=format
+    )
 
 
 def test_keys_left_empty_are_keys_left_out() -> None:
     empty = "id:\nversion: ~\ntags:\nmetadata:\ntools: null\n"
 
-    assert parse(CHAT + empty, path="p") == parse(CHAT, path="p")
+    assert parse_prompt_file(CHAT + empty, path="p") == parse_prompt_file(CHAT, path="p")
 
 
 def test_plain_values_that_all_readers_share_are_fine() -> None:
     values = "{a: True, b: -0.5, c: +3, d: 1.0e-7, e: v1.2.3, f: 3-day, g: a:b, h: Null, i: .5}"
 
-    metadata = parse(CHAT + f"metadata: {values}\n", path="p").prompt.metadata
+    metadata = parse_prompt_file(CHAT + f"metadata: {values}\n", path="p").prompt.metadata
 
     assert metadata == {
         "a": True,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bridge.prompts.canonical import canonical_template
-from bridge.prompts.file import parse, render
+from bridge.prompts.canonical_form import canonicalise_template
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
 from bridge.prompts.prompt import JsonObject, Prompt, PromptFile
 
 from .strategies import template
@@ -44,12 +44,12 @@ tools:
 
 def changed(change: Callable[[JsonObject, JsonObject], object]) -> list[str]:
     """The lines that differ after the prompt in TOUCHED was changed on the platform."""
-    file = parse(TOUCHED, path="p")
+    file = parse_prompt_file(TOUCHED, path="p")
     content, metadata = deepcopy(file.prompt.template), deepcopy(file.prompt.metadata)
     change(content, metadata)
     wanted = replace(file, prompt=replace(file.prompt, template=content, metadata=metadata))
-    text = render(wanted, existing=TOUCHED)
-    assert parse(text, path="p") == wanted
+    text = render_prompt_file(wanted, existing=TOUCHED)
+    assert parse_prompt_file(text, path="p") == wanted
     lines = ndiff(TOUCHED.splitlines(), text.splitlines())
     return [line for line in lines if line[0] in "+-"]
 
@@ -113,47 +113,51 @@ def test_input_variables_that_repeat_the_text_do_not_stand_in_the_way() -> None:
         "# mine\nkind: prompt/v1\nname: a\nlabel: prod\nmessages:\n"
         "  - role: user\n    input_variables: [a]\n    content: '{a}' # why\n"
     )
-    file = parse(touched, path="p")
+    file = parse_prompt_file(touched, path="p")
     say(file.prompt.template, 0, "{a} {b}")
 
-    text = render(file, existing=touched)
+    text = render_prompt_file(file, existing=touched)
 
     assert "# mine" in text
     assert "input_variables" not in text
-    assert parse(text, path="p") == file
+    assert parse_prompt_file(text, path="p") == file
 
 
 @pytest.mark.parametrize("existing", ["kind: prompt/v2\n", "{", "", "\x00", "- a"])
 def test_an_unreadable_file_is_written_afresh(existing: str) -> None:
-    file = parse(TOUCHED, path="p")
+    file = parse_prompt_file(TOUCHED, path="p")
 
-    assert render(file, existing=existing) == render(file)
+    assert render_prompt_file(file, existing=existing) == render_prompt_file(file)
 
 
 def test_a_file_of_the_bridge_is_written_afresh_in_its_own_style() -> None:
     before, after = (
-        PromptFile(Prompt("a", canonical_template({"type": "completion", "content": text})), "prod")
+        PromptFile(
+            Prompt("a", canonicalise_template({"type": "completion", "content": text})), "prod"
+        )
         for text in ("one\ntwo", "one")
     )
 
-    assert render(after, existing=render(before)) == render(after)
+    assert render_prompt_file(after, existing=render_prompt_file(before)) == render_prompt_file(
+        after
+    )
 
 
 def test_a_json_file_is_updated_as_a_whole() -> None:
-    file = parse(TOUCHED, path="p")
-    existing = render(file, "json").replace("Be nice", "Be rude")
+    file = parse_prompt_file(TOUCHED, path="p")
+    existing = render_prompt_file(file, "json").replace("Be nice", "Be rude")
 
-    assert render(file, "json", existing=existing) == render(file, "json")
+    assert render_prompt_file(file, "json", existing=existing) == render_prompt_file(file, "json")
 
 
 def test_whatever_stood_there_the_file_means_what_it_should() -> None:
     random = Random(5)
     for _ in range(150):
         old, new = (
-            PromptFile(Prompt("a", canonical_template(template(random))), "prod") for _ in "12"
+            PromptFile(Prompt("a", canonicalise_template(template(random))), "prod") for _ in "12"
         )
-        touched = render(old).replace("kind: ", "# mine\nkind: ", 1)
-        assert parse(render(new, existing=touched), path="p") == new
+        touched = render_prompt_file(old).replace("kind: ", "# mine\nkind: ", 1)
+        assert parse_prompt_file(render_prompt_file(new, existing=touched), path="p") == new
 
 
 # What else stood in the file
@@ -192,12 +196,12 @@ tools:
 
 def without(place: str, index: int) -> str:
     """COMMENTED, after an item of a list was removed on the platform."""
-    file = parse(COMMENTED, path="p")
+    file = parse_prompt_file(COMMENTED, path="p")
     content = deepcopy(file.prompt.template)
     del content[place][index]
     wanted = replace(file, prompt=replace(file.prompt, template=content))
-    text = render(wanted, existing=COMMENTED)
-    assert parse(text, path="p") == wanted
+    text = render_prompt_file(wanted, existing=COMMENTED)
+    assert parse_prompt_file(text, path="p") == wanted
     return text
 
 
@@ -221,15 +225,15 @@ def test_what_is_removed_takes_its_own_comments_and_leaves_those_of_the_next(
 
 
 def test_a_message_that_goes_while_another_changes_leaves_the_comments() -> None:
-    file = parse(COMMENTED, path="p")
+    file = parse_prompt_file(COMMENTED, path="p")
     content = deepcopy(file.prompt.template)
     del content["messages"][0]
     content["messages"][1]["content"][0]["text"] = "third"
     wanted = replace(file, prompt=replace(file.prompt, template=content))
 
-    text = render(wanted, existing=COMMENTED)
+    text = render_prompt_file(wanted, existing=COMMENTED)
 
-    assert parse(text, path="p") == wanted
+    assert parse_prompt_file(text, path="p") == wanted
     assert "# who we are" not in text
     for kept in ("# what people ask", "# asks", "# what they ask then", "# the tools", '"third"'):
         assert kept in text
@@ -253,20 +257,22 @@ def mixed(text: str) -> str:
 def test_one_changed_word_changes_one_line_whatever_ends_the_lines(
     ends: Callable[[str], str], of_the_bridge: bool
 ) -> None:
-    former = parse(TOUCHED, path="p")
-    existing = ends(render(former) if of_the_bridge else TOUCHED)
+    former = parse_prompt_file(TOUCHED, path="p")
+    existing = ends(render_prompt_file(former) if of_the_bridge else TOUCHED)
     template = deepcopy(former.prompt.template)
     say(template, 0, "Hello there.\nBe very nice.\n")
     wanted = replace(former, prompt=replace(former.prompt, template=template))
 
-    text = render(wanted, existing=existing)
+    text = render_prompt_file(wanted, existing=existing)
 
     assert text == existing.replace("Be nice.", "Be very nice.")
 
 
 @pytest.mark.parametrize("ends", [windows, marked])
 def test_a_file_that_is_as_wanted_keeps_its_line_ends(ends: Callable[[str], str]) -> None:
-    assert render(parse(TOUCHED, path="p"), existing=ends(TOUCHED)) == ends(TOUCHED)
+    assert render_prompt_file(parse_prompt_file(TOUCHED, path="p"), existing=ends(TOUCHED)) == ends(
+        TOUCHED
+    )
 
 
 @pytest.mark.parametrize(
@@ -276,14 +282,14 @@ def test_a_file_that_is_as_wanted_keeps_its_line_ends(ends: Callable[[str], str]
 def test_json_stays_as_a_formatter_left_it(
     layout: dict[str, Any], ends: Callable[[str], str]
 ) -> None:
-    former = parse(TOUCHED, path="p")
-    document = json.loads(render(former, "json"))
+    former = parse_prompt_file(TOUCHED, path="p")
+    document = json.loads(render_prompt_file(former, "json"))
     shuffled = {key: document[key] for key in sorted(document)}
     existing = ends(json.dumps(shuffled, ensure_ascii=False, **layout) + "\n")
     template = deepcopy(former.prompt.template)
     say(template, 0, "Hello there.\nBe very nice.\n")
     wanted = replace(former, prompt=replace(former.prompt, template=template))
 
-    text = render(wanted, "json", existing=existing)
+    text = render_prompt_file(wanted, "json", existing=existing)
 
     assert text == existing.replace("Be nice.", "Be very nice.")

@@ -8,14 +8,14 @@ from random import Random
 import pytest
 import yaml
 
-from bridge.prompts.canonical import canonical_metadata, canonical_template
-from bridge.prompts.file import parse, render
-from bridge.prompts.header import Owner, read_owner
+from bridge.prompts.canonical_form import canonicalise_metadata, canonicalise_template
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
+from bridge.prompts.file_format.source_text import PromptFileFormat
+from bridge.prompts.header import PromptFileOwner, read_owner
 from bridge.prompts.prompt import Prompt, PromptFile
-from bridge.prompts.source import Format
 from tests.unit.prompts.strategies import metadata, template
 
-OWNER = Owner(7, "latest", "support/reply")
+OWNER = PromptFileOwner(7, "latest", "support/reply")
 PLAIN = "kind: prompt/v1\nid: 7\nname: support/reply\nlabel: latest\nmessages: []\n"
 BLOCKS = PLAIN.replace("messages: []", "messages:\n  - role: user\n    name: bob\n    id: 9")
 
@@ -108,7 +108,7 @@ def test_broken_json_still_says_whose_it_seems_to_be(indent: int | None) -> None
 def test_a_pointer_of_git_lfs_is_told_from_a_file() -> None:
     pointer = f"version https://lfs.example.com/spec/v1\noid sha256:{'a' * 64}\nsize 12\n"
 
-    assert read_owner(pointer.encode(), "yaml") == Owner(None, None, is_marked=False)
+    assert read_owner(pointer.encode(), "yaml") == PromptFileOwner(None, None, is_marked=False)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_pointer_of_git_lfs_is_told_from_a_file() -> None:
     ],
 )
 def test_a_file_that_may_be_meant_for_one_is_not_marked(text: str) -> None:
-    assert read_owner(text.encode(), "yaml") == Owner(None, None, is_marked=False)
+    assert read_owner(text.encode(), "yaml") == PromptFileOwner(None, None, is_marked=False)
 
 
 def test_random_formatting_never_changes_owner_or_meaning() -> None:
@@ -130,29 +130,29 @@ def test_random_formatting_never_changes_owner_or_meaning() -> None:
     for number in range(150):
         prompt = Prompt(
             f"p/{number}",
-            canonical_template(template(random)),
-            canonical_metadata(metadata(random)),
+            canonicalise_template(template(random)),
+            canonicalise_metadata(metadata(random)),
             id=number + 1,
             version=3,
         )
         file = PromptFile(prompt, "prod")
         for text, format in _written(random, file):
             owner = read_owner(text.encode(), format)
-            assert owner == Owner(number + 1, "prod", f"p/{number}"), text
-            assert parse(text.encode(), path="p", format=format) == file, text
+            assert owner == PromptFileOwner(number + 1, "prod", f"p/{number}"), text
+            assert parse_prompt_file(text.encode(), path="p", format=format) == file, text
 
 
-def _written(random: Random, file: PromptFile) -> list[tuple[str, Format]]:
+def _written(random: Random, file: PromptFile) -> list[tuple[str, PromptFileFormat]]:
     """The file as people, formatters and editors might have it."""
-    own = render(file)
-    document = json.loads(render(file, "json"))
+    own = render_prompt_file(file)
+    document = json.loads(render_prompt_file(file, "json"))
     keys = list(document)
     random.shuffle(keys)
     shuffled = {key: document[key] for key in keys}
     as_json = json.dumps(shuffled, indent=random.choice([None, 1, 4, "\t"]))
     commented = own.replace("\nlabel: prod\n", "\n# who\nlabel: &it prod   # keep\n")
     anchored = own.replace("\nlabel: prod\n", "\n\"label\": !!str 'prod'\n")
-    written: list[tuple[str, Format]] = [
+    written: list[tuple[str, PromptFileFormat]] = [
         (commented, "yaml"),
         (anchored, "yaml"),
         (_plain_yaml(random, shuffled), "yaml"),

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bridge.prompts import markdown
-from bridge.prompts.markdown import JOINER
+from bridge.prompts.pull_request import markdown
+from bridge.prompts.pull_request.markdown import WORD_JOINER
 
 HOSTILE = [
     "@jane please look",
@@ -84,36 +84,42 @@ def kinds(text: str) -> set[str]:
 
 
 def shown(text: str) -> str:
-    return "".join(t.content for t in flat(render(text)) if t.type != "inline").replace(JOINER, "")
+    return "".join(t.content for t in flat(render(text)) if t.type != "inline").replace(
+        WORD_JOINER, ""
+    )
 
 
 @settings(max_examples=400, deadline=None)
 @given(hostile)
 def test_prose_stays_prose(text: str) -> None:
-    line = markdown.plain(text)
+    line = markdown.escape_prose(text)
 
     assert "\n" not in line
     assert kinds(line) <= HARMLESS | {"paragraph_open", "paragraph_close"}
     assert not ACTIVE.search(line)
     assert not re.search(r"://|www\.|\b[0-9a-f]{7,}\b", line)
-    assert shown(line) == markdown.one_line(text)
+    assert shown(line) == markdown.collapse_to_one_line(text)
 
 
 @settings(max_examples=400, deadline=None)
 @given(hostile)
 def test_a_code_span_shows_what_was_written(text: str) -> None:
-    line = markdown.code_span(text)
+    line = markdown.format_code_span(text)
     spans = [token for token in flat(render(f"a {line} b")) if token.type == "code_inline"]
 
     assert kinds(f"a {line} b") <= HARMLESS | {"paragraph_open", "paragraph_close"}
-    assert [span.content.replace(JOINER, "") for span in spans] == [markdown.one_line(text) or '""']
+    assert [span.content.replace(WORD_JOINER, "") for span in spans] == [
+        markdown.collapse_to_one_line(text) or '""'
+    ]
     assert not ACTIVE.search(line)
 
 
 @settings(max_examples=400, deadline=None)
 @given(hostile, hostile)
 def test_a_cell_stays_in_its_column(one: str, other: str) -> None:
-    tokens = render(f"| | |\n|---|---|\n| {markdown.cell(one)} | {markdown.cell(other)} |\n")
+    tokens = render(
+        f"| | |\n|---|---|\n| {markdown.format_table_cell(one)} | {markdown.format_table_cell(other)} |\n"
+    )
     cells = [
         t.children or []
         for t, before in zip(tokens[1:], tokens, strict=False)
@@ -121,18 +127,20 @@ def test_a_cell_stays_in_its_column(one: str, other: str) -> None:
     ]
 
     assert [[token.type for token in cell] for cell in cells] == [["code_inline"], ["code_inline"]]
-    assert cells[0][0].content.replace(JOINER, "") == (markdown.one_line(one) or '""')
+    assert cells[0][0].content.replace(WORD_JOINER, "") == (
+        markdown.collapse_to_one_line(one) or '""'
+    )
 
 
 def test_a_bar_in_a_cell_is_escaped_whatever_stands_before_it() -> None:
-    assert markdown.cell("a|b") == "`a\\|b`"
-    assert markdown.cell("a\\|b") == f"`a\\{JOINER}\\|b`"
+    assert markdown.format_table_cell("a|b") == "`a\\|b`"
+    assert markdown.format_table_cell("a\\|b") == f"`a\\{WORD_JOINER}\\|b`"
 
 
 @settings(max_examples=400, deadline=None)
 @given(hostile)
 def test_nothing_leaves_its_fence(text: str) -> None:
-    block = markdown.fence(text, "diff")
+    block = markdown.format_code_block(text, "diff")
     tokens = render(f"before\n\n{block}\n\nafter")
 
     assert [token.type for token in tokens if token.level == 0] == [
@@ -143,7 +151,8 @@ def test_nothing_leaves_its_fence(text: str) -> None:
         "paragraph_close",
     ]
     assert (
-        tokens[3].content.replace(JOINER, "") == markdown.visible(text).replace(JOINER, "") + "\n"
+        tokens[3].content.replace(WORD_JOINER, "")
+        == markdown.escape_hidden_characters(text).replace(WORD_JOINER, "") + "\n"
     )
     assert not ACTIVE.search(block)
 
@@ -151,13 +160,15 @@ def test_nothing_leaves_its_fence(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(hostile)
 def test_a_summary_holds_no_tag_and_no_reference(text: str) -> None:
-    line = markdown.html_text(text)
+    line = markdown.escape_html_text(text)
 
     assert not set(line) & set("<>\"'\n")
     assert not ACTIVE.search(line)
 
 
-@pytest.mark.parametrize("escape", [markdown.plain, markdown.code_span, markdown.cell])
+@pytest.mark.parametrize(
+    "escape", [markdown.escape_prose, markdown.format_code_span, markdown.format_table_cell]
+)
 def test_ordinary_words_are_left_as_they_are(escape: Callable[[str], str]) -> None:
     words = "Friendlier greeting, in 2 languages (v1.2): ok"
 
@@ -166,21 +177,21 @@ def test_ordinary_words_are_left_as_they_are(escape: Callable[[str], str]) -> No
 
 def test_hidden_characters_become_visible() -> None:
     assert (
-        markdown.visible("a\u202eb\x00c\u200bd\r\ne\ud800")
+        markdown.escape_hidden_characters("a\u202eb\x00c\u200bd\r\ne\ud800")
         == "a\\u202eb\\x00c\\u200bd\\r\ne\\ud800"
     )
-    assert markdown.visible("日本語 é 👍\t") == "日本語 é 👍\t"
+    assert markdown.escape_hidden_characters("日本語 é 👍\t") == "日本語 é 👍\t"
 
 
 @pytest.mark.parametrize(
     "address", ["javascript:alert(1)", "https://x/)[y](z", "https://x/ y", "https://x/<b>", ""]
 )
 def test_an_address_that_could_break_out_is_not_linked(address: str) -> None:
-    assert markdown.link("Version 9", address) == "Version 9"
+    assert markdown.format_link("Version 9", address) == "Version 9"
 
 
 def test_a_good_address_is_linked() -> None:
-    assert markdown.link("Version 9", "https://pl.example/p/17?v=9") == (
+    assert markdown.format_link("Version 9", "https://pl.example/p/17?v=9") == (
         "[Version 9](https://pl.example/p/17?v=9)"
     )
 

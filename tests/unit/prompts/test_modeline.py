@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config.mapping import MappingSettings
-from bridge.prompts.file import parse, render
+from bridge.config.mapping_settings import MappingSettings
+from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
 from bridge.prompts.modeline import FORMER_MODELINE, modeline_of, move_modeline
 from bridge.prompts.prompt import Prompt, PromptFile
 
@@ -23,7 +23,9 @@ def mapping(**settings: str) -> MappingSettings:
 
 
 def test_a_new_file_names_no_schema_unless_one_is_set() -> None:
-    assert render(prompt_file("Hello"), modeline=modeline_of(None, "a.yaml")).startswith("kind:")
+    assert render_prompt_file(
+        prompt_file("Hello"), modeline=modeline_of(None, "a.yaml")
+    ).startswith("kind:")
 
 
 @pytest.mark.parametrize(
@@ -33,10 +35,10 @@ def test_a_new_file_names_no_schema_unless_one_is_set() -> None:
 def test_a_schema_in_the_repository_is_named_relative_to_the_file(
     path: str, reference: str
 ) -> None:
-    text = render(prompt_file("Hello"), modeline=modeline_of(SCHEMA, path))
+    text = render_prompt_file(prompt_file("Hello"), modeline=modeline_of(SCHEMA, path))
 
     assert text.splitlines()[0] == f"# yaml-language-server: $schema={reference}"
-    assert parse(text, path=path).prompt.name == "support/reply"
+    assert parse_prompt_file(text, path=path).prompt.name == "support/reply"
 
 
 @pytest.mark.parametrize(
@@ -44,12 +46,12 @@ def test_a_schema_in_the_repository_is_named_relative_to_the_file(
     ["", FORMER_MODELINE, modeline_of("https://example.com/p.json", ""), modeline_of(SCHEMA, "a")],
 )
 def test_a_file_keeps_the_line_that_it_has(line: str) -> None:
-    before = line + render(prompt_file("Hello"))
+    before = line + render_prompt_file(prompt_file("Hello"))
     wanted = modeline_of("https://git.example.com/other.json", "a.yaml")
 
-    assert render(prompt_file("Hello"), existing=before, modeline=wanted) == before
-    changed = render(prompt_file("Good day"), existing=before, modeline=wanted)
-    assert changed == line + render(prompt_file("Good day"))
+    assert render_prompt_file(prompt_file("Hello"), existing=before, modeline=wanted) == before
+    changed = render_prompt_file(prompt_file("Good day"), existing=before, modeline=wanted)
+    assert changed == line + render_prompt_file(prompt_file("Good day"))
 
 
 def test_a_relative_line_goes_along_with_a_file_that_moves() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import UnsafePath
+from bridge.errors import UnsafePathError
 from bridge.prompts import paths
 
 HOSTILE = [
@@ -58,13 +58,13 @@ ids = st.integers(1, 10**12)
 def path_of(
     name: str, id: int = 17, label: str = "prod", template: str = paths.DEFAULT_PATH
 ) -> str:
-    return paths.file_path(template, prompt=name, label=label, mapping="support", id=id)
+    return paths.build_file_path(template, prompt=name, label=label, mapping="support", id=id)
 
 
 def branch_of(
     name: str, id: int = 17, label: str = "prod", template: str = paths.DEFAULT_BRANCH
 ) -> str:
-    return paths.branch_name(template, prompt=name, label=label, mapping="support", id=id)
+    return paths.build_branch_name(template, prompt=name, label=label, mapping="support", id=id)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_every_name_has_a_safe_path_inside_the_mapping_s_folder(name: str, id: i
     path = path_of(name, id)
 
     assert path.startswith("prompts/prod/")
-    assert len(path.encode()) <= paths.LONGEST
+    assert len(path.encode()) <= paths.MAX_PATH_BYTES
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\\:]", path)
     for segment in path.split("/"):
         assert segment not in ("", ".", "..")
@@ -173,12 +173,12 @@ def test_a_label_that_is_not_plain_gets_a_short_hash() -> None:
 
 
 def test_a_path_over_the_limit_is_refused_with_the_reason() -> None:
-    with pytest.raises(UnsafePath, match=r"longer than 240 bytes.*mapping's `path`"):
+    with pytest.raises(UnsafePathError, match=r"longer than 240 bytes.*mapping's `path`"):
         path_of("a" * 150, template=f"{'x' * 100}/{{prompt}}.yaml")
 
 
 def test_a_name_that_completes_a_forbidden_word_is_refused() -> None:
-    with pytest.raises(UnsafePath, match="git's own folder"):
+    with pytest.raises(UnsafePathError, match="git's own folder"):
         path_of("it", template=".g{prompt}/{id}.yaml")
 
 
@@ -281,4 +281,4 @@ def test_two_branches_never_stand_in_each_other_s_way() -> None:
     ],
 )
 def test_the_static_prefix_is_the_folder_that_holds_everything(template: str, prefix: str) -> None:
-    assert paths.static_prefix(template) == prefix
+    assert paths.find_static_prefix(template) == prefix

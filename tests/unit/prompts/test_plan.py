@@ -7,47 +7,47 @@ from typing import Any
 
 import pytest
 
-from bridge.forge.base import PullRequest, PullRequestState
-from bridge.prompts.memory import Memory, PendingRequest
-from bridge.prompts.outcome import OutcomeKind
-from bridge.prompts.plan import (
-    Edit,
-    Plan,
-    Propose,
-    Rest,
-    Situation,
-    Tidy,
-    Withdraw,
-    decide,
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.plan import (
+    ClosePullRequest,
+    DeleteBranch,
+    FileEdit,
+    NoChange,
+    PlanInput,
+    ProposalPlan,
+    UpsertPullRequest,
+    build_metadata,
+    decide_plan,
     find_open,
-    remembered,
     select_pull_requests,
 )
 from bridge.prompts.prompt import Prompt
-from bridge.prompts.story import ApprovalRequest, Change
+from bridge.prompts.pull_request.metadata import PendingApproval, PullRequestMetadata
+from bridge.prompts.pull_request.proposal_summary import ApprovalRequest, PromptChange
 
 PATH = "prompts/prod/reply.yaml"
 TIP = "1" * 40
-PENDING = PendingRequest(ApprovalRequest("Jane", "move", "prod", "2026-03-02"), 1)
+PENDING = PendingApproval(ApprovalRequest("Jane", "move", "prod", "2026-03-02"), 1)
 
 
 def prompt(text: str, name: str = "reply") -> Prompt:
     return Prompt(name, {"type": "chat", "messages": [text]}, id=17, version=1)
 
 
-def edit(after: str | None = "new", before: str | None = "old", **change: str) -> Edit:
-    made = Change(
+def edit(after: str | None = "new", before: str | None = "old", **change: str) -> FileEdit:
+    made = PromptChange(
         path=change.get("path", PATH),
         old_path=change.get("old_path"),
         label="prod",
         before=prompt(before) if before is not None else None,
         after=prompt(after) if after is not None else None,
     )
-    return Edit(made, after.encode() if after is not None else None)
+    return FileEdit(made, after.encode() if after is not None else None)
 
 
-def memory_of(*edits: Edit) -> Memory:
-    return remembered(edits)
+def memory_of(*edits: FileEdit) -> PullRequestMetadata:
+    return build_metadata(edits)
 
 
 NEW = edit()
@@ -55,9 +55,13 @@ MEMORY = memory_of(NEW)
 
 
 def pull(
-    state: PullRequestState, memory: Memory | None = MEMORY, *, number: int = 3, head: str = TIP
+    state: PullRequestState,
+    metadata: PullRequestMetadata | None = MEMORY,
+    *,
+    number: int = 3,
+    head: str = TIP,
 ) -> PullRequest:
-    body = "Words.\n" + (memory.line() if memory else "")
+    body = "Words.\n" + (metadata.render_hidden_line() if metadata else "")
     return PullRequest(number, "https://x/3", state, "b", "main", head, "Title", body, False)
 
 
@@ -66,34 +70,34 @@ WITHDRAWN = pull(CLOSED, replace(MEMORY, withdrawn=True))
 OTHER = memory_of(edit("something else"))
 
 
-def situation(*edits: Edit, pulls: tuple[PullRequest, ...] = (), **changed: Any) -> Situation:
-    given = Situation(
+def situation(*edits: FileEdit, pulls: tuple[PullRequest, ...] = (), **changed: Any) -> PlanInput:
+    given = PlanInput(
         edits=edits,
-        memory=memory_of(*edits),
-        idle_kind=OutcomeKind.IN_STEP,
-        idle_reason="same content",
+        metadata=memory_of(*edits),
+        no_change_kind=ReconcileOutcomeKind.IN_STEP,
+        no_change_reason="same content",
         pull_requests=pulls,
         branch_exists=False,
-        people=False,
-        tip=None,
-        tip_is_current=False,
+        has_commits_of_people=False,
+        tip_commit_id=None,
+        is_branch_current=False,
         base="main",
     )
     return replace(given, **changed)
 
 
-def propose(onto: PullRequest | None) -> Propose:
-    return Propose((NEW,), MEMORY, onto)
+def propose(onto: PullRequest | None) -> UpsertPullRequest:
+    return UpsertPullRequest((NEW,), MEMORY, onto)
 
 
-def rejected(by: PullRequest) -> Rest:
+def rejected(by: PullRequest) -> NoChange:
     reason = f"#{by.number} proposed this and was closed; the next change is proposed again"
-    return Rest(OutcomeKind.REJECTED, reason, by)
+    return NoChange(ReconcileOutcomeKind.REJECTED, reason, by)
 
 
-CURRENT: dict[str, Any] = {"branch_exists": True, "tip": TIP, "tip_is_current": True}
+CURRENT: dict[str, Any] = {"branch_exists": True, "tip_commit_id": TIP, "is_branch_current": True}
 
-WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
+WITH_EDITS: dict[str, tuple[PlanInput, ProposalPlan]] = {
     "never proposed": (situation(NEW), propose(None)),
     "a branch is left from a crash": (situation(NEW, **CURRENT), propose(None)),
     "proposed already": (
@@ -130,7 +134,7 @@ WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
         propose(None),
     ),
     "closed without a memory, and the branch says something else": (
-        situation(NEW, pulls=(pull(CLOSED, None),), **CURRENT | {"tip_is_current": False}),
+        situation(NEW, pulls=(pull(CLOSED, None),), **CURRENT | {"is_branch_current": False}),
         propose(None),
     ),
     "closed without a memory, and the branch went on": (
@@ -143,8 +147,8 @@ WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
     ),
     "merged, and taken back": (
         situation(NEW, pulls=(pull(MERGED),), taken_back=True),
-        Rest(
-            OutcomeKind.UNDONE,
+        NoChange(
+            ReconcileOutcomeKind.UNDONE,
             "#3 was merged and `main` has been taken back since",
             pull(MERGED),
         ),
@@ -177,74 +181,79 @@ WITH_EDITS: dict[str, tuple[Situation, Plan]] = {
 
 
 @pytest.mark.parametrize(("given", "plan"), WITH_EDITS.values(), ids=WITH_EDITS)
-def test_what_is_new_is_proposed_unless_a_person_has_answered(given: Situation, plan: Plan) -> None:
-    assert decide(given) == plan
+def test_what_is_new_is_proposed_unless_a_person_has_answered(
+    given: PlanInput, plan: ProposalPlan
+) -> None:
+    assert decide_plan(given) == plan
 
 
-OURS: dict[str, Any] = {"branch_exists": True, "tip": TIP}
+OURS: dict[str, Any] = {"branch_exists": True, "tip_commit_id": TIP}
 AHEAD: dict[str, Any] = {
-    "idle_kind": OutcomeKind.REPOSITORY_AHEAD,
-    "idle_reason": "edited in the repository",
+    "no_change_kind": ReconcileOutcomeKind.REPOSITORY_AHEAD,
+    "no_change_reason": "edited in the repository",
 }
-AT_REST = Rest(OutcomeKind.IN_STEP, "same content")
+AT_REST = NoChange(ReconcileOutcomeKind.IN_STEP, "same content")
 SAME_AGAIN = "PromptLayer and `main` hold the same content again"
 
-WITHOUT_EDITS: dict[str, tuple[Situation, Plan]] = {
+WITHOUT_EDITS: dict[str, tuple[PlanInput, ProposalPlan]] = {
     "in step": (situation(), AT_REST),
     "the repository is ahead": (
         situation(**AHEAD),
-        Rest(OutcomeKind.REPOSITORY_AHEAD, "edited in the repository"),
+        NoChange(ReconcileOutcomeKind.REPOSITORY_AHEAD, "edited in the repository"),
     ),
-    "still open": (situation(pulls=(pull(OPEN),), **OURS), Withdraw(pull(OPEN), SAME_AGAIN)),
+    "still open": (
+        situation(pulls=(pull(OPEN),), **OURS),
+        ClosePullRequest(pull(OPEN), SAME_AGAIN),
+    ),
     "still open, and people worked on it": (
-        situation(pulls=(pull(OPEN),), **OURS, people=True),
-        Withdraw(pull(OPEN), SAME_AGAIN),
+        situation(pulls=(pull(OPEN),), **OURS, has_commits_of_people=True),
+        ClosePullRequest(pull(OPEN), SAME_AGAIN),
     ),
     "still open, and the repository is ahead": (
         situation(pulls=(pull(OPEN),), **OURS, **AHEAD),
-        Withdraw(pull(OPEN), "edited in the repository"),
+        ClosePullRequest(pull(OPEN), "edited in the repository"),
     ),
     "still open, and the request was denied": (
         situation(pulls=(pull(OPEN, replace(MEMORY, pending=PENDING)),), **OURS),
-        Withdraw(
+        ClosePullRequest(
             pull(OPEN, replace(MEMORY, pending=PENDING)),
             "the change of the protected label did not come about",
         ),
     ),
     "merged, and the branch is left": (
         situation(pulls=(pull(MERGED),), **OURS),
-        Tidy("same content"),
+        DeleteBranch("same content"),
     ),
-    "never proposed, and a branch is left": (situation(**OURS), Tidy("same content")),
+    "never proposed, and a branch is left": (situation(**OURS), DeleteBranch("same content")),
     "withdrawn, and the branch is left": (
         situation(pulls=(WITHDRAWN,), **OURS),
-        Tidy("same content"),
+        DeleteBranch("same content"),
     ),
     "closed by a person, who may want the branch": (
         situation(pulls=(pull(CLOSED),), **OURS),
         AT_REST,
     ),
     "merged, and people worked on the branch": (
-        situation(pulls=(pull(MERGED),), **OURS, people=True),
+        situation(pulls=(pull(MERGED),), **OURS, has_commits_of_people=True),
         AT_REST,
     ),
 }
 
 
 @pytest.mark.parametrize(("given", "plan"), WITHOUT_EDITS.values(), ids=WITHOUT_EDITS)
-def test_what_is_not_needed_any_more_is_cleared_away(given: Situation, plan: Plan) -> None:
-    assert decide(given) == plan
+def test_what_is_not_needed_any_more_is_cleared_away(given: PlanInput, plan: ProposalPlan) -> None:
+    assert decide_plan(given) == plan
 
 
 def test_the_same_situation_has_the_same_plan() -> None:
     for given, _ in (*WITH_EDITS.values(), *WITHOUT_EDITS.values()):
-        assert decide(given) == decide(given)
+        assert decide_plan(given) == decide_plan(given)
 
 
 def test_an_edit_that_moves_a_file_removes_it_where_it_was() -> None:
     moved = edit(path="b.yaml", old_path="a.yaml")
 
-    assert moved.contents == {"a.yaml": None, "b.yaml": b"new"}
+    assert moved.text_by_path == {"a.yaml": None, "b.yaml": b"new"}
 
 
 def test_a_memory_is_of_meaning_and_not_of_provenance() -> None:
@@ -270,7 +279,7 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT)
-def test_different_proposals_are_remembered_apart(other: Edit) -> None:
+def test_different_proposals_are_remembered_apart(other: FileEdit) -> None:
     assert memory_of(other) != MEMORY
 
 
@@ -284,7 +293,7 @@ def test_the_order_of_edits_is_not_remembered() -> None:
 
 
 def to_develop(found: PullRequest) -> PullRequest:
-    return replace(found, base="develop")
+    return replace(found, base_branch="develop")
 
 
 ABOUT: dict[str, tuple[PullRequest, bool]] = {

@@ -6,10 +6,10 @@ from random import Random
 
 import jsonschema
 
-from bridge.prompts.canonical import canonical_metadata, canonical_template
-from bridge.prompts.document import document_of
+from bridge.prompts.canonical_form import canonicalise_metadata, canonicalise_template
+from bridge.prompts.file_format.document import build_document
+from bridge.prompts.file_format.schema import SCHEMA_ID, build_prompt_schema
 from bridge.prompts.prompt import JsonObject, Prompt, PromptFile
-from bridge.prompts.schema import SCHEMA_ID, prompt_schema
 
 from .strategies import metadata, template
 
@@ -17,20 +17,20 @@ SCHEMA_FILE = Path(__file__).parents[3] / "prompts-schema/prompt.v1.json"
 
 
 def test_the_schema_in_the_repository_is_the_one_of_the_models() -> None:
-    dumped = json.dumps(prompt_schema(), indent=2, ensure_ascii=False) + "\n"
+    dumped = json.dumps(build_prompt_schema(), indent=2, ensure_ascii=False) + "\n"
 
     assert SCHEMA_FILE.read_text(encoding="utf-8") == dumped
 
 
 def test_the_schema_is_one_and_has_a_name_that_is_nobodys_address() -> None:
-    jsonschema.Draft202012Validator.check_schema(prompt_schema())
+    jsonschema.Draft202012Validator.check_schema(build_prompt_schema())
 
-    assert prompt_schema()["$id"] == SCHEMA_ID
+    assert build_prompt_schema()["$id"] == SCHEMA_ID
     assert SCHEMA_ID.startswith("urn:")
 
 
 def test_every_key_and_every_model_is_described_for_editors() -> None:
-    schema = prompt_schema()
+    schema = build_prompt_schema()
 
     assert all(definition["description"] for definition in schema["$defs"].values())
     undescribed = [
@@ -42,18 +42,18 @@ def test_every_key_and_every_model_is_described_for_editors() -> None:
 
 
 def test_every_rendered_document_fits_the_schema() -> None:
-    validator = jsonschema.Draft202012Validator(prompt_schema())
+    validator = jsonschema.Draft202012Validator(build_prompt_schema())
     random = Random(3)
     for _ in range(150):
         prompt = Prompt(
-            "p", canonical_template(template(random)), canonical_metadata(metadata(random))
+            "p", canonicalise_template(template(random)), canonicalise_metadata(metadata(random))
         )
-        document = document_of(PromptFile(prompt, "prod"))
+        document = build_document(PromptFile(prompt, "prod"))
         assert list(validator.iter_errors(document)) == []
 
 
 def test_the_schema_refuses_what_the_models_refuse() -> None:
-    validator = jsonschema.Draft202012Validator(prompt_schema())
+    validator = jsonschema.Draft202012Validator(build_prompt_schema())
     good: JsonObject = {"kind": "prompt/v1", "name": "a", "label": "prod", "messages": []}
     bad: list[JsonObject] = [
         {"zzz": 1},
@@ -68,7 +68,7 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
 
 
 def test_unknown_keys_are_welcome_inside_and_refused_outside() -> None:
-    schema = prompt_schema()
+    schema = build_prompt_schema()
 
     assert schema["additionalProperties"] is False
     assert all(definition["additionalProperties"] for definition in schema["$defs"].values())

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.prompts.prompt import Json, Prompt
-from bridge.prompts.secrets import Leak, check_allowed, leaks, masked
+from bridge.prompts.secret_scan import SecretFinding, check_allowed, find_secrets, mask_secrets
 from tests.unit.prompts.harmless_prompts import documentation, written_prompts
 
 
@@ -66,7 +66,7 @@ def prompt(text: str, **fields: Json) -> Prompt:
 
 
 def found(text: str) -> list[str]:
-    return [leak.kind for leak in leaks(prompt(text))]
+    return [leak.kind for leak in find_secrets(prompt(text))]
 
 
 @pytest.mark.parametrize(("kind", "secret"), SECRETS.items(), ids=SECRETS)
@@ -117,15 +117,15 @@ def test_something_random_after_a_telling_word_is_found(words: str) -> None:
 def test_the_name_of_a_field_is_a_telling_word_too() -> None:
     held = prompt("Hello", metadata={"owner": {"api_key": made(32)}, "trace": made(32)})
 
-    assert [leak.place for leak in leaks(held)] == ["metadata.owner.api_key"]
+    assert [leak.place for leak in find_secrets(held)] == ["metadata.owner.api_key"]
 
 
 def test_a_leak_says_where_it_is_and_what_it_begins_with() -> None:
     secret = SECRETS["GitHub token"]
 
-    (leak,) = leaks(prompt(f"First\nsecond {secret}\nthird"))
+    (leak,) = find_secrets(prompt(f"First\nsecond {secret}\nthird"))
 
-    assert leak == Leak("template.messages[0].content[0].text", "GitHub token", "ghp_…", 2)
+    assert leak == SecretFinding("template.messages[0].content[0].text", "GitHub token", "ghp_…", 2)
     assert str(leak) == ("GitHub token (ghp_…) in template.messages[0].content[0].text, line 2")
 
 
@@ -141,7 +141,7 @@ def test_of_a_thousand_harmless_prompts_at_most_one_is_stopped() -> None:
     stopped = [text for text in prompts if found(text)]
 
     assert len(prompts) > 5000
-    assert len(stopped) <= len(prompts) / 1000, [leaks(prompt(text)) for text in stopped]
+    assert len(stopped) <= len(prompts) / 1000, [find_secrets(prompt(text)) for text in stopped]
 
 
 def test_in_the_same_prompts_a_planted_secret_is_found() -> None:
@@ -198,16 +198,16 @@ def test_pictures_are_no_text() -> None:
 
     held = Prompt("p", {"type": "chat", "messages": [{"role": "user", "content": parts}]})
 
-    assert leaks(held) == ()
+    assert find_secrets(held) == ()
 
 
 def test_what_is_allowed_is_no_leak() -> None:
     secret = SECRETS["Stripe key"]
     held = prompt(f"key {secret}")
 
-    assert leaks(held, [secret]) == ()
-    assert leaks(held, ["/sk_live_[A-Za-z0-9]+/"]) == ()
-    assert leaks(held, ["/sk_live_/", secret[:-1]]) != ()  # only all of it counts
+    assert find_secrets(held, [secret]) == ()
+    assert find_secrets(held, ["/sk_live_[A-Za-z0-9]+/"]) == ()
+    assert find_secrets(held, ["/sk_live_/", secret[:-1]]) != ()  # only all of it counts
 
 
 @pytest.mark.parametrize("entry", ["/[/", "", "/"])
@@ -226,7 +226,7 @@ def test_a_secret_is_found_between_any_words_and_never_shown(
 ) -> None:
     held = prompt(f"{before} {secret} {after}")
 
-    told = leaks(held)
+    told = find_secrets(held)
 
     assert told
     assert all(secret[8:] not in repr(leak) + str(leak) for leak in told)
@@ -245,21 +245,21 @@ BEFORE = [*ANNOUNCED, "access ", "api", "pass", "tok", "ſ", "\u212a", "İ", "ß
     glue=st.sampled_from([": ", "=", " is ", " -> ", '": "', " Bearer "]),
 )
 def test_a_word_announces_a_secret_wherever_it_stands(before: str, word: str, glue: str) -> None:
-    told = leaks(prompt(f"{before}\n{word}{glue}qW3-rT7zUi0pAs5D and more"))
+    told = find_secrets(prompt(f"{before}\n{word}{glue}qW3-rT7zUi0pAs5D and more"))
 
-    assert [leak.shown for leak in told][-1:] == ["qW3-…"]
+    assert [leak.masked_text for leak in told][-1:] == ["qW3-…"]
 
 
 @given(st.recursive(st.none() | st.text(max_size=60) | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=30), inner), max_leaves=12))  # fmt: skip
 def test_anything_can_be_looked_through(anything: Json) -> None:
-    leaks(Prompt("p", {"type": "chat", "field": anything}, metadata={"more": anything}))
+    find_secrets(Prompt("p", {"type": "chat", "field": anything}, metadata={"more": anything}))
 
 
 @pytest.mark.parametrize(
     "text", ["a.", "key: ", "sk-", "://:", "eyJ", "-----BEGIN ", "token ", "x:y@"]
 )
 def test_a_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
-    assert leaks(prompt(text * (100_000 // len(text)))) == ()
+    assert find_secrets(prompt(text * (100_000 // len(text)))) == ()
 
 
 @settings(deadline=None)
@@ -273,7 +273,9 @@ def test_a_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
 def test_what_is_masked_holds_no_secret_and_all_else(kind: str, around: Json) -> None:
     secret = SECRETS[kind]
 
-    shown = masked({"before": around, "said": f"take {secret} and go", secret: [1, None, True]})
+    shown = mask_secrets(
+        {"before": around, "said": f"take {secret} and go", secret: [1, None, True]}
+    )
 
     assert secret not in json.dumps(shown)
     assert shown["before"] == around

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.prompts.glob import check_glob
-from bridge.prompts.selection import Selection
+from bridge.prompts.selection import PromptSelection
 
 NAMES = [
     # patterns, name, meant
@@ -65,7 +65,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("patterns", "name", "meant"), NAMES)
 def test_names_are_meant_by_globs(patterns: list[str], name: str, meant: bool) -> None:
-    assert Selection(tuple(patterns)).may_hold(name) is meant
+    assert PromptSelection(tuple(patterns)).may_match_name(name) is meant
 
 
 MEANINGLESS = {
@@ -103,7 +103,7 @@ FOLDERS = [
 
 @pytest.mark.parametrize(("wanted", "folder", "meant"), FOLDERS)
 def test_a_folder_means_all_below_it(wanted: str, folder: str | None, meant: bool) -> None:
-    assert Selection(folder=wanted).holds("reply", (), folder) is meant
+    assert PromptSelection(folder=wanted).matches("reply", (), folder) is meant
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_a_folder_means_all_below_it(wanted: str, folder: str | None, meant: boo
     [(("a", "b"), True), (("b", "c", "a"), True), (("a",), False), ((), False)],
 )
 def test_a_prompt_has_to_carry_every_tag(carried: tuple[str, ...], meant: bool) -> None:
-    assert Selection(tags=("a", "b")).holds("reply", carried, None) is meant
+    assert PromptSelection(tags=("a", "b")).matches("reply", carried, None) is meant
 
 
 def test_every_condition_that_is_given_has_to_hold() -> None:
-    selection = Selection(("support/*",), ("a",), "Care")
+    selection = PromptSelection(("support/*",), ("a",), "Care")
 
-    assert selection.holds("support/reply", ("a",), "Care")
-    assert not selection.holds("sales/reply", ("a",), "Care")
-    assert not selection.holds("support/reply", (), "Care")
-    assert not selection.holds("support/reply", ("a",), "Sales")
+    assert selection.matches("support/reply", ("a",), "Care")
+    assert not selection.matches("sales/reply", ("a",), "Care")
+    assert not selection.matches("support/reply", (), "Care")
+    assert not selection.matches("support/reply", ("a",), "Sales")
 
 
 def test_a_name_may_be_meant_whatever_its_tags_and_folder() -> None:
-    assert Selection(("support/*",), ("a",), "Care").may_hold("support/reply")
+    assert PromptSelection(("support/*",), ("a",), "Care").may_match_name("support/reply")

@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.prompts.markdown import JOINER
 from bridge.prompts.prompt import Prompt
-from bridge.prompts.story import Change, Editor, Story
-from bridge.prompts.text import commit_message, title, trailers
+from bridge.prompts.pull_request.commit_message import (
+    parse_trailers,
+    render_commit_message,
+    render_title,
+)
+from bridge.prompts.pull_request.markdown import WORD_JOINER
+from bridge.prompts.pull_request.proposal_summary import PromptChange, PromptEditor, ProposalSummary
 from bridge.prompts.text_template import (
     FIELDS,
     SUBJECT_LIMIT,
@@ -25,12 +29,14 @@ def prompt(name: str = "support/reply", version: int = 9, message: str | None = 
     return Prompt(name, {"type": "chat"}, id=17, version=version, commit_message=message)
 
 
-def story(*changes: Change, editors: tuple[Editor, ...] = ()) -> Story:
-    return Story("support", changes, editors)
+def story(*changes: PromptChange, editors: tuple[PromptEditor, ...] = ()) -> ProposalSummary:
+    return ProposalSummary("support", changes, editors)
 
 
-UPDATE = Change("reply.yaml", None, "prod", prompt(version=8), prompt(message="Shorter answers"))
-REMOVAL = Change("reply.yaml", None, "prod", prompt("billing/due"), None)
+UPDATE = PromptChange(
+    "reply.yaml", None, "prod", prompt(version=8), prompt(message="Shorter answers")
+)
+REMOVAL = PromptChange("reply.yaml", None, "prod", prompt("billing/due"), None)
 
 
 @pytest.mark.parametrize(
@@ -44,40 +50,44 @@ REMOVAL = Change("reply.yaml", None, "prod", prompt("billing/due"), None)
     ],
 )
 def test_a_template_makes_the_title_and_the_subject(template: str, expected: str) -> None:
-    assert title(story(UPDATE), template) == expected
-    assert commit_message(story(UPDATE), template).startswith(f"{expected}\n\n- support/reply")
+    assert render_title(story(UPDATE), template) == expected
+    assert render_commit_message(story(UPDATE), template).startswith(
+        f"{expected}\n\n- support/reply"
+    )
 
 
 def test_fields_of_several_prompts_say_what_they_share() -> None:
     both = story(UPDATE, REMOVAL)
 
-    assert title(both, "feat: {action} {prompt} ({label})") == "feat: update 2 prompts (prod)"
+    assert (
+        render_title(both, "feat: {action} {prompt} ({label})") == "feat: update 2 prompts (prod)"
+    )
 
 
 def test_brackets_around_nothing_go_and_an_empty_title_is_the_summary() -> None:
-    assert title(story(REMOVAL), "{action} {prompt} ({version})") == "remove billing/due"
-    assert title(story(REMOVAL), "{message}") == "Remove billing/due (prod)"
+    assert render_title(story(REMOVAL), "{action} {prompt} ({version})") == "remove billing/due"
+    assert render_title(story(REMOVAL), "{message}") == "Remove billing/due (prod)"
 
 
 def test_what_fills_a_field_acts_nowhere_and_the_words_of_the_template_do() -> None:
-    hostile = Change(
+    hostile = PromptChange(
         "x.yaml", None, "prod", None, prompt("@jane #12", message="[skip ci] fixes #1")
     )
 
-    told = title(story(hostile), "[skip ci] SUPPORT-1 {prompt}: {message}")
+    told = render_title(story(hostile), "[skip ci] SUPPORT-1 {prompt}: {message}")
 
     assert told.startswith("[skip ci] SUPPORT-1 @")
     assert told.count("[skip ci]") == 1
-    assert f"@{JOINER}jane #{JOINER}12" in told
+    assert f"@{WORD_JOINER}jane #{WORD_JOINER}12" in told
 
 
 def test_the_bot_as_the_author_leaves_every_editor_a_co_author() -> None:
-    jane = Editor("Jane Doe", "jane@example.com")
+    jane = PromptEditor("Jane Doe", "jane@example.com")
 
-    assert "Co-authored-by" not in commit_message(story(UPDATE, editors=(jane,)))
-    told = commit_message(story(UPDATE, editors=(jane,)), editor_is_author=False)
+    assert "Co-authored-by" not in render_commit_message(story(UPDATE, editors=(jane,)))
+    told = render_commit_message(story(UPDATE, editors=(jane,)), editor_is_author=False)
     assert "Co-authored-by: Jane Doe <jane@example.com>\n" in told
-    assert [each.version for each in trailers(told)] == [9]
+    assert [each.version for each in parse_trailers(told)] == [9]
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from bridge.books.entry import Entry
-from bridge.books.moments import Moment, MomentKind
-from bridge.books.paging import Page
-from bridge.books.targets import Order, Step, TargetState
-from bridge.prompts.state import State
-from bridge.web.asking import Asked
-from bridge.web.assets import Assets
-from bridge.web.pages import Pages
-from bridge.web.visitor import Role, Visitor
+from bridge.prompts.planning.target_state import TargetState
+from bridge.status.history_events import HistoryEvent, HistoryEventKind
+from bridge.status.pagination import Page
+from bridge.status.target_queries import TargetOrder, TargetView, TimelineStep
+from bridge.status.target_status import TargetStatus
+from bridge.web.assets import StaticAssets
+from bridge.web.page_renderer import PageRenderer
+from bridge.web.query_parameters import QueryParameters
+from bridge.web.session import SignedInVisitor, VisitorRole
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-VISITOR = Visitor("Jane", Role.OPERATOR, "token", NOON)
-PAGES = Pages(lambda: NOON, Assets())
+VISITOR = SignedInVisitor("Jane", VisitorRole.OPERATOR, "token", NOON)
+PAGES = PageRenderer(lambda: NOON, StaticAssets())
 HOSTILE = st.text(min_size=1) | st.lists(
     st.sampled_from(["<", ">", '"', "'", "&", "</title>", "{{", "<!--", "]]>", "x=y", " ", "\0"]),
     min_size=1,
@@ -46,33 +46,35 @@ class Skeleton(HTMLParser):
 def shown(template: str, path: str, **values: Any) -> Skeleton:
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
     request = Request({**scope, "session": {}})
-    answer = PAGES.show(request, template, visitor=VISITOR, **values)
+    answer = PAGES.render(request, template, visitor=VISITOR, **values)
     return Skeleton(bytes(answer.body).decode())
 
 
-def target(words: str) -> TargetState:
+def target(words: str) -> TargetView:
     mapping, label = f"m{words}", f"l{words}"
-    entry = Entry(mapping, 17, label, words, words, State.OPEN, words, NOON, NOON)
-    return TargetState(entry, NOON)
+    status = TargetStatus(mapping, 17, label, words, words, TargetState.OPEN, words, NOON, NOON)
+    return TargetView(status, NOON)
 
 
 def listed(words: str) -> Skeleton:
     return shown(
         "prompts.html",
         "/",
-        asked=Asked("/", {"q": words, "label": words}),
+        asked=QueryParameters("/", {"q": words, "label": words}),
         after=None,
-        page=Page((target(words),), next=words),
-        states=dict.fromkeys(State, 1),
+        page=Page((target(words),), next_cursor=words),
+        states=dict.fromkeys(TargetState, 1),
         mappings=("a", words),
         labels=("a", words),
-        orders=tuple(Order),
-        order=Order.NAME,
+        orders=tuple(TargetOrder),
+        order=TargetOrder.NAME,
     )
 
 
 def told(words: str) -> Skeleton:
-    told = Moment(MomentKind.SAVED, words, 17, words, NOON, text=words, who=words, url=words)
+    told = HistoryEvent(
+        HistoryEventKind.VERSION_SAVED, words, 17, words, NOON, text=words, who=words, url=words
+    )
     return shown(
         "prompt.html",
         "/prompts/m/17",
@@ -82,7 +84,7 @@ def told(words: str) -> Skeleton:
         targets=(target(words),),
         elsewhere=[target(words)],
         source=words,
-        steps=Page((Step(told, NOON, None),), next=words),
+        steps=Page((TimelineStep(told, NOON, None),), next_cursor=words),
         after=None,
     )
 

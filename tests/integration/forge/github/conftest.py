@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.forge.github import GitHub, Token
+from bridge.forge.github import GitHubForge, GitHubToken
 from tests.integration.forge.github.setting import APP, Clock, connected, private_key
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
@@ -31,5 +31,5 @@ def site(standin: GitHubStandIn) -> Repository:
 
 
 @pytest.fixture
-def forge(standin: GitHubStandIn, site: Repository, clock: Clock) -> GitHub:
-    return connected(standin, Token(standin.token("bot")), clock)
+def forge(standin: GitHubStandIn, site: Repository, clock: Clock) -> GitHubForge:
+    return connected(standin, GitHubToken(standin.token("bot")), clock)

@@ -8,8 +8,8 @@ from functools import cache
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bridge.forge.base import PullRequest, PullRequestContent
-from bridge.forge.github import App, GitHub, Token
+from bridge.forge.forge import PullRequest, PullRequestContent
+from bridge.forge.github import GitHubApp, GitHubForge, GitHubToken
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
 
@@ -45,12 +45,17 @@ def private_key() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def connected(standin: GitHubStandIn, auth: Token | App, clock: Clock) -> GitHub:
-    return GitHub("acme/support-bot", forge_name="github", url=standin.url, auth=auth, clock=clock)
+def connected(standin: GitHubStandIn, auth: GitHubToken | GitHubApp, clock: Clock) -> GitHubForge:
+    return GitHubForge(
+        "acme/support-bot", forge_name="github", url=standin.url, auth=auth, clock=clock
+    )
 
 
 def proposed(
-    forge: GitHub, site: Repository, content: PullRequestContent = CONTENT, branch: str = "b/one"
+    forge: GitHubForge,
+    site: Repository,
+    content: PullRequestContent = CONTENT,
+    branch: str = "b/one",
 ) -> PullRequest:
     site.push(branch, {"a.txt": branch.encode()})
     return forge.create_pull_request(branch, "main", content)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import (
-    Unauthorized,
+    UnauthorizedError,
 )
-from bridge.forge.base import Severity
-from bridge.forge.github import App
+from bridge.forge.forge import FindingSeverity
+from bridge.forge.github import GitHubApp
 from tests.integration.forge.github.setting import (
     APP,
     Clock,
@@ -25,7 +25,7 @@ def test_an_app_proposes_with_a_token_it_minted_once(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
     standin.install_app(APP, "acme")
-    forge = connected(standin, App(APP, private_key()[0]), clock)
+    forge = connected(standin, GitHubApp(APP, private_key()[0]), clock)
     made = proposed(forge, site)
     assert forge.close_pull_request(made, "Bye").body == "Bye"
     assert posted(standin, "/access_tokens") == 1
@@ -36,8 +36,8 @@ def test_a_known_installation_is_not_looked_up(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
     installation = standin.install_app(APP, "acme")
-    forge = connected(standin, App(APP, private_key()[0], installation.id), clock)
-    assert forge.default_branch() == "main"
+    forge = connected(standin, GitHubApp(APP, private_key()[0], installation.id), clock)
+    assert forge.find_default_branch() == "main"
     assert [request.path.rpartition("/")[2] for request in standin.faults.requests] == [
         "access_tokens",
         "support-bot",
@@ -48,15 +48,15 @@ def test_the_credential_for_git_is_good_for_five_more_minutes(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
     standin.install_app(APP, "acme")
-    forge = connected(standin, App(APP, private_key()[0]), clock)
-    first = forge.git_remote().password
+    forge = connected(standin, GitHubApp(APP, private_key()[0]), clock)
+    first = forge.create_git_remote().password
     clock.seconds += 3600 - 301
-    assert forge.git_remote().password == first
+    assert forge.create_git_remote().password == first
     clock.seconds += 2
-    second = forge.git_remote().password
+    second = forge.create_git_remote().password
     assert second != first
     clock.seconds += 300
-    assert forge.default_branch() == "main"  # the first token is over by now
+    assert forge.find_default_branch() == "main"  # the first token is over by now
     assert posted(standin, "/access_tokens") == 2
 
 
@@ -64,16 +64,16 @@ def test_a_wrong_private_key_is_told_without_the_key(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
     standin.install_app(APP, "acme")
-    with pytest.raises(Unauthorized, match=r"PEM file") as broken:
-        connected(standin, App(APP, "-----BEGIN nonsense"), clock).git_remote()
+    with pytest.raises(UnauthorizedError, match=r"PEM file") as broken:
+        connected(standin, GitHubApp(APP, "-----BEGIN nonsense"), clock).create_git_remote()
     assert "nonsense" not in str(broken.value)
-    with pytest.raises(Unauthorized, match="private_key_file"):
-        connected(standin, App(8, private_key()[0]), clock).git_remote()
+    with pytest.raises(UnauthorizedError, match="private_key_file"):
+        connected(standin, GitHubApp(8, private_key()[0]), clock).create_git_remote()
 
 
 def test_an_app_that_is_not_installed_is_told(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
-    (finding,) = connected(standin, App(APP, private_key()[0]), clock).check_access()
-    assert finding.severity is Severity.PROBLEM
+    (finding,) = connected(standin, GitHubApp(APP, private_key()[0]), clock).check_access()
+    assert finding.severity is FindingSeverity.PROBLEM
     assert "make an installation token" in finding.message

@@ -14,12 +14,12 @@ import httpx2
 import pytest
 
 from bridge.forge import github_webhooks
-from bridge.forge.base import PullRequestContent, PullRequestState
-from bridge.forge.github import GitHub
-from bridge.forge.webhooks import PullRequestChanged
-from bridge.sandbox.asking import asking
+from bridge.forge.forge import PullRequestContent, PullRequestState
+from bridge.forge.forge_webhooks import PullRequestEvent
+from bridge.forge.github import GitHubForge
+from bridge.sandbox.local_http_client import create_local_client
 from tests.integration.forge.github.setting import proposed
-from tests.standins.faults import status
+from tests.standins.fault_injection import status
 from tests.standins.github import GitHubStandIn
 from tests.standins.github_state import Repository
 
@@ -87,7 +87,7 @@ def variants(schema: str, answer: Any) -> list[Any]:
 
 def answer_of(standin: GitHubStandIn, path: str) -> Any:
     headers = {"Authorization": f"token {standin.token('reader')}"}
-    with asking(base_url=standin.url, headers=headers) as client:
+    with create_local_client(base_url=standin.url, headers=headers) as client:
         found: httpx2.Response = client.get(f"/api/v3{path}")
     return found.json()
 
@@ -101,27 +101,31 @@ def test_the_ways_to_leave_out_are_seen(standin: GitHubStandIn, site: Repository
 
 
 def test_every_pull_request_is_read(
-    standin: GitHubStandIn, site: Repository, forge: GitHub
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
 ) -> None:
     made = proposed(forge, site)
     listed = answer_of(standin, f"{NAME}/pulls?state=all")
     for variant in variants("pull-request-simple", listed[0]):
         standin.faults.add(f"GET /api/v3{NAME}/pulls", status(200, json.dumps([variant])))
-        (found,) = forge.pull_requests(made.head)
-        assert (found.number, found.head, found.base) == (made.number, made.head, "main")
+        (found,) = forge.list_pull_requests(made.head_branch)
+        assert (found.number, found.head_branch, found.base_branch) == (
+            made.number,
+            made.head_branch,
+            "main",
+        )
         standin.faults.clear()
 
     one = answer_of(standin, f"{NAME}/pulls/{made.number}")
     for variant in variants("pull-request", one):
         standin.faults.add(f"GET /api/v3{NAME}/pulls/", status(200, json.dumps(variant)))
-        read = forge.pull_request(made.number)
+        read = forge.find_pull_request(made.number)
         assert read is not None
         assert (read.number, read.state) == (made.number, PullRequestState.OPEN)
         standin.faults.clear()
 
 
 def test_a_pull_request_can_be_made_whatever_the_answer_leaves_out(
-    standin: GitHubStandIn, site: Repository, forge: GitHub
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
 ) -> None:
     made = proposed(forge, site)
     one = answer_of(standin, f"{NAME}/pulls/{made.number}")
@@ -131,18 +135,22 @@ def test_a_pull_request_can_be_made_whatever_the_answer_leaves_out(
         assert created.number == made.number
 
 
-def test_every_comment_is_read(standin: GitHubStandIn, site: Repository, forge: GitHub) -> None:
+def test_every_comment_is_read(
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
+) -> None:
     number = proposed(forge, site).number
-    forge.comment(number, "conflict", "First")
+    forge.upsert_comment(number, "conflict", "First")
     comments = f"{NAME}/issues/{number}/comments"
     (comment,) = answer_of(standin, comments)
     for variant in variants("issue-comment", comment):
         standin.faults.add(f"GET /api/v3{comments}", status(200, json.dumps([variant])))
-        forge.comment(number, "conflict", "First")
+        forge.upsert_comment(number, "conflict", "First")
         standin.faults.clear()
 
 
-def test_every_repository_is_read(standin: GitHubStandIn, site: Repository, forge: GitHub) -> None:
+def test_every_repository_is_read(
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
+) -> None:
     answer = answer_of(standin, NAME)
     for variant in variants("full-repository", answer):
         standin.faults.add(f"GET /api/v3{NAME}", status(200, json.dumps(variant)), times=2)
@@ -150,7 +158,9 @@ def test_every_repository_is_read(standin: GitHubStandIn, site: Repository, forg
         standin.faults.clear()
 
 
-def test_every_delivery_is_read(standin: GitHubStandIn, site: Repository, forge: GitHub) -> None:
+def test_every_delivery_is_read(
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
+) -> None:
     made = proposed(forge, site)
     one = answer_of(standin, f"{NAME}/pulls/{made.number}")
     for variant in variants("pull-request", one):
@@ -163,18 +173,18 @@ def test_every_delivery_is_read(standin: GitHubStandIn, site: Repository, forge:
             }
             headers = {"x-github-event": "pull_request"}
             event = github_webhooks.parse_webhook(headers, json.dumps(payload).encode())
-            assert isinstance(event, PullRequestChanged)
-            assert (event.number, event.head) == (made.number, made.head)
+            assert isinstance(event, PullRequestEvent)
+            assert (event.number, event.head) == (made.number, made.head_branch)
 
 
 def test_an_author_who_is_gone_is_nobody(
-    standin: GitHubStandIn, site: Repository, forge: GitHub
+    standin: GitHubStandIn, site: Repository, forge: GitHubForge
 ) -> None:
     made = proposed(forge, site)
     one = answer_of(standin, f"{NAME}/pulls/{made.number}") | {"user": None}
     standin.faults.add(f"GET /api/v3{NAME}/pulls/", status(200, json.dumps(one)))
 
-    found = forge.pull_request(made.number)
+    found = forge.find_pull_request(made.number)
 
     assert found is not None
     assert found.author == ""

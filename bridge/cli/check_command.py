@@ -1,0 +1,155 @@
+"""``check``: is the file right, and do the credentials suffice?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from bridge.config.bridge_config import BridgeConfig, LoadedConfig, load_config_with_files
+from bridge.errors import BridgeError
+from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.promptlayer.workspace_source import find_config_section
+from bridge.reconcile.coverage import check_coverage
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.push_rules import check_push_rules
+from bridge.reconcile.stored_files import find_unreadable_storage
+from bridge.repo.prompt_file_index import PromptFileIndex
+from bridge.repo.snapshot import RepositorySnapshot
+from bridge.repo.version import require_git
+from bridge.storage.database import check_connection
+from bridge.storage.database_address import find_sqlite_file
+from bridge.wiring import AdapterCache, build_database_url, create_promptlayer
+
+_MARKS = {
+    FindingSeverity.OK: "[green]ok     [/]",
+    FindingSeverity.WARNING: "[yellow]warning[/]",
+    FindingSeverity.PROBLEM: "[red]problem[/]",
+}
+
+
+def check(path: Path, *, offline: bool) -> None:
+    """Tell each finding as it comes; exits with 1 when one of them is a problem, and not for a
+    warning: what takes no prompt in may be about one that is made later."""
+    loaded = load_config_with_files(path)
+    console = Console(highlight=False, soft_wrap=True)
+    well = True
+    for finding in _findings(loaded, offline=offline):
+        well = well and finding.severity is not FindingSeverity.PROBLEM
+        console.print(_MARKS[finding.severity], end=" ")
+        console.print(finding.message, markup=False)
+    if not well:
+        raise typer.Exit(1)
+
+
+def _findings(loaded: LoadedConfig, *, offline: bool) -> Iterator[AccessFinding]:
+    for path, names in loaded.files.items():
+        holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
+        yield AccessFinding(FindingSeverity.OK, f"{path} is valid. {holds}")
+    yield from _git()
+    yield from _secrets(loaded.config)
+    yield from _database(loaded.config, offline=offline)
+    if not offline:
+        yield from _asked(loaded.config)
+
+
+def _git() -> Iterator[AccessFinding]:
+    try:
+        require_git()
+    except BridgeError as error:
+        yield AccessFinding(FindingSeverity.PROBLEM, str(error))
+
+
+def _secrets(config: BridgeConfig) -> Iterator[AccessFinding]:
+    for source, settings in config.workspace_by_source.items():
+        if not settings.secrets:
+            yield AccessFinding(
+                FindingSeverity.PROBLEM,
+                f"{find_config_section(source)}.webhook_secret is not set: serve will not start. PromptLayer"
+                " shows the secret once, when the webhook is registered (Settings, Webhook).",
+            )
+
+
+def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]:
+    """Of one that bridge.yaml names: does the address make sense, and does its server answer? What
+    it holds stays as it is, so that this may run while an older bridge does."""
+    if config.database is None:
+        return
+    url = build_database_url(config)
+    try:
+        if find_sqlite_file(url) is None and not offline:
+            yield AccessFinding(
+                FindingSeverity.OK, f"The database {check_connection(url)} answers."
+            )
+    except BridgeError as error:
+        yield AccessFinding(FindingSeverity.PROBLEM, str(error))
+
+
+def _asked(config: BridgeConfig) -> Iterator[AccessFinding]:
+    for source in config.workspace_by_source:
+        with create_promptlayer(config, source) as promptlayer:
+            found = promptlayer.check_access()
+        yield from found if config.promptlayer else _named(find_config_section(source), found)
+    with closing(AdapterCache()) as adapters:
+        places: dict[tuple[str, str | None], list[MappingContext]] = {}
+        for context in adapters.build_contexts(config).values():
+            places.setdefault((context.mapping.repository, context.mapping.base), []).append(
+                context
+            )
+        for contexts in places.values():
+            yield from _repository(contexts)
+            yield from _coverage(contexts)
+
+
+def _repository(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
+    """What the forge says of the credential, and then git, which may know better; for all mappings
+    of one place."""
+    context, findings = contexts[0], list[AccessFinding]()
+    try:
+        statuses = any("evals" in each.mapping.model_fields_set for each in contexts)
+        drafts = any(each.mapping.pull_request.draft for each in contexts)
+        findings += context.forge.check_access(statuses=statuses, drafts=drafts)
+        if all(finding.severity is FindingSeverity.OK for finding in findings):
+            remote, snapshot = context.forge.create_git_remote(), context.fetch()
+            findings.append(
+                AccessFinding(FindingSeverity.OK, f"git reads the branch {context.base_branch}.")
+            )
+            snapshot.check_push(remote, f"{context.branch_prefix}check")
+            findings.append(
+                AccessFinding(FindingSeverity.OK, f"git may push branches {context.branch_prefix}…")
+            )
+            for each in contexts:
+                findings += check_push_rules(each)
+            findings += _stored(contexts, snapshot)
+    except BridgeError as error:
+        findings.append(AccessFinding(FindingSeverity.PROBLEM, str(error)))
+    yield from _named(context.forge.repository, findings)
+
+
+def _stored(
+    contexts: Sequence[MappingContext], snapshot: RepositorySnapshot
+) -> list[AccessFinding]:
+    """Prompt files that git keeps in another form than people see."""
+    index = PromptFileIndex()
+    told = (words for one in contexts for words in find_unreadable_storage(one, snapshot, index))
+    return [AccessFinding(FindingSeverity.PROBLEM, words) for words in dict.fromkeys(told)]
+
+
+def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
+    """The settings of mappings that take no prompt in. Who cannot be asked was told already."""
+    for context in contexts:
+        with suppress(BridgeError):
+            for gap in check_coverage(context):
+                words = gap.message[0].upper() + gap.message[1:]
+                yield AccessFinding(
+                    FindingSeverity.WARNING, f"{words}{'' if words.endswith('?') else '.'}"
+                )
+
+
+def _named(about: str, findings: Sequence[AccessFinding]) -> Iterator[AccessFinding]:
+    for finding in findings:
+        named = about in finding.message
+        yield finding if named else AccessFinding(finding.severity, f"{about}: {finding.message}")

@@ -1,0 +1,37 @@
+"""The dashboard of a running bridge, or the line that stands where it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bridge.cli.config_reloader import LiveConfig
+from bridge.cli.open_resources import connect_database
+from bridge.config.bridge_config import BridgeConfig
+from bridge.storage.inbox import DeliveryInbox
+from bridge.web.app import DashboardApp, create_dashboard_placeholder
+from bridge.wiring import authorities_of, get_current_time
+
+
+@contextmanager
+def open_dashboard_app(
+    config: BridgeConfig, inbox: DeliveryInbox, live: LiveConfig
+) -> Iterator[DashboardApp]:
+    """What to serve at ``/``. It reads by connections of its own: however many look, the front
+    door does not wait for them."""
+    if config.dashboard is None:
+        yield create_dashboard_placeholder()
+        return
+    from bridge.web.dashboard import DashboardSources, create_dashboard
+
+    with connect_database(config) as database:
+        sources = DashboardSources(
+            database,
+            inbox,
+            get_current_time,
+            lambda: live.secrets,
+            lambda: live.state.mistake,
+            live.find_source,
+            authorities_of(config, None),
+        )
+        yield create_dashboard(config.dashboard, sources)

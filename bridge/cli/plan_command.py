@@ -1,0 +1,197 @@
+"""``plan`` and ``sync``: everything at once, shown or done."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from bridge.cli.drift_rows import DriftRow, build_rows_of_observation, build_rows_of_scan
+from bridge.cli.open_resources import open_controller
+from bridge.cli.progress_bar import show_progress_bar
+from bridge.cli.publish_command import EXIT_CONFLICT, require_trusted_ci_event
+from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.config.bridge_config import BridgeConfig, load_config
+from bridge.engine.controller import BridgeController
+from bridge.engine.pruning import (
+    PersonsWord,
+    UnfollowedTargets,
+    count_open_pull_requests,
+    describe_unfollowed,
+    find_unfollowed,
+    with_following,
+)
+from bridge.engine.sync_mappings import SyncResult, sync_mappings
+from bridge.errors import InvalidInputError
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.plan import ProposalPlan
+from bridge.prompts.planning.publication import AdoptedSide, AdoptRequest
+from bridge.prompts.planning.reconcile_context import ReconcileContext
+from bridge.prompts.target import Proposal, Target
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.observe_proposal import ProposalObservation
+from bridge.reconcile.reconcile_proposal import plan_proposal
+from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
+
+EXIT_OUT_OF_STEP = 2
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class MappingPlan:
+    """What ``sync`` would do for one mapping, and what is to be told of it besides."""
+
+    rows: tuple[DriftRow, ...]
+    warnings: tuple[str, ...] = ()  # settings that take nothing in
+    not_followed: str | None = None  # what stays as it is, in words
+
+
+def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
+    config = load_config(path)
+    with open_controller(config) as controller:
+        plans = [
+            _plan_of(controller, context, diff=diff)
+            for context in _chosen(config, controller, mappings)
+        ]
+    rows = [row for each in plans for row in each.rows]
+    warnings = [words for each in plans for words in each.warnings]
+    kept = [each.not_followed for each in plans if each.not_followed is not None]
+    if as_json:
+        out_of_step = [asdict(row) for row in rows]
+        document = {"out_of_step": out_of_step, "warnings": warnings, "not_followed": kept}
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        _show(rows, [*kept, *(f"warning: {words}" for words in warnings)], diff=diff)
+    if rows:
+        raise typer.Exit(EXIT_OUT_OF_STEP)
+
+
+def _chosen(
+    config: BridgeConfig, controller: BridgeController, mappings: Sequence[str]
+) -> list[MappingContext]:
+    names = [config.find_mapping(name).name for name in mappings]
+    return [controller.contexts[name] for name in names or controller.contexts]
+
+
+def _plan_of(controller: BridgeController, context: MappingContext, *, diff: bool) -> MappingPlan:
+    found = scan_mapping(context, controller.file_index)
+    name, statuses = context.mapping.name, controller.store.target_statuses
+    unfollowed = find_unfollowed(context.mapping, found, statuses.find_by_mapping(name))
+    rows = (
+        *build_rows_of_scan(context, found),
+        *_looked_at(controller, context, found, unfollowed, diff=diff),
+    )
+    gaps = tuple(gap.message for gap in found.gaps)
+    if not unfollowed.kept:
+        return MappingPlan(rows, gaps)
+    count = count_open_pull_requests(context, found, unfollowed)
+    return MappingPlan(rows, gaps, describe_unfollowed(name, unfollowed, count))
+
+
+def _looked_at(
+    controller: BridgeController,
+    context: MappingContext,
+    scan: MappingScan,
+    unfollowed: UnfollowedTargets,
+    *,
+    diff: bool,
+) -> Iterator[DriftRow]:
+    asked = (each for each in scan.candidates if each.target not in unfollowed)
+    grouped = [
+        (proposal, tuple(each.target for each in some))
+        for proposal, some in groupby(asked, lambda each: each.proposal)
+    ]
+    statuses = controller.store.target_statuses
+
+    def look(
+        proposal: Proposal, targets: tuple[Target, ...]
+    ) -> tuple[ProposalObservation, ProposalPlan]:
+        reconcile_context = ReconcileContext(targets, listed_prompts=scan.listed_prompts)
+        known = with_following(reconcile_context, context.mapping, statuses, PersonsWord())
+        return plan_proposal(context, controller.file_index, proposal, known, controller.clock())
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for found_, planned in pool.map(lambda one: look(*one), grouped):
+            yield from build_rows_of_observation(context, found_, planned, diff=diff)
+
+
+def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None:
+    console = create_table_console()
+    for line in words:
+        console.print(line, markup=False, soft_wrap=True)
+    if not rows:
+        console.print("Nothing else is out of step." if words else "Everything is in step.")
+        return
+    table = new_table("mapping", "prompt", "label", "standing", "sync would")
+    for row in rows:
+        table.add_row(
+            *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
+        )
+    console.print(table)
+    for row in rows if diff else ():
+        if console.is_terminal:
+            console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
+        else:
+            typer.echo(row.diff)  # for a person's eyes it is coloured and wrapped
+
+
+def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None) -> None:
+    config = load_config(path)
+    if adopt is not None and adopt.side is AdoptedSide.REPOSITORY:
+        _require_publish(config, mappings)
+    console = Console(highlight=False, soft_wrap=True)
+    with open_controller(config) as controller:
+        names = [context.mapping.name for context in _chosen(config, controller, mappings)]
+        done = _with_progress(controller, names, adopt)
+    for one in done:
+        if one.warning:
+            console.print(f"warning: {one.reason}", markup=False)
+        elif one.kind is not ReconcileOutcomeKind.IN_STEP:
+            address = f" {one.pull_request}" if one.pull_request else ""
+            console.print(f"{one.kind}: {one.subject}: {one.reason}{address}", markup=False)
+    console.print(_summary(done), markup=False)
+    kinds = {one.kind for one in done}
+    if ReconcileOutcomeKind.CONFLICT in kinds:
+        raise typer.Exit(EXIT_CONFLICT)
+    if kinds & {
+        ReconcileOutcomeKind.PARKED,
+        ReconcileOutcomeKind.WAITING,
+        ReconcileOutcomeKind.REPOSITORY_AHEAD,
+    }:
+        raise typer.Exit(1)
+
+
+def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:
+    """Raise Rejected where the repository's text may not go to PromptLayer at all."""
+    for mapping in [config.find_mapping(name) for name in mappings] or config.mappings:
+        if not mapping.publish:
+            raise InvalidInputError(
+                f"Mapping {mapping.name} does not write to PromptLayer: set `publish: true`, or"
+                " name the mappings that do."
+            )
+    require_trusted_ci_event(os.environ)
+
+
+def _with_progress(
+    controller: BridgeController, names: Iterable[str], adopt: AdoptRequest | None
+) -> list[SyncResult]:
+    with show_progress_bar("comparing") as tell:
+        return sync_mappings(controller, list(names), tell, adopt)
+
+
+def _summary(done: Sequence[SyncResult]) -> str:
+    counts: dict[str, int] = {}
+    for one in done:
+        if one.warning:
+            continue
+        counts[one.kind] = counts.get(one.kind, 0) + one.count
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing to do"

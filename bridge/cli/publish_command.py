@@ -1,0 +1,240 @@
+"""``publish``: from the base branch to PromptLayer, with no server at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from bridge.cli.open_resources import open_controller
+from bridge.cli.progress_bar import show_progress_bar
+from bridge.config.bridge_config import load_config
+from bridge.engine.controller import BridgeController
+from bridge.engine.reconcile_store import ReconcileRequest
+from bridge.engine.reconciler import Reconciler
+from bridge.errors import InvalidInputError
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.publication import NewPromptFile, PromptPublication
+from bridge.prompts.target import Target
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.publish_files import (
+    PublishResult,
+    agreements_of,
+    describe_publish_result,
+    publish_files,
+)
+from bridge.reconcile.publish_plan import PublishPlan, plan_publish
+
+EXIT_CHANGES, EXIT_CONFLICT, EXIT_FAILED = 2, 3, 1  # exit codes
+
+_NOT_IN_STEP = {"failed", "mistake", "skip", "orphan", "gone"}  # a person has to do something
+_PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target", "merge_request_event")
+
+
+@dataclass(frozen=True)
+class PublishFileReport:
+    """One file, and what happens to it.
+
+    ``action``: *publish* and *create* on a dry run, then *published*, *created* or *failed*; *id*:
+    its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is proposed;
+    *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*: left out;
+    *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no longer.
+    """
+
+    mapping: str
+    path: str
+    prompt: str
+    action: str
+    reason: str
+
+
+def publish(
+    path: Path, mappings: Sequence[str], *, dry_run: bool, as_json: bool, at: str | None
+) -> None:
+    if at is not None and not dry_run:
+        raise InvalidInputError("--at goes with --dry-run: only the base branch is ever published.")
+    if not dry_run:
+        require_trusted_ci_event(os.environ)
+    config = load_config(path)
+    with open_controller(config) as controller:
+        names = [config.find_mapping(name).name for name in mappings] or list(controller.contexts)
+        contexts = [
+            controller.contexts[name] for name in names if controller.contexts[name].mapping.publish
+        ]
+        if not contexts:
+            raise InvalidInputError(f"No mapping of {path} has `publish: true`.")
+        surveys = [
+            plan_publish(context, controller.file_index, controller.clock(), at)
+            for context in contexts
+        ]
+        lines = [line for one in surveys for line in _planned(one)]
+        if not dry_run:
+            lines = [line for one in surveys for line in _carried_out(controller, one)]
+    _show(lines, as_json=as_json)
+    _leave(lines, surveys, dry_run=dry_run)
+
+
+def require_trusted_ci_event(environment: Mapping[str, str]) -> None:
+    """Raise Rejected where CI runs for a pull request: its author may be a stranger."""
+    event = environment.get("GITHUB_EVENT_NAME") or environment.get("CI_PIPELINE_SOURCE") or ""
+    if event in _PULL_REQUEST_EVENTS:
+        raise InvalidInputError(
+            f"publish does not run on the event {event}: only what is merged is published. Run it"
+            " on pushes to the base branch, and `publish --dry-run` on pull requests."
+        )
+
+
+def _planned(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
+    name = publish_plan.context.mapping.name
+    for one in publish_plan.publications:
+        yield PublishFileReport(name, one.path, one.prompt.name, "publish", one.words)
+    for new in publish_plan.new_prompts:
+        yield PublishFileReport(name, new.path, new.prompt.name, "create", "a new prompt")
+    yield from _rest(publish_plan)
+
+
+def _rest(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
+    """What is told, and not published as it is."""
+    yield from _met(publish_plan)
+    for target_diff in publish_plan.targets_without_id_in_file:
+        if target_diff.edit is not None:
+            change = target_diff.edit.change
+            name = publish_plan.context.mapping.name
+            yield PublishFileReport(
+                name, change.path, change.prompt.name, "id", target_diff.comparison.reason
+            )
+    for target_diff in publish_plan.behind:
+        if target_diff.edit is not None:
+            change = target_diff.edit.change
+            name = publish_plan.context.mapping.name
+            yield PublishFileReport(
+                name, change.path, change.prompt.name, "behind", target_diff.comparison.reason
+            )
+    yield from _told(publish_plan)
+
+
+def _met(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
+    for target_diff in publish_plan.diverged_targets:
+        if target_diff.edit is None:
+            continue
+        change = target_diff.edit.change
+        action = "conflict" if target_diff in publish_plan.conflicting_targets else "merge"
+        places = ", ".join(conflict.place for conflict in change.conflicts)
+        reason = f"{target_diff.comparison.reason}{f': {places}' if places else ''}"
+        yield PublishFileReport(
+            publish_plan.context.mapping.name, change.path, change.prompt.name, action, reason
+        )
+
+
+def _told(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
+    name = publish_plan.context.mapping.name
+    for target_diff in publish_plan.gone:
+        if target_diff.edit is not None:
+            change = target_diff.edit.change
+            reason = f"{change.reason or target_diff.comparison.reason}; sync proposes to remove the file"
+            yield PublishFileReport(name, change.path, change.prompt.name, "gone", reason)
+    for orphan in publish_plan.orphans:
+        yield PublishFileReport(name, orphan.path, "", "orphan", orphan.reason)
+    for target, reason in publish_plan.refusals:
+        yield PublishFileReport(name, "", f"prompt {target.prompt_id}", "skip", reason)
+    for mistake in publish_plan.mistakes:
+        yield PublishFileReport(name, mistake.partition(":")[0], "", "mistake", mistake)
+
+
+def _carried_out(
+    controller: BridgeController, publish_plan: PublishPlan
+) -> Iterator[PublishFileReport]:
+    """Publish, and propose what cannot be published as it is."""
+    results = _published(publish_plan)
+    made = agreements_of(publish_plan.context, publish_plan.snapshot, results)
+    record = AgreementRecord(publish_plan.context, publish_plan.snapshot)
+    record.write({**publish_plan.agreements, **made}, controller.clock())
+    yield from (_line(publish_plan.context, result) for result in results)
+    yield from _rest(publish_plan)
+    created = (_made(publish_plan.context, result) for result in results)
+    proposed = (
+        (target_diff.edit.change.prompt.name, target_diff.target)
+        for target_diff in (
+            *publish_plan.diverged_targets,
+            *publish_plan.targets_without_id_in_file,
+        )
+        if target_diff.edit is not None
+    )
+    for name, target in (*filter(None, created), *proposed):
+        proposal = publish_plan.context.build_proposal(name, target)
+        controller.store.request([ReconcileRequest(proposal, target)])
+        Reconciler(controller).reconcile(proposal)
+        standing = controller.store.find_latest_outcome(proposal)
+        if standing is not None and standing.kind is ReconcileOutcomeKind.PARKED:
+            yield PublishFileReport(
+                publish_plan.context.mapping.name, "", name, "failed", standing.reason
+            )
+
+
+def _made(context: MappingContext, result: PublishResult) -> tuple[str, Target] | None:
+    """The prompt that was made of a file, so that its id is proposed for the file."""
+    if result.published_version is None or not isinstance(result.file, NewPromptFile):
+        return None
+    target = Target(context.mapping.name, result.published_version.prompt_id, result.file.label)
+    return result.file.prompt.name, target
+
+
+def _published(publish_plan: PublishPlan) -> list[PublishResult]:
+    work: list[PromptPublication | NewPromptFile] = [
+        *publish_plan.new_prompts,
+        *publish_plan.publications,
+    ]
+    with show_progress_bar("publishing", len(work)) as tell:
+        return publish_files(
+            publish_plan.context,
+            publish_plan.snapshot,
+            work,
+            lambda done, total: tell("publishing", done, total),
+        )
+
+
+def _line(context: MappingContext, result: PublishResult) -> PublishFileReport:
+    action = "failed" if result.problem else "published"
+    if isinstance(result.file, NewPromptFile) and result.problem is None:
+        action = "created"
+    return PublishFileReport(
+        context.mapping.name,
+        result.file.path,
+        result.file.prompt.name,
+        action,
+        describe_publish_result(result),
+    )
+
+
+def _show(lines: Sequence[PublishFileReport], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"files": [asdict(line) for line in lines]}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not lines:
+        console.print("PromptLayer has everything that is merged.")
+    for line in lines:
+        console.print(f"{line.action:9}  {_words(line)}", markup=False)
+
+
+def _words(line: PublishFileReport) -> str:
+    subject = line.path or line.prompt
+    return line.reason if line.reason.startswith(subject) else f"{subject}: {line.reason}"
+
+
+def _leave(
+    lines: Sequence[PublishFileReport], surveys: Sequence[PublishPlan], *, dry_run: bool
+) -> None:
+    actions = {line.action for line in lines}
+    if any(one.conflicting_targets for one in surveys):
+        raise typer.Exit(EXIT_CONFLICT)
+    if actions & _NOT_IN_STEP:
+        raise typer.Exit(EXIT_FAILED)
+    if dry_run and actions & {"publish", "create", "merge"}:
+        raise typer.Exit(EXIT_CHANGES)

@@ -1,0 +1,229 @@
+"""``serve`` and ``work``: processes that stay."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from bridge.cli.config_reloader import ConfigReloader, LiveConfig
+from bridge.cli.instance_registration import register_instance
+from bridge.cli.open_dashboard import open_dashboard_app
+from bridge.cli.open_resources import connect_database, open_controller, tune_garbage_collection
+from bridge.cli.process_monitoring import ProcessMonitoring, open_monitoring, serve_probes
+from bridge.config.bridge_config import BridgeConfig, load_config
+from bridge.config.config_files import ConfigFiles
+from bridge.config.file_watch import FileWatcher
+from bridge.config.monitoring_settings import find_secrets
+from bridge.engine.adaptive_polling import QueueTiming
+from bridge.engine.controller import BridgeController
+from bridge.engine.durable_queues import DurableQueues
+from bridge.engine.heartbeat import HeartbeatLoop
+from bridge.engine.retention import RetentionPruner
+from bridge.errors import BridgeError, ConfigError
+from bridge.storage.instances import InstanceRegistry
+from bridge.telemetry import logs
+from bridge.telemetry.logs import LogFormat
+from bridge.web.app import WebSettings, create_app
+from bridge.web.probes import create_probe_routes
+from bridge.web.rate_limit_middleware import RateLimitMiddleware
+from bridge.wiring import AdapterCache, build_queue_database_url, get_current_time
+
+log = logging.getLogger("bridge")
+
+_GRACE = 1  # seconds for requests in flight at the end
+
+
+def serve(
+    path: Path,
+    asked: threading.Event,
+    *,
+    host: str,
+    port: int,
+    workers: int | None,
+    name: str | None,
+    log_format: LogFormat | None,
+) -> None:
+    with (
+        _opened(path, asked, log_format, serving=True) as opened,
+        open_dashboard_app(opened.config, opened.controller.inbox, opened.live) as pages,
+    ):
+        config, inbox, probes = opened.config, opened.controller.inbox, opened.watch.probes
+        front = WebSettings(get_current_time, lambda: opened.live.endpoints)
+        application = create_app(front, inbox, routes=create_probe_routes(probes), pages=pages)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                RateLimitMiddleware(
+                    application, opened.watch.refusal_bucket, probes.metrics.count_response
+                ),
+                forwarded_allow_ips=list(config.limits.proxies),
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        listening = _listen(host, port)
+        told = _until_told_otherwise()
+        with (
+            register_instance(config, name, "serve") as instances,
+            _queues(config, opened.controller, workers, instances) as queues,
+            opened.run_reloader(queues),
+        ):
+            log.info("listening on http://%s:%d", host, listening.getsockname()[1])
+            if not told.is_set():
+                server.run(sockets=[listening])
+
+
+def work(
+    path: Path,
+    asked: threading.Event,
+    *,
+    workers: int | None,
+    name: str | None,
+    log_format: LogFormat | None,
+    metrics_host: str,
+    metrics_port: int | None,
+) -> None:
+    with _opened(path, asked, log_format, serving=False) as opened:
+        stop = _until_told_otherwise()
+        probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
+        with (
+            register_instance(opened.config, name, "work") as instances,
+            _queues(opened.config, opened.controller, workers, instances) as queues,
+            opened.run_reloader(queues),
+            serve_probes(opened.watch.probes, probing),
+        ):
+            log.info("working")
+            stop.wait()
+
+
+@dataclass(frozen=True)
+class _ProcessResources:
+    """What a process that stays works with. ``config`` is that of its start."""
+
+    config: BridgeConfig
+    controller: BridgeController
+    live: LiveConfig
+    watch: ProcessMonitoring
+    reload: Callable[[DurableQueues | None], ConfigReloader]
+
+    def run_reloader(self, queues: DurableQueues | None) -> AbstractContextManager[None]:
+        """Changed files are taken over while this lasts."""
+        return self.reload(queues).run()
+
+
+@contextmanager
+def _opened(
+    path: Path, asked: threading.Event, log_format: LogFormat | None, *, serving: bool
+) -> Iterator[_ProcessResources]:
+    files = FileWatcher(ConfigFiles(path))
+    config, adapters = load_config(path), AdapterCache()
+    _log_as(config, log_format, find_secrets(config))
+    with open_controller(config, adapters) as controller:
+        tune_garbage_collection()
+        live = LiveConfig(path, config, controller, adapters, serving=serving)
+        with open_monitoring(config, controller, live) as watch:
+
+            def heard() -> None:
+                _log_as(live.config, log_format, live.secrets)
+                watch.record_config(live)
+
+            yield _ProcessResources(
+                config,
+                controller,
+                live,
+                watch,
+                lambda queues: ConfigReloader(live, files, asked, queues, heard),
+            )
+
+
+@contextmanager
+def _queues(
+    config: BridgeConfig,
+    controller: BridgeController,
+    workers: int | None,
+    instances: InstanceRegistry,
+) -> Iterator[DurableQueues | None]:
+    """The queues while they work; None where this process is to do no work."""
+    count = config.workers if workers is None else workers
+    if count == 0:
+        with _beating(HeartbeatLoop(instances)):
+            yield None
+        return
+    with connect_database(config) as database:  # of its own, so that the door is never in its line
+        queues = DurableQueues(
+            controller,
+            database=build_queue_database_url(config),
+            instances=instances,
+            workers=count,
+            timing=QueueTiming(config.quiet, config.sweep),
+            retention=RetentionPruner(database, get_current_time, config.keep),
+        )
+        heartbeat = HeartbeatLoop(instances)
+        with _beating(heartbeat):
+            queues.start()
+            heartbeat.set_takeover(queues.requeue_jobs_of)
+            try:
+                yield queues
+            finally:
+                heartbeat.stop()  # who is ending takes over from nobody
+                log.info("finishing the steps in hand")
+                finished = queues.stop()
+    if not finished:
+        _leave(instances)
+
+
+@contextmanager
+def _beating(heartbeat: HeartbeatLoop) -> Iterator[None]:
+    heartbeat.start()
+    try:
+        yield
+    finally:
+        heartbeat.stop()
+
+
+def _leave(instances: InstanceRegistry) -> None:
+    """End now, while a step still hangs: the interpreter would wait for its thread, and closing
+    things under it would look like a mistake. It is as safe as being killed."""
+    log.warning("a step did not end in time; another process, or the next start, takes it up")
+    with suppress(BridgeError):
+        instances.unregister()
+    logging.shutdown()
+    os._exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, or asyncio leaves Nagle on and an answer may wait 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --host or --port."
+        ) from None
+    return listening
+
+
+def _until_told_otherwise() -> threading.Event:
+    """Set by SIGTERM and SIGINT, which thereby no longer end the process in the middle of a step.
+    The web server has handlers of its own while it runs and passes the signal on afterwards."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    return told
+
+
+def _log_as(config: BridgeConfig, form: LogFormat | None, secrets: Iterable[str]) -> None:
+    logs.configure_logging(form or config.log.format, config.log.level, secrets)

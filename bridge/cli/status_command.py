@@ -1,0 +1,238 @@
+"""``show_status``: where is my prompt?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.open_resources import connect_database
+from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.config.bridge_config import BridgeConfig, load_config
+from bridge.errors import InvalidInputError
+from bridge.prompts.planning.target_state import TargetState
+from bridge.status.metrics_snapshot import SWEEPS_MISSED, find_stale
+from bridge.status.problems import MappingProblem
+from bridge.status.status_reader import StatusReader
+from bridge.status.target_queries import TargetFilter, TargetView, TimelineStep
+from bridge.web.template_filters import format_age as when
+from bridge.web.template_filters import format_duration
+from bridge.wiring import get_current_time
+
+_STEPS = 30
+
+
+@dataclass(frozen=True)
+class StatusQuery:
+    """Which prompts somebody asks about."""
+
+    text: str | None
+    mapping: str | None
+    state: TargetState | None
+    limit: int
+
+    @property
+    def filter(self) -> TargetFilter:
+        return TargetFilter(text=self.text, mapping=self.mapping, state=self.state)
+
+
+@dataclass(frozen=True)
+class _StatusReport:
+    targets: tuple[TargetView, ...]
+    more: bool
+    counts: dict[TargetState, int]
+    steps: tuple[TimelineStep, ...]  # of the one prompt that is meant, the first step first
+    at: datetime
+    problems: tuple[MappingProblem, ...]
+    stale: Mapping[str, timedelta]  # mappings that were not compared for so long
+    not_followed: Mapping[str, tuple[int, int]]  # prompts and open pull requests, by mapping
+
+
+def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
+    config = load_config(path)
+    with connect_database(config) as database:
+        answer = _answer(StatusReader(database, get_current_time), wanted, config)
+    if wanted.text and not answer.targets:
+        raise InvalidInputError(
+            f"The bridge knows no prompt {wanted.text!r}. See: promptlayer-bridge status; and"
+            " promptlayer-bridge plan, which asks PromptLayer."
+        )
+    if as_json:
+        typer.echo(json.dumps(_document(answer), indent=2))
+        return
+    _show_problems(answer)
+    if answer.targets:
+        _show(answer, alone=wanted.text is not None)
+    elif wanted.mapping or wanted.state or answer.problems:
+        typer.echo("No prompt fits.")
+    else:
+        typer.echo("Nothing is known yet. A first sync, or serve, fills the books.")
+
+
+def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> _StatusReport:
+    found = reader.list_targets(wanted.filter, limit=wanted.limit)
+    meant = _meant(found.rows, wanted.text)
+    steps = reader.list_timeline(*meant, limit=_STEPS).rows[::-1] if meant else ()
+    counts = dict(reader.count_states(wanted.filter))
+    names = [each.name for each in config.mappings if wanted.mapping in (None, each.name)]
+    problems = [one for one in reader.problems() if wanted.mapping in (None, one.mapping)]
+    longest = SWEEPS_MISSED * config.sweep
+    stale = find_stale(reader.swept(), names, reader.get_current_time(), longest)
+    more, every = found.next_cursor is not None, reader.not_followed()
+    kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
+    return _StatusReport(
+        found.rows, more, counts, steps, reader.get_current_time(), tuple(problems), stale, kept
+    )
+
+
+def _show_problems(answer: _StatusReport) -> None:
+    """What is wrong with mappings as a whole, on standard error: the table is for pipes."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for name, age in answer.stale.items():
+        console.print(f"mapping {name} was not compared for {format_duration(age)}", markup=False)
+    for name, (prompts, pulls) in answer.not_followed.items():
+        console.print(
+            f"mapping {name}: no longer followed: {prompts} prompts, {pulls} open pull requests;"
+            f" kept as they are until `promptlayer-bridge prune {name}`",
+            markup=False,
+        )
+    for one in answer.problems:
+        about = f"{one.mapping}: " if one.mapping else ""
+        often = f" ({one.attempts} times in a row)" if one.attempts > 1 else ""
+        console.print(f"{one.kind}: {about}{one.subject}: {one.message}{often}", markup=False)
+
+
+def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | None:
+    """The mapping and the id of the one prompt that is asked about, if it is one."""
+    if text is None:
+        return None
+    exactly = [one for one in found if text in (one.status.name, str(one.status.prompt_id))]
+    prompts = {(one.status.mapping, one.status.prompt_id) for one in exactly or found}
+    return prompts.pop() if len(prompts) == 1 else None
+
+
+def _show(answer: _StatusReport, *, alone: bool) -> None:
+    console = create_table_console()
+    table = new_table("mapping", "prompt", "label", "state", "for", "reason", "pull request")
+    for one in answer.targets:
+        table.add_row(*map(Text, _cells(one, answer.at)))
+    console.print(table)
+    if answer.more:
+        console.print("There are more: narrow it down, or give a higher --limit.")
+    if answer.steps:
+        console.print()
+        console.print(_way(answer.steps))
+    elif not alone:
+        counts = (f"{count} {state}" for state, count in answer.counts.items() if count)
+        console.print(", ".join(counts), markup=False)
+
+
+def _cells(one: TargetView, at: datetime) -> tuple[str, ...]:
+    status = one.status
+    shown = status.pull_request if status.has_open_pull_request else ""
+    name = status.name or f"id {status.prompt_id}"
+    age = format_duration(one.compute_age(at))
+    again = f" (tried again {when(one.retry_at, at)})" if one.retry_at else ""
+    return (
+        status.mapping,
+        name,
+        status.label,
+        status.state,
+        age,
+        f"{status.reason}{again}",
+        shown or "",
+    )
+
+
+def _way(steps: Sequence[TimelineStep]) -> Table:
+    table = new_table("when", "after", "what", "label", "version", "who", "", "pull request")
+    for step in steps:
+        event = step.event
+        cells = (
+            f"{step.at:%Y-%m-%d %H:%M:%S}",
+            format_duration(step.time_since_previous)
+            if step.time_since_previous is not None
+            else "",
+            str(event.kind),
+            event.label or "",
+            str(event.version or ""),
+            event.who or "",
+            event.text,
+            event.url or "",
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _document(answer: _StatusReport) -> dict[str, Any]:
+    return {
+        "states": {str(state): count for state, count in answer.counts.items()},
+        "prompts": [_target(one, answer.at) for one in answer.targets],
+        "more": answer.more,
+        "way": [_step(step) for step in answer.steps],
+        "problems": [_problem(one) for one in answer.problems],
+        "not_followed": {
+            name: {"prompts": prompts, "open_pull_requests": pulls}
+            for name, (prompts, pulls) in answer.not_followed.items()
+        },
+        "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
+    }
+
+
+def _problem(one: MappingProblem) -> dict[str, Any]:
+    return {
+        "mapping": one.mapping,
+        "kind": one.kind,
+        "subject": one.subject,
+        "message": one.message,
+        "since": one.since.isoformat(),
+        "attempts": one.attempts,
+    }
+
+
+def _target(one: TargetView, at: datetime) -> dict[str, Any]:
+    status = one.status
+    return {
+        "mapping": status.mapping,
+        "prompt": status.name,
+        "prompt_id": status.prompt_id,
+        "label": status.label,
+        "path": status.path,
+        "branch": status.branch,
+        "version": status.version,
+        "state": status.state,
+        "reason": status.reason,
+        "retry_at": one.retry_at.isoformat() if one.retry_at else None,
+        "since": status.since.isoformat(),
+        "seconds": one.compute_age(at).total_seconds(),
+        "seen_at": one.observed_at.isoformat(),
+        "pull_request": status.pull_request,
+        "number": status.number,
+        "pull_request_state": status.pull_request_state,
+    }
+
+
+def _step(step: TimelineStep) -> dict[str, Any]:
+    event = step.event
+    return {
+        "at": step.at.isoformat(),
+        "seconds_since_last": step.time_since_previous.total_seconds()
+        if step.time_since_previous
+        else None,
+        "what": event.kind,
+        "label": event.label,
+        "version": event.version,
+        "who": event.who,
+        "text": event.text,
+        "number": event.number,
+        "pull_request": event.url,
+        "delivery": event.delivery_id,
+    }

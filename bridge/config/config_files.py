@@ -1,0 +1,166 @@
+"""The files that a configuration is made of: ``bridge.yaml``, and those of its mappings folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge.config.authorities import find_ca_files
+from bridge.config.config_text import ConfigText
+from bridge.config.mapping_conflicts import MisplacedSetting
+from bridge.config.mapping_settings import MappingSettings, MappingsFileSettings
+from bridge.config.variable_source import VariableSource
+from bridge.errors import ConfigError
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class ParsedMappingsFile:
+    """One file of the mappings folder, understood."""
+
+    text: ConfigText
+    mappings: tuple[MappingSettings, ...]
+
+    @classmethod
+    def read(cls, path: Path, environment: Mapping[str, str]) -> ParsedMappingsFile:
+        """Raises ConfigError listing every mistake in this file."""
+        text = ConfigText.read(read_text(path), str(path), "the section mappings")
+        try:
+            content = MappingsFileSettings.model_validate(
+                text.substitute_variables(VariableSource(environment))
+            )
+        except ValidationError as error:
+            raise text.explain_error(error) from None
+        return cls(text, content.mappings)
+
+
+def read_mappings_folder(
+    folder: Path, environment: Mapping[str, str]
+) -> tuple[tuple[ParsedMappingsFile, ...], tuple[str, ...]]:
+    """The files of a mappings folder, and the mistakes in those that are left out for them.
+    Raises NotADirectoryError when it is no folder, OSError when it cannot be read."""
+    parts, mistakes = [], []
+    for path in list_mapping_files(folder):
+        try:
+            parts.append(ParsedMappingsFile.read(Path(path), environment))
+        except ConfigError as error:
+            mistakes.append(str(error))
+    return tuple(parts), tuple(mistakes)
+
+
+def list_mapping_files(folder: Path) -> list[str]:
+    """Every ``*.yaml`` and ``*.yml`` of a folder and the folders in it, sorted. What is hidden is
+    left out; links are followed, for Kubernetes mounts such folders as links. Raises OSError."""
+    return sorted(_found(str(folder), frozenset()))
+
+
+def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    own = os.stat(folder)
+    here = (own.st_dev, own.st_ino)
+    if here in above:  # a link that leads back
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _found(entry.path, above | {here})
+            elif entry.name.endswith(_SUFFIXES) and entry.is_file():
+                yield entry.path
+
+
+def read_text(path: Path) -> str:
+    """Raises ConfigError when a file cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True)
+class MappingLocations:
+    """Where each mapping of a configuration stands."""
+
+    main: ConfigText
+    count_in_main: int  # how many of the mappings
+    parts: Sequence[ParsedMappingsFile]
+
+    def describe_misplaced(self, found: MisplacedSetting) -> str:
+        """A misplaced setting, with where it is and where the other mapping is."""
+        text, index = self._place(found.index)
+        words = text.format_mistake(("mappings", index, found.setting), found.message)
+        if found.other_index is None:
+            return words
+        text, index = self._place(found.other_index)
+        return f"{words} (it stands at {text.path}:{text.source.find_line(('mappings', index))})"
+
+    def _place(self, index: int) -> tuple[ConfigText, int]:
+        if index < self.count_in_main:
+            return self.main, index
+        index -= self.count_in_main
+        for part in self.parts:
+            if index < len(part.mappings):
+                return part.text, index
+            index -= len(part.mappings)
+        raise IndexError("no such mapping")
+
+
+class ConfigFiles:
+    """The files that a configuration is made of as they are now, mistakes in them or not."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text: bytes | None = None
+        self._folder: Path | None = None
+        self._keys: tuple[str, ...] = ()
+        self._named: tuple[str, ...] = ()
+
+    def __call__(self) -> list[str]:
+        """``bridge.yaml``, the files of its mappings folder, and the files that it names."""
+        self._follow()
+        try:
+            found = list_mapping_files(self._folder) if self._folder else []
+        except OSError:
+            found = []
+        return [str(self._path), *found, *self._keys, *self._named]
+
+    def _follow(self) -> None:
+        """Learn what the main file names, as far as it can be read."""
+        try:
+            # A pipe can be read but once, and not by this.
+            text = self._path.read_bytes() if self._path.is_file() else None
+        except OSError:
+            return
+        if text is None or text == self._text:
+            return
+        self._text = text
+        with suppress(ConfigError, UnicodeDecodeError):
+            main = ConfigText.read(text.decode(), str(self._path), "")
+            self._named = tuple(
+                str(self._path.parent / name) for name in main.list_referenced_files()
+            )
+            values = main.substitute_variables(VariableSource(os.environ, self._path.parent))
+            self._folder = _beside(self._path, values.get("mappings_folder"))
+            self._keys = tuple(_keys(self._path, values))
+
+
+def _beside(main: Path, value: object) -> Path | None:
+    return main.parent / value if isinstance(value, str) else None
+
+
+def _keys(main: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    """Files of private keys and of certificates."""
+    forges = values.get("forges")
+    for forge in forges.values() if isinstance(forges, dict) else ():
+        key = forge.get("private_key_file") if isinstance(forge, dict) else None
+        if path := _beside(main, key):
+            yield str(path)
+    for _, name in find_ca_files(values):
+        yield str(main.parent / name)

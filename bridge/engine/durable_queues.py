@@ -1,0 +1,283 @@
+"""The durable queues (DBOS): when proposals are looked at, how often, and by how many at once.
+
+Two stages. A look first waits in ``looks``, where more events for the same proposal are absorbed
+(a debouncer: what arrives while its proposal is being looked at starts a fresh wait, so nothing is
+swallowed). Then it runs in ``work``, whose partitions are lanes: one look at a time in each, a few
+lanes for each repository, so that no branch has two writers and no repository takes every worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from dbos import DBOS, DBOSConfig, Debouncer, SetEnqueueOptions, SetWorkflowID
+
+from bridge.engine.adaptive_polling import AdaptivePolling, PollableQueue, QueueTiming
+from bridge.engine.background_loops import BackgroundLoops
+from bridge.engine.controller import BridgeController
+from bridge.engine.dbos_jobs import has_pending_jobs, list_running_jobs, run_outside_jobs
+from bridge.engine.errand_run import ErrandRun
+from bridge.engine.reconciler import Reconciler
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind, parse_delivery_id
+from bridge.engine.resync import ResyncRunner
+from bridge.engine.retention import RetentionPruner
+from bridge.errors import TransientError
+from bridge.prompts.target import Proposal
+from bridge.storage.connection_timeouts import add_timeouts_to_address
+from bridge.storage.instances import InstanceRegistry
+from bridge.telemetry.log_context import span
+
+log = logging.getLogger("bridge.queues")
+
+RECONCILE_QUEUE, WORK_QUEUE = "looks", "work"
+
+# Looking again is always safe, so a job of an older release may be finished by a newer one.
+_APPLICATION_VERSION = "1"
+_LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
+_BOOKS_PAUSE = 10.0  # seconds
+_UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
+_NEVER = 86_400.0  # seconds
+# Together with the chores' end and the web server's grace this stays within ten seconds.
+_STEPS_END = 5  # seconds for the steps in hand
+_BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
+_LANES = 4  # for each repository
+_SWEEPS_BEGIN = 60.0  # seconds within which all have begun
+
+
+class DurableQueues:
+    """The queues of one process. DBOS is one for each process, and so is this."""
+
+    _running: DurableQueues | None = None
+
+    def __init__(
+        self,
+        controller: BridgeController,
+        *,
+        database: str,
+        instances: InstanceRegistry,
+        workers: int,
+        timing: QueueTiming,
+        retention: RetentionPruner,
+    ) -> None:
+        self.controller = controller
+        self.timing = timing
+        self._workers = workers
+        self._steps = 0
+        self._counting = threading.Lock()
+        self._loops = BackgroundLoops(self, instances, retention)
+        self._polled: list[PollableQueue] = []
+        self._polling = AdaptivePolling(
+            self._polled, often=timing.polling, quiet=self._quiet, anything_ahead=has_pending_jobs
+        )
+        self._config: DBOSConfig = {
+            "name": "promptlayer-bridge",
+            "system_database_url": add_timeouts_to_address(database),
+            "application_version": _APPLICATION_VERSION,
+            "executor_id": instances.id,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+            "scheduler_polling_interval_sec": _NEVER,  # nothing of ours is scheduled by it
+        }
+
+    def start(self) -> None:
+        """Take up what was left, and go on."""
+        DurableQueues._running = self
+        DBOS(config=self._config)
+        DBOS.launch()
+        polling = self.timing.polling
+        looks = DBOS.register_queue(
+            RECONCILE_QUEUE, polling_interval_sec=polling, on_conflict="always_update"
+        )
+        work = DBOS.register_queue(
+            WORK_QUEUE,
+            worker_concurrency=self._workers,
+            partition_concurrency=1,
+            polling_interval_sec=polling,
+            on_conflict="always_update",
+        )
+        self._polled += [looks, work]  # a job that was left may have run already
+        self._loops.start()
+
+    def stop(self) -> bool:
+        """Finish the steps in hand. Returns whether all of them were; what is not finished is
+        taken up at the next start."""
+        self._loops.stop()
+        DBOS.destroy(workflow_completion_timeout_sec=_STEPS_END)
+        DurableQueues._running = None
+        return self._steps == 0
+
+    @staticmethod
+    def requeue_jobs_of(executor: str) -> None:
+        """Put what another process was running back into its queues, for whoever is free."""
+        for job in list_running_jobs(executor):
+            DBOS.resume_workflow(job.workflow_id, queue_name=job.queue_name)
+
+    @contextmanager
+    def hold_controller(self) -> Iterator[BridgeController]:
+        """The worker, for a step that ``stop`` waits for."""
+        with self._counting:
+            self._steps += 1
+        try:
+            yield self.controller
+        finally:
+            with self._counting:
+                self._steps -= 1
+
+    def enqueue_reconcile(self, proposal: Proposal) -> None:
+        """Look at a proposal once it has been quiet for a while."""
+        self.enqueue_reconcile_after(proposal, self._quiet())
+
+    @run_outside_jobs
+    def enqueue_reconcile_after(self, proposal: Proposal, seconds: float) -> None:
+        """Look at a proposal in so many seconds, or sooner if something else asks for it."""
+        self._polling.note_work()
+        repository = self.find_repository(proposal.mapping)
+        longest = max(seconds, _LONGEST_ABSORPTION)
+        Debouncer.create(
+            _forward_job, queue=RECONCILE_QUEUE, debounce_timeout_sec=longest
+        ).debounce(
+            f"{proposal.mapping}/{proposal.branch}",
+            seconds,
+            proposal.mapping,
+            proposal.branch,
+            compute_partition_key(repository, proposal.branch),
+        )
+
+    def enqueue_resync(
+        self, deduplication_key: str, mappings: Collection[str] | None = None
+    ) -> None:
+        """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
+        self._polling.note_work()
+        contexts = self.controller.contexts
+        wanted = [name for name in contexts if mappings is None or name in mappings]
+        between = min(_BETWEEN_SWEEPS, _SWEEPS_BEGIN / max(len(wanted), 1))
+        for number, name in enumerate(wanted):
+            self.enqueue_resync_after(number * between, name, deduplication_key, 0)
+
+    @run_outside_jobs
+    def enqueue_resync_after(
+        self, seconds: float, mapping: str, deduplication_key: str, attempt: int
+    ) -> None:
+        """Sweep a mapping in so many seconds; asked twice for the same attempt, it is done once."""
+        files = compute_file_partition_key(self.find_repository(mapping))
+        tried = f"/{attempt}" if attempt else ""
+        with (
+            SetWorkflowID(f"sweep/{mapping}/{deduplication_key}{tried}"),
+            SetEnqueueOptions(queue_partition_key=files, delay_seconds=seconds),
+        ):
+            DBOS.enqueue_workflow(WORK_QUEUE, _resync_job, mapping, deduplication_key, attempt)
+
+    @run_outside_jobs
+    def enqueue_job(
+        self, job: RepositoryJob, deduplication_key: str, attempt: int = 0, after: float = 0.0
+    ) -> None:
+        """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
+        self._polling.note_work()
+        files = compute_file_partition_key(self.find_repository(job.mapping))
+        number = f"errand/{job.mapping}/{job.kind}/{deduplication_key}/{attempt}"
+        with (
+            SetWorkflowID(number),
+            SetEnqueueOptions(queue_partition_key=files, delay_seconds=after),
+        ):
+            told = (job.mapping, str(job.kind), job.argument)
+            DBOS.enqueue_workflow(WORK_QUEUE, _repository_job, *told, deduplication_key, attempt)
+
+    def _quiet(self) -> float:
+        return self.timing.quiet.total_seconds()
+
+    def set_timing(self, timing: QueueTiming) -> None:
+        """Go by other times from now on."""
+        self.timing = timing
+        self._loops.apply_timing()
+
+    def note_idle(self) -> None:
+        """There is nothing to dispatch at the moment: nobody has to look at the queues often."""
+        self._polling.note_idle()
+
+    def find_retry_delay_of_unknown_mapping(self, mapping: str, attempt: int) -> float | None:
+        """In how many seconds to try again what is asked of a mapping that this process does not
+        know: of a new one, another process may have heard sooner. None for giving up."""
+        known = mapping in self.controller.contexts
+        return None if known or attempt >= _UNHEARD_ATTEMPTS else _UNHEARD_PAUSE
+
+    def find_repository(self, mapping: str) -> str:
+        """What bundles the work of a mapping into lanes."""
+        context = self.controller.contexts.get(mapping)
+        return context.forge.repository if context else mapping
+
+
+def _current() -> DurableQueues:
+    running = DurableQueues._running
+    if running is None:
+        raise RuntimeError("A job was started before the queues were.")
+    return running
+
+
+@DBOS.workflow(name="pass_on")
+def _forward_job(mapping: str, branch: str, lane: str) -> None:
+    with SetEnqueueOptions(queue_partition_key=lane):
+        DBOS.enqueue_workflow(WORK_QUEUE, _reconcile_job, mapping, branch)
+
+
+@DBOS.workflow(name="look_at")
+def _reconcile_job(mapping: str, branch: str) -> None:
+    queues, proposal = _current(), Proposal(mapping, branch)
+    with queues.hold_controller() as controller:
+        try:
+            again = Reconciler(controller).reconcile(proposal)
+            for admitted in controller.make_room(mapping):
+                queues.enqueue_reconcile(admitted)
+        except TransientError as error:  # the books do not answer; nobody else would look again
+            log.warning("%s waits: %s", branch, error)
+            again = error.retry_after or _BOOKS_PAUSE
+    if again is not None:
+        queues.enqueue_reconcile_after(proposal, again)
+
+
+@DBOS.workflow(name="sweep")
+def _resync_job(mapping: str, deduplication_key: str, attempt: int) -> None:
+    queues = _current()
+    with queues.hold_controller() as controller, span("sweep", mapping=mapping):
+        again = ResyncRunner(controller).resync(
+            mapping, queues.enqueue_reconcile, with_others=True, attempt=attempt
+        )
+        again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
+    if again is not None:
+        queues.enqueue_resync_after(again, mapping, deduplication_key, attempt + 1)
+
+
+@DBOS.workflow(name="errand")
+def _repository_job(
+    mapping: str, kind: str, about: str, deduplication_key: str, attempt: int
+) -> None:
+    queues, job = _current(), RepositoryJob(mapping, RepositoryJobKind(kind), about)
+    with (
+        queues.hold_controller() as controller,
+        span(kind, mapping=mapping, delivery=parse_delivery_id(deduplication_key)),
+    ):
+        try:
+            run = ErrandRun(controller, job, deduplication_key, attempt)
+            again = run.run(queues.enqueue_reconcile)
+            again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
+            if again is None and mapping not in controller.contexts:
+                run.abandon()
+        except TransientError as error:  # the books do not answer; nobody else would try again
+            log.warning("%s of %s waits: %s", kind, mapping, error)
+            again = error.retry_after or _BOOKS_PAUSE
+    if again is not None:
+        queues.enqueue_job(job, deduplication_key, attempt + 1, again)
+
+
+def compute_partition_key(repository: str, branch: str) -> str:
+    """The lane of a branch: always the same, one of few for each repository."""
+    return f"{repository} {zlib.crc32(branch.encode()) % _LANES}"
+
+
+def compute_file_partition_key(repository: str) -> str:
+    """The lane of whatever makes prompts of files that have none yet, sweeps and errands: two that
+    find the same file at once would both make one of it."""
+    return f"{repository} files"

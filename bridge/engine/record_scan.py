@@ -1,0 +1,167 @@
+"""Take in what a scan of a whole mapping found: looks are asked for, and all other targets are
+written down as they are. Ten thousand that are as they were cost no write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.config.mapping_settings import MappingSettings
+from bridge.engine.pruning import (
+    UnfollowedTargets,
+    describe_unfollowed,
+    find_unfollowed,
+    kept_entries,
+)
+from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
+from bridge.prompts.planning.target_state import TargetState
+from bridge.prompts.target import Proposal, Target
+from bridge.reconcile.scan_mapping import MappingScan, ReconcileCandidate
+from bridge.status.problems import ProblemKind, Problems, by_subject
+from bridge.status.target_status import TargetStatus, new_target_status
+
+log = logging.getLogger("bridge.comparing")
+
+_SAME = "same content"
+
+
+@dataclass(frozen=True)
+class ScanRun:
+    """One scan: when it began and ended, and what it found. What PromptLayer lists was read at
+    most ``age`` before it began."""
+
+    mapping: MappingSettings
+    scan: MappingScan
+    started_at: datetime
+    ended_at: datetime
+    listing_age: timedelta = timedelta()
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+def record_scan(store: ReconcileStore, scan_run: ScanRun) -> tuple[Proposal, ...]:
+    """Note what was found; returns the proposals to look at, whose looks are asked for."""
+    name = scan_run.mapping.name
+    entries = store.target_statuses.find_by_mapping(name)
+    unfollowed = find_unfollowed(scan_run.mapping, scan_run.scan, entries)
+    kept = [
+        each
+        for status in kept_entries(unfollowed, entries, scan_run.ended_at)
+        for each in _changed(entries, status)
+    ]
+    read_at = scan_run.started_at - scan_run.listing_age
+    store.target_statuses.apply_scan(kept, (), read_at)  # a look goes by what is held
+    asks = list(_asks(scan_run, entries, unfollowed))
+    store.request(asks)
+    asked = {ask.target for ask in asks}
+    changed = [status for status in _entries(scan_run, entries) if status.target not in asked]
+    gone = [t for t in _gone(scan_run, entries) if t not in asked and t not in unfollowed]
+    store.target_statuses.apply_scan(changed, gone, read_at)
+    _note_problems(store.problems, scan_run)
+    _tell(scan_run, unfollowed, entries)
+    counts = {"in_step": scan_run.scan.in_step_count, "differing": len(asked)}
+    store.target_statuses.record_resync(name, scan_run.ended_at, scan_run.seconds, counts)
+    return tuple(sorted({ask.proposal for ask in asks}))
+
+
+def _note_problems(problems: Problems, scan_run: ScanRun) -> None:
+    name, scan = scan_run.mapping.name, scan_run.scan
+    gaps = {gap.setting: gap.message for gap in scan.gaps}
+    problems.replace(name, ProblemKind.COVERAGE, gaps)
+    problems.replace(name, ProblemKind.FILE, by_subject(scan.mistakes))
+
+
+def _tell(
+    scan_run: ScanRun, unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus]
+) -> None:
+    for gap in scan_run.scan.gaps:
+        log.warning("%s", gap.message)
+    if unfollowed.kept:
+        numbers = {e.number for e in entries.values() if e.has_open_pull_request}
+        ours = {e.number for t in unfollowed.kept if (e := entries.get(t)) and e.number in numbers}
+        log.warning("%s", describe_unfollowed(scan_run.mapping.name, unfollowed, len(ours)))
+
+
+def _asks(
+    scan_run: ScanRun, entries: Mapping[Target, TargetStatus], unfollowed: UnfollowedTargets
+) -> Iterator[ReconcileRequest]:
+    """What differs; and pull requests that the books think open and that have no branch any more:
+    somebody decided, and nobody told. Of what is kept as it is, only that."""
+    differing = scan_run.scan.differing_targets
+    asked = set()
+    for candidate in scan_run.scan.candidates:
+        if candidate.target in unfollowed and not _is_unheard_of(scan_run, candidate, entries):
+            continue
+        asked.add(candidate.target)
+        place = differing.get(candidate.target)
+        yield ReconcileRequest(
+            candidate.proposal, candidate.target, name=place.name if place else ""
+        )
+    for target, status in entries.items():
+        if status.has_open_pull_request and target not in asked:
+            yield ReconcileRequest(
+                Proposal(target.mapping, status.branch), target, name=status.name
+            )
+
+
+def _is_unheard_of(
+    scan_run: ScanRun, candidate: ReconcileCandidate, entries: Mapping[Target, TargetStatus]
+) -> bool:
+    """Whether there may be a pull request that the books do not know."""
+    status = entries.get(candidate.target)
+    branches = scan_run.scan.snapshot.branches
+    return (status is None or status.number is None) and candidate.proposal.branch in branches
+
+
+def _entries(scan_run: ScanRun, entries: Mapping[Target, TargetStatus]) -> Iterator[TargetStatus]:
+    """The entries that say something new."""
+    now = scan_run.ended_at
+    for target, place in scan_run.scan.targets_in_step.items():
+        before = entries.get(target) or new_target_status(
+            target, "", TargetState.IN_STEP, _SAME, now
+        )
+        after = replace(
+            before,
+            name=place.name,
+            path=place.path or before.path,
+            followed_as=scan_run.mapping.fingerprint,
+            absent_since=None,
+            held=None,
+        )
+        yield from _changed(entries, _settled(after, TargetState.IN_STEP, _SAME, now))
+    for target, reason in scan_run.scan.refusals:
+        before = entries.get(target) or new_target_status(
+            target, "", TargetState.PARKED, reason, now
+        )
+        yield from _changed(entries, _settled(before, TargetState.PARKED, reason, now))
+
+
+def _settled(status: TargetStatus, state: TargetState, reason: str, now: datetime) -> TargetStatus:
+    if status.settled_state is state:
+        same = state is TargetState.IN_STEP  # whatever the look said that found it so
+        return replace(status, reason=status.reason if same else reason)
+    return replace(
+        status, state=state, reason=reason, since=now, settled_state=state, settled_since=now
+    )
+
+
+def _changed(entries: Mapping[Target, TargetStatus], after: TargetStatus) -> Iterator[TargetStatus]:
+    before = entries.get(after.target)
+    if before is None or (before != after and before.state is not TargetState.WAITING):
+        yield after
+
+
+def _gone(scan_run: ScanRun, entries: Mapping[Target, TargetStatus]) -> Iterator[Target]:
+    """Targets that the mapping follows no longer."""
+    scan = scan_run.scan
+    refused = {target for target, _ in scan.refusals}
+    for target, status in entries.items():
+        there = (
+            target in scan.targets_in_step or target in scan.differing_targets or target in refused
+        )
+        if not there and status.state is not TargetState.WAITING:
+            yield target

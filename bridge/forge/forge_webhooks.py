@@ -1,0 +1,188 @@
+"""What a forge tells by itself: the events, and what is asked of whoever reads its webhooks.
+
+As with PromptLayer's, an event is never executed: it only says where to look. So what is kept of
+one is what these values hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from bridge.errors import MalformedPayloadError, SignatureMismatchError
+
+Headers = Mapping[str, str]  # names in lower case
+
+
+class PullRequestAction(StrEnum):
+    OPENED = "opened"
+    UPDATED = "updated"  # new commits, another base, or a draft no more
+    MERGED = "merged"
+    CLOSED = "closed"  # without a merge
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True)
+class PushEvent:
+    """A branch points somewhere else now, whoever did that and however."""
+
+    repository: str  # owner/name, as the mapping file spells it behind the colon
+    branch: str
+    before: str | None  # full object name; None: the branch is new
+    after: str | None  # full object name; None: the branch is gone
+
+
+@dataclass(frozen=True)
+class PullRequestEvent:
+    """Something happened to a pull request."""
+
+    repository: str  # owner/name of the one it goes to
+    number: int
+    action: PullRequestAction
+    head: str  # branch name, in the fork where it comes from one
+    base: str  # branch name
+    head_commit: str  # full object name; empty where it has no commit
+    from_fork: bool
+    author: str  # login of who opened it; empty where the event does not say
+
+
+ForgeEvent = PushEvent | PullRequestEvent
+
+
+class ForgeWebhooks(Protocol):
+    """How one type of forge signs and words its webhooks. The modules ``bridge.forge.…_webhooks``
+    are such; nothing of it needs a repository or a credential."""
+
+    def verify_webhook(self, headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
+        """Raises SignatureMismatch unless somebody with one of ``secrets`` sent this. A blank
+        secret is none."""
+
+    def parse_webhook(self, headers: Headers, body: bytes) -> ForgeEvent | None:
+        """The event of a verified delivery; None for one of no interest, such as a ping. Raises
+        Malformed for what the forge never sends."""
+
+    def find_delivery_name(self, headers: Headers) -> str:
+        """What the forge calls this delivery, the same when it sends it again; may be empty."""
+
+
+@dataclass(frozen=True)
+class ForgeEndpoint:
+    """Where one forge of the configuration comes in."""
+
+    webhooks: ForgeWebhooks
+    secrets: tuple[str, ...] = field(repr=False)  # any of them will do; none: it stays shut
+
+
+# What every reader needs.
+
+
+def require_matching_signature(matches: Iterable[bool], refusal: str) -> None:
+    """Raises SignatureMismatch unless one matches. Each is looked at, so that the time taken says
+    nothing about which one fits."""
+    if not any(list(matches)):
+        raise SignatureMismatchError(
+            f"{refusal} Compare webhook_secret of this forge in bridge.yaml with the secret set "
+            "for the webhook there."
+        )
+
+
+def constant_time_equal(one: str, other: str) -> bool:
+    """In a time that does not tell where they differ; any text may be compared."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
+
+
+def compute_hmac_hex(secret: str, message: bytes) -> str:
+    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+Value = TypeVar("Value", str, int, bool)
+
+
+class WebhookPayload:
+    """A JSON object read with care. Fields are named by their path: ``pull_request.head.ref``."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+
+    @classmethod
+    def read(cls, body: bytes | str) -> WebhookPayload:
+        """Raises Malformed for anything but a JSON object."""
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError):
+            raise MalformedPayloadError("The body is not JSON in UTF-8.") from None
+        if not isinstance(content, dict):
+            raise MalformedPayloadError("The body is JSON, but not an object.")
+        return cls(content)
+
+    def find(self, path: str) -> Any:
+        """The field; None where it is not there or null."""
+        found: Any = self._content
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    def get_text(self, path: str) -> str:
+        """Raises Malformed where it is no text, or empty, or none that can be kept."""
+        value = self._expected(path, str)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise MalformedPayloadError(f"The delivery's {path} is not Unicode.") from None
+        if not value or "\0" in value:
+            raise MalformedPayloadError(f"The delivery's {path} is empty or has a NUL.")
+        return value
+
+    def text_or(self, path: str, otherwise: str) -> str:
+        """The text, or ``otherwise`` where there is none or null. Raises Malformed as ``text``."""
+        return otherwise if self.find(path) is None else self.get_text(path)
+
+    def get_number(self, path: str) -> int:
+        """Raises Malformed where it is no positive number."""
+        value = self._expected(path, int)
+        if isinstance(value, bool) or not 0 < value < 2**63:
+            raise MalformedPayloadError(f"The delivery's {path} is not a positive number.")
+        return value
+
+    def get_flag(self, path: str) -> bool:
+        """Raises Malformed where it is neither true nor false."""
+        return self._expected(path, bool)
+
+    def get_commit(self, path: str) -> str:
+        """A full object name. Raises Malformed."""
+        value = self.get_text(path).lower()
+        if len(value) not in (40, 64) or not set(value) <= set("0123456789abcdef"):
+            raise MalformedPayloadError(f"The delivery's {path} is not a commit.")
+        return value
+
+    def get_push_end(self, path: str) -> str | None:
+        """One end of a push: a commit, or None for the zeros that mean none. Raises Malformed."""
+        value = self.get_commit(path)
+        return value if value.strip("0") else None
+
+    def _expected(self, path: str, kind: type[Value]) -> Value:
+        value = self.find(path)
+        if not isinstance(value, kind):
+            raise MalformedPayloadError(
+                f"The delivery has no {path}, or it is not a {kind.__name__}."
+            )
+        return value
+
+
+def parse_push_event(payload: WebhookPayload, repository: str) -> PushEvent | None:
+    """The push that ``ref``, ``before`` and ``after`` tell; None where it is not of a branch."""
+    heads = "refs/heads/"
+    ref = payload.get_text("ref")
+    if not ref.startswith(heads):
+        return None
+    return PushEvent(
+        repository,
+        ref.removeprefix(heads),
+        payload.get_push_end("before"),
+        payload.get_push_end("after"),
+    )

@@ -1,0 +1,238 @@
+"""What GitHub's refusals mean, in words a person can act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from bridge.errors import (
+    AlreadyExistsError,
+    BridgeError,
+    DraftsUnavailableError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientRefusalError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from bridge.network.failures import SPEAKS_TLS, wants_tls
+
+REDIRECTS = (301, 302, 307, 308)
+SECONDARY_LIMIT_SECONDS = 60.0  # seconds; what GitHub asks for where it names no time
+MAX_QUOTE_LENGTH = 300  # characters of GitHub's own words
+# Refusals of a request that is wrong however often it is made; GitHub words every other one alike.
+# https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request
+_KNOWN = (
+    "is too long",
+    "is not a collaborator",
+    "from pull request author",
+    "cannot be reopened",
+    "missing_field",
+    "archived",
+    "no commit found for",
+    "repository rule violations",
+    "must not",
+    "does not match",
+)
+_DRAFTS = "draft pull requests are not supported"
+_SECONDARY = ("secondary rate limit", "abuse detection", "wait a few minutes before you try again")
+
+
+@dataclass(frozen=True)
+class GitHubRequestAttempt:
+    """What the bridge wanted of GitHub."""
+
+    repository: str  # the mapping file's spelling
+    what: str  # "open a pull request from a to b"
+    needs: str  # the permission this takes, as GitHub's settings page names it
+    credential: str  # what to renew when it is not accepted
+    after_push: bool = False  # right before: not every server of GitHub's may know it yet
+    after_mint: bool = False  # the same of the token
+
+
+@dataclass(frozen=True)
+class GitHubErrorResponse:
+    """What GitHub said instead of doing it. Header names are in lower case."""
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Mapping[str, object]]:
+        errors = self.body.get("errors") if isinstance(self.body, dict) else None
+        return [error for error in errors or () if isinstance(error, dict)]
+
+    @property
+    def reason(self) -> str:
+        """GitHub's reason on one line; empty where the answer is not GitHub's JSON."""
+        if not isinstance(self.body, dict):
+            return ""
+        message = self.body.get("message")
+        reasons = [_reason(error) for error in self.errors]
+        parts = [message if isinstance(message, str) else "", *reasons]
+        line = " ".join("; ".join(part for part in parts if part).split())
+        return line if len(line) <= MAX_QUOTE_LENGTH else line[:MAX_QUOTE_LENGTH] + "…"
+
+    @property
+    def graphql_kinds(self) -> set[object]:
+        return {error.get("type") for error in self.errors}
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, where the answer names them."""
+        value = self.headers.get("retry-after", "").strip()
+        return float(value) if value.isdecimal() else None
+
+
+def build_error(
+    answer: GitHubErrorResponse, attempt: GitHubRequestAttempt, now: float
+) -> BridgeError:
+    """The error of our tree for a refused attempt; ``now`` is in seconds since the epoch."""
+    if _is_rate_limit(answer):
+        return _rate_limited(answer, attempt, now)
+    if attempt.after_mint and answer.status in (401, 403, 404):
+        return TransientRefusalError(
+            f"GitHub would not {attempt.what} in {attempt.repository} with the App's present token "
+            f"(HTTP {answer.status}){_quoted(answer)}. A new one may do, or it is not known "
+            f"everywhere yet; if this lasts, {attempt.credential} needs {attempt.needs}."
+        )
+    if answer.status == 401:
+        return UnauthorizedError(
+            f"GitHub does not accept {attempt.credential} (to {attempt.what} in "
+            f"{attempt.repository}){_quoted(answer)}. It may be wrong, revoked or expired: renew it."
+        )
+    if answer.status == 403 or "FORBIDDEN" in answer.graphql_kinds:
+        return _forbidden(answer, attempt)
+    if answer.status in (404, 410):
+        return NotFoundError(
+            f"GitHub cannot find what is needed to {attempt.what} in {attempt.repository}. Either "
+            f"the name is wrong, or {attempt.credential} cannot see that repository."
+        )
+    if answer.status == 408 or answer.status >= 500:
+        return UnavailableError(
+            f"GitHub could not {attempt.what} in {attempt.repository} just now (HTTP "
+            f"{answer.status}). The bridge tries again by itself.",
+            retry_after=answer.retry_after,
+        )
+    if wants_tls(str(answer.body)):
+        return build_no_response_error(attempt, SPEAKS_TLS)
+    if answer.status in REDIRECTS:
+        return moved(attempt, answer.headers.get("location", ""))
+    return _refused(answer, attempt)
+
+
+def moved(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
+    """The error where the server sends us somewhere else, to ``place`` if it said so."""
+    parts = urlsplit(place)
+    there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "elsewhere"
+    return RequestRefusedError(
+        f"The server sent us to {there}, and did not {attempt.what} in {attempt.repository}. "
+        "Requests do not follow, because the token would go along: write the address that the "
+        "server's own pages have as the forge's url, and the repository's present name."
+    )
+
+
+def another_address(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedError:
+    """The error where the server's own links lead to another address than ``api``."""
+    return RequestRefusedError(
+        f"The server's answers link to another address than {api}, so the bridge could not "
+        f"{attempt.what} in {attempt.repository}. Write the address that the server's own pages "
+        "have as the forge's url."
+    )
+
+
+def build_no_response_error(attempt: GitHubRequestAttempt, why: str) -> UnavailableError:
+    """The error where nothing, or nothing of GitHub's, came back."""
+    return UnavailableError(
+        f"The bridge could not {attempt.what} in {attempt.repository} just now: {why}. It tries "
+        "again by itself; if this lasts, look whether GitHub can be reached from here."
+    )
+
+
+def _is_rate_limit(answer: GitHubErrorResponse) -> bool:
+    if answer.status == 429 or "RATE_LIMITED" in answer.graphql_kinds:
+        return True
+    spent = answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status == 403 and (spent or _is_secondary(answer))
+
+
+def _is_secondary(answer: GitHubErrorResponse) -> bool:
+    words = answer.reason.lower()
+    return "retry-after" in answer.headers or any(sign in words for sign in _SECONDARY)
+
+
+def _rate_limited(
+    answer: GitHubErrorResponse, attempt: GitHubRequestAttempt, now: float
+) -> RateLimitedError:
+    pause = answer.retry_after
+    reset = answer.headers.get("x-ratelimit-reset", "")
+    spent = answer.headers.get("x-ratelimit-remaining") == "0"
+    if pause is None and spent and reset.isdecimal():
+        pause = max(1.0, float(reset) - now)
+    limit = "rate limit" if spent and not _is_secondary(answer) else "secondary rate limit"
+    if pause is None:
+        pause = SECONDARY_LIMIT_SECONDS
+    return RateLimitedError(
+        f"GitHub's {limit} is reached for {attempt.credential}; it would not {attempt.what} in "
+        f"{attempt.repository}. The bridge tries again in {pause:.0f} seconds.",
+        retry_after=pause,
+    )
+
+
+def _forbidden(answer: GitHubErrorResponse, attempt: GitHubRequestAttempt) -> ForbiddenError:
+    return ForbiddenError(
+        f"GitHub does not let {attempt.credential} {attempt.what} in {attempt.repository}"
+        f"{_quoted(answer)}. It needs {_accepted(answer) or attempt.needs}."
+    )
+
+
+def _refused(answer: GitHubErrorResponse, attempt: GitHubRequestAttempt) -> BridgeError:
+    """Right after a push, what GitHub is not known to refuse for good is tried a few times: it says
+    422 ``head: invalid``, and nothing else, while it has not noticed the branch."""
+    said = answer.reason.lower()
+    told = (
+        f"GitHub would not {attempt.what} in {attempt.repository} (HTTP {answer.status})"
+        f"{_quoted(answer)}."
+    )
+    if "already exists for" in said:
+        return AlreadyExistsError(told)
+    mend = f"{told} Mend that, then let the bridge look again."
+    if _DRAFTS in said:
+        return DraftsUnavailableError(mend)
+    if not attempt.after_push or any(sign in said for sign in _KNOWN):
+        return RequestRefusedError(mend)
+    return TransientRefusalError(
+        f"{told} It may not have noticed the last push yet, or it needs mending."
+    )
+
+
+def _quoted(answer: GitHubErrorResponse) -> str:
+    return f": “{answer.reason}”" if answer.reason else ""
+
+
+def _reason(error: Mapping[str, object]) -> str:
+    if isinstance(error.get("message"), str):
+        return str(error["message"])
+    named = (error.get(part) for part in ("resource", "field", "code"))
+    return " ".join(str(part) for part in named if part)
+
+
+def _accepted(answer: GitHubErrorResponse) -> str:
+    """The permissions GitHub says would do: ``pull_requests=write`` is "Pull requests: write"."""
+    permissions = answer.headers.get("x-accepted-github-permissions", "")
+    if permissions:
+        return "the permission " + " or ".join(
+            " and ".join(_permission(part) for part in choice.split(","))
+            for choice in permissions.split(";")
+        )
+    scopes = answer.headers.get("x-accepted-oauth-scopes", "")
+    return f"the scope {scopes.replace(', ', ' or ')}" if scopes else ""
+
+
+def _permission(spelled: str) -> str:
+    name, _, level = spelled.strip().partition("=")
+    return f"“{name.replace('_', ' ').capitalize()}: {level}”"

@@ -1,0 +1,176 @@
+"""Compare what the platform holds with what the base branch holds. Pure.
+
+The answer says who moved since both agreed, and never who sent an event: the same comparison
+serves a webhook, the sweep, the first import, ``publish`` and ``plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bridge.prompts.agreement import Agreement
+from bridge.prompts.prompt import Prompt
+
+
+class DriftStatus(StrEnum):
+    """How platform and repository stand to each other, for one target."""
+
+    IN_STEP = "in step"
+    PLATFORM_AHEAD = "platform is ahead"
+    REPOSITORY_AHEAD = "repository is ahead"
+    BOTH_MOVED = "both moved"
+
+
+class SideStatus(StrEnum):
+    """What became of one side since both agreed."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"  # it is there, and no agreement is known
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"  # a file alone: a prompt that cannot be understood is left alone
+
+
+_SAME = "same content"
+_NEW = "{version} in PromptLayer"
+_EDITED = "edited in the repository"
+_GONE = "no longer in PromptLayer"
+_BROKEN = "the file cannot be read: {problem}"
+_REMOVED = "removed from the repository"
+
+_PLATFORM, _FILE = SideStatus, SideStatus
+
+STANDINGS: Mapping[tuple[SideStatus, SideStatus], tuple[DriftStatus, str]] = {
+    # what PromptLayer holds, what the file says → who is ahead, and why in words. Both sides
+    # differ here: where they say the same they are in step, whatever happened.
+    (_PLATFORM.UNCHANGED, _FILE.CHANGED): (DriftStatus.REPOSITORY_AHEAD, _EDITED),
+    (_PLATFORM.UNCHANGED, _FILE.ABSENT): (DriftStatus.REPOSITORY_AHEAD, _REMOVED),
+    (_PLATFORM.UNCHANGED, _FILE.UNREADABLE): (DriftStatus.BOTH_MOVED, _BROKEN),
+    (_PLATFORM.CHANGED, _FILE.UNCHANGED): (DriftStatus.PLATFORM_AHEAD, _NEW),
+    (_PLATFORM.CHANGED, _FILE.CHANGED): (DriftStatus.BOTH_MOVED, f"{_NEW}, and {_EDITED}"),
+    (_PLATFORM.CHANGED, _FILE.ABSENT): (
+        *(DriftStatus.PLATFORM_AHEAD, f"{_NEW}, and its file was {_REMOVED}"),
+    ),
+    (_PLATFORM.CHANGED, _FILE.UNREADABLE): (DriftStatus.BOTH_MOVED, f"{_NEW}, and {_BROKEN}"),
+    (_PLATFORM.UNKNOWN, _FILE.UNKNOWN): (
+        *(DriftStatus.BOTH_MOVED, f"{_NEW}, and nothing tells when both last said the same"),
+    ),
+    (_PLATFORM.UNKNOWN, _FILE.ABSENT): (DriftStatus.PLATFORM_AHEAD, "not in the repository yet"),
+    (_PLATFORM.UNKNOWN, _FILE.UNREADABLE): (DriftStatus.BOTH_MOVED, _BROKEN),
+    (_PLATFORM.ABSENT, _FILE.UNCHANGED): (DriftStatus.PLATFORM_AHEAD, _GONE),
+    (_PLATFORM.ABSENT, _FILE.CHANGED): (DriftStatus.BOTH_MOVED, f"{_GONE}, and {_EDITED}"),
+    (_PLATFORM.ABSENT, _FILE.UNKNOWN): (DriftStatus.PLATFORM_AHEAD, _GONE),
+    (_PLATFORM.ABSENT, _FILE.ABSENT): (DriftStatus.IN_STEP, "on neither side"),
+    (_PLATFORM.ABSENT, _FILE.UNREADABLE): (DriftStatus.PLATFORM_AHEAD, _GONE),
+}
+
+
+@dataclass(frozen=True)
+class BaseBranchFile:
+    """The file that a target has on the base branch."""
+
+    path: str
+    text: bytes
+    prompt: Prompt | None  # None: the file cannot be read as a prompt
+    problem: str | None = None  # why not, with line
+    label: str | None = None  # what it tracks
+
+
+@dataclass(frozen=True)
+class DriftComparison:
+    status: DriftStatus
+    reason: str  # in words, for tables and logs
+    restores: bool = False  # the platform's text comes back where the file was removed
+
+    @property
+    def has_platform_changes(self) -> bool:
+        """Whether the platform has something that the repository should be offered."""
+        return self.status in (DriftStatus.PLATFORM_AHEAD, DriftStatus.BOTH_MOVED)
+
+
+def compare_sides(
+    platform: Prompt | None,
+    base: BaseBranchFile | None,
+    agreed: Agreement | None,
+    label: str | None = None,
+) -> DriftComparison:
+    """Who moved since both agreed? ``agreed`` is None where nothing tells; ``label`` is what the
+    file has to track, None where that is not to be compared."""
+    if platform and base and base.prompt and platform.digest == base.prompt.digest:
+        return compare_names(platform, base.prompt, base.label, label)
+    if (
+        platform
+        and base
+        and base.prompt
+        and _is_edited_since_declined(platform, base.prompt, agreed)
+    ):
+        return DriftComparison(DriftStatus.REPOSITORY_AHEAD, _EDITED)
+    sides = _platform_status(platform, agreed), _file_status(base, agreed)
+    standing, words = STANDINGS[sides]
+    version = f"version {platform.version}" if platform else ""
+    problem = base.problem if base else None
+    restores = sides == (SideStatus.CHANGED, SideStatus.ABSENT)
+    return DriftComparison(standing, words.format(version=version, problem=problem), restores)
+
+
+def _platform_status(platform: Prompt | None, agreed: Agreement | None) -> SideStatus:
+    if platform is None:
+        return SideStatus.ABSENT
+    if agreed is None or agreed.repository is None:
+        return SideStatus.UNKNOWN
+    number = platform.version
+    same = (number is not None and number == agreed.version) or platform.digest == agreed.platform
+    return SideStatus.UNCHANGED if same else SideStatus.CHANGED
+
+
+def _file_status(base: BaseBranchFile | None, agreed: Agreement | None) -> SideStatus:
+    if base is None:
+        return SideStatus.ABSENT
+    if base.prompt is None:
+        return SideStatus.UNREADABLE
+    if agreed is None or agreed.repository is None:
+        return SideStatus.UNKNOWN
+    same = base.prompt.digest == agreed.repository
+    return SideStatus.UNCHANGED if same else SideStatus.CHANGED
+
+
+def _is_edited_since_declined(platform: Prompt, file: Prompt, agreed: Agreement | None) -> bool:
+    """Whether a person declined what PromptLayer still holds, and the file went on since. A decline
+    answers one text: what the repository says afterwards goes on its way."""
+    declined = agreed.declined if agreed else None
+    if declined is None or platform.version != declined.version:
+        return False
+    if not platform.digest.startswith(declined.platform):
+        return False
+    return not (declined.repository and file.digest.startswith(declined.repository))
+
+
+def compare_names(
+    platform: Prompt, base: Prompt, tracked: str | None = None, label: str | None = None
+) -> DriftComparison:
+    """Whether a file that says what PromptLayer holds also calls it what PromptLayer does, and
+    says which label it tracks (``tracked`` where it should be ``label``)."""
+    if platform.name != base.name:
+        return DriftComparison(
+            DriftStatus.PLATFORM_AHEAD, f"renamed in PromptLayer to {platform.name!r}"
+        )
+    if base.id is None:
+        return DriftComparison(DriftStatus.PLATFORM_AHEAD, "the file does not carry its id yet")
+    if label is not None and tracked not in (label, None):
+        return DriftComparison(
+            DriftStatus.PLATFORM_AHEAD, f"the file says `label: {tracked}` and is that of {label}"
+        )
+    return DriftComparison(DriftStatus.IN_STEP, _SAME)
+
+
+def with_text_of(platform: Prompt, file: Prompt) -> Prompt:
+    """What PromptLayer calls a prompt, and what its file says."""
+    return replace(
+        platform,
+        template=file.template,
+        metadata=file.metadata,
+        extra=file.extra,
+        version=file.version,
+    )

@@ -1,0 +1,294 @@
+"""Decide what to do about one proposal, from what was observed. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.pull_request.metadata import (
+    MOST_CHANGES,
+    PullRequestMetadata,
+    compute_fingerprint,
+    parse_metadata,
+)
+from bridge.prompts.pull_request.proposal_summary import PromptChange
+from bridge.prompts.target import Target
+
+_DIGEST_LENGTH = 12  # characters of a digest that it remembers
+
+
+@dataclass(frozen=True)
+class FileEdit:
+    """One file as the proposal wants it."""
+
+    change: PromptChange
+    text: bytes | None  # None: the file goes
+    text_before: bytes | None = None  # what the base branch holds
+    held: str | None = None  # digest of what PromptLayer holds, where ``change`` merges it
+
+    @property
+    def text_by_path(self) -> dict[str, bytes | None]:
+        """What it does to the tree: path → text, None where a file goes."""
+        gone = {self.change.old_path: None} if self.change.old_path else {}
+        return {**gone, self.change.path: self.text}
+
+
+@dataclass(frozen=True)
+class NoChange:
+    """Nothing to do, and why."""
+
+    kind: ReconcileOutcomeKind
+    reason: str
+    pull_request: PullRequest | None = None
+
+
+@dataclass(frozen=True)
+class UpsertPullRequest:
+    """Make branch and pull request say this."""
+
+    edits: tuple[FileEdit, ...]
+    metadata: PullRequestMetadata
+    pull_request: PullRequest | None  # the open one, if there is one
+
+
+@dataclass(frozen=True)
+class ClosePullRequest:
+    """Close the pull request with a word why; the branch goes unless people worked on it."""
+
+    pull_request: PullRequest
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeleteBranch:
+    """A branch of ours that is not needed any more goes."""
+
+    reason: str
+
+
+ProposalPlan = NoChange | UpsertPullRequest | ClosePullRequest | DeleteBranch
+
+
+@dataclass(frozen=True)
+class PlanInput:
+    """What was observed about one proposal."""
+
+    edits: tuple[FileEdit, ...]
+    metadata: PullRequestMetadata  # as a new pull request would carry it
+    no_change_kind: ReconcileOutcomeKind  # what it means when there are no edits
+    no_change_reason: str
+    pull_requests: Sequence[PullRequest]  # newest first
+    branch_exists: bool
+    has_commits_of_people: bool  # somebody else's commits are on the branch
+    tip_commit_id: str | None  # the branch's newest commit
+    is_branch_current: bool  # the branch says already what would be proposed
+    base: str  # the base branch's name
+    is_chosen_by_person: bool = False  # a person has just chosen PromptLayer's text
+    refusal_reason: str | None = None  # why a target could not be looked at or placed
+    prune: bool = False  # its branch goes, whatever was decided: another one stands for it now,
+    # or a person lets go what the mapping leaves out
+    taken_back: bool = False  # the newest pull request was merged, and the base lost it later
+    declined_in: PullRequest | None = None  # where people declined all that could be proposed
+
+
+def decide_plan(plan_input: PlanInput) -> ProposalPlan:
+    """The one decision of the bridge. Same situation, same plan. That a person has just chosen
+    PromptLayer's text outweighs what was decided on earlier pull requests."""
+    open_ = find_open(plan_input.pull_requests, plan_input.base)
+    if not plan_input.edits:
+        return _nothing_to_propose(plan_input, open_)
+    if open_ is None and plan_input.pull_requests and not plan_input.is_chosen_by_person:
+        decided = _decided_before(plan_input, plan_input.pull_requests[0])
+        if decided is not None:
+            return decided
+    return UpsertPullRequest(plan_input.edits, plan_input.metadata, open_)
+
+
+def select_pull_requests(found: Sequence[PullRequest], base: str) -> tuple[PullRequest, ...]:
+    """Those of a head branch that are about its proposal to ``base``. To another base, that is
+    the bridge's own (before the mapping's base changed, or since a person took it there), unless
+    it was merged there: that is no answer for this base. A person's is the person's."""
+    return tuple(
+        each
+        for each in found
+        if each.base_branch == base
+        or (each.state is not PullRequestState.MERGED and parse_metadata(each.body) is not None)
+    )
+
+
+def find_open(pull_requests: Sequence[PullRequest], base: str) -> PullRequest | None:
+    """The open pull request that is the proposal: the newest to ``base``, else to any."""
+    opened = [each for each in pull_requests if each.state is PullRequestState.OPEN]
+    return next((each for each in opened if each.base_branch == base), next(iter(opened), None))
+
+
+def _nothing_to_propose(plan_input: PlanInput, open_: PullRequest | None) -> ProposalPlan:
+    if plan_input.refusal_reason is not None:  # that is no word on what was proposed before
+        return NoChange(ReconcileOutcomeKind.PARKED, plan_input.refusal_reason, open_)
+    if plan_input.no_change_kind is ReconcileOutcomeKind.NOT_FOLLOWED:
+        return NoChange(plan_input.no_change_kind, plan_input.no_change_reason, open_)
+    if open_ is not None:
+        return ClosePullRequest(open_, _why_withdrawn(plan_input, open_))
+    last = plan_input.pull_requests[0] if plan_input.pull_requests else None
+    rejected = last is not None and last.state is PullRequestState.CLOSED and not _withdrawn(last)
+    if (
+        plan_input.branch_exists
+        and not plan_input.has_commits_of_people
+        and (plan_input.prune or not rejected)
+    ):
+        return DeleteBranch(plan_input.no_change_reason)
+    return NoChange(plan_input.no_change_kind, plan_input.no_change_reason, plan_input.declined_in)
+
+
+def _why_withdrawn(plan_input: PlanInput, open_: PullRequest) -> str:
+    if plan_input.no_change_kind is not ReconcileOutcomeKind.IN_STEP:
+        return plan_input.no_change_reason
+    metadata = parse_metadata(open_.body)
+    if metadata is not None and metadata.pending is not None:
+        return "the change of the protected label did not come about"
+    words = {
+        "same content": f"PromptLayer and `{plan_input.base}` hold the same content again",
+        "on neither side": "PromptLayer has it no longer",
+        "deleted in PromptLayer": "PromptLayer has it no longer: it was deleted there",
+    }
+    if plan_input.no_change_reason.startswith("no longer matches"):
+        return f"the prompt {plan_input.no_change_reason}"
+    return words.get(plan_input.no_change_reason, plan_input.no_change_reason)
+
+
+def _withdrawn(pull_request: PullRequest) -> bool:
+    metadata = parse_metadata(pull_request.body)
+    return metadata is not None and metadata.withdrawn
+
+
+def _decided_before(plan_input: PlanInput, last: PullRequest) -> NoChange | None:
+    """A closed pull request is a person's answer to exactly what it proposed.
+
+    A file that was merged and is gone again is told, and no prompt is ever deleted for it: that
+    people deleted the file, moved it out of the mapping's folder, or took the mapping elsewhere
+    all look the same from here."""
+    metadata = parse_metadata(last.body)
+    if last.state is PullRequestState.CLOSED:
+        same = (
+            metadata.proposes == plan_input.metadata.proposes
+            if metadata is not None
+            else plan_input.is_branch_current and last.head_commit == plan_input.tip_commit_id
+        )
+        if same and not _withdrawn(last):
+            return NoChange(
+                ReconcileOutcomeKind.REJECTED,
+                tell_declined(last.number),
+                last,
+            )
+    elif (
+        metadata is not None
+        and plan_input.taken_back
+        and (metadata.proposes, metadata.replaces)
+        == (
+            plan_input.metadata.proposes,
+            plan_input.metadata.replaces,
+        )
+    ):
+        return NoChange(
+            ReconcileOutcomeKind.UNDONE,
+            f"#{last.number} was merged and `{plan_input.base}` has been taken back since",
+            last,
+        )
+    return None
+
+
+def tell_declined(number: int | None) -> str:
+    """Why a change that people declined is not proposed, in words."""
+    where = f"#{number} proposed this and was closed" if number else "this was declined earlier"
+    return f"{where}; the next change is proposed again"
+
+
+def build_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
+    """What a pull request with these edits has to remember."""
+    proposes: dict[str, str | None] = {}
+    replaces: dict[str, str | None] = {}
+    for edit in edits:
+        change = edit.change
+        for path in edit.text_by_path:
+            proposes[path] = None
+            replaces[path] = None
+        proposes[change.path] = _meaning(change.after)
+        replaces[change.old_path or change.path] = _replaced(edit)
+    changes = [edit.change for edit in edits[:MOST_CHANGES]]
+    return PullRequestMetadata(
+        compute_fingerprint(proposes),
+        compute_fingerprint(replaces),
+        versions=_versions((change.label, change.after) for change in changes),
+        before=_versions((change.label, change.before) for change in changes),
+        texts=_texts(edits[:MOST_CHANGES]),
+        contents=tuple(
+            (edit.change.prompt.id, edit.change.label, decision_name(edit))
+            for edit in edits[:MOST_CHANGES]
+            if edit.change.prompt.id is not None
+        ),
+    )
+
+
+def _replaced(edit: FileEdit) -> str | None:
+    """What a reviewer's decision was about: a file that cannot be read is not one that is absent."""
+    if edit.change.before is None and edit.text_before is not None:
+        return f"unreadable {hashlib.sha256(edit.text_before).hexdigest()}"
+    return _meaning(edit.change.before)
+
+
+def _texts(edits: Sequence[FileEdit]) -> tuple[tuple[int, str, str | None, str | None], ...]:
+    return tuple(
+        (change.prompt.id, change.label, _beginning(held), _beginning(file))
+        for edit in edits
+        if (change := edit.change).prompt.id is not None
+        for held in [edit.held or (change.after.digest if change.after else None)]
+        for file in [change.before.digest if change.before else None]
+    )
+
+
+def _beginning(digest: str | None) -> str | None:
+    return digest[:_DIGEST_LENGTH] if digest else None
+
+
+def _versions(
+    prompts: Iterable[tuple[str, Prompt | None]],
+) -> tuple[tuple[int, str, int | None], ...]:
+    return tuple(
+        (prompt.id, label, prompt.version)
+        for label, prompt in prompts
+        if prompt is not None and prompt.id is not None
+    )
+
+
+def target_of(mapping: str, edit: FileEdit) -> Target:
+    """The target that an edit is about."""
+    prompt = edit.change.prompt
+    assert prompt.id is not None  # what PromptLayer has, and what a file was found by
+    return Target(mapping, prompt.id, edit.change.label)
+
+
+def content_name(edit: FileEdit) -> str:
+    """One short name for what an edit proposes, wherever the file is put."""
+    return name_content(edit.change.after)
+
+
+def decision_name(edit: FileEdit) -> str:
+    """One short name for what a person decides about: the content, and the place where nothing
+    else changes."""
+    change = edit.change
+    if change.before is None or _meaning(change.before) != _meaning(change.after):
+        return content_name(edit)
+    return compute_fingerprint({change.path: _meaning(change.after)})
+
+
+def name_content(prompt: Prompt | None) -> str:
+    """One short name for what a file says; for its removal where that is None."""
+    return compute_fingerprint({"": _meaning(prompt)})
+
+
+def _meaning(prompt: Prompt | None) -> str | None:
+    return None if prompt is None else f"{prompt.digest} {prompt.name}"

@@ -1,0 +1,160 @@
+"""Why a proposal is looked at: targets, and what is known of who did what. Pure.
+
+An occasion never says what to do; it names who edited, whether somebody asked for approval, and
+whose text a person has chosen, because neither side tells these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bridge.prompts.planning.publication import AdoptedSide, AdoptRequest
+from bridge.prompts.prompt import LATEST, Prompt
+from bridge.prompts.pull_request.metadata import PendingApproval
+from bridge.prompts.pull_request.proposal_summary import ApprovalRequest
+from bridge.prompts.target import Target
+
+LABEL_CHANGE_REQUESTED = "prompt_template_label_change_requested"
+LABEL_CHANGE_APPROVED = "prompt_template_label_change_approved"
+LABEL_CHANGE_DENIED = "prompt_template_label_change_denied"
+SNIPPET_CHANGED = "prompt_template_updated"
+RENAMED = "prompt_template_name_changed"
+VERSION_CREATED = "prompt_template_version_created"
+DELETED = "prompt_template_deleted"
+LABEL_DELETED = "prompt_template_label_deleted"
+
+LABEL_EVENTS = (
+    LABEL_CHANGE_REQUESTED,
+    LABEL_CHANGE_APPROVED,
+    LABEL_CHANGE_DENIED,
+    "prompt_template_label_created",
+    "prompt_template_label_moved",
+    LABEL_DELETED,
+)
+
+# An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
+STALE_READ_WINDOW = timedelta(seconds=30)
+NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
+
+
+@dataclass(frozen=True)
+class TriggerEvent:
+    """One event, as far as looking needs it."""
+
+    type: str
+    prompt_id: int
+    label: str | None
+    occurred_at: datetime  # when it happened, as PromptLayer says; aware
+    received_at: datetime  # aware
+    user_name: str | None = None
+    user_email: str | None = None
+    change_type: str | None = None  # "move" or "deletion", for label_change_* events
+    version: int | None = None
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether its user changed what a file holds."""
+        return self.type not in (SNIPPET_CHANGED, LABEL_CHANGE_DENIED)
+
+
+@dataclass(frozen=True)
+class ReconcileContext:
+    targets: tuple[Target, ...]
+    trigger_events: tuple[TriggerEvent, ...] = ()  # events that nobody has looked after yet
+    label_events: Mapping[Target, TriggerEvent] = field(default_factory=dict)  # the newest of each
+    listed_prompts: Mapping[Target, Prompt] = field(
+        default_factory=dict
+    )  # just read from list pages
+    adopt: AdoptRequest | None = None  # a person's word, said with this very look
+    adopted_prompt_ids: frozenset[int] = (
+        frozenset()
+    )  # prompts whose open proposal takes PromptLayer's text
+    followed: frozenset[Target] = frozenset()  # once seen, with the mapping as it is now
+    held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
+    prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
+
+    def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
+        """Whose text a person has chosen for a prompt."""
+        told = self.adopt.find_side(name) if self.adopt else None
+        return told or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
+
+
+@dataclass(frozen=True)
+class ApprovalNotYetVisible:
+    """The change was approved a moment ago and the label has not moved: ask again soon."""
+
+
+def find_pending_approval(
+    newest: TriggerEvent | None,
+    pending_approval: PendingApproval | None,
+    version: int | None,
+    known_version: int | None,
+    now: datetime,
+) -> PendingApproval | ApprovalNotYetVisible | None:
+    """Is a change of this protected label waiting for a decision?
+
+    ``version`` is where the label stands now, ``known_version`` where the base branch has it,
+    ``remembered`` what the open pull request says. Events may come in any order; the newest by
+    PromptLayer's clock decides, and a label that moved has been decided in any case.
+    """
+    before = pending_approval.from_version if pending_approval else known_version
+    if pending_approval is not None and version != pending_approval.from_version:
+        return None
+    if newest is None:
+        return pending_approval
+    if newest.type == LABEL_CHANGE_REQUESTED:
+        return _asked(newest, pending_approval, version)
+    if (
+        newest.type == LABEL_CHANGE_APPROVED
+        and version == before
+        and now - newest.received_at < STALE_READ_WINDOW
+    ):
+        return ApprovalNotYetVisible()
+    return None
+
+
+def _asked(
+    newest: TriggerEvent, pending_approval: PendingApproval | None, version: int | None
+) -> PendingApproval:
+    asked = ApprovalRequest(
+        by=newest.user_name or newest.user_email,
+        change="deletion" if newest.change_type == "deletion" else "move",
+        label=newest.label or "",
+        at=newest.occurred_at.isoformat(),
+    )
+    if pending_approval is not None and pending_approval.request.at == asked.at:
+        return pending_approval
+    return PendingApproval(asked, version)
+
+
+def is_read_stale(
+    target: Target, version: int | None, trigger_events: Sequence[TriggerEvent], now: datetime
+) -> bool:
+    """Whether PromptLayer shows less of a newest version (``version``, None: no prompt) than an
+    event told moments ago. A label that stands elsewhere may have moved on; it is believed."""
+    if target.label != LATEST:
+        return False
+    about = [
+        trigger_event
+        for trigger_event in trigger_events
+        if trigger_event.prompt_id == target.prompt_id
+    ]
+    if any(trigger_event.type == DELETED for trigger_event in about):
+        return False
+    fresh = (
+        c for c in about if c.type == VERSION_CREATED and now - c.received_at < STALE_READ_WINDOW
+    )
+    return max((trigger_event.version or 0 for trigger_event in fresh), default=0) > (version or 0)
+
+
+def sort_newest_first(trigger_events: Sequence[TriggerEvent]) -> tuple[TriggerEvent, ...]:
+    """By PromptLayer's clock, then by arrival."""
+    return tuple(
+        sorted(
+            trigger_events,
+            key=lambda trigger_event: (trigger_event.occurred_at, trigger_event.received_at),
+            reverse=True,
+        )
+    )

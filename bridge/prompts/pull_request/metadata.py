@@ -1,0 +1,90 @@
+"""What a pull request remembers for the bridge: one hidden line at the end of its body.
+
+The forge is the memory: a closed pull request is a rejection, and this line says of what. Losing
+it (a person may edit the body) costs a repeated proposal, never a lost text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from pydantic import TypeAdapter
+
+from bridge.prompts.pull_request.proposal_summary import ApprovalRequest
+
+_LINE = re.compile(r"<!-- promptlayer-bridge:([A-Za-z0-9_-]+={0,2}) -->")
+
+MOST_CHANGES = 200  # that a pull request's one hidden line remembers
+
+TakenOut = tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True)
+class PendingApproval:
+    """A change of a protected label that somebody asked for and nobody decided."""
+
+    request: ApprovalRequest
+    from_version: int | None  # where the label stood when the request was first seen
+    shown_version: int | None = None  # the newest one when it was asked, which stands for it
+
+
+@dataclass(frozen=True)
+class PullRequestMetadata:
+    proposes: str  # fingerprint of the proposed content
+    replaces: str  # fingerprint of what it replaces on the base branch
+    withdrawn: bool = False  # closed by the bridge, so not a rejection
+    pending: PendingApproval | None = None
+    versions: tuple[tuple[int, str, int | None], ...] = ()  # (prompt id, label, version)
+    before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
+    followed: bool = False  # what a merge or a rejection means in PromptLayer was done
+    adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
+    base: str | None = None  # the branch the bridge proposed it to; None: nobody wrote it down
+    requested: tuple[tuple[str, str], ...] | None = None
+    """Labels, reviewers and assignees that the bridge asked the forge for: (which of these, name).
+    Whatever of them is not there was refused, or taken away by a person, and is not asked for
+    again. None: an older bridge opened it and asked for all of them."""
+    refused: tuple[tuple[str, str], ...] = ()  # those of ``requested`` that the forge refused
+    title: str | None = None  # as the bridge wrote it last: another one is a person's, and stays
+    status_commit: str | None = None  # the commit on which the bridge said that it waits
+    wrote: str | None = None  # object name of the commit that the bridge wrote last
+    taken_out: TakenOut = ()
+    """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
+    texts: tuple[tuple[int, str, str | None, str | None], ...] = ()
+    """(prompt id, label, how the digest of PromptLayer's text begins, the same of the file's)."""
+    contents: tuple[tuple[int, str, str], ...] = ()
+    """(prompt id, label, name of the content) of what it proposes: who closes it declines these."""
+
+    @property
+    def names_few(self) -> bool:
+        """Whether it may propose more than ``contents`` names."""
+        return len(self.contents) in (0, MOST_CHANGES)
+
+    def render_hidden_line(self) -> str:
+        """The hidden line; holds no character that could end the comment around it."""
+        packed = json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode()
+        return f"<!-- promptlayer-bridge:{base64.urlsafe_b64encode(packed).decode()} -->"
+
+
+_MEMORY = TypeAdapter(PullRequestMetadata)
+
+
+def parse_metadata(body: str) -> PullRequestMetadata | None:
+    """The memory in a pull request's body; None when there is none that can be read."""
+    lines = _LINE.findall(body)
+    if not lines:
+        return None
+    try:
+        return _MEMORY.validate_json(base64.urlsafe_b64decode(lines[-1]), strict=True)
+    except ValueError:  # not base64, not JSON, or not a memory
+        return None
+
+
+def compute_fingerprint(contents: Mapping[str, str | None]) -> str:
+    """One short name for a set of files: path → digest of its meaning (None: no file)."""
+    listing = json.dumps(sorted(contents.items()), separators=(",", ":"))
+    return hashlib.sha256(listing.encode()).hexdigest()[:24]

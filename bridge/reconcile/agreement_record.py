@@ -1,0 +1,118 @@
+"""The record of what both sides agreed on last: one small file for each target, kept in the
+repository beside its branches, so that a server, CI and other bridges share it, and a lost
+database loses nothing of it.
+
+The record helps and is never needed: whatever it lacks is inferred from the history of the base
+branch and from PromptLayer's versions. So nothing that keeps it from being written is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from urllib.parse import quote
+
+from bridge.errors import BridgeError, ForbiddenError, RequestRefusedError, StaleStateError
+from bridge.prompts.agreement import Agreement, Declined
+from bridge.prompts.target import Target
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.repo.snapshot import RepositorySnapshot
+from bridge.repo.state_ref import STATE_NAMESPACE, StateReference
+
+log = logging.getLogger("bridge.agreements")
+
+_TRIES = 5  # that are lost to other writers
+_MESSAGE = "Record what both sides agree on\n"
+
+
+@dataclass(frozen=True)
+class AgreementRecord:
+    """The record of one mapping, in the repository of ``snapshot``."""
+
+    context: MappingContext
+    snapshot: RepositorySnapshot
+
+    @property
+    def _state(self) -> StateReference:
+        name = quote(self.context.mapping.name, safe="").replace(".", "%2E")
+        return StateReference(self.snapshot, f"{STATE_NAMESPACE}agreements/{name}")
+
+    def refresh(self) -> None:
+        """Fetch what others have recorded; what is known stays where the remote gives nothing."""
+        try:
+            self._state.refresh()
+        except BridgeError as error:
+            log.warning("%s: the record was not fetched: %s", self.context.mapping.name, error)
+
+    def read(self, targets: Collection[Target]) -> dict[Target, Agreement]:
+        """What is recorded of these targets."""
+        paths = {_path(target): target for target in targets}
+        found = self._state.read(paths)
+        read = ((paths[path], _parsed(text)) for path, text in found.items())
+        return {target: agreement for target, agreement in read if agreement is not None}
+
+    def write(self, agreements: Mapping[Target, Agreement], now: datetime) -> None:
+        """Record these where something else is recorded: one push, none where nothing is new."""
+        try:
+            self._write(agreements, now)
+        except (RequestRefusedError, ForbiddenError) as error:
+            if self.context.mirror.refuses(STATE_NAMESPACE):
+                log.warning(
+                    "%s: %s The bridge goes on without its record, and infers what both sides"
+                    " agreed on last from their histories.",
+                    self.context.mapping.name,
+                    error,
+                )
+        except BridgeError as error:
+            log.warning("%s: the record waits: %s", self.context.mapping.name, error)
+
+    def _write(self, agreements: Mapping[Target, Agreement], now: datetime) -> None:
+        for _ in range(_TRIES):
+            changes = dict(self._changes(agreements))
+            if not changes or self.context.mirror.is_refused(STATE_NAMESPACE):
+                return
+            try:
+                self._state.write(changes, self.context.bot.identity, now, _MESSAGE)
+            except StaleStateError:
+                self._state.refresh()
+            else:
+                return
+        log.warning("%s: others keep writing the record", self.context.mapping.name)
+
+    def _changes(self, agreements: Mapping[Target, Agreement]) -> Iterator[tuple[str, bytes]]:
+        recorded = self.read(agreements)
+        for target, agreement in agreements.items():
+            before = recorded.get(target)
+            agreement = replace(agreement, path=agreement.path or (before.path if before else None))
+            if before is None or not _says_as_much(before, agreement):
+                yield _path(target), _text(agreement)
+
+
+def _says_as_much(before: Agreement, after: Agreement) -> bool:
+    """Whether nothing is new but the commit at which it was seen."""
+    return replace(before, commit=after.commit) == after
+
+
+def _path(target: Target) -> str:
+    label = quote(target.label, safe="").replace(".", "%2E")
+    return f"{target.prompt_id}/{label}"
+
+
+def _text(agreement: Agreement) -> bytes:
+    told = {key: value for key, value in asdict(agreement).items() if value is not None}
+    return (json.dumps(told, indent=1) + "\n").encode()
+
+
+def _parsed(text: bytes) -> Agreement | None:
+    """None for what nobody of ours wrote."""
+    try:
+        told = json.loads(text)
+        declined = Declined(**told.pop("declined")) if told.get("declined") else None
+        platform, repository = told.get("platform"), told.get("repository")
+        more = told.get("version"), told.get("commit"), declined, told.get("path")
+        return Agreement(platform, repository, *more)
+    except (ValueError, TypeError, AttributeError):
+        return None

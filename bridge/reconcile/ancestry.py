@@ -1,0 +1,339 @@
+"""Read what tells when both sides of a target agreed last: the record, the file's history on the
+base branch, PromptLayer's versions, and what people decided. As little as will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bridge.forge.forge import PullRequestState
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.agreement import (
+    Agreement,
+    Decision,
+    DecisionKind,
+    Evidence,
+    VersionState,
+    find_agreement,
+)
+from bridge.prompts.planning.drift import BaseBranchFile, DriftStatus, compare_sides
+from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
+from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.target import Target
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.file_history import FileHistory, FileLine, present_line
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.overtaken import find_overtaken, is_made_of_other_file, is_of_another_label
+from bridge.reconcile.proposal_history import ProposalHistory
+from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, PlatformReader
+
+_REACH = 20  # versions that are walked back
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """What both sides of a target agreed on last, and the texts that are at hand."""
+
+    agreement: Agreement
+    texts: Mapping[str, Prompt] = field(default_factory=dict)  # by digest
+
+    def text(self, promptlayer: PromptLayerClient, prompt_id: int | None) -> Prompt | None:
+        """What PromptLayer held then, to merge what both sides changed since; None where nobody
+        has it any more."""
+        wanted = self.agreement.platform or self.agreement.repository
+        if wanted is None:
+            return None
+        if wanted in self.texts:
+            return self.texts[wanted]
+        if prompt_id is None or self.agreement.version is None:
+            return None
+        version = promptlayer.find_prompt(prompt_id, version=self.agreement.version)
+        return version if version is not None and version.digest == wanted else None
+
+
+@dataclass
+class Ancestry:
+    """Finds ancestors of targets that are looked at together."""
+
+    context: MappingContext
+    platform: PlatformReader
+    history: FileHistory
+    recorded: Mapping[Target, Agreement]
+    pull_requests: ProposalHistory
+
+    def find(
+        self,
+        target: Target,
+        platform_prompt: PlatformPrompt,
+        file: BaseBranchFile | None,
+        home: str,
+    ) -> Ancestor | None:
+        """None where nothing tells, and where nobody needs to know."""
+        recorded = self.recorded.get(target)
+        prompt = platform_prompt.prompt
+        if recorded is not None and recorded.repository is None and file is not None:
+            recorded = None  # only a decline is recorded
+        if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
+            return Ancestor(recorded) if recorded else None
+        if recorded is not None and self._is_enough(recorded, target, prompt):
+            return Ancestor(recorded)
+        line = self._line(target, file, home, recorded)
+        if prompt is None:
+            return self._without_prompt(target, file, line)
+        return self._found(target, prompt, file, line, recorded)
+
+    def needs_history(
+        self,
+        target: Target,
+        held: Mapping[Target, PlatformPrompt],
+        found: Mapping[Target, BaseBranchFile],
+    ) -> bool:
+        """Whether what the target's file said before has to be read."""
+        if target not in found:
+            return False
+        recorded = self.recorded.get(target)
+        if recorded is not None and recorded.repository is None:
+            return True
+        return recorded is None or not self._is_enough(recorded, target, held[target].prompt)
+
+    def _is_enough(self, recorded: Agreement, target: Target, prompt: Prompt | None) -> bool:
+        """Whether one side cannot have moved since. A label may have gone away and come back."""
+        if prompt is None or recorded.commit == self.history.base_files.commit:
+            return True
+        return target.label == LATEST and prompt.version == recorded.version is not None
+
+    def _line(
+        self, target: Target, file: BaseBranchFile, home: str, recorded: Agreement | None
+    ) -> FileLine:
+        since = recorded.commit if recorded else None
+        if since == self.history.base_files.commit:
+            return present_line(file, since)
+        return self.history.of(target, file, home, since)
+
+    def _without_prompt(
+        self, target: Target, file: BaseBranchFile, line: FileLine
+    ) -> Ancestor | None:
+        """PromptLayer tells nothing any more: what was merged once was there once."""
+        name = file.prompt.name if file.prompt else ""
+        merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
+        for state in reversed(line.states):
+            told = (d.version for d in merged if d.place is not None and d.place >= state.place)
+            version = next(iter((*state.proposed, *told)), None)
+            if version is not None and state.digest is not None:
+                return Ancestor(Agreement(None, state.digest, version, state.commits[-1]))
+        return None
+
+    def _found(
+        self,
+        target: Target,
+        prompt: Prompt,
+        file: BaseBranchFile,
+        line: FileLine,
+        recorded: Agreement | None,
+    ) -> Ancestor | None:
+        reading = _Versions(self, target, prompt, line, recorded)
+        asked = self.pull_requests.at_hand
+        decisions = self._decisions(target, prompt.name) if asked else ()
+        agreement = find_agreement(reading.evidence(file, decisions))
+        if not asked and _have_both_moved(agreement, prompt, file):
+            decisions = self._decisions(target, prompt.name)
+            agreement = find_agreement(reading.evidence(file, decisions))
+        if agreement is None or agreement.repository is None:
+            agreement = reading.hinted(file, agreement or self.recorded.get(target))
+        if _have_both_moved(agreement, prompt, file):
+            agreement = self._with_other_labels(target, prompt, agreement)
+        return Ancestor(agreement, {**line.texts, **reading.texts}) if agreement else None
+
+    def _with_other_labels(
+        self, target: Target, held: Prompt, agreed: Agreement | None
+    ) -> Agreement | None:
+        """What another label's file was published as is no edit of this target's text."""
+        base_files = self.history.base_files
+        if agreed is None or not is_of_another_label(base_files, target, held, agreed):
+            return agreed
+        if find_overtaken(base_files, target, held, agreed):
+            return agreed
+        return replace(agreed, platform=held.digest, version=held.version)
+
+    def _decisions(self, target: Target, name: str) -> tuple[Decision, ...]:
+        """What people decided on pull requests, as these remember it. Of those that were declined
+        only the newest counts: what came later was decided anew."""
+        found, is_newest = [], True
+        for pull in self.pull_requests.of(target, name):
+            metadata = parse_metadata(pull.body)
+            declined = (
+                _decision(target, metadata, DecisionKind.DECLINED, None) if metadata else None
+            )
+            if metadata is None or declined is None:
+                continue  # it is about other prompts
+            is_newest, was_newest = False, is_newest
+            if metadata.withdrawn or target.prompt_id in metadata.adopted:
+                continue  # who closes what was chosen goes back on the choice
+            if pull.state is PullRequestState.MERGED:
+                place = self.history.place(pull.merge_commit)
+                found.append(replace(declined, kind=DecisionKind.MERGED, place=place))
+            elif pull.state is PullRequestState.CLOSED and was_newest:
+                found.append(declined)
+        return tuple(found)
+
+
+def ancestry_of(
+    base_files: BaseFiles,
+    platform: PlatformReader,
+    pull_requests: ProposalHistory,
+    held: Mapping[Target, PlatformPrompt],
+    found: Mapping[Target, BaseBranchFile],
+) -> Ancestry:
+    """For all of these targets; what the files of those whose sides differ said before is read
+    together."""
+    record = AgreementRecord(base_files.context, base_files.snapshot)
+    differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
+    if any(target.label != LATEST for target in differing):
+        record.refresh()  # others may have moved a label, and no branch tells of that
+    recorded = record.read(differing)
+    since = {agreement.commit or "" for agreement in recorded.values()}
+    history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
+    ancestry = Ancestry(base_files.context, platform, history, recorded, pull_requests)
+    moved = [
+        found[target].path for target in differing if ancestry.needs_history(target, held, found)
+    ]
+    if len(moved) > 1:
+        history.prepare(moved)
+    return ancestry
+
+
+def _differ(held: Prompt | None, file: BaseBranchFile | None) -> bool:
+    text = file.prompt if file else None
+    return held is None or text is None or held.digest != text.digest
+
+
+def _have_both_moved(agreement: Agreement | None, held: Prompt, file: BaseBranchFile) -> bool:
+    return compare_sides(held, file, agreement).status is DriftStatus.BOTH_MOVED
+
+
+def _decision(
+    target: Target, metadata: PullRequestMetadata, kind: DecisionKind, place: int | None
+) -> Decision | None:
+    key = (target.prompt_id, target.label)
+    version = next((n for id, label, n in metadata.versions if (id, label) == key), None)
+    sides = next(((p, r) for id, label, p, r in metadata.texts if (id, label) == key), (None, None))
+    return Decision(kind, version, *sides, place) if version is not None else None
+
+
+class _Versions:
+    """Reads the versions that may tell something of one target."""
+
+    def __init__(
+        self,
+        ancestry: Ancestry,
+        target: Target,
+        held: Prompt,
+        line: FileLine,
+        recorded: Agreement | None,
+    ) -> None:
+        self.texts: dict[str, Prompt] = {held.digest: held}
+        self._ancestry = ancestry
+        self._target = target
+        self._held = held
+        self._line = line
+        self._recorded = recorded
+        self._read: dict[int, Prompt | None] = {held.version or 0: held}
+
+    def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> Evidence:
+        """All that is known of the target, with what people decided about it."""
+        by_label = self._target.label != LATEST
+        if self._recorded is not None and len(self._line.states) == 1:
+            versions = self._answered(decisions)  # the file has not moved
+        else:
+            versions = self._of_label() if by_label else self._of_latest(file)
+        return Evidence(self._line.states, versions, self._recorded, decisions, by_label)
+
+    def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
+        """The versions that were merged for the file, though it says what it said before: a
+        reviewer may have kept the repository's text."""
+        told = {number for state in self._line.states for number in state.proposed}
+        told |= {each.version for each in decisions if each.version and each.place is not None}
+        known = {self._held.version, self._recorded.version if self._recorded else None}
+        found = [self._version(number) for number in sorted(told - known)]
+        return (*(version for version in found if version is not None), self._state(self._held))
+
+    def hinted(self, file: BaseBranchFile, known: Agreement | None) -> Agreement | None:
+        """The version that the file names, where nothing else tells of an agreement; with what was
+        declined, as far as that is ``known``."""
+        number = file.prompt.version if file.prompt else None
+        version = self._version(number) if number else None
+        if version is None or version.digest is None:
+            return known
+        declined = known.declined if known else None
+        return Agreement(version.digest, version.digest, version.number, None, declined)
+
+    def _of_latest(self, file: BaseBranchFile) -> tuple[VersionState, ...]:
+        present = self._state(self._held)
+        if self._recorded is None and len(self._line.states) == 1:
+            number = file.prompt.version if file.prompt else None
+            named = self._version(number) if number else None
+            if named is not None and named.digest == self._line.states[0].digest:
+                return (named, present) if named.number != present.number else (present,)
+        newest = self._held.version or 0
+        return (*reversed(list(self._walked(newest - 1))), present)
+
+    def _of_label(self) -> tuple[VersionState, ...]:
+        """Where the label may have been: nothing tells where it was but what was published with
+        it, and what was merged for it."""
+        newest = self._ancestry.platform.read_newest(self._target.prompt_id)
+        found = {v.number: v for v in self._walked((newest.version if newest else None) or 0)}
+        for state in self._line.states:
+            for number in state.proposed:
+                found.setdefault(number, VersionState(number, None))
+        found.pop(self._held.version, None)
+        numbered = (found[number] for number in sorted(found, key=lambda each: each or 0))
+        return (*numbered, self._state(self._held))
+
+    def _walked(self, newest: int) -> Sequence[VersionState]:
+        """The newest first."""
+        oldest = (self._recorded.version if self._recorded else None) or 0
+        found = []
+        for number in range(newest, max(oldest, newest - _REACH), -1):
+            version = self._version(number)
+            if version is not None:
+                found.append(version)
+                if self._recorded is None and self._is_proven(version):
+                    break
+        return found
+
+    def _is_proven(self, version: VersionState) -> bool:
+        return version.commit is not None and any(
+            version.commit in state.commits and version.digest == state.digest
+            for state in self._line.states
+        )
+
+    def _version(self, number: int) -> VersionState | None:
+        if number not in self._read:
+            promptlayer = self._ancestry.context.promptlayer
+            self._read[number] = promptlayer.find_prompt(self._target.prompt_id, version=number)
+        prompt = self._read[number]
+        if prompt is None:
+            return None
+        self.texts[prompt.digest] = prompt
+        return self._state(prompt)
+
+    def _is_said_here(self, prompt: Prompt) -> bool:
+        return prompt.digest in {state.digest for state in self._line.states}
+
+    def _state(self, prompt: Prompt) -> VersionState:
+        source = prompt.source
+        mapping = self._ancestry.context.mapping
+        ours = source is not None and source.repository.casefold() == mapping.repository.casefold()
+        here = source is not None and ours and source.path in self._line.paths
+        is_made_elsewhere = source is not None and not here
+        if source is None and self._target.label != LATEST and self._is_said_here(prompt):
+            base_files = self._ancestry.history.base_files
+            is_made_elsewhere = is_made_of_other_file(base_files, self._target, prompt)
+        created = prompt.created_at
+        return VersionState(
+            number=prompt.version,
+            digest=prompt.digest,
+            at=parse_timestamp(created) if created and not is_made_elsewhere else None,
+            commit=source.commit if source is not None and here else None,
+            held=here,
+        )

@@ -1,0 +1,398 @@
+"""Carry out a plan: the commit, the push, the pull request made to be as planned.
+
+In this order, so that a kill in between leaves something that the next look completes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from bridge.errors import TransientError
+from bridge.forge.ensure_pull_request import EnsurePullRequestResult, ensure_pull_request
+from bridge.forge.forge import PullRequest, PullRequestContent, PullRequestState
+from bridge.prompts.file_format.source_text import format_of
+from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
+from bridge.prompts.planning.plan import (
+    ClosePullRequest,
+    DeleteBranch,
+    NoChange,
+    ProposalPlan,
+    UpsertPullRequest,
+    target_of,
+)
+from bridge.prompts.pull_request.markdown import (
+    escape_html_text,
+    format_code_block,
+    format_code_span,
+    format_link,
+    shorten,
+)
+from bridge.prompts.pull_request.metadata import PullRequestMetadata, TakenOut, parse_metadata
+from bridge.prompts.pull_request.proposal_summary import ProposalSummary
+from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
+from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
+from bridge.reconcile.head_content import read_head
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.observe_proposal import ProposalObservation
+from bridge.reconcile.proposal_branch import (
+    FOLLOW_UP_TRAILER,
+    CommitMessage,
+    merge_edit_contents,
+    write_commit,
+)
+from bridge.reconcile.proposal_texts import build_commit_message, build_proposal_summary
+from bridge.reconcile.pull_request_content import PullRequestDraft, draft_pull_request
+from bridge.reconcile.retarget import is_stranded, prepare_retarget, tell_stranded
+
+CreationPermit = Callable[
+    [MappingContext], None
+]  # raises RateLimited when no pull request may be created now
+
+_CONFLICT = "promptlayer-bridge-conflict"
+_WITHDRAWN = "promptlayer-bridge-withdrawn"
+_MOST_TEXTS = 5  # that a comment on a conflict shows
+_LONGEST_TEXT = 8000  # characters
+
+
+def apply_plan(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: ProposalPlan,
+    permit: CreationPermit,
+) -> ReconcileOutcome:
+    """Do what the plan says and tell what came of it."""
+    for surplus in observation.surplus:
+        _close(
+            context,
+            surplus,
+            f"the same is proposed to {format_code_span(observation.base)} by another one",
+        )
+    if isinstance(plan, UpsertPullRequest):
+        return _propose(context, observation, plan, permit)
+    if isinstance(plan, ClosePullRequest):
+        return _withdraw(context, observation, plan)
+    if isinstance(plan, DeleteBranch):
+        return _tidy(context, observation, plan)
+    return _rest(observation, plan)
+
+
+def _rest(observation: ProposalObservation, plan: NoChange) -> ReconcileOutcome:
+    return _outcome(observation, plan.kind, plan.reason, plan.pull_request)
+
+
+def _propose(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: UpsertPullRequest,
+    permit: CreationPermit,
+) -> ReconcileOutcome:
+    if is_stranded(observation, plan):
+        words = tell_stranded(context, observation, plan.pull_request)
+        return _outcome(
+            observation,
+            ReconcileOutcomeKind.CONFLICT,
+            words,
+            plan.pull_request,
+            observation.tip_commit_id,
+        )
+    if plan.pull_request is None:
+        permit(context)
+    summary = build_proposal_summary(context, observation, plan.edits, plan.metadata.pending)
+    said = build_commit_message(context, observation.snapshot, summary, observation.trigger_events)
+    open_ = plan.pull_request
+    is_held = observation.is_branch_current and (
+        open_ is None or open_.base_branch == observation.base
+    )
+    tip, plan = _retarget(context, observation, plan, summary, said)
+    try:
+        merged = _merge_branch(observation, plan)
+    except BranchConflictError as conflict:
+        return _conflict(context, observation, plan, conflict)
+    commit = _commit_and_push(context, observation, plan, said, merged, tip, is_held=is_held)
+    plan = replace(
+        plan, metadata=replace(plan.metadata, wrote=_find_wrote(observation, plan, commit))
+    )
+    status = request_evaluation(context, observation, plan.pull_request, commit)
+    draft = _draft(context, observation, plan, commit, merged, status.commit)
+    ensured, remarks = _ensure(context, observation, plan.pull_request, draft)
+    if isinstance(status.problem, TransientError):
+        raise status.problem
+    kind = {
+        "created": ReconcileOutcomeKind.PROPOSED,
+        "updated": ReconcileOutcomeKind.UPDATED,
+        "unchanged": ReconcileOutcomeKind.UNCHANGED,
+    }[ensured.action]
+    if kind is ReconcileOutcomeKind.UNCHANGED and commit != observation.tip_commit_id:
+        kind = ReconcileOutcomeKind.UPDATED
+    reason = "; ".join([observation.reason, *remarks, *_tell_status(status)])
+    return _outcome(observation, kind, reason, ensured.pull_request, commit)
+
+
+def _retarget(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: UpsertPullRequest,
+    summary: ProposalSummary,
+    said: CommitMessage,
+) -> tuple[str | None, UpsertPullRequest]:
+    """Take an open pull request to the base, if it goes elsewhere; the branch's newest commit
+    then, and the plan with the pull request as it is then."""
+    open_ = plan.pull_request
+    if open_ is None or open_.base_branch == observation.base:
+        return observation.tip_commit_id, plan
+    tip = prepare_retarget(context, observation, plan, said)
+    draft = draft_pull_request(context, summary, plan.metadata, observation.base, open_)
+    content = draft.content(context.forge.body_limit)
+    ensured = ensure_pull_request(
+        context.forge, open_, observation.proposal.branch, observation.base, content
+    )
+    return tip, replace(plan, pull_request=ensured.pull_request)
+
+
+def _merge_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> BranchMerge | None:
+    """What has to change on a branch that people worked on; None where they did not. Raises
+    BranchConflict."""
+    if observation.branch is None:
+        return None
+    merged = BranchMerge(observation.branch)
+    edits = {target_of(observation.proposal.mapping, edit): edit for edit in plan.edits}
+    idle = {target_diff.target for target_diff in observation.target_diffs} - {
+        *edits,
+        *observation.taken_out,
+    }
+    merged.merge(edits, idle)
+    return merged
+
+
+def _leave_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> BranchMerge | None:
+    """The branch as people left it."""
+    if observation.branch is None:
+        return None
+    merged = BranchMerge(observation.branch)
+    merged.leave_all({target_of(observation.proposal.mapping, edit): edit for edit in plan.edits})
+    return merged
+
+
+def _commit_and_push(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: UpsertPullRequest,
+    said: CommitMessage,
+    merged: BranchMerge | None,
+    tip: str | None,
+    *,
+    is_held: bool,
+) -> str:
+    """The branch's newest commit, which says what is proposed; ``tip`` is the one before.
+    ``is_held``: the branch holds it already, for the base that it goes to."""
+    if merged is not None and not merged.changes:
+        is_held = True
+    if is_held and tip is not None and tip == observation.tip_commit_id:
+        return tip
+    parent, changes = observation.snapshot.commit, merge_edit_contents(plan.edits)
+    if merged is not None:
+        assert tip is not None
+        parent, changes = tip, merged.changes
+        said = replace(said, text=f"{said.text.rstrip()}\n{FOLLOW_UP_TRAILER}\n")
+    commit = write_commit(context, observation.snapshot, parent, changes, said)
+    observation.snapshot.push_branch(
+        context.forge.create_git_remote(), observation.proposal.branch, commit, tip
+    )
+    return commit
+
+
+def _find_wrote(
+    observation: ProposalObservation, plan: UpsertPullRequest, commit: str
+) -> str | None:
+    """The commit that the bridge wrote last on the branch."""
+    if commit != observation.tip_commit_id:
+        return commit
+    written = observation.tip.newest_bridge_commit if observation.tip else None
+    return written.object_id if written else plan.metadata.wrote
+
+
+def _draft(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: UpsertPullRequest,
+    commit: str,
+    merged: BranchMerge | None,
+    status_commit: str | None,
+) -> PullRequestDraft:
+    """The pull request that describes what merging ``commit`` does."""
+    head = read_head(context, observation.snapshot, commit, plan.edits, merged)
+    summary = build_proposal_summary(
+        context, observation, plan.edits, plan.metadata.pending, merged, head
+    )
+    metadata = replace(plan.metadata, status_commit=status_commit)
+    return draft_pull_request(context, summary, metadata, observation.base, plan.pull_request)
+
+
+def _ensure(
+    context: MappingContext,
+    observation: ProposalObservation,
+    open_: PullRequest | None,
+    draft: PullRequestDraft,
+) -> tuple[EnsurePullRequestResult, list[str]]:
+    """Make the pull request what it should be; with what the forge refused, in words. A refusal
+    is written down, so that it is told later as well, and not asked for again."""
+    limit = context.forge.body_limit
+    content = draft.content(limit)
+    ensured = ensure_pull_request(
+        context.forge, open_, observation.proposal.branch, observation.base, content
+    )
+    refused = (*draft.metadata.refused, *ensured.refused)
+    if ensured.refused:
+        final = replace(draft, metadata=replace(draft.metadata, refused=refused)).content(limit)
+        without = PullRequestContent(final.title, final.body, final.draft)
+        updated = context.forge.update_pull_request(ensured.pull_request, without)
+        ensured = replace(ensured, pull_request=updated)
+    if not refused:
+        return ensured, []
+    names = ", ".join(f"{kind} {name}" for kind, name in refused)
+    return ensured, [f"{context.forge.repository} did not take {names}: check `pull_request`"]
+
+
+def _tell_status(status: EvaluationStatus) -> list[str]:
+    return [f"its commit has no status: {status.problem}"] if status.problem else []
+
+
+def _conflict(
+    context: MappingContext,
+    observation: ProposalObservation,
+    plan: UpsertPullRequest,
+    conflict: BranchConflictError,
+) -> ReconcileOutcome:
+    """Tell it on the pull request, whose body goes on describing what its head holds."""
+    words = "\n\n".join([*_spelled_conflict(conflict), *_newer_texts(observation, conflict)])
+    open_, tip = plan.pull_request, observation.tip_commit_id
+    if open_ is not None:
+        context.forge.upsert_comment(open_.number, _CONFLICT, words)
+        metadata = parse_metadata(open_.body)
+        if metadata is not None and tip is not None:  # it proposes what it proposed before
+            plan = replace(plan, metadata=metadata)
+            draft = _draft(
+                context,
+                observation,
+                plan,
+                tip,
+                _leave_branch(observation, plan),
+                metadata.status_commit,
+            )
+            _ensure(context, observation, open_, draft)
+    return _outcome(observation, ReconcileOutcomeKind.CONFLICT, str(conflict), open_, tip)
+
+
+def _newer_texts(observation: ProposalObservation, conflict: BranchConflictError) -> Iterator[str]:
+    """What PromptLayer has of each file that stands against it, folded, with a link to it."""
+    against = {*conflict.edited, *conflict.absent}
+    for edit in observation.edits[:_MOST_TEXTS]:
+        change = edit.change
+        places = {change.path, change.old_path}
+        if edit.text is None or not (places & against or len(observation.edits) == 1):
+            continue
+        text = format_code_block(shorten(edit.text.decode(), _LONGEST_TEXT), format_of(change.path))
+        see = f"\n\n{format_link('See it in PromptLayer', change.link)}." if change.link else ""
+        summary = escape_html_text(f"The newer text of {change.path}")
+        yield f"<details>\n<summary>{summary}</summary>\n\n{text}{see}\n\n</details>"
+
+
+def _spelled_conflict(conflict: BranchConflictError) -> Iterator[str]:
+    """What stands against what, and what a person can do about it."""
+    drop = "drop the commits that touch it: the next look then brings the branch up to date."
+    if conflict.edited:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.edited)}, and this branch changed"
+            " the same part, so the branch is left as it is. Either take the newer text over by"
+            f" hand, or {drop}"
+        )
+    if conflict.removed:
+        yield (
+            f"PromptLayer no longer has {_listed(conflict.removed)}, and this branch changed it, so"
+            " the branch is left as it is. Either remove the file on this branch, or close this"
+            f" pull request to keep the file as the base has it, or {drop}"
+        )
+    if conflict.absent:
+        yield (
+            f"PromptLayer has a newer text for {_listed(conflict.absent)}, and this branch removes"
+            " the file, so the branch is left as it is. Either merge the removal, or restore the"
+            f" file here, or {drop}"
+        )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(format_code_span(path) for path in paths)
+
+
+def _withdraw(
+    context: MappingContext, observation: ProposalObservation, plan: ClosePullRequest
+) -> ReconcileOutcome:
+    number = plan.pull_request.number
+    found = context.forge.list_pull_requests(observation.proposal.branch)
+    if not any(p.number == number and p.state is PullRequestState.OPEN for p in found):
+        # Merged or closed while we looked: that was the better answer.
+        return _outcome(observation, observation.plan_input.no_change_kind, plan.reason)
+    kept = observation.tip is not None and observation.tip.has_commits_of_people
+    more = ["The branch stays, because it has commits that are not the bridge's."] if kept else []
+    taken_out = observation.plan_input.metadata.taken_out
+    closed = _close(context, plan.pull_request, plan.reason, more, taken_out)
+    if not kept:
+        _delete_branch(context, observation)
+    return _outcome(observation, ReconcileOutcomeKind.WITHDRAWN, plan.reason, closed)
+
+
+def _close(
+    context: MappingContext,
+    pull_request: PullRequest,
+    reason: str,
+    more: Sequence[str] = (),
+    taken_out: TakenOut = (),
+) -> PullRequest:
+    """Close a pull request with a word why."""
+    words = " ".join([f"Withdrawn: {reason}.", *more])
+    context.forge.upsert_comment(pull_request.number, _WITHDRAWN, words)
+    body = _withdrawn_body(pull_request, taken_out)
+    return context.forge.close_pull_request(pull_request, body)
+
+
+def _withdrawn_body(pull_request: PullRequest, taken_out: TakenOut) -> str:
+    """The body as it was, remembering that no person rejected this by closing it."""
+    metadata = parse_metadata(pull_request.body) or PullRequestMetadata("", "")
+    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
+    text = text or pull_request.body
+    now = replace(metadata, withdrawn=True, pending=None, taken_out=taken_out)
+    return f"{text.rstrip()}\n\n{now.render_hidden_line()}"
+
+
+def _tidy(
+    context: MappingContext, observation: ProposalObservation, plan: DeleteBranch
+) -> ReconcileOutcome:
+    _delete_branch(context, observation)
+    return _outcome(observation, observation.plan_input.no_change_kind, plan.reason)
+
+
+def _delete_branch(context: MappingContext, observation: ProposalObservation) -> None:
+    if observation.tip_commit_id is not None:
+        observation.snapshot.delete_branch(
+            context.forge.create_git_remote(),
+            observation.proposal.branch,
+            observation.tip_commit_id,
+        )
+
+
+def _outcome(
+    observation: ProposalObservation,
+    kind: ReconcileOutcomeKind,
+    reason: str,
+    pull_request: PullRequest | None = None,
+    commit: str | None = None,
+) -> ReconcileOutcome:
+    return ReconcileOutcome(
+        kind=kind,
+        reason=reason,
+        pull_request=pull_request.url if pull_request else None,
+        number=pull_request.number if pull_request else None,
+        commit=commit,
+        refusals=observation.refusals,
+    )

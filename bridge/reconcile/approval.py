@@ -1,0 +1,91 @@
+"""Changes of protected labels that wait for somebody's approval in PromptLayer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bridge.config.mapping_settings import PullRequestGrouping
+from bridge.errors import TransientError
+from bridge.prompts.planning.reconcile_context import (
+    LABEL_CHANGE_REQUESTED,
+    NOT_YET_PAUSE,
+    ApprovalNotYetVisible,
+    ReconcileContext,
+    find_pending_approval,
+)
+from bridge.prompts.pull_request.metadata import PendingApproval
+from bridge.prompts.target import Target
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.read_sources import PlatformPrompt, PlatformReader
+
+
+@dataclass(frozen=True)
+class WaitingApproval:
+    """What is known of requests when a proposal is looked at."""
+
+    context: MappingContext
+    reconcile_context: ReconcileContext
+    pending_approval: PendingApproval | None  # by the open pull request
+    now: datetime
+
+    def apply(
+        self,
+        platform: PlatformReader,
+        target: Target,
+        platform_prompt: PlatformPrompt,
+        known: int | None,
+    ) -> tuple[PlatformPrompt, PendingApproval | None]:
+        """What PromptLayer would hold if the request about a target's label were approved, and the
+        request; what it holds now where there is none. ``known`` is as in ``find``."""
+        pending_approval = self.find(target, platform_prompt, known)
+        if pending_approval is None:
+            return platform_prompt, None
+        platform_prompt = held_as_requested(platform, target, pending_approval, platform_prompt)
+        if platform_prompt.prompt is not None:
+            pending_approval = replace(
+                pending_approval, shown_version=platform_prompt.prompt.version
+            )
+        return platform_prompt, pending_approval
+
+    def find(
+        self, target: Target, platform_prompt: PlatformPrompt, known: int | None
+    ) -> PendingApproval | None:
+        """The request about a target's label that nobody has decided; ``known`` is the version that
+        the base branch has. Raises Transient where it was approved a moment ago."""
+        if self.context.mapping.pull_request.group is PullRequestGrouping.MAPPING:
+            return None  # one undecided label must not turn everybody's proposal into a draft
+        version = platform_prompt.prompt.version if platform_prompt.prompt else None
+        newest = self.reconcile_context.label_events.get(target)
+        remembered = self.pending_approval if _is_about(self.pending_approval, target) else None
+        if remembered is None and newest and newest.type == LABEL_CHANGE_REQUESTED:
+            # An old request that no open pull request remembers was decided, and nobody told us.
+            newest = newest if newest in self.reconcile_context.trigger_events else None
+        pending_approval = find_pending_approval(newest, remembered, version, known, self.now)
+        if isinstance(pending_approval, ApprovalNotYetVisible):
+            raise TransientError(
+                f"The change of label {target.label} of prompt {target.prompt_id} is approved,"
+                " and PromptLayer does not show it yet.",
+                retry_after=NOT_YET_PAUSE,
+            )
+        return pending_approval
+
+
+def held_as_requested(
+    platform: PlatformReader,
+    target: Target,
+    pending_approval: PendingApproval,
+    platform_prompt: PlatformPrompt,
+) -> PlatformPrompt:
+    """What the platform would hold if the request were approved; which version was asked for is
+    told nowhere, so the newest of that moment stands for it: not one that was saved later."""
+    if pending_approval.request.change == "deletion":
+        return PlatformPrompt(None, f"somebody asked to remove label {target.label}")
+    asked = platform.newest_at(
+        target.prompt_id, pending_approval.request.at, pending_approval.shown_version
+    )
+    return PlatformPrompt(asked) if asked is not None else platform_prompt
+
+
+def _is_about(pending_approval: PendingApproval | None, target: Target) -> bool:
+    return pending_approval is not None and pending_approval.request.label == target.label

@@ -1,0 +1,31 @@
+"""Closings that are nobody's decision: by those whom ``ignore_authors`` names (a bot that tidies up),
+and by the forge itself, because somebody deleted the branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.pull_request.metadata import parse_metadata
+from bridge.reconcile.mapping_context import MappingContext
+
+
+def discount_closing(
+    context: MappingContext, pull_requests: Sequence[PullRequest], *, branch_exists: bool
+) -> tuple[PullRequest, ...]:
+    """The pull requests of one head, newest first; the newest as if the bridge had withdrawn it
+    where its closing was no decision. The forge is asked where that can be, once for a closing."""
+    pulls = tuple(pull_requests)
+    if not pulls or pulls[0].state is not PullRequestState.CLOSED:
+        return pulls
+    newest, metadata = pulls[0], parse_metadata(pulls[0].body)
+    if metadata is None or metadata.withdrawn or metadata.followed:
+        return pulls
+    if branch_exists and not context.mapping.ignore_authors:
+        return pulls
+    closing = context.forge.read_closing(newest)
+    if not closing.with_branch and not context.mapping.ignores_author(closing.by):
+        return pulls
+    body = f"{newest.body}\n{replace(metadata, withdrawn=True).render_hidden_line()}"
+    return (replace(newest, body=body), *pulls[1:])

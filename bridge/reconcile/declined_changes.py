@@ -1,0 +1,115 @@
+"""Find what people declined: a decision belongs to each change of a closed pull request.
+
+The newest pull request that proposed a change of a target tells. Where its hidden line does not
+name the target, its newest commit does; where no pull request does any more, as after a change of
+the mapping's ``group``, the record in the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.errors import BridgeError
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.plan import FileEdit, content_name, decision_name, name_content
+from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.target import Target
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.proposal_branch import BranchTip
+from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.seen import DeclinedChange
+
+
+@dataclass
+class DeclinedChanges:
+    """The decisions of one proposal's pull requests, the newest first."""
+
+    base_files: BaseFiles
+    pull_requests: Sequence[PullRequest]
+    tip: BranchTip | None  # of the branch
+    _heads: dict[int, Mapping[Target, str]] = field(default_factory=dict)
+
+    def find(self, edits: Mapping[Target, FileEdit]) -> dict[Target, DeclinedChange]:
+        """Of these edits, those that people declined, and where."""
+        found = dict[Target, DeclinedChange]()
+        untold = list[Target]()
+        for target, edit in edits.items():
+            told = [(pull, _is_declined(pull)) for pull, same in self._tell(target, edit) if same]
+            newest = next((pull for pull, _ in self._tell(target, edit)), None)
+            if told and told[0] == (newest, True):
+                found[target] = DeclinedChange(newest)
+            elif not any(p.state is PullRequestState.OPEN or declined for p, declined in told):
+                untold.append(target)  # what was decided since stands for more than the record
+        return found | self._find_recorded(untold, edits)
+
+    def _tell(self, target: Target, edit: FileEdit) -> Iterator[tuple[PullRequest, bool]]:
+        """The pull requests that proposed something of a target, and whether it was this."""
+        for pull in self.pull_requests:
+            metadata = parse_metadata(pull.body)
+            named = _find_named(metadata, target)
+            if named is not None:
+                yield pull, named == decision_name(edit)
+            elif (metadata is None or metadata.names_few) and pull is self._last_declined:
+                changed = self._read_head(pull).get(target)
+                if changed is not None:
+                    yield pull, changed == content_name(edit)
+
+    @property
+    def _last_declined(self) -> PullRequest | None:
+        return next((pull for pull in self.pull_requests if _is_declined(pull)), None)
+
+    def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
+        """What the newest commit of a pull request changes: target → the name of its content."""
+        if pull.number not in self._heads:
+            try:
+                self._heads[pull.number] = self._read_changes(pull.head_commit)
+            except BridgeError:  # the server has it no longer
+                self._heads[pull.number] = {}
+        return self._heads[pull.number]
+
+    def _read_changes(self, head: str) -> Mapping[Target, str]:
+        snapshot, context = self.base_files.snapshot, self.base_files.context
+        if self.tip is not None and self.tip.commit.object_id == head:
+            onto = self.tip.base_commit_id
+        else:
+            onto = next(iter(snapshot.read_commit(head).parents), None)
+        if onto is None:
+            return {}
+        changes = snapshot.find_changes(onto, head, context.folder)
+        left = {path: after for path, (_, after) in changes.items() if after}
+        went = {path: before for path, (before, after) in changes.items() if before and not after}
+        texts = snapshot.read_blobs({entry.object_id for entry in left.values()})
+        removed = {
+            target: name_content(None)
+            for target in self.base_files.find_target_by_path(went).values()
+        }
+        return removed | {
+            target: name_content(parse_base_file(path, texts[left[path].object_id], context).prompt)
+            for path, target in self.base_files.find_target_by_path(left).items()
+        }
+
+    def _find_recorded(
+        self, targets: Sequence[Target], edits: Mapping[Target, FileEdit]
+    ) -> dict[Target, DeclinedChange]:
+        if not targets:
+            return {}
+        recorded = AgreementRecord(self.base_files.context, self.base_files.snapshot).read(targets)
+        return {
+            target: DeclinedChange(None)
+            for target, agreement in recorded.items()
+            if agreement.declined and agreement.declined.content == decision_name(edits[target])
+        }
+
+
+def _is_declined(pull: PullRequest) -> bool:
+    metadata = parse_metadata(pull.body)
+    closed = pull.state is PullRequestState.CLOSED
+    return closed and not (metadata is not None and metadata.withdrawn)
+
+
+def _find_named(metadata: PullRequestMetadata | None, target: Target) -> str | None:
+    """What a pull request's hidden line says that it proposes of a target."""
+    key = (target.prompt_id, target.label)
+    named = metadata.contents if metadata else ()
+    return next((content for id, label, content in named if (id, label) == key), None)

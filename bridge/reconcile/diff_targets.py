@@ -1,0 +1,371 @@
+"""See targets: read both sides, compare, and make the edit that would bring them in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bridge.errors import RequestRefusedError, TransientError, UnsafePathError
+from bridge.forge.forge import PullRequestState
+from bridge.prompts.planning.drift import (
+    BaseBranchFile,
+    DriftComparison,
+    DriftStatus,
+    compare_names,
+    compare_sides,
+    with_text_of,
+)
+from bridge.prompts.planning.publication import (
+    AdoptedSide,
+    PromptPublication,
+    apply_adopted_side,
+    is_publishable,
+    merge_if_diverged,
+)
+from bridge.prompts.planning.reconcile_context import (
+    LABEL_DELETED,
+    NOT_YET_PAUSE,
+    ReconcileContext,
+    is_read_stale,
+)
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.pull_request.metadata import PendingApproval, parse_metadata
+from bridge.prompts.target import Target
+from bridge.reconcile.ancestry import Ancestor, Ancestry, ancestry_of
+from bridge.reconcile.approval import WaitingApproval
+from bridge.reconcile.file_placement import compare_place
+from bridge.reconcile.left_out import taken_out, why_kept
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.proposal_history import ProposalHistory
+from bridge.reconcile.read_sources import (
+    DELETED_IN_PROMPTLAYER,
+    BaseFiles,
+    PlatformPrompt,
+    PlatformReader,
+    choose_platform_reader,
+    with_matching_version,
+)
+from bridge.reconcile.seen import TargetDiff
+from bridge.reconcile.target_edit import TargetDifference, TargetSides, build_edit
+
+_STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
+
+
+@dataclass(frozen=True)
+class TargetDiffer:
+    """Looks at targets one after the other, with what was read once for all of them."""
+
+    context: MappingContext
+    base_files: BaseFiles
+    branch: str | None  # of the proposal that is looked at; None: of no particular one
+    reconcile_context: ReconcileContext
+    pending_approval: PendingApproval | None
+    now: datetime
+    pull_requests: ProposalHistory
+    carried: frozenset[Target] = frozenset()  # what the branch proposes already
+
+    def diff_targets(
+        self, targets: tuple[Target, ...]
+    ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
+        """Every target, or why it cannot be placed."""
+        platform = choose_platform_reader(
+            self.context, targets, self.reconcile_context.listed_prompts
+        )
+        refusals: list[tuple[Target, str]] = []
+        held = self._held(platform, targets, refusals)
+        wanted = self._homes(held, refusals)
+        names = {
+            target: prompt.name
+            for target in wanted
+            if (prompt := held[target].prompt or held[target].unlabelled)
+        }
+        base = self.base_files.find(wanted, names)
+        ancestry = ancestry_of(self.base_files, platform, self.pull_requests, held, base)
+        asking = len(targets) <= _STORIES_WITH_USAGE
+        seen = []
+        for target, home in wanted.items():
+            try:
+                both_sides = held[target], base.get(target), home
+                one = self._see_one(platform, ancestry, target, *both_sides, asking)
+                seen.append(replace(one, held=held[target].prompt))
+            except (UnsafePathError, RequestRefusedError) as error:
+                refusals.append((target, str(error)))
+        return self._placeable(seen, refusals)
+
+    def _placeable(
+        self, seen: list[TargetDiff], refusals: list[tuple[Target, str]]
+    ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
+        """Without those that something stands in the way of; asked of git once for all."""
+        writes = {s.target: s.edit.change.path for s in seen if s.edit and s.edit.text is not None}
+        snapshot = self.base_files.snapshot
+        obstacles = snapshot.find_obstacles(snapshot.commit, sorted(set(writes.values())))
+        blocked = {t: path for t, path in writes.items() if path in obstacles}
+        refusals.extend(
+            (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
+            for t, path in blocked.items()
+        )
+        free = (replace(s, edit=None) if s.target in blocked else s for s in seen)
+        return tuple(s for s in free if s.edit or s.publication or s.target not in blocked), tuple(
+            refusals
+        )
+
+    @staticmethod
+    def _held(
+        platform: PlatformReader, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, PlatformPrompt]:
+        held: dict[Target, PlatformPrompt] = {}
+        for target in targets:
+            try:
+                held[target] = platform.read_tracked(target)
+            except RequestRefusedError as error:  # this one cannot be understood; the others go on
+                refusals.append((target, str(error)))
+        return held
+
+    def _homes(
+        self, held: Mapping[Target, PlatformPrompt], refusals: list[tuple[Target, str]]
+    ) -> dict[Target, str]:
+        homes: dict[Target, str] = {}
+        for target, found in held.items():
+            try:
+                prompt = found.prompt or found.unlabelled
+                homes[target] = self.context.build_file_path(prompt, target.label) if prompt else ""
+            except UnsafePathError as error:
+                refusals.append((target, str(error)))
+        return homes
+
+    def _see_one(
+        self,
+        platform: PlatformReader,
+        ancestry: Ancestry,
+        target: Target,
+        platform_prompt: PlatformPrompt,
+        base: BaseBranchFile | None,
+        home: str,
+        asking: bool,
+    ) -> TargetDiff:
+        self._require_news(target, platform_prompt)
+        if (kept := self._find_kept(target, platform_prompt, base)) is not None:
+            return kept
+        sides = self._observe(platform, target, platform_prompt, base)
+        if (elsewhere := self._elsewhere(sides)) is not None:
+            comparison = DriftComparison(DriftStatus.IN_STEP, elsewhere)
+            return TargetDiff(target, comparison, None, is_tracked_elsewhere=True)
+        sides = _with_ancestor(sides, ancestry.find(target, sides.platform_prompt, base, home))
+        if (reason := self._release_reason(sides)) is not None:
+            return self._released(sides, reason)
+        difference = self._compare(sides)
+        if difference.is_publishable:
+            return self._ahead(sides, difference)
+        if not difference.comparison.has_platform_changes:
+            return self._without_edit(sides, difference)
+        return self._propose(sides, difference, asking)
+
+    def _find_kept(
+        self, target: Target, platform_prompt: PlatformPrompt, base: BaseBranchFile | None
+    ) -> TargetDiff | None:
+        """The result for a target whose file stays although PromptLayer has it no longer."""
+        if base is None and target not in self.carried:
+            return None
+        reason = why_kept(self.context, self.reconcile_context, target, platform_prompt, base)
+        if not reason:
+            return None
+        comparison = DriftComparison(DriftStatus.IN_STEP, reason)
+        return TargetDiff(target, comparison, None, file=base, absent=True, not_followed=True)
+
+    def _observe(
+        self,
+        platform: PlatformReader,
+        target: Target,
+        platform_prompt: PlatformPrompt,
+        base: BaseBranchFile | None,
+    ) -> TargetSides:
+        """Both sides of a target: PromptLayer's without what the mapping leaves out, and as it
+        would be once a waiting request is approved."""
+        platform_prompt = taken_out(self.context, self.reconcile_context, platform_prompt)
+        known = base.prompt.version if base and base.prompt else None
+        waiting = WaitingApproval(
+            self.context, self.reconcile_context, self.pending_approval, self.now
+        )
+        platform_prompt, pending_approval = waiting.apply(platform, target, platform_prompt, known)
+        return TargetSides(target, platform_prompt, base, pending_approval)
+
+    def _compare(self, sides: TargetSides) -> TargetDifference:
+        """How the sides differ, with what a person has chosen, and the merge of the two where
+        both moved and the mapping publishes. Raises Refused for a file nobody can read."""
+        platform_prompt, base = sides.platform_prompt, sides.base
+        found = compare_sides(platform_prompt.prompt, base, sides.agreed, sides.target.label)
+        side = self._side(sides.target, platform_prompt)
+        self._require_readable(base, side)
+        comparison = compare_place(
+            self.context, apply_adopted_side(found, side, platform_prompt.prompt, base), base
+        )
+        adopted = side is AdoptedSide.PLATFORM and found.status is not DriftStatus.PLATFORM_AHEAD
+        if platform_prompt.prompt is None or base is None or base.prompt is None:
+            return TargetDifference(comparison, adopted)
+        merged = None
+        if self.context.mapping.publish and comparison.status is DriftStatus.BOTH_MOVED:
+            ancestor = sides.ancestor
+            before = (
+                ancestor.text(self.context.promptlayer, platform_prompt.prompt.id)
+                if ancestor
+                else None
+            )
+            merged = merge_if_diverged(comparison, before, platform_prompt.prompt, base.prompt)
+        return TargetDifference(
+            comparison, adopted, merged, is_publishable(comparison, merged, base.prompt)
+        )
+
+    def _release_reason(self, sides: TargetSides) -> str | None:
+        """Why a file is to be published though its label is not set; None: it is not to be."""
+        base, label = sides.base, sides.target.label
+        if not self.context.mapping.publish or sides.platform_prompt.unlabelled is None:
+            return None
+        if base is None or base.prompt is None:
+            return None
+        newest = self.reconcile_context.label_events.get(sides.target)
+        if sides.agreed is None and (newest is None or newest.type != LABEL_DELETED):
+            return f"label {label} is not set in PromptLayer yet"
+        if self._is_kept_and_edited(sides.target, base.prompt):
+            return f"the file was edited after the removal of label {label} was declined"
+        return None
+
+    def _is_kept_and_edited(self, target: Target, text: Prompt) -> bool:
+        """Whether the last word on the target is that a person declined to remove its file, and
+        the file says something else now."""
+        key = target.prompt_id, target.label
+        for pull in self.pull_requests.of(target, text.name):
+            metadata = parse_metadata(pull.body)
+            told = metadata.texts if metadata else ()
+            sides = next(((p, r) for id, label, p, r in told if (id, label) == key), None)
+            if metadata is None or sides is None or metadata.withdrawn:
+                continue
+            platform, file = sides
+            declined = pull.state is PullRequestState.CLOSED and platform is None
+            return declined and file is not None and not text.digest.startswith(file)
+        return False
+
+    def _released(self, sides: TargetSides, reason: str) -> TargetDiff:
+        target, base = sides.target, sides.base
+        assert base is not None
+        assert base.prompt is not None
+        comparison = DriftComparison(DriftStatus.REPOSITORY_AHEAD, reason)
+        publication = PromptPublication(target, base.path, base.prompt, None)
+        return TargetDiff(target, comparison, None, sides.pending_approval, publication, file=base)
+
+    def _ahead(self, sides: TargetSides, difference: TargetDifference) -> TargetDiff:
+        """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
+        meanwhile; what stands in the way of that is told once both say the same."""
+        target, held, base = sides.target, sides.platform_prompt.prompt, sides.base
+        assert held is not None
+        assert base is not None
+        assert base.prompt is not None
+        comparison = difference.comparison
+        publication = PromptPublication(target, base.path, base.prompt, held)
+        target_diff = TargetDiff(
+            target,
+            comparison,
+            None,
+            sides.pending_approval,
+            publication if self.context.mapping.publish else None,
+            file=base,
+        )
+        named = compare_names(held, base.prompt, base.label, target.label)
+        named = compare_place(self.context, named, base)
+        if not named.has_platform_changes:
+            return target_diff
+        renamed = TargetSides(target, PlatformPrompt(with_text_of(held, base.prompt)), base)
+        try:
+            edit = build_edit(self.context, self.base_files, renamed, TargetDifference(named))
+        except (UnsafePathError, RequestRefusedError):
+            return target_diff
+        reason = f"{comparison.reason}, and {named.reason}"
+        return replace(target_diff, comparison=replace(comparison, reason=reason), edit=edit)
+
+    def _without_edit(self, sides: TargetSides, difference: TargetDifference) -> TargetDiff:
+        """The result where nothing is to be proposed."""
+        return TargetDiff(
+            sides.target,
+            _explained(sides.platform_prompt, difference.comparison),
+            None,
+            sides.pending_approval,
+            file=sides.base,
+            absent=sides.platform_prompt.prompt is None,
+            agreed=sides.agreed,
+            gone_because=sides.platform_prompt.absence_reason if sides.base is None else None,
+        )
+
+    def _propose(
+        self, sides: TargetSides, difference: TargetDifference, asking: bool
+    ) -> TargetDiff:
+        """The result with the edit that brings the file in step with PromptLayer."""
+        comparison = _explained(sides.platform_prompt, difference.comparison)
+        difference = replace(difference, comparison=comparison)
+        edit = build_edit(self.context, self.base_files, sides, difference, with_users=asking)
+        if edit.change.overtaken:
+            numbers = ", ".join(str(number) for number in edit.change.overtaken)
+            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
+            comparison = replace(comparison, reason=reason)
+        return TargetDiff(
+            sides.target,
+            comparison,
+            edit,
+            sides.pending_approval,
+            adopted=difference.adopted,
+            file=sides.base,
+            absent=sides.platform_prompt.prompt is None,
+            agreed=sides.agreed,
+        )
+
+    def _require_readable(self, base: BaseBranchFile | None, side: AdoptedSide | None) -> None:
+        """Raise Refused where a file that would be published cannot be read: what an engineer
+        wrote there is not written over, unless a person has chosen PromptLayer's text."""
+        if base is None or base.problem is None or side is AdoptedSide.PLATFORM:
+            return
+        if self.context.mapping.publish:
+            raise RequestRefusedError(base.problem)
+
+    def _side(self, target: Target, platform_prompt: PlatformPrompt) -> AdoptedSide | None:
+        """Whose text a person has chosen."""
+        return (
+            self.reconcile_context.find_adopted_side(target.prompt_id, platform_prompt.prompt.name)
+            if platform_prompt.prompt
+            else None
+        )
+
+    def _require_news(self, target: Target, platform_prompt: PlatformPrompt) -> None:
+        """Raise Transient where PromptLayer does not show yet what an event just told."""
+        if (
+            platform_prompt.prompt is None
+            and platform_prompt.absence_reason != DELETED_IN_PROMPTLAYER
+        ):
+            return
+        version = platform_prompt.prompt.version if platform_prompt.prompt else None
+        if is_read_stale(target, version, self.reconcile_context.trigger_events, self.now):
+            raise TransientError(
+                f"PromptLayer does not show the newest version of prompt {target.prompt_id} yet.",
+                retry_after=NOT_YET_PAUSE,
+            )
+
+    def _elsewhere(self, sides: TargetSides) -> str | None:
+        """A prompt whose name is in its branch's name has another branch after a rename."""
+        prompt = sides.platform_prompt.prompt or (sides.base.prompt if sides.base else None)
+        if prompt is None or self.branch is None:
+            return None
+        branch = self.context.build_proposal(prompt.name, sides.target).branch
+        return None if branch == self.branch else f"it is proposed on {branch} now"
+
+
+def _with_ancestor(sides: TargetSides, ancestor: Ancestor | None) -> TargetSides:
+    agreed = ancestor.agreement if ancestor else None
+    return replace(sides, base=with_matching_version(sides.base, agreed), ancestor=ancestor)
+
+
+def _explained(platform_prompt: PlatformPrompt, comparison: DriftComparison) -> DriftComparison:
+    """The comparison, with why PromptLayer has nothing where that is not plain."""
+    if platform_prompt.prompt is None and platform_prompt.absence_reason not in (
+        None,
+        DELETED_IN_PROMPTLAYER,
+    ):
+        return replace(comparison, reason=str(platform_prompt.absence_reason))
+    return comparison

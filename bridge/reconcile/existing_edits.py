@@ -1,0 +1,91 @@
+"""What a branch proposes already: the files that the bridge's one commit on it changed.
+
+A rolling proposal of thousands of prompts is not read anew for one event: what nobody asked about
+stays as it is, as long as the base branch has not touched it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.planning.plan import FileEdit
+from bridge.prompts.pull_request.proposal_summary import PromptChange
+from bridge.prompts.target import Target
+from bridge.reconcile.proposal_branch import BranchTip, find_changed_files
+from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.repo.tree_entries import TreeEntryChange
+
+
+@dataclass
+class ExistingEdits:
+    """The branch's own changes, seen from the base as it is now. All of it is read at once: before
+    Python 3.12 a cached property would let one repository that hangs hold up all others."""
+
+    base_files: BaseFiles
+    tip: BranchTip | None
+    changes: dict[str, TreeEntryChange] = field(init=False)
+    """Path → what the bridge's commit found there, and what it left."""
+    target_by_path: dict[str, Target] = field(init=False)
+    """Path → the target that each of these files belongs to, or belonged to."""
+
+    def __post_init__(self) -> None:
+        self.changes = (
+            find_changed_files(self.base_files.context, self.base_files.snapshot, self.tip)
+            if self.tip
+            else {}
+        )
+        entries = {path: e for path, some in self.changes.items() if (e := some[1] or some[0])}
+        self.target_by_path = self.base_files.find_target_by_path(entries) if entries else {}
+
+    @property
+    def outdated_targets(self) -> frozenset[Target]:
+        """The targets whose file moved on the base branch meanwhile."""
+        now = self.base_files.entries
+        return frozenset(
+            target
+            for path, target in self.target_by_path.items()
+            if self.changes[path][0] != now.get(path)
+        )
+
+    def build_edits(self, looked_at: Collection[Target]) -> list[FileEdit]:
+        """The changes that stay, as nobody looked at their targets."""
+        done = set(looked_at)
+        left = {target for path, target in self.target_by_path.items() if self.changes[path][1]}
+        stay = {
+            path: target
+            for path, target in self.target_by_path.items()
+            if target not in done and (self.changes[path][1] or target not in left)
+        }
+        if not stay:
+            return []
+        texts = self._texts(stay)
+        homes = {target: path for path, target in stay.items()}
+        base = self.base_files.find(homes)
+        kept = (
+            self._edit(path, target, texts.get(path), base.get(target))
+            for path, target in stay.items()
+        )
+        return [edit for edit in kept if edit is not None]
+
+    def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
+        names = {path: entry.object_id for path in paths if (entry := self.changes[path][1])}
+        blobs = self.base_files.snapshot.read_blobs(set(names.values()))
+        return {path: blobs[name] for path, name in names.items()}
+
+    def _edit(
+        self, path: str, target: Target, text: bytes | None, base: BaseBranchFile | None
+    ) -> FileEdit | None:
+        before = base.prompt if base else None
+        if text is None:
+            if base is None or base.path != path or before is None:
+                return None  # gone from the base too, or one half of a move
+            change = PromptChange(path, None, target.label, before, None, reason="proposed before")
+            return FileEdit(change, None, base.text)
+        after = parse_base_file(path, text, self.base_files.context).prompt
+        if after is None:
+            return None
+        old_path = base.path if base and base.path != path else None
+        change = PromptChange(path, old_path, target.label, before, after)
+        return FileEdit(change, text, base.text if base else None)

@@ -1,0 +1,55 @@
+"""What a mapping leaves out: kept as it is, unless somebody in PromptLayer took it out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.planning.reconcile_context import ReconcileContext
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.target import Target
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.read_sources import PlatformPrompt
+
+
+def why_kept(
+    context: MappingContext,
+    reconcile_context: ReconcileContext,
+    target: Target,
+    platform_prompt: PlatformPrompt,
+    base: BaseBranchFile | None,
+) -> str | None:
+    """Why a prompt that is left out stays as it is: nobody in PromptLayer took it out, the
+    mapping's settings did, or so many are gone at once that nobody may have meant it. None for
+    all others."""
+    if platform_prompt.prompt is not None or reconcile_context.prune:
+        return None
+    if target in reconcile_context.held:
+        return reconcile_context.held[target]
+    if platform_prompt.left_out_by is None or target in reconcile_context.followed:
+        return None
+    fits = (
+        base is not None
+        and base.label in context.mapping.track
+        and would_follow(context, base.prompt)
+    )
+    return None if fits else platform_prompt.absence_reason
+
+
+def would_follow(context: MappingContext, file: Prompt | None) -> bool:
+    """Whether the mapping as it is now would follow what a file says, so that it was PromptLayer
+    where something changed. No file tells a folder."""
+    selection = context.mapping.selection
+    if file is None or selection.folder is not None:
+        return False
+    return selection.matches(file.name, file.tags, None)
+
+
+def taken_out(
+    context: MappingContext, reconcile_context: ReconcileContext, platform_prompt: PlatformPrompt
+) -> PlatformPrompt:
+    """With the true reason where the prompt was changed, and not the mapping."""
+    if platform_prompt.left_out_by is None or reconcile_context.prune:
+        return platform_prompt
+    words = f"it no longer matches mapping {context.mapping.name} ({platform_prompt.left_out_by})"
+    return replace(platform_prompt, absence_reason=words)

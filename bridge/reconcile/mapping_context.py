@@ -1,0 +1,177 @@
+"""A mapping at its place: its settings, its repository, and the platform it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bridge.config.bridge_config import PersonSettings
+from bridge.config.mapping_settings import MappingSettings
+from bridge.errors import NotFoundError, UnsafePathError
+from bridge.forge.forge import Forge
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.file_format.source_text import format_of
+from bridge.prompts.modeline import modeline_of
+from bridge.prompts.paths import (
+    build_branch_name,
+    build_file_path,
+    find_static_prefix,
+    fits_template,
+)
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.pull_request.proposal_summary import PromptEditor
+from bridge.prompts.target import Proposal, Target
+from bridge.repo.commit import CommitSigning, GitIdentity
+from bridge.repo.mirror import RepositoryMirror
+from bridge.repo.snapshot import RepositorySnapshot
+
+
+@dataclass(frozen=True)
+class CommitterIdentity:
+    """Who commits."""
+
+    identity: GitIdentity
+    signing: CommitSigning | None = None
+
+
+@dataclass(frozen=True)
+class EditorRoster:
+    """Who a PromptLayer user is in git and on the forge."""
+
+    people: tuple[PersonSettings, ...] = ()
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, PersonSettings]:
+        by_email = {person.email.casefold(): person for person in self.people if person.email}
+        return by_email | {person.promptlayer.casefold(): person for person in self.people}
+
+    def find_editor(self, name: str | None, email: str | None) -> PromptEditor | None:
+        """The person behind an event's user; None when the event names nobody."""
+        known = next(
+            (
+                self._by_key[key.casefold()]
+                for key in (email, name)
+                if key and key.casefold() in self._by_key
+            ),
+            None,
+        )
+        if known is not None:
+            name, email = known.name or name, known.email or email
+        if not (name or email):
+            return None
+        return PromptEditor(name or str(email), email, known.login if known else None)
+
+
+@dataclass(frozen=True)
+class MappingContext:
+    mapping: MappingSettings
+    promptlayer: PromptLayerClient
+    forge: Forge
+    mirror: RepositoryMirror
+    bot: CommitterIdentity
+    roster: EditorRoster
+    version_url_template: str  # with {workspace}, {id} and {version}
+    neighbours: tuple[MappingSettings, ...] = ()  # the other mappings of the repository
+
+    @property
+    def base_branch(self) -> str:
+        """The branch that is merged into. The forge remembers its default; a cached property
+        would, before Python 3.12, let one forge that hangs hold up all others."""
+        return self.mapping.base or self.forge.find_default_branch()
+
+    def fetch(self) -> RepositorySnapshot:
+        """The base branch and the mapping's branches as they are now. A base that is gone may be
+        the forge's default branch under its old name, so the forge is asked again."""
+        base = self.base_branch
+        try:
+            return self.mirror.fetch(self.forge.create_git_remote(), base, self.branch_prefix)
+        except NotFoundError:
+            if self.mapping.base is not None or self.read_default_branch() == base:
+                raise
+            return self.mirror.fetch(
+                self.forge.create_git_remote(), self.base_branch, self.branch_prefix
+            )
+
+    def read_default_branch(self) -> str | None:
+        """Ask the forge anew where the mapping names no base; None where it does."""
+        return None if self.mapping.base else self.forge.find_default_branch(fresh=True)
+
+    def differs_from(self, other: MappingContext) -> bool:
+        """Whether its prompts, its files or where they are may be others than those of a site of
+        the same name."""
+        places = (self.mapping, self.promptlayer, self.forge, self.mirror)
+        return places != (other.mapping, other.promptlayer, other.forge, other.mirror)
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds all of the mapping's files; "" is the whole repository."""
+        return find_static_prefix(self.mapping.path)
+
+    def why_misplaced(self, path: str) -> str | None:
+        """Why a prompt's file cannot stay at ``path``: the mapping's settings became others."""
+        if format_of(path) != self.mapping.format:
+            return f"mapping {self.mapping.name} writes {self.mapping.format.upper()} now"
+        if not path.startswith(self.folder):
+            return f"mapping {self.mapping.name} has its files in {self.folder} now"
+        return None
+
+    @property
+    def branch_prefix(self) -> str:
+        """What all branches of the mapping begin with."""
+        return self.mapping.branch_template.partition("{")[0]
+
+    def build_file_path(self, prompt: Prompt, label: str) -> str:
+        """Where a prompt's file belongs; UnsafePath when nowhere."""
+        return build_file_path(
+            self.mapping.path,
+            prompt=prompt.name,
+            label=label,
+            mapping=self.mapping.name,
+            id=prompt.id or 0,
+        )
+
+    def modeline(self, path: str) -> str:
+        """The first line of a new file at ``path``."""
+        return modeline_of(self.mapping.schema_url, path)
+
+    def expects(self, path: str) -> bool:
+        """Whether the mapping's template may put a prompt's file at ``path``."""
+        return fits_template(self.mapping.path, path)
+
+    def belongs_to_neighbour(self, path: str, label: str) -> bool:
+        """Whether a file that the mapping does not follow lies in the folder of another mapping
+        that tracks its label."""
+        return any(
+            label in other.track and path.startswith(find_static_prefix(other.path))
+            for other in self.neighbours
+        )
+
+    def label_at(self, prompt: Prompt, path: str) -> str | None:
+        """The tracked label whose file of a prompt belongs at this path."""
+        for label in self.mapping.track:
+            try:
+                if self.build_file_path(prompt, label) == path:
+                    return label
+            except UnsafePathError:
+                continue
+        return None
+
+    def build_proposal(self, prompt_name: str, target: Target) -> Proposal:
+        """Which proposal a target belongs to."""
+        branch = build_branch_name(
+            self.mapping.branch_template,
+            prompt=prompt_name,
+            label=target.label,
+            mapping=self.mapping.name,
+            id=target.prompt_id,
+        )
+        return Proposal(self.mapping.name, branch)
+
+    def build_version_link(self, prompt: Prompt) -> str | None:
+        """The version's page in PromptLayer, when the workspace is known."""
+        if prompt.workspace_id is None or prompt.id is None:
+            return None
+        return self.version_url_template.format(
+            workspace=prompt.workspace_id, id=prompt.id, version=prompt.version or ""
+        )

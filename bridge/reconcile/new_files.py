@@ -1,0 +1,106 @@
+"""Files without an id: prompts that an engineer wrote, and what is wrong with such files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bridge.errors import UnsafePathError
+from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.planning.publication import NewPromptFile
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.target import Target
+from bridge.reconcile.mapping_context import MappingContext
+
+
+@dataclass(frozen=True)
+class OrphanFile:
+    """A prompt file in a mapping's folder that the mapping does not follow, and why not."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass
+class NewFiles:
+    new_prompts: list[NewPromptFile] = field(default_factory=list)
+    existing: dict[Target, str] = field(default_factory=dict)
+    """Target → the file without an id that belongs to a prompt PromptLayer has."""
+    orphans: list[OrphanFile] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)  # with path and line
+
+
+def find_new_files(
+    context: MappingContext,
+    files: Iterable[BaseBranchFile],
+    known: Mapping[str, int],
+    owned: Mapping[Target, str],
+) -> NewFiles:
+    """What becomes of ``files``. ``known`` are the names that PromptLayer has, with their ids, and
+    ``owned`` the files that carry an id: a file of such a name is the prompt's, wherever it stands,
+    unless another one is. Where two say the same, the one where its prompt belongs is taken."""
+    found = NewFiles()
+    taken: dict[tuple[str, str], str] = {}
+    for file in sorted(files, key=lambda file: (not _is_at_home(context, file, known), file.path)):
+        if file.prompt is None or file.label is None:
+            found.mistakes.append(file.problem or file.path)
+            continue
+        if file.label not in context.mapping.track:
+            found.orphans += untracked(context, file.path, file.label)
+            continue
+        if (reason := _why_not_selected(context, file.prompt)) is not None:
+            found.orphans.append(OrphanFile(file.path, reason))
+            continue
+        id = known.get(file.prompt.name)
+        target = Target(context.mapping.name, id, file.label) if id is not None else None
+        place = (file.prompt.name, file.label)
+        first = (owned.get(target) if target else None) or taken.setdefault(place, file.path)
+        if first != file.path:
+            found.mistakes.append(
+                describe_duplicate_file(file.path, repr(file.prompt.name), file.label, first)
+            )
+        elif target is not None:
+            found.existing[target] = file.path
+        else:
+            found.new_prompts.append(NewPromptFile(file.path, file.prompt, file.label))
+    found.new_prompts.sort(key=lambda new: new.path)
+    return found
+
+
+def describe_duplicate_file(path: str, prompt: str, label: str, first: str) -> str:
+    """What is wrong with one more file for a prompt."""
+    return (
+        f"{path}:1: expected one file for prompt {prompt} ({label}); {first} is it already. Remove"
+        " one of them, or make this one a prompt of its own: another `name`, and no `id`."
+    )
+
+
+def untracked(context: MappingContext, path: str, label: str) -> list[OrphanFile]:
+    """A file of a label that the mapping does not track, unless it is another mapping's."""
+    if context.belongs_to_neighbour(path, label):
+        return []
+    tracked = ", ".join(context.mapping.track)
+    words = f"mapping {context.mapping.name} does not track label {label!r} (it tracks {tracked})"
+    return [OrphanFile(path, words)]
+
+
+def _why_not_selected(context: MappingContext, prompt: Prompt) -> str | None:
+    mapping = context.mapping
+    if not mapping.selection.may_match_name(prompt.name):
+        return f"mapping {mapping.name} does not follow prompts named {prompt.name!r}"
+    if missing := sorted(set(mapping.selection.tags) - set(prompt.tags)):
+        return f"mapping {mapping.name} follows prompts with the tag {missing[0]!r} only"
+    return None
+
+
+def _is_at_home(context: MappingContext, file: BaseBranchFile, known: Mapping[str, int]) -> bool:
+    if file.prompt is None:
+        return False
+    prompt = replace(file.prompt, id=known.get(file.prompt.name))
+    try:
+        return context.build_file_path(prompt, file.label or "") == file.path
+    except UnsafePathError:
+        return False

@@ -1,0 +1,367 @@
+"""Diff one proposal: everything that was observed about it, compared. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from bridge.errors import BridgeError
+from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.drift import DriftStatus
+from bridge.prompts.planning.outcome import (
+    DecidedPullRequest,
+    ReconcileOutcomeKind,
+    TargetObservation,
+)
+from bridge.prompts.planning.plan import (
+    FileEdit,
+    PlanInput,
+    build_metadata,
+    content_name,
+    find_open,
+)
+from bridge.prompts.planning.publication import AdoptedSide, PromptPublication
+from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
+from bridge.prompts.pull_request.metadata import PullRequestMetadata
+from bridge.prompts.target import Proposal, Target
+from bridge.reconcile.branch_files import BranchFiles, keep_out
+from bridge.reconcile.declined_changes import DeclinedChanges
+from bridge.reconcile.diff_targets import TargetDiffer
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.proposal_branch import BranchTip, compute_blob_id, is_current
+from bridge.reconcile.proposal_history import KnownProposal
+from bridge.reconcile.proposal_state import ProposalState
+from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.seen import TargetDiff, build_target_observation
+from bridge.repo.snapshot import RepositorySnapshot
+
+_TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
+_MOST_TAKEN_OUT = 200  # that a pull request's one hidden line remembers
+
+
+@dataclass(frozen=True)
+class ProposalObservation:
+    """One proposal as it was found."""
+
+    proposal: Proposal
+    base_files: BaseFiles  # of the base branch
+    tip: BranchTip | None
+    plan_input: PlanInput
+    target_diffs: tuple[TargetDiff, ...]
+    refusals: tuple[tuple[Target, str], ...]
+    trigger_events: tuple[TriggerEvent, ...]
+    branch: BranchFiles | None = None  # where people worked on it
+    taken_out: tuple[Target, ...] = ()  # what people took out of the proposal
+
+    @property
+    def snapshot(self) -> RepositorySnapshot:
+        return self.base_files.snapshot
+
+    @property
+    def base(self) -> str:
+        """The branch that the proposal is for."""
+        return self.snapshot.base
+
+    @property
+    def is_branch_current(self) -> bool:
+        """Whether the branch holds exactly these edits already."""
+        return self.plan_input.is_branch_current
+
+    @property
+    def tip_commit_id(self) -> str | None:
+        return self.tip.commit.object_id if self.tip else None
+
+    @property
+    def edits(self) -> tuple[FileEdit, ...]:
+        return self.plan_input.edits
+
+    @property
+    def surplus(self) -> tuple[PullRequest, ...]:
+        """Open pull requests of the proposal besides the one: of a head there is one."""
+        kept = find_open(self.plan_input.pull_requests, self.base)
+        opened = (p for p in self.plan_input.pull_requests if p.state is PullRequestState.OPEN)
+        return tuple(pull for pull in opened if pull is not kept)
+
+    @property
+    def publications(self) -> tuple[PromptPublication, ...]:
+        """What was merged and is not in PromptLayer yet."""
+        return tuple(
+            target_diff.publication
+            for target_diff in self.target_diffs
+            if target_diff.publication is not None
+        )
+
+    @property
+    def target_observations(self) -> tuple[TargetObservation, ...]:
+        """How each target was found."""
+        return tuple(build_target_observation(target_diff) for target_diff in self.target_diffs)
+
+    @property
+    def decided_pull_request(self) -> DecidedPullRequest | None:
+        """The newest pull request, if it is not open any more."""
+        newest = next(iter(self.plan_input.pull_requests), None)
+        if newest is None or newest.state is PullRequestState.OPEN:
+            return None
+        return DecidedPullRequest(newest.number, newest.url, newest.state, newest.decided_at)
+
+    @cached_property
+    def reason(self) -> str:
+        """Why there is something to propose, in words; of the first target where there are more."""
+        words = [
+            target_diff.comparison.reason
+            for target_diff in self.target_diffs
+            if target_diff.edit is not None
+        ]
+        more = f", and {len(self.edits) - 1} more" if len(self.edits) > 1 else ""
+        return (words[0] if words else "proposed before") + more
+
+
+def diff_proposal(
+    context: MappingContext,
+    state: ProposalState,
+    reconcile_context: ReconcileContext,
+    now: datetime,
+) -> ProposalObservation:
+    """Compare what was observed, target by target, and find what the proposal has to say."""
+    metadata, base_files = state.metadata, state.base_files
+    reconcile_context = replace(
+        reconcile_context, adopted_prompt_ids=frozenset(metadata.adopted if metadata else ())
+    )
+    differ = TargetDiffer(
+        context,
+        base_files,
+        state.proposal.branch,
+        reconcile_context,
+        metadata.pending if metadata else None,
+        now,
+        KnownProposal(state.pull_requests),
+        frozenset(state.existing_edits.target_by_path.values()),
+    )
+    seen, refusals = differ.diff_targets(
+        tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
+    )
+    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
+    declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
+    seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
+    out = keep_out(state.branch, state.newest_memory, told)
+    edits = _edits(base_files, _untouched(state, seen, refusals), seen, out)
+    plan_input = _situation(context, state, seen, edits, out)
+    plan_input = replace(
+        plan_input,
+        is_chosen_by_person=any(s.edit and _is_chosen(reconcile_context, s.edit) for s in seen),
+        refusal_reason=refusals[0][1] if refusals else None,
+        prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in seen),
+        declined_in=next((one.pull_request for one in declined.values()), None),
+    )
+    return ProposalObservation(
+        state.proposal,
+        base_files,
+        state.tip,
+        plan_input,
+        seen,
+        refusals,
+        reconcile_context.trigger_events,
+        state.branch,
+        tuple(sorted(out)),
+    )
+
+
+def _untouched(
+    state: ProposalState, seen: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
+) -> Sequence[FileEdit]:
+    """What stays as it was proposed; what was refused is among it."""
+    if state.is_merged:
+        return []
+    stay = state.existing_edits.build_edits({one.target for one in seen if not one.not_followed})
+    if not refusals:
+        return stay
+    snapshot = state.base_files.snapshot
+    obstacles = snapshot.find_obstacles(snapshot.commit, [e.change.path for e in stay if e.text])
+    return [edit for edit in stay if edit.change.path not in obstacles]
+
+
+def _situation(
+    context: MappingContext,
+    state: ProposalState,
+    seen: tuple[TargetDiff, ...],
+    edits: tuple[FileEdit, ...],
+    out: Collection[Target],
+) -> PlanInput:
+    """What is to be decided about, but for what a person said with this look."""
+    snapshot, tip, pulls = state.base_files.snapshot, state.tip, state.pull_requests
+    open_ = find_open(pulls, snapshot.base)
+    idle_kind, idle_reason = _idle(context, snapshot, pulls, seen, open_)
+    entries, changes = state.base_files.entries, state.existing_edits.changes
+    return PlanInput(
+        edits=edits,
+        metadata=_memory(seen, edits, out, state.newest_memory, state.metadata),
+        no_change_kind=ReconcileOutcomeKind.REJECTED if out else idle_kind,
+        no_change_reason=_TAKEN_OUT if out else idle_reason,
+        pull_requests=pulls,
+        branch_exists=tip is not None,
+        has_commits_of_people=state.branch_tip is not None
+        and state.branch_tip.has_commits_of_people,
+        tip_commit_id=tip.commit.object_id if tip else None,
+        is_branch_current=is_current(context, snapshot, tip, changes, entries, edits),
+        base=snapshot.base,
+        taken_back=_are_taken_back(context, snapshot, pulls, edits),
+    )
+
+
+def _edits(
+    base_files: BaseFiles,
+    untouched: Sequence[FileEdit],
+    seen: Sequence[TargetDiff],
+    out: Collection[Target],
+) -> tuple[FileEdit, ...]:
+    """What is proposed: of what was looked at, and of what stays as it was proposed. Whatever the
+    base branch says already is not."""
+    if seen and all(one.not_followed for one in seen):
+        return ()  # the pull request is not touched
+    looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
+    return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base_files)])
+
+
+def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
+    """Whether the base branch does not hold it to the letter."""
+    for path, text in edit.text_by_path.items():
+        entry = base_files.entries.get(path)
+        if compute_blob_id(text, base_files.commit) != (entry.object_id if entry else None):
+            return True
+    return False
+
+
+def _memory(
+    seen: Sequence[TargetDiff],
+    edits: Sequence[FileEdit],
+    out: Collection[Target],
+    newest: PullRequestMetadata | None,
+    now_open: PullRequestMetadata | None,
+) -> PullRequestMetadata:
+    """What the pull request has to remember: ``newest`` is what the newest one does, ``now_open``
+    the same where it is open."""
+    looked = {(one.target.prompt_id, one.target.label) for one in seen}
+    taken = {
+        (one.target.prompt_id, one.target.label, content_name(one.edit))
+        for one in seen
+        if one.edit and one.target in out
+    }
+    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in looked}
+    return replace(
+        build_metadata(edits),
+        pending=next((one.pending_approval for one in seen if one.pending_approval), None),
+        adopted=_adopted(seen, now_open, edits),
+        wrote=newest.wrote if newest else None,
+        taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
+    )
+
+
+def _adopted(
+    seen: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
+) -> tuple[int, ...]:
+    """The prompts whose proposal takes PromptLayer's text because a person chose it; of those
+    that nobody looked at now, the open pull request remembers, as long as it proposes them."""
+    proposed = {edit.change.prompt.id for edit in edits}
+    looked = {one.target.prompt_id for one in seen}
+    known = frozenset(metadata.adopted if metadata else ()) & proposed
+    before = (id for id in known if id not in looked)
+    return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
+
+
+def _is_chosen(reconcile_context: ReconcileContext, edit: FileEdit) -> bool:
+    told = (
+        reconcile_context.adopt.find_side(edit.change.prompt.name)
+        if reconcile_context.adopt
+        else None
+    )
+    return told is AdoptedSide.PLATFORM
+
+
+def _sorted(edits: list[FileEdit]) -> tuple[FileEdit, ...]:
+    return tuple(sorted(edits, key=lambda edit: edit.change.path))
+
+
+def _idle(
+    context: MappingContext,
+    snapshot: RepositorySnapshot,
+    pulls: Sequence[PullRequest],
+    seen: tuple[TargetDiff, ...],
+    open_: PullRequest | None,
+) -> tuple[ReconcileOutcomeKind, str]:
+    """What it means where nothing is to be proposed, and why in words."""
+    declined = [one.declined for one in seen if one.declined]
+    if declined and open_ is None:
+        return ReconcileOutcomeKind.REJECTED, declined[0].reason
+    if any(s.not_followed for s in seen):
+        return ReconcileOutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
+    ahead = [s for s in seen if s.comparison.status is DriftStatus.REPOSITORY_AHEAD]
+    if not ahead:
+        return ReconcileOutcomeKind.IN_STEP, _idle_reason(seen)
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    if merged is not None and not context.mapping.publish:
+        shown = (_held_at(context, snapshot, merged, one) for one in ahead)
+        if all(shown):
+            words = (
+                f"#{merged.number} was merged and `{context.base_branch}` has been taken back since"
+            )
+            return ReconcileOutcomeKind.UNDONE, words
+    return ReconcileOutcomeKind.REPOSITORY_AHEAD, _idle_reason(seen)
+
+
+def _held_at(
+    context: MappingContext,
+    snapshot: RepositorySnapshot,
+    merged: PullRequest,
+    target_diff: TargetDiff,
+) -> bool:
+    """Whether the merge brought what PromptLayer still holds."""
+    if target_diff.held is None:
+        return False
+    path = (
+        target_diff.file.path
+        if target_diff.file
+        else context.build_file_path(target_diff.held, target_diff.target.label)
+    )
+    return _said_at(context, snapshot, merged, path) == target_diff.held.digest
+
+
+def _are_taken_back(
+    context: MappingContext,
+    snapshot: RepositorySnapshot,
+    pulls: Sequence[PullRequest],
+    edits: Sequence[FileEdit],
+) -> bool:
+    """Whether the newest pull request was merged with just these edits, and the base lost them."""
+    merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
+    return merged is not None and all(
+        _said_at(context, snapshot, merged, edit.change.path)
+        == (edit.change.after.digest if edit.change.after else None)
+        for edit in edits
+    )
+
+
+def _said_at(
+    context: MappingContext, snapshot: RepositorySnapshot, merged: PullRequest, path: str
+) -> str | None:
+    """What a file meant when a pull request was merged; None where there was none."""
+    if merged.merge_commit is None:
+        return ""
+    try:
+        text = snapshot.read_file(merged.merge_commit, path)
+    except BridgeError:  # the server has it no longer
+        return ""
+    prompt = parse_base_file(path, text, context).prompt if text is not None else None
+    return prompt.digest if prompt else None
+
+
+def _idle_reason(seen: tuple[TargetDiff, ...]) -> str:
+    words = sorted(
+        {
+            s.gone_because or s.comparison.reason
+            for s in seen
+            if not s.comparison.has_platform_changes
+        }
+    )
+    return "; ".join(words) or "same content"

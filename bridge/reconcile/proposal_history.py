@@ -1,0 +1,50 @@
+"""The pull requests that told people of a target before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bridge.forge.forge import PullRequest
+from bridge.prompts.target import Proposal, Target
+from bridge.reconcile.closing import discount_closing
+from bridge.reconcile.mapping_context import MappingContext
+
+
+class ProposalHistory(Protocol):
+    """The pull requests of targets' proposals."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether they are known, so that asking costs no request."""
+
+    def of(self, target: Target, name: str, /) -> Sequence[PullRequest]:
+        """Those of a target, the newest first; ``name`` is the prompt's."""
+
+
+@dataclass(frozen=True)
+class KnownProposal:
+    """The pull requests of the one proposal that is looked at."""
+
+    pull_requests: Sequence[PullRequest]
+    at_hand: bool = True
+
+    def of(self, _target: Target, _name: str) -> Sequence[PullRequest]:
+        return self.pull_requests
+
+
+@dataclass
+class AskedProposals:
+    """Asks the forge, once for each proposal."""
+
+    context: MappingContext
+    at_hand: bool = False
+    _known: dict[Proposal, Sequence[PullRequest]] = field(default_factory=dict)
+
+    def of(self, target: Target, name: str) -> Sequence[PullRequest]:
+        proposal = self.context.build_proposal(name, target)
+        if proposal not in self._known:
+            found = self.context.forge.list_pull_requests(proposal.branch)
+            self._known[proposal] = discount_closing(self.context, found, branch_exists=True)
+        return self._known[proposal]

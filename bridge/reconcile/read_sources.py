@@ -1,0 +1,354 @@
+"""Observe: what PromptLayer, the base branch and the proposal's branch hold, for some targets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from bridge.errors import (
+    BridgeError,
+    NotFoundError,
+    PromptFileError,
+    RequestRefusedError,
+    UnavailableError,
+)
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.agreement import Agreement
+from bridge.prompts.file_format.prompt_file import parse_prompt_file
+from bridge.prompts.file_format.source_text import format_of
+from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
+from bridge.prompts.target import Target
+from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
+from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
+
+log = logging.getLogger("bridge.observe")
+
+DELETED_IN_PROMPTLAYER = "deleted in PromptLayer"
+_NO_NAMES: Mapping[Target, str] = {}
+_REACH = 20  # versions that are walked back to find one a file was published as
+LIST_PAGES_FROM = 50  # more prompts than this are read from the list pages, not one by one
+
+
+@dataclass(frozen=True)
+class PlatformPrompt:
+    """What the platform holds for a target: a prompt, or why there is none."""
+
+    prompt: Prompt | None
+    absence_reason: str | None = None
+    unlabelled: Prompt | None = None  # the newest version, where it is the label that is absent
+    left_out_by: str | None = None  # the mapping's setting, where PromptLayer has the prompt
+
+
+def left_out(mapping: str, setting: str) -> PlatformPrompt:
+    """What a mapping holds of a prompt that one of its settings leaves out."""
+    return PlatformPrompt(
+        None, f"mapping {mapping} no longer follows it ({setting})", left_out_by=setting
+    )
+
+
+class PlatformReader(Protocol):
+    """Reads what the platform holds for targets, one way or the other."""
+
+    def read_tracked(self, target: Target) -> PlatformPrompt:
+        """What the tracked label holds now."""
+
+    def read_newest(self, prompt_id: int) -> Prompt | None:
+        """The newest version, whatever its labels."""
+
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
+        where that was found before."""
+
+
+@dataclass(frozen=True)
+class SinglePromptReader:
+    """Asks PromptLayer for each prompt."""
+
+    context: MappingContext
+
+    def read_tracked(self, target: Target) -> PlatformPrompt:
+        mapping = self.context.mapping
+        if target.label not in mapping.track:
+            return left_out(mapping.name, f"track: {', '.join(mapping.track)}")
+        label = None if target.label == LATEST else target.label
+        prompt = self.context.promptlayer.find_prompt(target.prompt_id, label=label)
+        if prompt is None:
+            return self._absent(target)
+        setting = self._left_out_by(prompt)
+        return PlatformPrompt(prompt) if setting is None else left_out(mapping.name, setting)
+
+    def read_newest(self, prompt_id: int) -> Prompt | None:
+        return self.context.promptlayer.find_prompt(prompt_id)
+
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        ask = self.context.promptlayer.find_prompt
+        found = ask(prompt_id, version=known)
+        for _ in range(_REACH if known is None else 0):
+            if found is None or not found.version or not _is_later(found.created_at, at):
+                break
+            earlier = found.version - 1
+            found = ask(prompt_id, version=earlier) if earlier else None
+        return found or ask(prompt_id)
+
+    def _absent(self, target: Target) -> PlatformPrompt:
+        newest = self.read_newest(target.prompt_id) if target.label != LATEST else None
+        if newest is None:
+            return PlatformPrompt(None, DELETED_IN_PROMPTLAYER)
+        unlabelled = newest if self._left_out_by(newest) is None else None
+        return PlatformPrompt(None, f"label {target.label} was removed", unlabelled=unlabelled)
+
+    def _left_out_by(self, prompt: Prompt) -> str | None:
+        selection = self.context.mapping.selection
+        folder = _folder(self.context.promptlayer, prompt) if selection.folder is not None else None
+        return selection.why_not(prompt.name, prompt.tags, folder)
+
+
+def _is_later(created_at: str | None, at: str) -> bool:
+    """Whether a version was saved after a moment; one whose time nobody knows was not."""
+    saved, moment = parse_timestamp(created_at or ""), parse_timestamp(at)
+    return saved is not None and moment is not None and saved > moment
+
+
+def _folder(promptlayer: PromptLayerClient, prompt: Prompt) -> str | None:
+    """Only the list tells a prompt's folder."""
+    listed = promptlayer.list_prompts(name=prompt.name)
+    return next((item.folder for item in listed if item.prompt.id == prompt.id), None)
+
+
+@dataclass
+class ListPageReader:
+    """Reads from list pages: for many targets at once. What the pages cannot tell for certain is
+    asked one by one: prompts that use snippets (nothing says that lists keep the references), and
+    prompts that are on no page."""
+
+    context: MappingContext
+    prompts: Mapping[Target, Prompt]
+    snippet_user_ids: frozenset[int]
+    fallback: SinglePromptReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fallback = SinglePromptReader(self.context)
+
+    def read_tracked(self, target: Target) -> PlatformPrompt:
+        prompt = self.prompts.get(target)
+        if prompt is None or target.prompt_id in self.snippet_user_ids:
+            return self.fallback.read_tracked(target)
+        return PlatformPrompt(prompt)
+
+    def read_newest(self, prompt_id: int) -> Prompt | None:
+        return self.fallback.read_newest(prompt_id)
+
+    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        return self.fallback.newest_at(prompt_id, at, known)
+
+
+def list_tracked_prompts(context: MappingContext, labels: Iterable[str]) -> dict[Target, Prompt]:
+    """What the list pages hold for these labels of a mapping, as far as it can be understood."""
+    mapping = context.mapping
+    return {
+        Target(mapping.name, item.prompt.id, label): item.prompt
+        for label in labels
+        for item in context.promptlayer.list_prompts(label=None if label == LATEST else label)
+        if item.prompt.id is not None
+        and item.unreadable is None
+        and mapping.selection.matches(item.prompt.name, item.prompt.tags, item.folder)
+    }
+
+
+def find_snippet_user_ids(promptlayer: PromptLayerClient) -> frozenset[int]:
+    """The ids of all prompts that use a snippet. One request for each snippet."""
+    return frozenset(
+        user.id
+        for snippet in promptlayer.list_prompts(is_snippet=True)
+        if snippet.prompt.id is not None
+        for user in promptlayer.find_snippet_users(snippet.prompt.id)
+    )
+
+
+def snippet_user_names(context: MappingContext, prompt: Prompt | None) -> tuple[str, ...]:
+    """The prompts that use this one, for people to read: only a completion can be a snippet. None
+    where PromptLayer does not tell, as nothing but words hangs on it."""
+    if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":
+        return ()
+    try:
+        return tuple(user.name for user in context.promptlayer.find_snippet_users(prompt.id))
+    except BridgeError as error:
+        log.warning("who uses prompt %d is not told: %s", prompt.id, error)
+        return ()
+
+
+def choose_platform_reader(
+    context: MappingContext, targets: Sequence[Target], known: Mapping[Target, Prompt]
+) -> PlatformReader:
+    """The cheaper way to read so many targets; ``known`` was read from list pages just now."""
+    if len(targets) <= LIST_PAGES_FROM:
+        return SinglePromptReader(context)
+    if sum(target not in known for target in targets) > LIST_PAGES_FROM:
+        known = list_tracked_prompts(context, sorted({target.label for target in targets}))
+    try:
+        return ListPageReader(context, known, find_snippet_user_ids(context.promptlayer))
+    except (UnavailableError, NotFoundError, RequestRefusedError) as error:
+        log.warning("who uses snippets is not told, so each prompt is asked for: %s", error)
+        return SinglePromptReader(context)
+
+
+@dataclass(frozen=True)
+class BaseFiles:
+    """The prompt files of the base branch (or any commit), found by what they say they are."""
+
+    context: MappingContext
+    snapshot: RepositorySnapshot
+    commit: str
+    index: PromptFileIndex
+    entries: Mapping[str, TreeEntry]
+
+    @classmethod
+    def read_at_commit(
+        cls,
+        context: MappingContext,
+        snapshot: RepositorySnapshot,
+        commit: str,
+        index: PromptFileIndex,
+    ) -> BaseFiles:
+        return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
+
+    def at_commit(self, commit: str) -> BaseFiles:
+        """The files of another commit."""
+        return BaseFiles.read_at_commit(self.context, self.snapshot, commit, self.index)
+
+    def find(
+        self, wanted: Mapping[Target, str], names: Mapping[Target, str] = _NO_NAMES
+    ) -> dict[Target, BaseBranchFile]:
+        """The files that belong to targets. ``wanted`` says where each should be: it is looked
+        there first, and everywhere in the folder only for those that are not there: for a file
+        with the id, and then for one without any of the prompt's name (``names``)."""
+        found = self._at_home(wanted)
+        missing = {target for target in wanted if target not in found}
+        if missing:
+            found.update(self._elsewhere(missing))
+            still = (missing - found.keys()) & names.keys()
+            found.update(self._of_names({target: names[target] for target in still}))
+        former = self._find_former({target for target in wanted if target not in found})
+        entries = {target: self.entries[path] for target, path in found.items()} | {
+            target: entry for target, (_, entry) in former.items()
+        }
+        found.update({target: path for target, (path, _) in former.items()})
+        texts = self.snapshot.read_blobs({entry.object_id for entry in entries.values()})
+        return {
+            target: parse_base_file(path, texts[entries[target].object_id], self.context)
+            for target, path in found.items()
+        }
+
+    def _find_former(self, missing: Collection[Target]) -> dict[Target, tuple[str, TreeEntry]]:
+        """The files that stand where both sides agreed on them last, outside of the folder: the
+        mapping's ``path`` was another one then."""
+        recorded = AgreementRecord(self.context, self.snapshot).read(missing) if missing else {}
+        places = {
+            target: agreement.path
+            for target, agreement in recorded.items()
+            if agreement.path and not agreement.path.startswith(self.context.folder)
+        }
+        if not places:
+            return {}
+        entries = self.snapshot.list_entries(self.commit)
+        here = {path: entries[path] for path in places.values() if path in entries}
+        owned = self.find_target_by_path(here)
+        return {t: (path, here[path]) for t, path in places.items() if owned.get(path) == t}
+
+    def _at_home(self, wanted: Mapping[Target, str]) -> dict[Target, str]:
+        here = {path: self.entries[path] for path in wanted.values() if path in self.entries}
+        owners = self.index.find_owners(self.snapshot, here)
+        return {
+            target: path
+            for target, path in wanted.items()
+            if (owner := owners.get(path)) is not None
+            and owner.is_marked
+            and owner.prompt_id in (target.prompt_id, None)
+            and (owner.label in (target.label, None) or self._is_copied(path, target, owner))
+        }
+
+    def _is_copied(self, path: str, target: Target, owner: PromptFileOwner) -> bool:
+        """Whether a file in a target's place is the copy of another label's file, which has its
+        own place: whoever copied it there promoted it, and forgot the line with the label."""
+        if owner.prompt_id is None or owner.label is None:
+            return False
+        other = replace(target, label=owner.label)
+        return any(
+            owned == other and at != path
+            for at, owned in self.find_target_by_path(self.entries).items()
+        )
+
+    def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
+        places = self.find_all_targets()
+        return {target: places[target] for target in missing if target in places}
+
+    def _of_names(self, names: Mapping[Target, str]) -> dict[Target, str]:
+        """The files without an id that say these names; the first by path where two do."""
+        if not names:
+            return {}
+        owners = self.index.find_owners(self.snapshot, self.entries)
+        nameless = {
+            (owner.name, owner.label): path
+            for path, owner in sorted(owners.items(), reverse=True)
+            if owner.prompt_id is None and owner.is_marked
+        }
+        return {
+            target: nameless[name, target.label]
+            for target, name in names.items()
+            if (name, target.label) in nameless
+        }
+
+    def problem_of(self, path: str) -> str:
+        """What keeps the file at ``path`` from being read, as the end of a sentence's part."""
+        entry = self.entries[path]
+        if not entry.is_file:
+            return ""
+        text = self.snapshot.read_blobs([entry.object_id])[entry.object_id]
+        problem = parse_base_file(path, text, self.context).problem
+        return f", as it cannot be read: {problem}" if problem else ""
+
+    def find_all_targets(self) -> dict[Target, str]:
+        """Every target that has a file here → its path."""
+        return self.find_targets(self.entries)
+
+    def find_targets(self, entries: Mapping[str, TreeEntry]) -> dict[Target, str]:
+        """The targets these files say they belong to → path; the first by name where two say
+        the same."""
+        return {
+            target: path for path, target in reversed(self.find_target_by_path(entries).items())
+        }
+
+    def find_target_by_path(self, entries: Mapping[str, TreeEntry]) -> dict[str, Target]:
+        """Path → the target it belongs to, sorted by path, for those that are prompt files."""
+        owners = self.index.find_owners(self.snapshot, entries)
+        return {
+            path: Target(self.context.mapping.name, owner.prompt_id, owner.label)
+            for path, owner in sorted(owners.items())
+            if owner.prompt_id is not None and owner.label is not None
+        }
+
+
+def parse_base_file(path: str, text: bytes, context: MappingContext) -> BaseBranchFile:  # noqa: ARG001
+    """A file's text with the prompt in it, or with what is wrong in it."""
+    try:
+        file = parse_prompt_file(text, path=path, format=format_of(path))
+        return BaseBranchFile(path, text, file.prompt, label=file.label)
+    except PromptFileError as error:
+        return BaseBranchFile(path, text, None, str(error))
+
+
+def with_matching_version(
+    base: BaseBranchFile | None, agreed: Agreement | None
+) -> BaseBranchFile | None:
+    """The file, naming the version it says the same as: once it was published, it still names the
+    one that it was edited from."""
+    if base is None or base.prompt is None or agreed is None:
+        return base
+    if agreed.platform != base.prompt.digest:
+        return base
+    return replace(base, prompt=replace(base.prompt, version=agreed.version))

@@ -1,0 +1,118 @@
+"""One target as a look found it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bridge.forge.forge import PullRequest
+from bridge.prompts.agreement import Agreement, Declined
+from bridge.prompts.planning.drift import BaseBranchFile, DriftComparison
+from bridge.prompts.planning.outcome import DecidedPullRequest, TargetObservation
+from bridge.prompts.planning.plan import FileEdit, decision_name, tell_declined
+from bridge.prompts.planning.publication import PromptPublication
+from bridge.prompts.prompt import Prompt
+from bridge.prompts.pull_request.metadata import PendingApproval
+from bridge.prompts.target import Target
+
+_GONE = "gone"  # begins no digest
+
+
+@dataclass(frozen=True)
+class DeclinedChange:
+    """What people said of a target's change by closing a pull request."""
+
+    pull_request: PullRequest | None  # None: the record in the repository tells
+
+    @property
+    def reason(self) -> str:
+        return tell_declined(self.pull_request.number if self.pull_request else None)
+
+    @property
+    def decided(self) -> DecidedPullRequest | None:
+        pull = self.pull_request
+        return (
+            DecidedPullRequest(pull.number, pull.url, pull.state, pull.decided_at) if pull else None
+        )
+
+
+@dataclass(frozen=True)
+class TargetDiff:
+    """One target as it was found."""
+
+    target: Target
+    comparison: DriftComparison
+    edit: FileEdit | None
+    pending_approval: PendingApproval | None = None
+    publication: PromptPublication | None = None
+    adopted: bool = False  # the edit takes PromptLayer's text because a person chose it
+    file: BaseBranchFile | None = None  # what the base branch has
+    is_tracked_elsewhere: bool = False  # another branch carries it now
+    gone_because: str | None = None  # why PromptLayer has nothing for it, where neither side does
+    absent: bool = False  # PromptLayer, or the mapping, has it no longer
+    not_followed: bool = False  # and it is left as it is until a person says otherwise
+    held: Prompt | None = None  # what PromptLayer has
+    declined: DeclinedChange | None = None  # the edit was: it is not proposed
+    agreed: Agreement | None = None  # what both sides agreed on last, where anybody asked
+
+    @property
+    def says_the_same(self) -> bool:
+        """Whether both sides do, whatever they call it."""
+        if self.held is None or self.file is None or self.file.prompt is None:
+            return False
+        return self.held.digest == self.file.prompt.digest
+
+
+def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
+    """What the books keep of a target as it was seen."""
+    change = target_diff.edit.change if target_diff.edit else None
+    held = change.prompt if change else (target_diff.file.prompt if target_diff.file else None)
+    path = change.path if change else (target_diff.file.path if target_diff.file else None)
+    return TargetObservation(
+        target=target_diff.target,
+        standing=target_diff.comparison.status,
+        reason=target_diff.comparison.reason,
+        name=held.name if held else None,
+        path=path,
+        version=held.version if held else None,
+        is_proposed=target_diff.edit is not None and target_diff.declined is None,
+        is_tracked_elsewhere=target_diff.is_tracked_elsewhere,
+        absent=target_diff.absent,
+        not_followed=target_diff.not_followed,
+        conflict=change is not None and change.is_conflict,
+        declined=target_diff.declined.reason if target_diff.declined else None,
+        declined_in=target_diff.declined.decided if target_diff.declined else None,
+        unpublished=change is not None and change.is_merge,
+    )
+
+
+def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Target, Agreement]:
+    """What both sides say the same about, at a commit of the base branch."""
+    return {
+        one.target: Agreement(
+            *(one.held.digest, one.held.digest, one.held.version, commit),
+            path=one.file.path if one.file else None,
+        )
+        for one in target_diff
+        if one.says_the_same and one.held is not None
+    }
+
+
+def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
+    """What both sides agreed on last, with what was proposed of it and declined."""
+    unknown = Agreement(None, None, None, None)
+    return {
+        one.target: replace(one.agreed or unknown, declined=_tell_declined(one, one.edit))
+        for one in target_diff
+        if one.edit is not None
+    }
+
+
+def _tell_declined(target_diff: TargetDiff, edit: FileEdit) -> Declined:
+    held, file = target_diff.held, target_diff.file.prompt if target_diff.file else None
+    return Declined(
+        held.digest if held else _GONE,
+        file.digest if file else "",
+        held.version if held else None,
+        decision_name(edit),
+    )

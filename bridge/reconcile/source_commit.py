@@ -1,0 +1,26 @@
+"""Which commit of the base branch brought a file to what it is: the one an engineer's edit was
+merged with. Told to PromptLayer with the version that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bridge.reconcile.mapping_context import MappingContext
+from bridge.repo.commit import GitCommit
+from bridge.repo.snapshot import RepositorySnapshot
+
+_REACH = 50  # commits of the base branch that are walked back
+
+
+def find_source_commits(
+    context: MappingContext, snapshot: RepositorySnapshot, paths: Collection[str]
+) -> dict[str, GitCommit]:
+    """Path → the newest commit, along first parents, that changed it; the oldest that was walked
+    where none of them did."""
+    line = snapshot.read_history(snapshot.commit, lambda _: False, limit=_REACH)
+    touched = snapshot.find_touched_paths([commit.object_id for commit in line], context.folder)
+    found: dict[str, GitCommit] = {}
+    for commit in line:
+        for path in touched.get(commit.object_id, frozenset()) & frozenset(paths):
+            found.setdefault(path, commit)
+    return {path: found.get(path, line[-1]) for path in paths}

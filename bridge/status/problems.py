@@ -1,0 +1,183 @@
+"""What is wrong with a mapping as a whole, beside how its prompts stand: settings that take nothing
+in, files with mistakes, and errors that nobody expected. A problem lasts until it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, update
+
+from bridge.status.tables import problems
+from bridge.storage.database import Database
+from bridge.storage.inbox import Clock
+
+_LONGEST = 2000  # characters of a message
+ANY_MAPPING = ""  # what is wrong before anybody knows which mapping it is about
+
+
+class ProblemKind(StrEnum):
+    COVERAGE = "follows nothing"  # a setting that takes no prompt in
+    FILE = "mistake in a file"
+    SWEEP = "not compared"  # a sweep could not be done
+    EXCEPTION = "unexpected error"
+
+
+@dataclass(frozen=True)
+class MappingProblem:
+    """One thing that is wrong and not mended yet. ``subject`` is the setting, the file's path, or
+    what the bridge was doing."""
+
+    mapping: str
+    kind: ProblemKind
+    subject: str
+    message: str
+    since: datetime
+    seen_at: datetime
+    attempts: int  # how often it came in a row
+
+
+class Problems:
+    """The problems of one database. Safe for threads and for several processes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def replace(
+        self,
+        mapping: str,
+        kind: ProblemKind,
+        found: Mapping[str, str],
+        among: Collection[str] | None = None,
+    ) -> None:
+        """From now on these are the problems of their kind, each message by its subject; what
+        else was known is mended. With ``among``, only what is known of these subjects is."""
+        known = {one.subject: one for one in self.open(mapping) if one.kind is kind}
+        over = {s for s in known if s not in found and (among is None or s in among)}
+        new = {s: words for s, words in found.items() if s not in known}
+        moved = {s: w for s, w in found.items() if s in known and known[s].message != _kept(w)}
+        if not (over or new or moved):
+            return
+        with self._database.open_transaction() as connection:
+            for subject, message in sorted({**new, **moved}.items()):
+                self._note(connection, mapping, kind, subject, message)
+            self._mend(connection, mapping, kind, over)
+
+    def record_exception(self, mapping: str, subject: str, message: str) -> int:
+        """Note an error that nobody expected; returns how often it came in a row."""
+        with self._database.open_transaction() as connection:
+            return self._note(connection, mapping, ProblemKind.EXCEPTION, subject, message)
+
+    def mend(self, mapping: str, subject: str) -> None:
+        """What raised an error that nobody expected went well. Costs no write where it always
+        does."""
+        query = select(problems.c.subject).where(
+            *_of(mapping, ProblemKind.EXCEPTION),
+            problems.c.subject == subject,
+            problems.c.mended_at.is_(None),
+        )
+        with self._database.open_read_transaction() as connection:
+            known = connection.execute(query).first()
+        if known is not None:
+            with self._database.open_transaction() as connection:
+                self._mend(connection, mapping, ProblemKind.EXCEPTION, {subject})
+
+    def open(self, mapping: str | None = None) -> list[MappingProblem]:
+        """What is not mended, of one mapping or of all, the newest first."""
+        with self._database.open_read_transaction() as connection:
+            return open_problems(connection, mapping)
+
+    def forget(self, mappings: Collection[str], before: datetime) -> None:
+        """Forget what was mended before, and all of mappings that there are no more."""
+        gone = problems.c.mapping.not_in([*mappings, ANY_MAPPING])
+        with self._database.open_transaction() as connection:
+            connection.execute(delete(problems).where(problems.c.mended_at < before))
+            connection.execute(delete(problems).where(gone, problems.c.seen_at < before))
+
+    def _note(
+        self, connection: Connection, mapping: str, kind: ProblemKind, subject: str, message: str
+    ) -> int:
+        now = self._clock()
+        key = {"mapping": mapping, "kind": kind, "subject": subject}
+        row = connection.execute(select(problems).filter_by(**key)).first()
+        lasts = row is not None and row.mended_at is None
+        values = {
+            "message": _kept(message),
+            "since": row.since if row is not None and lasts else now,
+            "seen_at": now,
+            "count": _number(row, "count") + 1,
+            "attempts": (_number(row, "attempts") if lasts else 0) + 1,
+            "mended_at": None,
+        }
+        insert = self._database.build_insert(problems).values(**key, **values)
+        connection.execute(insert.on_conflict_do_update(index_elements=[*key], set_=values))
+        return (_number(row, "attempts") if lasts else 0) + 1
+
+    def _mend(
+        self, connection: Connection, mapping: str, kind: ProblemKind, subjects: Collection[str]
+    ) -> None:
+        over = problems.c.subject.in_(sorted(subjects))
+        values = {"mended_at": self._clock(), "attempts": 0}
+        connection.execute(update(problems).where(*_of(mapping, kind), over).values(**values))
+
+
+def open_problems(connection: Connection, mapping: str | None = None) -> list[MappingProblem]:
+    """What is not mended, of one mapping or of all, the newest first."""
+    query = select(problems).where(problems.c.mended_at.is_(None))
+    if mapping is not None:
+        query = query.where(problems.c.mapping == mapping)
+    query = query.order_by(problems.c.since.desc(), problems.c.mapping, problems.c.subject)
+    return [_problem_of(row) for row in connection.execute(query)]
+
+
+def count_problems(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many are not mended, by mapping and kind."""
+    query = (
+        select(problems.c.mapping, problems.c.kind, func.count())
+        .where(problems.c.mended_at.is_(None))
+        .group_by(problems.c.mapping, problems.c.kind)
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def count_exceptions(connection: Connection) -> dict[str, int]:
+    """How many errors that nobody expected there were, by mapping."""
+    query = (
+        select(problems.c.mapping, func.sum(problems.c["count"]))
+        .where(problems.c.kind == ProblemKind.EXCEPTION)
+        .group_by(problems.c.mapping)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def by_subject(messages: Sequence[str]) -> dict[str, str]:
+    """Mistakes of files by the files' paths, which they begin with."""
+    return {words.partition(":")[0]: words for words in reversed(messages)}
+
+
+def _of(mapping: str, kind: ProblemKind) -> tuple[Any, ...]:
+    return problems.c.mapping == mapping, problems.c.kind == kind
+
+
+def _number(row: Row[Any] | None, column: str) -> int:
+    return int(row._mapping[column]) if row is not None else 0
+
+
+def _kept(message: str) -> str:
+    return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
+
+
+def _problem_of(row: Row[Any]) -> MappingProblem:
+    return MappingProblem(
+        row.mapping,
+        ProblemKind(row.kind),
+        row.subject,
+        row.message,
+        row.since,
+        row.seen_at,
+        row.attempts,
+    )

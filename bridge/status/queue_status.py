@@ -1,0 +1,135 @@
+"""Read what waits, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Subquery, and_, func, select
+
+from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.target import Proposal
+from bridge.status.pagination import Page, encode_cursor, select_after_cursor
+from bridge.storage.backoff import repository_pauses_table
+from bridge.storage.inbox import DeliveryState, deliveries_table
+from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
+
+
+@dataclass(frozen=True)
+class PendingProposal:
+    """A proposal that waits for a look."""
+
+    proposal: Proposal
+    targets: int
+    waiting_since: datetime  # when the oldest of its looks was asked for
+    reason: str | None  # why it was put off; None: it is due
+    retry_at: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True)
+class PauseStatus:
+    """A repository, or a mapping's new pull requests, that is left alone for now."""
+
+    subject: str
+    ends_at: datetime
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    new_deliveries: int  # deliveries that nobody has dispatched
+    oldest_delivery_at: datetime | None
+    pending_reconciles: int  # that are asked for and not settled
+    pending_proposals: int  # that these are about
+    oldest_reconcile_at: datetime | None
+    proposals_page: Page[PendingProposal]
+    pauses: tuple[PauseStatus, ...]
+
+
+def read_queue_status(
+    connection: Connection, now: datetime, after: str | None, limit: int
+) -> QueueStatus:
+    fresh = deliveries_table.c.state == DeliveryState.NEW
+    new, oldest_new = connection.execute(
+        select(func.count(), func.min(deliveries_table.c.received_at)).where(fresh)
+    ).one()
+    proposals_waiting = _waiting_proposals()
+    count, total, oldest = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(proposals_waiting.c.looks), 0),
+            func.min(proposals_waiting.c.since),
+        )
+    ).one()
+    paused = (
+        select(repository_pauses_table)
+        .where(repository_pauses_table.c.until > now)
+        .order_by(repository_pauses_table.c.until)
+    )
+    return QueueStatus(
+        new_deliveries=new,
+        oldest_delivery_at=oldest_new,
+        pending_reconciles=int(total),
+        pending_proposals=count,
+        oldest_reconcile_at=oldest,
+        proposals_page=_page(connection, now, after, limit),
+        pauses=tuple(
+            PauseStatus(row.repository, row.until, row.failures, row.reason)
+            for row in connection.execute(paused)
+        ),
+    )
+
+
+def _waiting_proposals() -> Subquery:
+    return (
+        select(
+            reconcile_requests_table.c.mapping,
+            reconcile_requests_table.c.branch,
+            func.count().label("looks"),
+            func.min(reconcile_requests_table.c.asked_at).label("since"),
+        )
+        .where(reconcile_requests_table.c.settled_at.is_(None))
+        .group_by(reconcile_requests_table.c.mapping, reconcile_requests_table.c.branch)
+        .subquery("waiting")
+    )
+
+
+def _page(
+    connection: Connection, now: datetime, after: str | None, limit: int
+) -> Page[PendingProposal]:
+    waiting = _waiting_proposals()
+    key = (waiting.c.since, waiting.c.mapping, waiting.c.branch)
+    same = and_(
+        waiting.c.mapping == proposals_table.c.mapping, waiting.c.branch == proposals_table.c.branch
+    )
+    told = (
+        proposals_table.c.kind,
+        proposals_table.c.reason,
+        proposals_table.c.not_before,
+        proposals_table.c.attempts,
+    )
+    query = select(waiting, *told).select_from(waiting.outerjoin(proposals_table, same))
+    rows = connection.execute(select_after_cursor(query, key, after).limit(limit + 1)).all()
+    shown = tuple(_waiting(row, now) for row in rows[:limit])
+    if len(rows) <= limit:
+        return Page(shown)
+    last = shown[-1]
+    return Page(
+        shown, encode_cursor([last.waiting_since, last.proposal.mapping, last.proposal.branch])
+    )
+
+
+def _waiting(row: Any, now: datetime) -> PendingProposal:
+    put_off = row.kind == ReconcileOutcomeKind.WAITING
+    until = row.not_before if put_off and row.not_before and row.not_before > now else None
+    return PendingProposal(
+        Proposal(row.mapping, row.branch),
+        row.looks,
+        row.since,
+        row.reason if put_off else None,
+        until,
+        row.attempts if put_off else 0,
+    )

@@ -1,0 +1,364 @@
+"""Write down how every target stands, and its moments. The ledger calls this within its own
+transactions, so the books say what the ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select, update
+
+from bridge.promptlayer.workspace_source import PROMPTLAYER_SOURCE
+from bridge.prompts.planning.outcome import ReconcileOutcome
+from bridge.prompts.planning.target_state import TargetState
+from bridge.prompts.target import Proposal, Target
+from bridge.status.history_events import index_by_event_id, store_history_events
+from bridge.status.tables import resyncs_table, target_statuses_table
+from bridge.status.target_status import (
+    IdentifiedEvent,
+    ReconcileResult,
+    TargetStatus,
+    build_reconcile_events,
+    new_target_status,
+    update_target_status,
+)
+from bridge.storage.database import Database
+from bridge.storage.inbox import deliveries_table
+
+RECONCILE_IS_DUE = "a look is due"
+
+_KEY = ("mapping", "prompt_id", "label")
+_AT_ONCE = 500  # rows in one statement
+
+SlicedItem = TypeVar("SlicedItem")
+
+
+class TargetStatusStore:
+    """The entries of one database. All but reading happens on a connection that is given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record_requested(
+        self, connection: Connection, asked: Iterable[tuple[Proposal, Target, str]], now: datetime
+    ) -> None:
+        """Note that looks are awaited, with the prompt's name where it is known."""
+        rows = {
+            target: {
+                "mapping": target.mapping,
+                "prompt_id": target.prompt_id,
+                "label": target.label,
+                "name": name,
+                "searched": name.casefold(),
+                "branch": proposal.branch,
+                "state": TargetState.WAITING,
+                "reason": RECONCILE_IS_DUE,
+                "since": now,
+                "seen_at": now,
+            }
+            for proposal, target, name in asked
+        }
+        if rows:
+            ordered = [rows[target] for target in sorted(rows)]
+            connection.execute(self._upsert_asked(), ordered)
+
+    def _upsert_asked(self) -> Any:
+        insert = self._database.build_insert(target_statuses_table)
+        there, new = target_statuses_table.c, insert.excluded
+        return insert.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={
+                "branch": new.branch,
+                "name": case((new.name == "", there.name), else_=new.name),
+                "searched": case((new.searched == "", there.searched), else_=new.searched),
+                "reason": case(
+                    (there.state == TargetState.WAITING, there.reason), else_=new.reason
+                ),
+                "since": case((there.state == TargetState.WAITING, there.since), else_=new.since),
+                "state": TargetState.WAITING,
+            },
+        )
+
+    def record_postponed(self, connection: Connection, proposal: Proposal, reason: str) -> None:
+        """Note why the looks at a proposal have to wait."""
+        connection.execute(
+            update(target_statuses_table)
+            .where(
+                target_statuses_table.c.mapping == proposal.mapping,
+                target_statuses_table.c.branch == proposal.branch,
+                target_statuses_table.c.state == TargetState.WAITING,
+                target_statuses_table.c.reason != reason,
+            )
+            .values(reason=reason)
+        )
+
+    def record_outcome(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        asked: Sequence[tuple[Target, str]],
+        outcome: ReconcileOutcome,
+        waiting: frozenset[Target],
+        now: datetime,
+    ) -> None:
+        """Note what came of a look at a proposal. ``asked`` are the targets with the deliveries
+        that asked, oldest first; another look is already awaited at those that are ``waiting``."""
+        looks = self._looked(connection, proposal, asked, outcome, now)
+        before = self.find_by_targets(connection, [result.target for result in looks])
+        told: list[IdentifiedEvent] = []
+        after: list[TargetStatus] = []
+        gone: list[Target] = []
+        for looked in looks:
+            status = before.get(looked.target)
+            new = update_target_status(status, looked)
+            told += build_reconcile_events(status, new, looked)
+            if new is None:
+                gone.append(looked.target)
+            elif new is not status:
+                after.append(new)
+        self.write_statuses(connection, after, waiting)
+        self.delete_targets(connection, gone)
+        store_history_events(connection, self._database, index_by_event_id(told))
+
+    @staticmethod
+    def _looked(
+        connection: Connection,
+        proposal: Proposal,
+        asked: Sequence[tuple[Target, str]],
+        outcome: ReconcileOutcome,
+        now: datetime,
+    ) -> list[ReconcileResult]:
+        newest = {target: id for target, id in asked if id}
+        arrived = _first_arrival(connection, {id for _, id in asked if id})
+        targets = dict.fromkeys([*(target for target, _ in asked), *outcome.observation_by_target])
+        return [
+            ReconcileResult(proposal, target, outcome, now, newest.get(target), arrived)
+            for target in targets
+        ]
+
+    def write_statuses(
+        self,
+        connection: Connection,
+        entries: Iterable[TargetStatus],
+        waiting: frozenset[Target] = frozenset(),
+        seen_before: datetime | None = None,
+    ) -> None:
+        """Make the entries say this; those only that nobody has seen since ``seen_before``."""
+        rows = [
+            _row(status, waits=status.target in waiting)
+            for status in sorted(entries, key=lambda status: status.target)
+        ]
+        insert = self._database.build_insert(target_statuses_table)
+        names = [column.name for column in target_statuses_table.c if column.name not in _KEY]
+        told = {name: insert.excluded[name] for name in names}
+        # Within the statement: somebody may be writing what a look found at this very moment.
+        where = None if seen_before is None else target_statuses_table.c.seen_at < seen_before
+        if rows:
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=_KEY, set_=told, where=where), rows
+            )
+
+    def apply_scan(
+        self, changed: Sequence[TargetStatus], gone: Sequence[Target], started: datetime
+    ) -> None:
+        """Write what a scan found, a few hundred rows at once so that nobody waits for long; a
+        look that was done since what it found was read (``started``) knows better."""
+        for some in _slices(changed):
+            with self._database.open_transaction() as connection:
+                self.write_statuses(connection, some, seen_before=started)
+        for targets in _slices(gone):
+            with self._database.open_transaction() as connection:
+                self.delete_targets(connection, targets, seen_before=started)
+
+    def record_resync(
+        self, mapping: str, at: datetime, seconds: float, counts: Mapping[str, int]
+    ) -> None:
+        """Note that a whole mapping was compared."""
+        values = {"at": at, "seconds": seconds, **counts}
+        insert = self._database.build_insert(resyncs_table).values(mapping=mapping, **values)
+        with self._database.open_transaction() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["mapping"], set_=values)
+            )
+
+    def delete_unconfigured(self, mappings: Collection[str], before: datetime) -> None:
+        """Forget what nobody saw since ``before`` of mappings that are configured no longer."""
+        with self._database.open_transaction() as connection:
+            for table, seen_at in (
+                (target_statuses_table, target_statuses_table.c.seen_at),
+                (resyncs_table, resyncs_table.c.at),
+            ):
+                gone = table.c.mapping.not_in(list(mappings))
+                connection.execute(delete(table).where(gone, seen_at < before))
+
+    def delete_targets(
+        self,
+        connection: Connection,
+        targets: Iterable[Target],
+        seen_before: datetime | None = None,
+    ) -> None:
+        """Forget targets that there are no more, or those only that nobody has seen since
+        ``seen_before``; their moments stay."""
+        rows = [
+            {"of_mapping": one.mapping, "of_prompt": one.prompt_id, "of_label": one.label}
+            for one in sorted(targets)
+        ]
+        older = () if seen_before is None else (target_statuses_table.c.seen_at < seen_before,)
+        if rows:
+            connection.execute(_REMOVE.where(*older), rows)
+
+    def find_by_targets(
+        self, connection: Connection, targets: Iterable[Target]
+    ) -> dict[Target, TargetStatus]:
+        """Those of these targets that have one."""
+        wanted = set(targets)
+        prompts: dict[str, set[int]] = {}
+        for target in wanted:
+            prompts.setdefault(target.mapping, set()).add(target.prompt_id)
+        found = (
+            parse_target_status(row)
+            for mapping, ids in prompts.items()
+            for some in _slices(sorted(ids))
+            for row in connection.execute(
+                select(target_statuses_table).where(
+                    target_statuses_table.c.mapping == mapping,
+                    target_statuses_table.c.prompt_id.in_(some),
+                )
+            )
+        )
+        return {status.target: status for status in found if status.target in wanted}
+
+    def find_by_mapping(self, mapping: str) -> dict[Target, TargetStatus]:
+        """Every entry of a mapping."""
+        with self._database.open_read_transaction() as connection:
+            rows = connection.execute(
+                select(target_statuses_table).where(target_statuses_table.c.mapping == mapping)
+            )
+            return {status.target: status for status in map(parse_target_status, rows)}
+
+    def held(self, mapping: str, among: Collection[Target] | None) -> dict[Target, str]:
+        """What stays as it is until PromptLayer shows it again or it is pruned, and why; of a
+        mapping, or of these targets of it."""
+        there = (
+            target_statuses_table.c.mapping == mapping,
+            target_statuses_table.c.held.is_not(None),
+        )
+        query = select(target_statuses_table).where(*there)
+        if among is not None:
+            query = query.where(
+                target_statuses_table.c.prompt_id.in_({one.prompt_id for one in among})
+            )
+        with self._database.open_read_transaction() as connection:
+            found = [parse_target_status(row) for row in connection.execute(query)]
+        return {
+            status.target: status.held
+            for status in found
+            if status.held is not None and (among is None or status.target in among)
+        }
+
+    def followed_as(self, fingerprint: str, among: Iterable[Target]) -> frozenset[Target]:
+        """Those of these targets that a selection with this fingerprint has followed last."""
+        with self._database.open_read_transaction() as connection:
+            found = self.find_by_targets(connection, among)
+        return frozenset(t for t, status in found.items() if status.followed_as == fingerprint)
+
+    def let_go(self, targets: Mapping[Target, str], fingerprint: str, now: datetime) -> None:
+        """Note that a person lets these targets go, with their prompts' names: a mapping whose
+        selection has this fingerprint followed them, and they are held no longer."""
+        for some in _slices(sorted(targets)):
+            with self._database.open_transaction() as connection:
+                entries = self.find_by_targets(connection, some)
+                known = (
+                    entries.get(t)
+                    or new_target_status(t, "", TargetState.NOT_FOLLOWED, RECONCILE_IS_DUE, now)
+                    for t in some
+                )
+                self.write_statuses(
+                    connection,
+                    [
+                        replace(
+                            status,
+                            name=status.name or targets[status.target],
+                            followed_as=fingerprint,
+                            absent_since=status.absent_since or now,
+                            held=None,
+                        )
+                        for status in known
+                    ],
+                )
+
+    def find_by_pull_request(self, mapping: str, number: int) -> list[TargetStatus]:
+        """The entries whose newest pull request is this one."""
+        query = select(target_statuses_table).where(
+            target_statuses_table.c.mapping == mapping, target_statuses_table.c.number == number
+        )
+        with self._database.open_read_transaction() as connection:
+            return [parse_target_status(row) for row in connection.execute(query)]
+
+    def find_by_state(self, state: TargetState, mapping: str | None = None) -> list[TargetStatus]:
+        """The entries in this state, of one mapping or of all."""
+        query = select(target_statuses_table).where(target_statuses_table.c.state == state)
+        if mapping is not None:
+            query = query.where(target_statuses_table.c.mapping == mapping)
+        with self._database.open_read_transaction() as connection:
+            return [parse_target_status(row) for row in connection.execute(query)]
+
+
+def select_proposals_of_prompt(prompt: int | str) -> Select[tuple[str, str]]:
+    """The mappings and branches of one prompt's proposals, by its id (int) or name (str)."""
+    named = (
+        target_statuses_table.c.prompt_id
+        if isinstance(prompt, int)
+        else target_statuses_table.c.name
+    )
+    return select(target_statuses_table.c.mapping, target_statuses_table.c.branch).where(
+        named == prompt
+    )
+
+
+def parse_target_status(row: Row[Any]) -> TargetStatus:
+    columns = row._asdict()
+    told = {field.name: columns[field.name] for field in fields(TargetStatus)}
+    settled = told["settled_state"]
+    return TargetStatus(
+        **told
+        | {
+            "state": TargetState(told["state"]),
+            "settled_state": TargetState(settled) if settled is not None else None,
+        }
+    )
+
+
+def _row(status: TargetStatus, *, waits: bool) -> dict[str, Any]:
+    row = vars(status) | {"searched": status.name.casefold()}
+    return (
+        row | {"state": TargetState.WAITING, "reason": RECONCILE_IS_DUE, "since": status.seen_at}
+        if waits
+        else row
+    )
+
+
+def _first_arrival(connection: Connection, ids: set[str]) -> datetime | None:
+    """When the first of these deliveries came in, of those that PromptLayer sent."""
+    query = select(func.min(deliveries_table.c.received_at)).where(
+        deliveries_table.c.id.in_(sorted(ids)[:_AT_ONCE]),
+        deliveries_table.c.source.startswith(PROMPTLAYER_SOURCE, autoescape=True),
+    )
+    found: datetime | None = connection.execute(query).scalar() if ids else None
+    return found
+
+
+def _slices(some: Iterable[SlicedItem]) -> Iterator[list[SlicedItem]]:
+    rest = iter(some)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield part
+
+
+_REMOVE = delete(target_statuses_table).where(
+    target_statuses_table.c.mapping == bindparam("of_mapping"),
+    target_statuses_table.c.prompt_id == bindparam("of_prompt"),
+    target_statuses_table.c.label == bindparam("of_label"),
+)

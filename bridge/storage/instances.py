@@ -1,0 +1,170 @@
+"""The members: the processes that share one database, and which of them are gone.
+
+Each beats; one that was silent for too long is taken over by whoever notices first. All times are
+the database's, as the clocks of several machines differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Column, String, Table, delete, select, update
+
+from bridge.storage.advisory_locks import AdvisoryLocks
+from bridge.storage.database import Database, InstantColumn, metadata
+
+DEAD_AFTER = timedelta(seconds=30)  # of one who is taken for dead
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+instances_table = Table(
+    "members",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("started_at", InstantColumn, nullable=False),
+    Column("beaten_at", InstantColumn, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class ProcessInstance:
+    """One process: ``id`` is what the queues know it by, ``name`` is for people."""
+
+    id: str
+    name: str
+    started_at: datetime
+    last_heartbeat_at: datetime
+
+
+def find_dead_instances(
+    everyone: Iterable[ProcessInstance], now: datetime, silence: timedelta = DEAD_AFTER
+) -> tuple[ProcessInstance, ...]:
+    """Those that are taken for dead, the longest silent first."""
+    found = [instance for instance in everyone if now - instance.last_heartbeat_at >= silence]
+    return tuple(sorted(found, key=lambda instance: (instance.last_heartbeat_at, instance.id)))
+
+
+class InstanceRegistry:
+    """The table, as one of the members uses it. Every method raises Unavailable when the database
+    does not answer."""
+
+    def __init__(
+        self, database: Database, id: str, name: str, *, silence: timedelta = DEAD_AFTER
+    ) -> None:
+        self.id = id
+        self.locks = AdvisoryLocks(database)
+        self._database = database
+        self._name = name
+        self._silence = silence
+        self._beaten_at = self._wary_until = _NEVER
+
+    def register(self) -> None:
+        """Be a member from now on; again, if one of the same id was."""
+        now = self._database.now
+        insert = self._database.build_insert(instances_table).values(
+            id=self.id, name=self._name, started_at=now, beaten_at=now
+        )
+        again = {"name": self._name, "started_at": now, "beaten_at": now}
+        statement = insert.on_conflict_do_update(index_elements=["id"], set_=again)
+        with self._database.open_transaction() as connection:
+            self._beaten_at = connection.execute(
+                statement.returning(instances_table.c.beaten_at)
+            ).scalar_one()
+
+    def send_heartbeat(self) -> bool:
+        """Say that this process lives. False when somebody took it for dead meanwhile; it is a
+        member again then. Who could not beat for long takes over from nobody for as long again:
+        what kept it from beating may have kept the others too."""
+        before = self._beaten_at
+        beat = self._beat()
+        if not beat or self._beaten_at - before >= self._silence:
+            self._wary_until = self._beaten_at + self._silence
+        return beat
+
+    def _beat(self) -> bool:
+        beaten_at = self._beat_for(self.id, self._beaten_at)
+        if beaten_at is None:
+            self.register()
+            return False
+        self._beaten_at = beaten_at
+        return True
+
+    def unregister(self) -> None:
+        """End: whatever is left may be taken over at once."""
+        with self._database.open_transaction() as connection:
+            connection.execute(
+                update(instances_table)
+                .where(instances_table.c.id == self.id)
+                .values(beaten_at=_NEVER)
+            )
+
+    def list_instances(self) -> tuple[ProcessInstance, ...]:
+        """All members, the silent ones too, by name."""
+        return self._everyone()[0]
+
+    def list_other_live_instances(self) -> tuple[ProcessInstance, ...]:
+        """The other members that live, by name."""
+        everyone, now = self._everyone()
+        gone = find_dead_instances(everyone, now, self._silence)
+        return tuple(each for each in everyone if each.id != self.id and each not in gone)
+
+    def claim_dead_instances(self) -> tuple[ProcessInstance, ...]:
+        """The dead that this process is to take over from, and nobody else: theirs is the next
+        ``DEAD_AFTER`` to do it in, after which others may."""
+        everyone, now = self._everyone()
+        if now < self._wary_until or now - self._beaten_at >= DEAD_AFTER:
+            return ()  # in the latter case, the next beat makes it wary
+        gone = find_dead_instances(everyone, now, self._silence)
+        return tuple(
+            claimed
+            for each in gone
+            if each.id != self.id and (claimed := self._claim(each)) is not None
+        )
+
+    def _claim(self, gone: ProcessInstance) -> ProcessInstance | None:
+        """A beat in its name, if it has not beaten itself and nobody else did."""
+        beaten_at = self._beat_for(gone.id, gone.last_heartbeat_at)
+        return None if beaten_at is None else replace(gone, last_heartbeat_at=beaten_at)
+
+    def _beat_for(self, id: str, last: datetime) -> datetime | None:
+        """When the beat was; None where the ``last`` one is not the last any more."""
+        statement = (
+            update(instances_table)
+            .where(instances_table.c.id == id, instances_table.c.beaten_at == last)
+            .values(beaten_at=self._database.now)
+            .returning(instances_table.c.beaten_at)
+        )
+        with self._database.open_transaction() as connection:
+            return connection.execute(statement).scalar()
+
+    def delete_claimed(self, claimed: ProcessInstance) -> None:
+        """Somebody was taken over from. One that has beaten since stays."""
+        with self._database.open_transaction() as connection:
+            connection.execute(
+                delete(instances_table).where(
+                    instances_table.c.id == claimed.id,
+                    instances_table.c.beaten_at == claimed.last_heartbeat_at,
+                )
+            )
+
+    def mark_dead(self, ids: Collection[str]) -> None:
+        """Of whom nobody has heard, such as processes of a release that did not beat yet."""
+        insert = self._database.build_insert(instances_table).on_conflict_do_nothing(
+            index_elements=["id"]
+        )
+        rows = [
+            {"id": id, "name": id, "started_at": _NEVER, "beaten_at": _NEVER} for id in sorted(ids)
+        ]
+        if rows:
+            with self._database.open_transaction() as connection:
+                connection.execute(insert, rows)
+
+    def _everyone(self) -> tuple[tuple[ProcessInstance, ...], datetime]:
+        with self._database.open_read_transaction() as connection:
+            rows = connection.execute(
+                select(instances_table).order_by(instances_table.c.name, instances_table.c.id)
+            ).all()
+            now = connection.execute(select(self._database.now)).scalar_one()
+        return tuple(ProcessInstance(*row) for row in rows), now

@@ -1,0 +1,49 @@
+"""What a visitor asks for, read from an address. What makes no sense counts as not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+_Kind = TypeVar("_Kind", bound=StrEnum)
+_LONGEST = 200  # characters of one value
+
+
+def remove_nul(text: str) -> str:
+    """What a database keeps of a text: PostgreSQL takes no NUL."""
+    return text.replace("\0", "")
+
+
+@dataclass(frozen=True)
+class QueryParameters:
+    """The named parameters of an address; empty ones count as not there."""
+
+    path: str
+    values: Mapping[str, str]
+
+    @classmethod
+    def from_request(cls, request: Request, *names: str) -> QueryParameters:
+        given = request.query_params
+        told = {name: remove_nul(given.get(name, ""))[:_LONGEST].strip() for name in names}
+        return cls(request.url.path, {name: value for name, value in told.items() if value})
+
+    def get_text(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    def get_number(self, name: str) -> int | None:
+        text = self.values.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+    def get_enum(self, kinds: type[_Kind], name: str) -> _Kind | None:
+        text = self.values.get(name)
+        return kinds(text) if text in tuple(kinds) else None
+
+    def build_address_with(self, **changes: str | None) -> str:
+        """The address with these parameters changed; None takes one away."""
+        told = {k: v for k, v in {**self.values, **changes}.items() if v}
+        return f"{self.path}?{urlencode(told)}" if told else self.path

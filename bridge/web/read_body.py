@@ -1,0 +1,99 @@
+"""Read the bodies of requests, and never hold more of them than there is memory for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from starlette.types import Receive
+
+from bridge.errors import BodyTimeoutError, BodyTooLargeError, RateLimitedError
+
+BODY_LIMIT = 1024 * 1024  # bytes
+BODY_SECONDS = 30.0  # for all of it to come
+SMALL_BODY_BYTES = 64 * 1024  # bytes; what is larger is worth some thought
+
+_LARGE_AT_ONCE = 64 * 1024 * 1024  # bytes
+_CROWDED = 5.0  # seconds to come again after
+
+ReserveBytes = Callable[
+    [int], None
+]  # hears how long a body is so far; raises RateLimited for too much
+
+
+class ClientDisconnectedError(Exception):
+    """The connection ended before the body did."""
+
+
+class LargeBodyQuota:
+    """How many bytes of large bodies may be held at once. The first ``SMALL_BODY_BYTES`` bytes of each are
+    free, so that usual deliveries come in whatever strangers send. For one thread."""
+
+    def __init__(self, most: int = _LARGE_AT_ONCE) -> None:
+        self._left = most
+
+    @contextmanager
+    def reserve(self) -> Iterator[ReserveBytes]:
+        """What a single body holds, until the end of the block."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            more = max(0, size - SMALL_BODY_BYTES) - held
+            if more > self._left:
+                raise RateLimitedError(
+                    "Too many large bodies are being read at once.", retry_after=_CROWDED
+                )
+            self._left -= more
+            held += more
+
+        try:
+            yield hold
+        finally:
+            self._left += held
+
+
+def _no_matter(_: int) -> None:
+    """Hold a body that cannot be large."""
+
+
+async def read_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    limit: int = BODY_LIMIT,
+    seconds: float = BODY_SECONDS,
+    hold: ReserveBytes = _no_matter,
+) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to exceed ``limit`` bytes, without
+    reading the rest; TooSlow when it takes longer than ``seconds``; RateLimited when ``hold``
+    does; ClientGone when the connection ends first."""
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole_body(receive, limit, hold)
+    except TimeoutError:
+        raise BodyTimeoutError(f"The body did not come within {seconds:g} seconds.") from None
+
+
+async def _whole_body(receive: Receive, limit: int, hold: ReserveBytes) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnectedError
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        hold(len(body))
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _too_large(limit: int) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"The body is larger than {limit} bytes, the most a delivery may have here."
+    )

@@ -1,0 +1,13 @@
+"""Every target, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.fuzz import parser_targets, renderer_targets, webhook_targets
+from tests.fuzz.fuzz_target import AnyTarget
+
+TARGETS: Mapping[str, AnyTarget] = {
+    each.name: each
+    for each in (*webhook_targets.TARGETS, *parser_targets.TARGETS, *renderer_targets.TARGETS)
+}
