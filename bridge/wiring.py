@@ -58,11 +58,11 @@ def create_promptlayer(config: BridgeConfig, source: str) -> PromptLayerClient:
         settings.api_key.get_secret_value(),
         base_url=settings.base_url,
         timeout=settings.timeout.total_seconds(),
-        authorities=authorities_of(config, settings.ca_file),
+        authorities=find_authorities(config, settings.ca_file),
     )
 
 
-def authorities_of(config: BridgeConfig, ca_file: Path | None) -> str:
+def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
     """The certificates (PEM) to trust besides the system's where one side names ``ca_file``.
     Raises ConfigError."""
     try:
@@ -80,7 +80,7 @@ def create_forge(
     settings = config.forges[name]
     if isinstance(settings, LocalSettings):
         return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
-    authorities = authorities_of(config, settings.ca_file)
+    authorities = find_authorities(config, settings.ca_file)
     if isinstance(settings, GitHubSettings):
         return _github(name, settings, repository, notice, authorities)
     return _gitlab(name, settings, repository, notice, authorities)
@@ -234,7 +234,7 @@ class _AdapterSelection:
 
     def _platform(self, source: str) -> PromptLayerClient:
         config, settings = self._config, self._config.workspace_by_source[source]
-        trusted = authorities_of(config, settings.ca_file)
+        trusted = find_authorities(config, settings.ca_file)
         key = (source, settings.api_key, settings.base_url, settings.timeout, trusted)
         return _kept(
             self.platforms, self._there[0], key, lambda: create_promptlayer(config, source)

@@ -201,9 +201,9 @@ def prune(
     What a change of prompts, tags, folder or track leaves out stays as it is until then, and so
     does what is gone from PromptLayer all at once.
     """
-    from bridge.cli import pruning
+    from bridge.cli import prune_command
 
-    pruning.prune(config, mapping, yes=yes, dry_run=dry_run, as_json=as_json)
+    prune_command.prune(config, mapping, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

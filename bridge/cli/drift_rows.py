@@ -23,7 +23,7 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.scan_mapping import MappingScan
 from bridge.reconcile.secret_guard import find_secrets_in_files
-from bridge.reconcile.seen import TargetDiff
+from bridge.reconcile.target_diff import TargetDiff
 
 
 @dataclass(frozen=True)

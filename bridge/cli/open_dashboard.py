@@ -10,7 +10,7 @@ from bridge.cli.open_resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import DashboardApp, create_dashboard_placeholder
-from bridge.wiring import authorities_of, get_current_time
+from bridge.wiring import find_authorities, get_current_time
 
 
 @contextmanager
@@ -32,6 +32,6 @@ def open_dashboard_app(
             lambda: live.secrets,
             lambda: live.state.mistake,
             live.find_source,
-            authorities_of(config, None),
+            find_authorities(config, None),
         )
         yield create_dashboard(config.dashboard, sources)

@@ -22,7 +22,8 @@ from bridge.cli.publish_command import EXIT_CONFLICT, require_trusted_ci_event
 from bridge.cli.terminal_tables import create_table_console, new_table
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.engine.controller import BridgeController
-from bridge.engine.pruning import (
+from bridge.engine.sync_mappings import SyncResult, sync_mappings
+from bridge.engine.unfollowed_targets import (
     PersonsWord,
     UnfollowedTargets,
     count_open_pull_requests,
@@ -30,7 +31,6 @@ from bridge.engine.pruning import (
     find_unfollowed,
     with_following,
 )
-from bridge.engine.sync_mappings import SyncResult, sync_mappings
 from bridge.errors import InvalidInputError
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.plan import ProposalPlan

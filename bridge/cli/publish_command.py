@@ -25,7 +25,7 @@ from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import (
     PublishResult,
-    agreements_of,
+    build_published_agreements,
     describe_publish_result,
     publish_files,
 )
@@ -152,7 +152,7 @@ def _carried_out(
 ) -> Iterator[PublishFileReport]:
     """Publish, and propose what cannot be published as it is."""
     results = _published(publish_plan)
-    made = agreements_of(publish_plan.context, publish_plan.snapshot, results)
+    made = build_published_agreements(publish_plan.context, publish_plan.snapshot, results)
     record = AgreementRecord(publish_plan.context, publish_plan.snapshot)
     record.write({**publish_plan.agreements, **made}, controller.clock())
     yield from (_line(publish_plan.context, result) for result in results)

@@ -12,7 +12,7 @@ from bridge.config.setting_types import (
     NonEmptySecret,
     PositiveDuration,
     SettingsSection,
-    web_address,
+    validate_web_address,
 )
 
 EVERYBODY = "*"  # whoever the provider lets in
@@ -21,14 +21,14 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _public_address(value: str) -> str:
-    address = web_address(value)
+    address = validate_web_address(value)
     if urlsplit(address).path:
         raise ValueError("expected an address without a path: the dashboard stands at its root")
     return address
 
 
 def _safe_issuer(value: str) -> str:
-    parts = urlsplit(web_address(value))
+    parts = urlsplit(validate_web_address(value))
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("expected https: who signs in is told by this address alone")
     return value

@@ -17,10 +17,10 @@ from bridge.prompts.paths import (
     DEFAULT_BRANCH,
     DEFAULT_PATH,
     DEFAULT_ROLLING_BRANCH,
-    branch_prefix,
     check_branch_template,
     check_path_template,
     find_static_prefix,
+    render_branch_prefix,
 )
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import PromptSelection
@@ -279,7 +279,7 @@ class MappingSettings(SettingsSection):
         """What the mapping's branches begin with: a folder with its slash; the one branch itself
         where it serves all prompts."""
         rolling = self.pull_request.group is PullRequestGrouping.MAPPING
-        return branch_prefix(self.branch_template, self.name, rolling=rolling)
+        return render_branch_prefix(self.branch_template, self.name, rolling=rolling)
 
     @property
     def selection(self) -> PromptSelection:

@@ -56,7 +56,7 @@ PositiveDuration = Annotated[
 ]
 
 
-def web_address(value: str) -> str:
+def validate_web_address(value: str) -> str:
     """An address of pages or an API without a slash at its end. Raises ValueError for what is
     none."""
     parts = urlsplit(value)
@@ -71,7 +71,7 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-WebAddress = Annotated[str, AfterValidator(web_address)]
+WebAddress = Annotated[str, AfterValidator(validate_web_address)]
 
 
 def _not_empty(value: SecretStr) -> SecretStr:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.engine.failures import Failures
+from bridge.engine.failures import FailureRecords
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import ReconcileStore
 from bridge.prompts.target import Proposal
@@ -34,10 +34,10 @@ class BridgeController:
     clock: Clock
     file_index: PromptFileIndex = field(default_factory=PromptFileIndex)
     rate_limits: RateLimitStore | None = None
-    failures: Failures = field(init=False)
+    failures: FailureRecords = field(init=False)
 
     def __post_init__(self) -> None:
-        self.failures = Failures(self.store.problems, self.inbox, self.clock)
+        self.failures = FailureRecords(self.store.problems, self.inbox, self.clock)
 
     def make_room(self, mapping: str) -> tuple[Proposal, ...]:
         """The proposals to look at now because others of their mapping were decided."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.status.problems import ANY_MAPPING, Problems
+from bridge.status.problems import ANY_MAPPING, ProblemRecords
 from bridge.storage.delivery_state import DeliveryState
 from bridge.storage.inbox import Clock, Delivery, DeliveryInbox
 
@@ -24,10 +24,10 @@ DISPATCH = "dispatch"
 One = TypeVar("One")
 
 
-class Failures:
+class FailureRecords:
     """Writes down the errors of one process' steps, by mapping and by what was being done."""
 
-    def __init__(self, problems: Problems, inbox: DeliveryInbox, clock: Clock) -> None:
+    def __init__(self, problems: ProblemRecords, inbox: DeliveryInbox, clock: Clock) -> None:
         self._problems = problems
         self._inbox = inbox
         self._clock = clock
@@ -38,7 +38,7 @@ class Failures:
         often in a row."""
         log.error("%s of %s failed", subject, mapping or "the bridge", exc_info=error)
         attempts = self._problems.record_exception(mapping, subject, describe_exception(error))
-        return growing_pause(attempts) if attempts < MOST_ATTEMPTS else None
+        return calculate_growing_pause(attempts) if attempts < MOST_ATTEMPTS else None
 
     def mend(self, mapping: str, subject: str) -> None:
         """It went well, whatever it was before."""
@@ -68,7 +68,7 @@ class Failures:
     def _put_delivery_off(self, delivery: Delivery, error: Exception) -> None:
         self.record(ANY_MAPPING, f"{DISPATCH} {delivery.id[:12]}", error)
         attempts = self._put_off.get(delivery.id, (0, self._clock()))[0] + 1
-        until = self._clock() + timedelta(seconds=growing_pause(attempts))
+        until = self._clock() + timedelta(seconds=calculate_growing_pause(attempts))
         self._put_off[delivery.id] = attempts, until
         parked = attempts >= MOST_ATTEMPTS
         if parked:
@@ -79,7 +79,7 @@ class Failures:
         self._inbox.set_state([delivery.id], state, words, only_from=[DeliveryState.NEW])
 
 
-def growing_pause(attempts: int) -> float:
+def calculate_growing_pause(attempts: int) -> float:
     """Seconds until the next attempt: doubling, up to five minutes."""
     return float(min(2.0**attempts, LONGEST_PAUSE))
 

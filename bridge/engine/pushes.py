@@ -12,7 +12,7 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.push_changes import PushChanges, find_push_changes
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.repo.prompt_file_index import PromptFileIndex
-from bridge.status.problems import ProblemKind, by_subject
+from bridge.status.problems import ProblemKind, group_by_subject
 
 log = logging.getLogger("bridge.worker")
 
@@ -63,7 +63,7 @@ def note_followed(
     if context.mapping.on_delete == "delete" and push_changes.deleted_targets:
         _delete(context, push_changes, index)
     store.problems.replace(
-        name, ProblemKind.FILE, by_subject(push_changes.mistakes), push_changes.paths
+        name, ProblemKind.FILE, group_by_subject(push_changes.mistakes), push_changes.paths
     )
     asks = [
         ReconcileRequest(context.build_proposal(name, target), target, name=name)

@@ -21,12 +21,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.engine.errand_records import ErrandRecords
-from bridge.engine.look_rows import SETTLE_LOOK, due_retries, parked_pause, settled_row
 from bridge.engine.pull_request_quota import release_reservation
+from bridge.engine.reconcile_request_rows import (
+    SETTLE_LOOK,
+    build_settled_row,
+    calculate_parked_pause,
+    find_due_retries,
+)
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import HistoryEventsById, store_history_events
-from bridge.status.problems import Problems
+from bridge.status.problems import ProblemRecords
 from bridge.status.target_status_store import TargetStatusStore, select_proposals_of_prompt
 from bridge.storage.backoff import compute_backoff_delay
 from bridge.storage.database import Database
@@ -84,7 +89,7 @@ class ReconcileStore:
         self._database = database
         self._clock = clock
         self.target_statuses = TargetStatusStore(database)
-        self.problems = Problems(database, clock)
+        self.problems = ProblemRecords(database, clock)
         self.errands = ErrandRecords(database, clock)
 
     def request(
@@ -156,7 +161,7 @@ class ReconcileStore:
     ) -> None:
         """Record what came of these looks, on them, on their deliveries and on the proposal."""
         now = self._clock()
-        rows = [settled_row(proposal, pending, outcome) | {"now": now} for pending in settled]
+        rows = [build_settled_row(proposal, pending, outcome) | {"now": now} for pending in settled]
         with self._database.open_transaction() as connection:
             if rows:
                 connection.execute(SETTLE_LOOK, rows)
@@ -183,7 +188,7 @@ class ReconcileStore:
         }
         if outcome.kind is ReconcileOutcomeKind.PARKED:
             attempts = _attempts(connection, proposal) + 1
-            pause = timedelta(seconds=parked_pause(attempts))
+            pause = timedelta(seconds=calculate_parked_pause(attempts))
             values |= {"attempts": attempts, "not_before": now + pause}
         self._write_down(connection, proposal, values)
 
@@ -285,7 +290,7 @@ class ReconcileStore:
                 ReconcileRequest(
                     Proposal(row.mapping, row.branch), Target(row.mapping, row.prompt_id, row.label)
                 )
-                for row in connection.execute(due_retries(self._clock()))
+                for row in connection.execute(find_due_retries(self._clock()))
             )
 
     def find_latest_outcome(self, proposal: Proposal) -> LatestOutcome | None:

@@ -11,9 +11,9 @@ from datetime import timedelta
 from bridge.engine.controller import BridgeController
 from bridge.engine.dispatch_events import build_trigger_event, find_decisive_event
 from bridge.engine.failures import describe_exception
-from bridge.engine.pruning import NO_WORD, PersonsWord, with_following
 from bridge.engine.pull_request_quota import PullRequestLimitError
 from bridge.engine.reconcile_store import PendingReconcile
+from bridge.engine.unfollowed_targets import NO_WORD, PersonsWord, with_following
 from bridge.errors import (
     BridgeError,
     RateLimitedError,

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.config.mapping_settings import MappingSettings
-from bridge.engine.pruning import (
+from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
+from bridge.engine.unfollowed_targets import (
     UnfollowedTargets,
     describe_unfollowed,
+    find_kept_entries,
     find_unfollowed,
-    kept_entries,
 )
-from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
 from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.scan_mapping import MappingScan, ReconcileCandidate
-from bridge.status.problems import ProblemKind, Problems, by_subject
+from bridge.status.problems import ProblemKind, ProblemRecords, group_by_subject
 from bridge.status.target_status import TargetStatus, new_target_status
 
 log = logging.getLogger("bridge.comparing")
@@ -50,7 +50,7 @@ def record_scan(store: ReconcileStore, scan_run: ScanRun) -> tuple[Proposal, ...
     unfollowed = find_unfollowed(scan_run.mapping, scan_run.scan, entries)
     kept = [
         each
-        for status in kept_entries(unfollowed, entries, scan_run.ended_at)
+        for status in find_kept_entries(unfollowed, entries, scan_run.ended_at)
         for each in _changed(entries, status)
     ]
     read_at = scan_run.started_at - scan_run.listing_age
@@ -68,11 +68,11 @@ def record_scan(store: ReconcileStore, scan_run: ScanRun) -> tuple[Proposal, ...
     return tuple(sorted({ask.proposal for ask in asks}))
 
 
-def _note_problems(problems: Problems, scan_run: ScanRun) -> None:
+def _note_problems(problems: ProblemRecords, scan_run: ScanRun) -> None:
     name, scan = scan_run.mapping.name, scan_run.scan
     gaps = {gap.setting: gap.message for gap in scan.gaps}
     problems.replace(name, ProblemKind.COVERAGE, gaps)
-    problems.replace(name, ProblemKind.FILE, by_subject(scan.mistakes))
+    problems.replace(name, ProblemKind.FILE, group_by_subject(scan.mistakes))
 
 
 def _tell(

@@ -15,7 +15,7 @@ from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import (
     PublishResult,
-    agreements_of,
+    build_published_agreements,
     describe_publish_result,
     publish_files,
 )
@@ -112,7 +112,7 @@ class ResyncRunner:
         the ids into the files."""
         new = scan.new_prompts if context.mapping.publish else ()
         results = publish_files(context, scan.snapshot, new)
-        agreements = agreements_of(context, scan.snapshot, results)
+        agreements = build_published_agreements(context, scan.snapshot, results)
         AgreementRecord(context, scan.snapshot).write(agreements, self.controller.clock())
         for result in results:
             log.info("%s: %s", context.mapping.name, describe_publish_result(result))

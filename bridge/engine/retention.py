@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from bridge.status.daily_sums import DailySumStore, find_final_before
 from bridge.status.history_events import HistoryEventKind
-from bridge.status.problems import Problems
+from bridge.status.problems import ProblemRecords
 from bridge.status.tables import history_events_table, target_statuses_table
 from bridge.status.target_status_store import TargetStatusStore
 from bridge.storage.database import Database
@@ -84,7 +84,7 @@ class RetentionPruner:
         DailySumStore(self._database).sum_up_past_days(now)
         before = min(now - self._keep, find_final_before(now))
         TargetStatusStore(self._database).delete_unconfigured(mappings, now - _HEARD_BY_ALL)
-        Problems(self._database, self._clock).forget(mappings, before)
+        ProblemRecords(self._database, self._clock).forget(mappings, before)
         for rows in self._slices(_old_deliveries(before), deliveries_table, rest):
             self._forget_deliveries([row.id for row in rows], before, gone)
         for kind in HistoryEventKind:

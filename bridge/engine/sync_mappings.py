@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from bridge.engine.controller import BridgeController
-from bridge.engine.pruning import (
+from bridge.engine.reconcile_store import ReconcileRequest
+from bridge.engine.reconciler import Reconciler
+from bridge.engine.resync import ResyncRunner
+from bridge.engine.unfollowed_targets import (
     PersonsWord,
     UnfollowedTargets,
     count_open_pull_requests,
     describe_unfollowed,
     find_unfollowed,
 )
-from bridge.engine.reconcile_store import ReconcileRequest
-from bridge.engine.reconciler import Reconciler
-from bridge.engine.resync import ResyncRunner
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.publication import AdoptRequest
 from bridge.prompts.prompt import Prompt

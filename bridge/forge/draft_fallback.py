@@ -20,7 +20,7 @@ def create_draft_or_ready(
     try:
         return forge.create_pull_request(head, base, content)
     except DraftsUnavailableError:
-        return forge.create_pull_request(head, base, without_draft(content, forge.body_limit))
+        return forge.create_pull_request(head, base, remove_draft_flag(content, forge.body_limit))
 
 
 def update_draft_or_ready(
@@ -30,20 +30,20 @@ def update_draft_or_ready(
     try:
         return forge.update_pull_request(found, content, base=base)
     except DraftsUnavailableError:
-        ready = without_draft(content, forge.body_limit)
+        ready = remove_draft_flag(content, forge.body_limit)
         return forge.update_pull_request(found, ready, base=base)
 
 
-def expected_content(
+def build_expected_content(
     forge: Forge, found: PullRequest, content: PullRequestContent
 ) -> PullRequestContent:
     """What an open pull request should say: it was opened without the draft state already where its
     body begins so."""
     opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.is_draft
-    return without_draft(content, forge.body_limit) if opened_so else content
+    return remove_draft_flag(content, forge.body_limit) if opened_so else content
 
 
-def without_draft(content: PullRequestContent, body_limit: int) -> PullRequestContent:
+def remove_draft_flag(content: PullRequestContent, body_limit: int) -> PullRequestContent:
     """An ordinary pull request whose first line says that it would be a draft; the line is left out
     where the body has no room for it."""
     if len(NOTE) + len(content.body) > body_limit:

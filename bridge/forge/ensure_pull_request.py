@@ -7,8 +7,8 @@ from typing import Literal
 
 from bridge.errors import AlreadyExistsError, StaleStateError
 from bridge.forge.draft_fallback import (
+    build_expected_content,
     create_draft_or_ready,
-    expected_content,
     update_draft_or_ready,
 )
 from bridge.forge.forge import Forge, PullRequest, PullRequestContent, PullRequestState
@@ -47,7 +47,7 @@ def ensure_pull_request(
 def _made_current(
     forge: Forge, found: PullRequest, base: str, content: PullRequestContent
 ) -> EnsurePullRequestResult:
-    content = expected_content(forge, found, content)
+    content = build_expected_content(forge, found, content)
     changes = _only_differing(found, content)
     is_marked = not (changes.additions or changes.removed_labels)
     if found.base_branch == base and is_marked and has_content(found, content):

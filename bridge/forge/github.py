@@ -31,7 +31,7 @@ from bridge.forge.forge import (
     shorten_status_text,
 )
 from bridge.forge.github_access_check import (
-    Asked,
+    AccessQuestion,
     GitHubAccess,
     build_access_findings,
     push_rules_of,
@@ -281,7 +281,7 @@ class GitHubForge:
                 )
         except PermanentError as error:
             return [AccessFinding(FindingSeverity.PROBLEM, str(error))]
-        asked = Asked(statuses=statuses, drafts=drafts, host=self._session.web_host)
+        asked = AccessQuestion(statuses=statuses, drafts=drafts, host=self._session.web_host)
         return build_access_findings(self.repository, self._session.credential, access, asked)
 
     def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:

@@ -28,7 +28,7 @@ class GitHubAccess:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AccessQuestion:
     """What the bridge needs besides the usual, and the host that the settings name."""
 
     statuses: bool = False
@@ -37,7 +37,7 @@ class Asked:
 
 
 def build_access_findings(
-    repository: str, credential: str, access: GitHubAccess, asked: Asked
+    repository: str, credential: str, access: GitHubAccess, asked: AccessQuestion
 ) -> Sequence[AccessFinding]:
     """One line each; ``repository`` and ``credential`` as the mapping file spells them. Commit
     statuses and drafts are asked about only where they are needed."""

@@ -18,7 +18,7 @@ from bridge.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from bridge.network.failures import SPEAKS_TLS, wants_tls
+from bridge.network.failures import SPEAKS_TLS, needs_tls
 
 REDIRECTS = (301, 302, 307, 308)
 SECONDARY_LIMIT_SECONDS = 60.0  # seconds; what GitHub asks for where it names no time
@@ -118,7 +118,7 @@ def build_error(
             f"{answer.status}). The bridge tries again by itself.",
             retry_after=answer.retry_after,
         )
-    if wants_tls(str(answer.body)):
+    if needs_tls(str(answer.body)):
         return build_no_response_error(attempt, SPEAKS_TLS)
     if answer.status in REDIRECTS:
         return moved(attempt, answer.headers.get("location", ""))

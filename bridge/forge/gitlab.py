@@ -47,9 +47,9 @@ from bridge.forge.gitlab_merge_requests import (
     STATUS_NAMES,
     STATUS_STATES,
     author_id,
-    marked_title,
+    filter_own_pull_requests,
+    mark_title,
     note_body,
-    own_pull_requests,
     parse_merge_request,
 )
 from bridge.forge.https_session import create_session
@@ -132,7 +132,7 @@ class GitLabForge:
                 per_page=MAX_LISTED,
                 get_all=False,
             )
-            own = own_pull_requests(each.attributes for each in found)
+            own = filter_own_pull_requests(each.attributes for each in found)
         return sorted(own, key=lambda each: each.number, reverse=True)
 
     def list_open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
@@ -140,7 +140,7 @@ class GitLabForge:
             found = self._project.mergerequests.list(
                 state="opened", per_page=PAGE_SIZE, get_all=True
             )
-            own = own_pull_requests(each.attributes for each in found)
+            own = filter_own_pull_requests(each.attributes for each in found)
         return [each for each in own if each.head_branch.startswith(head_prefix)]
 
     def find_pull_request(self, number: int) -> PullRequest | None:
@@ -168,7 +168,7 @@ class GitLabForge:
         wanted: dict[str, Any] = {
             "source_branch": head,
             "target_branch": base,
-            "title": marked_title(content),
+            "title": mark_title(content),
             "description": content.body,
             "labels": list(content.labels),
             "reviewer_ids": self._known_users(content.reviewers),
@@ -181,7 +181,7 @@ class GitLabForge:
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        changes: dict[str, Any] = {"title": marked_title(content), "description": content.body}
+        changes: dict[str, Any] = {"title": mark_title(content), "description": content.body}
         if base is not None:
             changes["target_branch"] = base
         if content.labels:

@@ -12,7 +12,7 @@ import requests
 
 from bridge import errors
 from bridge.forge.forge import RateLimitStatus
-from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
+from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, needs_tls
 
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 MAX_QUOTE_LENGTH = 500  # characters of GitLab's own words in a message
@@ -53,7 +53,7 @@ def build_refusal_error(
             f"{asked}, because it is not there or the token cannot see it (404). Check the name, "
             f"and that the token's user is a member of the project.{says}"
         )
-    if wants_tls(body.decode("utf-8", "replace")):
+    if needs_tls(body.decode("utf-8", "replace")):
         return errors.UnavailableError(f"{asked}, because {SPEAKS_TLS}.")
     if status >= 500 or status == 408:
         return errors.UnavailableError(

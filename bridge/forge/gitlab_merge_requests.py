@@ -56,12 +56,12 @@ def parse_merge_request(answer: GitLabResponse) -> PullRequest:
     )
 
 
-def own_pull_requests(answers: Iterable[GitLabResponse]) -> list[PullRequest]:
+def filter_own_pull_requests(answers: Iterable[GitLabResponse]) -> list[PullRequest]:
     """Without those from forks, whose branches may bear the same names."""
     return [own for own in map(parse_merge_request, answers) if not own.is_from_fork]
 
 
-def marked_title(content: PullRequestContent) -> str:
+def mark_title(content: PullRequestContent) -> str:
     """On GitLab a draft is nothing but a title that begins so."""
     title = (DRAFT_PREFIX if content.draft else "") + DRAFT_MARKERS.sub("", content.title)
     return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"

@@ -37,7 +37,7 @@ class TrustingHttpAdapter(requests.adapters.HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
-def trust_only(session: requests.Session, authorities: str) -> None:
+def limit_trust(session: requests.Session, authorities: str) -> None:
     """Let a session verify servers by the system's store and ``authorities`` (a PEM text)."""
     session.mount("https://", TrustingHttpAdapter(create_ssl_context(authorities)))
 
@@ -46,5 +46,5 @@ def create_session(authorities: str) -> requests.Session:
     """A session that trusts the system's store and ``authorities``, and never reads ~/.netrc."""
     session = requests.Session()
     session.auth = lambda request: request  # else requests looks for a credential of its own
-    trust_only(session, authorities)
+    limit_trust(session, authorities)
     return session

@@ -88,7 +88,7 @@ def find_broken_rules(rules: Sequence[PushRule], sample: PushSample) -> Iterator
             yield f"the {rule.subject} {verb} fit `{rule.pattern}`, and {shown!r} would be pushed: {remedy}"
 
 
-def remedy_for(refusal: str) -> str | None:
+def find_remedy(refusal: str) -> str | None:
     """The setting that helps where a push was refused in these words; None where none is known."""
     for words, subject in _REFUSALS:
         if words.search(refusal):

@@ -41,12 +41,12 @@ _WANTS_TLS = re.compile(
 )
 
 
-def wants_tls(answer: str) -> bool:
+def needs_tls(answer: str) -> bool:
     """Whether this answer to plain HTTP says that the port speaks TLS."""
     return _WANTS_TLS.search(answer) is not None
 
 
-def untrusted(setting: str) -> str:
+def describe_untrusted(setting: str) -> str:
     """``setting`` is where the settings name certificate authorities."""
     return (
         "its certificate is signed by an authority that is not trusted here: name that authority's "
@@ -94,7 +94,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, setting: str) -> str:
         return WRONG_NAME
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
         return EXPIRED
-    return untrusted(setting)
+    return describe_untrusted(setting)
 
 
 def _all_of(error: BaseException) -> Iterator[BaseException]:

@@ -28,7 +28,7 @@ from bridge.errors import (
     UnavailableError,
 )
 from bridge.forge.forge import AccessFinding, FindingSeverity
-from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, wants_tls
+from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, needs_tls
 from bridge.network.trust import create_ssl_context
 from bridge.promptlayer.page_cache import ListPageCache
 from bridge.promptlayer.response_models import (
@@ -290,7 +290,7 @@ class PromptLayerClient:
             raise NotFoundError(told)
         if status == 429:
             raise RateLimitedError(told, retry_after=_retry_after(response))
-        if wants_tls(response.text):
+        if needs_tls(response.text):
             raise UnavailableError(
                 f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}."
             )

@@ -18,7 +18,7 @@ _END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Declined:
+class DeclinedText:
     """A text of PromptLayer's that a person declined: what both sides said then. A digest may be
     no more than its beginning; "" is a file that was not there."""
 
@@ -36,7 +36,7 @@ class Agreement:
     repository: str | None  # digest of what the file said; None: no agreement is known
     version: int | None  # PromptLayer's number of what it held
     commit: str | None  # of the base branch, at which the file said so
-    declined: Declined | None = None
+    declined: DeclinedText | None = None
     path: str | None = None  # of the file, where anybody wrote it down
 
 
@@ -81,7 +81,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AgreementEvidence:
     """All that is known of a target's two lines, each with the oldest first and the present last."""
 
     states: tuple[FileState, ...]
@@ -109,7 +109,7 @@ class _Pair:
         return self.moment, self.state + self.version
 
 
-def find_agreement(evidence: Evidence) -> Agreement | None:
+def find_agreement(evidence: AgreementEvidence) -> Agreement | None:
     """The newest agreement: what is proven first; then what both lines said at one time; then
     what both said at any time. Weaker evidence counts only after the place of stronger. None where
     nothing tells of an agreement, and nothing was declined."""
@@ -133,7 +133,7 @@ def _newest(
 class _Lines:
     """Both lines, with what is recorded at their beginning."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: AgreementEvidence) -> None:
         self.evidence = evidence
         recorded = evidence.recorded
         states, versions = evidence.states, evidence.versions
@@ -165,7 +165,7 @@ class _Lines:
         commit = state.commits[-1] if state.commits else None
         return Agreement(version.digest, version.digest or "", version.number, commit, declined)
 
-    def _declined(self, after: _Pair | None) -> Declined | None:
+    def _declined(self, after: _Pair | None) -> DeclinedText | None:
         """What was declined since both agreed."""
         found = None
         for decision in self.evidence.decisions:
@@ -174,7 +174,7 @@ class _Lines:
             place = self._declined_at(decision)
             if place is not None and (after is None or place >= after.state):
                 repository = decision.repository or ""
-                found = found or Declined(decision.platform, repository, decision.version)
+                found = found or DeclinedText(decision.platform, repository, decision.version)
         return found
 
     def _declined_at(self, decision: Decision) -> int | None:

@@ -47,7 +47,7 @@ class Coverage:
     everything: Sequence[PromptSummary]
     labels: Callable[[], Collection[str]]
 
-    def gaps(self) -> tuple[CoverageGap, ...]:
+    def find_gaps(self) -> tuple[CoverageGap, ...]:
         """Every setting that takes nothing in; of a mapping that follows nothing at all, one
         sentence with all that is known of why. Nothing for a workspace without prompts."""
         if not self.everything:
@@ -105,14 +105,14 @@ class Coverage:
         names = [one.name for one in self.everything]
         if any(matches_glob(pattern, name) for name in names):
             return None
-        meant = closest_pattern(pattern, names)
+        meant = find_closest_pattern(pattern, names)
         return f": did you mean {mark}{meant}?" if meant else ""
 
 
-def closest_pattern(pattern: str, names: Collection[str]) -> str | None:
+def find_closest_pattern(pattern: str, names: Collection[str]) -> str | None:
     """A pattern like this one that matches some of these names; None where there is none."""
     bare = pattern.strip("/")
-    if is_literal(bare) and (found := closest(bare, names)):
+    if is_literal(bare) and (found := find_closest(bare, names)):
         return found
     folders = [part.split("/") for part in names]
     parts = [
@@ -125,10 +125,10 @@ def closest_pattern(pattern: str, names: Collection[str]) -> str | None:
 
 
 def _closest_part(part: str, there: Collection[str]) -> str:
-    return (closest(part, there) or part) if is_literal(part) else part
+    return (find_closest(part, there) or part) if is_literal(part) else part
 
 
-def closest(word: str, there: Collection[str]) -> str | None:
+def find_closest(word: str, there: Collection[str]) -> str | None:
     """Of what is there, what somebody may have meant by a word: the same but for capitals and
     slashes at the ends, or much alike."""
     wanted = word.strip("/").casefold()
@@ -150,6 +150,6 @@ def _choices(word: str, there: Collection[str]) -> str:
     named = sorted(there)
     more = f" and {len(named) - _MOST_NAMED:,} more" if len(named) > _MOST_NAMED else ""
     verb = "are" if len(named) > 1 else "is"
-    meant = closest(word, there)
+    meant = find_closest(word, there)
     hint = f": did you mean {meant}?" if meant else ""
     return f" (there {verb} {', '.join(named[:_MOST_NAMED])}{more}){hint}"

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 _MARK = "\ufeff"
 
 
-def plain_text(text: str) -> str:
+def normalise_line_ends(text: str) -> str:
     """``text`` without a byte order mark, each line ending in a line feed alone."""
     return text.removeprefix(_MARK).replace("\r\n", "\n")
 

@@ -31,7 +31,7 @@ def check_schema_url(value: str) -> None:
         )
 
 
-def modeline_of(schema_url: str | None, path: str) -> str:
+def find_modeline(schema_url: str | None, path: str) -> str:
     """The first line of a new file at ``path`` of the repository; empty where no schema is set."""
     if schema_url is None:
         return ""
@@ -49,7 +49,7 @@ def split_modeline(text: str) -> tuple[str, str]:
 
 def move_modeline(text: str, schema_url: str | None, old_path: str, path: str) -> str:
     """The text of a file that moves: a line that is relative to the old path goes along."""
-    old = modeline_of(schema_url, old_path)
+    old = find_modeline(schema_url, old_path)
     if not old or not text.startswith(old.rstrip("\n")):
         return text
-    return modeline_of(schema_url, path).rstrip("\n") + text[len(old) - 1 :]
+    return find_modeline(schema_url, path).rstrip("\n") + text[len(old) - 1 :]

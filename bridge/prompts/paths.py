@@ -80,7 +80,7 @@ def build_branch_name(template: str, *, prompt: str, label: str, mapping: str, i
     return branch
 
 
-def branch_prefix(template: str, mapping: str, *, rolling: bool) -> str:
+def render_branch_prefix(template: str, mapping: str, *, rolling: bool) -> str:
     """What all branches of a mapping begin with: a folder with its slash, empty where there is
     none; the one branch itself where it serves all prompts."""
     filled = template.replace("{mapping}", _word(mapping, "mapping"))

@@ -70,7 +70,7 @@ def fill_text_template(template: str, values: TemplateFields) -> str:
     return shorten(line or values.summary, SUBJECT_LIMIT)
 
 
-def template_fields(story: ProposalSummary, summary: str) -> TemplateFields:
+def find_template_fields(story: ProposalSummary, summary: str) -> TemplateFields:
     """The fields of a proposal; ``summary`` is what it would be called by itself."""
     changes = story.changes
     kinds = {change.kind for change in changes}

@@ -16,7 +16,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from bridge.errors import BridgeError, ForbiddenError, RequestRefusedError, StaleStateError
-from bridge.prompts.agreement import Agreement, Declined
+from bridge.prompts.agreement import Agreement, DeclinedText
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.snapshot import RepositorySnapshot
@@ -110,7 +110,7 @@ def _parsed(text: bytes) -> Agreement | None:
     """None for what nobody of ours wrote."""
     try:
         told = json.loads(text)
-        declined = Declined(**told.pop("declined")) if told.get("declined") else None
+        declined = DeclinedText(**told.pop("declined")) if told.get("declined") else None
         platform, repository = told.get("platform"), told.get("repository")
         more = told.get("version"), told.get("commit"), declined, told.get("path")
         return Agreement(platform, repository, *more)

@@ -10,9 +10,9 @@ from bridge.forge.forge import PullRequestState
 from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.agreement import (
     Agreement,
+    AgreementEvidence,
     Decision,
     DecisionKind,
-    Evidence,
     VersionState,
     find_agreement,
 )
@@ -21,7 +21,7 @@ from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
 from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
-from bridge.reconcile.file_history import FileHistory, FileLine, present_line
+from bridge.reconcile.file_history import FileHistory, FileLine, build_present_line
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.overtaken import find_overtaken, is_made_of_other_file, is_of_another_label
 from bridge.reconcile.proposal_history import ProposalHistory
@@ -31,7 +31,7 @@ _REACH = 20  # versions that are walked back
 
 
 @dataclass(frozen=True)
-class Ancestor:
+class CommonAncestor:
     """What both sides of a target agreed on last, and the texts that are at hand."""
 
     agreement: Agreement
@@ -52,7 +52,7 @@ class Ancestor:
 
 
 @dataclass
-class Ancestry:
+class AncestorFinder:
     """Finds ancestors of targets that are looked at together."""
 
     context: MappingContext
@@ -67,16 +67,16 @@ class Ancestry:
         platform_prompt: PlatformPrompt,
         file: BaseBranchFile | None,
         home: str,
-    ) -> Ancestor | None:
+    ) -> CommonAncestor | None:
         """None where nothing tells, and where nobody needs to know."""
         recorded = self.recorded.get(target)
         prompt = platform_prompt.prompt
         if recorded is not None and recorded.repository is None and file is not None:
             recorded = None  # only a decline is recorded
         if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
-            return Ancestor(recorded) if recorded else None
+            return CommonAncestor(recorded) if recorded else None
         if recorded is not None and self._is_enough(recorded, target, prompt):
-            return Ancestor(recorded)
+            return CommonAncestor(recorded)
         line = self._line(target, file, home, recorded)
         if prompt is None:
             return self._without_prompt(target, file, line)
@@ -107,12 +107,12 @@ class Ancestry:
     ) -> FileLine:
         since = recorded.commit if recorded else None
         if since == self.history.base_files.commit:
-            return present_line(file, since)
+            return build_present_line(file, since)
         return self.history.of(target, file, home, since)
 
     def _without_prompt(
         self, target: Target, file: BaseBranchFile, line: FileLine
-    ) -> Ancestor | None:
+    ) -> CommonAncestor | None:
         """PromptLayer tells nothing any more: what was merged once was there once."""
         name = file.prompt.name if file.prompt else ""
         merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
@@ -120,7 +120,7 @@ class Ancestry:
             told = (d.version for d in merged if d.place is not None and d.place >= state.place)
             version = next(iter((*state.proposed, *told)), None)
             if version is not None and state.digest is not None:
-                return Ancestor(Agreement(None, state.digest, version, state.commits[-1]))
+                return CommonAncestor(Agreement(None, state.digest, version, state.commits[-1]))
         return None
 
     def _found(
@@ -130,7 +130,7 @@ class Ancestry:
         file: BaseBranchFile,
         line: FileLine,
         recorded: Agreement | None,
-    ) -> Ancestor | None:
+    ) -> CommonAncestor | None:
         reading = _Versions(self, target, prompt, line, recorded)
         asked = self.pull_requests.at_hand
         decisions = self._decisions(target, prompt.name) if asked else ()
@@ -142,7 +142,7 @@ class Ancestry:
             agreement = reading.hinted(file, agreement or self.recorded.get(target))
         if _have_both_moved(agreement, prompt, file):
             agreement = self._with_other_labels(target, prompt, agreement)
-        return Ancestor(agreement, {**line.texts, **reading.texts}) if agreement else None
+        return CommonAncestor(agreement, {**line.texts, **reading.texts}) if agreement else None
 
     def _with_other_labels(
         self, target: Target, held: Prompt, agreed: Agreement | None
@@ -177,13 +177,13 @@ class Ancestry:
         return tuple(found)
 
 
-def ancestry_of(
+def build_ancestry(
     base_files: BaseFiles,
     platform: PlatformReader,
     pull_requests: ProposalHistory,
     held: Mapping[Target, PlatformPrompt],
     found: Mapping[Target, BaseBranchFile],
-) -> Ancestry:
+) -> AncestorFinder:
     """For all of these targets; what the files of those whose sides differ said before is read
     together."""
     record = AgreementRecord(base_files.context, base_files.snapshot)
@@ -193,7 +193,7 @@ def ancestry_of(
     recorded = record.read(differing)
     since = {agreement.commit or "" for agreement in recorded.values()}
     history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
-    ancestry = Ancestry(base_files.context, platform, history, recorded, pull_requests)
+    ancestry = AncestorFinder(base_files.context, platform, history, recorded, pull_requests)
     moved = [
         found[target].path for target in differing if ancestry.needs_history(target, held, found)
     ]
@@ -225,7 +225,7 @@ class _Versions:
 
     def __init__(
         self,
-        ancestry: Ancestry,
+        ancestry: AncestorFinder,
         target: Target,
         held: Prompt,
         line: FileLine,
@@ -239,14 +239,14 @@ class _Versions:
         self._recorded = recorded
         self._read: dict[int, Prompt | None] = {held.version or 0: held}
 
-    def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> Evidence:
+    def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> AgreementEvidence:
         """All that is known of the target, with what people decided about it."""
         by_label = self._target.label != LATEST
         if self._recorded is not None and len(self._line.states) == 1:
             versions = self._answered(decisions)  # the file has not moved
         else:
             versions = self._of_label() if by_label else self._of_latest(file)
-        return Evidence(self._line.states, versions, self._recorded, decisions, by_label)
+        return AgreementEvidence(self._line.states, versions, self._recorded, decisions, by_label)
 
     def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
         """The versions that were merged for the file, though it says what it said before: a

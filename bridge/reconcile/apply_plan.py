@@ -19,7 +19,7 @@ from bridge.prompts.planning.plan import (
     NoChange,
     ProposalPlan,
     UpsertPullRequest,
-    target_of,
+    find_target,
 )
 from bridge.prompts.pull_request.markdown import (
     escape_html_text,
@@ -42,7 +42,7 @@ from bridge.reconcile.proposal_branch import (
     write_commit,
 )
 from bridge.reconcile.proposal_texts import build_commit_message, build_proposal_summary
-from bridge.reconcile.pull_request_content import PullRequestDraft, draft_pull_request
+from bridge.reconcile.pull_request_content import PullRequestDraft, build_pull_request_draft
 from bridge.reconcile.retarget import is_stranded, prepare_retarget, tell_stranded
 
 CreationPermit = Callable[
@@ -142,7 +142,7 @@ def _retarget(
     if open_ is None or open_.base_branch == observation.base:
         return observation.tip_commit_id, plan
     tip = prepare_retarget(context, observation, plan, said)
-    draft = draft_pull_request(context, summary, plan.metadata, observation.base, open_)
+    draft = build_pull_request_draft(context, summary, plan.metadata, observation.base, open_)
     content = draft.content(context.forge.body_limit)
     ensured = ensure_pull_request(
         context.forge, open_, observation.proposal.branch, observation.base, content
@@ -156,7 +156,7 @@ def _merge_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     if observation.branch is None:
         return None
     merged = BranchMerge(observation.branch)
-    edits = {target_of(observation.proposal.mapping, edit): edit for edit in plan.edits}
+    edits = {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
     idle = {target_diff.target for target_diff in observation.target_diffs} - {
         *edits,
         *observation.taken_out,
@@ -170,7 +170,7 @@ def _leave_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     if observation.branch is None:
         return None
     merged = BranchMerge(observation.branch)
-    merged.leave_all({target_of(observation.proposal.mapping, edit): edit for edit in plan.edits})
+    merged.leave_all({find_target(observation.proposal.mapping, edit): edit for edit in plan.edits})
     return merged
 
 
@@ -226,7 +226,7 @@ def _draft(
         context, observation, plan.edits, plan.metadata.pending, merged, head
     )
     metadata = replace(plan.metadata, status_commit=status_commit)
-    return draft_pull_request(context, summary, metadata, observation.base, plan.pull_request)
+    return build_pull_request_draft(context, summary, metadata, observation.base, plan.pull_request)
 
 
 def _ensure(

@@ -41,7 +41,9 @@ class WaitingApproval:
         pending_approval = self.find(target, platform_prompt, known)
         if pending_approval is None:
             return platform_prompt, None
-        platform_prompt = held_as_requested(platform, target, pending_approval, platform_prompt)
+        platform_prompt = apply_requested_change(
+            platform, target, pending_approval, platform_prompt
+        )
         if platform_prompt.prompt is not None:
             pending_approval = replace(
                 pending_approval, shown_version=platform_prompt.prompt.version
@@ -71,7 +73,7 @@ class WaitingApproval:
         return pending_approval
 
 
-def held_as_requested(
+def apply_requested_change(
     platform: PlatformReader,
     target: Target,
     pending_approval: PendingApproval,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bridge.errors import StaleStateError
-from bridge.prompts.planning.plan import FileEdit, target_of
+from bridge.prompts.planning.plan import FileEdit, find_target
 from bridge.prompts.pull_request.commit_message import parse_mapping_name
 from bridge.prompts.pull_request.proposal_summary import BranchChange
 from bridge.prompts.target import Target
@@ -22,7 +22,7 @@ def find_branch_changes(
     if merged is None:
         return ()
     who = _find_people(observation)
-    wanted = {target_of(observation.proposal.mapping, edit): edit for edit in edits}
+    wanted = {find_target(observation.proposal.mapping, edit): edit for edit in edits}
     found = [*_kept(merged, wanted, who), *_taken_out(observation, merged, who)]
     return tuple(sorted(found, key=lambda change: change.path))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.errors import StaleStateError
 from bridge.prompts.planning.drift import BaseBranchFile
-from bridge.prompts.planning.plan import FileEdit, content_name
+from bridge.prompts.planning.plan import FileEdit, build_content_name
 from bridge.prompts.pull_request.commit_message import parse_trailers
 from bridge.prompts.pull_request.metadata import PullRequestMetadata
 from bridge.prompts.target import Target
@@ -113,7 +113,7 @@ def keep_out(
     before = {
         target
         for target, edit in edits.items()
-        if (target.prompt_id, target.label, content_name(edit)) in told
+        if (target.prompt_id, target.label, build_content_name(edit)) in told
     }
     if files is None:
         return frozenset(before)

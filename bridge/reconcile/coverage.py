@@ -13,7 +13,7 @@ from bridge.reconcile.mapping_context import MappingContext
 _ASKED = 20  # prompts whose labels are read, where a label is nowhere; no list tells labels
 
 
-def summary_of(item: ListedPrompt, id: int) -> PromptSummary:
+def build_summary(item: ListedPrompt, id: int) -> PromptSummary:
     return PromptSummary(id, item.prompt.name, item.prompt.tags, item.folder)
 
 
@@ -25,19 +25,19 @@ def find_coverage_gaps(
     and something takes nothing in."""
     shown = {one.id: one for some in listed.values() for one in some}
     everything = list(shown.values())
-    gaps = _coverage(context, listed, everything).gaps()
+    gaps = _coverage(context, listed, everything).find_gaps()
     if LATEST in listed or (shown and not gaps):
         return gaps
     every = context.promptlayer.list_prompts(age=age)
-    everything = [summary_of(item, id) for item in every if (id := item.prompt.id) is not None]
-    return _coverage(context, listed, everything).gaps()
+    everything = [build_summary(item, id) for item in every if (id := item.prompt.id) is not None]
+    return _coverage(context, listed, everything).find_gaps()
 
 
 def check_coverage(context: MappingContext) -> tuple[CoverageGap, ...]:
     """The settings of a mapping that take nothing in; lists what it tracks for that."""
     listed = {
         label: [
-            summary_of(item, id)
+            build_summary(item, id)
             for item in context.promptlayer.list_prompts(label=None if label == LATEST else label)
             if (id := item.prompt.id) is not None
         ]

@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 
 from bridge.errors import BridgeError
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.prompts.planning.plan import FileEdit, content_name, decision_name, name_content
+from bridge.prompts.planning.plan import (
+    FileEdit,
+    build_content_name,
+    build_decision_name,
+    name_content,
+)
 from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.proposal_branch import BranchTip
 from bridge.reconcile.read_sources import BaseFiles, parse_base_file
-from bridge.reconcile.seen import DeclinedChange
+from bridge.reconcile.target_diff import DeclinedChange
 
 
 @dataclass
@@ -49,11 +54,11 @@ class DeclinedChanges:
             metadata = parse_metadata(pull.body)
             named = _find_named(metadata, target)
             if named is not None:
-                yield pull, named == decision_name(edit)
+                yield pull, named == build_decision_name(edit)
             elif (metadata is None or metadata.names_few) and pull is self._last_declined:
                 changed = self._read_head(pull).get(target)
                 if changed is not None:
-                    yield pull, changed == content_name(edit)
+                    yield pull, changed == build_content_name(edit)
 
     @property
     def _last_declined(self) -> PullRequest | None:
@@ -98,7 +103,8 @@ class DeclinedChanges:
         return {
             target: DeclinedChange(None)
             for target, agreement in recorded.items()
-            if agreement.declined and agreement.declined.content == decision_name(edits[target])
+            if agreement.declined
+            and agreement.declined.content == build_decision_name(edits[target])
         }
 
 

@@ -32,11 +32,11 @@ from bridge.prompts.planning.reconcile_context import (
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import PendingApproval, parse_metadata
 from bridge.prompts.target import Target
-from bridge.reconcile.ancestry import Ancestor, Ancestry, ancestry_of
+from bridge.reconcile.ancestry import AncestorFinder, CommonAncestor, build_ancestry
 from bridge.reconcile.approval import WaitingApproval
 from bridge.reconcile.file_placement import compare_place
-from bridge.reconcile.left_out import taken_out, why_kept
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_file
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import (
     DELETED_IN_PROMPTLAYER,
@@ -46,7 +46,7 @@ from bridge.reconcile.read_sources import (
     choose_platform_reader,
     with_matching_version,
 )
-from bridge.reconcile.seen import TargetDiff
+from bridge.reconcile.target_diff import TargetDiff
 from bridge.reconcile.target_edit import TargetDifference, TargetSides, build_edit
 
 _STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
@@ -81,7 +81,7 @@ class TargetDiffer:
             if (prompt := held[target].prompt or held[target].unlabelled)
         }
         base = self.base_files.find(wanted, names)
-        ancestry = ancestry_of(self.base_files, platform, self.pull_requests, held, base)
+        ancestry = build_ancestry(self.base_files, platform, self.pull_requests, held, base)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
         for target, home in wanted.items():
@@ -137,7 +137,7 @@ class TargetDiffer:
     def _see_one(
         self,
         platform: PlatformReader,
-        ancestry: Ancestry,
+        ancestry: AncestorFinder,
         target: Target,
         platform_prompt: PlatformPrompt,
         base: BaseBranchFile | None,
@@ -167,7 +167,9 @@ class TargetDiffer:
         """The result for a target whose file stays although PromptLayer has it no longer."""
         if base is None and target not in self.carried:
             return None
-        reason = why_kept(self.context, self.reconcile_context, target, platform_prompt, base)
+        reason = explain_kept_file(
+            self.context, self.reconcile_context, target, platform_prompt, base
+        )
         if not reason:
             return None
         comparison = DriftComparison(DriftStatus.IN_STEP, reason)
@@ -182,7 +184,7 @@ class TargetDiffer:
     ) -> TargetSides:
         """Both sides of a target: PromptLayer's without what the mapping leaves out, and as it
         would be once a waiting request is approved."""
-        platform_prompt = taken_out(self.context, self.reconcile_context, platform_prompt)
+        platform_prompt = exclude_unfollowed(self.context, self.reconcile_context, platform_prompt)
         known = base.prompt.version if base and base.prompt else None
         waiting = WaitingApproval(
             self.context, self.reconcile_context, self.pending_approval, self.now
@@ -356,7 +358,7 @@ class TargetDiffer:
         return None if branch == self.branch else f"it is proposed on {branch} now"
 
 
-def _with_ancestor(sides: TargetSides, ancestor: Ancestor | None) -> TargetSides:
+def _with_ancestor(sides: TargetSides, ancestor: CommonAncestor | None) -> TargetSides:
     agreed = ancestor.agreement if ancestor else None
     return replace(sides, base=with_matching_version(sides.base, agreed), ancestor=ancestor)
 

@@ -211,7 +211,7 @@ class _Walk:
         )
 
 
-def present_line(file: BaseBranchFile | None, commit: str) -> FileLine:
+def build_present_line(file: BaseBranchFile | None, commit: str) -> FileLine:
     """The history of a file that has not moved."""
     held = file.prompt if file else None
     texts = {held.digest: held} if held else {}

@@ -14,7 +14,7 @@ from bridge.reconcile.new_files import (
     OrphanFile,
     describe_duplicate_file,
     find_new_files,
-    untracked,
+    find_untracked,
 )
 from bridge.reconcile.read_sources import parse_base_file
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
@@ -29,7 +29,7 @@ class AssignedFiles:
     mistakes: list[str] = field(default_factory=list)  # with path and line
 
 
-def prompt_files(
+def find_prompt_files(
     context: MappingContext,
     snapshot: RepositorySnapshot,
     index: PromptFileIndex,
@@ -93,7 +93,7 @@ def _note_orphans(
         if owner.label is None:
             unlabelled.append(path)
         elif owner.label not in context.mapping.track:
-            found.orphans += untracked(context, path, owner.label)
+            found.orphans += find_untracked(context, path, owner.label)
     files = _read(context, snapshot, entries, unlabelled)
     found.mistakes += [file.problem for file in files if file.problem is not None]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.errors import StaleStateError
-from bridge.prompts.planning.plan import FileEdit, target_of
+from bridge.prompts.planning.plan import FileEdit, find_target
 from bridge.prompts.pull_request.markdown import escape_prose, format_code_span, join_with_others
 from bridge.reconcile.branch_merge import BranchMerge
 from bridge.reconcile.mapping_context import MappingContext
@@ -54,7 +54,7 @@ def read_head(
 def _as_placed(context: MappingContext, edit: FileEdit, merged: BranchMerge) -> FileEdit:
     """The edit where its file is on the branch: people may have moved it."""
     change = edit.change
-    path, _ = merged.left.get(target_of(context.mapping.name, edit), (change.path, b""))
+    path, _ = merged.left.get(find_target(context.mapping.name, edit), (change.path, b""))
     if path == change.path:
         return edit
     old_path = change.old_path or (change.path if change.before else None)

@@ -12,7 +12,7 @@ from bridge.errors import NotFoundError, UnsafePathError
 from bridge.forge.forge import Forge
 from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.file_format.source_text import format_of
-from bridge.prompts.modeline import modeline_of
+from bridge.prompts.modeline import find_modeline
 from bridge.prompts.paths import (
     build_branch_name,
     build_file_path,
@@ -133,7 +133,7 @@ class MappingContext:
 
     def modeline(self, path: str) -> str:
         """The first line of a new file at ``path``."""
-        return modeline_of(self.mapping.schema_url, path)
+        return find_modeline(self.mapping.schema_url, path)
 
     def expects(self, path: str) -> bool:
         """Whether the mapping's template may put a prompt's file at ``path``."""

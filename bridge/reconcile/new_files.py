@@ -49,7 +49,7 @@ def find_new_files(
             found.mistakes.append(file.problem or file.path)
             continue
         if file.label not in context.mapping.track:
-            found.orphans += untracked(context, file.path, file.label)
+            found.orphans += find_untracked(context, file.path, file.label)
             continue
         if (reason := _why_not_selected(context, file.prompt)) is not None:
             found.orphans.append(OrphanFile(file.path, reason))
@@ -78,7 +78,7 @@ def describe_duplicate_file(path: str, prompt: str, label: str, first: str) -> s
     )
 
 
-def untracked(context: MappingContext, path: str, label: str) -> list[OrphanFile]:
+def find_untracked(context: MappingContext, path: str, label: str) -> list[OrphanFile]:
     """A file of a label that the mapping does not track, unless it is another mapping's."""
     if context.belongs_to_neighbour(path, label):
         return []

@@ -18,8 +18,8 @@ from bridge.prompts.planning.outcome import (
 from bridge.prompts.planning.plan import (
     FileEdit,
     PlanInput,
+    build_content_name,
     build_metadata,
-    content_name,
     find_open,
 )
 from bridge.prompts.planning.publication import AdoptedSide, PromptPublication
@@ -34,7 +34,7 @@ from bridge.reconcile.proposal_branch import BranchTip, compute_blob_id, is_curr
 from bridge.reconcile.proposal_history import KnownProposal
 from bridge.reconcile.proposal_state import ProposalState
 from bridge.reconcile.read_sources import BaseFiles, parse_base_file
-from bridge.reconcile.seen import TargetDiff, build_target_observation
+from bridge.reconcile.target_diff import TargetDiff, build_target_observation
 from bridge.repo.snapshot import RepositorySnapshot
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
@@ -244,7 +244,7 @@ def _memory(
     the same where it is open."""
     looked = {(one.target.prompt_id, one.target.label) for one in seen}
     taken = {
-        (one.target.prompt_id, one.target.label, content_name(one.edit))
+        (one.target.prompt_id, one.target.label, build_content_name(one.edit))
         for one in seen
         if one.edit and one.target in out
     }

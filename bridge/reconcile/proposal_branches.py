@@ -27,7 +27,7 @@ class ProposalBranch:
     overlay: Mapping[str, TreeEntry | None]
 
 
-def proposal_branches(
+def find_proposal_branches(
     context: MappingContext, snapshot: RepositorySnapshot, index: PromptFileIndex
 ) -> Iterator[ProposalBranch]:
     """The branches whose newest commit of the bridge's names this mapping."""

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from bridge.forge.forge import PullRequest
 from bridge.prompts.target import Proposal, Target
-from bridge.reconcile.closing import discount_closing
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.pull_request_closing import discount_closing
 
 
 class ProposalHistory(Protocol):

@@ -11,10 +11,10 @@ from bridge.prompts.planning.plan import find_open, select_pull_requests
 from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
 from bridge.prompts.target import Proposal
 from bridge.reconcile.branch_files import BranchFiles
-from bridge.reconcile.closing import discount_closing
 from bridge.reconcile.existing_edits import ExistingEdits
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, read_branch_tip
+from bridge.reconcile.pull_request_closing import discount_closing
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot

@@ -22,7 +22,11 @@ from bridge.promptlayer.publish_version import (
     publish_version,
 )
 from bridge.prompts.agreement import Agreement
-from bridge.prompts.planning.publication import NewPromptFile, PromptPublication, unpublished_fields
+from bridge.prompts.planning.publication import (
+    NewPromptFile,
+    PromptPublication,
+    describe_unpublished_fields,
+)
 from bridge.prompts.planning.publish_order import SnippetCycleError, build_publish_layers
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.snippets import find_snippet_references
@@ -227,7 +231,7 @@ class _PublishRun:
         return self._pull_requests[commit.object_id]
 
 
-def agreements_of(
+def build_published_agreements(
     context: MappingContext, snapshot: RepositorySnapshot, results: Sequence[PublishResult]
 ) -> dict[Target, Agreement]:
     """What both sides say since these files were published."""
@@ -270,7 +274,7 @@ def describe_publish_result(result: PublishResult) -> str:
     if isinstance(result.file, NewPromptFile):
         return f"{result.file.path} is {version} of {result.file.prompt.name}{overtaken}"
     replaced = result.file.replaced_version
-    unpublished = unpublished_fields(result.file.prompt, replaced) if replaced else None
+    unpublished = describe_unpublished_fields(result.file.prompt, replaced) if replaced else None
     kept = f" ({unpublished})" if unpublished else ""
     name = (replaced or result.file.prompt).name
     return f"{result.file.path} is {version} of {name}{overtaken}{kept}"

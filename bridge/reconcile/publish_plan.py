@@ -22,7 +22,7 @@ from bridge.reconcile.proposal_history import AskedProposals
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.reconcile.scan_mapping import scan_mapping
 from bridge.reconcile.secret_guard import find_secrets_in_files
-from bridge.reconcile.seen import TargetDiff, find_agreements
+from bridge.reconcile.target_diff import TargetDiff, find_agreements
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
 

@@ -39,7 +39,7 @@ class PullRequestDraft:
         )
 
 
-def draft_pull_request(
+def build_pull_request_draft(
     context: MappingContext,
     summary: ProposalSummary,
     metadata: PullRequestMetadata,

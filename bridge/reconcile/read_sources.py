@@ -44,7 +44,7 @@ class PlatformPrompt:
     left_out_by: str | None = None  # the mapping's setting, where PromptLayer has the prompt
 
 
-def left_out(mapping: str, setting: str) -> PlatformPrompt:
+def is_left_out(mapping: str, setting: str) -> PlatformPrompt:
     """What a mapping holds of a prompt that one of its settings leaves out."""
     return PlatformPrompt(
         None, f"mapping {mapping} no longer follows it ({setting})", left_out_by=setting
@@ -74,13 +74,13 @@ class SinglePromptReader:
     def read_tracked(self, target: Target) -> PlatformPrompt:
         mapping = self.context.mapping
         if target.label not in mapping.track:
-            return left_out(mapping.name, f"track: {', '.join(mapping.track)}")
+            return is_left_out(mapping.name, f"track: {', '.join(mapping.track)}")
         label = None if target.label == LATEST else target.label
         prompt = self.context.promptlayer.find_prompt(target.prompt_id, label=label)
         if prompt is None:
             return self._absent(target)
         setting = self._left_out_by(prompt)
-        return PlatformPrompt(prompt) if setting is None else left_out(mapping.name, setting)
+        return PlatformPrompt(prompt) if setting is None else is_left_out(mapping.name, setting)
 
     def read_newest(self, prompt_id: int) -> Prompt | None:
         return self.context.promptlayer.find_prompt(prompt_id)
@@ -170,7 +170,7 @@ def find_snippet_user_ids(promptlayer: PromptLayerClient) -> frozenset[int]:
     )
 
 
-def snippet_user_names(context: MappingContext, prompt: Prompt | None) -> tuple[str, ...]:
+def find_snippet_user_names(context: MappingContext, prompt: Prompt | None) -> tuple[str, ...]:
     """The prompts that use this one, for people to read: only a completion can be a snippet. None
     where PromptLayer does not tell, as nothing but words hangs on it."""
     if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":

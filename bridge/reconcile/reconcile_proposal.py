@@ -14,7 +14,7 @@ from datetime import datetime
 from bridge.errors import TransientError
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
-from bridge.prompts.planning.plan import ProposalPlan, decide_plan, decision_name
+from bridge.prompts.planning.plan import ProposalPlan, build_decision_name, decide_plan
 from bridge.prompts.planning.publication import PromptPublication
 from bridge.prompts.planning.reconcile_context import ReconcileContext
 from bridge.prompts.target import Proposal, Target
@@ -26,11 +26,11 @@ from bridge.reconcile.observe_proposal import ProposalObservation, diff_proposal
 from bridge.reconcile.proposal_state import observe_state
 from bridge.reconcile.publish_files import (
     PublishResult,
-    agreements_of,
+    build_published_agreements,
     describe_publish_result,
     publish_files,
 )
-from bridge.reconcile.seen import find_agreements, find_declined
+from bridge.reconcile.target_diff import find_agreements, find_declined
 from bridge.reconcile.write_back_ids import write_back_ids
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.telemetry.log_context import span
@@ -107,7 +107,7 @@ def _record(
     now: datetime,
 ) -> None:
     """Record what both sides agree on now. What was only proposed changes nothing of that."""
-    published = agreements_of(context, observation.snapshot, results)
+    published = build_published_agreements(context, observation.snapshot, results)
     all_declined = outcome.kind is ReconcileOutcomeKind.REJECTED
     declined = find_declined(
         one for one in observation.target_diffs if all_declined or one.declined
@@ -137,7 +137,7 @@ def _find_superseded(
         target: replace(agreement, declined=None)
         for target, agreement in (record.read(proposed) if proposed else {}).items()
         if agreement.declined
-        and agreement.declined.content not in (None, decision_name(proposed[target]))
+        and agreement.declined.content not in (None, build_decision_name(proposed[target]))
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.prompts.planning.publication import unpublished_fields
+from bridge.prompts.planning.publication import describe_unpublished_fields
 from bridge.prompts.planning.reconcile_context import ReconcileContext
 from bridge.prompts.pull_request.body import render_changes
 from bridge.prompts.pull_request.markdown import escape_prose, format_code_span, format_table_cell
@@ -17,9 +17,9 @@ from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_history import AskedProposals
 from bridge.reconcile.push_changes import PushChanges, find_fork_point, find_push_changes
-from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader, snippet_user_names
+from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader, find_snippet_user_names
 from bridge.reconcile.secret_guard import find_secrets_in_files
-from bridge.reconcile.seen import TargetDiff
+from bridge.reconcile.target_diff import TargetDiff
 from bridge.reconcile.unpublished import edits_fields
 from bridge.repo.prompt_file_index import PromptFileIndex
 
@@ -105,7 +105,7 @@ def _unpublished(
         if not (file.prompt and former and edits_fields(former, file.prompt)):
             continue
         held = SinglePromptReader(context).read_tracked(target).prompt
-        if held is not None and (words := unpublished_fields(file.prompt, held)):
+        if held is not None and (words := describe_unpublished_fields(file.prompt, held)):
             told.append(f"{file.path}: {words}.")
     return told
 
@@ -148,7 +148,7 @@ def _changes(context: MappingContext, seen: tuple[TargetDiff, ...]) -> list[Prom
             label=one.target.label,
             before=one.replaced_version,
             after=replace(one.prompt, version=None),
-            used_by=snippet_user_names(context, one.replaced_version),
+            used_by=find_snippet_user_names(context, one.replaced_version),
         )
         for one in publications[:_MOST_DETAILED]
     ]

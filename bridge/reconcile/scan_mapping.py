@@ -15,16 +15,16 @@ from bridge.prompts.coverage import CoverageGap, PromptSummary
 from bridge.prompts.file_format.prompt_file import render_prompt_file
 from bridge.prompts.modeline import FORMER_MODELINE
 from bridge.prompts.planning.drift import BaseBranchFile
-from bridge.prompts.planning.publication import NewPromptFile, unpublished_fields
+from bridge.prompts.planning.publication import NewPromptFile, describe_unpublished_fields
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.target import Proposal, Target
-from bridge.reconcile.coverage import find_coverage_gaps, summary_of
-from bridge.reconcile.file_owners import assign_files, prompt_files
-from bridge.reconcile.left_out import would_follow
+from bridge.reconcile.coverage import build_summary, find_coverage_gaps
+from bridge.reconcile.file_owners import assign_files, find_prompt_files
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_exclusions import is_followed_by_mapping
 from bridge.reconcile.new_files import OrphanFile
 from bridge.reconcile.proposal_branch import compute_blob_id
-from bridge.reconcile.proposal_branches import proposal_branches
+from bridge.reconcile.proposal_branches import find_proposal_branches
 from bridge.reconcile.read_sources import parse_base_file
 from bridge.reconcile.stored_files import find_filtered_files
 from bridge.reconcile.unpublished import find_unpublished_edits
@@ -93,7 +93,7 @@ def scan_mapping(
     snapshot = context.fetch()
     if at is not None:
         snapshot = _at(context, snapshot, at)
-    branches = list(proposal_branches(context, snapshot, index))
+    branches = list(find_proposal_branches(context, snapshot, index))
     proposed = {path: entry for branch in branches for path, entry in branch.overlay.items()}
     entries = snapshot.list_entries(snapshot.commit, context.folder) | proposed
     present = {path: entry for path, entry in entries.items() if entry is not None}
@@ -181,7 +181,7 @@ class _MappingScanner:
             prompt = item.prompt
             if prompt.id is None:
                 continue
-            shown.append(summary_of(item, prompt.id))
+            shown.append(build_summary(item, prompt.id))
             self._known[prompt.name] = prompt.id
             target = Target(self.context.mapping.name, prompt.id, label)
             setting = self._selection.why_not(prompt.name, prompt.tags, item.folder)
@@ -231,7 +231,7 @@ class _MappingScanner:
         to a prompt that is gone, or was moved."""
         claimed = set(self._claimed.values())
         rest = {path: entry for path, entry in self.entries.items() if path not in claimed}
-        owners = prompt_files(self.context, self.snapshot, self.index, rest, self._homes)
+        owners = find_prompt_files(self.context, self.snapshot, self.index, rest, self._homes)
         self._require_own_workspace(owners)
         found = assign_files(
             self.context, self.snapshot, rest, owners, self._homes, self._claimed, self._known
@@ -294,7 +294,9 @@ class _MappingScanner:
     def _note_unpublished(self) -> None:
         """Edits of names and tags alone: PromptLayer and the file mean the same otherwise."""
         differing = {
-            path: both for path, both in self._of_one_meaning.items() if unpublished_fields(*both)
+            path: both
+            for path, both in self._of_one_meaning.items()
+            if describe_unpublished_fields(*both)
         }
         told = find_unpublished_edits(self.context, self.snapshot, differing)
         self.mistakes.update(dict.fromkeys(told))
@@ -307,7 +309,10 @@ class _MappingScanner:
                 self._note_unreadable(target, file.problem)
             self.found[target] = name
             self.unlisted[target] = UnlistedTarget(
-                name, file.path, self._setting(target), would_follow(self.context, file.prompt)
+                name,
+                file.path,
+                self._setting(target),
+                is_followed_by_mapping(self.context, file.prompt),
             )
 
     def _read(self, places: Mapping[Target, str]) -> dict[Target, BaseBranchFile]:

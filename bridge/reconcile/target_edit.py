@@ -17,11 +17,11 @@ from bridge.prompts.pull_request.metadata import PendingApproval
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.snippets import find_snippet_references
 from bridge.prompts.target import Target
-from bridge.reconcile.ancestry import Ancestor
+from bridge.reconcile.ancestry import CommonAncestor
 from bridge.reconcile.file_placement import place_file
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.overtaken import find_overtaken
-from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, snippet_user_names
+from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, find_snippet_user_names
 from bridge.reconcile.secret_guard import require_no_secrets
 
 
@@ -33,7 +33,7 @@ class TargetSides:
     platform_prompt: PlatformPrompt  # what PromptLayer has
     base: BaseBranchFile | None  # what the base branch has
     pending_approval: PendingApproval | None = None  # a label change that waits for approval
-    ancestor: Ancestor | None = None
+    ancestor: CommonAncestor | None = None
 
     @property
     def agreed(self) -> Agreement | None:
@@ -80,7 +80,7 @@ def build_edit(
         after=prompt,
         link=context.build_version_link(held),
         uses=tuple(str(reference) for reference in find_snippet_references(prompt.template)),
-        used_by=snippet_user_names(context, held) if with_users else (),
+        used_by=find_snippet_user_names(context, held) if with_users else (),
         is_overwriting=comparison.status is DriftStatus.BOTH_MOVED and merged is None,
         is_merge=merged is not None,
         conflicts=merged.conflicts if merged else (),

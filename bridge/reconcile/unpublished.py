@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.prompts.planning.publication import unpublished_fields
+from bridge.prompts.planning.publication import describe_unpublished_fields
 from bridge.prompts.prompt import Prompt
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.read_sources import parse_base_file
@@ -31,10 +31,10 @@ def find_unpublished_edits(
             text = snapshot.read_file(parent, path)
             before = parse_base_file(path, text, context).prompt if text is not None else None
             if before is not None and edits_fields(before, file):
-                told.append(f"{path}: {unpublished_fields(file, platform)}.")
+                told.append(f"{path}: {describe_unpublished_fields(file, platform)}.")
     return told
 
 
 def edits_fields(before: Prompt, after: Prompt) -> bool:
     """Whether an edit changes what belongs to no version."""
-    return unpublished_fields(before, after) is not None
+    return describe_unpublished_fields(before, after) is not None

@@ -17,7 +17,7 @@ ATTRIBUTES_FILE = ".gitattributes"
 _NO_VALUE = ("unspecified", "unset")
 
 
-def attributes_files(paths: Iterable[str]) -> list[str]:
+def find_attributes_files(paths: Iterable[str]) -> list[str]:
     """Where the attributes of these files may be set: beside them, and in every folder above."""
     folders = {""}
     for path in paths:

@@ -17,7 +17,7 @@ from bridge.errors import (
     UnavailableError,
 )
 from bridge.forge.forge import GitRemote
-from bridge.forge.push_rules import remedy_for
+from bridge.forge.push_rules import find_remedy
 from bridge.network import failures
 from bridge.repo.git_environment import mask_password, mask_url_credentials
 
@@ -35,11 +35,11 @@ _CONNECTION: tuple[tuple[str, str], ...] = (
     (r"certificate (has|is) expired|certificate is not yet valid", failures.EXPIRED),
     (
         r"ssl certificate problem|self.signed certificate|unable to get local issuer",
-        failures.untrusted("ca_file"),
+        failures.describe_untrusted("ca_file"),
     ),
     (  # all that git says where it is built with GnuTLS
         r"server certificate verification failed",
-        f"{failures.untrusted('ca_file')}; or it has expired",
+        f"{failures.describe_untrusted('ca_file')}; or it has expired",
     ),
     (
         r"wrong version number|unexpected tls packet|packet length too long"
@@ -194,7 +194,7 @@ def _rejected(complaint: str, reason: str, branch: str, remote: GitRemote) -> Br
     said = "\n".join([*(line for line in complaint.splitlines() if "remote:" in line), reason])
     if _PASSING.search(said) and not _ARCHIVED.search(said):
         return UnavailableError(f"{told} It is tried again later.")
-    remedy = remedy_for(words)
+    remedy = find_remedy(words)
     if remedy or _RULE.search(said):
         remedy = remedy or "check its branch protection and push rules"
         return RequestRefusedError(f"{told} {remedy[0].upper()}{remedy[1:]}.")

@@ -11,7 +11,7 @@ from posixpath import commonpath
 from bridge.errors import ConfigError, UnsafePathError
 from bridge.forge.forge import GitRemote
 from bridge.repo import push_branch
-from bridge.repo.attributes import ATTRIBUTES_FILE, attributes_files, read_attributes
+from bridge.repo.attributes import ATTRIBUTES_FILE, find_attributes_files, read_attributes
 from bridge.repo.commit import (
     CommitDraft,
     GitCommit,
@@ -117,7 +117,7 @@ class RepositorySnapshot:
     ) -> dict[tuple[str, str], str]:
         """(Path, attribute) → value, for the git attributes among ``names`` that a commit sets for
         files at ``paths``. Costs one listing where no ``.gitattributes`` names them."""
-        places = self._places(commit, attributes_files(paths))
+        places = self._places(commit, find_attributes_files(paths))
         files = {
             path: entry
             for path, entry in places.items()

@@ -17,10 +17,10 @@ def require_git() -> str:
     that it would silently ignore what it is told."""
     answer = run_git(["version"], folder=Path.cwd(), timeout=_PATIENCE)
     said = answer.output.decode("utf-8", "replace").strip()
-    return checked_version(said)
+    return check_version(said)
 
 
-def checked_version(said: str) -> str:
+def check_version(said: str) -> str:
     """The version in what ``git version`` says. Raises ConfigError for one that is too old."""
     found = re.search(r"git version (\d+)\.(\d+)[\w.-]*", said)
     if found is None:

@@ -40,7 +40,7 @@ class MappingProblem:
     attempts: int  # how often it came in a row
 
 
-class Problems:
+class ProblemRecords:
     """The problems of one database. Safe for threads and for several processes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -154,7 +154,7 @@ def count_exceptions(connection: Connection) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
-def by_subject(messages: Sequence[str]) -> dict[str, str]:
+def group_by_subject(messages: Sequence[str]) -> dict[str, str]:
     """Mistakes of files by the files' paths, which they begin with."""
     return {words.partition(":")[0]: words for words in reversed(messages)}
 

@@ -29,7 +29,7 @@ from bridge.web.shared_metrics import (
     ReadMetricsSnapshot,
     SharedMetricsCollector,
     Stale,
-    nothing_stale,
+    clear_stale,
 )
 
 _STEP_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)  # seconds
@@ -45,7 +45,7 @@ class ProcessMetrics:
         version: str,
         read: ReadMetricsSnapshot,
         mappings: Callable[[], Container[str]],
-        stale: Stale = nothing_stale,
+        stale: Stale = clear_stale,
     ) -> None:
         self._registry = CollectorRegistry()
         for theirs in (ProcessCollector, PlatformCollector, GCCollector):

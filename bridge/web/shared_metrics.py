@@ -34,7 +34,7 @@ _Values = (
 )
 
 
-def nothing_stale(_: Mapping[str, LastResync]) -> Mapping[str, float]:
+def clear_stale(_: Mapping[str, LastResync]) -> Mapping[str, float]:
     """Where nobody knows how often mappings are to be compared."""
     return {}
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.target import Target
-from bridge.reconcile.ancestry import Ancestor, Ancestry
+from bridge.reconcile.ancestry import AncestorFinder, CommonAncestor
 from bridge.reconcile.read_sources import PlatformPrompt
 from bridge.sandbox.publish_requests import API_USER
 from tests.model.judge import FALSE_CONFLICT, LOOP_EXTRA, LOST, MISSING, UNDONE
@@ -79,12 +79,12 @@ class QuarrellingBridge(Bridge):
 
 
 def find_named_version(
-    ancestry: Ancestry,
+    ancestry: AncestorFinder,
     _target: Target,
     platform_prompt: PlatformPrompt,
     file: BaseBranchFile | None,
     _home: str,
-) -> Ancestor | None:
+) -> CommonAncestor | None:
     """The version that a file names, as if that were what both sides agreed on last."""
     number = file.prompt.version if file and file.prompt else None
     if number is None or platform_prompt.prompt is None or platform_prompt.prompt.id is None:
@@ -92,7 +92,9 @@ def find_named_version(
     named = ancestry.context.promptlayer.find_prompt(platform_prompt.prompt.id, version=number)
     if named is None:
         return None
-    return Ancestor(Agreement(named.digest, named.digest, number, None), {named.digest: named})
+    return CommonAncestor(
+        Agreement(named.digest, named.digest, number, None), {named.digest: named}
+    )
 
 
 def test_the_bridge_itself_is_counted_to_nothing() -> None:
@@ -120,7 +122,7 @@ def test_a_conflict_where_one_side_alone_moved_is_counted_as_false() -> None:
 def test_an_ancestor_that_the_file_names_is_seen_by_its_conflicts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Ancestry, "find", find_named_version)
+    monkeypatch.setattr(AncestorFinder, "find", find_named_version)
 
     found = counts(script("edit", "edit"))
 

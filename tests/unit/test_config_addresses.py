@@ -9,7 +9,7 @@ import pytest
 from bridge.config.bridge_config import BridgeConfig, GitHubSettings, load_config, parse_config
 from bridge.config.config_files import ConfigFiles
 from bridge.errors import ConfigError
-from bridge.wiring import authorities_of
+from bridge.wiring import find_authorities
 from tests.standins.certificates import CertificateAuthority
 
 FILE = """\
@@ -104,7 +104,7 @@ def test_certificates_of_the_whole_file_and_of_one_side_are_trusted_together(
 
     lab = config.forges["lab"]
     assert lab.type == "gitlab"
-    trusted = authorities_of(config, lab.ca_file)
+    trusted = find_authorities(config, lab.ca_file)
     assert trusted.count("BEGIN CERTIFICATE") == 2
-    assert authorities_of(config, None).count("BEGIN CERTIFICATE") == 1
+    assert find_authorities(config, None).count("BEGIN CERTIFICATE") == 1
     assert {str(whole.file), str(own.file)} <= set(ConfigFiles(path)())

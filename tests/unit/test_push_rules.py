@@ -14,7 +14,7 @@ from bridge.forge.push_rules import (
     PushRuleSubject,
     PushSample,
     find_broken_rules,
-    remedy_for,
+    find_remedy,
 )
 
 SAMPLE = PushSample("feat: update\n\nPromptLayer-Prompt: 1\n", None, "bot@example.com", "bot/1")
@@ -56,11 +56,11 @@ def test_a_rule_that_would_be_broken_is_told_with_its_setting(
     ],
 )
 def test_the_words_of_a_refusal_name_the_setting_that_helps(refusal: str, words: str) -> None:
-    assert words in (remedy_for(refusal) or "")
+    assert words in (find_remedy(refusal) or "")
 
 
 def test_another_refusal_names_none() -> None:
-    assert remedy_for("GH006: Protected branch update failed") is None
+    assert find_remedy("GH006: Protected branch update failed") is None
 
 
 def test_gitlabs_push_rule_is_read_with_nulls_and_missing_keys() -> None:

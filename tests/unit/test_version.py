@@ -26,6 +26,6 @@ def test_the_chart_is_of_the_same_version(field: str) -> None:
     assert yaml.safe_load(CHART.read_text(encoding="utf-8"))[field] == __version__
 
 
-@pytest.mark.parametrize("page", ["CHANGELOG.md", "deploy/README.md"])
+@pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/deploying.md"])
 def test_a_page_for_people_knows_the_version(page: str) -> None:
     assert __version__ in (ROOT / page).read_text(encoding="utf-8")

@@ -20,10 +20,10 @@ from bridge.prompts.file_format.source_text import (
 )
 from bridge.prompts.file_format.yaml_updater import update_yaml
 from bridge.prompts.file_format.yaml_writer import dump_yaml
-from bridge.prompts.line_ends import plain_text, with_line_ends_of
+from bridge.prompts.line_ends import normalise_line_ends, with_line_ends_of
 from bridge.prompts.modeline import split_modeline
 from bridge.prompts.prompt import JsonObject, PromptFile
-from bridge.prompts.yaml_removal import without_removed_items
+from bridge.prompts.yaml_removal import drop_removed_items
 
 _FIRST_INDENT = re.compile(r'\s*\{[ \t]*\n([ \t]*)"')
 _BLANK_BEHIND_COLON = re.compile(r'"kind"\s*:\s')
@@ -42,7 +42,7 @@ def render_prompt_file(
     changes. ``modeline`` is the first line of a file that is new, in YAML.
     Raises PromptFileError for a prompt that no file can hold (lone surrogates, endless nesting)."""
     try:
-        former = None if existing is None else plain_text(existing)
+        former = None if existing is None else normalise_line_ends(existing)
         text = _rendered(file, format, former, modeline)
         if existing is not None:
             text = existing if text == former else with_line_ends_of(existing, text)
@@ -123,7 +123,7 @@ def _rendered(
 def _updated_yaml(existing: str, former: PromptFile, wanted: PromptFile) -> str | None:
     """First without the messages, tools and parts that go, then with the rest changed in place."""
     document = build_document(wanted)
-    shorter = without_removed_items(existing, build_document(former), document)
+    shorter = drop_removed_items(existing, build_document(former), document)
     if shorter != existing and (left := _readable(shorter, "yaml")) is not None:
         existing, former = shorter, left
     return update_yaml(existing, build_document(former), document)

@@ -226,7 +226,7 @@ def build_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
         before=_versions((change.label, change.before) for change in changes),
         texts=_texts(edits[:MOST_CHANGES]),
         contents=tuple(
-            (edit.change.prompt.id, edit.change.label, decision_name(edit))
+            (edit.change.prompt.id, edit.change.label, build_decision_name(edit))
             for edit in edits[:MOST_CHANGES]
             if edit.change.prompt.id is not None
         ),
@@ -264,24 +264,24 @@ def _versions(
     )
 
 
-def target_of(mapping: str, edit: FileEdit) -> Target:
+def find_target(mapping: str, edit: FileEdit) -> Target:
     """The target that an edit is about."""
     prompt = edit.change.prompt
     assert prompt.id is not None  # what PromptLayer has, and what a file was found by
     return Target(mapping, prompt.id, edit.change.label)
 
 
-def content_name(edit: FileEdit) -> str:
+def build_content_name(edit: FileEdit) -> str:
     """One short name for what an edit proposes, wherever the file is put."""
     return name_content(edit.change.after)
 
 
-def decision_name(edit: FileEdit) -> str:
+def build_decision_name(edit: FileEdit) -> str:
     """One short name for what a person decides about: the content, and the place where nothing
     else changes."""
     change = edit.change
     if change.before is None or _meaning(change.before) != _meaning(change.after):
-        return content_name(edit)
+        return build_content_name(edit)
     return compute_fingerprint({change.path: _meaning(change.after)})
 
 

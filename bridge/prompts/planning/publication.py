@@ -61,7 +61,7 @@ class AdoptRequest:
         return self.side if PromptSelection(self.names).may_match_name(name) else None
 
 
-def unpublished_fields(file: Prompt, platform: Prompt) -> str | None:
+def describe_unpublished_fields(file: Prompt, platform: Prompt) -> str | None:
     """What a file says of a prompt that no version carries, where PromptLayer says otherwise: its
     name and its tags, in words."""
     told = []

@@ -24,7 +24,12 @@ from bridge.prompts.pull_request.proposal_summary import (
     PromptEditor,
     ProposalSummary,
 )
-from bridge.prompts.text_template import SUBJECT_LIMIT, SUMMARY, fill_text_template, template_fields
+from bridge.prompts.text_template import (
+    SUBJECT_LIMIT,
+    SUMMARY,
+    fill_text_template,
+    find_template_fields,
+)
 
 _MOST_LINES = 50  # changes that a commit message names
 _LONGEST_LABEL = 24
@@ -50,7 +55,7 @@ def render_title(story: ProposalSummary, template: str = SUMMARY) -> str:
     return (
         summary
         if template == SUMMARY
-        else fill_text_template(template, template_fields(story, summary))
+        else fill_text_template(template, find_template_fields(story, summary))
     )
 
 

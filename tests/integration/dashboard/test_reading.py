@@ -11,7 +11,7 @@ import pytest
 from bridge.prompts.planning.target_state import TargetState
 from bridge.status.daily_sums import StatisticKind
 from bridge.status.pagination import encode_cursor
-from bridge.status.problems import ProblemKind, Problems
+from bridge.status.problems import ProblemKind, ProblemRecords
 from bridge.storage.inbox import DeliveryState
 from bridge.storage.instances import InstanceRegistry
 from tests.integration.dashboard.dashboard_browser import (
@@ -556,7 +556,7 @@ def test_problems_have_a_page_until_they_are_mended(
     environment: DashboardEnvironment, browser: DashboardBrowser
 ) -> None:
     one_of_each(environment)
-    known = Problems(environment.database, environment.clock)
+    known = ProblemRecords(environment.database, environment.clock)
     mistake = "prompts/a.yaml:3: `mesages:` is not known; did you mean `messages`?"
     known.replace("support", ProblemKind.FILE, {"prompts/a.yaml": mistake})
 

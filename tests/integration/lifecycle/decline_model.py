@@ -16,7 +16,7 @@ from bridge.config.mapping_settings import MappingSettings
 from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.target import Target
 from bridge.reconcile.declined_changes import DeclinedChanges
-from bridge.reconcile.seen import DeclinedChange
+from bridge.reconcile.target_diff import DeclinedChange
 from tests.integration.lifecycle.bridge_environment import BridgeEnvironment
 
 NAMES = ("reply", "greet", "support/thank", "support/ask", "hello")

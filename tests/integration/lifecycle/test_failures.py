@@ -18,7 +18,7 @@ from bridge.forge.forge_webhooks import PushEvent
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.target_state import TargetState
 from bridge.status.metrics_snapshot import read_metrics_snapshot
-from bridge.status.problems import ProblemKind, Problems
+from bridge.status.problems import ProblemKind, ProblemRecords
 from bridge.storage.database import Database
 from bridge.storage.forge_delivery import build_forge_delivery
 from bridge.storage.inbox import DeliveryState
@@ -249,13 +249,13 @@ def test_a_conflict_has_a_title_a_label_and_a_state_of_its_own(make_world: MakeW
 
 
 @pytest.fixture
-def known(tmp_path: Path) -> Iterator[Problems]:
+def known(tmp_path: Path) -> Iterator[ProblemRecords]:
     database = Database(f"sqlite:///{tmp_path}/bridge.sqlite")
-    yield Problems(database, AdvancingClock())
+    yield ProblemRecords(database, AdvancingClock())
     database.close()
 
 
-def test_a_problem_lasts_until_it_is_not_found_any_more(known: Problems) -> None:
+def test_a_problem_lasts_until_it_is_not_found_any_more(known: ProblemRecords) -> None:
     known.replace("support", ProblemKind.FILE, {"a.yaml": "a.yaml:1: x", "b.yaml": "b.yaml:2: y"})
     since = {one.subject: one.since for one in known.open()}
     known.replace("support", ProblemKind.FILE, {"a.yaml": "a.yaml:1: x"}, among=["a.yaml"])

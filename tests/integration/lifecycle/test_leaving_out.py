@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.config.mapping_settings import MappingSettings
-from bridge.engine.pruning import find_unfollowed
 from bridge.engine.resync import ResyncRunner
 from bridge.engine.sync_mappings import SyncResult, prune_targets
+from bridge.engine.unfollowed_targets import find_unfollowed
 from bridge.forge.forge import PullRequestState
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.target_state import TargetState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.prompts.modeline import FORMER_MODELINE, modeline_of
+from bridge.prompts.modeline import FORMER_MODELINE, find_modeline
 from tests.integration.lifecycle.bridge_environment import PATH, MakeWorld
 
 SCHEMA = "schemas/prompt.v1.json"
@@ -23,7 +23,7 @@ def test_a_new_file_names_the_mappings_schema_and_an_old_one_keeps_its_own(
     assert text.startswith(f"# yaml-language-server: $schema=../../../{SCHEMA}\nkind: prompt/v1\n")
 
 
-@pytest.mark.parametrize("line", [FORMER_MODELINE, "", modeline_of(SCHEMA, PATH)])
+@pytest.mark.parametrize("line", [FORMER_MODELINE, "", find_modeline(SCHEMA, PATH)])
 def test_a_sweep_knows_a_file_by_its_name_in_git_whatever_schema_it_names(
     make_world: MakeWorld, line: str
 ) -> None:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridge.errors import ConfigError, ForbiddenError, RequestRefusedError, TransientRefusalError
 from bridge.forge.forge import GitRemote
 from bridge.repo.mirror import RepositoryMirror
-from bridge.repo.version import checked_version, require_git
+from bridge.repo.version import check_version, require_git
 from tests.contract.gitlab_case import gitlab_case
 from tests.integration.repo.conftest import FILES, PREFIX, Repository
 from tests.standins.fault_injection import slow
@@ -77,19 +77,19 @@ def test_a_token_that_may_only_read_is_found_without_pushing(tmp_path: Path) -> 
     ],
 )
 def test_a_git_that_is_new_enough_is_taken(said: str, version: str) -> None:
-    assert checked_version(said) == version
+    assert check_version(said) == version
 
 
 @pytest.mark.parametrize("said", ["git version 2.30.9", "git version 1.8.3.1"])
 def test_a_git_that_would_ignore_its_credential_is_refused(said: str) -> None:
     with pytest.raises(ConfigError, match=r"too old: before 2\.31"):
-        checked_version(said)
+        check_version(said)
 
 
 def test_the_git_of_this_machine_is_new_enough() -> None:
     assert require_git()
     with pytest.raises(ConfigError, match="does not tell its version"):
-        checked_version("hello")
+        check_version("hello")
 
 
 def test_a_transfer_that_moves_goes_on_for_longer_than_the_limit(served: Repository) -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from bridge.prompts.agreement import (
     Agreement,
+    AgreementEvidence,
     Decision,
     DecisionKind,
-    Declined,
-    Evidence,
+    DeclinedText,
     FileState,
     VersionState,
     find_agreement,
@@ -54,7 +54,7 @@ def agreed(
     return Agreement(text, file or text, version, commit)
 
 
-def place(evidence: Evidence) -> tuple[str | None, str | None, int | None] | None:
+def place(evidence: AgreementEvidence) -> tuple[str | None, str | None, int | None] | None:
     found = find_agreement(evidence)
     return (found.platform, found.repository, found.version) if found else None
 
@@ -62,13 +62,13 @@ def place(evidence: Evidence) -> tuple[str | None, str | None, int | None] | Non
 def test_a_second_edit_in_a_row_stands_on_the_first() -> None:
     line = states(("a", None), ("b", 1), ("c", 3))
 
-    assert place(Evidence(line, versions(("a", 0), ("b", 2)))) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, versions(("a", 0), ("b", 2)))) == ("b", "b", 2)
 
 
 def test_a_revert_is_no_return_to_what_both_said_before() -> None:
     line = states(("a", None), ("b", 1), ("a", 3))
 
-    assert place(Evidence(line, versions(("a", 0), ("b", 2)))) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, versions(("a", 0), ("b", 2)))) == ("b", "b", 2)
 
 
 @pytest.mark.parametrize("ahead", [-100, 100])
@@ -76,41 +76,41 @@ def test_what_a_version_was_made_of_outweighs_clocks(ahead: float) -> None:
     line = states(("a", None), ("b", 1), ("a", 3))
     saved = versions(("a", ahead), ("b", ahead + 2), b="c1")
 
-    assert place(Evidence(line, saved)) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, saved)) == ("b", "b", 2)
 
 
 @pytest.mark.parametrize("ahead", [-100, 100])
 def test_what_was_merged_outweighs_clocks(ahead: float) -> None:
     line = states(("a", None), ("b", 1), ("a", 3), b=2)
 
-    assert place(Evidence(line, versions(("a", ahead), ("b", ahead + 2)))) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, versions(("a", ahead), ("b", ahead + 2)))) == ("b", "b", 2)
 
 
 def test_a_merge_of_an_old_version_leaves_the_newer_one_to_be_proposed() -> None:
     line = states(("a", None), ("b", 5))
 
-    assert place(Evidence(line, versions(("a", 0), ("b", 1), ("c", 2)))) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, versions(("a", 0), ("b", 1), ("c", 2)))) == ("b", "b", 2)
 
 
 def test_who_saves_the_old_text_again_has_moved() -> None:
     line = states(("a", None), ("b", 2))
 
-    assert place(Evidence(line, versions(("a", 0), ("b", 1), ("a", 3)))) == ("b", "b", 2)
+    assert place(AgreementEvidence(line, versions(("a", 0), ("b", 1), ("a", 3)))) == ("b", "b", 2)
 
 
 def test_edits_of_both_sides_have_what_both_said_before() -> None:
     line = states(("a", None), ("b", 1))
 
-    assert place(Evidence(line, versions(("a", 0), ("c", 2)))) == ("a", "a", 1)
+    assert place(AgreementEvidence(line, versions(("a", 0), ("c", 2)))) == ("a", "a", 1)
 
 
 def test_nothing_is_found_where_both_never_said_the_same() -> None:
-    assert find_agreement(Evidence(states(("a", None)), versions(("b", 0)))) is None
+    assert find_agreement(AgreementEvidence(states(("a", None)), versions(("b", 0)))) is None
 
 
 def test_what_is_recorded_holds_where_nothing_came_later() -> None:
     recorded = agreed("b", 4, "c0")
-    evidence = Evidence(states(("c", 1)), versions(("d", 2)), recorded)
+    evidence = AgreementEvidence(states(("c", 1)), versions(("d", 2)), recorded)
 
     assert find_agreement(evidence) == recorded
 
@@ -119,9 +119,9 @@ def test_a_decline_answers_the_text_that_was_proposed() -> None:
     line, saved = states(("a", None), ("c", 5)), versions(("a", 0), ("b", 1))
     declined = Decision(DecisionKind.DECLINED, 2, "b", "a")
 
-    found = find_agreement(Evidence(line, saved, decisions=(declined,)))
+    found = find_agreement(AgreementEvidence(line, saved, decisions=(declined,)))
 
-    assert found == Agreement("a", "a", 1, "c0", Declined("b", "a", 2))
+    assert found == Agreement("a", "a", 1, "c0", DeclinedText("b", "a", 2))
 
 
 def test_a_decline_before_what_both_agreed_on_later_says_nothing_more() -> None:
@@ -130,7 +130,9 @@ def test_a_decline_before_what_both_agreed_on_later_says_nothing_more() -> None:
     declined = Decision(DecisionKind.DECLINED, 2, "b", "a")
     held = (VersionState(2, "b"),)
 
-    found = find_agreement(Evidence(line, held, agreed("c", 3, "c5"), (declined,), by_label=True))
+    found = find_agreement(
+        AgreementEvidence(line, held, agreed("c", 3, "c5"), (declined,), by_label=True)
+    )
 
     assert found == agreed("c", 3, "c5")
 
@@ -140,7 +142,7 @@ def test_a_merge_with_another_text_answers_what_was_proposed() -> None:
     line, saved = states(("a", None), ("c", 1)), versions(("a", 0), ("b", 2))
     merged = Decision(DecisionKind.MERGED, 2, "b", "c", place=3)
 
-    found = find_agreement(Evidence(line, saved, decisions=(merged,)))
+    found = find_agreement(AgreementEvidence(line, saved, decisions=(merged,)))
 
     assert found == Agreement("b", "b", 2, "c1")
 
@@ -149,7 +151,7 @@ def test_a_merge_before_what_is_recorded_says_nothing_more() -> None:
     """The label was moved back to what was merged once."""
     line = (FileState(("c5",), "c", place=5),)
     merged = Decision(DecisionKind.MERGED, 2, "b", "a", place=3)
-    evidence = Evidence(
+    evidence = AgreementEvidence(
         line, (VersionState(2, "b"),), agreed("c", 3, "c5"), (merged,), by_label=True
     )
 
@@ -159,8 +161,10 @@ def test_a_merge_before_what_is_recorded_says_nothing_more() -> None:
 # Labels
 
 
-def label(*held: VersionState, said: tuple[FileState, ...], recorded: Agreement | None) -> Evidence:
-    return Evidence(said, held, recorded, by_label=True)
+def label(
+    *held: VersionState, said: tuple[FileState, ...], recorded: Agreement | None
+) -> AgreementEvidence:
+    return AgreementEvidence(said, held, recorded, by_label=True)
 
 
 def test_a_label_is_where_a_version_of_its_file_was_made() -> None:
@@ -209,7 +213,7 @@ def test_where_no_version_has_the_files_text_the_file_alone_moved() -> None:
 
 
 @st.composite
-def weeks(draw: st.DrawFn) -> tuple[Evidence, tuple[str, str]]:
+def weeks(draw: st.DrawFn) -> tuple[AgreementEvidence, tuple[str, str]]:
     """People edit both sides one after the other, and now and then one side takes over what the
     other says; with what both said last."""
     texts = iter(f"t{number}" for number in range(100))
@@ -233,13 +237,13 @@ def weeks(draw: st.DrawFn) -> tuple[Evidence, tuple[str, str]]:
             last = (file[-1][0], platform[-1][0])
     collapsed = [each for n, each in enumerate(file) if n == 0 or each[0] != file[n - 1][0]]
     saved = [each for n, each in enumerate(platform) if n == 0 or each[0] != platform[n - 1][0]]
-    return Evidence(states(*collapsed), versions(*saved)), last
+    return AgreementEvidence(states(*collapsed), versions(*saved)), last
 
 
 @given(weeks())
 @settings(max_examples=300, deadline=None)
 def test_with_true_clocks_the_last_text_that_both_said_is_found(
-    week: tuple[Evidence, tuple[str, str]],
+    week: tuple[AgreementEvidence, tuple[str, str]],
 ) -> None:
     evidence, last = week
 
@@ -252,10 +256,10 @@ def test_with_true_clocks_the_last_text_that_both_said_is_found(
 @given(weeks())
 @settings(max_examples=300, deadline=None)
 def test_what_is_found_is_something_that_each_side_said(
-    week: tuple[Evidence, tuple[str, str]],
+    week: tuple[AgreementEvidence, tuple[str, str]],
 ) -> None:
     evidence, _ = week
-    without_clocks = Evidence(
+    without_clocks = AgreementEvidence(
         tuple(FileState(s.commits, s.digest, None, (), s.place) for s in evidence.states),
         tuple(VersionState(v.number, v.digest) for v in evidence.versions),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.prompts.coverage import Coverage, PromptSummary, closest_pattern
+from bridge.prompts.coverage import Coverage, PromptSummary, find_closest_pattern
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.selection import PromptSelection
 
@@ -19,7 +19,7 @@ def told(selection: PromptSelection, track: tuple[str, ...] = (LATEST,)) -> list
     labelled = {LATEST: ALL, "prod": (REPLY, THANK), "staging": (PITCH,)}
     listed = {label: labelled.get(label, ()) for label in track}
     coverage = Coverage("support", selection, listed, ALL, lambda: {"prod", "staging"})
-    return [gap.message for gap in coverage.gaps()]
+    return [gap.message for gap in coverage.find_gaps()]
 
 
 NOTHING = {
@@ -94,8 +94,8 @@ def test_settings_that_all_take_something_in_are_not_told() -> None:
 def test_a_workspace_without_prompts_is_no_reason_to_tell() -> None:
     coverage = Coverage("support", PromptSelection(("x",)), {LATEST: ()}, (), set)
 
-    assert coverage.gaps() == ()
+    assert coverage.find_gaps() == ()
 
 
 def test_nothing_is_suggested_where_nothing_is_like_it() -> None:
-    assert closest_pattern("warehouse/*", ["support/reply"]) is None
+    assert find_closest_pattern("warehouse/*", ["support/reply"]) is None

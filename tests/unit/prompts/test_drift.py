@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from bridge.prompts.agreement import Agreement, Declined
+from bridge.prompts.agreement import Agreement, DeclinedText
 from bridge.prompts.canonical_form import canonicalise_template
 from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
 from bridge.prompts.planning.drift import STANDINGS as TABLE
@@ -33,14 +33,14 @@ def file_of(held: Prompt | None, problem: str | None = None) -> BaseBranchFile:
 ONE, TWO, EDITED = prompt("one", 1), prompt("two", 2), prompt("edited", 1)
 
 
-def on(held: Prompt, *, declined: Declined | None = None) -> Agreement:
+def on(held: Prompt, *, declined: DeclinedText | None = None) -> Agreement:
     """Both sides agreed on this, and something was declined since."""
     return Agreement(held.digest, held.digest, held.version, "c" * 40, declined)
 
 
-def declined(held: Prompt, file: Prompt | None) -> Declined:
+def declined(held: Prompt, file: Prompt | None) -> DeclinedText:
     """While the file said so; as a pull request remembers it."""
-    return Declined(held.digest[:12], file.digest[:12] if file else "", held.version)
+    return DeclinedText(held.digest[:12], file.digest[:12] if file else "", held.version)
 
 
 BROKEN = file_of(None, "a.yaml:3: expected a text")

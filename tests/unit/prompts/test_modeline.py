@@ -6,7 +6,7 @@ import pytest
 
 from bridge.config.mapping_settings import MappingSettings
 from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
-from bridge.prompts.modeline import FORMER_MODELINE, modeline_of, move_modeline
+from bridge.prompts.modeline import FORMER_MODELINE, find_modeline, move_modeline
 from bridge.prompts.prompt import Prompt, PromptFile
 
 SCHEMA = "schemas/prompt.v1.json"
@@ -24,7 +24,7 @@ def mapping(**settings: str) -> MappingSettings:
 
 def test_a_new_file_names_no_schema_unless_one_is_set() -> None:
     assert render_prompt_file(
-        prompt_file("Hello"), modeline=modeline_of(None, "a.yaml")
+        prompt_file("Hello"), modeline=find_modeline(None, "a.yaml")
     ).startswith("kind:")
 
 
@@ -35,7 +35,7 @@ def test_a_new_file_names_no_schema_unless_one_is_set() -> None:
 def test_a_schema_in_the_repository_is_named_relative_to_the_file(
     path: str, reference: str
 ) -> None:
-    text = render_prompt_file(prompt_file("Hello"), modeline=modeline_of(SCHEMA, path))
+    text = render_prompt_file(prompt_file("Hello"), modeline=find_modeline(SCHEMA, path))
 
     assert text.splitlines()[0] == f"# yaml-language-server: $schema={reference}"
     assert parse_prompt_file(text, path=path).prompt.name == "support/reply"
@@ -43,11 +43,16 @@ def test_a_schema_in_the_repository_is_named_relative_to_the_file(
 
 @pytest.mark.parametrize(
     "line",
-    ["", FORMER_MODELINE, modeline_of("https://example.com/p.json", ""), modeline_of(SCHEMA, "a")],
+    [
+        "",
+        FORMER_MODELINE,
+        find_modeline("https://example.com/p.json", ""),
+        find_modeline(SCHEMA, "a"),
+    ],
 )
 def test_a_file_keeps_the_line_that_it_has(line: str) -> None:
     before = line + render_prompt_file(prompt_file("Hello"))
-    wanted = modeline_of("https://git.example.com/other.json", "a.yaml")
+    wanted = find_modeline("https://git.example.com/other.json", "a.yaml")
 
     assert render_prompt_file(prompt_file("Hello"), existing=before, modeline=wanted) == before
     changed = render_prompt_file(prompt_file("Good day"), existing=before, modeline=wanted)

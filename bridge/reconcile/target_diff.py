@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bridge.forge.forge import PullRequest
-from bridge.prompts.agreement import Agreement, Declined
+from bridge.prompts.agreement import Agreement, DeclinedText
 from bridge.prompts.planning.drift import BaseBranchFile, DriftComparison
 from bridge.prompts.planning.outcome import DecidedPullRequest, TargetObservation
-from bridge.prompts.planning.plan import FileEdit, decision_name, tell_declined
+from bridge.prompts.planning.plan import FileEdit, build_decision_name, tell_declined
 from bridge.prompts.planning.publication import PromptPublication
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import PendingApproval
@@ -108,11 +108,11 @@ def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
     }
 
 
-def _tell_declined(target_diff: TargetDiff, edit: FileEdit) -> Declined:
+def _tell_declined(target_diff: TargetDiff, edit: FileEdit) -> DeclinedText:
     held, file = target_diff.held, target_diff.file.prompt if target_diff.file else None
-    return Declined(
+    return DeclinedText(
         held.digest if held else _GONE,
         file.digest if file else "",
         held.version if held else None,
-        decision_name(edit),
+        build_decision_name(edit),
     )

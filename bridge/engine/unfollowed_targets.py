@@ -15,7 +15,7 @@ from bridge.prompts.planning.reconcile_context import ReconcileContext
 from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.read_sources import left_out
+from bridge.reconcile.read_sources import is_left_out
 from bridge.reconcile.scan_mapping import MappingScan, UnlistedTarget
 from bridge.status.target_status import TargetStatus, new_target_status
 from bridge.status.target_status_store import TargetStatusStore
@@ -51,7 +51,7 @@ def find_unfollowed(
             continue
         if one.left_out_by is not None and not _was_taken_out(mapping, one, entries.get(target)):
             if not mapping.prune:
-                kept[target] = str(left_out(mapping.name, one.left_out_by).absence_reason)
+                kept[target] = str(is_left_out(mapping.name, one.left_out_by).absence_reason)
         elif (entry := entries.get(target)) is None or entry.absent_since is None:
             gone.add(target)
     if _is_sudden(len(gone), scan, entries):
@@ -123,7 +123,7 @@ def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_reques
     )
 
 
-def kept_entries(
+def find_kept_entries(
     unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus], now: datetime
 ) -> Iterator[TargetStatus]:
     """The entries of what stays as it is, where they say something new."""

@@ -41,7 +41,7 @@ SETTLE_LOOK = (
 )
 
 
-def settled_row(
+def build_settled_row(
     proposal: Proposal, look: AwaitedLook, outcome: ReconcileOutcome
 ) -> dict[str, object]:
     """The parameters of ``SETTLE_LOOK`` for one look."""
@@ -58,12 +58,12 @@ def settled_row(
     }
 
 
-def parked_pause(attempts: int) -> float:
+def calculate_parked_pause(attempts: int) -> float:
     """Seconds until what is parked is tried again: a minute at first, growing to an hour."""
     return min(max(15.0 * 2.0 ** min(attempts, 20), _SHORTEST_PARKED), _LONGEST_PARKED)
 
 
-def due_retries(now: datetime) -> Select[Any]:
+def find_due_retries(now: datetime) -> Select[Any]:
     """The parked looks of parked proposals whose pause is over."""
     same = and_(
         reconcile_requests_table.c.mapping == proposals_table.c.mapping,

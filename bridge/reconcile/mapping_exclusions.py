@@ -12,7 +12,7 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.read_sources import PlatformPrompt
 
 
-def why_kept(
+def explain_kept_file(
     context: MappingContext,
     reconcile_context: ReconcileContext,
     target: Target,
@@ -31,12 +31,12 @@ def why_kept(
     fits = (
         base is not None
         and base.label in context.mapping.track
-        and would_follow(context, base.prompt)
+        and is_followed_by_mapping(context, base.prompt)
     )
     return None if fits else platform_prompt.absence_reason
 
 
-def would_follow(context: MappingContext, file: Prompt | None) -> bool:
+def is_followed_by_mapping(context: MappingContext, file: Prompt | None) -> bool:
     """Whether the mapping as it is now would follow what a file says, so that it was PromptLayer
     where something changed. No file tells a folder."""
     selection = context.mapping.selection
@@ -45,7 +45,7 @@ def would_follow(context: MappingContext, file: Prompt | None) -> bool:
     return selection.matches(file.name, file.tags, None)
 
 
-def taken_out(
+def exclude_unfollowed(
     context: MappingContext, reconcile_context: ReconcileContext, platform_prompt: PlatformPrompt
 ) -> PlatformPrompt:
     """With the true reason where the prompt was changed, and not the mapping."""

@@ -15,8 +15,8 @@ from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.terminal_tables import create_table_console, new_table
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
-from bridge.engine.pruning import UnfollowedTargets, find_unfollowed
 from bridge.engine.sync_mappings import SyncResult, prune_targets
+from bridge.engine.unfollowed_targets import UnfollowedTargets, find_unfollowed
 from bridge.errors import InvalidInputError
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.target import Target
