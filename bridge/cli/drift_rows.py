@@ -130,10 +130,11 @@ def _ahead(
 ) -> DriftRow:
     """A file that says something PromptLayer does not."""
     file = target_diff.file
+    named = file.prompt if file and file.prompt else target_diff.held
     leak = leaking.get(file.path) if file else None
     return DriftRow(
         observation.proposal.mapping,
-        file.prompt.name if file and file.prompt else observation.proposal.branch,
+        named.name if named else observation.proposal.branch,
         target_diff.target.label,
         file.path if file else "",
         target_diff.comparison.reason,
@@ -142,6 +143,8 @@ def _ahead(
 
 
 def _publishing(target_diff: TargetDiff) -> str:
+    if target_diff.file is None:
+        return "nothing (delete the prompt in PromptLayer, or restore the file)"
     if target_diff.publication is None:
         return "nothing (the mapping does not publish)"
     labels = "".join(f" and move {label} to it" for label in target_diff.publication.labels)

@@ -41,9 +41,11 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
     name = config.find_mapping(mapping).name
     with open_controller(config) as controller:
         context = controller.contexts[name]
-        found = scan_mapping(context, controller.file_index)
+        found = scan_mapping(context, controller.file_index, may_be_empty=True)
         entries = controller.store.target_statuses.find_by_mapping(name)
         unfollowed = find_unfollowed(context.mapping, found, entries)
+        if not found.targets_in_step and not found.listed_prompts:
+            unfollowed = _with_all_prompts(unfollowed, found)
         going = list(_going(controller, context, found, unfollowed))
         done: list[SyncResult] = []
         if not as_json:
@@ -57,6 +59,12 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
         _show_done(done)
     if any(one.kind in (ReconcileOutcomeKind.PARKED, ReconcileOutcomeKind.WAITING) for one in done):
         raise typer.Exit(1)
+
+
+def _with_all_prompts(unfollowed: UnfollowedTargets, scan: MappingScan) -> UnfollowedTargets:
+    """Also what ``sync`` keeps where PromptLayer shows no prompt of the mapping at all."""
+    gone = dict.fromkeys(scan.unlisted, "PromptLayer shows no prompt of the mapping")
+    return UnfollowedTargets({**gone, **unfollowed.kept}, unfollowed.held)
 
 
 def _is_meant(as_json: bool) -> bool:

@@ -156,21 +156,21 @@ NO_WORD = PersonsWord()
 
 
 def with_following(
-    deduplication_key: ReconcileContext,
+    reconcile_context: ReconcileContext,
     mapping: MappingSettings,
     statuses: TargetStatusStore,
     word: PersonsWord,
 ) -> ReconcileContext:
-    """The occasion with a person's word, and with what the books know of whether the mapping
+    """The context with a person's word, and with what the books know of whether the mapping
     follows its targets."""
     everything = (
         mapping.pull_request.group is PullRequestGrouping.MAPPING
     )  # one look may see any of them
-    held = statuses.held(mapping.name, None if everything else deduplication_key.targets)
+    held = statuses.held(mapping.name, None if everything else reconcile_context.targets)
     return replace(
-        deduplication_key,
+        reconcile_context,
         adopt=word.adopt,
-        followed=statuses.followed_as(mapping.fingerprint, deduplication_key.targets),
+        followed=statuses.followed_as(mapping.fingerprint, reconcile_context.targets),
         held={} if word.prune else held,
         prune=word.prune or mapping.prune,
     )

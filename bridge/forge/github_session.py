@@ -259,7 +259,7 @@ class GitHubSession:
             return another_address(attempt, self._api)
         log.debug("an answer of %s was not understood", self.name, exc_info=foreign)
         return build_no_response_error(
-            attempt, f"the answer was not GitHub's ({type(foreign).__name__})"
+            attempt, f"what answered at {self._api} does not speak as GitHub does"
         )
 
     def lose_credential(self, status: int) -> bool:

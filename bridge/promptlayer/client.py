@@ -294,7 +294,11 @@ class PromptLayerClient:
             raise UnavailableError(
                 f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}."
             )
-        if status >= 500 or status in (404, 408, 425):
+        if status == 404:
+            raise UnavailableError(
+                f"{told} Check that {self._base_url} is the address of PromptLayer's API (base_url)."
+            )
+        if status >= 500 or status in (408, 425):
             raise UnavailableError(told, retry_after=_retry_after(response))
         if response.has_redirect_location:
             place = _place(response)

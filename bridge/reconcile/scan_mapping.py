@@ -82,10 +82,16 @@ class MappingScan:
 
 
 def scan_mapping(
-    context: MappingContext, index: PromptFileIndex, at: str | None = None, *, age: float = 0.0
+    context: MappingContext,
+    index: PromptFileIndex,
+    at: str | None = None,
+    *,
+    age: float = 0.0,
+    may_be_empty: bool = False,
 ) -> MappingScan:
-    """Compare all that a mapping follows. Raises Refused when PromptLayer shows no prompt at all
-    while files carry ids: that is more likely a wrong key than an empty workspace.
+    """Compare all that a mapping follows. Raises RequestRefusedError when PromptLayer shows no
+    prompt at all while files carry ids, and nobody said that it ``may_be_empty``: that is more
+    likely a wrong key than an empty workspace.
     ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
     repository does not have it. The list pages may be of so many seconds ago (``age``). The
     forge's default branch is read anew."""
@@ -100,7 +106,7 @@ def scan_mapping(
     search = _MappingScanner(context, snapshot, index, present, frozenset(proposed))
     for label in context.mapping.track:
         search.compare_listing(label, age)
-    search.compare_rest()
+    search.compare_rest(may_be_empty=may_be_empty)
     candidates = set(search.find_candidates())
     candidates.update(
         ReconcileCandidate(b.proposal, target) for b in branches for target in b.targets
@@ -226,13 +232,14 @@ class _MappingScanner:
         for line in dict.fromkeys((self.context.modeline(path), "", FORMER_MODELINE)):
             yield compute_blob_id((line + text).encode(), self.snapshot.commit)
 
-    def compare_rest(self) -> None:
+    def compare_rest(self, *, may_be_empty: bool) -> None:
         """Files that differ in letters may still mean the same; files nobody claimed may belong
         to a prompt that is gone, or was moved."""
         claimed = set(self._claimed.values())
         rest = {path: entry for path, entry in self.entries.items() if path not in claimed}
         owners = find_prompt_files(self.context, self.snapshot, self.index, rest, self._homes)
-        self._require_own_workspace(owners)
+        if not may_be_empty:
+            self._require_own_workspace(owners)
         found = assign_files(
             self.context, self.snapshot, rest, owners, self._homes, self._claimed, self._known
         )
@@ -288,7 +295,8 @@ class _MappingScanner:
             f"PromptLayer shows none of the prompts whose ids {len(ids)} files of mapping"
             f" {self.context.mapping.name} in {self.context.forge.repository} carry, such as {path}"
             f" (id {id}). Check that the API key belongs to the right workspace. To make these"
-            " prompts anew there, take the ids out of the files."
+            " prompts anew there, take the ids out of the files. If they were deleted on purpose,"
+            f" `promptlayer-bridge prune {self.context.mapping.name}` proposes to remove the files."
         )
 
     def _note_unpublished(self) -> None:

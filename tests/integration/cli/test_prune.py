@@ -121,3 +121,22 @@ def test_a_pattern_that_means_nothing_is_refused_with_its_line(workspace: CliWor
     assert said.status == 1
     assert "bridge.yaml:9: " in said.err
     assert "expected {one,another}" in said.err
+
+
+def test_prompts_that_were_all_deleted_on_purpose_are_let_go(workspace: CliWorkspace) -> None:
+    prompt_id = workspace.save("support/reply")
+    workspace.run("sync")
+    (pull,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    workspace.forge.merge(pull.number)
+    workspace.run("sync")
+    workspace.registry.delete(prompt_id)
+
+    said = workspace.run("sync")
+    assert said.status == 1
+    assert "`promptlayer-bridge prune support` proposes to remove the files" in said.err
+
+    assert workspace.run("prune", "support", "--yes").status == 0
+    (pull,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    assert "Remove support/reply" in pull.title
+    workspace.forge.merge(pull.number)
+    assert workspace.run("sync").status == 0
