@@ -23,8 +23,8 @@ from bridge.errors import BridgeError, ConfigError
 from bridge.status.metrics_snapshot import (
     SWEEPS_MISSED,
     LastResync,
-    MetricsSnapshot,
     find_stale,
+    read_last_resyncs,
     read_metrics_snapshot,
 )
 from bridge.storage.readiness import ReadinessCheck
@@ -76,13 +76,10 @@ def open_monitoring(
         tracing = create_tracer(os.environ)
         log_context.set_tracers(metrics, *([tracing] if tracing else []))
         try:
-            probes = HealthProbes(
-                controller.inbox,
-                problems,
-                metrics,
-                token,
-                partial(_warnings, live, stale, measures),
-            )
+            # Of its own: a probe must neither measure everything nor age what is scraped next.
+            resyncs = CachedValue(partial(read_last_resyncs, database))
+            warnings = partial(_warnings, live, stale, resyncs)
+            probes = HealthProbes(controller.inbox, problems, metrics, token, warnings)
             watch = ProcessMonitoring(probes, bucket)
             watch.record_config(live)
             yield watch
@@ -136,12 +133,12 @@ class StaleMappings:
 
 
 def _warnings(
-    live: LiveConfig, stale: StaleMappings, measures: Callable[[], MetricsSnapshot]
+    live: LiveConfig, stale: StaleMappings, resyncs: Callable[[], Mapping[str, LastResync]]
 ) -> Mapping[str, str]:
     mistaken = "the files have a mistake, so what they said before is in force; the log says which"
     warned = {"config": mistaken} if live.state.mistake else {}
     with suppress(BridgeError):  # whether the database answers is told elsewhere
-        for name, age in stale.find(measures().last_resyncs).items():
+        for name, age in stale.find(resyncs()).items():
             warned[f"mapping {name}"] = (
                 f"not compared for {format_duration(age)}; `promptlayer-bridge status` says why"
             )

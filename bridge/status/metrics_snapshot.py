@@ -74,6 +74,13 @@ def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
         )
 
 
+def read_last_resyncs(database: Database) -> Mapping[str, LastResync]:
+    """The newest resync of each mapping. Raises UnavailableError when the database does not
+    answer."""
+    with database.open_read_transaction() as connection:
+        return _sweeps(connection)
+
+
 def find_stale(
     swept: Mapping[str, datetime], mappings: Iterable[str], now: datetime, longest: timedelta
 ) -> dict[str, timedelta]:

@@ -184,10 +184,10 @@ def without_id(text: str) -> str:
 
 
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
-    "broken YAML": (lambda text: text.replace("messages:", "messages: ["), ":8: not valid YAML"),
-    "an unknown role": (lambda text: text.replace("role: system", "role: boss"), ":8: messages[0]"),
-    "a wrong type": (lambda text: text.replace("Be kind.", "7"), ":9: messages[0].content"),
-    "an id that is no number": (without_id, ":3: id: expected a whole number"),
+    "broken YAML": (lambda text: text.replace("messages:", "messages: ["), ":7: not valid YAML"),
+    "an unknown role": (lambda text: text.replace("role: system", "role: boss"), ":7: messages[0]"),
+    "a wrong type": (lambda text: text.replace("Be kind.", "7"), ":8: messages[0].content"),
+    "an id that is no number": (without_id, ":2: id: expected a whole number"),
     "no label": (lambda text: text.replace("label: latest\n", ""), ":1: label: expected a value"),
     "a message of 5 MB": (
         lambda text: text.replace("Be kind.", LARGE),

@@ -211,8 +211,8 @@ def test_what_promptlayer_has_newer_is_told_and_nothing_fails(
 
 
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
-    "a list that is not closed": (lambda t: t.replace("messages:", "messages: ["), ":8: not valid"),
-    "marks of a merge": (lambda t: f"<<<<<<< ours\n{t}=======\n>>>>>>> theirs\n", ":3: not valid"),
+    "a list that is not closed": (lambda t: t.replace("messages:", "messages: ["), ":7: not valid"),
+    "marks of a merge": (lambda t: f"<<<<<<< ours\n{t}=======\n>>>>>>> theirs\n", ":2: not valid"),
     "a quote": (lambda t: t.replace("label: latest", "label: 'latest"), ":"),
     "no kind": (lambda t: t.replace("kind: prompt/v1\n", ""), ":1: kind: expected a value"),
     "a pointer of Git LFS": (lambda _: LFS.decode(), ":1: expected a prompt file, got a pointer"),
@@ -362,10 +362,12 @@ def test_files_with_ids_of_prompts_that_nobody_shows_hint_at_a_wrong_key(
 
 
 def test_a_label_that_was_removed_everywhere_is_no_wrong_key(workspace: CliWorkspace) -> None:
-    engineer = publishing(workspace, "    track: [prod]\n")
+    publishing(workspace, "    track: [prod]\n")
     workspace.save(REPLY, labels=["prod"])
-    text = new_file(REPLY).replace(b"label: latest", b"label: prod\nid: 1")
-    engineer.merge_files({"prompts/prod/support/reply.yaml": text})
+    workspace.run("sync")
+    (pull,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    workspace.forge.merge(pull.number)
+    workspace.run("sync")
     workspace.registry.delete_label(1, "prod")
 
     said = workspace.run("publish", "--json")

@@ -107,7 +107,7 @@ def test_a_prompt_that_left_the_mapping_is_withdrawn_for_that(make_world: MakeWo
 
     assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
     (words,) = environment.repository.comments(opened.number)
-    assert "the prompt no longer matches mapping support" in words
+    assert "it no longer matches mapping support (prompts: support/**)" in words
 
 
 def test_a_label_that_was_deleted_withdraws_for_that(make_world: MakeWorld) -> None:

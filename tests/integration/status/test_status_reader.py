@@ -86,6 +86,8 @@ def test_every_state_is_counted(reader: StatusReader) -> None:
         TargetState.DECLINED: 1,
         TargetState.PERSON: 1,
         TargetState.PARKED: 1,
+        TargetState.CONFLICT: 0,
+        TargetState.NOT_FOLLOWED: 0,
     }
     assert (
         reader.count_states(TargetFilter(text="sales", state=TargetState.OPEN))[TargetState.PARKED]
