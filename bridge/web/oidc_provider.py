@@ -113,10 +113,12 @@ class OidcProvider:
     def _unreachable(self, error: Exception) -> UnavailableError:
         # The words of httpx2 name an address and no secret; the client's secret is in a header.
         log.error("the sign-in provider does not answer as it should: %s", error)
-        told = isinstance(error, httpx2.TransportError)
-        why = explain_connection_failure(error, "ca_file") if told else type(error).__name__
+        if isinstance(error, httpx2.TransportError):
+            why = f"cannot be reached: {explain_connection_failure(error, 'ca_file')}"
+        else:
+            why = f"does not answer as it should ({type(error).__name__})"
         return UnavailableError(
-            f"The sign-in provider {self._settings.issuer} does not answer as it should ({why})."
+            f"The sign-in provider {self._settings.issuer} {why}."
             " Try again; if it lasts, look at the log and at dashboard.oidc in bridge.yaml."
         )
 
