@@ -188,7 +188,7 @@ class Forge(Protocol):
         too. Empty where there are none and where the forge does not know the commit."""
 
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
-        """Open a pull request. Raises AlreadyExists when one is open for this head and base.
+        """Open a pull request. Raises AlreadyExistsError when one is open for this head and base.
         A label, reviewer or assignee that the forge does not know never undoes the creation: it
         is left out and named in the returned ``PullRequest`` by its absence. Raises Transient
         when it was opened and the rest could not be done yet: ``unfinished_body`` says so."""

@@ -70,7 +70,7 @@ class LocalForge:
         root: Path, repository: str, files: Mapping[str, bytes], default_branch: str = "main"
     ) -> Path:
         """Make a repository with one commit of ``files`` and return its path. Raises
-        AlreadyExists, or Refused for a name that is not ``owner/name``."""
+        AlreadyExistsError, or Refused for a name that is not ``owner/name``."""
         path = root.resolve() / f"{_checked(repository)}.git"
         return BareRepository.create(path, files, default_branch).path
 

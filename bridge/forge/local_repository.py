@@ -60,7 +60,7 @@ class BareRepository:
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, bytes], default_branch: str) -> BareRepository:
-        """Make the repository with one commit of ``files``. Raises AlreadyExists."""
+        """Make the repository with one commit of ``files``. Raises AlreadyExistsError."""
         if path.exists():
             raise AlreadyExistsError(
                 f"There is a repository at {path} already; choose another name."

@@ -73,6 +73,8 @@ class AncestorFinder:
         prompt = platform_prompt.prompt
         if recorded is not None and recorded.repository is None and file is not None:
             recorded = None  # only a decline is recorded
+        if file is None and recorded is not None and self.history.is_elsewhere(recorded.commit):
+            recorded = None  # of another base branch, where the file is
         if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
             return CommonAncestor(recorded) if recorded else None
         if recorded is not None and self._is_enough(recorded, target, prompt):

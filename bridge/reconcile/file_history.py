@@ -64,6 +64,12 @@ class FileHistory:
         names = [each.object_id for each in reversed(self.line)]
         return names.index(commit) if commit in names else None
 
+    def is_elsewhere(self, commit: str | None) -> bool:
+        """Whether a commit is surely not on the line: all of the line is known."""
+        if commit is None or self.place(commit) is not None:
+            return False
+        return not self.line or not self.line[-1].parents
+
     def prepare(self, paths: Collection[str]) -> None:
         """Fetch what many files said before, in one request."""
         wanted = set()

@@ -149,7 +149,7 @@ def test_several_processes_open_one_pull_request(place: Place) -> None:
         "from bridge.forge.local_forge import LocalForge\n"
         f"forge = LocalForge(Path(sys.argv[1]), {NAME!r})\n"
         "try: forge.create_pull_request('work', 'main', C('t', 'b')); print('created')\n"
-        "except AlreadyExists: print('exists')\n"
+        "except AlreadyExistsError: print('exists')\n"
     )
     command = [sys.executable, "-c", script, str(place.root)]
     racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
