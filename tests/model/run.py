@@ -163,7 +163,7 @@ def _made_at_rest(people: People, bridge: Bridge, rests: Sequence[LookKind]) -> 
 def count_made(environment: BridgeEnvironment) -> tuple[int, int, int]:
     """Versions, commits on branches and pull requests that there are."""
     commits = int(git(environment.repository.repository, "rev-list", "--branches", "--count"))
-    pulls = environment.repository.forge.every_pull_request()  # type: ignore[attr-defined]
+    pulls = environment.repository.forge.list_all_pull_requests()  # type: ignore[attr-defined]
     return count_versions(environment), commits, len(pulls)
 
 

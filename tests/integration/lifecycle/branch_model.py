@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.forge.forge import PullRequest
-from bridge.reconcile import observe_proposal
+from bridge.reconcile import proposal_state
 from bridge.reconcile.proposal_branch import BranchTip, read_branch_tip
 from tests.integration.lifecycle.bridge_environment import BOB, JANE, BridgeEnvironment
 from tests.integration.lifecycle.clone import Clone
@@ -38,11 +38,11 @@ def everything_counts_as_the_bridges() -> Iterator[None]:
         tip = read_branch_tip(*told, **more)
         return replace(tip, has_commits_of_people=False) if tip else None
 
-    observe_proposal.tip_of = blind  # type: ignore[attr-defined]
+    proposal_state.read_branch_tip = blind  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        observe_proposal.tip_of = read_branch_tip  # type: ignore[attr-defined]
+        proposal_state.read_branch_tip = read_branch_tip  # type: ignore[attr-defined]
 
 
 @dataclass

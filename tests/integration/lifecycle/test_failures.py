@@ -121,7 +121,7 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_its_look(
             raise KeyError("a secret that nobody may see")
         return read(delivery, contexts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("bridge.engine.dispatcher.asks_of", asks_of)
+    monkeypatch.setattr("bridge.engine.dispatcher.build_reconcile_requests", asks_of)
     environment.settle()
 
     assert [pull.title for pull in environment.repository.open()] == ["Add good (version 1)"]

@@ -101,7 +101,7 @@ def test_a_merged_file_that_is_broken_is_never_said_to_be_taken_back(
 
     standing = environment.standing()
     assert standing.kind is not ReconcileOutcomeKind.UNDONE
-    assert f"{PATH}:8: not valid YAML" in standing.reason
+    assert f"{PATH}:7: not valid YAML" in standing.reason
 
 
 # What PromptLayer may not know to answer
