@@ -374,6 +374,4 @@ def test_a_scan_under_the_former_settings_is_no_word_on_what_the_new_ones_follow
     environment.sweep()
 
     assert [each.number for each in environment.repository.open()] == [opened.number]
-    assert {entry(environment, id).state for id in (MERGED, DECLINED, OPEN)} == {
-        TargetState.NOT_FOLLOWED
-    }
+    assert {entry(environment, id).state for id in (MERGED, OPEN)} == {TargetState.NOT_FOLLOWED}
