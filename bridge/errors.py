@@ -1,9 +1,9 @@
 """Everything that can go wrong, as one tree. The family says what to do about it.
 
     BridgeError
-    ├── Rejected      the request or the input is wrong: answer 4xx, or show it to the person
-    ├── Transient     try again later, not before ``retry_after`` seconds
-    └── Permanent     trying again cannot help: park it, a person looks
+    ├── InvalidInputError  the request or the input is wrong: answer 4xx, or show it to the person
+    ├── TransientError     try again later, not before ``retry_after`` seconds
+    └── PermanentError     trying again cannot help: park it, a person looks
 
 Messages are written for the person who reads them: what happened, to what, and what to do.
 They never hold a secret. Errors of libraries are translated into these at the edge where they

@@ -171,7 +171,7 @@ def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None)
 
 
 def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:
-    """Raise Rejected where the repository's text may not go to PromptLayer at all."""
+    """Raise InvalidInputError where the repository's text may not go to PromptLayer at all."""
     for mapping in [config.find_mapping(name) for name in mappings] or config.mappings:
         if not mapping.publish:
             raise InvalidInputError(

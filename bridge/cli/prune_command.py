@@ -68,7 +68,7 @@ def _with_all_prompts(unfollowed: UnfollowedTargets, scan: MappingScan) -> Unfol
 
 
 def _is_meant(as_json: bool) -> bool:
-    """Whether the person says so when asked; raises Rejected where nobody can be."""
+    """Whether the person says so when asked; raises InvalidInputError where nobody can be."""
     if as_json or not typer.get_text_stream("stdin").isatty():
         raise InvalidInputError("Say --yes to prune, or --dry-run to see only what would go.")
     return typer.confirm("Let all of this go?")

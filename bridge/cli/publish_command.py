@@ -81,7 +81,7 @@ def publish(
 
 
 def require_trusted_ci_event(environment: Mapping[str, str]) -> None:
-    """Raise Rejected where CI runs for a pull request: its author may be a stranger."""
+    """Raise InvalidInputError where CI runs for a pull request: its author may be a stranger."""
     event = environment.get("GITHUB_EVENT_NAME") or environment.get("CI_PIPELINE_SOURCE") or ""
     if event in _PULL_REQUEST_EVENTS:
         raise InvalidInputError(

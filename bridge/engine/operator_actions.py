@@ -30,8 +30,8 @@ class OperatorActions:
 
     def request_reconcile(self, targets: Collection[Target], *, by: str) -> int:
         """Look at these targets as soon as may be, whatever the books say of them; returns at how
-        many. ``by`` is who asks, for the list of deliveries. Raises Rejected where the books know
-        none of them."""
+        many. ``by`` is who asks, for the list of deliveries. Raises InvalidInputError where the
+        books know none of them."""
         with self._database.open_read_transaction() as connection:
             known = self._statuses.find_by_targets(connection, targets)
         if not known:

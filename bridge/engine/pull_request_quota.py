@@ -56,8 +56,8 @@ class PullRequestQuota:
         self._clock = clock
 
     def acquire(self, context: MappingContext, proposal: Proposal | None = None) -> None:
-        """Raise LimitReached when no pull request may be created for a mapping now. ``proposal``
-        is what it will be for; without one nothing is reserved."""
+        """Raise PullRequestLimitError when no pull request may be created for a mapping now.
+        ``proposal`` is what it will be for; without one nothing is reserved."""
         limit = context.mapping.pull_request.limit
         taker = proposal or Proposal(context.mapping.name, "")
         if not self.reserve(taker, limit):

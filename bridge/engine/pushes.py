@@ -31,7 +31,8 @@ class Push:
 
 
 def follow_push(context: MappingContext, index: PromptFileIndex, before: str) -> PushChanges:
-    """What was pushed since a commit. Raises Stale when that commit is not to be had any more."""
+    """What was pushed since a commit. Raises StaleStateError when that commit is not to be had any
+    more."""
     snapshot = context.fetch()
     return find_push_changes(context, index, snapshot, before, snapshot.commit)
 

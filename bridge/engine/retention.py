@@ -79,7 +79,7 @@ class RetentionPruner:
     def prune(self, mappings: Collection[str], rest: InterruptibleWait) -> DeletedRowCounts:
         """Sum up, then delete what is too old, a little at a time. ``mappings`` are those that
         there are. Ends early, and is as well done the next time, when ``rest`` says so. Raises
-        Unavailable when the database does not answer."""
+        UnavailableError when the database does not answer."""
         now, gone = self._clock(), DeletedRowCounts()
         DailySumStore(self._database).sum_up_past_days(now)
         before = min(now - self._keep, find_final_before(now))

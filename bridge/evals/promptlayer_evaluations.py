@@ -54,7 +54,7 @@ class PromptLayerEvaluation(Protocol):
         """Start it; the number of this execution."""
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
-        """What came out; None while it runs. Raises Refused when it failed or evaluated
+        """What came out; None while it runs. Raises RequestRefusedError when it failed or evaluated
         something else."""
 
     def is_finished_by(self, execution: int, event: WebhookEvent | UnknownWebhookEvent) -> bool:
@@ -68,8 +68,9 @@ def evaluate_prompt(
     commit: str | None = None,
     pace: PollingPace | None = None,
 ) -> EvaluationRun:
-    """Start an evaluation and wait for what comes out. Raises what PromptLayer says, Refused when
-    the evaluation failed, and Unavailable when it takes longer than the pace's patience."""
+    """Start an evaluation and wait for what comes out. Raises what PromptLayer says,
+    RequestRefusedError when the evaluation failed, and UnavailableError when it takes longer than
+    the pace's patience."""
     started = datetime.now(UTC)
     execution = evaluation.start(prompt, commit)
     run = poll_until_found(

@@ -27,8 +27,8 @@ class PollingPace:
 def poll_until_found(
     poll: Callable[[], PolledValue | None], pace: PollingPace, what: str
 ) -> PolledValue:
-    """What ``poll`` finds, asked until it is not None. Raises Unavailable, naming ``what``, when
-    the patience is at its end; what is transient until then is waited out."""
+    """What ``poll`` finds, asked until it is not None. Raises UnavailableError, naming ``what``,
+    when the patience is at its end; what is transient until then is waited out."""
     deadline = pace.clock() + pace.timeout
     while True:
         pace.wake_event.clear()  # before asking: what happens meanwhile is not missed

@@ -30,11 +30,11 @@ def ensure_pull_request(
     base: str,
     content: PullRequestContent,
 ) -> EnsurePullRequestResult:
-    """Make the open pull request from ``head`` go to ``base`` and say ``content``. May be
-    repeated: it asks the forge for nothing when nothing differs. ``open_`` is the one found
-    before, or None. Raises Stale when the forge says one exists and then shows none, and when
-    somebody merged or closed it meanwhile: that was an answer to what it said before, so it says
-    that again."""
+    """Make the open pull request from ``head`` go to ``base`` and say ``content``. May be repeated:
+    it asks the forge for nothing when nothing differs. ``open_`` is the one found before, or None.
+    Raises StaleStateError when the forge says one exists and then shows none, and when somebody
+    merged or closed it meanwhile: that was an answer to what it said before, so it says that
+    again."""
     if open_ is not None:
         return _made_current(forge, open_, base, content)
     try:

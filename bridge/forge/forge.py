@@ -190,19 +190,19 @@ class Forge(Protocol):
     def create_pull_request(self, head: str, base: str, content: PullRequestContent) -> PullRequest:
         """Open a pull request. Raises AlreadyExistsError when one is open for this head and base.
         A label, reviewer or assignee that the forge does not know never undoes the creation: it
-        is left out and named in the returned ``PullRequest`` by its absence. Raises Transient
+        is left out and named in the returned ``PullRequest`` by its absence. Raises TransientError
         when it was opened and the rest could not be done yet: ``unfinished_body`` says so."""
 
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
         """Make title, body and draft state of an open pull request what ``content`` says, add its
-        labels and people (those the forge does not know are left out), take off its removed
-        labels, and take the pull request to the branch ``base`` where one is named. The body is written after labels and people
-        were changed, and after a draft was made ready; but before it is made a draft: so a body
-        that tells of them can be believed when only a part was done. One request where only
-        title, body and base differ. Raises Refused where another pull request is open from this
-        head to ``base``."""
+        labels and people (those the forge does not know are left out), take off its removed labels,
+        and take the pull request to the branch ``base`` where one is named. The body is written
+        after labels and people were changed, and after a draft was made ready; but before it is
+        made a draft: so a body that tells of them can be believed when only a part was done. One
+        request where only title, body and base differ. Raises RequestRefusedError where another
+        pull request is open from this head to ``base``."""
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
         """Close without merging and set the body, in one request; the branch stays."""
@@ -216,9 +216,9 @@ class Forge(Protocol):
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
     ) -> None:
         """Say on a commit how the check ``name`` stands; what was said under that name before no
-        longer counts. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is where
-        people read more. Saying the same again is no error. Raises NotFound or Refused for a
-        commit that the forge does not have."""
+        longer counts. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is where people
+        read more. Saying the same again is no error. Raises NotFoundError or RequestRefusedError
+        for a commit that the forge does not have."""
 
     def push_rules(self, branch: str) -> Sequence[PushRule]:
         """The rules for pushes to ``branch`` that the forge tells; empty where it has none, and

@@ -59,12 +59,12 @@ class ForgeWebhooks(Protocol):
     are such; nothing of it needs a repository or a credential."""
 
     def verify_webhook(self, headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
-        """Raises SignatureMismatch unless somebody with one of ``secrets`` sent this. A blank
+        """Raises SignatureMismatchError unless somebody with one of ``secrets`` sent this. A blank
         secret is none."""
 
     def parse_webhook(self, headers: Headers, body: bytes) -> ForgeEvent | None:
         """The event of a verified delivery; None for one of no interest, such as a ping. Raises
-        Malformed for what the forge never sends."""
+        MalformedPayloadError for what the forge never sends."""
 
     def find_delivery_name(self, headers: Headers) -> str:
         """What the forge calls this delivery, the same when it sends it again; may be empty."""
@@ -82,8 +82,8 @@ class ForgeEndpoint:
 
 
 def require_matching_signature(matches: Iterable[bool], refusal: str) -> None:
-    """Raises SignatureMismatch unless one matches. Each is looked at, so that the time taken says
-    nothing about which one fits."""
+    """Raises SignatureMismatchError unless one matches. Each is looked at, so that the time taken
+    says nothing about which one fits."""
     if not any(list(matches)):
         raise SignatureMismatchError(
             f"{refusal} Compare webhook_secret of this forge in bridge.yaml with the secret set "
@@ -111,7 +111,7 @@ class WebhookPayload:
 
     @classmethod
     def read(cls, body: bytes | str) -> WebhookPayload:
-        """Raises Malformed for anything but a JSON object."""
+        """Raises MalformedPayloadError for anything but a JSON object."""
         try:
             content = json.loads(body)
         except (ValueError, RecursionError):
@@ -128,7 +128,7 @@ class WebhookPayload:
         return found
 
     def get_text(self, path: str) -> str:
-        """Raises Malformed where it is no text, or empty, or none that can be kept."""
+        """Raises MalformedPayloadError where it is no text, or empty, or none that can be kept."""
         value = self._expected(path, str)
         try:
             value.encode()
@@ -139,29 +139,31 @@ class WebhookPayload:
         return value
 
     def text_or(self, path: str, otherwise: str) -> str:
-        """The text, or ``otherwise`` where there is none or null. Raises Malformed as ``text``."""
+        """The text, or ``otherwise`` where there is none or null. Raises MalformedPayloadError as
+        ``text``."""
         return otherwise if self.find(path) is None else self.get_text(path)
 
     def get_number(self, path: str) -> int:
-        """Raises Malformed where it is no positive number."""
+        """Raises MalformedPayloadError where it is no positive number."""
         value = self._expected(path, int)
         if isinstance(value, bool) or not 0 < value < 2**63:
             raise MalformedPayloadError(f"The delivery's {path} is not a positive number.")
         return value
 
     def get_flag(self, path: str) -> bool:
-        """Raises Malformed where it is neither true nor false."""
+        """Raises MalformedPayloadError where it is neither true nor false."""
         return self._expected(path, bool)
 
     def get_commit(self, path: str) -> str:
-        """A full object name. Raises Malformed."""
+        """A full object name. Raises MalformedPayloadError."""
         value = self.get_text(path).lower()
         if len(value) not in (40, 64) or not set(value) <= set("0123456789abcdef"):
             raise MalformedPayloadError(f"The delivery's {path} is not a commit.")
         return value
 
     def get_push_end(self, path: str) -> str | None:
-        """One end of a push: a commit, or None for the zeros that mean none. Raises Malformed."""
+        """One end of a push: a commit, or None for the zeros that mean none. Raises
+        MalformedPayloadError."""
         value = self.get_commit(path)
         return value if value.strip("0") else None
 

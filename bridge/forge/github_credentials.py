@@ -71,8 +71,8 @@ class InstallationTokenCache:
 
 
 def require_private_key(app: GitHubApp, spelled: str) -> None:
-    """Raises Unauthorized for a key nothing can be signed with; ``spelled`` is where the mapping
-    file names it."""
+    """Raises UnauthorizedError for a key nothing can be signed with; ``spelled`` is where the
+    mapping file names it."""
     try:
         jwt.encode({}, app.private_key_pem, algorithm="RS256")
     except (jwt.PyJWTError, ValueError):

@@ -23,7 +23,7 @@ _AT_ONCE = timedelta(seconds=1)  # GitHub's times are whole seconds
 
 def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequest:
     """The value of what GitHub sent; ``owner`` is the organization whose teams it names. Raises
-    NotFound where the answer tells of a repository that moved."""
+    NotFoundError where the answer tells of a repository that moved."""
     if pull.html_url is None:
         # PyGithub takes the redirect that answers a write for the written thing.
         raise NotFoundError(f"{repository} was renamed or moved: write its new name.")

@@ -70,7 +70,7 @@ class LocalForge:
         root: Path, repository: str, files: Mapping[str, bytes], default_branch: str = "main"
     ) -> Path:
         """Make a repository with one commit of ``files`` and return its path. Raises
-        AlreadyExistsError, or Refused for a name that is not ``owner/name``."""
+        AlreadyExistsError, or RequestRefusedError for a name that is not ``owner/name``."""
         path = root.resolve() / f"{_checked(repository)}.git"
         return BareRepository.create(path, files, default_branch).path
 
@@ -212,7 +212,7 @@ class LocalForge:
         return self._seen(self._pulls.read_all())
 
     def read_pull_request(self, number: int) -> PullRequest:
-        """One pull request. Raises NotFound."""
+        """One pull request. Raises NotFoundError."""
         return self._seen([self._pulls.read(number)])[0]
 
     def read_statuses(self, commit: str) -> Mapping[str, LocalCommitStatus]:
@@ -234,8 +234,8 @@ class LocalForge:
     def merge(
         self, number: int, how: MergeMethod = "merge", author: str = "Reviewer <reviewer@localhost>"
     ) -> PullRequest:
-        """Merge into the base branch (``how`` is merge, squash or rebase). Raises Refused for a
-        conflict, a draft, or a pull request that is not open."""
+        """Merge into the base branch (``how`` is merge, squash or rebase). Raises
+        RequestRefusedError for a conflict, a draft, or a pull request that is not open."""
         with self._pulls.lock_for_writing():
             pull = self._pulls.read(number)
             if not pull.is_open or pull.draft:
@@ -266,12 +266,13 @@ class LocalForge:
             return self._kept(pull).number
 
     def close(self, number: int, by: str | None = None) -> PullRequest:
-        """Close without merging, as the login ``by``. Raises Refused when it is not open."""
+        """Close without merging, as the login ``by``. Raises RequestRefusedError when it is not
+        open."""
         return self._turn(number, PullRequestState.OPEN, PullRequestState.CLOSED, by)
 
     def reopen(self, number: int) -> PullRequest:
-        """Open a closed one again. Raises Refused when it is not closed, its branch is gone, or
-        another one is open for the same branches."""
+        """Open a closed one again. Raises RequestRefusedError when it is not closed, its branch is
+        gone, or another one is open for the same branches."""
         return self._turn(number, PullRequestState.CLOSED, PullRequestState.OPEN)
 
     def _turn(

@@ -71,7 +71,8 @@ class LocalPullRequestCommits:
         return any(commit in self._git.find_commits_between(*each) for each in ranges)
 
     def merge(self, pull: PullRequestFile, how: MergeMethod, by: CommitPerson) -> PullRequestFile:
-        """Merge into the base branch; the pull request as it is then. Raises Refused."""
+        """Merge into the base branch; the pull request as it is then. Raises
+        RequestRefusedError."""
         base, head = self._base_commit(pull.base), self.find_head_commit(pull)
         merged_from = self._git.find_fork_point(base, head)
         match how:

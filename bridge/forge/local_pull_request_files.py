@@ -100,7 +100,7 @@ class PullRequestFiles:
         return [int(path.stem) for path in self._folder.glob("*.json")]
 
     def read(self, number: int) -> PullRequestFile:
-        """Raises NotFound."""
+        """Raises NotFoundError."""
         try:
             with self.build_path(number).open(encoding="utf-8") as file:
                 status = os.fstat(file.fileno())

@@ -52,7 +52,7 @@ class LocalCommit:
 
 
 class BareRepository:
-    """A bare repository at ``path``. Every method raises NotFound when there is none."""
+    """A bare repository at ``path``. Every method raises NotFoundError when there is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +91,7 @@ class BareRepository:
         return {ref.removeprefix(heads): commit for ref, commit in refs if ref.startswith(heads)}
 
     def find_fork_point(self, base: str, head: str) -> str:
-        """The newest commit that both have. Raises Refused when they share none."""
+        """The newest commit that both have. Raises RequestRefusedError when they share none."""
         status, found, _ = self._try("merge-base", base, head)
         if status != 0:
             raise RequestRefusedError(
@@ -154,11 +154,11 @@ class BareRepository:
     # Merging. Each returns the commit that the base branch should point at.
 
     def create_merge_commit(self, base: str, head: str, message: str, by: CommitPerson) -> str:
-        """A merge commit of ``head`` into ``base``. Raises Refused on a conflict."""
+        """A merge commit of ``head`` into ``base``. Raises RequestRefusedError on a conflict."""
         return self._commit_tree(self._merge_trees(base, head), (base, head), message, by, by)
 
     def create_squash_commit(self, base: str, head: str, message: str, by: CommitPerson) -> str:
-        """All of ``head`` as one commit on ``base``. Raises Refused on a conflict."""
+        """All of ``head`` as one commit on ``base``. Raises RequestRefusedError on a conflict."""
         return self._commit_tree(self._merge_trees(base, head), (base,), message, by, by)
 
     def rebase_commits(self, base: str, head: str, by: CommitPerson) -> str:
@@ -242,7 +242,7 @@ class BareRepository:
 
 
 def parse_person(spelled: str) -> CommitPerson:
-    """``Name <mail>`` as a person. Raises Refused."""
+    """``Name <mail>`` as a person. Raises RequestRefusedError."""
     found = re.fullmatch(r"([^<>\n]+?) *<([^<>\s]+)>", spelled)
     if found is None:
         raise RequestRefusedError(f"{spelled!r} is not a person: write Name <mail@example.com>.")

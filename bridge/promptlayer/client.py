@@ -68,9 +68,9 @@ class PromptLayerResponse(NamedTuple):
 class PromptLayerClient:
     """One PromptLayer workspace: the one its API key belongs to. May be used by many threads.
 
-    Every call raises Unauthorized, Forbidden, Refused, RateLimited or Unavailable when PromptLayer
-    says so or cannot be asked. ``timeout`` is in seconds, for each wait on the network;
-    ``authorities`` are certificates (PEM) to trust besides the system's.
+    Every call raises UnauthorizedError, ForbiddenError, RequestRefusedError, RateLimitedError or
+    UnavailableError when PromptLayer says so or cannot be asked. ``timeout`` is in seconds, for
+    each wait on the network; ``authorities`` are certificates (PEM) to trust besides the system's.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class PromptLayerClient:
     def send(self, method: str, path: str, json: Json = None) -> Json:
         """Make a request with a JSON body and return the JSON of the answer, None for an empty
         one. It is made once: whether it may be repeated after an error is the caller's to know.
-        Raises NotFound and what every call raises."""
+        Raises NotFoundError and what every call raises."""
         return self.send_with_status(method, path, json=json).body
 
     def send_with_status(

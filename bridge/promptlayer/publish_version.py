@@ -52,7 +52,7 @@ def publish_version(
     external_id: str | None = None,
 ) -> PublishedVersion:
     """Make a new version of the prompt of this name, or a new prompt; ``labels`` are created or
-    moved to it. Raises Refused in PromptLayer's words, and the errors of every call."""
+    moved to it. Raises RequestRefusedError in PromptLayer's words, and the errors of every call."""
     body = _body(prompt, message, provenance, labels)
     if external_id is not None:
         body["external_ids"] = [{"source": EXTERNAL_SOURCE, "external_id": external_id}]
@@ -94,7 +94,7 @@ def _published(answer: Json, prompt: Prompt) -> PublishedVersion:
 
 def delete_prompt(promptlayer: PromptLayerClient, prompt: Prompt, *, is_snippet: bool) -> None:
     """Delete a prompt with all its versions; PromptLayer keeps it among the deleted ones. Raises
-    NotFound where there is none, and Refused in PromptLayer's words."""
+    NotFoundError where there is none, and RequestRefusedError in PromptLayer's words."""
     entity = {"id": prompt.id, "type": "SNIPPET" if is_snippet else "PROMPT"}
     body = {"entities": [entity], "workspace_id": prompt.workspace_id, "cascade": False}
     promptlayer.send("DELETE", "/api/public/v2/folders/entities", body)
@@ -102,7 +102,7 @@ def delete_prompt(promptlayer: PromptLayerClient, prompt: Prompt, *, is_snippet:
 
 def move_label(promptlayer: PromptLayerClient, prompt_id: int, label: str, version: int) -> bool:
     """Make a release label point to a version, creating it if need be. False when it does
-    already. Raises Refused where the label is protected, in PromptLayer's words."""
+    already. Raises RequestRefusedError where the label is protected, in PromptLayer's words."""
     answer = promptlayer.send("GET", f"/prompt-templates/{prompt_id}/labels", None)
     known = validate_response(
         LabelsResponse, answer, f"the labels of prompt {prompt_id}"

@@ -85,7 +85,7 @@ class SnippetUsageResponse(BaseModel):
 
 
 def validate_response(model: type[ResponseModel], answer: Json, what: str) -> ResponseModel:
-    """``answer`` as ``model``; raises Unavailable when it is not in the documented shape."""
+    """``answer`` as ``model``; raises UnavailableError when it is not in the documented shape."""
     try:
         return model.model_validate(answer)
     except ValidationError as error:
@@ -97,7 +97,8 @@ def validate_response(model: type[ResponseModel], answer: Json, what: str) -> Re
 
 
 def build_prompt(answer: PromptResponse) -> Prompt:
-    """Raises Refused when the template is neither a chat nor a completion, or a bottomless one."""
+    """Raises RequestRefusedError when the template is neither a chat nor a completion, or a
+    bottomless one."""
     try:
         prompt = _prompt(answer, canonicalise_template(answer.prompt_template))
         _ = prompt.digest  # computed once and needed later: here we can still say what is wrong

@@ -290,8 +290,8 @@ DOCUMENTED_EVENTS: dict[str, type[WebhookEvent]] = {
 
 
 def parse_event(payload: JsonObject) -> WebhookEvent | UnknownWebhookEvent:
-    """The event a verified payload describes. Raises Malformed, naming the field, when a
-    documented event lacks a documented field or gives it another type."""
+    """The event a verified payload describes. Raises MalformedPayloadError, naming the field, when
+    a documented event lacks a documented field or gives it another type."""
     event_type = payload.get("event_type")
     if not isinstance(event_type, str) or not 1 <= len(event_type) <= 200:
         raise MalformedPayloadError(
@@ -322,8 +322,9 @@ def triggers_reconcile(event: WebhookEvent | UnknownWebhookEvent) -> bool:
 
 
 def check_age(event: WebhookEvent | UnknownWebhookEvent, now: datetime, window: timedelta) -> None:
-    """Raise Malformed when the event is dated further than ``window`` from ``now`` (aware), before
-    or after. The signature covers the date, so an old delivery cannot be made young again."""
+    """Raise MalformedPayloadError when the event is dated further than ``window`` from ``now``
+    (aware), before or after. The signature covers the date, so an old delivery cannot be made young
+    again."""
     if isinstance(event, WebhookEvent) and abs(now - event.timestamp) > window:
         raise MalformedPayloadError(
             f"The delivery is dated {event.timestamp:%Y-%m-%d %H:%M:%S} UTC, more than {window} "

@@ -49,8 +49,8 @@ def verify_delivery(body: bytes, signature: str | None, secrets: Sequence[str]) 
     """The payload of a delivery that one of ``secrets`` signed.
 
     Accepted is a signature over the payload as PromptLayer serialises it, over the same without
-    ASCII escapes, and over the raw body. Raises SignatureMismatch when there is none of these, and
-    Malformed when a signed body is no JSON object that we could keep.
+    ASCII escapes, and over the raw body. Raises SignatureMismatchError when there is none of these,
+    and MalformedPayloadError when a signed body is no JSON object that we could keep.
     """
     claimed = _claimed(signature)
     if _signs(claimed, body, secrets):

@@ -36,8 +36,9 @@ _MODEL_DEFAULTS: JsonObject = {"parameters": {}, "display_params": {}}
 
 
 def canonicalise_template(template: Json) -> JsonObject:
-    """The normal form of a template; idempotent. Raises Malformed when it is not an object whose
-    ``type`` is ``chat`` or ``completion``; anything else in it is kept or normalised."""
+    """The normal form of a template; idempotent. Raises MalformedPayloadError when it is not an
+    object whose ``type`` is ``chat`` or ``completion``; anything else in it is kept or
+    normalised."""
     _require_template(template)
     canonical = _without_defaults(template, _LIST_DEFAULTS)
     if canonical["type"] == CHAT:

@@ -48,7 +48,8 @@ _NOT_IN_A_REF = re.compile(rf"[{_HIDDEN} ~^:?*\[\\]|\.\.|@\{{|//|\A[-/]|[/.]\Z")
 
 def build_file_path(template: str, *, prompt: str, label: str, mapping: str, id: int) -> str:
     """The path of a prompt's file, relative to the repository's root, inside
-    ``find_static_prefix(template)``. Raises UnsafePath when the template leads it out of bounds."""
+    ``find_static_prefix(template)``. Raises UnsafePathError when the template leads it out of
+    bounds."""
     in_file_name = "{prompt}" in template.rpartition("/")[2]
     values = _values(label, mapping, id) | {"prompt": _prompt_path(prompt, id, in_file_name)}
     path = _fill(template, values)
@@ -65,7 +66,7 @@ def build_branch_name(template: str, *, prompt: str, label: str, mapping: str, i
     """The branch of a proposal, as git accepts it. Folders of the prompt's name are flattened:
     the branches ``a`` and ``a/b`` cannot both exist. For the same reason a mapping that changes
     its group (``promptlayer/support`` instead of ``promptlayer/support/…``) has to close its
-    proposals first. Raises UnsafePath where git would refuse."""
+    proposals first. Raises UnsafePathError where git would refuse."""
     values = _values(label, mapping, id)
     if "{prompt}" in template:
         flat = _slug(prompt).replace("/", "-") or "prompt"

@@ -47,7 +47,7 @@ from bridge.reconcile.retarget import is_stranded, prepare_retarget, tell_strand
 
 CreationPermit = Callable[
     [MappingContext], None
-]  # raises RateLimited when no pull request may be created now
+]  # raises RateLimitedError when no pull request may be created now
 
 _CONFLICT = "promptlayer-bridge-conflict"
 _WITHDRAWN = "promptlayer-bridge-withdrawn"
@@ -152,7 +152,7 @@ def _retarget(
 
 def _merge_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> BranchMerge | None:
     """What has to change on a branch that people worked on; None where they did not. Raises
-    BranchConflict."""
+    BranchConflictError."""
     if observation.branch is None:
         return None
     merged = BranchMerge(observation.branch)

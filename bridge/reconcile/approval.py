@@ -54,7 +54,7 @@ class WaitingApproval:
         self, target: Target, platform_prompt: PlatformPrompt, known: int | None
     ) -> PendingApproval | None:
         """The request about a target's label that nobody has decided; ``known`` is the version that
-        the base branch has. Raises Transient where it was approved a moment ago."""
+        the base branch has. Raises TransientError where it was approved a moment ago."""
         if self.context.mapping.pull_request.group is PullRequestGrouping.MAPPING:
             return None  # one undecided label must not turn everybody's proposal into a draft
         version = platform_prompt.prompt.version if platform_prompt.prompt else None

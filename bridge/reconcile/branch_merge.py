@@ -45,7 +45,7 @@ class BranchMerge:
 
     def merge(self, edits: Mapping[Target, FileEdit], idle: Collection[Target]) -> None:
         """Bring these edits to the branch; ``idle`` are targets of which nothing is proposed any
-        more. Raises BranchConflict."""
+        more. Raises BranchConflictError."""
         undone = {t for t in idle if t in self.files.written and t not in edits}
         homes = {t: self.files.home(t, edits.get(t)) for t in (*edits, *undone)}
         found = self.files.find(homes)

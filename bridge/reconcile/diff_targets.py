@@ -193,8 +193,8 @@ class TargetDiffer:
         return TargetSides(target, platform_prompt, base, pending_approval)
 
     def _compare(self, sides: TargetSides) -> TargetDifference:
-        """How the sides differ, with what a person has chosen, and the merge of the two where
-        both moved and the mapping publishes. Raises Refused for a file nobody can read."""
+        """How the sides differ, with what a person has chosen, and the merge of the two where both
+        moved and the mapping publishes. Raises RequestRefusedError for a file nobody can read."""
         platform_prompt, base = sides.platform_prompt, sides.base
         found = compare_sides(platform_prompt.prompt, base, sides.agreed, sides.target.label)
         side = self._side(sides.target, platform_prompt)
@@ -320,8 +320,8 @@ class TargetDiffer:
         )
 
     def _require_readable(self, base: BaseBranchFile | None, side: AdoptedSide | None) -> None:
-        """Raise Refused where a file that would be published cannot be read: what an engineer
-        wrote there is not written over, unless a person has chosen PromptLayer's text."""
+        """Raise RequestRefusedError where a file that would be published cannot be read: what an
+        engineer wrote there is not written over, unless a person has chosen PromptLayer's text."""
         if base is None or base.problem is None or side is AdoptedSide.PLATFORM:
             return
         if self.context.mapping.publish:
@@ -336,7 +336,7 @@ class TargetDiffer:
         )
 
     def _require_news(self, target: Target, platform_prompt: PlatformPrompt) -> None:
-        """Raise Transient where PromptLayer does not show yet what an event just told."""
+        """Raise TransientError where PromptLayer does not show yet what an event just told."""
         if (
             platform_prompt.prompt is None
             and platform_prompt.absence_reason != DELETED_IN_PROMPTLAYER

@@ -27,8 +27,8 @@ def compare_place(
 def place_file(
     base_files: BaseFiles, target: Target, prompt: Prompt, file: BaseBranchFile | None
 ) -> str:
-    """The path of a prompt's file, of which ``file`` is what the base has. Raises Refused where
-    something else is there."""
+    """The path of a prompt's file, of which ``file`` is what the base has. Raises
+    RequestRefusedError where something else is there."""
     context = base_files.context
     path = context.build_file_path(prompt, target.label)
     if file is not None and not _follows_its_name(context, target, prompt, file):

@@ -37,7 +37,7 @@ _NAMED = 50  # prompts that the pull request names
 ProgressCallback = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
 CreationPermit = Callable[
     [MappingContext], None
-]  # raises RateLimited when no pull request may be created now
+]  # raises RateLimitedError when no pull request may be created now
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class _VersionCommit:
 def import_history(
     context: MappingContext, index: PromptFileIndex, tell: ProgressCallback, permit: CreationPermit
 ) -> HistoryImportResult:
-    """Propose the whole history of every prompt that has no file yet. A prompt that the
-    repository has already is left alone, and so is a version that holds a secret. Raises Refused
+    """Propose the whole history of every prompt that has no file yet. A prompt that the repository
+    has already is left alone, and so is a version that holds a secret. Raises RequestRefusedError
     where somebody else's commits are on the branch, and what the platform or the forge raise."""
     branch = build_history_branch_name(context)
     snapshot = context.mirror.fetch(context.forge.create_git_remote(), context.base_branch, branch)

@@ -37,8 +37,8 @@ def find_push_changes(
     before: str,
     after: str,
 ) -> PushChanges:
-    """The prompt files that differ between two commits, by whom they belong to. Raises Stale when
-    the server has one of them no longer."""
+    """The prompt files that differ between two commits, by whom they belong to. Raises
+    StaleStateError when the server has one of them no longer."""
     older = BaseFiles.read_at_commit(context, snapshot, before, index)
     newer = BaseFiles.read_at_commit(context, snapshot, after, index)
     differing = {

@@ -61,8 +61,8 @@ def reconcile_proposal(
 ) -> ReconcileOutcome:
     """Bring one proposal in step with what both sides hold now.
 
-    Raises Transient (look again later) or Permanent (a person has to act); everything that was
-    done until then stays valid.
+    Raises TransientError (look again later) or PermanentError (a person has to act); everything
+    that was done until then stays valid.
     """
     with span("observe"):
         state = observe_state(context, index, proposal)

@@ -91,10 +91,9 @@ def scan_mapping(
 ) -> MappingScan:
     """Compare all that a mapping follows. Raises RequestRefusedError when PromptLayer shows no
     prompt at all while files carry ids, and nobody said that it ``may_be_empty``: that is more
-    likely a wrong key than an empty workspace.
-    ``at`` is another commit to look at, as if it were the base branch's newest; Rejected when the
-    repository does not have it. The list pages may be of so many seconds ago (``age``). The
-    forge's default branch is read anew."""
+    likely a wrong key than an empty workspace. ``at`` is another commit to look at, as if it were
+    the base branch's newest; InvalidInputError when the repository does not have it. The list pages
+    may be of so many seconds ago (``age``). The forge's default branch is read anew."""
     context.read_default_branch()
     snapshot = context.fetch()
     if at is not None:
@@ -281,7 +280,8 @@ class _MappingScanner:
         return self._left_out.get(target)
 
     def _require_own_workspace(self, owners: Mapping[str, PromptFileOwner]) -> None:
-        """Raise Refused where files carry ids and PromptLayer shows not one prompt of these ids."""
+        """Raise RequestRefusedError where files carry ids and PromptLayer shows not one prompt of
+        these ids."""
         if any(self.shown.values()):
             return
         ids = {path: o.prompt_id for path, o in sorted(owners.items()) if o.prompt_id is not None}

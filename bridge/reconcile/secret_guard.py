@@ -14,8 +14,9 @@ _TOLD = 3  # places that are named, where there are more
 
 
 def require_no_secrets(mapping: MappingSettings, prompt: Prompt, holder: str) -> None:
-    """Raise Refused where a prompt holds a secret that the mapping does not allow: what kind and
-    where, never the secret. ``holder`` says whose text it is, at the beginning of a sentence."""
+    """Raise RequestRefusedError where a prompt holds a secret that the mapping does not allow: what
+    kind and where, never the secret. ``holder`` says whose text it is, at the beginning of a
+    sentence."""
     found = find_secrets(prompt, mapping.secrets.allow)
     if not found:
         return

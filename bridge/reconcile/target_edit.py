@@ -61,8 +61,8 @@ def build_edit(
 ) -> FileEdit:
     """The edit for a target that differs; ``with_users`` asks PromptLayer which prompts use it.
 
-    Raises Refused where the file's place is taken, or where a file that cannot be read would be
-    removed; UnsafePath where the prompt's name makes no path.
+    Raises RequestRefusedError where the file's place is taken, or where a file that cannot be read
+    would be removed; UnsafePathError where the prompt's name makes no path.
     """
     target, base, merged = sides.target, sides.base, difference.merged
     held, comparison = sides.platform_prompt.prompt, difference.comparison

@@ -21,7 +21,7 @@ def write_back_ids(
 ) -> ReconcileOutcome | None:
     """Commit to the base branch where a mapping wants that and nothing but ids is missing there.
     None where there is anything else to say, or where the branch takes no commit of the bridge:
-    it is proposed then. Raises Stale when the base branch moved meanwhile."""
+    it is proposed then. Raises StaleStateError when the base branch moved meanwhile."""
     if context.mapping.write_back != "commit" or not isinstance(plan, UpsertPullRequest):
         return None
     if plan.pull_request is not None or not all(edit.change.adds_only_an_id for edit in plan.edits):

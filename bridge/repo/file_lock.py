@@ -26,7 +26,7 @@ class FileLock:
     @contextmanager
     def hold(self, timeout: float) -> Iterator[int]:
         """Hold the lock; gives the file descriptor that carries it: a child process that inherits
-        it keeps the lock until it ends too. Raises Unavailable after ``timeout`` seconds."""
+        it keeps the lock until it ends too. Raises UnavailableError after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         if not self._turn.acquire(timeout=timeout):
             raise self._too_long(timeout)

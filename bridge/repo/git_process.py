@@ -40,9 +40,9 @@ def run_git(
     progress: Progress = lambda: None,
 ) -> GitResult:
     """Run git in ``folder``. A run that is not done after ``timeout`` seconds is killed, its
-    children too, and raises Unavailable, unless what ``progress`` tells has changed meanwhile: then
-    it has as long again. A failure of git is an ``Answer`` like any other. The file descriptors in
-    ``inherited`` stay open in the child."""
+    children too, and raises UnavailableError, unless what ``progress`` tells has changed meanwhile:
+    then it has as long again. A failure of git is an ``Answer`` like any other. The file
+    descriptors in ``inherited`` stay open in the child."""
     with span(f"git {arguments[0]}"):
         process = _start(
             arguments, folder, {**NON_INTERACTIVE_ENVIRONMENT, **(environment or {})}, inherited

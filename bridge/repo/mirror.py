@@ -42,7 +42,7 @@ class RepositoryMirror:
     def fetch(self, remote: GitRemote, base: str, prefix: str) -> RepositorySnapshot:
         """What the remote holds now of the branch ``base`` and of the branches whose names start
         with ``prefix``. Asks for the branches, and fetches once if any of them moved; callers
-        that waited while a fetch began and ended share its result. Raises NotFound when the
+        that waited while a fetch began and ended share its result. Raises NotFoundError when the
         repository is empty or has no such base, and the errors of the remote."""
         asked = time.monotonic()
         key = (remote.url, base, prefix)

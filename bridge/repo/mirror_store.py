@@ -88,7 +88,8 @@ class MirrorStore:
     def run_local(
         self, *arguments: str, stdin: bytes = b"", settings: Sequence[tuple[str, str]] = ()
     ) -> bytes:
-        """The output of a git command that needs no network. Raises Broken when it fails."""
+        """The output of a git command that needs no network. Raises DamagedMirrorError when it
+        fails."""
         answer = self.try_local(
             *arguments, stdin=stdin, variables=build_config_environment(settings)
         )

@@ -20,7 +20,8 @@ def push_branch(
     store: MirrorStore, remote: GitRemote, branch: str, commit: str, expected: str | None
 ) -> None:
     """Make ``branch`` point to ``commit`` if it points to ``expected`` (None: if it is not there).
-    Raises Stale when the branch is elsewhere, Refused with the server's words when it said no."""
+    Raises StaleStateError when the branch is elsewhere, RequestRefusedError with the server's words
+    when it said no."""
     push_ref(store, remote, f"{_HEADS}{branch}", commit, expected)
 
 

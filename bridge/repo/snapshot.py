@@ -43,8 +43,8 @@ _OBJECTS_AT_ONCE = 20_000  # in one request
 
 @dataclass(frozen=True)
 class RepositorySnapshot:
-    """What the remote held at one moment. Reading is safe from several threads at once; a
-    mirror that turns out to be damaged raises Unavailable, and the next fetch makes it anew."""
+    """What the remote held at one moment. Reading is safe from several threads at once; a mirror
+    that turns out to be damaged raises UnavailableError, and the next fetch makes it anew."""
 
     base: str  # branch name
     commit: str  # the base branch's newest commit
@@ -129,8 +129,8 @@ class RepositorySnapshot:
         return read_attributes(self.store, files, paths, names)
 
     def read_commit(self, commit: str) -> GitCommit:
-        """The commit of this object name; fetched when the mirror lacks it. Raises Stale when
-        the remote has it no longer."""
+        """The commit of this object name; fetched when the mirror lacks it. Raises StaleStateError
+        when the remote has it no longer."""
         return self.read_commits([commit])[commit]
 
     def read_commits(self, object_names: Iterable[str]) -> dict[str, GitCommit]:
@@ -156,9 +156,9 @@ class RepositorySnapshot:
         return self._line(commit, until, limit)
 
     def write_commit(self, draft: CommitDraft) -> str:
-        """Write the commit into the mirror and return its object name; no ref is left. Nothing
-        but the draft's paths differs from the parent; an existing file keeps its executable bit.
-        Raises UnsafePath when a path cannot hold a file, ConfigError when it cannot be signed."""
+        """Write the commit into the mirror and return its object name; no ref is left. Nothing but
+        the draft's paths differs from the parent; an existing file keeps its executable bit. Raises
+        UnsafePathError when a path cannot hold a file, ConfigError when it cannot be signed."""
         places = self._checked(draft, draft.parent) if draft.parent else {}
         modes = {path: place.mode for path, place in places.items() if place.is_file}
         ref = f"refs/bridge/{uuid.uuid4().hex}"  # no two writers meet; it never outlives the import
@@ -170,8 +170,9 @@ class RepositorySnapshot:
         self, remote: GitRemote, branch: str, commit: str, expected: str | None
     ) -> None:
         """Make ``branch`` point to ``commit`` if it still points to ``expected`` (None: if it is
-        not there). Nothing is sent when both are the same. Raises Stale when somebody was
-        faster, Refused with the server's words when a rule of the repository forbids it."""
+        not there). Nothing is sent when both are the same. Raises StaleStateError when somebody was
+        faster, RequestRefusedError with the server's words when a rule of the repository forbids
+        it."""
         push_branch.push_branch(self.store, remote, branch, commit, expected)
 
     def check_push(self, remote: GitRemote, branch: str) -> None:

@@ -46,8 +46,8 @@ class StateReference:
     def write(
         self, changes: Mapping[str, bytes | None], who: GitIdentity, when: datetime, message: str
     ) -> None:
-        """Write these files (None: removed) with one push. Raises Stale where somebody else wrote
-        meanwhile: ``refresh``, and decide again."""
+        """Write these files (None: removed) with one push. Raises StaleStateError where somebody
+        else wrote meanwhile: ``refresh``, and decide again."""
         before = self._commit()
         draft = CommitDraft(
             parent=before, changes=changes, message=message, author=who, committer=who, date=when

@@ -89,6 +89,6 @@ class DemoActions:
 
 
 def require(condition: bool, otherwise: str) -> None:
-    """Raise Unavailable with ``otherwise`` unless the condition holds."""
+    """Raise UnavailableError with ``otherwise`` unless the condition holds."""
     if not condition:
         raise UnavailableError(f"Not as it should be: {otherwise}.")

@@ -25,7 +25,7 @@ class FolderTree:
         return folder
 
     def require_folder(self, folder_id: int | None) -> None:
-        """Raises NotFound unless it is the root (None) or a folder."""
+        """Raises NotFoundError unless it is the root (None) or a folder."""
         if folder_id is not None and folder_id not in self.all:
             raise NotFoundError(f"Folder {folder_id} not found.")
 

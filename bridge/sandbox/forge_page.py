@@ -147,7 +147,7 @@ class ForgePageRoutes:
         return RepositoryListItem(name, len(open_), len(every))
 
     def _forge(self, request: Request) -> LocalForge:
-        """The repository of the address. Raises NotFound."""
+        """The repository of the address. Raises NotFoundError."""
         name = _name(request)
         if name not in self._names():
             raise NotFoundError(f"There is no repository {name}.")

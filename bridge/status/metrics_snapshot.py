@@ -56,7 +56,8 @@ class MetricsSnapshot:
 
 
 def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
-    """Read them all, as of one moment. Raises Unavailable when the database does not answer."""
+    """Read them all, as of one moment. Raises UnavailableError when the database does not
+    answer."""
     now = clock()
     with database.open_read_transaction() as connection:
         return MetricsSnapshot(

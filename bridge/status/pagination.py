@@ -44,8 +44,8 @@ def encode_cursor(values: Sequence[Any]) -> str:
 def select_after_cursor(
     query: Select[Any], key: SortKey, after: str | None, *, down: bool = False
 ) -> Select[Any]:
-    """The query in the order of its key, from behind a cursor. Raises Rejected for a cursor that
-    is none."""
+    """The query in the order of its key, from behind a cursor. Raises InvalidInputError for a
+    cursor that is none."""
     query = query.order_by(*(each.desc() if down else each for each in key))
     if after is None:
         return query

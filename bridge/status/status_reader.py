@@ -32,8 +32,8 @@ _ALL, _EVERY = TargetFilter(), DeliveryFilter()
 class StatusReader:
     """Reads the books of one database. Safe for threads.
 
-    Every method raises Unavailable when the database does not answer, and Rejected for an
-    ``after`` that no page gave.
+    Every method raises UnavailableError when the database does not answer, and InvalidInputError
+    for an ``after`` that no page gave.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:

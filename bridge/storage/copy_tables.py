@@ -32,8 +32,8 @@ def list_copied_tables() -> tuple[str, ...]:
 
 def copy_tables(source: Database, target: Database, tell: ProgressCallback) -> dict[str, int]:
     """Copy every row; returns how many by table. Raises ConfigError when a bridge runs on either,
-    or when the target holds something already; Permanent when the counts differ afterwards. The
-    target is as it was then, and also when this is interrupted."""
+    or when the target holds something already; PermanentError when the counts differ afterwards.
+    The target is as it was then, and also when this is interrupted."""
     _refuse_where_somebody_works(source)
     _refuse_where_somebody_works(target)
     with source.open_read_transaction() as reading, target.open_transaction() as writing:

@@ -92,7 +92,7 @@ class Database:
 
     ``url`` is SQLAlchemy's, for instance ``sqlite:////var/lib/bridge/bridge.sqlite``. Opening
     raises ConfigError when the address makes no sense, or when the file was written by a newer
-    version; Unavailable when the database does not answer.
+    version; UnavailableError when the database does not answer.
     """
 
     def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
@@ -147,7 +147,7 @@ class Database:
     def open_transaction(self) -> Iterator[Connection]:
         """Write: committed to disk when the block ends, undone when it raises.
 
-        Raises Unavailable when the database is locked, full or gone.
+        Raises UnavailableError when the database is locked, full or gone.
         """
         with self._turn, self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_WRITES: True})

@@ -28,7 +28,7 @@ ended_sessions_table = Table(
 class EndedSessionStore:
     """Of one database, for all its processes. Safe for threads. A session is told by its token.
 
-    Every method raises Unavailable when the database does not answer."""
+    Every method raises UnavailableError when the database does not answer."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

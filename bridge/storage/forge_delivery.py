@@ -46,8 +46,8 @@ def find_forge_name(delivery: Delivery) -> str | None:
 
 
 def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
-    """The event, read from the payload again; None where no forge sent it. Raises Malformed for a
-    payload that another version wrote in another way."""
+    """The event, read from the payload again; None where no forge sent it. Raises
+    MalformedPayloadError for a payload that another version wrote in another way."""
     if find_forge_name(delivery) is None:
         return None
     payload: dict[str, Any] = json.loads(delivery.payload)

@@ -27,7 +27,7 @@ class GroupCommitWriter(Generic[Item, Result]):
     """Hands items in batches to ``write``, which makes them durable and returns one result each.
 
     When ``write`` raises, exactly the callers of that batch get the error. At most ``backlog``
-    items wait; the next one is turned away with Unavailable, so that memory stays bounded.
+    items wait; the next one is turned away with UnavailableError, so that memory stays bounded.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         self._thread.start()
 
     def put(self, item: Item) -> Result:
-        """Wait until ``item`` is durable. Raises what ``write`` raised, or Unavailable."""
+        """Wait until ``item`` is durable. Raises what ``write`` raised, or UnavailableError."""
         future: Future[Result] = Future()
         self._enter(item, future)
         return future.result()

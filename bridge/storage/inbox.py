@@ -136,7 +136,7 @@ class InboxPutResult:
 class DeliveryInbox:
     """The deliveries of one database. Safe for threads; several processes may share the file.
 
-    Every method raises Unavailable when the database does not answer.
+    Every method raises UnavailableError when the database does not answer.
     """
 
     def __init__(self, database: Database, clock: Clock, *, backlog: int = 4096) -> None:
@@ -148,7 +148,7 @@ class DeliveryInbox:
 
     def put(self, delivery: Delivery) -> InboxPutResult:
         """Store a delivery: on disk when this returns. Many callers at once share one commit.
-        Raises Unavailable when it could not be stored, or when too many are waiting."""
+        Raises UnavailableError when it could not be stored, or when too many are waiting."""
         return self._writer.put(delivery)
 
     async def put_async(self, delivery: Delivery) -> InboxPutResult:
@@ -202,7 +202,7 @@ class DeliveryInbox:
             )
 
     def redeliver(self, delivery_id: str) -> None:
-        """Make a delivery new again. Raises NotFound when there is none with this id."""
+        """Make a delivery new again. Raises NotFoundError when there is none with this id."""
         if not self.set_state([delivery_id], DeliveryState.NEW):
             raise NotFoundError(
                 "There is no delivery with this id. It may have been too old to keep."
@@ -210,7 +210,7 @@ class DeliveryInbox:
         self._something_new.set()
 
     def find(self, id_prefix: str) -> Delivery | None:
-        """The delivery whose id starts so. Raises Rejected when there are several."""
+        """The delivery whose id starts so. Raises InvalidInputError when there are several."""
         if not re.fullmatch(r"[0-9a-f]{1,64}", id_prefix):
             return None
         # A range, for the index; "g" is behind every hexadecimal digit.
@@ -266,7 +266,7 @@ class DeliveryInbox:
         return self._select(query.order_by(deliveries_table.c.occurred_at.desc(), *_NEWEST_FIRST))
 
     def check_readable(self) -> None:
-        """Raise Unavailable when deliveries cannot be read."""
+        """Raise UnavailableError when deliveries cannot be read."""
         with self._database.open_read_transaction() as connection:
             connection.execute(select(deliveries_table.c.id).limit(1))
 

@@ -47,8 +47,8 @@ def find_dead_instances(
 
 
 class InstanceRegistry:
-    """The table, as one of the members uses it. Every method raises Unavailable when the database
-    does not answer."""
+    """The table, as one of the members uses it. Every method raises UnavailableError when the
+    database does not answer."""
 
     def __init__(
         self, database: Database, id: str, name: str, *, silence: timedelta = DEAD_AFTER

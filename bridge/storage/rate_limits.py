@@ -77,7 +77,7 @@ class RateLimitStore:
             return list_rate_limits(connection)
 
     def require_spare(self, forge: str) -> None:
-        """Raise RateLimited when what is left of a forge's budget is for urgent work only."""
+        """Raise RateLimitedError when what is left of a forge's budget is for urgent work only."""
         now = self._clock()
         for known in self.list_all():
             left = known.rate_limit.resets_at - now

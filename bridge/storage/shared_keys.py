@@ -21,7 +21,7 @@ keys_table = Table(
 def get_or_create_key(database: Database, name: str) -> str:
     """The random key of that name (hex), made when first asked for; the same for everybody.
 
-    Raises Unavailable when the database does not answer."""
+    Raises UnavailableError when the database does not answer."""
     query = select(keys_table.c.key).where(keys_table.c.name == name)
     with database.open_transaction() as connection:
         made = database.build_insert(keys_table).values(name=name, key=secrets.token_hex(_BYTES))

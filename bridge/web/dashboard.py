@@ -92,7 +92,7 @@ class DashboardSources:
 
 def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> ASGIApp:
     """The dashboard as an application of its own, to stand beside the front door. Raises
-    Unavailable when the database does not answer."""
+    UnavailableError when the database does not answer."""
     ended = EndedSessionStore(sources.database, sources.clock)
     guard = SessionGuard.create(sources.clock, settings.url, ended)
     assets = StaticAssets()

@@ -51,7 +51,7 @@ class OidcProvider:
         )
 
     async def redirect_to_provider(self, request: Request) -> Response:
-        """Send the person to the provider. Raises Unavailable when it does not answer."""
+        """Send the person to the provider. Raises UnavailableError when it does not answer."""
         try:
             await self._discover()
             answer: Response = await self._client.authorize_redirect(request, self._back)
@@ -60,8 +60,8 @@ class OidcProvider:
         return answer
 
     async def authenticate(self, request: Request) -> tuple[str, VisitorRole]:
-        """Who came back, and what they may. Raises Unauthorized when what they bring proves
-        nothing, Forbidden when they are nobody's viewer, Unavailable."""
+        """Who came back, and what they may. Raises UnauthorizedError when what they bring proves
+        nothing, ForbiddenError when they are nobody's viewer, UnavailableError."""
         try:
             await self._discover()
             claims = await self._claims(request)

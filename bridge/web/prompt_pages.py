@@ -126,7 +126,7 @@ class PromptPages:
 
 
 def _number(request: Request, name: str) -> int:
-    """A number in the path. Raises NotFound for what is none."""
+    """A number in the path. Raises NotFoundError for what is none."""
     text = str(request.path_params[name])
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise NotFoundError("There is no such page.")

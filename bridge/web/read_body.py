@@ -19,7 +19,7 @@ _CROWDED = 5.0  # seconds to come again after
 
 ReserveBytes = Callable[
     [int], None
-]  # hears how long a body is so far; raises RateLimited for too much
+]  # hears how long a body is so far; raises RateLimitedError for too much
 
 
 class ClientDisconnectedError(Exception):
@@ -65,9 +65,9 @@ async def read_body(
     seconds: float = BODY_SECONDS,
     hold: ReserveBytes = _no_matter,
 ) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to exceed ``limit`` bytes, without
-    reading the rest; TooSlow when it takes longer than ``seconds``; RateLimited when ``hold``
-    does; ClientGone when the connection ends first."""
+    """The whole body. Raises BodyTooLargeError as soon as it is known to exceed ``limit`` bytes,
+    without reading the rest; BodyTimeoutError when it takes longer than ``seconds``;
+    RateLimitedError when ``hold`` does; ClientDisconnectedError when the connection ends first."""
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)

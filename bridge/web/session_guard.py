@@ -53,8 +53,8 @@ class SessionGuard:
         return cls(clock, origin, ended, anyio.CapacityLimiter(_AT_ONCE))
 
     async def find_visitor(self, request: Request) -> SignedInVisitor | None:
-        """Who signed in and has not signed out since, here or anywhere. Raises Unavailable when
-        the database does not answer; asked again for the same request, it is nobody."""
+        """Who signed in and has not signed out since, here or anywhere. Raises UnavailableError
+        when the database does not answer; asked again for the same request, it is nobody."""
         if not hasattr(request.state, "visitor"):
             request.state.visitor = None
             request.state.visitor = await self._unless_ended(request)
@@ -73,7 +73,7 @@ class SessionGuard:
 
     async def end_session(self, request: Request) -> None:
         """If somebody is signed in, end their session: no copy of its cookie opens anything. Raises
-        Unavailable when the database does not answer; then the session goes on."""
+        UnavailableError when the database does not answer; then the session goes on."""
         visitor = find_visitor(request, self.clock())
         request.state.visitor = None
         if visitor is not None:
@@ -109,7 +109,8 @@ class SessionGuard:
         return Route(path, endpoint, methods=["POST"])
 
     async def read_form(self, request: Request) -> FormFields:
-        """What a form of this session sent. Raises Forbidden for any other, TooLarge."""
+        """What a form of this session sent. Raises ForbiddenError for any other,
+        BodyTooLargeError."""
         self._check_origin(request)
         headers = dict(request.headers.raw)
         body = await read_body(headers, request.receive, _FORM_LIMIT)

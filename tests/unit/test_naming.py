@@ -4,6 +4,7 @@ its qualifier, a public function begins with a verb, a file is named after what 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -151,6 +152,26 @@ def test_a_public_function_begins_with_a_verb() -> None:
 
 # Names that a library or a protocol of Python's asks for, and the field's own for a factory of one thing.
 NOUNS = frozenset(("main", "span", "constant_time_equal", "formatMessage"))
+
+
+_ERRORS_RAISED = re.compile(
+    r"\braises?\s+([A-Z]\w+)(?:(?:,| or| and)\s+([A-Z]\w+))*", re.IGNORECASE
+)
+
+
+def test_a_docstring_names_only_errors_that_exist() -> None:
+    known = {node.name for _, node in _classes()} | set(dir(builtins))
+    unknown = {
+        f"{module.name}: {name}"
+        for module in modules().values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for found in _ERRORS_RAISED.finditer(ast.get_docstring(node) or "")
+        for name in found.groups()
+        if name and name[0].isupper() and name not in known
+    }
+
+    assert unknown == set()
 
 
 def test_a_file_is_named_after_what_is_in_it() -> None:

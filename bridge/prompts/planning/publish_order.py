@@ -20,7 +20,7 @@ class SnippetCycleError(ValueError):
 def build_publish_layers(prompts: Mapping[str, Prompt]) -> list[list[str]]:
     """Names in layers: everything that a prompt uses is in an earlier layer, and what is in one
     layer may be published at once. References to prompts that are not among these do not count.
-    Raises SnippetCycle."""
+    Raises SnippetCycleError."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name, prompt in prompts.items():
         used = {reference.name for reference in find_snippet_references(prompt.template)}
