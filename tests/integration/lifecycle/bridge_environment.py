@@ -209,6 +209,19 @@ class BridgeEnvironment:
                 )
                 assert answer.status_code == 202, answer.text
 
+    def propose(self, text: str, name: str = NAME) -> None:
+        """Save a text, and look until it is proposed."""
+        self.save(text, name)
+        self.settle()
+
+    def edit_branch(self, old: str, new: str) -> None:
+        """Somebody changes the proposed file on its branch."""
+        branch = self.pull_request().head_branch
+        text = self.repository.text(PATH, branch)
+        assert text is not None
+        assert old in text
+        self.repository.commit({PATH: text.replace(old, new, 1).encode()}, branch)
+
     def settle(self, patience: float = 60.0) -> None:
         """Deliver what waits and look until nothing waits, or only what would have to wait for
         longer than ``patience`` seconds."""

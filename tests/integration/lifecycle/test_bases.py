@@ -16,11 +16,6 @@ from tests.integration.lifecycle.forge_repository import FORGES
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
 def change_base(environment: BridgeEnvironment, base: str | None) -> None:
     """Somebody writes another ``base`` into the mapping, and the running bridge takes it up."""
     (context,) = environment.controller.contexts.values()
@@ -48,7 +43,7 @@ def only_proposal(environment: BridgeEnvironment) -> PullRequest:
 def test_a_proposal_follows_the_base_to_a_branch_with_unfinished_work(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = only_proposal(environment)
     start_develop(environment)
 
@@ -70,7 +65,7 @@ def test_a_proposal_follows_the_base_back_and_brings_nothing_of_the_other(
 ) -> None:
     start_develop(environment)
     change_base(environment, "develop")
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = only_proposal(environment)
 
     change_base(environment, None)
@@ -87,7 +82,7 @@ def test_a_proposal_follows_the_base_back_and_brings_nothing_of_the_other(
 def test_a_proposal_follows_the_base_between_branches_that_went_different_ways(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     start_develop(environment)
     environment.repository.commit({"hotfix.txt": b"Now.\n"})
     environment.sweep()
@@ -100,7 +95,7 @@ def test_a_proposal_follows_the_base_between_branches_that_went_different_ways(
 
 @on_every_forge
 def test_what_was_declined_stays_declined_on_another_base(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.close(environment.pull_request().number)
     environment.sweep()
     start_develop(environment)
@@ -117,7 +112,7 @@ def test_what_was_merged_is_proposed_to_the_base_that_lacks_it(
     environment: BridgeEnvironment,
 ) -> None:
     start_develop(environment)
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.merge(environment.pull_request())
     environment.sweep()
 
@@ -133,7 +128,7 @@ def test_a_branch_with_commits_of_others_stays_on_the_base_it_stands_on_and_is_t
 ) -> None:
     start_develop(environment)
     change_base(environment, "develop")
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.commit({"tests/test_bot.py": b"pass\n"}, environment.branch())
 
     change_base(environment, None)
@@ -156,7 +151,7 @@ def test_a_branch_with_commits_of_others_stays_on_the_base_it_stands_on_and_is_t
 def test_a_branch_with_commits_of_others_goes_along_where_it_brings_nothing_else(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.commit({"tests/test_bot.py": b"pass\n"}, environment.branch())
     start_develop(environment)
 
@@ -194,7 +189,7 @@ def test_a_rolling_proposal_follows_the_base_with_all_it_proposes(make_world: Ma
 def test_two_pull_requests_that_an_older_bridge_left_become_one(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     start_develop(environment)
     before = environment.pull_request()
     content = PullRequestContent(before.title, before.body)
@@ -222,7 +217,7 @@ def test_two_pull_requests_that_an_older_bridge_left_become_one(
 def test_a_pull_request_that_a_person_took_elsewhere_is_put_back_with_a_word(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = only_proposal(environment)
     start_develop(environment)
 
@@ -239,14 +234,14 @@ def test_a_pull_request_that_a_person_took_elsewhere_is_put_back_with_a_word(
 def test_a_pull_request_that_a_person_opens_from_the_branch_is_left_alone(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     start_develop(environment)
     theirs = environment.repository.forge.create_pull_request(
         opened.head_branch, "develop", PullRequestContent("To develop as well", "By Sam.")
     )
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     numbers = {each.number: each for each in environment.repository.open()}
     assert numbers[theirs.number].body.strip() == "By Sam."
@@ -259,11 +254,11 @@ def test_a_pull_request_that_a_person_opens_from_the_branch_is_left_alone(
 
 @on_every_forge
 def test_a_renamed_default_branch_needs_no_restart(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
 
     environment.repository.rename_branch("main", "trunk")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     moved = only_proposal(environment)
     assert (moved.number, moved.base_branch) == (opened.number, "trunk")
@@ -274,7 +269,7 @@ def test_a_renamed_default_branch_needs_no_restart(environment: BridgeEnvironmen
 def test_a_default_branch_that_moved_is_followed_at_the_next_sweep(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     start_develop(environment)
 
     environment.repository.set_default_branch("develop")
@@ -287,7 +282,7 @@ def test_a_default_branch_that_moved_is_followed_at_the_next_sweep(
 
 
 def test_a_planted_foreign_commit_is_seen(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     start_develop(environment)
     ours = environment.pull_request().head_commit
     environment.repository.point(environment.branch(), environment.repository.head("develop"))

@@ -21,11 +21,6 @@ Decide = Callable[[], None]
 every_merge = pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
 def in_step(environment: BridgeEnvironment, text: str) -> None:
     """The prompt says ``text`` on both sides."""
     environment.save(text)
@@ -40,10 +35,10 @@ def test_a_pull_request_is_withdrawn_when_the_platform_goes_back(
     environment: BridgeEnvironment,
 ) -> None:
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     opened = environment.pull_request()
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert environment.repository.open() == []
     assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
@@ -57,7 +52,7 @@ def test_a_pull_request_is_withdrawn_when_the_platform_goes_back(
 def test_a_pull_request_is_withdrawn_when_somebody_pushed_its_content_by_hand(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     text = environment.repository.text(PATH, opened.head_branch)
     assert text is not None
@@ -74,11 +69,11 @@ def test_what_was_withdrawn_is_proposed_again_when_it_comes_back(
     environment: BridgeEnvironment,
 ) -> None:
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     first = environment.pull_request().number
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.pull_request().number > first
     assert environment.proposed() == "Answer briefly."
@@ -89,11 +84,11 @@ def test_what_was_withdrawn_is_proposed_again_when_it_comes_back(
 
 @on_every_forge
 def test_what_a_person_closed_is_not_proposed_again(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     closed = environment.pull_request()
     environment.repository.close(closed.number)
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.sweep()
 
     assert environment.repository.open() == []
@@ -106,11 +101,11 @@ def test_what_a_person_closed_is_not_proposed_again(environment: BridgeEnvironme
 def test_a_rejected_prompt_is_proposed_again_when_its_content_changes(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.close(environment.pull_request().number)
     environment.sweep()
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.proposed() == "Answer briefly."
     assert len(environment.repository.every(environment.branch())) == 2
@@ -118,7 +113,7 @@ def test_a_rejected_prompt_is_proposed_again_when_its_content_changes(
 
 @on_every_forge
 def test_a_rejection_outlives_the_bridges_disk(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.close(environment.pull_request().number)
     environment.forget_everything()
 
@@ -129,7 +124,7 @@ def test_a_rejection_outlives_the_bridges_disk(environment: BridgeEnvironment) -
 
 
 def test_a_rejection_outlives_its_branch(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     closed = environment.pull_request()
     environment.repository.close(closed.number)
     environment.repository.delete_branch(closed.head_branch)
@@ -142,7 +137,7 @@ def test_a_rejection_outlives_its_branch(environment: BridgeEnvironment) -> None
 
 
 def test_a_rejection_stands_when_the_body_was_edited(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     closed = environment.pull_request()
     environment.repository.edit(closed, body="No, thank you.")
     environment.repository.close(closed.number)
@@ -154,7 +149,7 @@ def test_a_rejection_stands_when_the_body_was_edited(environment: BridgeEnvironm
 
 
 def test_a_rejection_stands_when_the_base_moves(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.close(environment.pull_request().number)
     environment.repository.commit({"src/bot.py": b"print()\n"})
 
@@ -164,13 +159,13 @@ def test_a_rejection_stands_when_the_base_moves(environment: BridgeEnvironment) 
 
 
 def test_a_reopened_pull_request_is_updated_again(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     environment.repository.close(opened.number)
     environment.sweep()
     environment.repository.reopen(opened.number)
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.pull_request().number == opened.number
     assert environment.proposed() == "Answer briefly."
@@ -181,9 +176,9 @@ def test_a_withdrawn_pull_request_that_a_person_closes_for_good_stays_closed(
 ) -> None:
     """Withdrawn is no rejection, and the next one that is closed is."""
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
-    propose(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
+    environment.propose("Answer kindly.")
+    environment.propose("Answer briefly.")
     environment.repository.close(environment.pull_request().number)
 
     environment.sweep()
@@ -197,7 +192,7 @@ def test_a_withdrawn_pull_request_that_a_person_closes_for_good_stays_closed(
 
 def test_a_branch_without_its_pull_request_gets_one(environment: BridgeEnvironment) -> None:
     """As when the bridge was killed between the push and the pull request."""
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     pushed = environment.pull_request().head_commit
     environment.repository.forget_pull_requests()
     assert environment.repository.open() == []
@@ -211,7 +206,7 @@ def test_a_branch_without_its_pull_request_gets_one(environment: BridgeEnvironme
 def test_an_open_pull_request_whose_branch_was_deleted_gets_its_branch_back(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     environment.repository.delete_branch(opened.head_branch)
 
@@ -227,7 +222,7 @@ def test_an_open_pull_request_whose_branch_was_deleted_gets_its_branch_back(
 @on_every_forge
 @every_merge
 def test_a_merge_ends_in_step(environment: BridgeEnvironment, how: MergeMethod) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     environment.repository.commit(
         {"src/bot.py": b"print()\n"}
@@ -248,11 +243,11 @@ def test_the_version_after_a_merge_is_proposed_anew(
     environment: BridgeEnvironment, how: MergeMethod
 ) -> None:
     """The leftover branch is not looked at before: the next proposal makes it afresh."""
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     first = environment.pull_request()
     environment.repository.merge(first, how)
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     second = environment.pull_request()
     assert second.number > first.number
@@ -263,7 +258,7 @@ def test_the_version_after_a_merge_is_proposed_anew(
 @on_every_forge
 def test_what_was_merged_and_reverted_is_not_proposed_again(environment: BridgeEnvironment) -> None:
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     environment.repository.merge(environment.pull_request(), "squash")
     environment.sweep()
     environment.repository.revert()
@@ -277,12 +272,12 @@ def test_what_was_merged_and_reverted_is_not_proposed_again(environment: BridgeE
 
 def test_the_version_after_a_revert_is_proposed(environment: BridgeEnvironment) -> None:
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     environment.repository.merge(environment.pull_request(), "squash")
     environment.repository.revert()
     environment.sweep()
 
-    propose(environment, "Answer briefly and kindly.")
+    environment.propose("Answer briefly and kindly.")
 
     assert environment.proposed() == "Answer briefly and kindly."
 
@@ -293,7 +288,7 @@ def test_the_version_after_a_revert_is_proposed(environment: BridgeEnvironment) 
 @on_every_forge
 def test_a_base_that_moves_is_followed_where_the_mapping_wants_that(make_world: MakeWorld) -> None:
     environment = make_world({"pull_request": {"behind": "update"}})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     moved = environment.repository.commit({"src/bot.py": b"print()\n"})
 
@@ -305,10 +300,10 @@ def test_a_base_that_moves_is_followed_where_the_mapping_wants_that(make_world: 
 
 
 def test_the_next_version_stands_on_the_base_as_it_is_now(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     moved = environment.repository.commit({"src/bot.py": b"print()\n"})
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.repository.log(environment.pull_request().head_branch, "%P") == [moved]
 
@@ -352,14 +347,14 @@ def decided_late(
     (context,) = environment.controller.contexts.values()
     deciding: Any = Deciding(context.forge, before_push, before_text)
     environment.controller.contexts = {context.mapping.name: replace(context, forge=deciding)}
-    propose(environment, "Answer at length.")
+    environment.propose("Answer at length.")
 
 
 @on_every_forge
 def test_who_closes_during_an_update_has_not_declined_what_is_newer(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     closed = environment.pull_request()
 
     decided_late(environment, before_push=lambda: environment.repository.close(closed.number))
@@ -373,7 +368,7 @@ def test_who_merges_during_an_update_moves_no_label_to_what_is_newer(
     make_world: MakeWorld,
 ) -> None:
     environment = make_world({"on_merge": {"move_label": "prod"}})
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     merged = environment.pull_request()
 
     decided_late(environment, before_push=lambda: environment.repository.merge(merged))
@@ -387,7 +382,7 @@ def test_who_merges_during_an_update_moves_no_label_to_what_is_newer(
 @on_every_forge
 def test_who_merges_what_was_just_pushed_moves_the_label_to_it(make_world: MakeWorld) -> None:
     environment = make_world({"on_merge": {"move_label": "prod"}})
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     merged = environment.pull_request()
 
     decided_late(environment, before_text=lambda: environment.repository.merge(merged))
@@ -403,7 +398,7 @@ def test_who_merges_when_the_new_text_was_lost_moves_the_label_to_what_was_merge
     make_world: MakeWorld,
 ) -> None:
     environment = make_world({"on_merge": {"move_label": "prod"}})
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     merged = environment.pull_request()
 
     def merge_and_fail() -> None:

@@ -6,11 +6,6 @@ from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
 def in_step(environment: BridgeEnvironment, text: str) -> None:
     """The prompt says ``text`` on both sides."""
     environment.save(text)
@@ -34,7 +29,7 @@ def test_a_pull_request_overtaken_by_the_repository_is_withdrawn(
 ) -> None:
     """Somebody takes the version over by hand and improves it before anybody merged."""
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     opened = environment.pull_request()
     taken = environment.repository.text(PATH, opened.head_branch)
     assert taken is not None
@@ -51,7 +46,7 @@ def test_the_number_in_a_file_is_no_proof_that_a_version_was_taken_over(
     environment: BridgeEnvironment,
 ) -> None:
     in_step(environment, "Answer kindly.")
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     text = (environment.repository.text(PATH) or "").replace("version: 1", "version: 2")
     environment.repository.commit({PATH: text.replace("kindly", "warmly").encode()})
 
@@ -69,7 +64,7 @@ def test_when_both_sides_moved_the_proposal_says_what_it_overwrites(
     assert edited is not None
     environment.repository.commit({PATH: edited.replace("kindly", "warmly").encode()})
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.proposed() == "Answer briefly."
     assert "edited in the repository too" in environment.pull_request().body
@@ -83,7 +78,7 @@ def test_comments_of_engineers_survive_an_update(environment: BridgeEnvironment)
         {PATH: text.replace("messages:", "# Ask Ada first.\nmessages:").encode()}
     )
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     proposed = environment.repository.text(PATH, environment.pull_request().head_branch)
     assert proposed is not None
@@ -95,7 +90,7 @@ def test_comments_of_engineers_survive_an_update(environment: BridgeEnvironment)
 def test_a_prompt_that_changes_only_in_number_is_in_step(environment: BridgeEnvironment) -> None:
     in_step(environment, "Answer kindly.")
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert environment.repository.open() == []
     assert environment.standing().kind is ReconcileOutcomeKind.IN_STEP

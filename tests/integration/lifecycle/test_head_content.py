@@ -21,28 +21,14 @@ def environment(make_world: MakeWorld) -> BridgeEnvironment:
     return environment
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
-def edit_branch(environment: BridgeEnvironment, old: str, new: str) -> None:
-    """Somebody changes the proposed file on its branch."""
-    branch = environment.pull_request().head_branch
-    text = environment.repository.text(PATH, branch)
-    assert text is not None
-    assert old in text
-    environment.repository.commit({PATH: text.replace(old, new, 1).encode()}, branch)
-
-
 @on_every_forge
 def test_after_a_commit_of_a_person_the_body_shows_it_and_says_that_merging_publishes(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
     assert "nothing changes in PromptLayer" in environment.pull_request().body
 
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.edit_branch("      a\n", "      A of Sam\n")
     environment.sweep()
 
     body = environment.pull_request().body
@@ -65,7 +51,7 @@ def test_a_push_to_the_branch_alone_brings_the_body_up_to_date(
     environment.save(lines(g="G of Ada"))
     news.rest()
 
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.edit_branch("      a\n", "      A of Sam\n")
     news.rest()
 
     assert "A of Sam" in environment.pull_request().body
@@ -76,8 +62,8 @@ def test_where_nothing_is_published_the_body_says_so_and_shows_the_lines(
     make_world: MakeWorld,
 ) -> None:
     environment = make_world()
-    propose(environment, lines())
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.propose(lines())
+    environment.edit_branch("      a\n", "      A of Sam\n")
 
     environment.sweep()
 
@@ -89,10 +75,10 @@ def test_where_nothing_is_published_the_body_says_so_and_shows_the_lines(
 def test_a_newer_version_that_is_merged_with_a_persons_edit_is_shown_with_it(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines(g="G of Ada"))
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.propose(lines(g="G of Ada"))
+    environment.edit_branch("      a\n", "      A of Sam\n")
 
-    propose(environment, lines(g="G of Ada", d="D of Ada"))
+    environment.propose(lines(g="G of Ada", d="D of Ada"))
 
     body = environment.pull_request().body
     for line in ("A of Sam", "D of Ada", "G of Ada", "publishes it"):
@@ -100,10 +86,10 @@ def test_a_newer_version_that_is_merged_with_a_persons_edit_is_shown_with_it(
 
 
 def test_a_conflict_leaves_a_body_that_is_true(environment: BridgeEnvironment) -> None:
-    propose(environment, lines(g="G of Ada"))
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.propose(lines(g="G of Ada"))
+    environment.edit_branch("      a\n", "      A of Sam\n")
 
-    propose(environment, lines(a="A of Ada"))
+    environment.propose(lines(a="A of Ada"))
 
     assert environment.standing().kind is ReconcileOutcomeKind.CONFLICT
     body = environment.pull_request().body
@@ -113,7 +99,7 @@ def test_a_conflict_leaves_a_body_that_is_true(environment: BridgeEnvironment) -
 
 
 def test_what_else_the_branch_changes_is_named(environment: BridgeEnvironment) -> None:
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
     other = "prompts/latest/other.yaml"
     environment.repository.commit({other: b"name: other\n"}, environment.pull_request().head_branch)
 
@@ -125,7 +111,7 @@ def test_what_else_the_branch_changes_is_named(environment: BridgeEnvironment) -
 
 
 def test_a_file_that_a_person_broke_on_the_branch_is_told(environment: BridgeEnvironment) -> None:
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
     environment.repository.commit({PATH: b"id: ["}, environment.pull_request().head_branch)
 
     environment.sweep()
@@ -136,9 +122,9 @@ def test_a_file_that_a_person_broke_on_the_branch_is_told(environment: BridgeEnv
 def test_a_file_that_a_person_removed_on_the_branch_while_it_was_saved_is_told(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
     environment.repository.commit({PATH: None}, environment.pull_request().head_branch)
-    propose(environment, lines(g="G of Bo"))
+    environment.propose(lines(g="G of Bo"))
 
     environment.sweep()
 
@@ -148,9 +134,9 @@ def test_a_file_that_a_person_removed_on_the_branch_while_it_was_saved_is_told(
 def test_once_the_commits_of_others_are_gone_the_body_is_as_it_was(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
     before = environment.pull_request()
-    edit_branch(environment, "      a\n", "      A of Sam\n")
+    environment.edit_branch("      a\n", "      A of Sam\n")
     environment.sweep()
 
     environment.repository.point(before.head_branch, before.head_commit)

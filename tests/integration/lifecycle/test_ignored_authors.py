@@ -13,11 +13,6 @@ on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 IGNORING = {"ignore_authors": ["stale-bot", "format-bot"], "on_reject": {"label": "declined"}}
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
 def labels(environment: BridgeEnvironment) -> set[str]:
     return set(environment.registry.find_entry(NAME).labels)
 
@@ -28,7 +23,7 @@ def test_what_a_bot_closes_is_proposed_again_and_no_label_moves(
     make_world: MakeWorld, closer: str
 ) -> None:
     environment = make_world(IGNORING)
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     closed = environment.pull_request()
 
     environment.repository.close_as(closed.number, closer)
@@ -41,7 +36,7 @@ def test_what_a_bot_closes_is_proposed_again_and_no_label_moves(
 @on_every_forge
 def test_what_anybody_else_closes_is_declined(make_world: MakeWorld) -> None:
     environment = make_world(IGNORING)
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     environment.repository.close_as(environment.pull_request().number, "alice")
     environment.sweep()
@@ -54,7 +49,7 @@ def test_what_anybody_else_closes_is_declined(make_world: MakeWorld) -> None:
 @pytest.mark.parametrize("forge_name", ["local", "github", "odd github"])
 def test_deleting_the_branch_alone_is_no_decision(make_world: MakeWorld) -> None:
     environment = make_world({"on_reject": {"label": "declined"}})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     environment.repository.delete_branch(environment.pull_request().head_branch)
     environment.sweep()
@@ -65,7 +60,7 @@ def test_deleting_the_branch_alone_is_no_decision(make_world: MakeWorld) -> None
 
 @on_every_forge
 def test_closing_and_then_deleting_the_branch_declines(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     closed = environment.pull_request()
     environment.repository.close(closed.number)
     environment.clock.advance(5)
@@ -82,7 +77,7 @@ def test_closing_and_then_deleting_the_branch_declines(environment: BridgeEnviro
 @pytest.mark.parametrize("author", ["format-bot <bot@example.com>", "F <7+format-bot@noreply.io>"])
 def test_a_formatters_commit_is_nobodys_work(make_world: MakeWorld, author: str) -> None:
     environment = make_world(IGNORING)
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     head = environment.pull_request().head_branch
     text = environment.repository.text(PATH, head)
     assert text is not None
@@ -93,7 +88,7 @@ def test_a_formatters_commit_is_nobodys_work(make_world: MakeWorld, author: str)
 
     assert environment.repository.head(head) == commit  # it is not pushed over again and again
     assert "People changed" not in environment.pull_request().body
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     assert environment.proposed() == "Answer briefly."
     assert environment.repository.text(PATH, head) == text.replace("kindly", "briefly").replace(
         "version: 1", "version: 2"

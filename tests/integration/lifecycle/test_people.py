@@ -13,20 +13,6 @@ from tests.integration.lifecycle.forge_repository import EVERY_FORGE
 on_every_forge = pytest.mark.parametrize("forge_name", EVERY_FORGE)
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
-def edit_branch(environment: BridgeEnvironment, old: str, new: str) -> None:
-    """Somebody changes the proposed file on its branch."""
-    branch = environment.pull_request().head_branch
-    text = environment.repository.text(PATH, branch)
-    assert text is not None
-    assert old in text
-    environment.repository.commit({PATH: text.replace(old, new, 1).encode()}, branch)
-
-
 def line(name: str) -> str:
     """A line of the prompt as the file has it."""
     return f"      {name}\n"
@@ -36,11 +22,11 @@ def line(name: str) -> str:
 def test_a_commit_that_touches_another_file_stays_under_the_next_version(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     branch = environment.pull_request().head_branch
     environment.repository.commit({"tests/test_bot.py": b"pass\n"}, branch)
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.repository.text("tests/test_bot.py", branch) == "pass\n"
     assert environment.proposed() == "Answer briefly."
@@ -53,18 +39,18 @@ def test_a_commit_that_touches_another_file_stays_under_the_next_version(
 
 @on_every_forge
 def test_a_persons_edit_and_a_newer_version_are_merged(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
 
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
 
     assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
 
 def test_a_merged_edit_survives_another_look(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
+    environment.propose(lines(g="G of Ada"))
 
     environment.sweep()
 
@@ -73,33 +59,33 @@ def test_a_merged_edit_survives_another_look(environment: BridgeEnvironment) -> 
 
 
 def test_a_merged_edit_survives_the_version_after(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
+    environment.propose(lines(g="G of Ada"))
 
-    propose(environment, lines(g="G of Ada", d="D of Ada"))
+    environment.propose(lines(g="G of Ada", d="D of Ada"))
 
     assert environment.proposed() == lines(a="A of Sam", d="D of Ada", g="G of Ada")
 
 
 def test_a_second_edit_survives_as_well(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
-    propose(environment, lines(g="G of Ada"))
-    edit_branch(environment, line("d"), line("D of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
+    environment.propose(lines(g="G of Ada"))
+    environment.edit_branch(line("d"), line("D of Sam"))
 
-    propose(environment, lines(g="G of Ada again"))
+    environment.propose(lines(g="G of Ada again"))
 
     assert environment.proposed() == lines(a="A of Sam", d="D of Sam", g="G of Ada again")
 
 
 @on_every_forge
 def test_a_conflict_is_told_once_and_the_branch_is_left(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
     opened = environment.pull_request()
 
-    propose(environment, lines(a="A of Ada"))
+    environment.propose(lines(a="A of Ada"))
     environment.sweep()
 
     left = environment.pull_request()
@@ -111,9 +97,9 @@ def test_a_conflict_is_told_once_and_the_branch_is_left(environment: BridgeEnvir
 
 
 def test_a_conflict_that_a_person_solves_is_over(environment: BridgeEnvironment) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
-    propose(environment, lines(a="A of Ada"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
+    environment.propose(lines(a="A of Ada"))
     text = environment.repository.text(PATH, environment.branch())
     assert text is not None
     solved = text.replace("A of Sam", "A of Ada").replace("version: 1", "version: 2")
@@ -130,11 +116,11 @@ def test_a_conflict_that_a_person_solves_is_over(environment: BridgeEnvironment)
 def test_a_branch_is_the_bridges_again_once_the_commits_of_others_are_gone(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines())
+    environment.propose(lines())
     branch = environment.branch()
     ours = environment.pull_request().head_commit
-    edit_branch(environment, line("a"), line("A of Sam"))
-    propose(environment, lines(a="A of Ada"))
+    environment.edit_branch(line("a"), line("A of Sam"))
+    environment.propose(lines(a="A of Ada"))
     environment.repository.point(branch, ours)
 
     environment.sweep()
@@ -146,8 +132,8 @@ def test_a_branch_is_the_bridges_again_once_the_commits_of_others_are_gone(
 def test_a_branch_with_commits_of_others_does_not_follow_the_base(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
     before = environment.pull_request().head_commit
     environment.repository.commit({"src/bot.py": b"print()\n"})
 
@@ -158,14 +144,14 @@ def test_a_branch_with_commits_of_others_does_not_follow_the_base(
 
 @on_every_forge
 def test_a_withdrawn_branch_with_commits_of_others_stays(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.merge(environment.pull_request())
     environment.sweep()
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     opened = environment.pull_request()
     environment.repository.commit({"tests/test_bot.py": b"pass\n"}, opened.head_branch)
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert environment.repository.newest(opened.head_branch).state is PullRequestState.CLOSED
     assert environment.repository.branches() == {opened.head_branch}
@@ -177,13 +163,13 @@ def test_a_branch_with_commits_of_others_is_done_with_once_it_is_merged(
     environment: BridgeEnvironment, how: MergeMethod
 ) -> None:
     """Its next proposal starts from the base and shows the new version alone."""
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
     opened = environment.pull_request()
     environment.repository.merge(opened, how)
     environment.sweep()
 
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
 
     again = environment.pull_request()
     assert again.number > opened.number
@@ -195,13 +181,13 @@ def test_a_branch_with_commits_of_others_is_done_with_once_it_is_merged(
 def test_a_rejected_branch_with_commits_of_others_keeps_them_in_the_next_proposal(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines())
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.propose(lines())
+    environment.edit_branch(line("a"), line("A of Sam"))
     environment.repository.close(environment.pull_request().number)
     environment.sweep()
     assert environment.repository.open() == []
 
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
 
     assert environment.proposed() == lines(a="A of Sam", g="G of Ada")
 
@@ -211,7 +197,7 @@ def test_somebody_elses_branch_of_that_name_is_not_thrown_away(
 ) -> None:
     environment.repository.commit({"plan.txt": b"Mine.\n"}, environment.branch())
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert (
         environment.repository.text("plan.txt", environment.pull_request().head_branch) == "Mine.\n"
@@ -222,12 +208,12 @@ def test_somebody_elses_branch_of_that_name_is_not_thrown_away(
 def test_an_amended_commit_of_the_bridge_counts_as_somebodys(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, lines())
+    environment.propose(lines())
     branch = environment.branch()
-    edit_branch(environment, line("a"), line("A of Sam"))
+    environment.edit_branch(line("a"), line("A of Sam"))
     environment.repository.squash_branch(branch)
 
-    propose(environment, lines(g="G of Ada"))
+    environment.propose(lines(g="G of Ada"))
 
     found = environment.proposed()
     assert found is not None

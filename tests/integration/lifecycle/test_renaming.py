@@ -20,13 +20,8 @@ NEW_PATH = "prompts/latest/support/answer.yaml"
 NEW_NAME = "support/answer"
 
 
-def propose(environment: BridgeEnvironment, text: str) -> None:
-    environment.save(text)
-    environment.settle()
-
-
 def test_a_rename_moves_the_file_in_the_same_pull_request(environment: BridgeEnvironment) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
 
     environment.registry.rename(1, NEW_NAME)
@@ -159,7 +154,7 @@ def test_a_file_that_an_engineer_moved_stays_where_it_is(environment: BridgeEnvi
     environment.save("Answer kindly.")
     environment.adopt("prompts/latest/elsewhere/mine.yaml")
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
     assert environment.proposed("prompts/latest/elsewhere/mine.yaml") == "Answer briefly."
 
     environment.registry.rename(1, NEW_NAME)
@@ -188,7 +183,7 @@ def test_a_name_that_another_prompt_takes_over_is_its_own_file(
 
 def test_a_prompt_in_the_branchs_name_is_renamed_with_it(make_world: MakeWorld) -> None:
     environment = make_world({"branch": "promptlayer/{mapping}/{label}/{prompt}"})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     old = environment.pull_request()
 
     environment.registry.rename(1, NEW_NAME)
@@ -202,7 +197,7 @@ def test_a_prompt_in_the_branchs_name_is_renamed_with_it(make_world: MakeWorld) 
 
 def test_a_sweep_finds_a_branch_that_carries_the_prompts_name(make_world: MakeWorld) -> None:
     environment = make_world({"branch": "promptlayer/{mapping}/{label}/{prompt}"})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
     environment.repository.merge(opened)
 
@@ -247,7 +242,7 @@ def test_a_merged_removal_is_in_step(environment: BridgeEnvironment) -> None:
 def test_a_prompt_deleted_before_its_proposal_was_merged_is_withdrawn(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     opened = environment.pull_request()
 
     environment.registry.delete(1)

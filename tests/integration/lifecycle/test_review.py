@@ -11,11 +11,6 @@ TAKEN = "prompts/latest/taken.yaml"
 ROLLING = {"pull_request": {"group": "mapping"}}
 
 
-def propose(environment: BridgeEnvironment, text: str, name: str = "support/reply") -> None:
-    environment.save(text, name)
-    environment.settle()
-
-
 def rename_onto_a_foreign_file(environment: BridgeEnvironment) -> None:
     """Something that is no prompt file stands where the renamed prompt would go."""
     environment.repository.commit({TAKEN: b"hello: 1\n"})
@@ -27,7 +22,7 @@ def rename_onto_a_foreign_file(environment: BridgeEnvironment) -> None:
 def test_a_proposal_outlives_a_later_version_that_is_refused(
     environment: BridgeEnvironment, somebody_worked_on_it: bool
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     if somebody_worked_on_it:
         environment.repository.commit(
             {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
@@ -44,7 +39,7 @@ def test_a_refused_prompt_without_a_proposal_is_parked_and_not_called_in_step(
 ) -> None:
     environment.repository.commit({PATH: b"hello: 1\n"})
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert environment.repository.open() == []
     assert environment.standing().kind is ReconcileOutcomeKind.PARKED
@@ -53,8 +48,8 @@ def test_a_refused_prompt_without_a_proposal_is_parked_and_not_called_in_step(
 
 def test_a_refused_prompt_stays_in_the_rolling_proposal_as_it_was(make_world: MakeWorld) -> None:
     environment = make_world(ROLLING)
-    propose(environment, "Answer kindly.")
-    propose(environment, "Greet.", "support/greeting")
+    environment.propose("Answer kindly.")
+    environment.propose("Greet.", "support/greeting")
 
     rename_onto_a_foreign_file(environment)
 
@@ -66,15 +61,15 @@ def test_a_rolling_proposal_that_people_work_on_outlives_a_look_at_a_prompt_in_s
     make_world: MakeWorld,
 ) -> None:
     environment = make_world(ROLLING)
-    propose(environment, "Sort.", "support/sort")
+    environment.propose("Sort.", "support/sort")
     environment.repository.merge(environment.pull_request())
     environment.sweep()
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.commit(
         {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
     )
 
-    propose(environment, "Sort.", "support/sort")
+    environment.propose("Sort.", "support/sort")
 
     assert environment.proposed() == "Answer kindly."
 
@@ -83,13 +78,13 @@ def test_a_rolling_proposal_that_people_work_on_still_tells_of_every_prompt(
     make_world: MakeWorld,
 ) -> None:
     environment = make_world(ROLLING)
-    propose(environment, "Answer kindly.")
-    propose(environment, "Greet.", "support/greeting")
+    environment.propose("Answer kindly.")
+    environment.propose("Greet.", "support/greeting")
     environment.repository.commit(
         {"tests/test_bot.py": b"pass\n"}, environment.pull_request().head_branch
     )
 
-    propose(environment, "Sort.", "support/sort")
+    environment.propose("Sort.", "support/sort")
 
     assert "3 prompts" in environment.pull_request().title
     assert "tests/test_bot.py" in environment.repository.changed(
@@ -100,7 +95,7 @@ def test_a_rolling_proposal_that_people_work_on_still_tells_of_every_prompt(
 def test_nobody_is_named_for_the_version_after_the_one_they_edited(
     environment: BridgeEnvironment,
 ) -> None:
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.merge(environment.pull_request())  # and nobody deletes the branch
 
     environment.save("Answer briefly.", by=BOB)
@@ -113,9 +108,9 @@ def test_nobody_is_named_for_the_version_after_the_one_they_edited(
 
 def test_a_branch_template_without_a_folder_is_found_again(make_world: MakeWorld) -> None:
     environment = make_world({"branch": "prompt-{id}"})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
-    propose(environment, "Answer briefly.")
+    environment.propose("Answer briefly.")
 
     assert environment.says(PATH, "prompt-1") == "Answer briefly."
 
@@ -124,9 +119,9 @@ def test_a_sweep_proposes_a_removal_on_the_branch_that_bears_the_prompts_name(
     make_world: MakeWorld,
 ) -> None:
     environment = make_world({"branch": "promptlayer/{prompt}"})
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
     environment.repository.merge(environment.pull_request())
-    propose(environment, "Greet.", "support/greeting")
+    environment.propose("Greet.", "support/greeting")
     environment.repository.merge(environment.pull_request())
     environment.registry.delete(1)
     environment.post.lose()
@@ -145,7 +140,7 @@ def test_a_branch_that_git_cannot_have_beside_another_is_told(
         in_the_way, environment.repository.commit({"src/bot.py": b"print()\n"})
     )
 
-    propose(environment, "Answer kindly.")
+    environment.propose("Answer kindly.")
 
     assert environment.standing().kind is ReconcileOutcomeKind.PARKED
     assert f"beside its branch {in_the_way}. Delete that one" in environment.standing().reason
