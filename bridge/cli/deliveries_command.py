@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.open_resources import connect_database
-from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
 from bridge.engine.reconcile_store import ReconcileStore, SettledReconcile
 from bridge.errors import InvalidInputError
@@ -97,7 +97,7 @@ def _find(database: Database, prefix: str) -> Delivery:
 
 
 def _table(found: list[Delivery]) -> Table:
-    table = new_table("id", "received", "event", "prompt", "label", "state", "outcome")
+    table = create_table("id", "received", "event", "prompt", "label", "state", "outcome")
     for one in found:
         received = f"{one.received_at:%Y-%m-%d %H:%M:%S}"
         event = one.event_type.removeprefix("prompt_template_")

@@ -40,7 +40,7 @@ class DriftRow:
     diff: str = ""
 
 
-def build_rows_of_scan(context: MappingContext, scan: MappingScan) -> Iterator[DriftRow]:
+def build_unproposed_rows(context: MappingContext, scan: MappingScan) -> Iterator[DriftRow]:
     """Prompts that have no place, files that are no prompts yet, and mistakes in files."""
     for target, reason in scan.refusals:
         yield _refused(target, reason)
@@ -71,7 +71,7 @@ def _making(context: MappingContext, leak: str | None) -> str:
     return f"skip: {leak}" if leak else "make a prompt of it"
 
 
-def build_rows_of_observation(
+def build_proposal_rows(
     context: MappingContext, observation: ProposalObservation, planned: ProposalPlan, *, diff: bool
 ) -> Iterator[DriftRow]:
     for target, reason in observation.refusals:
@@ -83,7 +83,7 @@ def build_rows_of_observation(
         for each in observation.target_diffs
         if each.comparison.status is DriftStatus.REPOSITORY_AHEAD
     ]
-    leaking = find_secrets_in_files(context.mapping, observation.publications)
+    leaking = find_secrets_in_files(context.mapping, observation.pending_publications)
     for each in ahead:
         yield _ahead(observation, each, leaking)
     if not (observation.edits or ahead or observation.refusals or _at_rest(planned)):

@@ -44,7 +44,7 @@ EXIT_BELOW_THRESHOLD = 2
 
 
 @dataclass(frozen=True)
-class ResultsPaths:
+class ResultsFiles:
     """Where results are, and those of the base."""
 
     results: Path
@@ -53,7 +53,7 @@ class ResultsPaths:
 
 
 @dataclass(frozen=True)
-class NamedPrompt:
+class PromptSelector:
     """The prompt that the command line names; it may leave open which version."""
 
     name: str
@@ -62,19 +62,19 @@ class NamedPrompt:
 
 
 @dataclass(frozen=True)
-class EvaluationSubject:
+class ChangeOptions:
     """What was evaluated, as the command line names it."""
 
     pull_request: int | None
     commit: str | None
 
 
-def push_results(
+def report_results(
     path: Path,
     mapping: str,
-    files: ResultsPaths,
-    evaluated: EvaluationSubject,
-    named: NamedPrompt | None,
+    files: ResultsFiles,
+    evaluated: ChangeOptions,
+    named: PromptSelector | None,
     *,
     record: bool,
 ) -> None:
@@ -97,7 +97,7 @@ def run_evaluation(
     """``compare`` evaluates what the base branch has, too."""
     settings = load_config(path)
     chosen = settings.find_mapping(mapping)
-    change = _change(_forge(settings, chosen), EvaluationSubject(pull_request, None))
+    change = _change(_forge(settings, chosen), ChangeOptions(pull_request, None))
     with connect_promptlayer(settings, chosen) as promptlayer:
         evaluation = _evaluation(chosen, promptlayer)
         prompts = change.find_proposed_prompts(promptlayer)
@@ -122,7 +122,7 @@ def run_evaluation(
 
 
 @dataclass(frozen=True)
-class EvaluatedChange:
+class EvaluationReportTarget:
     """What was evaluated, as the forge knows it: nothing, a commit, or a pull request's commit."""
 
     forge: Forge
@@ -139,19 +139,21 @@ class EvaluatedChange:
         return find_replaced_prompt(self.pull_request, prompt) if self.pull_request else None
 
 
-def _change(forge: Forge, evaluated: EvaluationSubject) -> EvaluatedChange:
+def _change(forge: Forge, evaluated: ChangeOptions) -> EvaluationReportTarget:
     number, commit = evaluated.pull_request, evaluated.commit
     if number is None:
-        return EvaluatedChange(
+        return EvaluationReportTarget(
             forge, commit, find_open_pull_request(forge, commit) if commit else None
         )
     pull_request = forge.find_pull_request(number)
     if pull_request is None:
         raise InvalidInputError(f"{forge.repository} has no pull request {number}.")
-    return EvaluatedChange(forge, commit or pull_request.head_commit, pull_request)
+    return EvaluationReportTarget(forge, commit or pull_request.head_commit, pull_request)
 
 
-def _meant(named: NamedPrompt | None, known: Sequence[PromptReference]) -> PromptReference | None:
+def _meant(
+    named: PromptSelector | None, known: Sequence[PromptReference]
+) -> PromptReference | None:
     """The prompt of the command line; what it leaves open, the pull request tells."""
     if named is None:
         return known[0] if len(known) == 1 else None
@@ -161,7 +163,7 @@ def _meant(named: NamedPrompt | None, known: Sequence[PromptReference]) -> Promp
 
 
 def _read_base(
-    files: ResultsPaths, about: PromptReference | None, known: Sequence[PromptReference]
+    files: ResultsFiles, about: PromptReference | None, known: Sequence[PromptReference]
 ) -> tuple[EvaluationRun, ...]:
     if files.base is None:
         return ()
@@ -212,7 +214,7 @@ def _forge(config: BridgeConfig, mapping: MappingSettings) -> Forge:
     return create_forge(config, mapping.forge_name, mapping.repository_name)
 
 
-def _tell(change: EvaluatedChange, results: Sequence[JudgedRun]) -> None:
+def _tell(change: EvaluationReportTarget, results: Sequence[JudgedRun]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for result in results:
         console.print(_line(result.run, result), markup=False)

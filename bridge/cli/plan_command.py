@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from bridge.cli.drift_rows import DriftRow, build_rows_of_observation, build_rows_of_scan
+from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
 from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
-from bridge.cli.publish_command import EXIT_CONFLICT, require_trusted_ci_event
-from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.cli.publish_command import EXIT_CONFLICT, reject_pull_request_event
+from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.sync_mappings import SyncResult, sync_mappings
@@ -87,7 +87,7 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
     name, statuses = context.mapping.name, controller.store.target_statuses
     unfollowed = find_unfollowed(context.mapping, found, statuses.find_by_mapping(name))
     rows = (
-        *build_rows_of_scan(context, found),
+        *build_unproposed_rows(context, found),
         *_looked_at(controller, context, found, unfollowed, diff=diff),
     )
     gaps = tuple(gap.message for gap in found.gaps)
@@ -121,7 +121,7 @@ def _looked_at(
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for found_, planned in pool.map(lambda one: look(*one), grouped):
-            yield from build_rows_of_observation(context, found_, planned, diff=diff)
+            yield from build_proposal_rows(context, found_, planned, diff=diff)
 
 
 def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None:
@@ -131,7 +131,7 @@ def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None
     if not rows:
         console.print("Nothing else is out of step." if words else "Everything is in step.")
         return
-    table = new_table("mapping", "prompt", "label", "standing", "sync would")
+    table = create_table("mapping", "prompt", "label", "standing", "sync would")
     for row in rows:
         table.add_row(
             *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
@@ -178,7 +178,7 @@ def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:
                 f"Mapping {mapping.name} does not write to PromptLayer: set `publish: true`, or"
                 " name the mappings that do."
             )
-    require_trusted_ci_event(os.environ)
+    reject_pull_request_event(os.environ)
 
 
 def _with_progress(

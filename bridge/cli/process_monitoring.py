@@ -66,8 +66,8 @@ def open_monitoring(
         measures = CachedValue(
             partial(read_metrics_snapshot, database, get_current_time), _MEASURED
         )
-        stale = StaleMappings(controller, live)
-        metrics = ProcessMetrics(__version__, measures, lambda: controller.contexts, stale.measured)
+        stale = StaleMappingFinder(controller, live)
+        metrics = ProcessMetrics(__version__, measures, lambda: controller.contexts, stale.measure)
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
         problems = CachedValue(ReadinessCheck(database, config.data).find_problems)
         metrics.ready.set_function(lambda: float(not problems()))
@@ -115,7 +115,7 @@ def create_tracer(environment: Mapping[str, str]) -> OpenTelemetryTracer | None:
 
 
 @dataclass(frozen=True)
-class StaleMappings:
+class StaleMappingFinder:
     """The mappings that nobody compared for three sweeps; one that never was counts from when its
     configuration was read."""
 
@@ -127,13 +127,13 @@ class StaleMappings:
         swept = {name: sweeps[name].finished_at if name in sweeps else since for name in names}
         return find_stale(swept, names, get_current_time(), SWEEPS_MISSED * self.live.config.sweep)
 
-    def measured(self, sweeps: Mapping[str, LastResync]) -> Mapping[str, float]:
+    def measure(self, sweeps: Mapping[str, LastResync]) -> Mapping[str, float]:
         found = self.find(sweeps)
         return {name: float(name in found) for name in self.controller.contexts}
 
 
 def _warnings(
-    live: LiveConfig, stale: StaleMappings, resyncs: Callable[[], Mapping[str, LastResync]]
+    live: LiveConfig, stale: StaleMappingFinder, resyncs: Callable[[], Mapping[str, LastResync]]
 ) -> Mapping[str, str]:
     mistaken = "the files have a mistake, so what they said before is in force; the log says which"
     warned = {"config": mistaken} if live.state.mistake else {}

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
-from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.sync_mappings import SyncResult, prune_targets
@@ -25,7 +25,7 @@ from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
 
 
 @dataclass(frozen=True)
-class PrunedTarget:
+class PruneCandidate:
     """One target that goes, and what becomes of it."""
 
     target: Target
@@ -79,7 +79,7 @@ def _going(
     context: MappingContext,
     scan: MappingScan,
     unfollowed: UnfollowedTargets,
-) -> list[PrunedTarget]:
+) -> list[PruneCandidate]:
     entries = controller.store.target_statuses.find_by_mapping(context.mapping.name)
     branches = {each.target: each.proposal.branch for each in scan.candidates}
     pulls = {}
@@ -103,16 +103,16 @@ def _going(
         elif pull is not None:
             action = "make the pull request propose to remove the file"
         url = pull.url if pull else None
-        going.append(PrunedTarget(target, name, path, reason, action, url))
+        going.append(PruneCandidate(target, name, path, reason, action, url))
     return going
 
 
-def _show(mapping: str, going: list[PrunedTarget]) -> None:
+def _show(mapping: str, going: list[PruneCandidate]) -> None:
     console = create_table_console()
     if not going:
         console.print(f"Nothing is left of what mapping {mapping} follows no longer.", markup=False)
         return
-    table = new_table("prompt", "label", "file", "prune would", "pull request", "because")
+    table = create_table("prompt", "label", "file", "prune would", "pull request", "because")
     for one in going:
         cells = (one.name, one.target.label, one.path or "", one.action)
         table.add_row(*(Text(cell) for cell in (*cells, one.pull_request or "", one.reason)))
@@ -126,7 +126,9 @@ def _show_done(done: list[SyncResult]) -> None:
         console.print(f"{one.kind}: {one.subject}: {one.reason}{address}", markup=False)
 
 
-def _document(mapping: str, going: list[PrunedTarget], done: list[SyncResult]) -> dict[str, object]:
+def _document(
+    mapping: str, going: list[PruneCandidate], done: list[SyncResult]
+) -> dict[str, object]:
     return {
         "mapping": mapping,
         "prune": [

@@ -60,7 +60,7 @@ def publish(
     if at is not None and not dry_run:
         raise InvalidInputError("--at goes with --dry-run: only the base branch is ever published.")
     if not dry_run:
-        require_trusted_ci_event(os.environ)
+        reject_pull_request_event(os.environ)
     config = load_config(path)
     with open_controller(config) as controller:
         names = [config.find_mapping(name).name for name in mappings] or list(controller.contexts)
@@ -80,7 +80,7 @@ def publish(
     _leave(lines, surveys, dry_run=dry_run)
 
 
-def require_trusted_ci_event(environment: Mapping[str, str]) -> None:
+def reject_pull_request_event(environment: Mapping[str, str]) -> None:
     """Raise InvalidInputError where CI runs for a pull request: its author may be a stranger."""
     event = environment.get("GITHUB_EVENT_NAME") or environment.get("CI_PIPELINE_SOURCE") or ""
     if event in _PULL_REQUEST_EVENTS:

@@ -15,8 +15,8 @@ from pathlib import Path
 import uvicorn
 
 from bridge.cli.config_reloader import ConfigReloader, LiveConfig
+from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.instance_registration import register_instance
-from bridge.cli.open_dashboard import open_dashboard_app
 from bridge.cli.open_resources import connect_database, open_controller, tune_garbage_collection
 from bridge.cli.process_monitoring import ProcessMonitoring, open_monitoring, serve_probes
 from bridge.config.bridge_config import BridgeConfig, load_config

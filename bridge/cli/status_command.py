@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.open_resources import connect_database
-from bridge.cli.terminal_tables import create_table_console, new_table
+from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.errors import InvalidInputError
 from bridge.prompts.planning.target_state import TargetState
@@ -121,7 +121,7 @@ def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | N
 
 def _show(answer: _StatusReport, *, alone: bool) -> None:
     console = create_table_console()
-    table = new_table("mapping", "prompt", "label", "state", "for", "reason", "pull request")
+    table = create_table("mapping", "prompt", "label", "state", "for", "reason", "pull request")
     for one in answer.targets:
         table.add_row(*map(Text, _cells(one, answer.at)))
     console.print(table)
@@ -153,7 +153,7 @@ def _cells(one: TargetView, at: datetime) -> tuple[str, ...]:
 
 
 def _way(steps: Sequence[TimelineStep]) -> Table:
-    table = new_table("when", "after", "what", "label", "version", "who", "", "pull request")
+    table = create_table("when", "after", "what", "label", "version", "who", "", "pull request")
     for step in steps:
         event = step.event
         cells = (

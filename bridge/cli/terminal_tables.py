@@ -19,7 +19,7 @@ def create_table_console() -> Console:
     return Console(highlight=False, width=_ENDLESS)
 
 
-def new_table(*headings: str) -> Table:
+def create_table(*headings: str) -> Table:
     """An empty table that shows all of every cell."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:

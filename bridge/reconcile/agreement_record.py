@@ -40,10 +40,10 @@ class AgreementRecord:
         name = quote(self.context.mapping.name, safe="").replace(".", "%2E")
         return StateReference(self.snapshot, f"{STATE_NAMESPACE}agreements/{name}")
 
-    def refresh(self) -> None:
+    def fetch(self) -> None:
         """Fetch what others have recorded; what is known stays where the remote gives nothing."""
         try:
-            self._state.refresh()
+            self._state.fetch()
         except BridgeError as error:
             log.warning("%s: the record was not fetched: %s", self.context.mapping.name, error)
 
@@ -77,7 +77,7 @@ class AgreementRecord:
             try:
                 self._state.write(changes, self.context.bot.identity, now, _MESSAGE)
             except StaleStateError:
-                self._state.refresh()
+                self._state.fetch()
             else:
                 return
         log.warning("%s: others keep writing the record", self.context.mapping.name)

@@ -23,7 +23,11 @@ from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.file_history import FileHistory, FileLine, build_present_line
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.overtaken import find_overtaken, is_made_of_other_file, is_of_another_label
+from bridge.reconcile.overtaken_versions import (
+    find_overtaken,
+    is_of_another_label,
+    is_published_from_other_label,
+)
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, PlatformReader
 
@@ -134,7 +138,7 @@ class AncestorFinder:
         recorded: Agreement | None,
     ) -> CommonAncestor | None:
         reading = _Versions(self, target, prompt, line, recorded)
-        asked = self.pull_requests.at_hand
+        asked = self.pull_requests.is_cached
         decisions = self._decisions(target, prompt.name) if asked else ()
         agreement = find_agreement(reading.evidence(file, decisions))
         if not asked and _have_both_moved(agreement, prompt, file):
@@ -161,7 +165,7 @@ class AncestorFinder:
         """What people decided on pull requests, as these remember it. Of those that were declined
         only the newest counts: what came later was decided anew."""
         found, is_newest = [], True
-        for pull in self.pull_requests.of(target, name):
+        for pull in self.pull_requests.list_pull_requests(target, name):
             metadata = parse_metadata(pull.body)
             declined = (
                 _decision(target, metadata, DecisionKind.DECLINED, None) if metadata else None
@@ -191,7 +195,7 @@ def build_ancestry(
     record = AgreementRecord(base_files.context, base_files.snapshot)
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
     if any(target.label != LATEST for target in differing):
-        record.refresh()  # others may have moved a label, and no branch tells of that
+        record.fetch()  # others may have moved a label, and no branch tells of that
     recorded = record.read(differing)
     since = {agreement.commit or "" for agreement in recorded.values()}
     history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
@@ -330,7 +334,7 @@ class _Versions:
         is_made_elsewhere = source is not None and not here
         if source is None and self._target.label != LATEST and self._is_said_here(prompt):
             base_files = self._ancestry.history.base_files
-            is_made_elsewhere = is_made_of_other_file(base_files, self._target, prompt)
+            is_made_elsewhere = is_published_from_other_label(base_files, self._target, prompt)
         created = prompt.created_at
         return VersionState(
             number=prompt.version,

@@ -170,7 +170,9 @@ def _leave_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     if observation.branch is None:
         return None
     merged = BranchMerge(observation.branch)
-    merged.leave_all({find_target(observation.proposal.mapping, edit): edit for edit in plan.edits})
+    merged.keep_branch_as_is(
+        {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
+    )
     return merged
 
 

@@ -21,7 +21,7 @@ from bridge.reconcile.read_sources import PlatformPrompt, PlatformReader
 
 
 @dataclass(frozen=True)
-class WaitingApproval:
+class PendingApprovalLookup:
     """What is known of requests when a proposal is looked at."""
 
     context: MappingContext
@@ -29,7 +29,7 @@ class WaitingApproval:
     pending_approval: PendingApproval | None  # by the open pull request
     now: datetime
 
-    def apply(
+    def preview_approved_prompt(
         self,
         platform: PlatformReader,
         target: Target,
@@ -41,7 +41,7 @@ class WaitingApproval:
         pending_approval = self.find(target, platform_prompt, known)
         if pending_approval is None:
             return platform_prompt, None
-        platform_prompt = apply_requested_change(
+        platform_prompt = preview_requested_change(
             platform, target, pending_approval, platform_prompt
         )
         if platform_prompt.prompt is not None:
@@ -73,7 +73,7 @@ class WaitingApproval:
         return pending_approval
 
 
-def apply_requested_change(
+def preview_requested_change(
     platform: PlatformReader,
     target: Target,
     pending_approval: PendingApproval,

@@ -62,7 +62,7 @@ def _taken_out(
         if target_diff.edit
     }
     for target in observation.taken_out:
-        path = merged.files.home(target, edits[target])
+        path = merged.files.get_written_path(target, edits[target])
         yield BranchChange(path, "taken out", who.get(path, ()))
 
 

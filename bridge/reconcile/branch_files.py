@@ -67,20 +67,20 @@ class BranchFiles:
         owner = self.here.find_target_by_path({path: self.here.entries[path]}).get(path)
         return owner is not None and owner != target
 
-    def home(self, target: Target, edit: FileEdit | None) -> str:
+    def get_written_path(self, target: Target, edit: FileEdit | None) -> str:
         """Where the bridge put a target's file, or would."""
         written = self.written.get(target)
         if written is not None and written.path is not None:
             return written.path
         return edit.change.path if edit else ""
 
-    def find_taken_out(self, edits: Mapping[Target, FileEdit]) -> frozenset[Target]:
+    def find_reverted_targets(self, edits: Mapping[Target, FileEdit]) -> frozenset[Target]:
         """Of these, what the bridge wrote on the branch and people made again what it is on the
         base, as long as PromptLayer has nothing newer."""
         asked = {
-            t: self.home(t, edit)
+            t: self.get_written_path(t, edit)
             for t, edit in edits.items()
-            if (written := self.written.get(t)) and not self.is_news(edit, written)
+            if (written := self.written.get(t)) and not self.has_newer_prompt(edit, written)
         }
         found = self.find(asked)
         return frozenset(t for t in asked if self._is_undone(found.get(t), edits[t]))
@@ -91,7 +91,7 @@ class BranchFiles:
         entry = self.onto.get(there.path)
         return entry is not None and entry == self.here.entries.get(there.path)
 
-    def is_news(self, edit: FileEdit, written: WrittenFile) -> bool:
+    def has_newer_prompt(self, edit: FileEdit, written: WrittenFile) -> bool:
         """Whether PromptLayer has something else than the bridge wrote."""
         after = edit.change.after
         if after is None or written.removed:
@@ -117,11 +117,11 @@ def keep_out(
     }
     if files is None:
         return frozenset(before)
-    back = files.find({target: files.home(target, edits[target]) for target in before})
+    back = files.find({target: files.get_written_path(target, edits[target]) for target in before})
     still = {
         t for t in before if t not in back or files.onto.get(back[t].path) == _entry(files, back[t])
     }
-    return files.find_taken_out(edits) | still
+    return files.find_reverted_targets(edits) | still
 
 
 def _entry(files: BranchFiles, there: BaseBranchFile) -> TreeEntry | None:

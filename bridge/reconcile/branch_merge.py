@@ -47,7 +47,7 @@ class BranchMerge:
         """Bring these edits to the branch; ``idle`` are targets of which nothing is proposed any
         more. Raises BranchConflictError."""
         undone = {t for t in idle if t in self.files.written and t not in edits}
-        homes = {t: self.files.home(t, edits.get(t)) for t in (*edits, *undone)}
+        homes = {t: self.files.get_written_path(t, edits.get(t)) for t in (*edits, *undone)}
         found = self.files.find(homes)
         base = self.files.base_files.find(dict.fromkeys(undone, "")) if undone else {}
         for target, edit in edits.items():
@@ -63,9 +63,11 @@ class BranchMerge:
         if self._edited or self._removed or self._absent:
             raise BranchConflictError(self._edited, self._removed, self._absent)
 
-    def leave_all(self, edits: Mapping[Target, FileEdit]) -> None:
+    def keep_branch_as_is(self, edits: Mapping[Target, FileEdit]) -> None:
         """Leave the branch as it is, whatever these edits say."""
-        found = self.files.find({t: self.files.home(t, edit) for t, edit in edits.items()})
+        found = self.files.find(
+            {t: self.files.get_written_path(t, edit) for t, edit in edits.items()}
+        )
         self.left = {target: (there.path, there.text) for target, there in found.items()}
         self.changes = {}
 

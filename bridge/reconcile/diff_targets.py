@@ -33,10 +33,10 @@ from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import PendingApproval, parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.ancestry import AncestorFinder, CommonAncestor, build_ancestry
-from bridge.reconcile.approval import WaitingApproval
+from bridge.reconcile.approval import PendingApprovalLookup
 from bridge.reconcile.file_placement import compare_place
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_file
+from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_target
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import (
     DELETED_IN_PROMPTLAYER,
@@ -167,7 +167,7 @@ class TargetDiffer:
         """The result for a target whose file stays although PromptLayer has it no longer."""
         if base is None and target not in self.carried:
             return None
-        reason = explain_kept_file(
+        reason = explain_kept_target(
             self.context, self.reconcile_context, target, platform_prompt, base
         )
         if not reason:
@@ -186,10 +186,12 @@ class TargetDiffer:
         would be once a waiting request is approved."""
         platform_prompt = exclude_unfollowed(self.context, self.reconcile_context, platform_prompt)
         known = base.prompt.version if base and base.prompt else None
-        waiting = WaitingApproval(
+        waiting = PendingApprovalLookup(
             self.context, self.reconcile_context, self.pending_approval, self.now
         )
-        platform_prompt, pending_approval = waiting.apply(platform, target, platform_prompt, known)
+        platform_prompt, pending_approval = waiting.preview_approved_prompt(
+            platform, target, platform_prompt, known
+        )
         return TargetSides(target, platform_prompt, base, pending_approval)
 
     def _compare(self, sides: TargetSides) -> TargetDifference:
@@ -236,7 +238,7 @@ class TargetDiffer:
         """Whether the last word on the target is that a person declined to remove its file, and
         the file says something else now."""
         key = target.prompt_id, target.label
-        for pull in self.pull_requests.of(target, text.name):
+        for pull in self.pull_requests.list_pull_requests(target, text.name):
             metadata = parse_metadata(pull.body)
             told = metadata.texts if metadata else ()
             sides = next(((p, r) for id, label, p, r in told if (id, label) == key), None)

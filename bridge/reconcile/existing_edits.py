@@ -13,7 +13,7 @@ from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.target import Target
-from bridge.reconcile.proposal_branch import BranchTip, find_changed_files
+from bridge.reconcile.proposal_branch import BranchTip, find_file_changes
 from bridge.reconcile.read_sources import BaseFiles, parse_base_file
 from bridge.repo.tree_entries import TreeEntryChange
 
@@ -32,7 +32,7 @@ class ExistingEdits:
 
     def __post_init__(self) -> None:
         self.changes = (
-            find_changed_files(self.base_files.context, self.base_files.snapshot, self.tip)
+            find_file_changes(self.base_files.context, self.base_files.snapshot, self.tip)
             if self.tip
             else {}
         )

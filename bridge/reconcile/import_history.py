@@ -61,7 +61,7 @@ class _VersionCommit:
     text: bytes
 
     @property
-    def order(self) -> tuple[datetime, Target, int]:
+    def sort_key(self) -> tuple[datetime, Target, int]:
         return self.date, self.target, self.prompt.version or 0
 
 
@@ -134,7 +134,7 @@ class _VersionReader:
             for done, job in enumerate(jobs, start=1):
                 steps += job.result()
                 tell("reading versions", done, len(jobs))
-        return sorted(steps, key=lambda step: step.order)
+        return sorted(steps, key=lambda step: step.sort_key)
 
     def _places(self, wanted: Mapping[Target, Prompt]) -> dict[Target, str]:
         places: dict[Target, str] = {}

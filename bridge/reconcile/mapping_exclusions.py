@@ -12,7 +12,7 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.read_sources import PlatformPrompt
 
 
-def explain_kept_file(
+def explain_kept_target(
     context: MappingContext,
     reconcile_context: ReconcileContext,
     target: Target,

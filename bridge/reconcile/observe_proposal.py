@@ -31,7 +31,7 @@ from bridge.reconcile.declined_changes import DeclinedChanges
 from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, compute_blob_id, is_current
-from bridge.reconcile.proposal_history import KnownProposal
+from bridge.reconcile.proposal_history import KnownProposalHistory
 from bridge.reconcile.proposal_state import ProposalState
 from bridge.reconcile.read_sources import BaseFiles, parse_base_file
 from bridge.reconcile.target_diff import TargetDiff, build_target_observation
@@ -85,7 +85,7 @@ class ProposalObservation:
         return tuple(pull for pull in opened if pull is not kept)
 
     @property
-    def publications(self) -> tuple[PromptPublication, ...]:
+    def pending_publications(self) -> tuple[PromptPublication, ...]:
         """What was merged and is not in PromptLayer yet."""
         return tuple(
             target_diff.publication
@@ -136,7 +136,7 @@ def diff_proposal(
         reconcile_context,
         metadata.pending if metadata else None,
         now,
-        KnownProposal(state.pull_requests),
+        KnownProposalHistory(state.pull_requests),
         frozenset(state.existing_edits.target_by_path.values()),
     )
     seen, refusals = differ.diff_targets(

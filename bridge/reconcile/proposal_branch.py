@@ -159,7 +159,7 @@ def _left(snapshot: RepositorySnapshot, commit: GitCommit) -> dict[str, TreeEntr
     return {path: after for path, (_, after) in changes.items()}
 
 
-def find_changed_files(
+def find_file_changes(
     context: MappingContext, snapshot: RepositorySnapshot, tip: BranchTip
 ) -> dict[str, TreeEntryChange]:
     """The files that a proposal changed: path → what it found there, and what it left. Those of

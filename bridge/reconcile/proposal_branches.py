@@ -11,7 +11,7 @@ from bridge.prompts.planning.plan import find_open
 from bridge.prompts.pull_request.commit_message import parse_mapping_name, parse_trailers
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.proposal_branch import BranchTip, find_changed_files, read_branch_tip
+from bridge.reconcile.proposal_branch import BranchTip, find_file_changes, read_branch_tip
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
@@ -103,7 +103,7 @@ def _rolling(
     prompt. The branch of one that people closed stands for nothing."""
     base_files = BaseFiles.read_at_commit(context, snapshot, snapshot.commit, index)
     overlay = {
-        path: after for path, (_, after) in find_changed_files(context, snapshot, tip).items()
+        path: after for path, (_, after) in find_file_changes(context, snapshot, tip).items()
     }
     owned = sorted(
         base_files.find_target_by_path(

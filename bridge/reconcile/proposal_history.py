@@ -16,33 +16,33 @@ class ProposalHistory(Protocol):
     """The pull requests of targets' proposals."""
 
     @property
-    def at_hand(self) -> bool:
+    def is_cached(self) -> bool:
         """Whether they are known, so that asking costs no request."""
 
-    def of(self, target: Target, name: str, /) -> Sequence[PullRequest]:
+    def list_pull_requests(self, target: Target, name: str, /) -> Sequence[PullRequest]:
         """Those of a target, the newest first; ``name`` is the prompt's."""
 
 
 @dataclass(frozen=True)
-class KnownProposal:
+class KnownProposalHistory:
     """The pull requests of the one proposal that is looked at."""
 
     pull_requests: Sequence[PullRequest]
-    at_hand: bool = True
+    is_cached: bool = True
 
-    def of(self, _target: Target, _name: str) -> Sequence[PullRequest]:
+    def list_pull_requests(self, _target: Target, _name: str) -> Sequence[PullRequest]:
         return self.pull_requests
 
 
 @dataclass
-class AskedProposals:
+class ForgeProposalHistory:
     """Asks the forge, once for each proposal."""
 
     context: MappingContext
-    at_hand: bool = False
+    is_cached: bool = False
     _known: dict[Proposal, Sequence[PullRequest]] = field(default_factory=dict)
 
-    def of(self, target: Target, name: str) -> Sequence[PullRequest]:
+    def list_pull_requests(self, target: Target, name: str) -> Sequence[PullRequest]:
         proposal = self.context.build_proposal(name, target)
         if proposal not in self._known:
             found = self.context.forge.list_pull_requests(proposal.branch)

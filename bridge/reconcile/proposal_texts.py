@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bridge.prompts.authorship import contributes, explains
 from bridge.prompts.planning.plan import FileEdit
-from bridge.prompts.planning.reconcile_context import TriggerEvent, sort_newest_first
+from bridge.prompts.planning.reconcile_context import TriggerEvent, sort_events_newest_first
 from bridge.prompts.prompt import parse_timestamp
 from bridge.prompts.pull_request.commit_message import (
     CommitProvenance,
@@ -51,7 +51,7 @@ def _find_editors(
     news = [change for change in changes if told is None or not _is_told(change, told)]
     named = [
         trigger_event
-        for trigger_event in sort_newest_first(observation.trigger_events)
+        for trigger_event in sort_events_newest_first(observation.trigger_events)
         if trigger_event.user_name or trigger_event.user_email
     ]
     known = all(any(explains(trigger_event, change) for trigger_event in named) for change in news)

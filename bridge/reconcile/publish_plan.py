@@ -18,7 +18,7 @@ from bridge.prompts.target import Target
 from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.new_files import OrphanFile
-from bridge.reconcile.proposal_history import AskedProposals
+from bridge.reconcile.proposal_history import ForgeProposalHistory
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.reconcile.scan_mapping import scan_mapping
 from bridge.reconcile.secret_guard import find_secrets_in_files
@@ -69,7 +69,7 @@ def plan_publish(
         targets, listed_prompts=found.listed_prompts, adopted_prompt_ids=adopted
     )
     differ = TargetDiffer(
-        context, base_files, None, reconcile_context, None, now, AskedProposals(context)
+        context, base_files, None, reconcile_context, None, now, ForgeProposalHistory(context)
     )
     seen, refusals = differ.diff_targets(targets)
     publications = tuple(s.publication for s in seen if s.publication)

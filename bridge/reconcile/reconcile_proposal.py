@@ -81,7 +81,7 @@ def apply(
 ) -> ReconcileOutcome:
     """Publish what was merged, move the labels that a decision moves, carry out the plan and
     record what both sides agree on; returns what came of it."""
-    results = publish_files(context, observation.snapshot, observation.publications)
+    results = publish_files(context, observation.snapshot, observation.pending_publications)
     followed = apply_decision_labels(context, observation, results)
     outcome = write_back_ids(context, observation, plan) or apply_plan(
         context, observation, plan, permit

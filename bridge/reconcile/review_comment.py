@@ -15,7 +15,7 @@ from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.target import Target
 from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.proposal_history import AskedProposals
+from bridge.reconcile.proposal_history import ForgeProposalHistory
 from bridge.reconcile.push_changes import PushChanges, find_fork_point, find_push_changes
 from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader, find_snippet_user_names
 from bridge.reconcile.secret_guard import find_secrets_in_files
@@ -85,7 +85,7 @@ def _diff_pushed_targets(
 ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
     """What differs for each target whose file the pull request changes, and what is refused."""
     targets = tuple(sorted(push_changes.targets))
-    proposals = AskedProposals(context)
+    proposals = ForgeProposalHistory(context)
     differ = TargetDiffer(
         context, base_files, None, ReconcileContext(targets), None, now, proposals
     )

@@ -20,7 +20,7 @@ from bridge.prompts.target import Target
 from bridge.reconcile.ancestry import CommonAncestor
 from bridge.reconcile.file_placement import place_file
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.overtaken import find_overtaken
+from bridge.reconcile.overtaken_versions import find_overtaken
 from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, find_snippet_user_names
 from bridge.reconcile.secret_guard import require_no_secrets
 

@@ -25,7 +25,7 @@ class StateReference:
     snapshot: RepositorySnapshot
     name: str
 
-    def refresh(self) -> None:
+    def fetch(self) -> None:
         """Fetch what the remote holds now; what it holds no longer is forgotten."""
         store = self.snapshot.store
         # With the base, which is there: git fails, and says nothing, when no ref fits at all.
@@ -47,7 +47,7 @@ class StateReference:
         self, changes: Mapping[str, bytes | None], who: GitIdentity, when: datetime, message: str
     ) -> None:
         """Write these files (None: removed) with one push. Raises StaleStateError where somebody
-        else wrote meanwhile: ``refresh``, and decide again."""
+        else wrote meanwhile: ``fetch``, and decide again."""
         before = self._commit()
         draft = CommitDraft(
             parent=before, changes=changes, message=message, author=who, committer=who, date=when

@@ -149,7 +149,7 @@ def is_read_stale(
     return max((trigger_event.version or 0 for trigger_event in fresh), default=0) > (version or 0)
 
 
-def sort_newest_first(trigger_events: Sequence[TriggerEvent]) -> tuple[TriggerEvent, ...]:
+def sort_events_newest_first(trigger_events: Sequence[TriggerEvent]) -> tuple[TriggerEvent, ...]:
     """By PromptLayer's clock, then by arrival."""
     return tuple(
         sorted(

@@ -250,10 +250,10 @@ def _read(path: Path) -> bytes:
 def test_a_record_that_nobody_has_written_yet_is_no_damage(served: Repository) -> None:
     snapshot = served.look()
     record = StateReference(snapshot, f"{STATE_NAMESPACE}agreements/support")
-    record.refresh()
+    record.fetch()
     assert record.read(["a"]) == {}
     record.write({"a": b"1"}, BRIDGE, NOON, "Record\n")
-    record.refresh()
+    record.fetch()
     assert record.read(["a"]) == {"a": b"1"}
     assert served.look().commit == snapshot.commit
 
@@ -263,7 +263,7 @@ def test_a_record_that_somebody_removed_is_begun_anew(served: Repository) -> Non
     record.write({"a": b"1"}, BRIDGE, NOON, "Record\n")
     git_in = ["git", "-C", str(served.path), "update-ref", "-d", record.name]
     subprocess.run(git_in, check=True)
-    record.refresh()
+    record.fetch()
     assert record.read(["a"]) == {}
     record.write({"b": b"2"}, BRIDGE, NOON, "Record\n")
     assert record.read(["a", "b"]) == {"b": b"2"}

@@ -19,7 +19,7 @@ from bridge.prompts.planning.reconcile_context import (
     TriggerEvent,
     find_pending_approval,
     is_read_stale,
-    sort_newest_first,
+    sort_events_newest_first,
 )
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.pull_request.metadata import PendingApproval
@@ -130,7 +130,7 @@ def test_an_approved_change_is_decided_in_whatever_order_its_events_arrive(
     arrived: list[TriggerEvent] = []
     for arrival, kind in enumerate(order):
         arrived.append(event(kind, at[kind], received=HOURS + arrival))
-        newest = sort_newest_first(arrived)[0]
+        newest = sort_events_newest_first(arrived)[0]
 
         found = decide(newest, pending_approval, IS, HOURS + arrival)
 
@@ -147,7 +147,7 @@ def test_a_denied_change_is_decided_in_whatever_order_its_events_arrive(
     at = {LABEL_CHANGE_REQUESTED: 0.0, LABEL_CHANGE_DENIED: 1.0}
     arrived = [event(kind, at[kind], received=number) for number, kind in enumerate(order)]
 
-    assert decide(sort_newest_first(arrived)[0], REMEMBERED) is None
+    assert decide(sort_events_newest_first(arrived)[0], REMEMBERED) is None
 
 
 def test_a_late_approval_is_waited_for_from_when_it_arrived() -> None:
@@ -182,7 +182,7 @@ def test_of_two_events_of_one_moment_the_later_arrival_is_newer() -> None:
         event(LABEL_CHANGE_DENIED, 1, received=3),
     )
 
-    assert sort_newest_first([first, second]) == (second, first)
+    assert sort_events_newest_first([first, second]) == (second, first)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def find_overtaken(
     return tuple(
         version.version or 0
         for version in _between(base_files, target, held, agreed)
-        if not is_made_of_other_file(base_files, target, version)
+        if not is_published_from_other_label(base_files, target, version)
     )
 
 
@@ -49,7 +49,7 @@ def is_of_another_label(
     """Whether the newest version is what another label's file was published as."""
     if target.label != LATEST or agreed is None or agreed.version == held.version:
         return False
-    return is_made_of_other_file(base_files, target, held)
+    return is_published_from_other_label(base_files, target, held)
 
 
 def _between(
@@ -66,7 +66,7 @@ def _between(
     return [version for version in found if version and version.digest not in known]
 
 
-def is_made_of_other_file(base_files: BaseFiles, target: Target, version: Prompt) -> bool:
+def is_published_from_other_label(base_files: BaseFiles, target: Target, version: Prompt) -> bool:
     """As the version itself says; where PromptLayer dropped that, it is told by a file of another
     label with its text, and by the message of the commit that brought it."""
     labels = [label for label in base_files.context.mapping.track if label != target.label]
