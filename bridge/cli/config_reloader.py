@@ -16,6 +16,7 @@ from bridge.config.reloadable_settings import ConfigReloadState, merge_reloadabl
 from bridge.engine.adaptive_polling import QueueTiming
 from bridge.engine.controller import BridgeController
 from bridge.engine.durable_queues import DurableQueues
+from bridge.engine.failures import describe_exception
 from bridge.engine.loop_threads import LoopThreads
 from bridge.errors import BridgeError
 from bridge.reconcile.mapping_context import MappingContext
@@ -65,7 +66,7 @@ class LiveConfig:
             self._refuse(str(error))
         except Exception as error:  # a mistake of ours must not stop what runs
             log.exception("the configuration could not be taken over")
-            self._refuse(f"A mistake in the bridge ({type(error).__name__}); see its log.")
+            self._refuse(describe_exception(error))
         return None
 
     def _take_over(self, new: BridgeConfig) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""``init``, ``write_schema`` and ``start_demo``: what a newcomer calls first."""
+"""``init``, ``schema`` and ``demo``: what a newcomer calls first."""
 
 from __future__ import annotations
 

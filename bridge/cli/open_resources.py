@@ -1,4 +1,4 @@
-"""Open what a configuration names: database, PromptLayer, and the worker over both."""
+"""Open what a configuration names: database, PromptLayer, and the controller over both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``show_status``: where is my prompt?"""
+"""``status``: where is my prompt?"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class BackgroundLoops:
         self._instances = instances
         self._retention = retention
         self._roused = threading.Event()  # whoever waits for the next sweep
-        self._failing = set[str]()  # rounds whose last one raised what nobody expected
+        self._begun = set[str]()  # loops that have done what belongs to the start
         self._threads = LoopThreads(
             {
                 "dispatcher": self._recorded("dispatcher", self._dispatch),
@@ -80,6 +80,8 @@ class BackgroundLoops:
             },
             breath=_IDLE,
         )
+        # Loops whose last round raised what nobody expected; at the start, in an earlier process.
+        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier"}
 
     def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
         """A round whose errors that nobody expected are written down; it is called again after a
@@ -134,14 +136,16 @@ class BackgroundLoops:
             self._controller.inbox.wait_for_new(_IDLE)
 
     def _sweep(self) -> None:
-        started = self._controller.clock().timestamp()
-        self._queues.enqueue_resync(f"start {started:.6f}", self._not_swept())
-        while not self._threads.is_stopping():
-            every = self._queues.timing.sweep.total_seconds()
-            if self._roused.wait(every - self._controller.clock().timestamp() % every):
-                self._roused.clear()  # told to end, or to go by other times
-                continue
-            self._queues.enqueue_resync(f"{self._controller.clock().timestamp() // every:.0f}")
+        now = self._controller.clock().timestamp()
+        if "sweeper" not in self._begun:
+            self._queues.enqueue_resync(f"start {now:.6f}", self._not_swept())
+            self._begun.add("sweeper")
+            return
+        every = self._queues.timing.sweep.total_seconds()
+        if self._roused.wait(every - now % every):
+            self._roused.clear()  # told to end, or to go by other times
+            return
+        self._queues.enqueue_resync(f"{self._controller.clock().timestamp() // every:.0f}")
 
     def _not_swept(self) -> list[str]:
         """The mappings to sweep at the start. Of processes that are started together one sweeps
@@ -156,15 +160,18 @@ class BackgroundLoops:
         ]
 
     def _take_care(self) -> None:
-        self._find_orphans()
-        Dispatcher(self._controller).redispatch_ignored()
-        self._take_up(self._controller.find_pending_proposals())
-        while not self._threads.wait(_CARE):
-            if self._instances.locks.try_acquire_turn("take up", timedelta(seconds=_CARE / 2)):
-                self._find_orphans()
-                Dispatcher(self._controller).redispatch_ignored()
-                self._take_up(self.find_orphaned_proposals())
-                self._take_up(self._controller.retry_parked())
+        if "caretaker" not in self._begun:
+            self._find_orphans()
+            Dispatcher(self._controller).redispatch_ignored()
+            self._take_up(self._controller.find_pending_proposals())
+            self._begun.add("caretaker")
+        elif not self._threads.wait(_CARE) and self._instances.locks.try_acquire_turn(
+            "take up", timedelta(seconds=_CARE / 2)
+        ):
+            self._find_orphans()
+            Dispatcher(self._controller).redispatch_ignored()
+            self._take_up(self.find_orphaned_proposals())
+            self._take_up(self._controller.retry_parked())
 
     def _find_orphans(self) -> None:
         self._instances.mark_dead(

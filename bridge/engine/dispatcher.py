@@ -13,10 +13,10 @@ from bridge.engine.dispatch_events import build_reconcile_requests
 from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.repository_jobs import (
     RepositoryJob,
+    build_deduplication_key,
     build_repository_jobs,
     find_decided_proposals,
 )
-from bridge.engine.repository_jobs import build_deduplication_key as errand_occasion
 from bridge.prompts.target import Proposal
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.storage.forge_delivery import find_forge_name
@@ -54,7 +54,7 @@ class Dispatcher:
         for delivery in fresh:
             for job in sent[delivery.id]:
                 with span("dispatch", delivery=delivery.id, mapping=job.mapping):
-                    send(job, errand_occasion(delivery))
+                    send(job, build_deduplication_key(delivery))
                     words = "delivery %s asks %s to %s"
                     log.info(words, delivery.id[:12], job.mapping, job.kind)
         self.controller.store.errands.dispatched([id for id, some in sent.items() if some])

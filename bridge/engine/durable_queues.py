@@ -41,7 +41,7 @@ _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is pr
 _BOOKS_PAUSE = 10.0  # seconds
 _UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
 _NEVER = 86_400.0  # seconds
-# Together with the chores' end and the web server's grace this stays within ten seconds.
+# Together with the end of the background loops and the web server's grace this stays within ten seconds.
 _STEPS_END = 5  # seconds for the steps in hand
 _BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
 _LANES = 4  # for each repository
@@ -118,7 +118,7 @@ class DurableQueues:
 
     @contextmanager
     def hold_controller(self) -> Iterator[BridgeController]:
-        """The worker, for a step that ``stop`` waits for."""
+        """The controller, for a step that ``stop`` waits for."""
         with self._counting:
             self._steps += 1
         try:

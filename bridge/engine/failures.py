@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from bridge.errors import TransientError
 from bridge.status.problems import ANY_MAPPING, ProblemRecords
 from bridge.storage.delivery_state import DeliveryState
 from bridge.storage.inbox import Clock, Delivery, DeliveryInbox
@@ -32,6 +33,7 @@ class FailureRecords:
         self._inbox = inbox
         self._clock = clock
         self._put_off: dict[str, tuple[int, datetime]] = {}  # deliveries → attempts, until when
+        self._told: set[str] | None = None  # subjects of deliveries; None: nobody has looked
 
     def record(self, mapping: str, subject: str, error: Exception) -> float | None:
         """Write an error down. Returns after how many seconds to try again, None when it came too
@@ -53,20 +55,34 @@ class FailureRecords:
         self, deliveries: Iterable[Delivery], read: Callable[[Delivery], One]
     ) -> dict[str, One]:
         """What ``read`` makes of each, by its id. One that it cannot be made of is put off, and
-        parked in the end; it keeps nobody from the others."""
+        parked in the end; it keeps nobody from the others. Raises the TransientError of ``read``:
+        that is no fault of the delivery."""
         made: dict[str, One] = {}
         for delivery in deliveries:
             try:
                 made[delivery.id] = read(delivery)
+            except TransientError:
+                raise
             except Exception as error:
                 self._put_delivery_off(delivery, error)
             else:
-                if self._put_off.pop(delivery.id, None):
-                    self.mend(ANY_MAPPING, f"{DISPATCH} {delivery.id[:12]}")
+                self._put_off.pop(delivery.id, None)
+                self._mend_delivery(_subject_of(delivery))
         return made
 
+    def _mend_delivery(self, subject: str) -> None:
+        """What was told of a delivery is over, also what a former process told, or what was parked
+        and redelivered. The database is asked once, and not for each delivery."""
+        if self._told is None:
+            self._told = {problem.subject for problem in self._problems.open(ANY_MAPPING)}
+        if subject in self._told:
+            self.mend(ANY_MAPPING, subject)
+            self._told.discard(subject)
+
     def _put_delivery_off(self, delivery: Delivery, error: Exception) -> None:
-        self.record(ANY_MAPPING, f"{DISPATCH} {delivery.id[:12]}", error)
+        self.record(ANY_MAPPING, _subject_of(delivery), error)
+        if self._told is not None:
+            self._told.add(_subject_of(delivery))
         attempts = self._put_off.get(delivery.id, (0, self._clock()))[0] + 1
         until = self._clock() + timedelta(seconds=calculate_growing_pause(attempts))
         self._put_off[delivery.id] = attempts, until
@@ -77,6 +93,10 @@ class FailureRecords:
         again = "redeliver it once the bridge is mended" if parked else "it is tried again"
         words = f"{describe_exception(error)} {again[0].upper()}{again[1:]}."
         self._inbox.set_state([delivery.id], state, words, only_from=[DeliveryState.NEW])
+
+
+def _subject_of(delivery: Delivery) -> str:
+    return f"{DISPATCH} {delivery.id[:12]}"
 
 
 def calculate_growing_pause(attempts: int) -> float:

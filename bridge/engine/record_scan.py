@@ -30,7 +30,7 @@ _SAME = "same content"
 @dataclass(frozen=True)
 class ScanRun:
     """One scan: when it began and ended, and what it found. What PromptLayer lists was read at
-    most ``age`` before it began."""
+    most ``listing_age`` before it began."""
 
     mapping: MappingSettings
     scan: MappingScan

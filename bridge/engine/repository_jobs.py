@@ -23,7 +23,7 @@ class RepositoryJobKind(StrEnum):
 class RepositoryJob:
     mapping: str
     kind: RepositoryJobKind
-    argument: str  # FOLLOW: the branch, and the commit before or nothing; REVIEW: its number
+    argument: str  # PUSH: the branch, and the commit before or nothing; REVIEW: its number
 
 
 def find_affected_mappings(

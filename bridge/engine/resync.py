@@ -96,7 +96,7 @@ class ResyncRunner:
         started: datetime,
         age: timedelta = timedelta(),
     ) -> tuple[Proposal, ...]:
-        """Note what a scan found; returns the proposals to look at. ``site`` is the one that was
+        """Note what a scan found; returns the proposals to look at. ``context`` is the one that was
         scanned: its settings may have been replaced since, and what they followed is no word on
         what the new ones follow. ``age`` is how old the list pages may have been."""
         AgreementRecord(context, scan.snapshot).write(scan.agreements, self.controller.clock())

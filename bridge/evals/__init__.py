@@ -4,5 +4,5 @@
 and ``plain_reader`` read one each into the values of ``eval_run``. ``promptlayer_evaluations``
 runs evaluations in PromptLayer and waits for them, ``promptlayer_recorders`` puts results of
 elsewhere into PromptLayer, ``verdict_report`` writes the text for the pull request. The commands
-that use them are in ``bridge.cli``: ``evals`` and ``evaluating``.
+that use them are in ``bridge.cli``: ``evals_app`` and ``evals_command``.
 """

@@ -105,17 +105,18 @@ class ProblemRecords:
         key = {"mapping": mapping, "kind": kind, "subject": subject}
         row = connection.execute(select(problems).filter_by(**key)).first()
         lasts = row is not None and row.mended_at is None
+        attempts = (_number(row, "attempts") if lasts else 0) + 1
         values = {
             "message": _kept(message),
             "since": row.since if row is not None and lasts else now,
             "seen_at": now,
             "count": _number(row, "count") + 1,
-            "attempts": (_number(row, "attempts") if lasts else 0) + 1,
+            "attempts": attempts,
             "mended_at": None,
         }
         insert = self._database.build_insert(problems).values(**key, **values)
         connection.execute(insert.on_conflict_do_update(index_elements=[*key], set_=values))
-        return (_number(row, "attempts") if lasts else 0) + 1
+        return attempts
 
     def _mend(
         self, connection: Connection, mapping: str, kind: ProblemKind, subjects: Collection[str]

@@ -172,7 +172,7 @@ class DeliveryInbox:
 
     def wait_for_new(self, timeout: float) -> bool:
         """Wait until this process put something new, ``timeout`` seconds at most; False says that
-        the time is up. What other processes put is noticed by asking ``fresh`` even then. For one
+        the time is up. What other processes put is noticed by asking ``find_new`` even then. For one
         waiting thread."""
         arrived = self._something_new.wait(timeout)
         self._something_new.clear()

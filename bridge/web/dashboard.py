@@ -78,8 +78,8 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class DashboardSources:
-    """What the dashboard reads, and acts on. ``list_secrets`` never appear on a page; ``mistake`` says
-    what is wrong with the configuration's files, if anything is."""
+    """What the dashboard reads, and acts on. What ``list_secrets`` gives never
+    appears on a page; ``find_config_mistake`` says what is wrong with the configuration's files."""
 
     database: Database
     inbox: DeliveryInbox

@@ -85,7 +85,8 @@ def _ready(probes: HealthProbes) -> _Endpoint:
     async def endpoint(_: Request) -> JSONResponse:
         if found := await run_in_threadpool(probes.find_problems):
             return JSONResponse({"status": "not ready", "problems": dict(found)}, status_code=503)
-        warned = {"warnings": dict(warnings)} if (warnings := probes.find_warnings()) else {}
+        warnings = await run_in_threadpool(probes.find_warnings)
+        warned = {"warnings": dict(warnings)} if warnings else {}
         return JSONResponse({"status": "ready", **warned})
 
     return endpoint

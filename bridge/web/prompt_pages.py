@@ -29,7 +29,7 @@ def find_no_source(_: str) -> None:
 
 @dataclass(frozen=True)
 class PromptPages:
-    """``source_of`` tells the prompts of one number in several workspaces apart."""
+    """``find_source`` tells the prompts of one number in several workspaces apart."""
 
     renderer: PageRenderer
     reader: StatusReader

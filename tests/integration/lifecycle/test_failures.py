@@ -14,6 +14,7 @@ from bridge.engine.errand_run import ErrandRun
 from bridge.engine.failures import MOST_ATTEMPTS
 from bridge.engine.repository_jobs import RepositoryJob
 from bridge.engine.resync import ResyncRunner
+from bridge.errors import UnavailableError
 from bridge.forge.forge_webhooks import PushEvent
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.target_state import TargetState
@@ -137,6 +138,37 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_its_look(
     environment.settle()
     assert len(environment.repository.open()) == 2
     assert environment.store.problems.open("") == []
+
+
+def test_a_delivery_that_a_former_process_could_not_read_is_told_no_longer(
+    environment: BridgeEnvironment,
+) -> None:
+    environment.save("Good.", "good")
+    environment.deliver()
+    (delivery,) = environment.controller.inbox.list_recent(1)
+    environment.store.problems.record_exception("", f"dispatch {delivery.id[:12]}", "A mistake.")
+
+    environment.settle()
+
+    assert environment.store.problems.open("") == []
+
+
+def test_a_database_that_does_not_answer_is_no_fault_of_the_delivery(
+    environment: BridgeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.save("Good.", "good")
+
+    def fail(*_: object) -> object:
+        raise UnavailableError("The database is locked.")
+
+    monkeypatch.setattr("bridge.engine.dispatcher.build_reconcile_requests", fail)
+    with pytest.raises(UnavailableError):
+        environment.settle()
+    assert environment.store.problems.open("") == []
+
+    monkeypatch.undo()
+    environment.settle()
+    assert len(environment.repository.open()) == 1
 
 
 def test_the_delivery_of_an_errand_is_done_when_the_errand_is(

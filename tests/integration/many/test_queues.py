@@ -23,6 +23,7 @@ from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.retention import RetentionPruner
 from bridge.forge.forge_webhooks import PushEvent
 from bridge.prompts.target import Proposal, Target
+from bridge.status.problems import ANY_MAPPING
 from bridge.storage.database import Database
 from bridge.storage.forge_delivery import build_forge_delivery
 from bridge.storage.instances import InstanceRegistry
@@ -128,6 +129,20 @@ def test_what_waits_for_long_is_lost_if_no_job_is_to_look_at_it(
     assert loops.find_orphaned_proposals() == [lost]
     queues.enqueue_reconcile(lost)
     assert loops.find_orphaned_proposals() == []
+
+
+def test_an_error_of_a_loop_is_over_once_the_loop_goes_on(
+    controller: BridgeController, loops: BackgroundLoops
+) -> None:
+    """Also one that a former process wrote down, and though the loop has no end."""
+    for name in ("sweeper", "caretaker"):
+        controller.failures.record(ANY_MAPPING, name, KeyError())
+
+    loops.start()
+    try:
+        until(lambda: controller.store.problems.open(ANY_MAPPING) == [], "they are still told")
+    finally:
+        loops.stop()
 
 
 def test_a_sweep_and_an_errand_never_make_prompts_of_the_same_files_at_once(
