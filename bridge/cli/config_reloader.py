@@ -25,7 +25,7 @@ from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_tim
 
 log = logging.getLogger("bridge.config")
 
-_LOOKS = 2.0  # seconds between two looks at the files
+_CHECK_SECONDS = 2.0  # seconds between two looks at the files
 _ENDS = 5.0  # seconds for a reload that is under way at the end
 
 
@@ -61,7 +61,7 @@ class LiveConfig:
         """Take the files over as they are now. Returns the mappings that are new or differ; None
         when something is wrong: then all is as before, and ``state`` says what is wrong."""
         try:
-            return self._take_over(load_config(self._path))
+            return self._apply(load_config(self._path))
         except BridgeError as error:
             self._refuse(str(error))
         except Exception as error:  # a mistake of ours must not stop what runs
@@ -69,7 +69,7 @@ class LiveConfig:
             self._refuse(describe_exception(error))
         return None
 
-    def _take_over(self, new: BridgeConfig) -> frozenset[str]:
+    def _apply(self, new: BridgeConfig) -> frozenset[str]:
         config, waiting = merge_reloadable_settings(self.config, new)
         endpoints = build_webhook_endpoints(config)
         if self._serving:
@@ -81,7 +81,7 @@ class LiveConfig:
         self.config, self.endpoints = config, endpoints
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)
         changed = _changed(before, contexts)
-        _tell(changed, before.keys() - contexts.keys(), waiting)
+        _log_changes(changed, before.keys() - contexts.keys(), waiting)
         return changed
 
     def _refuse(self, mistake: str) -> None:
@@ -100,7 +100,7 @@ def _changed(
     )
 
 
-def _tell(changed: Set[str], gone: Set[str], waiting: Iterable[str]) -> None:
+def _log_changes(changed: Set[str], gone: Set[str], waiting: Iterable[str]) -> None:
     log.info(
         "the configuration is taken over; mappings new or changed: %s, gone: %s",
         ", ".join(sorted(changed)) or "none",
@@ -122,7 +122,9 @@ class ConfigReloader:
     on_reload: Callable[[], None]
 
     def __post_init__(self) -> None:
-        self._threads = LoopThreads({"reloader": self._look_when_asked}, breath=_LOOKS)
+        self._threads = LoopThreads(
+            {"reloader": self._reload_when_requested}, breath=_CHECK_SECONDS
+        )
         self._unswept: frozenset[str] = frozenset()
 
     @contextmanager
@@ -133,8 +135,8 @@ class ConfigReloader:
         finally:
             self._threads.stop(_ENDS, self.reload_requested.set)
 
-    def _look_when_asked(self) -> None:
-        asked = self.reload_requested.wait(_LOOKS)
+    def _reload_when_requested(self) -> None:
+        asked = self.reload_requested.wait(_CHECK_SECONDS)
         if not self._threads.is_stopping():
             self.reload_if_changed(asked=asked)
 
@@ -142,7 +144,7 @@ class ConfigReloader:
         """Reload if there is reason to, and sweep what that brought."""
         if asked:
             self.reload_requested.clear()
-            self.files.mark_seen()
+            self.files.mark_current()
         if asked or self.files.has_changed():
             changed = self.live.reload()
             self.on_reload()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bridge.cli.config_reloader import LiveConfig
-from bridge.cli.open_resources import connect_database
+from bridge.cli.resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import DashboardApp, create_dashboard_placeholder

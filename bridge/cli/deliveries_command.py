@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.open_resources import connect_database
+from bridge.cli.resources import connect_database
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
 from bridge.engine.reconcile_store import ReconcileStore, SettledReconcile

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bridge.cli.open_resources import connect_promptlayer
+from bridge.cli.resources import connect_promptlayer
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.mapping_settings import MappingSettings
 from bridge.errors import InvalidInputError

@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
 from bridge.errors import InvalidInputError

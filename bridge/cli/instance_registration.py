@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import quote
 
-from bridge.cli.open_resources import connect_database
+from bridge.cli.resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
 from bridge.errors import BridgeError, ConfigError, UnavailableError
 from bridge.repo.file_lock import FileLock

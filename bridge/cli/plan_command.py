@@ -16,20 +16,20 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
-from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.publish_command import EXIT_CONFLICT, reject_pull_request_event
+from bridge.cli.resources import open_controller
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.sync_mappings import SyncResult, sync_mappings
 from bridge.engine.unfollowed_targets import (
-    PersonsWord,
+    ReconcileOptions,
     UnfollowedTargets,
     count_open_pull_requests,
     describe_unfollowed,
+    extend_context,
     find_unfollowed,
-    with_following,
 )
 from bridge.errors import InvalidInputError
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
@@ -91,7 +91,7 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
         *_looked_at(controller, context, found, unfollowed, diff=diff),
     )
     gaps = tuple(gap.message for gap in found.gaps)
-    if not unfollowed.kept:
+    if not unfollowed.reasons:
         return MappingPlan(rows, gaps)
     count = count_open_pull_requests(context, found, unfollowed)
     return MappingPlan(rows, gaps, describe_unfollowed(name, unfollowed, count))
@@ -116,7 +116,7 @@ def _looked_at(
         proposal: Proposal, targets: tuple[Target, ...]
     ) -> tuple[ProposalObservation, ProposalPlan]:
         reconcile_context = ReconcileContext(targets, listed_prompts=scan.listed_prompts)
-        known = with_following(reconcile_context, context.mapping, statuses, PersonsWord())
+        known = extend_context(reconcile_context, context.mapping, statuses, ReconcileOptions())
         return plan_proposal(context, controller.file_index, proposal, known, controller.clock())
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

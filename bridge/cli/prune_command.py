@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
+from bridge.cli.resources import open_controller
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
@@ -64,7 +64,7 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
 def _with_all_prompts(unfollowed: UnfollowedTargets, scan: MappingScan) -> UnfollowedTargets:
     """Also what ``sync`` keeps where PromptLayer shows no prompt of the mapping at all."""
     gone = dict.fromkeys(scan.unlisted, "PromptLayer shows no prompt of the mapping")
-    return UnfollowedTargets({**gone, **unfollowed.kept}, unfollowed.held)
+    return UnfollowedTargets({**gone, **unfollowed.reasons}, unfollowed.held)
 
 
 def _is_meant(as_json: bool) -> bool:
@@ -83,13 +83,13 @@ def _going(
     entries = controller.store.target_statuses.find_by_mapping(context.mapping.name)
     branches = {each.target: each.proposal.branch for each in scan.candidates}
     pulls = {}
-    if unfollowed.kept:
+    if unfollowed.reasons:
         pulls = {
             pull.head_branch: pull
             for pull in context.forge.list_open_pull_requests(context.branch_prefix)
         }
     going = []
-    for target, reason in sorted(unfollowed.kept.items()):
+    for target, reason in sorted(unfollowed.reasons.items()):
         status, one = entries.get(target), scan.unlisted.get(target)
         branch = branches.get(target) or (status.branch if status else "")
         pull = pulls.get(branch)

@@ -16,9 +16,9 @@ import uvicorn
 
 from bridge.cli.config_reloader import ConfigReloader, LiveConfig
 from bridge.cli.dashboard_app import open_dashboard_app
+from bridge.cli.health_monitoring import HealthMonitoring, open_monitoring, serve_probes
 from bridge.cli.instance_registration import register_instance
-from bridge.cli.open_resources import connect_database, open_controller, tune_garbage_collection
-from bridge.cli.process_monitoring import ProcessMonitoring, open_monitoring, serve_probes
+from bridge.cli.resources import connect_database, open_controller, tune_garbage_collection
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.config_files import ConfigFiles
 from bridge.config.file_watch import FileWatcher
@@ -56,13 +56,13 @@ def serve(
         _opened(path, asked, log_format, serving=True) as opened,
         open_dashboard_app(opened.config, opened.controller.inbox, opened.live) as pages,
     ):
-        config, inbox, probes = opened.config, opened.controller.inbox, opened.watch.probes
+        config, inbox, probes = opened.config, opened.controller.inbox, opened.monitoring.probes
         front = WebSettings(get_current_time, lambda: opened.live.endpoints)
         application = create_app(front, inbox, routes=create_probe_routes(probes), pages=pages)
         server = uvicorn.Server(
             uvicorn.Config(
                 RateLimitMiddleware(
-                    application, opened.watch.refusal_bucket, probes.metrics.count_response
+                    application, opened.monitoring.refusal_bucket, probes.metrics.count_response
                 ),
                 forwarded_allow_ips=list(config.limits.proxies),
                 lifespan="off",
@@ -72,7 +72,7 @@ def serve(
             )
         )
         listening = _listen(host, port)
-        told = _until_told_otherwise()
+        told = _wait_for_signal()
         with (
             register_instance(config, name, "serve") as instances,
             _queues(config, opened.controller, workers, instances) as queues,
@@ -94,13 +94,13 @@ def work(
     metrics_port: int | None,
 ) -> None:
     with _opened(path, asked, log_format, serving=False) as opened:
-        stop = _until_told_otherwise()
+        stop = _wait_for_signal()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (
             register_instance(opened.config, name, "work") as instances,
             _queues(opened.config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
-            serve_probes(opened.watch.probes, probing),
+            serve_probes(opened.monitoring.probes, probing),
         ):
             log.info("working")
             stop.wait()
@@ -113,7 +113,7 @@ class _ProcessResources:
     config: BridgeConfig
     controller: BridgeController
     live: LiveConfig
-    watch: ProcessMonitoring
+    monitoring: HealthMonitoring
     reload: Callable[[DurableQueues | None], ConfigReloader]
 
     def run_reloader(self, queues: DurableQueues | None) -> AbstractContextManager[None]:
@@ -156,7 +156,7 @@ def _queues(
     """The queues while they work; None where this process is to do no work."""
     count = config.workers if workers is None else workers
     if count == 0:
-        with _beating(HeartbeatLoop(instances)):
+        with _send_heartbeats(HeartbeatLoop(instances)):
             yield None
         return
     with connect_database(config) as database:  # of its own, so that the door is never in its line
@@ -169,7 +169,7 @@ def _queues(
             retention=RetentionPruner(database, get_current_time, config.keep),
         )
         heartbeat = HeartbeatLoop(instances)
-        with _beating(heartbeat):
+        with _send_heartbeats(heartbeat):
             queues.start()
             heartbeat.set_takeover(queues.requeue_jobs_of)
             try:
@@ -179,11 +179,11 @@ def _queues(
                 log.info("finishing the steps in hand")
                 finished = queues.stop()
     if not finished:
-        _leave(instances)
+        _unregister(instances)
 
 
 @contextmanager
-def _beating(heartbeat: HeartbeatLoop) -> Iterator[None]:
+def _send_heartbeats(heartbeat: HeartbeatLoop) -> Iterator[None]:
     heartbeat.start()
     try:
         yield
@@ -191,7 +191,7 @@ def _beating(heartbeat: HeartbeatLoop) -> Iterator[None]:
         heartbeat.stop()
 
 
-def _leave(instances: InstanceRegistry) -> None:
+def _unregister(instances: InstanceRegistry) -> None:
     """End now, while a step still hangs: the interpreter would wait for its thread, and closing
     things under it would look like a mistake. It is as safe as being killed."""
     log.warning("a step did not end in time; another process, or the next start, takes it up")
@@ -216,7 +216,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _until_told_otherwise() -> threading.Event:
+def _wait_for_signal() -> threading.Event:
     """Set by SIGTERM and SIGINT, which thereby no longer end the process in the middle of a step.
     The web server has handlers of its own while it runs and passes the signal on afterwards."""
     told = threading.Event()

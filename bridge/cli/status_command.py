@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.open_resources import connect_database
+from bridge.cli.resources import connect_database
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.errors import InvalidInputError
@@ -83,10 +83,10 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
     steps = reader.list_timeline(*meant, limit=_STEPS).rows[::-1] if meant else ()
     counts = dict(reader.count_states(wanted.filter))
     names = [each.name for each in config.mappings if wanted.mapping in (None, each.name)]
-    problems = [one for one in reader.problems() if wanted.mapping in (None, one.mapping)]
+    problems = [one for one in reader.list_problems() if wanted.mapping in (None, one.mapping)]
     longest = SWEEPS_MISSED * config.sweep
-    stale = find_stale(reader.swept(), names, reader.get_current_time(), longest)
-    more, every = found.next_cursor is not None, reader.not_followed()
+    stale = find_stale(reader.read_last_resyncs(), names, reader.get_current_time(), longest)
+    more, every = found.next_cursor is not None, reader.count_unfollowed()
     kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
     return _StatusReport(
         found.rows, more, counts, steps, reader.get_current_time(), tuple(problems), stale, kept

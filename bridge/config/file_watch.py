@@ -19,23 +19,23 @@ class FileWatcher:
     def __init__(self, files: Callable[[], Iterable[str]]) -> None:
         self._files = files
         self._known: dict[str, tuple[_Stat, bytes]] = {}
-        self._noted = self._last = self._look()
+        self._noted = self._last = self._read_digests()
 
     def has_changed(self) -> bool:
         """Whether the files hold something else than when this was last True, and hold it for the
         second look in a row: who writes several files, or a long one, is waited for."""
-        now = self._look()
+        now = self._read_digests()
         rests, self._last = now == self._last, now
         if not rests or now == self._noted:
             return False
         self._noted = now
         return True
 
-    def mark_seen(self) -> None:
+    def mark_current(self) -> None:
         """Take what the files hold now for known."""
-        self._noted = self._last = self._look()
+        self._noted = self._last = self._read_digests()
 
-    def _look(self) -> dict[str, bytes]:
+    def _read_digests(self) -> dict[str, bytes]:
         self._known = {path: self._digest(path) for path in self._files()}
         return {path: digest for path, (_, digest) in self._known.items()}
 

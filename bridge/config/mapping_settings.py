@@ -242,7 +242,7 @@ class MappingSettings(SettingsSection):
         """``owner/name`` on that forge."""
         return self.repository.partition(":")[2]
 
-    def ignores_author(self, *names: str) -> bool:
+    def is_ignored_author(self, *names: str) -> bool:
         """Whether one of these logins or names is among ``ignore_authors``."""
         ignored = {name.removeprefix("@").casefold() for name in self.ignore_authors}
         return any(name.casefold() in ignored for name in names)

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Protocol
 
 _LONGEST = 2.0  # seconds between two looks at a queue in which nothing is
-_CALM = 15.0  # seconds without work after which there will be none soon
-_SAID_AGAIN = 5.0  # seconds after which another process may have said otherwise
+_IDLE_SECONDS = 15.0  # seconds without work after which there will be none soon
+_REPEAT_SECONDS = 5.0  # seconds after which another process may have said otherwise
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class AdaptivePolling:
         """Something was put into a queue, or is about to be."""
         with self._lock:
             self._worked = self._clock()
-            if self._pause != self._often or self._worked - self._said >= _SAID_AGAIN:
-                self._say(self._often)
+            if self._pause != self._often or self._worked - self._said >= _REPEAT_SECONDS:
+                self._set_interval(self._often)
 
     def note_idle(self) -> None:
         """There is nothing to do at the moment."""
         with self._lock:
-            if self._pause != self._often or self._clock() - self._worked < _CALM:
+            if self._pause != self._often or self._clock() - self._worked < _IDLE_SECONDS:
                 return
             self._worked = self._clock()  # where a job is ahead, it is not asked for all the time
             if not self._anything_ahead():
-                self._say(max(self._often, min(self._quiet(), _LONGEST)))
+                self._set_interval(max(self._often, min(self._quiet(), _LONGEST)))
 
-    def _say(self, pause: float) -> None:
+    def _set_interval(self, pause: float) -> None:
         self._pause, self._said = pause, self._clock()
         for queue in self._queues:
             queue.set_polling_interval_sec(pause)

@@ -32,9 +32,9 @@ log = logging.getLogger("bridge.queues")
 
 _IDLE = 1.0  # seconds between two looks for what another process put into the inbox
 _END = 1.5  # seconds for the rounds in hand
-_CARE = 120.0  # seconds between two looks for jobs that were lost
+_RECOVERY_SECONDS = 120.0  # seconds between two looks for jobs that were lost
 _TOGETHER = timedelta(minutes=3)  # processes that start within are one occasion for a sweep
-_TIDIED = timedelta(hours=1)  # how often what is too old is deleted, by one of all processes
+_PRUNE_PERIOD = timedelta(hours=1)  # how often what is too old is deleted, by one of all processes
 _FINISHED = timedelta(hours=1)  # how long the engine's word on a finished job stays
 
 
@@ -75,8 +75,8 @@ class BackgroundLoops:
             {
                 "dispatcher": self._recorded("dispatcher", self._dispatch),
                 "sweeper": self._recorded("sweeper", self._sweep),
-                "caretaker": self._recorded("caretaker", self._take_care),
-                "tidier": self._recorded("tidier", self._tidy),
+                "caretaker": self._recorded("caretaker", self._recover),
+                "tidier": self._recorded("tidier", self._prune),
             },
             breath=_IDLE,
         )
@@ -99,7 +99,7 @@ class BackgroundLoops:
                     self._threads.wait(pause or LONGEST_PAUSE)
             else:
                 if name in self._failing:
-                    self._controller.failures.mend(ANY_MAPPING, name)
+                    self._controller.failures.resolve(ANY_MAPPING, name)
                     self._failing.discard(name)
 
         return recorded
@@ -138,7 +138,7 @@ class BackgroundLoops:
     def _sweep(self) -> None:
         now = self._controller.clock().timestamp()
         if "sweeper" not in self._begun:
-            self._queues.enqueue_resync(f"start {now:.6f}", self._not_swept())
+            self._queues.enqueue_resync(f"start {now:.6f}", self._find_mappings_to_resync())
             self._begun.add("sweeper")
             return
         every = self._queues.timing.sweep.total_seconds()
@@ -147,7 +147,7 @@ class BackgroundLoops:
             return
         self._queues.enqueue_resync(f"{self._controller.clock().timestamp() // every:.0f}")
 
-    def _not_swept(self) -> list[str]:
+    def _find_mappings_to_resync(self) -> list[str]:
         """The mappings to sweep at the start. Of processes that are started together one sweeps
         each; a process that is alone, or has other settings, sweeps at once."""
         recent = _TOGETHER if self._instances.list_other_live_instances() else timedelta()
@@ -159,39 +159,39 @@ class BackgroundLoops:
             )
         ]
 
-    def _take_care(self) -> None:
+    def _recover(self) -> None:
         if "caretaker" not in self._begun:
             self._find_orphans()
             Dispatcher(self._controller).redispatch_ignored()
-            self._take_up(self._controller.find_pending_proposals())
+            self._enqueue_proposals(self._controller.find_pending_proposals())
             self._begun.add("caretaker")
-        elif not self._threads.wait(_CARE) and self._instances.locks.try_acquire_turn(
-            "take up", timedelta(seconds=_CARE / 2)
+        elif not self._threads.wait(_RECOVERY_SECONDS) and self._instances.locks.try_acquire_turn(
+            "take up", timedelta(seconds=_RECOVERY_SECONDS / 2)
         ):
             self._find_orphans()
             Dispatcher(self._controller).redispatch_ignored()
-            self._take_up(self.find_orphaned_proposals())
-            self._take_up(self._controller.retry_parked())
+            self._enqueue_proposals(self.find_orphaned_proposals())
+            self._enqueue_proposals(self._controller.retry_parked())
 
     def _find_orphans(self) -> None:
         self._instances.mark_dead(
             {each.executor_id for each in list_running_jobs() if each.executor_id}
         )
 
-    def _take_up(self, proposals: Iterable[Proposal]) -> None:
+    def _enqueue_proposals(self, proposals: Iterable[Proposal]) -> None:
         """Look at what waits, should its job have been lost."""
         for proposal in proposals:
             if self._threads.is_stopping():
                 return
             self._queues.enqueue_reconcile(proposal)
 
-    def _tidy(self) -> None:
+    def _prune(self) -> None:
         """At the start, and every hour: a turn that another process took is not taken again."""
-        if self._instances.locks.try_acquire_turn("tidy", _TIDIED - _TOGETHER):
+        if self._instances.locks.try_acquire_turn("tidy", _PRUNE_PERIOD - _TOGETHER):
             if gone := self._retention.prune(self._controller.contexts.keys(), self._threads.wait):
                 log.info("too old to keep: %s", gone)
             delete_finished_jobs(self._controller.clock() - _FINISHED, self._threads.wait)
-        self._threads.wait(_TIDIED.total_seconds())
+        self._threads.wait(_PRUNE_PERIOD.total_seconds())
 
 
 def _settings_of(context: MappingContext) -> str:

@@ -39,15 +39,17 @@ class BridgeController:
     def __post_init__(self) -> None:
         self.failures = FailureRecords(self.store.problems, self.inbox, self.clock)
 
-    def make_room(self, mapping: str) -> tuple[Proposal, ...]:
+    def release_waiting_proposals(self, mapping: str) -> tuple[Proposal, ...]:
         """The proposals to look at now because others of their mapping were decided."""
         context = self.contexts.get(mapping)
-        return self.quota.admit(context) if context is not None else ()
+        return self.quota.release_waiting_proposals(context) if context is not None else ()
 
     def retry_parked(self) -> tuple[Proposal, ...]:
         """Ask again for the looks at what was parked, where the pause after that is over; returns
         the proposals to look at."""
-        asks = [ask for ask in self.store.due_retries() if ask.proposal.mapping in self.contexts]
+        asks = [
+            ask for ask in self.store.list_due_retries() if ask.proposal.mapping in self.contexts
+        ]
         self.store.request(asks)
         return tuple(sorted({ask.proposal for ask in asks}))
 

@@ -28,7 +28,7 @@ log = logging.getLogger("bridge.worker")
 EnqueueJob = Callable[[RepositoryJob, str], None]  # an errand, and its occasion
 
 _DISPATCH_AT_ONCE = 200  # within half a minute, or the database takes the turn away
-_PASSED_OVER = timedelta(minutes=5)  # how long ago one may have passed over what another follows
+_IGNORED_WITHIN = timedelta(minutes=5)  # how long ago one may have passed over what another follows
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Dispatcher:
         """Turn new deliveries into looks and errands; returns how many deliveries there were.
         They stay new until these are enqueued, so a crash in between only repeats this."""
         fresh, contexts = (
-            self.controller.failures.due(self.controller.inbox.find_new(_DISPATCH_AT_ONCE)),
+            self.controller.failures.select_due(self.controller.inbox.find_new(_DISPATCH_AT_ONCE)),
             self.controller.contexts,
         )
         sent = self.controller.failures.read_each(
@@ -47,17 +47,19 @@ class Dispatcher:
         )
         wanted = (delivery for delivery in fresh if not sent.get(delivery.id, True))
         asks = self.controller.failures.read_each(
-            wanted, lambda delivery: self._asks(delivery, contexts)
+            wanted, lambda delivery: self._find_requests(delivery, contexts)
         )
         fresh = [d for d in fresh if sent.get(d.id) or d.id in asks]
-        self.controller.store.errands.ask(sent, fresh)
+        self.controller.store.repository_jobs.request(sent, fresh)
         for delivery in fresh:
             for job in sent[delivery.id]:
                 with span("dispatch", delivery=delivery.id, mapping=job.mapping):
                     send(job, build_deduplication_key(delivery))
                     words = "delivery %s asks %s to %s"
                     log.info(words, delivery.id[:12], job.mapping, job.kind)
-        self.controller.store.errands.dispatched([id for id, some in sent.items() if some])
+        self.controller.store.repository_jobs.mark_dispatched(
+            [id for id, some in sent.items() if some]
+        )
         told = build_delivery_history(fresh, asks, contexts, self.controller.store.target_statuses)
         self.controller.store.request((ask for some in asks.values() for ask in some), told)
         for proposal in sorted({ask.proposal for some in asks.values() for ask in some}):
@@ -71,7 +73,7 @@ class Dispatcher:
         self._mark(nobody - of_forges, DeliveryState.IGNORED, words)
         return len(fresh)
 
-    def _asks(
+    def _find_requests(
         self, delivery: Delivery, contexts: Mapping[str, MappingContext]
     ) -> tuple[ReconcileRequest, ...]:
         """The looks that a delivery asks for; the books know the targets of a decided proposal."""
@@ -90,7 +92,7 @@ class Dispatcher:
         the mapping that follows it; returns how many deliveries there were."""
         contexts, recent = (
             self.controller.contexts,
-            self.controller.inbox.find_ignored_since(self.controller.clock() - _PASSED_OVER),
+            self.controller.inbox.find_ignored_since(self.controller.clock() - _IGNORED_WITHIN),
         )
         followed = [
             d.id

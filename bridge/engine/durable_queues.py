@@ -20,8 +20,8 @@ from bridge.engine.adaptive_polling import AdaptivePolling, PollableQueue, Queue
 from bridge.engine.background_loops import BackgroundLoops
 from bridge.engine.controller import BridgeController
 from bridge.engine.dbos_jobs import has_pending_jobs, list_running_jobs, run_outside_jobs
-from bridge.engine.errand_run import ErrandRun
 from bridge.engine.reconciler import Reconciler
+from bridge.engine.repository_job_runner import RepositoryJobRunner
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind, parse_delivery_id
 from bridge.engine.resync import ResyncRunner
 from bridge.engine.retention import RetentionPruner
@@ -38,13 +38,13 @@ RECONCILE_QUEUE, WORK_QUEUE = "looks", "work"
 # Looking again is always safe, so a job of an older release may be finished by a newer one.
 _APPLICATION_VERSION = "1"
 _LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
-_BOOKS_PAUSE = 10.0  # seconds
+_DATABASE_PAUSE = 10.0  # seconds
 _UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
 _NEVER = 86_400.0  # seconds
 # Together with the end of the background loops and the web server's grace this stays within ten seconds.
 _STEPS_END = 5  # seconds for the steps in hand
 _BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
-_LANES = 4  # for each repository
+_PARTITIONS = 4  # for each repository
 _SWEEPS_BEGIN = 60.0  # seconds within which all have begun
 
 
@@ -229,11 +229,11 @@ def _reconcile_job(mapping: str, branch: str) -> None:
     with queues.hold_controller() as controller:
         try:
             again = Reconciler(controller).reconcile(proposal)
-            for admitted in controller.make_room(mapping):
+            for admitted in controller.release_waiting_proposals(mapping):
                 queues.enqueue_reconcile(admitted)
         except TransientError as error:  # the books do not answer; nobody else would look again
             log.warning("%s waits: %s", branch, error)
-            again = error.retry_after or _BOOKS_PAUSE
+            again = error.retry_after or _DATABASE_PAUSE
     if again is not None:
         queues.enqueue_reconcile_after(proposal, again)
 
@@ -260,21 +260,21 @@ def _repository_job(
         span(kind, mapping=mapping, delivery=parse_delivery_id(deduplication_key)),
     ):
         try:
-            run = ErrandRun(controller, job, deduplication_key, attempt)
+            run = RepositoryJobRunner(controller, job, deduplication_key, attempt)
             again = run.run(queues.enqueue_reconcile)
             again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
             if again is None and mapping not in controller.contexts:
-                run.abandon()
+                run.cancel()
         except TransientError as error:  # the books do not answer; nobody else would try again
             log.warning("%s of %s waits: %s", kind, mapping, error)
-            again = error.retry_after or _BOOKS_PAUSE
+            again = error.retry_after or _DATABASE_PAUSE
     if again is not None:
         queues.enqueue_job(job, deduplication_key, attempt + 1, again)
 
 
 def compute_partition_key(repository: str, branch: str) -> str:
     """The lane of a branch: always the same, one of few for each repository."""
-    return f"{repository} {zlib.crc32(branch.encode()) % _LANES}"
+    return f"{repository} {zlib.crc32(branch.encode()) % _PARTITIONS}"
 
 
 def compute_file_partition_key(repository: str) -> str:

@@ -19,10 +19,10 @@ log = logging.getLogger("bridge.failures")
 
 MOST_ATTEMPTS = 9  # in a row; then a person, the next sweep or the next event tries again
 LONGEST_PAUSE = 300.0  # seconds
-_HERE = Path(__file__).parents[1]
+_PACKAGE_FOLDER = Path(__file__).parents[1]
 DISPATCH = "dispatch"
 
-One = TypeVar("One")
+DeliveryResult = TypeVar("DeliveryResult")
 
 
 class FailureRecords:
@@ -32,8 +32,10 @@ class FailureRecords:
         self._problems = problems
         self._inbox = inbox
         self._clock = clock
-        self._put_off: dict[str, tuple[int, datetime]] = {}  # deliveries → attempts, until when
-        self._told: set[str] | None = None  # subjects of deliveries; None: nobody has looked
+        self._postponed: dict[str, tuple[int, datetime]] = {}  # deliveries → attempts, until when
+        self._recorded_subjects: set[str] | None = (
+            None  # subjects of deliveries; None: nobody has looked
+        )
 
     def record(self, mapping: str, subject: str, error: Exception) -> float | None:
         """Write an error down. Returns after how many seconds to try again, None when it came too
@@ -42,53 +44,57 @@ class FailureRecords:
         attempts = self._problems.record_exception(mapping, subject, describe_exception(error))
         return calculate_growing_pause(attempts) if attempts < MOST_ATTEMPTS else None
 
-    def mend(self, mapping: str, subject: str) -> None:
+    def resolve(self, mapping: str, subject: str) -> None:
         """It went well, whatever it was before."""
-        self._problems.mend(mapping, subject)
+        self._problems.resolve(mapping, subject)
 
-    def due(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    def select_due(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
         """Those that are not put off."""
         now = self._clock()
-        return [d for d in deliveries if d.id not in self._put_off or self._put_off[d.id][1] <= now]
+        return [
+            d for d in deliveries if d.id not in self._postponed or self._postponed[d.id][1] <= now
+        ]
 
     def read_each(
-        self, deliveries: Iterable[Delivery], read: Callable[[Delivery], One]
-    ) -> dict[str, One]:
+        self, deliveries: Iterable[Delivery], read: Callable[[Delivery], DeliveryResult]
+    ) -> dict[str, DeliveryResult]:
         """What ``read`` makes of each, by its id. One that it cannot be made of is put off, and
         parked in the end; it keeps nobody from the others. Raises the TransientError of ``read``:
         that is no fault of the delivery."""
-        made: dict[str, One] = {}
+        made: dict[str, DeliveryResult] = {}
         for delivery in deliveries:
             try:
                 made[delivery.id] = read(delivery)
             except TransientError:
                 raise
             except Exception as error:
-                self._put_delivery_off(delivery, error)
+                self._postpone_delivery(delivery, error)
             else:
-                self._put_off.pop(delivery.id, None)
-                self._mend_delivery(_subject_of(delivery))
+                self._postponed.pop(delivery.id, None)
+                self._resolve_delivery(_subject_of(delivery))
         return made
 
-    def _mend_delivery(self, subject: str) -> None:
+    def _resolve_delivery(self, subject: str) -> None:
         """What was told of a delivery is over, also what a former process told, or what was parked
         and redelivered. The database is asked once, and not for each delivery."""
-        if self._told is None:
-            self._told = {problem.subject for problem in self._problems.open(ANY_MAPPING)}
-        if subject in self._told:
-            self.mend(ANY_MAPPING, subject)
-            self._told.discard(subject)
+        if self._recorded_subjects is None:
+            self._recorded_subjects = {
+                problem.subject for problem in self._problems.list_open(ANY_MAPPING)
+            }
+        if subject in self._recorded_subjects:
+            self.resolve(ANY_MAPPING, subject)
+            self._recorded_subjects.discard(subject)
 
-    def _put_delivery_off(self, delivery: Delivery, error: Exception) -> None:
+    def _postpone_delivery(self, delivery: Delivery, error: Exception) -> None:
         self.record(ANY_MAPPING, _subject_of(delivery), error)
-        if self._told is not None:
-            self._told.add(_subject_of(delivery))
-        attempts = self._put_off.get(delivery.id, (0, self._clock()))[0] + 1
+        if self._recorded_subjects is not None:
+            self._recorded_subjects.add(_subject_of(delivery))
+        attempts = self._postponed.get(delivery.id, (0, self._clock()))[0] + 1
         until = self._clock() + timedelta(seconds=calculate_growing_pause(attempts))
-        self._put_off[delivery.id] = attempts, until
+        self._postponed[delivery.id] = attempts, until
         parked = attempts >= MOST_ATTEMPTS
         if parked:
-            self._put_off.pop(delivery.id)
+            self._postponed.pop(delivery.id)
         state = DeliveryState.PARKED if parked else DeliveryState.NEW
         again = "redeliver it once the bridge is mended" if parked else "it is tried again"
         words = f"{describe_exception(error)} {again[0].upper()}{again[1:]}."
@@ -108,9 +114,9 @@ def describe_exception(error: Exception) -> str:
     """What a person may be shown: the kind of error and where it was raised, none of its words,
     which may hold anything."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE_FOLDER)]
     where = ""
     if ours:
-        place = Path(ours[-1].filename).relative_to(_HERE.parent).as_posix()
+        place = Path(ours[-1].filename).relative_to(_PACKAGE_FOLDER.parent).as_posix()
         where = f" at {place}:{ours[-1].lineno}"
     return f"A mistake in the bridge ({type(error).__name__}{where}); its log says more."

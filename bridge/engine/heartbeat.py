@@ -10,7 +10,7 @@ from bridge.storage.instances import InstanceRegistry
 
 log = logging.getLogger("bridge.members")
 
-_BEAT = 5.0  # seconds
+_HEARTBEAT_SECONDS = 5.0  # seconds
 _END = 1.5  # seconds for the round in hand
 
 
@@ -24,7 +24,9 @@ class HeartbeatLoop:
     ) -> None:
         self._instances = instances
         self._take_over = take_over
-        self._threads = LoopThreads({"pulse": self._beat, "heir": self._inherit}, breath=_BEAT)
+        self._threads = LoopThreads(
+            {"pulse": self._send_once, "heir": self._take_over_once}, breath=_HEARTBEAT_SECONDS
+        )
 
     def start(self) -> None:
         self._threads.start()
@@ -53,10 +55,10 @@ class HeartbeatLoop:
             self._instances.delete_claimed(gone)
             log.warning("took over from %s, which is gone", gone.name)
 
-    def _beat(self) -> None:
+    def _send_once(self) -> None:
         self.send()
-        self._threads.wait(_BEAT)
+        self._threads.wait(_HEARTBEAT_SECONDS)
 
-    def _inherit(self) -> None:
+    def _take_over_once(self) -> None:
         self.take_over_dead_instances()
-        self._threads.wait(_BEAT)
+        self._threads.wait(_HEARTBEAT_SECONDS)

@@ -18,7 +18,7 @@ class LoopThreads:
         self._breath = breath
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._go_on, args=(round,), name=name, daemon=True)
+            threading.Thread(target=self._run, args=(round,), name=name, daemon=True)
             for name, round in rounds.items()
         ]
 
@@ -44,7 +44,7 @@ class LoopThreads:
     def is_stopping(self) -> bool:
         return self._stopping.is_set()
 
-    def _go_on(self, round: Callable[[], None]) -> None:
+    def _run(self, round: Callable[[], None]) -> None:
         while not self.is_stopping():
             try:
                 round()

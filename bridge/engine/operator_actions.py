@@ -36,13 +36,13 @@ class OperatorActions:
             known = self._statuses.find_by_targets(connection, targets)
         if not known:
             raise InvalidInputError("The bridge does not follow this prompt at this label.")
-        return self._ask(known.values(), by)
+        return self._request(known.values(), by)
 
     def unpark(self, mapping: str | None = None, *, by: str) -> int:
         """Look again at all that is parked, of one mapping or of all; returns at how many."""
-        return self._ask(self._statuses.find_by_state(TargetState.PARKED, mapping), by)
+        return self._request(self._statuses.find_by_state(TargetState.PARKED, mapping), by)
 
-    def _ask(self, entries: Collection[TargetStatus], by: str) -> int:
+    def _request(self, entries: Collection[TargetStatus], by: str) -> int:
         now = self._clock()
         for status in entries:
             request = OperatorRequest(status.target, status.name, status.branch)

@@ -28,7 +28,7 @@ pull_request_reservations_table = Table(
 )
 
 _FULL_PAUSE = 60.0  # seconds; a decision that is heard of ends it
-_LONGEST_LOOK = timedelta(minutes=5)  # whoever has not said by then what came of it is gone
+_LONGEST_RECONCILE = timedelta(minutes=5)  # whoever has not said by then what came of it is gone
 _OPEN = (
     ReconcileOutcomeKind.PROPOSED,
     ReconcileOutcomeKind.UPDATED,
@@ -62,7 +62,7 @@ class PullRequestQuota:
         taker = proposal or Proposal(context.mapping.name, "")
         if not self.reserve(taker, limit):
             # By the books it is full. Where no webhook tells of a merge, the forge knows.
-            self.ask_forge(context)
+            self.refresh_from_forge(context)
             if not self.reserve(taker, limit):
                 raise MappingFullError(
                     f"Mapping {context.mapping.name} has {limit} open pull requests, its limit"
@@ -78,7 +78,7 @@ class PullRequestQuota:
                 retry_after=wait,
             )
 
-    def ask_forge(self, context: MappingContext) -> None:
+    def refresh_from_forge(self, context: MappingContext) -> None:
         """Bring the books in step with what is open on the forge."""
         asked_at = self._clock()
         open_ = context.forge.list_open_pull_requests(context.branch_prefix)
@@ -88,28 +88,32 @@ class PullRequestQuota:
 
     def pause(self, mapping: str, error: PullRequestLimitError) -> None:
         """Leave what would need another pull request of a mapping alone for a while."""
-        what = _room(mapping) if isinstance(error, MappingFullError) else _creations(mapping)
+        what = (
+            _limit_key(mapping) if isinstance(error, MappingFullError) else _creation_key(mapping)
+        )
         self._backoff.pause_repository(what, str(error), error.retry_after)
 
-    def paused(self, mapping: str) -> tuple[float, str] | None:
+    def find_pause(self, mapping: str) -> tuple[float, str] | None:
         """For how many more seconds nothing is opened for a mapping, and why."""
         paused = self._backoff.find_pause
-        return paused(_room(mapping)) or paused(_creations(mapping))
+        return paused(_limit_key(mapping)) or paused(_creation_key(mapping))
 
     def resume(self, mapping: str) -> None:
         """One was opened, so the next pause is a short one."""
-        self._backoff.resume_repository(_room(mapping))
-        self._backoff.resume_repository(_creations(mapping))
+        self._backoff.resume_repository(_limit_key(mapping))
+        self._backoff.resume_repository(_creation_key(mapping))
 
-    def admit(self, context: MappingContext, *, ask: bool = False) -> tuple[Proposal, ...]:
+    def release_waiting_proposals(
+        self, context: MappingContext, *, refresh: bool = False
+    ) -> tuple[Proposal, ...]:
         """The proposals to look at now because others of their mapping were decided: those that
         wait longest, as many as may be opened instead. By the books, or as the forge says where
         it is to be asked."""
         mapping = context.mapping.name
-        if self._backoff.find_pause(_room(mapping)) is None:
+        if self._backoff.find_pause(_limit_key(mapping)) is None:
             return ()
-        if ask:
-            self.ask_forge(context)
+        if refresh:
+            self.refresh_from_forge(context)
         with self._database.open_read_transaction() as connection:
             taken = self._taken(connection, Proposal(mapping, ""))
             free = context.mapping.pull_request.limit - taken
@@ -117,7 +121,7 @@ class PullRequestQuota:
                 return ()
             query = _waiting_branches(mapping).limit(free)
             waiting = tuple(Proposal(mapping, row.branch) for row in connection.execute(query))
-        self._backoff.end_pause(_room(mapping))
+        self._backoff.end_pause(_limit_key(mapping))
         return waiting
 
     def reserve(self, proposal: Proposal, limit: int) -> bool:
@@ -142,7 +146,7 @@ class PullRequestQuota:
         coming = select(pull_request_reservations_table.c.branch).where(
             pull_request_reservations_table.c.mapping == proposal.mapping,
             pull_request_reservations_table.c.branch != proposal.branch,
-            pull_request_reservations_table.c.taken_at > self._clock() - _LONGEST_LOOK,
+            pull_request_reservations_table.c.taken_at > self._clock() - _LONGEST_RECONCILE,
         )
         both = open_.union(coming).subquery()
         return int(connection.execute(select(func.count()).select_from(both)).scalar_one())
@@ -166,12 +170,12 @@ class PullRequestQuota:
                 )
 
 
-def _room(mapping: str) -> str:
+def _limit_key(mapping: str) -> str:
     """What is paused when a mapping has as many open pull requests as it may have."""
     return f"new pull requests of {mapping}"
 
 
-def _creations(mapping: str) -> str:
+def _creation_key(mapping: str) -> str:
     """What is paused when its forge lets nobody open more for now."""
     return f"creations for {mapping}"
 

@@ -27,7 +27,7 @@ class AwaitedLook(Protocol):
     def requested_at(self) -> datetime: ...
 
 
-SETTLE_LOOK = (
+SETTLE_REQUEST = (
     update(reconcile_requests_table)
     .where(
         reconcile_requests_table.c.mapping == bindparam("of_mapping"),
@@ -44,7 +44,7 @@ SETTLE_LOOK = (
 def build_settled_row(
     proposal: Proposal, look: AwaitedLook, outcome: ReconcileOutcome
 ) -> dict[str, object]:
-    """The parameters of ``SETTLE_LOOK`` for one look."""
+    """The parameters of ``SETTLE_REQUEST`` for one look."""
     refused = dict(outcome.refusals).get(look.target)
     return {
         "of_mapping": proposal.mapping,
@@ -63,7 +63,7 @@ def calculate_parked_pause(attempts: int) -> float:
     return min(max(15.0 * 2.0 ** min(attempts, 20), _SHORTEST_PARKED), _LONGEST_PARKED)
 
 
-def find_due_retries(now: datetime) -> Select[Any]:
+def select_due_retries(now: datetime) -> Select[Any]:
     """The parked looks of parked proposals whose pause is over."""
     same = and_(
         reconcile_requests_table.c.mapping == proposals_table.c.mapping,

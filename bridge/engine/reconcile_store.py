@@ -20,14 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.engine.errand_records import ErrandRecords
 from bridge.engine.pull_request_quota import release_reservation
 from bridge.engine.reconcile_request_rows import (
-    SETTLE_LOOK,
+    SETTLE_REQUEST,
     build_settled_row,
     calculate_parked_pause,
-    find_due_retries,
+    select_due_retries,
 )
+from bridge.engine.repository_job_store import RepositoryJobStore
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import HistoryEventsById, store_history_events
@@ -90,7 +90,7 @@ class ReconcileStore:
         self._clock = clock
         self.target_statuses = TargetStatusStore(database)
         self.problems = ProblemRecords(database, clock)
-        self.errands = ErrandRecords(database, clock)
+        self.repository_jobs = RepositoryJobStore(database, clock)
 
     def request(
         self, asks: Iterable[ReconcileRequest], moments: HistoryEventsById | None = None
@@ -114,11 +114,11 @@ class ReconcileStore:
         named = ((ask.proposal, ask.target, ask.name) for ask in asks)
         with self._database.open_transaction() as connection:
             if rows:
-                connection.execute(self._upsert_look(), rows)
+                connection.execute(self._upsert_request(), rows)
             self.target_statuses.record_requested(connection, named, now)
             store_history_events(connection, self._database, moments or {})
 
-    def _upsert_look(self) -> postgresql.Insert | sqlite.Insert:
+    def _upsert_request(self) -> postgresql.Insert | sqlite.Insert:
         insert = self._database.build_insert(reconcile_requests_table)
         again = {"asked_at": insert.excluded.asked_at, "settled_at": None, "kind": None}
         return insert.on_conflict_do_update(
@@ -128,7 +128,7 @@ class ReconcileStore:
     def find_pending(self, proposal: Proposal) -> tuple[PendingReconcile, ...]:
         """The looks that nobody has settled, the oldest first."""
         with self._database.open_read_transaction() as connection:
-            return _waiting(connection, proposal)
+            return _find_pending(connection, proposal)
 
     def find_targets(self, proposal: Proposal) -> tuple[Target, ...]:
         """The targets that were ever looked at for a proposal."""
@@ -164,9 +164,9 @@ class ReconcileStore:
         rows = [build_settled_row(proposal, pending, outcome) | {"now": now} for pending in settled]
         with self._database.open_transaction() as connection:
             if rows:
-                connection.execute(SETTLE_LOOK, rows)
+                connection.execute(SETTLE_REQUEST, rows)
             self._record(connection, proposal, outcome, now)
-            waiting = frozenset(pending.target for pending in _waiting(connection, proposal))
+            waiting = frozenset(pending.target for pending in _find_pending(connection, proposal))
             asked = [(pending.target, pending.delivery_id) for pending in settled]
             self.target_statuses.record_outcome(connection, proposal, asked, outcome, waiting, now)
             self._close_deliveries(
@@ -187,12 +187,12 @@ class ReconcileStore:
             "changed_at": now,
         }
         if outcome.kind is ReconcileOutcomeKind.PARKED:
-            attempts = _attempts(connection, proposal) + 1
+            attempts = _count_attempts(connection, proposal) + 1
             pause = timedelta(seconds=calculate_parked_pause(attempts))
             values |= {"attempts": attempts, "not_before": now + pause}
-        self._write_down(connection, proposal, values)
+        self._write(connection, proposal, values)
 
-    def _write_down(self, connection: Connection, proposal: Proposal, values: _Values) -> None:
+    def _write(self, connection: Connection, proposal: Proposal, values: _Values) -> None:
         insert = self._database.build_insert(proposals_table).values(
             mapping=proposal.mapping, branch=proposal.branch, **values
         )
@@ -265,7 +265,7 @@ class ReconcileStore:
     ) -> float:
         now = self._clock()
         with self._database.open_transaction() as connection:
-            attempts = tries + _attempts(connection, proposal)
+            attempts = tries + _count_attempts(connection, proposal)
             pause = compute_backoff_delay(attempts * tries, retry_after)
             values = {
                 "kind": ReconcileOutcomeKind.WAITING,
@@ -274,28 +274,28 @@ class ReconcileStore:
                 "not_before": now + timedelta(seconds=pause),
                 "changed_at": now,
             }
-            self._write_down(connection, proposal, values)
+            self._write(connection, proposal, values)
             self.target_statuses.record_postponed(connection, proposal, reason)
         return pause
 
-    def attempts(self, proposal: Proposal) -> int:
+    def count_attempts(self, proposal: Proposal) -> int:
         """How often a proposal was tried in vain since something last came of it."""
         with self._database.open_read_transaction() as connection:
-            return _attempts(connection, proposal)
+            return _count_attempts(connection, proposal)
 
-    def due_retries(self) -> tuple[ReconcileRequest, ...]:
+    def list_due_retries(self) -> tuple[ReconcileRequest, ...]:
         """The looks at what is parked, where the pause after that is over."""
         with self._database.open_read_transaction() as connection:
             return tuple(
                 ReconcileRequest(
                     Proposal(row.mapping, row.branch), Target(row.mapping, row.prompt_id, row.label)
                 )
-                for row in connection.execute(find_due_retries(self._clock()))
+                for row in connection.execute(select_due_retries(self._clock()))
             )
 
     def find_latest_outcome(self, proposal: Proposal) -> LatestOutcome | None:
         """The last word on a proposal."""
-        found = self._standings(*_of(proposals_table, proposal))
+        found = self._select_outcomes(*_of(proposals_table, proposal))
         return found[0] if found else None
 
     def find_stuck(self, prompt: int | str | None = None) -> tuple[LatestOutcome, ...]:
@@ -305,11 +305,11 @@ class ReconcileStore:
             [ReconcileOutcomeKind.WAITING, ReconcileOutcomeKind.PARKED]
         )
         if prompt is None:
-            return self._standings(stuck)
+            return self._select_outcomes(stuck)
         proposal = tuple_(proposals_table.c.mapping, proposals_table.c.branch)
-        return self._standings(stuck, proposal.in_(select_proposals_of_prompt(prompt)))
+        return self._select_outcomes(stuck, proposal.in_(select_proposals_of_prompt(prompt)))
 
-    def _standings(self, *conditions: ColumnElement[bool]) -> tuple[LatestOutcome, ...]:
+    def _select_outcomes(self, *conditions: ColumnElement[bool]) -> tuple[LatestOutcome, ...]:
         query = select(proposals_table).where(*conditions)
         query = query.order_by(proposals_table.c.mapping, proposals_table.c.branch)
         with self._database.open_read_transaction() as connection:
@@ -358,7 +358,7 @@ _WITH_PROPOSALS = reconcile_requests_table.outerjoin(
 )
 
 
-def _waiting(connection: Connection, proposal: Proposal) -> tuple[PendingReconcile, ...]:
+def _find_pending(connection: Connection, proposal: Proposal) -> tuple[PendingReconcile, ...]:
     query = (
         select(
             reconcile_requests_table.c.prompt_id,
@@ -384,7 +384,7 @@ def _waiting(connection: Connection, proposal: Proposal) -> tuple[PendingReconci
     )
 
 
-def _attempts(connection: Connection, proposal: Proposal) -> int:
+def _count_attempts(connection: Connection, proposal: Proposal) -> int:
     query = select(proposals_table.c.attempts).where(*_of(proposals_table, proposal))
     return connection.execute(query).scalar() or 0
 

@@ -13,7 +13,7 @@ from bridge.engine.dispatch_events import build_trigger_event, find_decisive_eve
 from bridge.engine.failures import describe_exception
 from bridge.engine.pull_request_quota import PullRequestLimitError
 from bridge.engine.reconcile_store import PendingReconcile
-from bridge.engine.unfollowed_targets import NO_WORD, PersonsWord, with_following
+from bridge.engine.unfollowed_targets import DEFAULT_OPTIONS, ReconcileOptions, extend_context
 from bridge.errors import (
     BridgeError,
     RateLimitedError,
@@ -32,10 +32,12 @@ from bridge.telemetry.log_context import span
 
 log = logging.getLogger("bridge.worker")
 
-_REFUSALS = 4  # attempts, half a minute together, before a refusal counts that may pass by itself
-_NOT_HEARD_PAUSE = 20.0  # seconds
-_LABELS_ASKED_ONE_BY_ONE = 50  # a look at more targets than this comes from a sweep
-_HEARD_BY_ALL = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
+_MOST_TRANSIENT_REFUSALS = (
+    4  # attempts, half a minute together, before a refusal counts that may pass by itself
+)
+_UNKNOWN_MAPPING_PAUSE = 20.0  # seconds
+_MOST_LABEL_QUERIES = 50  # a look at more targets than this comes from a sweep
+_UNKNOWN_MAPPING_AGE = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Reconciler:
         self,
         proposal: Proposal,
         listed: Mapping[Target, Prompt] | None = None,
-        word: PersonsWord = NO_WORD,
+        options: ReconcileOptions = DEFAULT_OPTIONS,
     ) -> float | None:
         """Reconcile one proposal, if anything waits for that. Returns after how many seconds to do it
         again, None for not.
@@ -58,26 +60,26 @@ class Reconciler:
         with open_reconcile_span(proposal, waiting):
             context = self.controller.contexts.get(proposal.mapping)
             if context is None:
-                return self._without_site(proposal, waiting)
-            if paused := self._paused(context, proposal):
+                return self._postpone_unknown_mapping(proposal, waiting)
+            if paused := self._find_pause(context, proposal):
                 seconds, reason = paused
                 return self.controller.store.postpone_without_attempt(proposal, reason, seconds)
-            return self._reconcile(context, proposal, waiting, listed or {}, word)
+            return self._reconcile(context, proposal, waiting, listed or {}, options)
 
-    def _without_site(
+    def _postpone_unknown_mapping(
         self, proposal: Proposal, waiting: tuple[PendingReconcile, ...]
     ) -> float | None:
         """Of a new mapping, another process may have heard sooner than this one."""
         if (
             self.controller.clock() - min(pending.requested_at for pending in waiting)
-            > _HEARD_BY_ALL
+            > _UNKNOWN_MAPPING_AGE
         ):
             self._park(proposal, waiting, f"There is no mapping {proposal.mapping} any more.")
             return None
         reason = f"The process that looked knows no mapping {proposal.mapping}."
-        return self.controller.store.postpone(proposal, reason, _NOT_HEARD_PAUSE)
+        return self.controller.store.postpone(proposal, reason, _UNKNOWN_MAPPING_PAUSE)
 
-    def _paused(self, context: MappingContext, proposal: Proposal) -> tuple[float, str] | None:
+    def _find_pause(self, context: MappingContext, proposal: Proposal) -> tuple[float, str] | None:
         """Whether to leave a proposal alone for now. One that waits for room needs no look: what
         thousands of them would ask of the forge is more than it answers."""
         if paused := self.controller.backoff.find_pause(context.forge.repository):
@@ -89,7 +91,7 @@ class Reconciler:
             or standing.pull_request
         ):
             return None
-        return self.controller.quota.paused(proposal.mapping)
+        return self.controller.quota.find_pause(proposal.mapping)
 
     def _reconcile(
         self,
@@ -97,24 +99,27 @@ class Reconciler:
         proposal: Proposal,
         waiting: tuple[PendingReconcile, ...],
         listed: Mapping[Target, Prompt],
-        word: PersonsWord,
+        options: ReconcileOptions,
     ) -> float | None:
         try:
-            deduplication_key = occasion_of(
+            deduplication_key = read_reconcile_context(
                 self.controller.inbox, context.mapping.source, waiting, listed
             )
             outcome = reconcile_proposal(
                 context,
                 self.controller.file_index,
                 proposal,
-                with_following(
-                    deduplication_key, context.mapping, self.controller.store.target_statuses, word
+                extend_context(
+                    deduplication_key,
+                    context.mapping,
+                    self.controller.store.target_statuses,
+                    options,
                 ),
                 now=self.controller.clock(),
                 permit=lambda site: self.controller.quota.acquire(site, proposal),
             )
         except TransientRefusalError as error:
-            if self.controller.store.attempts(proposal) < _REFUSALS:
+            if self.controller.store.count_attempts(proposal) < _MOST_TRANSIENT_REFUSALS:
                 return self._wait(context, proposal, error)
             self._park(proposal, waiting, str(error))
         except TransientError as error:
@@ -123,12 +128,14 @@ class Reconciler:
             self._park(proposal, waiting, str(error))
         except Exception as error:  # a mistake of ours must not stop the others
             reason = describe_exception(error)
-            pause = self.controller.failures.record(proposal.mapping, looking_at(proposal), error)
+            pause = self.controller.failures.record(
+                proposal.mapping, describe_reconcile(proposal), error
+            )
             if pause is not None:
                 return self.controller.store.postpone(proposal, reason, pause)
             self._park(proposal, waiting, reason)
         else:
-            self.controller.failures.mend(proposal.mapping, looking_at(proposal))
+            self.controller.failures.resolve(proposal.mapping, describe_reconcile(proposal))
             self._settle(context, proposal, waiting, outcome)
         return None
 
@@ -185,12 +192,12 @@ def open_reconcile_span(
     )
 
 
-def looking_at(proposal: Proposal) -> str:
+def describe_reconcile(proposal: Proposal) -> str:
     """What failed, where a look did."""
     return f"look at {proposal.branch}"
 
 
-def occasion_of(
+def read_reconcile_context(
     inbox: DeliveryInbox,
     source: str,
     waiting: Sequence[PendingReconcile],
@@ -212,7 +219,7 @@ def _label_events(
 ) -> dict[Target, TriggerEvent]:
     """The newest event about each target's label, whenever it came."""
     newest: dict[Target, TriggerEvent] = {}
-    for target in targets if len(targets) <= _LABELS_ASKED_ONE_BY_ONE else ():
+    for target in targets if len(targets) <= _MOST_LABEL_QUERIES else ():
         events = [
             delivery
             for workspace in workspaces

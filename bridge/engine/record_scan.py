@@ -12,8 +12,8 @@ from bridge.config.mapping_settings import MappingSettings
 from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
 from bridge.engine.unfollowed_targets import (
     UnfollowedTargets,
+    build_unfollowed_statuses,
     describe_unfollowed,
-    find_kept_entries,
     find_unfollowed,
 )
 from bridge.prompts.planning.target_state import TargetState
@@ -50,19 +50,25 @@ def record_scan(store: ReconcileStore, scan_run: ScanRun) -> tuple[Proposal, ...
     unfollowed = find_unfollowed(scan_run.mapping, scan_run.scan, entries)
     kept = [
         each
-        for status in find_kept_entries(unfollowed, entries, scan_run.ended_at)
+        for status in build_unfollowed_statuses(unfollowed, entries, scan_run.ended_at)
         for each in _changed(entries, status)
     ]
     read_at = scan_run.started_at - scan_run.listing_age
     store.target_statuses.apply_scan(kept, (), read_at)  # a look goes by what is held
-    asks = list(_asks(scan_run, entries, unfollowed))
+    asks = list(_build_requests(scan_run, entries, unfollowed))
     store.request(asks)
     asked = {ask.target for ask in asks}
-    changed = [status for status in _entries(scan_run, entries) if status.target not in asked]
-    gone = [t for t in _gone(scan_run, entries) if t not in asked and t not in unfollowed]
+    changed = [
+        status for status in _build_statuses(scan_run, entries) if status.target not in asked
+    ]
+    gone = [
+        t
+        for t in _find_unfollowed_statuses(scan_run, entries)
+        if t not in asked and t not in unfollowed
+    ]
     store.target_statuses.apply_scan(changed, gone, read_at)
     _note_problems(store.problems, scan_run)
-    _tell(scan_run, unfollowed, entries)
+    _log_findings(scan_run, unfollowed, entries)
     counts = {"in_step": scan_run.scan.in_step_count, "differing": len(asked)}
     store.target_statuses.record_resync(name, scan_run.ended_at, scan_run.seconds, counts)
     return tuple(sorted({ask.proposal for ask in asks}))
@@ -75,18 +81,20 @@ def _note_problems(problems: ProblemRecords, scan_run: ScanRun) -> None:
     problems.replace(name, ProblemKind.FILE, group_by_subject(scan.mistakes))
 
 
-def _tell(
+def _log_findings(
     scan_run: ScanRun, unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus]
 ) -> None:
     for gap in scan_run.scan.gaps:
         log.warning("%s", gap.message)
-    if unfollowed.kept:
+    if unfollowed.reasons:
         numbers = {e.number for e in entries.values() if e.has_open_pull_request}
-        ours = {e.number for t in unfollowed.kept if (e := entries.get(t)) and e.number in numbers}
+        ours = {
+            e.number for t in unfollowed.reasons if (e := entries.get(t)) and e.number in numbers
+        }
         log.warning("%s", describe_unfollowed(scan_run.mapping.name, unfollowed, len(ours)))
 
 
-def _asks(
+def _build_requests(
     scan_run: ScanRun, entries: Mapping[Target, TargetStatus], unfollowed: UnfollowedTargets
 ) -> Iterator[ReconcileRequest]:
     """What differs; and pull requests that the books think open and that have no branch any more:
@@ -94,7 +102,9 @@ def _asks(
     differing = scan_run.scan.differing_targets
     asked = set()
     for candidate in scan_run.scan.candidates:
-        if candidate.target in unfollowed and not _is_unheard_of(scan_run, candidate, entries):
+        if candidate.target in unfollowed and not _may_have_unknown_pull_request(
+            scan_run, candidate, entries
+        ):
             continue
         asked.add(candidate.target)
         place = differing.get(candidate.target)
@@ -108,7 +118,7 @@ def _asks(
             )
 
 
-def _is_unheard_of(
+def _may_have_unknown_pull_request(
     scan_run: ScanRun, candidate: ReconcileCandidate, entries: Mapping[Target, TargetStatus]
 ) -> bool:
     """Whether there may be a pull request that the books do not know."""
@@ -117,7 +127,9 @@ def _is_unheard_of(
     return (status is None or status.number is None) and candidate.proposal.branch in branches
 
 
-def _entries(scan_run: ScanRun, entries: Mapping[Target, TargetStatus]) -> Iterator[TargetStatus]:
+def _build_statuses(
+    scan_run: ScanRun, entries: Mapping[Target, TargetStatus]
+) -> Iterator[TargetStatus]:
     """The entries that say something new."""
     now = scan_run.ended_at
     for target, place in scan_run.scan.targets_in_step.items():
@@ -132,15 +144,15 @@ def _entries(scan_run: ScanRun, entries: Mapping[Target, TargetStatus]) -> Itera
             absent_since=None,
             held=None,
         )
-        yield from _changed(entries, _settled(after, TargetState.IN_STEP, _SAME, now))
+        yield from _changed(entries, _settle(after, TargetState.IN_STEP, _SAME, now))
     for target, reason in scan_run.scan.refusals:
         before = entries.get(target) or new_target_status(
             target, "", TargetState.PARKED, reason, now
         )
-        yield from _changed(entries, _settled(before, TargetState.PARKED, reason, now))
+        yield from _changed(entries, _settle(before, TargetState.PARKED, reason, now))
 
 
-def _settled(status: TargetStatus, state: TargetState, reason: str, now: datetime) -> TargetStatus:
+def _settle(status: TargetStatus, state: TargetState, reason: str, now: datetime) -> TargetStatus:
     if status.settled_state is state:
         same = state is TargetState.IN_STEP  # whatever the look said that found it so
         return replace(status, reason=status.reason if same else reason)
@@ -155,7 +167,9 @@ def _changed(entries: Mapping[Target, TargetStatus], after: TargetStatus) -> Ite
         yield after
 
 
-def _gone(scan_run: ScanRun, entries: Mapping[Target, TargetStatus]) -> Iterator[Target]:
+def _find_unfollowed_statuses(
+    scan_run: ScanRun, entries: Mapping[Target, TargetStatus]
+) -> Iterator[Target]:
     """Targets that the mapping follows no longer."""
     scan = scan_run.scan
     refused = {target for target, _ in scan.refusals}

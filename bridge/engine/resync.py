@@ -56,7 +56,7 @@ class ResyncRunner:
             found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
             self.create_prompts(context, found)
             proposals = self.record_scan(context, found, started, age)
-            admitted = self.controller.quota.admit(context, ask=True)
+            admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
             context.mirror.collect_garbage()
         except TransientError as error:
             log.warning("sweep of %s waits: %s", mapping, error)
@@ -69,7 +69,7 @@ class ResyncRunner:
         except Exception as error:  # a mistake of ours must not stop the others
             return self.controller.failures.record(mapping, SWEEP, error)
         self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {})
-        self.controller.failures.mend(mapping, SWEEP)
+        self.controller.failures.resolve(mapping, SWEEP)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
         for proposal in (*proposals, *admitted):

@@ -36,15 +36,19 @@ from bridge.status.tables import history_events_table, target_statuses_table
 from bridge.status.target_status_store import TargetStatusStore
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
-from bridge.storage.reconcile_tables import errands, proposals_table, reconcile_requests_table
+from bridge.storage.reconcile_tables import (
+    proposals_table,
+    reconcile_requests_table,
+    repository_jobs_table,
+)
 
 InterruptibleWait = Callable[[float], bool]  # wait so many seconds; whether to stop
 
 _AT_ONCE = 200  # rows in one transaction: some milliseconds
 _BETWEEN = 0.02  # seconds that everybody else has the database for
-_HEARD_BY_ALL = timedelta(minutes=15)  # of a new mapping, others may have heard sooner
-_LABEL_EVENTS = 3  # a request for approval, the move, and the answer
-_MOMENTS = 10  # of each prompt
+_UNKNOWN_MAPPING_AGE = timedelta(minutes=15)  # of a new mapping, others may have heard sooner
+_KEPT_LABEL_EVENTS = 3  # a request for approval, the move, and the answer
+_KEPT_EVENTS = 10  # of each prompt
 _SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
 
 
@@ -83,20 +87,20 @@ class RetentionPruner:
         now, gone = self._clock(), DeletedRowCounts()
         DailySumStore(self._database).sum_up_past_days(now)
         before = min(now - self._keep, find_final_before(now))
-        TargetStatusStore(self._database).delete_unconfigured(mappings, now - _HEARD_BY_ALL)
+        TargetStatusStore(self._database).delete_unconfigured(mappings, now - _UNKNOWN_MAPPING_AGE)
         ProblemRecords(self._database, self._clock).forget(mappings, before)
-        for rows in self._slices(_old_deliveries(before), deliveries_table, rest):
-            self._forget_deliveries([row.id for row in rows], before, gone)
+        for rows in self._slices(_select_old_deliveries(before), deliveries_table, rest):
+            self._delete_deliveries([row.id for row in rows], before, gone)
         for kind in HistoryEventKind:
-            for rows in self._slices(_old_moments(before, kind), history_events_table, rest):
-                gone.history_events += self._forget(history_events_table, [row.id for row in rows])
+            for rows in self._slices(_select_old_events(before, kind), history_events_table, rest):
+                gone.history_events += self._delete(history_events_table, [row.id for row in rows])
         for table, time in (
             (reconcile_requests_table, reconcile_requests_table.c.settled_at),
             (proposals_table, proposals_table.c.changed_at),
         ):
-            for name in set(self._mappings_in(table)) - set(mappings):
+            for name in set(self._list_mappings_in(table)) - set(mappings):
                 which = and_(table.c.mapping == name, time < before)
-                gone.of_removed_mappings += self._forget_all(table, which, rest)
+                gone.of_removed_mappings += self._delete_all(table, which, rest)
         return gone
 
     def _slices(
@@ -119,7 +123,7 @@ class RetentionPruner:
                 return
             after = (rows[-1][0], rows[-1].id)
 
-    def _forget_deliveries(
+    def _delete_deliveries(
         self, ids: Sequence[str], before: datetime, gone: DeletedRowCounts
     ) -> None:
         """Those of them that nobody has made new again meanwhile, with what was looked at."""
@@ -131,16 +135,18 @@ class RetentionPruner:
             )
             went = list(connection.execute(chosen.returning(deliveries_table.c.id)).scalars())
             gone.deliveries += len(went)
-            gone.reconcile_requests += _forget_looks(connection, went, before)
-            connection.execute(delete(errands).where(errands.c.delivery_id.in_(went)))
+            gone.reconcile_requests += _delete_old_requests(connection, went, before)
+            connection.execute(
+                delete(repository_jobs_table).where(repository_jobs_table.c.delivery_id.in_(went))
+            )
 
-    def _forget(self, table: Table, ids: Sequence[Any]) -> int:
+    def _delete(self, table: Table, ids: Sequence[Any]) -> int:
         if not ids:
             return 0
         with self._database.open_transaction() as connection:
             return connection.execute(delete(table).where(table.c.id.in_(ids))).rowcount
 
-    def _forget_all(self, table: Table, which: ColumnElement[bool], rest: InterruptibleWait) -> int:
+    def _delete_all(self, table: Table, which: ColumnElement[bool], rest: InterruptibleWait) -> int:
         key = tuple_(*table.primary_key.columns)
         some = select(*table.primary_key.columns).where(which).limit(_AT_ONCE)
         went = 0
@@ -151,7 +157,7 @@ class RetentionPruner:
             if found < _AT_ONCE or rest(_BETWEEN):
                 return went
 
-    def _mappings_in(self, table: Table) -> Iterator[str]:
+    def _list_mappings_in(self, table: Table) -> Iterator[str]:
         """One after the other by the index, however many rows each has."""
         found: str | None = ""
         while True:
@@ -163,10 +169,10 @@ class RetentionPruner:
             yield found
 
 
-def _old_deliveries(before: datetime) -> Select[Any]:
+def _select_old_deliveries(before: datetime) -> Select[Any]:
     at, label = deliveries_table.c.received_at, deliveries_table.c.label
     same = (deliveries_table.c.workspace_id, deliveries_table.c.prompt_id, label)
-    last = _newest(deliveries_table.c.occurred_at, same, _LABEL_EVENTS)
+    last = _newest(deliveries_table.c.occurred_at, same, _KEPT_LABEL_EVENTS)
     stays = and_(
         label.is_not(None),
         deliveries_table.c.workspace_id.is_not(None),  # else a person asked for a look
@@ -176,13 +182,13 @@ def _old_deliveries(before: datetime) -> Select[Any]:
     return select(at, deliveries_table.c.id, may_go.label("may_go")).where(at < before)
 
 
-def _old_moments(before: datetime, kind: HistoryEventKind) -> Select[Any]:
+def _select_old_events(before: datetime, kind: HistoryEventKind) -> Select[Any]:
     """A prompt that nobody follows any more needs none."""
     at, same = (
         history_events_table.c.at,
         (history_events_table.c.mapping, history_events_table.c.prompt_id),
     )
-    last = _newest(at, same, _MOMENTS)
+    last = _newest(at, same, _KEPT_EVENTS)
     followed = exists().where(
         target_statuses_table.c.mapping == history_events_table.c.mapping,
         target_statuses_table.c.prompt_id == history_events_table.c.prompt_id,
@@ -207,7 +213,7 @@ def _newest(
     )
 
 
-def _forget_looks(connection: Connection, asked_by: Sequence[str], before: datetime) -> int:
+def _delete_old_requests(connection: Connection, asked_by: Sequence[str], before: datetime) -> int:
     """All but the last at each target, which tells what a proposal is about."""
     key = (
         reconcile_requests_table.c.mapping,
@@ -217,7 +223,9 @@ def _forget_looks(connection: Connection, asked_by: Sequence[str], before: datet
     )
     targets = select(*key).where(reconcile_requests_table.c.delivery_id.in_(asked_by)).distinct()
     rows = [row._asdict() for row in connection.execute(targets)]
-    return sum(connection.execute(_OLD_LOOKS, _named(row, before)).rowcount for row in rows)
+    return sum(
+        connection.execute(_DELETE_OLD_REQUESTS, _named(row, before)).rowcount for row in rows
+    )
 
 
 def _named(row: dict[str, Any], before: datetime) -> dict[str, Any]:
@@ -234,7 +242,7 @@ def _same_target(table: Any) -> tuple[ColumnElement[bool], ...]:
 
 
 _others = reconcile_requests_table.alias("others")
-_OLD_LOOKS = delete(reconcile_requests_table).where(
+_DELETE_OLD_REQUESTS = delete(reconcile_requests_table).where(
     *_same_target(reconcile_requests_table),
     reconcile_requests_table.c.settled_at < bindparam("before"),
     reconcile_requests_table.c.asked_at

@@ -16,7 +16,7 @@ from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.reconciler import Reconciler
 from bridge.engine.resync import ResyncRunner
 from bridge.engine.unfollowed_targets import (
-    PersonsWord,
+    ReconcileOptions,
     UnfollowedTargets,
     count_open_pull_requests,
     describe_unfollowed,
@@ -35,7 +35,7 @@ ProgressCallback = Callable[
 ]  # what is done, how much of it, out of how much
 
 _AT_ONCE = 8
-_PATIENCE = 120.0  # seconds: a longer pause is left to the running bridge
+_LONGEST_WAIT = 120.0  # seconds: a longer pause is left to the running bridge
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def sync_mappings(
             context.mapping, found, controller.store.target_statuses.find_by_mapping(name)
         )
         proposals += ResyncRunner(controller).record_scan(context, found, started)
-        if unfollowed.kept:
-            done.append(_kept(context, found, unfollowed))
+        if unfollowed.reasons:
+            done.append(_describe_unfollowed(context, found, unfollowed))
         listed |= found.listed_prompts
         done += _describe_problems(name, found)
         for result in ResyncRunner(controller).create_prompts(controller.contexts[name], found):
-            done.append(_made(result))
+            done.append(_describe_published(result))
         if found.in_step_count:
             done.append(
                 SyncResult(
@@ -84,7 +84,7 @@ def sync_mappings(
                 )
             )
     return _without_repeats(
-        done + _look_at_all(controller, proposals, listed, tell, PersonsWord(adopt))
+        done + _reconcile_all(controller, proposals, listed, tell, ReconcileOptions(adopt))
     )
 
 
@@ -126,7 +126,7 @@ def prune_targets(
     places = {each.target: each.proposal for each in scan.candidates}
     entries = controller.store.target_statuses.find_by_mapping(mapping)
     names, asks = dict[Target, str](), list[ReconcileRequest]()
-    for target in unfollowed.kept:
+    for target in unfollowed.reasons:
         one, status = scan.unlisted.get(target), entries.get(target)
         name = (one.name if one else "") or (status.name if status else "")
         known = Proposal(mapping, status.branch) if status and status.branch else None
@@ -134,54 +134,58 @@ def prune_targets(
         names[target] = name
         asks.append(ReconcileRequest(proposal, target, name=name))
     fingerprint = context.mapping.fingerprint
-    controller.store.target_statuses.let_go(names, fingerprint, controller.clock())
+    controller.store.target_statuses.release_targets(names, fingerprint, controller.clock())
     controller.store.request(asks)
     proposals = sorted({ask.proposal for ask in asks})
-    return _look_at_all(controller, proposals, {}, tell, PersonsWord(prune=True))
+    return _reconcile_all(controller, proposals, {}, tell, ReconcileOptions(prune=True))
 
 
-def _kept(context: MappingContext, scan: MappingScan, unfollowed: UnfollowedTargets) -> SyncResult:
+def _describe_unfollowed(
+    context: MappingContext, scan: MappingScan, unfollowed: UnfollowedTargets
+) -> SyncResult:
     words = describe_unfollowed(
         context.mapping.name, unfollowed, count_open_pull_requests(context, scan, unfollowed)
     )
-    prompts = len({target.prompt_id for target in unfollowed.kept})
+    prompts = len({target.prompt_id for target in unfollowed.reasons})
     return SyncResult(context.mapping.name, ReconcileOutcomeKind.NOT_FOLLOWED, words, count=prompts)
 
 
-def _made(result: PublishResult) -> SyncResult:
+def _describe_published(result: PublishResult) -> SyncResult:
     kind = ReconcileOutcomeKind.PUBLISHED if result.problem is None else ReconcileOutcomeKind.PARKED
     return SyncResult(result.file.path, kind, describe_publish_result(result))
 
 
-def _look_at_all(
+def _reconcile_all(
     controller: BridgeController,
     proposals: Sequence[Proposal],
     listed: Mapping[Target, Prompt],
     tell: ProgressCallback,
-    word: PersonsWord,
+    options: ReconcileOptions,
 ) -> list[SyncResult]:
     done = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_look_at, controller, proposal, listed, word) for proposal in proposals]
+        jobs = [
+            pool.submit(_reconcile, controller, proposal, listed, options) for proposal in proposals
+        ]
         for finished, job in enumerate(as_completed(jobs), start=1):
             done.append(job.result())
             tell("bringing in step", finished, len(proposals))
     return sorted(done, key=lambda one: one.subject)
 
 
-def _look_at(
+def _reconcile(
     controller: BridgeController,
     proposal: Proposal,
     listed: Mapping[Target, Prompt],
-    word: PersonsWord,
+    options: ReconcileOptions,
 ) -> SyncResult:
     waited = 0.0
-    pause = Reconciler(controller).reconcile(proposal, listed, word)
-    while pause is not None and waited + pause <= _PATIENCE:
+    pause = Reconciler(controller).reconcile(proposal, listed, options)
+    while pause is not None and waited + pause <= _LONGEST_WAIT:
         waited += pause
         threading.Event().wait(pause)
         pause = Reconciler(controller).reconcile(
-            proposal, word=word
+            proposal, options=options
         )  # what was listed may be old by now
     standing = controller.store.find_latest_outcome(proposal)
     what = f"{proposal.mapping} {proposal.branch}"

@@ -26,14 +26,14 @@ _MOST_REASONS = 3
 
 @dataclass(frozen=True)
 class UnfollowedTargets:
-    """The targets that stay as they are, and why. Those ``held`` stay so until PromptLayer shows
+    """The targets that stay as they are, and why. Those ``find_held`` stay so until PromptLayer shows
     them again or they are pruned, whatever is found of them meanwhile."""
 
-    kept: Mapping[Target, str]
+    reasons: Mapping[Target, str]
     held: Mapping[Target, str]
 
     def __contains__(self, target: Target) -> bool:
-        return target in self.kept
+        return target in self.reasons
 
 
 def find_unfollowed(
@@ -112,8 +112,8 @@ def count_open_pull_requests(
 
 def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_requests: int) -> str:
     """How much stays as it is, why, and what lets it go."""
-    prompts = len({target.prompt_id for target in unfollowed.kept})
-    reasons = list(dict.fromkeys(unfollowed.kept.values()))
+    prompts = len({target.prompt_id for target in unfollowed.reasons})
+    reasons = list(dict.fromkeys(unfollowed.reasons.values()))
     more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
     return (
         f"mapping {mapping}: no longer followed: {prompts:,} prompt{'' if prompts == 1 else 's'},"
@@ -123,11 +123,11 @@ def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_reques
     )
 
 
-def find_kept_entries(
+def build_unfollowed_statuses(
     unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus], now: datetime
 ) -> Iterator[TargetStatus]:
     """The entries of what stays as it is, where they say something new."""
-    for target, reason in unfollowed.kept.items():
+    for target, reason in unfollowed.reasons.items():
         before = entries.get(target) or new_target_status(
             target, "", TargetState.NOT_FOLLOWED, reason, now
         )
@@ -145,32 +145,32 @@ def find_kept_entries(
 
 
 @dataclass(frozen=True)
-class PersonsWord:
+class ReconcileOptions:
     """What a person says with a look: whose text holds, and that what is left out may go."""
 
     adopt: AdoptRequest | None = None
     prune: bool = False
 
 
-NO_WORD = PersonsWord()
+DEFAULT_OPTIONS = ReconcileOptions()
 
 
-def with_following(
+def extend_context(
     reconcile_context: ReconcileContext,
     mapping: MappingSettings,
     statuses: TargetStatusStore,
-    word: PersonsWord,
+    options: ReconcileOptions,
 ) -> ReconcileContext:
     """The context with a person's word, and with what the books know of whether the mapping
     follows its targets."""
     everything = (
         mapping.pull_request.group is PullRequestGrouping.MAPPING
     )  # one look may see any of them
-    held = statuses.held(mapping.name, None if everything else reconcile_context.targets)
+    held = statuses.find_held(mapping.name, None if everything else reconcile_context.targets)
     return replace(
         reconcile_context,
-        adopt=word.adopt,
-        followed=statuses.followed_as(mapping.fingerprint, reconcile_context.targets),
-        held={} if word.prune else held,
-        prune=word.prune or mapping.prune,
+        adopt=options.adopt,
+        followed=statuses.find_followed(mapping.fingerprint, reconcile_context.targets),
+        held={} if options.prune else held,
+        prune=options.prune or mapping.prune,
     )

@@ -92,7 +92,7 @@ def _is_ignored(context: MappingContext, commit: GitCommit) -> bool:
     put into the addresses they give out (``1234+login@users.noreply…``)."""
     email = commit.author.email
     login = re.sub(r"^\d+[+-]", "", email.partition("@")[0]) if "noreply" in email else ""
-    return context.mapping.ignores_author(commit.author.name, email, *filter(None, [login]))
+    return context.mapping.is_ignored_author(commit.author.name, email, *filter(None, [login]))
 
 
 def _is_told(context: MappingContext, commit: GitCommit) -> bool:

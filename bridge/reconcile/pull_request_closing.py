@@ -25,7 +25,7 @@ def discount_closing(
     if branch_exists and not context.mapping.ignore_authors:
         return pulls
     closing = context.forge.read_closing(newest)
-    if not closing.with_branch and not context.mapping.ignores_author(closing.by):
+    if not closing.with_branch and not context.mapping.is_ignored_author(closing.by):
         return pulls
     body = f"{newest.body}\n{replace(metadata, withdrawn=True).render_hidden_line()}"
     return (replace(newest, body=body), *pulls[1:])

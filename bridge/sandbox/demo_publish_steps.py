@@ -43,7 +43,7 @@ class DemoPublishSteps:
             ("engineer's edit → merged → version on the platform", self.publish),
             ("second edit in a row → second version", self.publish_again),
             ("revert → version", self.revert),
-            ("label moved back → proposal", self.roll_back),
+            ("label moved back → proposal", self.revert_label),
             ("both sides edited → conflict pull request", self.edit_both_sides),
             ("evaluation results → status and comment", self.evaluate),
         ]
@@ -76,7 +76,7 @@ class DemoPublishSteps:
         require(made == 1, f"{made} versions were made of one edit")
         return merged
 
-    def roll_back(self) -> PullRequest:
+    def revert_label(self) -> PullRequest:
         """The label's file follows it forth and back, and nothing moves it forth again."""
         entry, file = self.actions.registry_entry, f"prompts/{DEMO_LABEL}/{DEMO_PROMPT_NAME}.yaml"
         registry = self.environment.registry

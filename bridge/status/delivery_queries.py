@@ -32,7 +32,7 @@ _LISTED = (
     deliveries_table.c.seen,
 )
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
-_MOST_LOOKS = 200  # of one delivery
+_MOST_RECONCILES = 200  # of one delivery
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def list_deliveries(
     *,
     reach: int = SEARCH_LIMIT,
 ) -> Page[DeliverySummary]:
-    near, rest = list(_indexed(wanted)), list(_looked_for(wanted))
+    near, rest = list(_indexed(wanted)), list(_scanned(wanted))
     query = select_after_cursor(select(*_LISTED).where(*near), _KEY, after, down=True)
     end = _end(connection, near, after, reach) if rest else None
     if end is not None:
@@ -123,9 +123,11 @@ def find_delivery(connection: Connection, id: str) -> DeliveryDetails | None:
             reconcile_requests_table.c.label,
             reconcile_requests_table.c.prompt_id,
         )
-        .limit(_MOST_LOOKS)
+        .limit(_MOST_RECONCILES)
     )
-    return DeliveryDetails(parse_delivery_row(row), tuple(map(_look, connection.execute(query))))
+    return DeliveryDetails(
+        parse_delivery_row(row), tuple(map(_parse_reconcile, connection.execute(query)))
+    )
 
 
 def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
@@ -139,7 +141,7 @@ def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
         yield deliveries_table.c.state == wanted.state
 
 
-def _looked_for(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
+def _scanned(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
     begins = _beginning(wanted)
     if begins is not None and wanted.prompt_id is not None:
         yield deliveries_table.c.prompt_id == wanted.prompt_id
@@ -175,7 +177,7 @@ def _listed(row: Any) -> DeliverySummary:
     return DeliverySummary(**row._asdict() | {"state": DeliveryState(row.state)})
 
 
-def _look(row: Any) -> RequestedReconcile:
+def _parse_reconcile(row: Any) -> RequestedReconcile:
     return RequestedReconcile(
         Proposal(row.mapping, row.branch),
         Target(row.mapping, row.prompt_id, row.label),

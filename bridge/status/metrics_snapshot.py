@@ -61,13 +61,13 @@ def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
     now = clock()
     with database.open_read_transaction() as connection:
         return MetricsSnapshot(
-            instance_count=_members(connection, database),
+            instance_count=_count_instances(connection, database),
             lifetime_totals=read_lifetime_totals(connection, now),
             undispatched_deliveries=_undispatched(connection, now),
-            pending_reconciles=_looks(connection, now),
+            pending_reconciles=_read_pending_reconciles(connection, now),
             proposal_counts=_proposals(connection),
-            target_counts=_standings(connection),
-            last_resyncs=_sweeps(connection),
+            target_counts=_count_targets(connection),
+            last_resyncs=_read_last_resyncs(connection),
             problems=count_problems(connection),
             exceptions=count_exceptions(connection),
             repository_pauses=_pauses(connection, now),
@@ -79,7 +79,7 @@ def read_last_resyncs(database: Database) -> Mapping[str, LastResync]:
     """The newest resync of each mapping. Raises UnavailableError when the database does not
     answer."""
     with database.open_read_transaction() as connection:
-        return _sweeps(connection)
+        return _read_last_resyncs(connection)
 
 
 def find_stale(
@@ -91,7 +91,7 @@ def find_stale(
     return {name: age for name, age in sorted(ages.items()) if age > longest}
 
 
-def _members(connection: Connection, database: Database) -> int:
+def _count_instances(connection: Connection, database: Database) -> int:
     """Those that beat, by the database's clock."""
     lives = instances_table.c.beaten_at > database.subtract_from_now(DEAD_AFTER)
     query = select(func.count()).select_from(instances_table).where(lives)
@@ -106,7 +106,7 @@ def _undispatched(connection: Connection, now: datetime) -> BacklogStatistics:
     return _waiting(count, oldest, now)
 
 
-def _looks(connection: Connection, now: datetime) -> dict[str, BacklogStatistics]:
+def _read_pending_reconciles(connection: Connection, now: datetime) -> dict[str, BacklogStatistics]:
     query = (
         select(
             reconcile_requests_table.c.mapping,
@@ -126,14 +126,14 @@ def _proposals(connection: Connection) -> dict[tuple[str, str], int]:
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _standings(connection: Connection) -> dict[tuple[str, str], int]:
+def _count_targets(connection: Connection) -> dict[tuple[str, str], int]:
     query = select(
         target_statuses_table.c.mapping, target_statuses_table.c.state, func.count()
     ).group_by(target_statuses_table.c.mapping, target_statuses_table.c.state)
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _sweeps(connection: Connection) -> dict[str, LastResync]:
+def _read_last_resyncs(connection: Connection) -> dict[str, LastResync]:
     query = select(resyncs_table.c.mapping, resyncs_table.c.at, resyncs_table.c.seconds)
     return {row[0]: LastResync(row[1], row[2]) for row in connection.execute(query)}
 

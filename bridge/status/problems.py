@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from bridge.status.tables import problems
+from bridge.status.tables import problems_table
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock
 
@@ -56,91 +56,95 @@ class ProblemRecords:
     ) -> None:
         """From now on these are the problems of their kind, each message by its subject; what
         else was known is mended. With ``among``, only what is known of these subjects is."""
-        known = {one.subject: one for one in self.open(mapping) if one.kind is kind}
+        known = {one.subject: one for one in self.list_open(mapping) if one.kind is kind}
         over = {s for s in known if s not in found and (among is None or s in among)}
         new = {s: words for s, words in found.items() if s not in known}
-        moved = {s: w for s, w in found.items() if s in known and known[s].message != _kept(w)}
+        moved = {s: w for s, w in found.items() if s in known and known[s].message != _shorten(w)}
         if not (over or new or moved):
             return
         with self._database.open_transaction() as connection:
             for subject, message in sorted({**new, **moved}.items()):
                 self._note(connection, mapping, kind, subject, message)
-            self._mend(connection, mapping, kind, over)
+            self._resolve(connection, mapping, kind, over)
 
     def record_exception(self, mapping: str, subject: str, message: str) -> int:
         """Note an error that nobody expected; returns how often it came in a row."""
         with self._database.open_transaction() as connection:
             return self._note(connection, mapping, ProblemKind.EXCEPTION, subject, message)
 
-    def mend(self, mapping: str, subject: str) -> None:
+    def resolve(self, mapping: str, subject: str) -> None:
         """What raised an error that nobody expected went well. Costs no write where it always
         does."""
-        query = select(problems.c.subject).where(
+        query = select(problems_table.c.subject).where(
             *_of(mapping, ProblemKind.EXCEPTION),
-            problems.c.subject == subject,
-            problems.c.mended_at.is_(None),
+            problems_table.c.subject == subject,
+            problems_table.c.mended_at.is_(None),
         )
         with self._database.open_read_transaction() as connection:
             known = connection.execute(query).first()
         if known is not None:
             with self._database.open_transaction() as connection:
-                self._mend(connection, mapping, ProblemKind.EXCEPTION, {subject})
+                self._resolve(connection, mapping, ProblemKind.EXCEPTION, {subject})
 
-    def open(self, mapping: str | None = None) -> list[MappingProblem]:
+    def list_open(self, mapping: str | None = None) -> list[MappingProblem]:
         """What is not mended, of one mapping or of all, the newest first."""
         with self._database.open_read_transaction() as connection:
-            return open_problems(connection, mapping)
+            return list_open_problems(connection, mapping)
 
     def forget(self, mappings: Collection[str], before: datetime) -> None:
         """Forget what was mended before, and all of mappings that there are no more."""
-        gone = problems.c.mapping.not_in([*mappings, ANY_MAPPING])
+        gone = problems_table.c.mapping.not_in([*mappings, ANY_MAPPING])
         with self._database.open_transaction() as connection:
-            connection.execute(delete(problems).where(problems.c.mended_at < before))
-            connection.execute(delete(problems).where(gone, problems.c.seen_at < before))
+            connection.execute(delete(problems_table).where(problems_table.c.mended_at < before))
+            connection.execute(
+                delete(problems_table).where(gone, problems_table.c.seen_at < before)
+            )
 
     def _note(
         self, connection: Connection, mapping: str, kind: ProblemKind, subject: str, message: str
     ) -> int:
         now = self._clock()
         key = {"mapping": mapping, "kind": kind, "subject": subject}
-        row = connection.execute(select(problems).filter_by(**key)).first()
+        row = connection.execute(select(problems_table).filter_by(**key)).first()
         lasts = row is not None and row.mended_at is None
         attempts = (_number(row, "attempts") if lasts else 0) + 1
         values = {
-            "message": _kept(message),
+            "message": _shorten(message),
             "since": row.since if row is not None and lasts else now,
             "seen_at": now,
             "count": _number(row, "count") + 1,
             "attempts": attempts,
             "mended_at": None,
         }
-        insert = self._database.build_insert(problems).values(**key, **values)
+        insert = self._database.build_insert(problems_table).values(**key, **values)
         connection.execute(insert.on_conflict_do_update(index_elements=[*key], set_=values))
         return attempts
 
-    def _mend(
+    def _resolve(
         self, connection: Connection, mapping: str, kind: ProblemKind, subjects: Collection[str]
     ) -> None:
-        over = problems.c.subject.in_(sorted(subjects))
+        over = problems_table.c.subject.in_(sorted(subjects))
         values = {"mended_at": self._clock(), "attempts": 0}
-        connection.execute(update(problems).where(*_of(mapping, kind), over).values(**values))
+        connection.execute(update(problems_table).where(*_of(mapping, kind), over).values(**values))
 
 
-def open_problems(connection: Connection, mapping: str | None = None) -> list[MappingProblem]:
+def list_open_problems(connection: Connection, mapping: str | None = None) -> list[MappingProblem]:
     """What is not mended, of one mapping or of all, the newest first."""
-    query = select(problems).where(problems.c.mended_at.is_(None))
+    query = select(problems_table).where(problems_table.c.mended_at.is_(None))
     if mapping is not None:
-        query = query.where(problems.c.mapping == mapping)
-    query = query.order_by(problems.c.since.desc(), problems.c.mapping, problems.c.subject)
+        query = query.where(problems_table.c.mapping == mapping)
+    query = query.order_by(
+        problems_table.c.since.desc(), problems_table.c.mapping, problems_table.c.subject
+    )
     return [_problem_of(row) for row in connection.execute(query)]
 
 
 def count_problems(connection: Connection) -> dict[tuple[str, str], int]:
     """How many are not mended, by mapping and kind."""
     query = (
-        select(problems.c.mapping, problems.c.kind, func.count())
-        .where(problems.c.mended_at.is_(None))
-        .group_by(problems.c.mapping, problems.c.kind)
+        select(problems_table.c.mapping, problems_table.c.kind, func.count())
+        .where(problems_table.c.mended_at.is_(None))
+        .group_by(problems_table.c.mapping, problems_table.c.kind)
     )
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
@@ -148,9 +152,9 @@ def count_problems(connection: Connection) -> dict[tuple[str, str], int]:
 def count_exceptions(connection: Connection) -> dict[str, int]:
     """How many errors that nobody expected there were, by mapping."""
     query = (
-        select(problems.c.mapping, func.sum(problems.c["count"]))
-        .where(problems.c.kind == ProblemKind.EXCEPTION)
-        .group_by(problems.c.mapping)
+        select(problems_table.c.mapping, func.sum(problems_table.c["count"]))
+        .where(problems_table.c.kind == ProblemKind.EXCEPTION)
+        .group_by(problems_table.c.mapping)
     )
     return {row[0]: int(row[1]) for row in connection.execute(query)}
 
@@ -161,14 +165,14 @@ def group_by_subject(messages: Sequence[str]) -> dict[str, str]:
 
 
 def _of(mapping: str, kind: ProblemKind) -> tuple[Any, ...]:
-    return problems.c.mapping == mapping, problems.c.kind == kind
+    return problems_table.c.mapping == mapping, problems_table.c.kind == kind
 
 
 def _number(row: Row[Any] | None, column: str) -> int:
     return int(row._mapping[column]) if row is not None else 0
 
 
-def _kept(message: str) -> str:
+def _shorten(message: str) -> str:
     return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
 
 

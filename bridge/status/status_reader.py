@@ -12,7 +12,7 @@ from bridge.status import daily_statistics, delivery_queries, queue_status, targ
 from bridge.status.daily_statistics import DailyStatistics
 from bridge.status.delivery_queries import DeliveryDetails, DeliveryFilter, DeliverySummary
 from bridge.status.pagination import DEFAULT_PAGE_SIZE, Page
-from bridge.status.problems import MappingProblem, open_problems
+from bridge.status.problems import MappingProblem, list_open_problems
 from bridge.status.queue_status import QueueStatus
 from bridge.status.tables import resyncs_table
 from bridge.status.target_queries import (
@@ -115,18 +115,18 @@ class StatusReader:
         with self._database.open_read_transaction() as connection:
             return queue_status.read_queue_status(connection, self._clock(), after, limit)
 
-    def problems(self) -> list[MappingProblem]:
+    def list_problems(self) -> list[MappingProblem]:
         """What is wrong with mappings as a whole and lasts, the newest first."""
         with self._database.open_read_transaction() as connection:
-            return open_problems(connection)
+            return list_open_problems(connection)
 
-    def not_followed(self) -> dict[str, tuple[int, int]]:
+    def count_unfollowed(self) -> dict[str, tuple[int, int]]:
         """How many prompts stay as they are though their mapping follows them no longer, and how
         many open pull requests of theirs, by mapping."""
         with self._database.open_read_transaction() as connection:
-            return target_queries.not_followed(connection)
+            return target_queries.count_unfollowed(connection)
 
-    def swept(self) -> dict[str, datetime]:
+    def read_last_resyncs(self) -> dict[str, datetime]:
         """When each mapping was compared last."""
         with self._database.open_read_transaction() as connection:
             rows = connection.execute(select(resyncs_table.c.mapping, resyncs_table.c.at))

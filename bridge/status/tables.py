@@ -72,7 +72,7 @@ resyncs_table = Table(
     Column("differing", BigInteger, nullable=False),
 )
 
-problems = Table(
+problems_table = Table(
     "problems",
     metadata,
     Column("mapping", String, primary_key=True),  # "" where it is about none

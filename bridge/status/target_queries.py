@@ -39,7 +39,7 @@ _BY_AGE = (
     target_statuses_table.c.prompt_id,
     target_statuses_table.c.label,
 )
-_MOMENT = (history_events_table.c.at, history_events_table.c.id)
+_BY_TIME = (history_events_table.c.at, history_events_table.c.id)
 _MOST_STEPS = 200  # of one pull request
 _MOST_TARGETS = 100
 _LARGEST = 2**63
@@ -106,7 +106,7 @@ def count_states(connection: Connection, wanted: TargetFilter) -> dict[TargetSta
     return {state: counted.get(state, 0) for state in TargetState}
 
 
-def not_followed(connection: Connection) -> dict[str, tuple[int, int]]:
+def count_unfollowed(connection: Connection) -> dict[str, tuple[int, int]]:
     """By mapping: prompts that it follows no longer, and open pull requests of theirs."""
     is_open = target_statuses_table.c.pull_request_state == PullRequestState.OPEN
     query = (
@@ -132,10 +132,10 @@ def list_targets(
     connection: Connection, wanted: TargetFilter, after: str | None, limit: int, order: TargetOrder
 ) -> Page[TargetView]:
     key = _BY_NAME if order is TargetOrder.NAME else _BY_AGE
-    query = _targets().where(*_conditions(wanted)).limit(limit + 1)
+    query = _select_targets().where(*_conditions(wanted)).limit(limit + 1)
     query = select_after_cursor(query, key, after, down=order is TargetOrder.NEWEST)
     rows = connection.execute(query).all()
-    shown = tuple(_target_state(row) for row in rows[:limit])
+    shown = tuple(_parse_target_view(row) for row in rows[:limit])
     last = [rows[limit - 1]._mapping[column.name] for column in key] if len(rows) > limit else None
     return Page(shown, encode_cursor(last) if last else None)
 
@@ -143,13 +143,13 @@ def list_targets(
 def find_targets_of_prompt(
     connection: Connection, prompt_id: int, mapping: str | None
 ) -> tuple[TargetView, ...]:
-    query = _targets().where(target_statuses_table.c.prompt_id == prompt_id)
+    query = _select_targets().where(target_statuses_table.c.prompt_id == prompt_id)
     if mapping is not None:
         query = query.where(target_statuses_table.c.mapping == mapping)
     rows = connection.execute(
         query.order_by(target_statuses_table.c.mapping, target_statuses_table.c.label)
     )
-    return tuple(map(_target_state, rows))
+    return tuple(map(_parse_target_view, rows))
 
 
 def list_timeline(
@@ -158,7 +158,7 @@ def list_timeline(
     query = select(history_events_table).where(
         history_events_table.c.mapping == mapping, history_events_table.c.prompt_id == prompt_id
     )
-    query = select_after_cursor(query, _MOMENT, after, down=True).limit(limit + 1)
+    query = select_after_cursor(query, _BY_TIME, after, down=True).limit(limit + 1)
     rows = connection.execute(query).all()
     found = [parse_history_event(row._asdict()) for row in rows]
     steps = _steps(found[:limit], found[limit:])
@@ -173,7 +173,7 @@ def find_pull_request(
     query = select(history_events_table).where(
         history_events_table.c.mapping == mapping, history_events_table.c.number == number
     )
-    query = select_after_cursor(query, _MOMENT, None, down=True).limit(_MOST_STEPS)
+    query = select_after_cursor(query, _BY_TIME, None, down=True).limit(_MOST_STEPS)
     told = [parse_history_event(row._asdict()) for row in connection.execute(query)]
     wanted = TargetFilter(mapping=mapping, pull_request=number)
     carried = list_targets(connection, wanted, None, _MOST_TARGETS, TargetOrder.NAME).rows
@@ -194,7 +194,7 @@ def find_pull_request(
     )
 
 
-def _targets() -> Select[Any]:
+def _select_targets() -> Select[Any]:
     same = and_(
         proposals_table.c.mapping == target_statuses_table.c.mapping,
         proposals_table.c.branch == target_statuses_table.c.branch,
@@ -207,7 +207,7 @@ def _targets() -> Select[Any]:
     return select(target_statuses_table, *told).select_from(joined.outerjoin(proposals_table, same))
 
 
-def _target_state(row: Any) -> TargetView:
+def _parse_target_view(row: Any) -> TargetView:
     status = parse_target_status(row)
     swept = row.swept_at if status.state is TargetState.IN_STEP else None
     retry_at = row.retry_at if status.state is TargetState.PARKED else None
@@ -216,7 +216,7 @@ def _target_state(row: Any) -> TargetView:
 
 def _conditions(wanted: TargetFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.text:
-        yield or_(*_holds(wanted.text.strip()))
+        yield or_(*_match_text(wanted.text.strip()))
     if wanted.mapping is not None:
         yield target_statuses_table.c.mapping == wanted.mapping
     if wanted.label is not None:
@@ -227,7 +227,7 @@ def _conditions(wanted: TargetFilter) -> Iterator[ColumnElement[bool]]:
         yield target_statuses_table.c.number == wanted.pull_request
 
 
-def _holds(text: str) -> Iterator[ColumnElement[bool]]:
+def _match_text(text: str) -> Iterator[ColumnElement[bool]]:
     yield target_statuses_table.c.searched.contains(text.casefold(), autoescape=True)
     if text.isdecimal() and int(text) < _LARGEST:
         yield target_statuses_table.c.prompt_id == int(text)
@@ -238,8 +238,8 @@ def _steps(
 ) -> tuple[TimelineStep, ...]:
     """Steps of these moments, the newest first. What happened elsewhere is two: when it happened,
     and when the bridge heard of it."""
-    shown = sorted(_with_arrivals(told), key=_place)
-    earlier = sorted(_with_arrivals(before), key=_place)[-1:]
+    shown = sorted(_with_arrivals(told), key=_sort_key)
+    earlier = sorted(_with_arrivals(before), key=_sort_key)[-1:]
     times = [*(each.at for each in earlier), *(each.at for each in shown)]
     gaps: list[timedelta | None] = [None] if not earlier and shown else []
     gaps += [later - sooner for sooner, later in pairwise(times)]
@@ -255,5 +255,5 @@ def _with_arrivals(told: Iterable[HistoryEvent]) -> Iterator[HistoryEvent]:
             yield replace(event, kind=HistoryEventKind.EVENT_RECEIVED, at=event.arrived_at, text="")
 
 
-def _place(event: HistoryEvent) -> tuple[datetime, int]:
+def _sort_key(event: HistoryEvent) -> tuple[datetime, int]:
     return event.at, get_kind_rank(event.kind)

@@ -18,7 +18,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import HistoryEvent, HistoryEventKind
 
 _OPEN, WITHDRAWN = str(PullRequestState.OPEN), "withdrawn"
-_TELLING = {
+_EVENT_KINDS = {
     TargetState.PERSON: HistoryEventKind.NEEDS_PERSON,
     TargetState.PARKED: HistoryEventKind.PARKED,
 }
@@ -182,17 +182,17 @@ def build_reconcile_events(
 ) -> list[IdentifiedEvent]:
     """What a look adds to the way of a prompt. A look that nobody asked for and that changed
     nothing is not worth telling."""
-    told = [*_decided(before, result), *_deeds(result)]
+    told = [*_decided(before, result), *_build_action_events(result)]
     if after is not None:
         told += _pull_request(before, after, result)
-        told += _trouble(before, after, result)
+        told += _build_problem_event(before, after, result)
     changed = before is None or after is None or before.settled_state is not after.settled_state
     if result.delivery_id or told or (changed and after is not before):
         reason = after.reason if after else result.outcome.reason
         once = (result.delivery_id, result.now)
         number = after.number if after and after.has_open_pull_request else None
         told.insert(
-            0, (_moment(HistoryEventKind.RECONCILED, result, text=reason, number=number), once)
+            0, (_build_event(HistoryEventKind.RECONCILED, result, text=reason, number=number), once)
         )
     return told
 
@@ -228,17 +228,17 @@ def build_decision_event(
     return event, (number,)
 
 
-def _deeds(result: ReconcileResult) -> Iterator[IdentifiedEvent]:
+def _build_action_events(result: ReconcileResult) -> Iterator[IdentifiedEvent]:
     for target, version in result.outcome.published_versions:
         if target == result.target:
             yield (
-                _moment(HistoryEventKind.PUBLISHED, result, version=version),
+                _build_event(HistoryEventKind.PUBLISHED, result, version=version),
                 (version or result.now,),
             )
     for prompt_id, label, version in result.outcome.moved_labels:
         if prompt_id == result.target.prompt_id:
             words = f"label {label} is on version {version}"
-            event = _moment(
+            event = _build_event(
                 HistoryEventKind.LABEL_MOVED_BY_BRIDGE, result, version=version, text=words
             )
             yield event, (label, version, result.now)
@@ -255,34 +255,36 @@ def _pull_request(
         arrived = result.arrived_at
         waited = (result.now - arrived).total_seconds() if arrived else None
         yield (
-            _moment(HistoryEventKind.PULL_REQUEST_OPENED, result, number=number, seconds=waited),
+            _build_event(
+                HistoryEventKind.PULL_REQUEST_OPENED, result, number=number, seconds=waited
+            ),
             (number,),
         )
         if result.observation is not None and result.observation.standing is DriftStatus.BOTH_MOVED:
             yield (
-                _moment(HistoryEventKind.CONFLICT, result, text=result.observation.reason),
+                _build_event(HistoryEventKind.CONFLICT, result, text=result.observation.reason),
                 (number,),
             )
     elif kind is ReconcileOutcomeKind.UPDATED and after.has_open_pull_request:
         once = (number, result.outcome.commit)
-        yield _moment(HistoryEventKind.PULL_REQUEST_UPDATED, result, number=number), once
+        yield _build_event(HistoryEventKind.PULL_REQUEST_UPDATED, result, number=number), once
     elif kind is ReconcileOutcomeKind.WITHDRAWN and after.pull_request_state == WITHDRAWN:
         text = result.outcome.reason
-        yield _moment(HistoryEventKind.WITHDRAWN, result, number=number, text=text), (number,)
+        yield _build_event(HistoryEventKind.WITHDRAWN, result, number=number, text=text), (number,)
 
 
-def _trouble(
+def _build_problem_event(
     before: TargetStatus | None, after: TargetStatus, result: ReconcileResult
 ) -> Iterator[IdentifiedEvent]:
-    kind = _TELLING.get(after.state)
+    kind = _EVENT_KINDS.get(after.state)
     if kind is not None and result.outcome.kind is ReconcileOutcomeKind.CONFLICT:
         kind = HistoryEventKind.CONFLICT
     known = before is not None and before.settled_state is after.state
     if kind is not None and not known:
-        yield _moment(kind, result, text=after.reason), (result.now,)
+        yield _build_event(kind, result, text=after.reason), (result.now,)
 
 
-def _moment(
+def _build_event(
     kind: HistoryEventKind,
     result: ReconcileResult,
     *,

@@ -106,7 +106,7 @@ class TargetStatusStore:
     ) -> None:
         """Note what came of a look at a proposal. ``asked`` are the targets with the deliveries
         that asked, oldest first; another look is already awaited at those that are ``waiting``."""
-        looks = self._looked(connection, proposal, asked, outcome, now)
+        looks = self._build_results(connection, proposal, asked, outcome, now)
         before = self.find_by_targets(connection, [result.target for result in looks])
         told: list[IdentifiedEvent] = []
         after: list[TargetStatus] = []
@@ -124,7 +124,7 @@ class TargetStatusStore:
         store_history_events(connection, self._database, index_by_event_id(told))
 
     @staticmethod
-    def _looked(
+    def _build_results(
         connection: Connection,
         proposal: Proposal,
         asked: Sequence[tuple[Target, str]],
@@ -239,7 +239,7 @@ class TargetStatusStore:
             )
             return {status.target: status for status in map(parse_target_status, rows)}
 
-    def held(self, mapping: str, among: Collection[Target] | None) -> dict[Target, str]:
+    def find_held(self, mapping: str, among: Collection[Target] | None) -> dict[Target, str]:
         """What stays as it is until PromptLayer shows it again or it is pruned, and why; of a
         mapping, or of these targets of it."""
         there = (
@@ -259,13 +259,15 @@ class TargetStatusStore:
             if status.held is not None and (among is None or status.target in among)
         }
 
-    def followed_as(self, fingerprint: str, among: Iterable[Target]) -> frozenset[Target]:
+    def find_followed(self, fingerprint: str, among: Iterable[Target]) -> frozenset[Target]:
         """Those of these targets that a selection with this fingerprint has followed last."""
         with self._database.open_read_transaction() as connection:
             found = self.find_by_targets(connection, among)
         return frozenset(t for t, status in found.items() if status.followed_as == fingerprint)
 
-    def let_go(self, targets: Mapping[Target, str], fingerprint: str, now: datetime) -> None:
+    def release_targets(
+        self, targets: Mapping[Target, str], fingerprint: str, now: datetime
+    ) -> None:
         """Note that a person lets these targets go, with their prompts' names: a mapping whose
         selection has this fingerprint followed them, and they are held no longer."""
         for some in _slices(sorted(targets)):

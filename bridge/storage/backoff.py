@@ -28,7 +28,7 @@ pull_request_creations_table = Table(
 
 _LONGEST_PAUSE = 60.0  # seconds between two attempts, unless the other side asks for more
 _LONGEST_GROWN = 300.0  # seconds: what was asked for, when it does not suffice
-_TAKEN_AT_ITS_WORD = 5  # attempts
+_LONGEST_RETRY_AFTER = 5  # attempts
 
 
 class RepositoryBackoff:
@@ -143,7 +143,7 @@ def compute_backoff_delay(attempts: int, retry_after: float | None) -> float:
     doubling up to five minutes when that did not suffice several times."""
     if retry_after is None:
         return min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
-    often = min(attempts, 20) - _TAKEN_AT_ITS_WORD
+    often = min(attempts, 20) - _LONGEST_RETRY_AFTER
     grown = max(retry_after, 1.0) * 2.0**often if often > 0 else 0.0
     return max(retry_after, min(grown, _LONGEST_GROWN))
 

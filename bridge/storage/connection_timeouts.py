@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import URL, make_url
 
-_IMPATIENT = {
+_TIMEOUT_PARAMETERS = {
     "connect_timeout": "5",  # seconds
     "keepalives_idle": "10",  # seconds without a word until the other side is asked
     "keepalives_interval": "5",
@@ -21,7 +21,7 @@ def add_timeouts(url: URL) -> URL:
     """The address, with whatever of this it does not say itself."""
     if url.get_backend_name() != "postgresql":
         return url
-    asked = {name: value for name, value in _IMPATIENT.items() if name not in url.query}
+    asked = {name: value for name, value in _TIMEOUT_PARAMETERS.items() if name not in url.query}
     return url.update_query_dict(asked)
 
 

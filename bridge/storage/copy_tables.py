@@ -18,7 +18,7 @@ ProgressCallback = Callable[
 ]  # a table, and how many rows of how many are copied
 
 _ROWS_AT_ONCE = 1000
-_OF_PROCESSES = {"members", "turns", "reservations"}  # who runs, not what was done
+_INSTANCE_TABLES = {"members", "turns", "reservations"}  # who runs, not what was done
 
 
 def list_copied_tables() -> tuple[str, ...]:
@@ -27,26 +27,26 @@ def list_copied_tables() -> tuple[str, ...]:
     statements = [statement for step in MIGRATIONS for statement in step]
     made = [name for one in statements for name in re.findall(r"CREATE TABLE (\w+)", one)]
     gone = {name for one in statements for name in re.findall(r"DROP TABLE (\w+)", one)}
-    return tuple(name for name in made if name not in gone | _OF_PROCESSES)
+    return tuple(name for name in made if name not in gone | _INSTANCE_TABLES)
 
 
 def copy_tables(source: Database, target: Database, tell: ProgressCallback) -> dict[str, int]:
     """Copy every row; returns how many by table. Raises ConfigError when a bridge runs on either,
     or when the target holds something already; PermanentError when the counts differ afterwards.
     The target is as it was then, and also when this is interrupted."""
-    _refuse_where_somebody_works(source)
-    _refuse_where_somebody_works(target)
+    _require_no_live_instance(source)
+    _require_no_live_instance(target)
     with source.open_read_transaction() as reading, target.open_transaction() as writing:
         tables = _tables(reading)
         _refuse_if_not_empty(target, writing, tables)
         counts = {table.name: _copy(table, reading, writing, tell) for table in tables}
-        _refuse_where_somebody_works(source)
+        _require_no_live_instance(source)
         for table in tables:
             _compare(table, reading, writing)
     return counts
 
 
-def _refuse_where_somebody_works(database: Database) -> None:
+def _require_no_live_instance(database: Database) -> None:
     living = InstanceRegistry(database, "copy", "copy").list_other_live_instances()
     if living:
         names = ", ".join(instance.name for instance in living)

@@ -48,7 +48,7 @@ metadata = MetaData()
 _BUSY_SECONDS = 10.0
 _UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 # PostgreSQL lost patience with one who was frozen, or only lets read, as after a failover.
-_PASSING = ("25P03", "25006")
+_TRANSIENT = ("25P03", "25006")
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
 _HOLD_BRIEFLY = (  # in one way to the server
     "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
@@ -229,12 +229,12 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except (*_UNAVAILABLE, exc.DatabaseError, sqlite3.DatabaseError) as error:
-        raise _in_our_words(name, error) from error
+        raise _translate_error(name, error) from error
 
 
-def _in_our_words(name: str, error: Exception) -> UnavailableError | PermanentError:
+def _translate_error(name: str, error: Exception) -> UnavailableError | PermanentError:
     passing = (*_UNAVAILABLE, sqlite3.OperationalError)
-    if isinstance(error, passing) or _sqlstate(error) in _PASSING:
+    if isinstance(error, passing) or _sqlstate(error) in _TRANSIENT:
         return UnavailableError(
             f"The database {name} did not do its work ({_reason(error)}). "
             "It may pass; if it lasts, check the disk, or the server."

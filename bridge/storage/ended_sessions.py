@@ -15,7 +15,7 @@ from bridge.storage.database import Database, InstantColumn, metadata
 from bridge.storage.inbox import Clock
 
 _CLOCKS_DIFFER = timedelta(hours=1)  # at most, on the machines that share the database
-_TIDYING = "ended sessions"
+_PRUNE_LOCK = "ended sessions"
 
 ended_sessions_table = Table(
     "ended_sessions",
@@ -43,7 +43,7 @@ class EndedSessionStore:
         )
         with self._database.open_transaction() as connection:
             self._database.lock_until_commit(
-                connection, _TIDYING
+                connection, _PRUNE_LOCK
             )  # two deletions could wait in a circle
             connection.execute(delete(ended_sessions_table).where(over))
             connection.execute(noted.on_conflict_do_nothing())

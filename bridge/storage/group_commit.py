@@ -41,7 +41,7 @@ class GroupCommitWriter(Generic[Item, Result]):
         self._backlog = backlog
         self._batch = batch
         self._waiting: SimpleQueue[_QueuedItem[Item, Result] | None] = SimpleQueue()
-        self._door = threading.Lock()  # nothing enters behind the None that ends the thread
+        self._queue_lock = threading.Lock()  # nothing enters behind the None that ends the thread
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
@@ -60,14 +60,14 @@ class GroupCommitWriter(Generic[Item, Result]):
 
     def close(self) -> None:
         """Write what is waiting, then stop. Later items are turned away."""
-        with self._door:
+        with self._queue_lock:
             if not self._closed:
                 self._closed = True
                 self._waiting.put(None)
         self._thread.join()
 
     def _enter(self, item: Item, waiter: _Waiter[Result]) -> None:
-        with self._door:
+        with self._queue_lock:
             if self._closed:
                 raise UnavailableError(
                     "The inbox is closing. Send the delivery again.", retry_after=5

@@ -78,13 +78,13 @@ class InstanceRegistry:
         member again then. Who could not beat for long takes over from nobody for as long again:
         what kept it from beating may have kept the others too."""
         before = self._beaten_at
-        beat = self._beat()
+        beat = self._write_heartbeat()
         if not beat or self._beaten_at - before >= self._silence:
             self._wary_until = self._beaten_at + self._silence
         return beat
 
-    def _beat(self) -> bool:
-        beaten_at = self._beat_for(self.id, self._beaten_at)
+    def _write_heartbeat(self) -> bool:
+        beaten_at = self._claim_by_heartbeat(self.id, self._beaten_at)
         if beaten_at is None:
             self.register()
             return False
@@ -102,18 +102,18 @@ class InstanceRegistry:
 
     def list_instances(self) -> tuple[ProcessInstance, ...]:
         """All members, the silent ones too, by name."""
-        return self._everyone()[0]
+        return self._list_rows()[0]
 
     def list_other_live_instances(self) -> tuple[ProcessInstance, ...]:
         """The other members that live, by name."""
-        everyone, now = self._everyone()
+        everyone, now = self._list_rows()
         gone = find_dead_instances(everyone, now, self._silence)
         return tuple(each for each in everyone if each.id != self.id and each not in gone)
 
     def claim_dead_instances(self) -> tuple[ProcessInstance, ...]:
         """The dead that this process is to take over from, and nobody else: theirs is the next
         ``DEAD_AFTER`` to do it in, after which others may."""
-        everyone, now = self._everyone()
+        everyone, now = self._list_rows()
         if now < self._wary_until or now - self._beaten_at >= DEAD_AFTER:
             return ()  # in the latter case, the next beat makes it wary
         gone = find_dead_instances(everyone, now, self._silence)
@@ -125,10 +125,10 @@ class InstanceRegistry:
 
     def _claim(self, gone: ProcessInstance) -> ProcessInstance | None:
         """A beat in its name, if it has not beaten itself and nobody else did."""
-        beaten_at = self._beat_for(gone.id, gone.last_heartbeat_at)
+        beaten_at = self._claim_by_heartbeat(gone.id, gone.last_heartbeat_at)
         return None if beaten_at is None else replace(gone, last_heartbeat_at=beaten_at)
 
-    def _beat_for(self, id: str, last: datetime) -> datetime | None:
+    def _claim_by_heartbeat(self, id: str, last: datetime) -> datetime | None:
         """When the beat was; None where the ``last`` one is not the last any more."""
         statement = (
             update(instances_table)
@@ -161,7 +161,7 @@ class InstanceRegistry:
             with self._database.open_transaction() as connection:
                 connection.execute(insert, rows)
 
-    def _everyone(self) -> tuple[tuple[ProcessInstance, ...], datetime]:
+    def _list_rows(self) -> tuple[tuple[ProcessInstance, ...], datetime]:
         with self._database.open_read_transaction() as connection:
             rows = connection.execute(
                 select(instances_table).order_by(instances_table.c.name, instances_table.c.id)

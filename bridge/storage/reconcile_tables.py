@@ -35,7 +35,7 @@ proposals_table = Table(
     Column("changed_at", InstantColumn, nullable=False),
 )
 
-errands = Table(
+repository_jobs_table = Table(
     "errands",
     metadata,
     Column("delivery_id", String, primary_key=True),

@@ -22,13 +22,13 @@ from bridge.web.process_metrics import ProcessMetrics
 _Endpoint = Callable[[Request], Awaitable[Response]]
 _Value = TypeVar("_Value")
 
-_KEPT = 2.0  # seconds; many may ask, and the database is asked so often at most
+_CACHE_SECONDS = 2.0  # seconds; many may ask, and the database is asked so often at most
 
 
 class CachedValue(Generic[_Value]):
     """What ``ask`` said, for so many seconds. One asks at a time, the others wait for it."""
 
-    def __init__(self, ask: Callable[[], _Value], seconds: float = _KEPT) -> None:
+    def __init__(self, ask: Callable[[], _Value], seconds: float = _CACHE_SECONDS) -> None:
         self._ask = ask
         self._seconds = seconds
         self._turn = threading.Lock()

@@ -37,16 +37,16 @@ class QueuePages:
         return [
             guard.create_page_route("/queue", self.show_queue),
             guard.create_page_route("/charts", self.show_charts),
-            guard.create_page_route("/problems", self.problems),
+            guard.create_page_route("/problems", self.show_problems),
         ]
 
-    def problems(self, request: Request, visitor: SignedInVisitor) -> Response:
+    def show_problems(self, request: Request, visitor: SignedInVisitor) -> Response:
         return self.renderer.render(
             request,
             "problems.html",
             visitor=visitor,
-            problems=self.reader.problems(),
-            not_followed=self.reader.not_followed(),
+            problems=self.reader.list_problems(),
+            not_followed=self.reader.count_unfollowed(),
         )
 
     def show_queue(self, request: Request, visitor: SignedInVisitor) -> Response:

@@ -23,7 +23,7 @@ from bridge.web.read_body import SMALL_BODY_BYTES
 WEBHOOK_PREFIX = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))
 # Only a door answers so; else the path may be anybody's invention, and no name for a metric.
-_AT_A_DOOR = frozenset((202, 400, 401, 408, 413, 503))
+_WEBHOOK_PATH = frozenset((202, 400, 401, 408, 413, 503))
 _ADDRESSES = 10_000  # remembered at once; the one refused longest ago is forgotten first
 _NETWORK = 64  # bits of an IPv6 address: somebody who has one has them all
 
@@ -61,7 +61,7 @@ class TokenBucket:
         """In how many seconds to come again; 0 for coming in."""
         if not self._buckets:
             return 0.0
-        bucket = self._buckets.get(_whose(address))
+        bucket = self._buckets.get(_normalise_address(address))
         if bucket is None:
             return 0.0
         self._refill(bucket)
@@ -72,7 +72,7 @@ class TokenBucket:
         Returns whether that was one time too many."""
         if _is_among(address, self._trusted):
             return False
-        whose = _whose(address)
+        whose = _normalise_address(address)
         bucket = self._buckets.setdefault(whose, _BucketState(self._most, self._clock()))
         self._buckets.move_to_end(whose)
         if len(self._buckets) > self._addresses:
@@ -105,7 +105,7 @@ class RateLimitMiddleware:
         address = scope["client"][0] if scope.get("client") else ""
         if seconds := self._bucket.compute_wait_seconds(address):
             self._count("any", 429)
-            await _come_later(send, seconds)
+            await _send_too_many_requests(send, seconds)
             return
 
         read = 0
@@ -124,13 +124,15 @@ class RateLimitMiddleware:
         await self._app(scope, weighed, watched)
 
     def _note(self, path: str, address: str, status: int, read: int) -> None:
-        self._count(path.removeprefix(WEBHOOK_PREFIX) if status in _AT_A_DOOR else "none", status)
+        self._count(
+            path.removeprefix(WEBHOOK_PREFIX) if status in _WEBHOOK_PATH else "none", status
+        )
         times = max(1, math.ceil(read / SMALL_BODY_BYTES))
         if status in _REFUSED and self._bucket.take(address, times):
             log.warning("%s was refused too often and has to wait", address)
 
 
-async def _come_later(send: Send, seconds: float) -> None:
+async def _send_too_many_requests(send: Send, seconds: float) -> None:
     body = json.dumps({"error": "Too many requests from here were refused. Come later."}).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -142,7 +144,7 @@ async def _come_later(send: Send, seconds: float) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _whose(address: str) -> str:
+def _normalise_address(address: str) -> str:
     """The address, or the network of which nobody has less."""
     if ":" not in address:
         return address

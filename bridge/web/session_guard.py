@@ -67,7 +67,7 @@ class SessionGuard:
             return None
         if not await run_sync(self.ended_sessions.is_ended, visitor.token, limiter=self.threads):
             return visitor
-        if not _is_a_part(request):  # whose answer may come when a new session has begun
+        if not _is_fragment_request(request):  # whose answer may come when a new session has begun
             clear_session(request)
         return None
 
@@ -140,13 +140,13 @@ def _check_path(request: Request) -> None:
 def redirect_to_sign_in(request: Request) -> Response:
     """Ask who it is. A part of a page that is asked for anew cannot show that, so all of it
     goes."""
-    if _is_a_part(request):
+    if _is_fragment_request(request):
         return Response(status_code=401, headers={"HX-Redirect": SIGN_IN_PATH})
     if request.method == "GET":
         store_return_path(request)
     return RedirectResponse(SIGN_IN_PATH, 303)
 
 
-def _is_a_part(request: Request) -> bool:
+def _is_fragment_request(request: Request) -> bool:
     """Whether a page asks for a part of itself, by itself."""
     return "hx-request" in request.headers

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.reconcile_store import ReconcileRequest

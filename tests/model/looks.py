@@ -19,7 +19,7 @@ import pytest
 
 from bridge.cli.app import main
 from bridge.cli.publish_command import EXIT_CONFLICT
-from bridge.engine.errand_run import ErrandRun
+from bridge.engine.repository_job_runner import RepositoryJobRunner
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.prompt import JsonObject
@@ -125,7 +125,10 @@ class Bridge:
         about = f"main {self._head}"
         job = RepositoryJob(MAPPING, RepositoryJobKind.PUSH, about)
         if self.environment.repository.head("main") != self._head:
-            assert ErrandRun(self.environment.controller, job, "").run(lambda _: None) is None
+            assert (
+                RepositoryJobRunner(self.environment.controller, job, "").run(lambda _: None)
+                is None
+            )
         self._settle()
 
     def _sweep(self) -> None:

@@ -226,7 +226,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "requests": ("bridge.forge",),
     "urllib3": ("bridge.forge",),
     "starlette": ("bridge.web", "bridge.sandbox"),
-    "uvicorn": ("bridge.cli.serve_command", "bridge.cli.process_monitoring", "bridge.sandbox"),
+    "uvicorn": ("bridge.cli.serve_command", "bridge.cli.health_monitoring", "bridge.sandbox"),
     "jinja2": ("bridge.web", "bridge.sandbox", "bridge.prompts.input_variables"),
     "markdown_it": ("bridge.sandbox.forge_page_rendering",),
     "markupsafe": ("bridge.web", "bridge.sandbox"),

@@ -90,7 +90,7 @@ def test_a_file_that_is_gone_for_a_moment_is_waited_for(folder: Path) -> None:
 def test_what_was_noted_is_no_change_any_more(folder: Path) -> None:
     watching = watch(folder)
     (folder / "a").write_text("other")
-    watching.mark_seen()
+    watching.mark_current()
 
     assert [watching.has_changed() for _ in range(2)] == [False] * 2
 

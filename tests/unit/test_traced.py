@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.cli.process_monitoring import create_tracer
+from bridge.cli.health_monitoring import create_tracer
 from bridge.errors import ConfigError
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}

@@ -289,15 +289,15 @@ def test_what_is_parked_is_due_again_after_pauses_that_grow_to_an_hour(
     for _ in range(9):
         store.record_outcome(ONE, store.find_pending(ONE), PARKED)
         pause = 0
-        while not store.due_retries():
+        while not store.list_due_retries():
             clock.advance(30)
             pause += 30
-        assert store.due_retries() == (ReconcileRequest(ONE, REPLY),)
-        store.request(store.due_retries())
+        assert store.list_due_retries() == (ReconcileRequest(ONE, REPLY),)
+        store.request(store.list_due_retries())
         pauses.append(pause)
 
     assert pauses == [60, 60, 120, 240, 480, 960, 1920, 3600, 3600]
     store.record_outcome(ONE, store.find_pending(ONE), PROPOSED)
-    assert store.attempts(ONE) == 0
+    assert store.count_attempts(ONE) == 0
     clock.advance(7200)
-    assert store.due_retries() == ()
+    assert store.list_due_retries() == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import parse_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.resync import ResyncRunner

@@ -21,10 +21,10 @@ from bridge.config.bridge_config import PersonSettings
 from bridge.config.mapping_settings import MappingSettings
 from bridge.engine.controller import BridgeController
 from bridge.engine.dispatcher import Dispatcher
-from bridge.engine.errand_run import ErrandRun
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import LatestOutcome, ReconcileStore
 from bridge.engine.reconciler import Reconciler
+from bridge.engine.repository_job_runner import RepositoryJobRunner
 from bridge.engine.repository_jobs import RepositoryJob
 from bridge.engine.resync import ResyncRunner
 from bridge.forge.forge import PullRequest
@@ -250,11 +250,15 @@ class BridgeEnvironment:
             Reconciler(self.controller).reconcile(proposal)
             for proposal in self.controller.find_pending_proposals()
         ]
-        admitted = [each for site in self.settings for each in self.controller.make_room(site.name)]
+        admitted = [
+            each
+            for site in self.settings
+            for each in self.controller.release_waiting_proposals(site.name)
+        ]
         return pauses + [Reconciler(self.controller).reconcile(proposal) for proposal in admitted]
 
     def _run(self, job: RepositoryJob, occasion: str) -> None:
-        assert ErrandRun(self.controller, job, occasion).run(lambda _: None) is None
+        assert RepositoryJobRunner(self.controller, job, occasion).run(lambda _: None) is None
 
     def look_again(self) -> None:
         """Sweep, and look at whatever that asks for, without letting any time pass."""
@@ -264,7 +268,7 @@ class BridgeEnvironment:
         while asked:
             proposal = asked.pop(0)
             Reconciler(self.controller).reconcile(proposal)
-            asked += self.controller.make_room(proposal.mapping)
+            asked += self.controller.release_waiting_proposals(proposal.mapping)
 
     def sweep(self) -> None:
         """What the hourly sweep does. Webhooks that wait are not delivered before it is done."""

@@ -10,8 +10,8 @@ import pytest
 
 from bridge.engine import dispatch_events
 from bridge.engine.dispatcher import Dispatcher
-from bridge.engine.errand_run import ErrandRun
 from bridge.engine.failures import MOST_ATTEMPTS
+from bridge.engine.repository_job_runner import RepositoryJobRunner
 from bridge.engine.repository_jobs import RepositoryJob
 from bridge.engine.resync import ResyncRunner
 from bridge.errors import UnavailableError
@@ -53,7 +53,7 @@ def mend_platform(environment: BridgeEnvironment) -> None:
 
 
 def problems(environment: BridgeEnvironment) -> list[tuple[str, str]]:
-    return [(str(one.kind), one.subject) for one in environment.store.problems.open("support")]
+    return [(str(one.kind), one.subject) for one in environment.store.problems.list_open("support")]
 
 
 def test_a_sweep_that_stumbles_is_written_down_and_tried_again(
@@ -71,7 +71,7 @@ def test_a_sweep_that_stumbles_is_written_down_and_tried_again(
     assert pauses[:3] == [2.0, 4.0, 8.0]
     assert pauses[-1] is None
     assert problems(environment) == [("unexpected error", "sweep")]
-    (problem,) = environment.store.problems.open("support")
+    (problem,) = environment.store.problems.list_open("support")
     assert "AttributeError at bridge/reconcile/scan_mapping.py:" in problem.message
     counted = read_metrics_snapshot(environment.database, environment.clock)
     assert counted.problems == {("support", "unexpected error"): 1}
@@ -130,14 +130,14 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_its_look(
     assert stuck.state is DeliveryState.NEW
     assert "A mistake in the bridge (KeyError" in (stuck.outcome or "")
     assert "secret" not in (stuck.outcome or "")
-    (problem,) = environment.store.problems.open("")
+    (problem,) = environment.store.problems.list_open("")
     assert problem.subject.startswith("dispatch ")
 
     monkeypatch.undo()
     environment.clock.advance(600)
     environment.settle()
     assert len(environment.repository.open()) == 2
-    assert environment.store.problems.open("") == []
+    assert environment.store.problems.list_open("") == []
 
 
 def test_a_delivery_that_a_former_process_could_not_read_is_told_no_longer(
@@ -150,7 +150,7 @@ def test_a_delivery_that_a_former_process_could_not_read_is_told_no_longer(
 
     environment.settle()
 
-    assert environment.store.problems.open("") == []
+    assert environment.store.problems.list_open("") == []
 
 
 def test_a_database_that_does_not_answer_is_no_fault_of_the_delivery(
@@ -164,7 +164,7 @@ def test_a_database_that_does_not_answer_is_no_fault_of_the_delivery(
     monkeypatch.setattr("bridge.engine.dispatcher.build_reconcile_requests", fail)
     with pytest.raises(UnavailableError):
         environment.settle()
-    assert environment.store.problems.open("") == []
+    assert environment.store.problems.list_open("") == []
 
     monkeypatch.undo()
     environment.settle()
@@ -190,7 +190,7 @@ def test_the_delivery_of_an_errand_is_done_when_the_errand_is(
     tried: list[tuple[RepositoryJob, str, float | None]] = []
 
     def run(job: RepositoryJob, occasion: str) -> None:
-        again = ErrandRun(environment.controller, job, occasion).run(lambda _: None)
+        again = RepositoryJobRunner(environment.controller, job, occasion).run(lambda _: None)
         tried.append((job, occasion, again))
 
     Dispatcher(environment.controller).dispatch_deliveries(lambda _: None, run)
@@ -222,8 +222,8 @@ def test_an_errand_of_a_mapping_that_is_gone_is_told(environment: BridgeEnvironm
     environment.controller.contexts = {}
 
     ((job, occasion),) = sent
-    assert ErrandRun(environment.controller, job, occasion).run(lambda _: None) is None
-    ErrandRun(environment.controller, job, occasion).abandon()
+    assert RepositoryJobRunner(environment.controller, job, occasion).run(lambda _: None) is None
+    RepositoryJobRunner(environment.controller, job, occasion).cancel()
 
     (gone,) = environment.controller.inbox.list_recent(1)
     assert gone.state is DeliveryState.PARKED
@@ -242,7 +242,7 @@ def test_a_new_file_with_a_mistake_is_a_problem_until_it_is_mended(make_world: M
 
     environment.sweep()
 
-    (problem,) = environment.store.problems.open("support")
+    (problem,) = environment.store.problems.list_open("support")
     assert (problem.kind, problem.subject) == (ProblemKind.FILE, path)
     assert "mesages" in problem.message
     assert read_metrics_snapshot(environment.database, environment.clock).problems == {
@@ -289,12 +289,12 @@ def known(tmp_path: Path) -> Iterator[ProblemRecords]:
 
 def test_a_problem_lasts_until_it_is_not_found_any_more(known: ProblemRecords) -> None:
     known.replace("support", ProblemKind.FILE, {"a.yaml": "a.yaml:1: x", "b.yaml": "b.yaml:2: y"})
-    since = {one.subject: one.since for one in known.open()}
+    since = {one.subject: one.since for one in known.list_open()}
     known.replace("support", ProblemKind.FILE, {"a.yaml": "a.yaml:1: x"}, among=["a.yaml"])
-    assert {one.subject: one.since for one in known.open()} == since
+    assert {one.subject: one.since for one in known.list_open()} == since
 
     known.replace("support", ProblemKind.FILE, {"a.yaml": "a.yaml:9: z"})
 
-    (left,) = known.open("support")
+    (left,) = known.list_open("support")
     assert (left.message, left.since) == ("a.yaml:9: z", since["a.yaml"])
-    assert known.open("sales") == []
+    assert known.list_open("sales") == []

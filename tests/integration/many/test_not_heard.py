@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
 from bridge.engine.adaptive_polling import QueueTiming
 from bridge.engine.controller import BridgeController
 from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.durable_queues import DurableQueues
-from bridge.engine.errand_run import ErrandRun
+from bridge.engine.repository_job_runner import RepositoryJobRunner
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
 from bridge.engine.retention import RetentionPruner
@@ -42,9 +42,9 @@ def test_a_sweep_or_an_errand_of_a_mapping_that_is_gone_does_nothing(
 ) -> None:
     assert ResyncRunner(controller).resync("gone", nobody) is None
     assert (
-        ErrandRun(controller, RepositoryJob("gone", RepositoryJobKind.PUSH, "main "), "").run(
-            nobody
-        )
+        RepositoryJobRunner(
+            controller, RepositoryJob("gone", RepositoryJobKind.PUSH, "main "), ""
+        ).run(nobody)
         is None
     )
 

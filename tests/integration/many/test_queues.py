@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from dbos import DBOS
 
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
 from bridge.engine.adaptive_polling import QueueTiming
 from bridge.engine.background_loops import BackgroundLoops
@@ -140,7 +140,7 @@ def test_an_error_of_a_loop_is_over_once_the_loop_goes_on(
 
     loops.start()
     try:
-        until(lambda: controller.store.problems.open(ANY_MAPPING) == [], "they are still told")
+        until(lambda: controller.store.problems.list_open(ANY_MAPPING) == [], "they are still told")
     finally:
         loops.stop()
 

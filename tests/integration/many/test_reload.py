@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.config_reloader import ConfigReloader, LiveConfig
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.config_files import ConfigFiles
 from bridge.config.file_watch import FileWatcher

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bridge.cli.open_resources import open_controller
+from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.sync_mappings import sync_mappings

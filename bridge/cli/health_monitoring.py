@@ -16,7 +16,7 @@ import uvicorn
 
 from bridge import __version__
 from bridge.cli.config_reloader import LiveConfig
-from bridge.cli.open_resources import connect_database
+from bridge.cli.resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
 from bridge.engine.controller import BridgeController
 from bridge.errors import BridgeError, ConfigError
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 NAME = "promptlayer-bridge"
 _OTLP = "OTEL_EXPORTER_OTLP"
 _ENDPOINTS = (f"{_OTLP}_ENDPOINT", f"{_OTLP}_TRACES_ENDPOINT")
-_MEASURED = 5.0  # seconds between two readings of the database, however many scrape
+_SNAPSHOT_SECONDS = 5.0  # seconds between two readings of the database, however many scrape
 
 
 @dataclass(frozen=True)
-class ProcessMonitoring:
+class HealthMonitoring:
     probes: HealthProbes
     refusal_bucket: TokenBucket
 
@@ -59,12 +59,12 @@ class ProcessMonitoring:
 @contextmanager
 def open_monitoring(
     config: BridgeConfig, controller: BridgeController, live: LiveConfig
-) -> Iterator[ProcessMonitoring]:
+) -> Iterator[HealthMonitoring]:
     """The watch over this process; it has connections of its own to the database, so that what
     only looks holds up nobody who works."""
     with connect_database(config) as database:
         measures = CachedValue(
-            partial(read_metrics_snapshot, database, get_current_time), _MEASURED
+            partial(read_metrics_snapshot, database, get_current_time), _SNAPSHOT_SECONDS
         )
         stale = StaleMappingFinder(controller, live)
         metrics = ProcessMetrics(__version__, measures, lambda: controller.contexts, stale.measure)
@@ -80,7 +80,7 @@ def open_monitoring(
             resyncs = CachedValue(partial(read_last_resyncs, database))
             warnings = partial(_warnings, live, stale, resyncs)
             probes = HealthProbes(controller.inbox, problems, metrics, token, warnings)
-            watch = ProcessMonitoring(probes, bucket)
+            watch = HealthMonitoring(probes, bucket)
             watch.record_config(live)
             yield watch
         finally:

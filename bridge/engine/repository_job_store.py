@@ -11,19 +11,19 @@ from bridge.engine.repository_jobs import RepositoryJob, parse_delivery_id
 from bridge.storage.database import Database
 from bridge.storage.delivery_state import DeliveryState
 from bridge.storage.inbox import Clock, Delivery, deliveries_table
-from bridge.storage.reconcile_tables import errands
+from bridge.storage.reconcile_tables import repository_jobs_table
 
 FOLLOWED = "followed"
 
 
-class ErrandRecords:
+class RepositoryJobStore:
     """The errands of one database. Safe for threads and for several processes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    def ask(
+    def request(
         self, asked: Mapping[str, Collection[RepositoryJob]], fresh: Collection[Delivery]
     ) -> None:
         """Note the errands that deliveries ask for. Of a delivery that is dispatched again after a
@@ -43,16 +43,16 @@ class ErrandRecords:
         ]
         if not rows:
             return
-        insert = self._database.build_insert(errands)
+        insert = self._database.build_insert(repository_jobs_table)
         again = insert.on_conflict_do_update(
             index_elements=["delivery_id", "mapping", "kind"],
             set_={"asked_at": insert.excluded.asked_at, "settled_at": None, "problem": None},
-            where=errands.c.asked_at != insert.excluded.asked_at,
+            where=repository_jobs_table.c.asked_at != insert.excluded.asked_at,
         )
         with self._database.open_transaction() as connection:
             connection.execute(again, rows)
 
-    def dispatched(self, ids: Collection[str]) -> None:
+    def mark_dispatched(self, ids: Collection[str]) -> None:
         """Note of new deliveries that all of their errands were sent. Some may be done already."""
         values = {"state": DeliveryState.DISPATCHED, "outcome": None, "changed_at": self._clock()}
         with self._database.open_transaction() as connection:
@@ -61,7 +61,7 @@ class ErrandRecords:
                 connection.execute(update(deliveries_table).where(*new).values(**values))
                 self._close(connection, id)
 
-    def settle(
+    def record_result(
         self, job: RepositoryJob, deduplication_key: str, problem: str | None = None
     ) -> None:
         """Note that an errand is over: well, or with a ``problem`` that a person has to mend."""
@@ -80,13 +80,13 @@ class ErrandRecords:
     ) -> None:
         id = parse_delivery_id(deduplication_key)
         ours = (
-            errands.c.delivery_id == id,
-            errands.c.mapping == job.mapping,
-            errands.c.kind == str(job.kind),
+            repository_jobs_table.c.delivery_id == id,
+            repository_jobs_table.c.mapping == job.mapping,
+            repository_jobs_table.c.kind == str(job.kind),
         )
         with self._database.open_transaction() as connection:
             values = {"problem": problem, "settled_at": settled_at}
-            connection.execute(update(errands).where(*ours).values(**values))
+            connection.execute(update(repository_jobs_table).where(*ours).values(**values))
             self._close(connection, id)
 
     def _close(self, connection: Connection, id: str) -> None:
@@ -94,7 +94,9 @@ class ErrandRecords:
         # Two that settle its last errands at once must not each find the other's still open.
         mine = select(deliveries_table.c.id).where(deliveries_table.c.id == id)
         connection.execute(mine.with_for_update())
-        rows = connection.execute(select(errands).where(errands.c.delivery_id == id)).all()
+        rows = connection.execute(
+            select(repository_jobs_table).where(repository_jobs_table.c.delivery_id == id)
+        ).all()
         if not rows:
             return
         problems = "; ".join(dict.fromkeys(row.problem for row in rows if row.problem))

@@ -18,19 +18,19 @@ log = logging.getLogger("bridge.worker")
 
 
 @dataclass(frozen=True)
-class Push:
+class PushArgument:
     """What an errand to follow is about."""
 
     branch: str
     before: str  # the commit before; "" where the event names none
 
     @classmethod
-    def of(cls, about: str) -> Push:
+    def parse(cls, about: str) -> PushArgument:
         branch, _, before = about.partition(" ")
         return cls(branch, before)
 
 
-def follow_push(context: MappingContext, index: PromptFileIndex, before: str) -> PushChanges:
+def read_push_changes(context: MappingContext, index: PromptFileIndex, before: str) -> PushChanges:
     """What was pushed since a commit. Raises StaleStateError when that commit is not to be had any
     more."""
     snapshot = context.fetch()
@@ -51,7 +51,7 @@ def _delete(context: MappingContext, push_changes: PushChanges, index: PromptFil
         log.info("%s: %s", name, words)
 
 
-def note_followed(
+def record_push_changes(
     store: ReconcileStore,
     context: MappingContext,
     push_changes: PushChanges,

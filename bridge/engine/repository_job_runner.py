@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bridge.engine.controller import BridgeController
 from bridge.engine.failures import describe_exception
-from bridge.engine.pushes import Push, follow_push, note_followed
+from bridge.engine.push_jobs import PushArgument, read_push_changes, record_push_changes
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
 from bridge.errors import BridgeError, StaleStateError, TransientError
@@ -24,69 +24,71 @@ Enqueue = Callable[[Proposal], None]
 
 
 @dataclass(frozen=True)
-class ErrandRun:
+class RepositoryJobRunner:
     controller: BridgeController
     job: RepositoryJob
-    occasion: str  # of the delivery
+    deduplication_key: str  # of the delivery
     attempt: int = 0  # how often it was tried before
 
     def run(self, enqueue: Enqueue) -> float | None:
         """Returns after how many seconds to try again, None when it is over."""
-        job, records = self.job, self.controller.store.errands
+        job, records = self.job, self.controller.store.repository_jobs
         context = self.controller.contexts.get(job.mapping)
         if context is None:  # another process may have heard of it sooner
             words = f"no mapping {job.mapping} is known here"
-            records.postpone(job, self.occasion, words)
+            records.postpone(job, self.deduplication_key, words)
             return None
         try:
-            again = self._carry_out(context, enqueue)
+            again = self._apply(context, enqueue)
         except TransientError as error:
             log.warning("%s of %s waits: %s", job.kind, job.mapping, error)
-            records.postpone(job, self.occasion, str(error))
+            records.postpone(job, self.deduplication_key, str(error))
             return compute_backoff_delay(self.attempt + 1, error.retry_after)
         except BridgeError as error:
             log.error("%s of %s: %s", job.kind, job.mapping, error)
-            records.settle(job, self.occasion, str(error))
+            records.record_result(job, self.deduplication_key, str(error))
             return None
         except Exception as error:  # a mistake of ours must not lose the errand
             return self._fail(error)
-        self.controller.failures.mend(job.mapping, job.kind)
+        self.controller.failures.resolve(job.mapping, job.kind)
         if again is None:
-            records.settle(job, self.occasion)
+            records.record_result(job, self.deduplication_key)
         return again
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         """Nobody knows the errand's mapping any more."""
         words = f"There is no mapping {self.job.mapping} any more."
-        self.controller.store.errands.settle(self.job, self.occasion, words)
+        self.controller.store.repository_jobs.record_result(self.job, self.deduplication_key, words)
 
     def _fail(self, error: Exception) -> float | None:
-        job, records = self.job, self.controller.store.errands
+        job, records = self.job, self.controller.store.repository_jobs
         again = self.controller.failures.record(job.mapping, job.kind, error)
-        note = records.settle if again is None else records.postpone
-        note(job, self.occasion, describe_exception(error))
+        note = records.record_result if again is None else records.postpone
+        note(job, self.deduplication_key, describe_exception(error))
         return again
 
-    def _carry_out(self, context: MappingContext, enqueue: Enqueue) -> float | None:
+    def _apply(self, context: MappingContext, enqueue: Enqueue) -> float | None:
         controller, job = self.controller, self.job
         if job.kind is RepositoryJobKind.REVIEW:
             write_review_comment(
                 context, controller.file_index, int(job.argument), controller.clock()
             )
             return None
-        push = Push.of(job.argument)
+        push = PushArgument.parse(job.argument)
         if push.branch != context.base_branch:
             return None
         try:
             push_changes = (
-                follow_push(context, controller.file_index, push.before) if push.before else None
+                read_push_changes(context, controller.file_index, push.before)
+                if push.before
+                else None
             )
         except StaleStateError:  # the commit before is not to be had
             push_changes = None
         if push_changes is None:
             return ResyncRunner(controller).resync(job.mapping, enqueue, attempt=self.attempt)
         ResyncRunner(controller).create_prompts(context, push_changes)
-        for proposal in note_followed(
+        for proposal in record_push_changes(
             controller.store, context, push_changes, controller.file_index
         ):
             enqueue(proposal)
