@@ -293,9 +293,9 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schemas of the prompt file and of bridge.yaml."""
-    from bridge.cli import init_command
+    from bridge.cli import schema_command
 
-    init_command.write_schema(write)
+    schema_command.write_schema(write)
 
 
 @app.command()
@@ -309,9 +309,9 @@ def demo(
     ] = None,
 ) -> None:
     """Play the whole loop on this machine, without any account."""
-    from bridge.cli import init_command
+    from bridge.cli import demo_command
 
-    init_command.start_demo(once=once, as_json=as_json, folder=folder)
+    demo_command.start_demo(once=once, as_json=as_json, folder=folder)
 
 
 def main(words: Sequence[str] | None = None) -> None:

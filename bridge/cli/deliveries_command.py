@@ -13,8 +13,9 @@ from rich.text import Text
 from bridge.cli.resources import connect_database
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
-from bridge.engine.reconcile_store import ReconcileStore, SettledReconcile
+from bridge.engine.reconcile_store import ReconcileStore
 from bridge.errors import InvalidInputError
+from bridge.status.delivery_queries import RequestedReconcile
 from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryInbox, DeliveryState
 from bridge.wiring import get_current_time
@@ -121,7 +122,7 @@ def _as_json(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _look_as_json(look: SettledReconcile) -> dict[str, object]:
+def _look_as_json(look: RequestedReconcile) -> dict[str, object]:
     return {
         "mapping": look.proposal.mapping,
         "branch": look.proposal.branch,

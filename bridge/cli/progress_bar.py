@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-ProgressCallback = Callable[
-    [str, int, int | None], None
-]  # what is being done, how much of it, of how much
+from bridge.progress import ProgressCallback
 
 
 @contextmanager
 def show_progress_bar(what: str, total: int | None = None) -> Iterator[ProgressCallback]:
-    """A bar on standard error while the block runs, moved by what is yielded. Only on a terminal:
-    a pipe or a log wants no moving bar."""
+    """Show a bar on standard error while the block runs, moved by the yielded callback. Nothing is
+    shown where standard error is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,8 +1,10 @@
-"""``prune``: let go what a mapping follows no longer."""
+"""``prune``: withdraw the pull requests, and propose to remove the files, of prompts that a mapping
+follows no longer."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,6 @@ from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.resources import open_controller
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
-from bridge.engine.controller import BridgeController
 from bridge.engine.sync_mappings import SyncResult, prune_targets
 from bridge.engine.unfollowed_targets import UnfollowedTargets, find_unfollowed
 from bridge.errors import InvalidInputError
@@ -22,11 +23,12 @@ from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
+from bridge.status.target_status import TargetStatus
 
 
 @dataclass(frozen=True)
 class PruneCandidate:
-    """One target that goes, and what becomes of it."""
+    """One unfollowed target, and what ``prune`` would do about it."""
 
     target: Target
     name: str
@@ -46,13 +48,13 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
         unfollowed = find_unfollowed(context.mapping, found, entries)
         if not found.targets_in_step and not found.listed_prompts:
             unfollowed = _with_all_prompts(unfollowed, found)
-        going = list(_going(controller, context, found, unfollowed))
+        going = _build_candidates(context, found, unfollowed, entries)
         done: list[SyncResult] = []
         if not as_json:
             _show(name, going)
-        if going and not dry_run and (yes or _is_meant(as_json)):
+        if going and not dry_run and (yes or _is_confirmed(as_json)):
             with show_progress_bar("pruning") as tell:
-                done = prune_targets(controller, name, found, unfollowed, tell)
+                done = prune_targets(controller, name, found, unfollowed, entries, tell)
     if as_json:
         typer.echo(json.dumps(_document(name, going, done), indent=2))
     else:
@@ -62,25 +64,25 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
 
 
 def _with_all_prompts(unfollowed: UnfollowedTargets, scan: MappingScan) -> UnfollowedTargets:
-    """Also what ``sync`` keeps where PromptLayer shows no prompt of the mapping at all."""
+    """Add the targets that ``sync`` leaves alone because PromptLayer shows no prompt of the mapping at
+    all."""
     gone = dict.fromkeys(scan.unlisted, "PromptLayer shows no prompt of the mapping")
     return UnfollowedTargets({**gone, **unfollowed.reasons}, unfollowed.held)
 
 
-def _is_meant(as_json: bool) -> bool:
-    """Whether the person says so when asked; raises InvalidInputError where nobody can be."""
+def _is_confirmed(as_json: bool) -> bool:
+    """Whether the person at the terminal confirms; raises InvalidInputError without a terminal."""
     if as_json or not typer.get_text_stream("stdin").isatty():
         raise InvalidInputError("Say --yes to prune, or --dry-run to see only what would go.")
     return typer.confirm("Let all of this go?")
 
 
-def _going(
-    controller: BridgeController,
+def _build_candidates(
     context: MappingContext,
     scan: MappingScan,
     unfollowed: UnfollowedTargets,
+    statuses: Mapping[Target, TargetStatus],
 ) -> list[PruneCandidate]:
-    entries = controller.store.target_statuses.find_by_mapping(context.mapping.name)
     branches = {each.target: each.proposal.branch for each in scan.candidates}
     pulls = {}
     if unfollowed.reasons:
@@ -90,7 +92,7 @@ def _going(
         }
     going = []
     for target, reason in sorted(unfollowed.reasons.items()):
-        status, one = entries.get(target), scan.unlisted.get(target)
+        status, one = statuses.get(target), scan.unlisted.get(target)
         branch = branches.get(target) or (status.branch if status else "")
         pull = pulls.get(branch)
         path = one.path if one else scan.untracked.get(target)

@@ -85,7 +85,8 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
     names = [each.name for each in config.mappings if wanted.mapping in (None, each.name)]
     problems = [one for one in reader.list_problems() if wanted.mapping in (None, one.mapping)]
     longest = SWEEPS_MISSED * config.sweep
-    stale = find_stale(reader.read_last_resyncs(), names, reader.get_current_time(), longest)
+    resynced_at = {name: one.finished_at for name, one in reader.read_last_resyncs().items()}
+    stale = find_stale(resynced_at, names, reader.get_current_time(), longest)
     more, every = found.next_cursor is not None, reader.count_unfollowed()
     kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
     return _StatusReport(

@@ -1,24 +1,17 @@
-"""The moments that a delivery tells: what happened in PromptLayer, and what people decided about
-a pull request."""
+"""Build the history events that a delivery adds: the changes in PromptLayer, and the decisions about
+pull requests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from bridge.engine.dispatch_events import parse_prompt_event
 from bridge.engine.reconcile_store import ReconcileRequest
-from bridge.engine.repository_jobs import find_affected_mappings
+from bridge.engine.repository_jobs import ForgeEventMatch
 from bridge.forge.forge import PullRequestState
 from bridge.forge.forge_webhooks import PullRequestAction, PullRequestEvent
 from bridge.promptlayer.webhook_events import PromptEvent
 from bridge.prompts.prompt import LATEST
-from bridge.reconcile.mapping_context import MappingContext
-from bridge.status.history_events import (
-    HistoryEvent,
-    HistoryEventKind,
-    HistoryEventsById,
-    index_by_event_id,
-)
+from bridge.status.history_events import HistoryEvent, HistoryEventKind
 from bridge.status.target_status import IdentifiedEvent, build_decision_event
 from bridge.status.target_status_store import TargetStatusStore
 from bridge.storage.inbox import Delivery
@@ -41,45 +34,43 @@ _STATES = {
 
 
 def build_delivery_history(
-    deliveries: Iterable[Delivery],
-    asks: Mapping[str, Iterable[ReconcileRequest]],
-    contexts: Mapping[str, MappingContext],
+    delivery: Delivery,
+    prompt_event: PromptEvent | None,
+    match: ForgeEventMatch | None,
+    requests: Iterable[ReconcileRequest],
     statuses: TargetStatusStore,
-) -> HistoryEventsById:
-    """What these deliveries add to the ways of prompts; ``asks`` are by the delivery's id."""
-    return index_by_event_id(
-        telling
-        for delivery in deliveries
-        for telling in (
-            *_events(delivery, asks.get(delivery.id, ())),
-            *_decisions(delivery, contexts, statuses),
-        )
-    )
+) -> Iterator[IdentifiedEvent]:
+    """The history events of one delivery. ``prompt_event`` and ``match`` are what the delivery
+    parses to, ``requests`` the reconciles that it asks for."""
+    if prompt_event is not None:
+        yield from _build_prompt_events(delivery, prompt_event, requests)
+    if match is not None:
+        yield from _build_decision_events(delivery, match, statuses)
 
 
-def _events(delivery: Delivery, asks: Iterable[ReconcileRequest]) -> Iterator[IdentifiedEvent]:
-    """What PromptLayer's event says about the prompt, for each mapping that follows it."""
-    event = parse_prompt_event(delivery)
-    if event is None:
-        return
-    for mapping, prompt_id in sorted({(a.target.mapping, a.target.prompt_id) for a in asks}):
+def _build_prompt_events(
+    delivery: Delivery, event: PromptEvent, requests: Iterable[ReconcileRequest]
+) -> Iterator[IdentifiedEvent]:
+    """PromptLayer's event about the prompt, once for each mapping that follows it."""
+    prompts = {(one.target.mapping, one.target.prompt_id) for one in requests}
+    for mapping, prompt_id in sorted(prompts):
         kind = _KINDS.get(event.type, HistoryEventKind.OTHER_EVENT)
-        moment = HistoryEvent(
+        history_event = HistoryEvent(
             kind,
             mapping,
             prompt_id,
             LATEST if kind is HistoryEventKind.VERSION_SAVED else event.label,
             event.timestamp,
-            text=_words(event),
+            text=_describe(event),
             arrived_at=delivery.received_at,
             version=event.version,
             who=event.user_name or event.user_email,
             delivery_id=delivery.id,
         )
-        yield moment, (delivery.id,)
+        yield history_event, (delivery.id,)
 
 
-def _words(event: PromptEvent) -> str:
+def _describe(event: PromptEvent) -> str:
     if event.old_name:
         return f"{event.old_name} is {event.prompt_name} now"
     if event.type == "prompt_template_label_deleted":
@@ -89,14 +80,14 @@ def _words(event: PromptEvent) -> str:
     return "" if event.type in _KINDS else event.type.removeprefix("prompt_template_")
 
 
-def _decisions(
-    delivery: Delivery, contexts: Mapping[str, MappingContext], statuses: TargetStatusStore
+def _build_decision_events(
+    delivery: Delivery, match: ForgeEventMatch, statuses: TargetStatusStore
 ) -> Iterator[IdentifiedEvent]:
-    """What people decided, for each target that the pull request carried."""
-    event, concerned = find_affected_mappings(delivery, contexts)
+    """The merge or close of a pull request, once for each target that the pull request carried."""
+    event = match.event
     if not isinstance(event, PullRequestEvent) or event.action not in _STATES:
         return
-    for context in concerned:
+    for context in match.contexts:
         for status in statuses.find_by_pull_request(context.mapping.name, event.number):
             if status.has_open_pull_request:
                 yield build_decision_event(

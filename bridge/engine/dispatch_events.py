@@ -1,5 +1,5 @@
-"""Dispatch: from deliveries to looks. An event only says which prompt to look at. Pure but for the
-two tables it reads and writes."""
+"""Find the reconciles that a delivery from PromptLayer, or from an operator, asks for. An event only
+names the prompt; its content is read when the proposal is reconciled. Pure: it reads no table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EVERY_LABEL = (
 
 
 def find_affected_labels(event: PromptEvent, track: Sequence[str]) -> tuple[str, ...]:
-    """Which of the labels a mapping tracks an event is about."""
+    """The labels that an event is about, of those that a mapping tracks."""
     if event.type in _EVERY_LABEL:
         return tuple(track)
     label = LATEST if event.label is None else event.label
@@ -40,18 +40,19 @@ def find_affected_labels(event: PromptEvent, track: Sequence[str]) -> tuple[str,
 
 
 def may_affect(event: PromptEvent, mapping: MappingSettings) -> bool:
-    """Whether a mapping may follow this prompt, as far as names tell; looking tells for sure."""
+    """Whether a mapping may follow this prompt, judged by its names alone. Only the reconcile reads
+    the tags and folder that decide it."""
     names = {event.prompt_name, event.old_name or event.prompt_name}
     return any(mapping.selection.may_match_name(name) for name in names)
 
 
 def build_reconcile_requests(
-    delivery: Delivery, contexts: Mapping[str, MappingContext]
+    delivery: Delivery, event: PromptEvent | None, contexts: Mapping[str, MappingContext]
 ) -> tuple[ReconcileRequest, ...]:
-    """The looks a delivery asks for; none when no mapping follows its prompt."""
+    """The reconciles that a delivery asks for; none when no mapping follows its prompt. ``event``
+    is the delivery's, as ``parse_prompt_event`` gives it."""
     if (request := parse_operator_request(delivery)) is not None:
-        return _asked(request, delivery, contexts)
-    event = parse_prompt_event(delivery)
+        return _build_operator_request(request, delivery, contexts)
     if event is None:
         return ()
     return tuple(
@@ -60,15 +61,15 @@ def build_reconcile_requests(
         if context.mapping.source == delivery.source and may_affect(event, context.mapping)
         for label in find_affected_labels(event, context.mapping.track)
         for target in (Target(context.mapping.name, event.prompt_id, label),)
-        for proposal in _proposals(context, event, target)
+        for proposal in _find_proposals(context, event, target)
     )
 
 
-def _asked(
+def _build_operator_request(
     request: OperatorRequest, delivery: Delivery, contexts: Mapping[str, MappingContext]
 ) -> tuple[ReconcileRequest, ...]:
-    """The look that a person asked for. The branch is where the mapping puts it now, or where it
-    was, for a prompt whose name nobody knows."""
+    """The reconcile that an operator asked for. Its branch is the one that the mapping builds now,
+    or the recorded one where the prompt's name is unknown."""
     target, context = request.target, contexts.get(request.target.mapping)
     if context is None or target.label not in context.mapping.track:
         return ()
@@ -82,7 +83,8 @@ def _asked(
 
 
 def parse_prompt_event(delivery: Delivery) -> PromptEvent | None:
-    """The event about a prompt that a delivery holds; None for all others."""
+    """The event about a prompt that a delivery holds; None for every other delivery, and for a
+    payload that cannot be parsed."""
     if not is_promptlayer_source(delivery.source):
         return None
     try:
@@ -92,8 +94,10 @@ def parse_prompt_event(delivery: Delivery) -> PromptEvent | None:
     return event if isinstance(event, PromptEvent) else None
 
 
-def _proposals(context: MappingContext, event: PromptEvent, target: Target) -> Iterable[Proposal]:
-    """One, but for a rename where the mapping's branches carry the prompt's name."""
+def _find_proposals(
+    context: MappingContext, event: PromptEvent, target: Target
+) -> Iterable[Proposal]:
+    """The proposals of a target: one; two after a rename, where branches carry the prompt's name."""
     names = {event.prompt_name, event.old_name or event.prompt_name}
     found = set()
     for name in names:
@@ -105,7 +109,7 @@ def _proposals(context: MappingContext, event: PromptEvent, target: Target) -> I
 
 
 def build_trigger_event(delivery: Delivery) -> TriggerEvent | None:
-    """What looking needs to know of a delivery; None when it is not about a prompt."""
+    """The event as the reconcile takes it; None for a delivery that is not about a prompt."""
     event = parse_prompt_event(delivery)
     if event is None:
         return None
@@ -123,8 +127,8 @@ def build_trigger_event(delivery: Delivery) -> TriggerEvent | None:
 
 
 def find_decisive_event(events: Sequence[Delivery]) -> Delivery:
-    """The newest of these label events, which are newest first; but of an approval and the move
-    that it caused, the move: it says that nothing has to be waited for."""
+    """The newest of these label events, which are sorted newest first. Of an approval and the move
+    that it caused it is the move, after which there is nothing left to wait for."""
     since_request = list(
         takewhile(lambda event: event.event_type != LABEL_CHANGE_REQUESTED, events)
     )

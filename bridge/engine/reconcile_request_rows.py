@@ -1,30 +1,33 @@
-"""The ledger's rows of looks: how one is settled, and which are to be taken up again."""
+"""Rows of requested reconciles: the statement that settles one, and the query for parked ones that
+are due again."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
-from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
+from bridge.storage.reconcile_tables import (
+    IS_OF_PROPOSAL,
+    proposals_table,
+    reconcile_requests_table,
+)
 
 _SHORTEST_PARKED, _LONGEST_PARKED = 60.0, 3600.0  # seconds
 
 
-class AwaitedLook(Protocol):
-    """A look that somebody waits for."""
+@dataclass(frozen=True)
+class PendingReconcile:
+    """A requested reconcile that is not settled. ``requested_at`` distinguishes it from a request for
+    the same target that came in while it was running."""
 
-    @property
-    def target(self) -> Target: ...
-
-    @property
-    def delivery_id(self) -> str: ...
-
-    @property
-    def requested_at(self) -> datetime: ...
+    target: Target
+    delivery_id: str  # "" without a delivery
+    requested_at: datetime
 
 
 SETTLE_REQUEST = (
@@ -42,9 +45,9 @@ SETTLE_REQUEST = (
 
 
 def build_settled_row(
-    proposal: Proposal, look: AwaitedLook, outcome: ReconcileOutcome
+    proposal: Proposal, look: PendingReconcile, outcome: ReconcileOutcome
 ) -> dict[str, object]:
-    """The parameters of ``SETTLE_REQUEST`` for one look."""
+    """The parameters of ``SETTLE_REQUEST`` for one pending reconcile."""
     refused = dict(outcome.refusals).get(look.target)
     return {
         "of_mapping": proposal.mapping,
@@ -59,16 +62,12 @@ def build_settled_row(
 
 
 def calculate_parked_pause(attempts: int) -> float:
-    """Seconds until what is parked is tried again: a minute at first, growing to an hour."""
+    """Seconds until a parked proposal is tried again: doubling from one minute up to one hour."""
     return min(max(15.0 * 2.0 ** min(attempts, 20), _SHORTEST_PARKED), _LONGEST_PARKED)
 
 
 def select_due_retries(now: datetime) -> Select[Any]:
-    """The parked looks of parked proposals whose pause is over."""
-    same = and_(
-        reconcile_requests_table.c.mapping == proposals_table.c.mapping,
-        reconcile_requests_table.c.branch == proposals_table.c.branch,
-    )
+    """Select the parked reconciles of parked proposals whose pause is over."""
     parked = ReconcileOutcomeKind.PARKED
     return (
         select(
@@ -77,7 +76,7 @@ def select_due_retries(now: datetime) -> Select[Any]:
             reconcile_requests_table.c.prompt_id,
             reconcile_requests_table.c.label,
         )
-        .select_from(reconcile_requests_table.join(proposals_table, same))
+        .select_from(reconcile_requests_table.join(proposals_table, IS_OF_PROPOSAL))
         .where(
             reconcile_requests_table.c.kind == parked,
             reconcile_requests_table.c.settled_at.is_not(None),

@@ -1,5 +1,5 @@
-"""The ledger: what is to be looked at and why, and what came of it. Losing it loses no correctness:
-the sweep asks for every look again, and the forge remembers what people decided."""
+"""Store the requested reconciles, and the outcome of each. Losing these rows loses no correctness: the
+next resync requests every reconcile again, and the forge has the decisions about pull requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
-    and_,
     func,
     select,
     tuple_,
@@ -23,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.engine.pull_request_quota import release_reservation
 from bridge.engine.reconcile_request_rows import (
     SETTLE_REQUEST,
+    PendingReconcile,
     build_settled_row,
     calculate_parked_pause,
     select_due_retries,
@@ -30,50 +30,35 @@ from bridge.engine.reconcile_request_rows import (
 from bridge.engine.repository_job_store import RepositoryJobStore
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
+from bridge.status.delivery_queries import RequestedReconcile, read_reconciles_of_delivery
 from bridge.status.history_events import HistoryEventsById, store_history_events
 from bridge.status.problems import ProblemRecords
 from bridge.status.target_status_store import TargetStatusStore, select_proposals_of_prompt
 from bridge.storage.backoff import compute_backoff_delay
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
-from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
+from bridge.storage.reconcile_tables import (
+    proposals_table,
+    reconcile_requests_table,
+    requests_with_proposals,
+)
 
 _Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class ReconcileRequest:
-    """One look that is asked for, and the delivery that asks, if one does."""
+    """A request to reconcile one target, and the delivery that asks for it."""
 
     proposal: Proposal
     target: Target
-    delivery_id: str = ""
-    name: str = ""  # the prompt's, where it is known
-
-
-@dataclass(frozen=True)
-class PendingReconcile:
-    """``requested_at`` tells it from the same look asked for again while somebody is looking."""
-
-    target: Target
-    delivery_id: str
-    requested_at: datetime
-
-
-@dataclass(frozen=True)
-class SettledReconcile:
-    """One look as ``deliveries show`` tells it."""
-
-    proposal: Proposal
-    target: Target
-    kind: str | None  # None: still waiting
-    reason: str | None
-    pull_request: str | None
+    delivery_id: str = ""  # "" for a request that no delivery asks for
+    name: str = ""  # the prompt's; "" where it is unknown
 
 
 @dataclass(frozen=True)
 class LatestOutcome:
-    """The last word on one proposal."""
+    """The newest outcome of one proposal."""
 
     proposal: Proposal
     kind: ReconcileOutcomeKind
@@ -83,7 +68,8 @@ class LatestOutcome:
 
 
 class ReconcileStore:
-    """Bookkeeping over one database. Safe for threads and for several processes."""
+    """The requested reconciles of one database. Safe for threads and for several processes. Every
+    method raises UnavailableError when the database does not answer."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -93,30 +79,30 @@ class ReconcileStore:
         self.repository_jobs = RepositoryJobStore(database, clock)
 
     def request(
-        self, asks: Iterable[ReconcileRequest], moments: HistoryEventsById | None = None
+        self, requests: Iterable[ReconcileRequest], history: HistoryEventsById | None = None
     ) -> None:
-        """Note looks that are wanted; one that waits already is not doubled. ``moments`` are what
-        is known of how that came."""
-        asks, now = list(asks), self._clock()
+        """Store requests for reconciles; a pending one is stored once. ``history`` are the events
+        that led to them, written in the same transaction."""
+        requests, now = list(requests), self._clock()
         rows = [
             {
-                "mapping": ask.proposal.mapping,
-                "branch": ask.proposal.branch,
-                "prompt_id": ask.target.prompt_id,
-                "label": ask.target.label,
-                "delivery_id": ask.delivery_id,
+                "mapping": request.proposal.mapping,
+                "branch": request.proposal.branch,
+                "prompt_id": request.target.prompt_id,
+                "label": request.target.label,
+                "delivery_id": request.delivery_id,
                 "asked_at": now,
             }
-            for ask in asks
+            for request in requests
         ]
-        if not (rows or moments):
+        if not (rows or history):
             return
-        named = ((ask.proposal, ask.target, ask.name) for ask in asks)
+        named = ((one.proposal, one.target, one.name) for one in requests)
         with self._database.open_transaction() as connection:
             if rows:
                 connection.execute(self._upsert_request(), rows)
             self.target_statuses.record_requested(connection, named, now)
-            store_history_events(connection, self._database, moments or {})
+            store_history_events(connection, self._database, history or {})
 
     def _upsert_request(self) -> postgresql.Insert | sqlite.Insert:
         insert = self._database.build_insert(reconcile_requests_table)
@@ -126,12 +112,12 @@ class ReconcileStore:
         )
 
     def find_pending(self, proposal: Proposal) -> tuple[PendingReconcile, ...]:
-        """The looks that nobody has settled, the oldest first."""
+        """The unsettled reconciles of a proposal, the oldest first."""
         with self._database.open_read_transaction() as connection:
             return _find_pending(connection, proposal)
 
     def find_targets(self, proposal: Proposal) -> tuple[Target, ...]:
-        """The targets that were ever looked at for a proposal."""
+        """The targets of every recorded reconcile of a proposal."""
         query = (
             select(reconcile_requests_table.c.prompt_id, reconcile_requests_table.c.label)
             .where(*_of(reconcile_requests_table, proposal))
@@ -144,14 +130,14 @@ class ReconcileStore:
             )
 
     def find_pending_proposals(self, overdue: timedelta | None = None) -> tuple[Proposal, ...]:
-        """Every proposal with looks that nobody has settled; or those only that should have been
-        looked at so long ago."""
+        """The proposals with unsettled reconciles; with ``overdue``, only those that were due so long
+        ago."""
         query = select(reconcile_requests_table.c.mapping, reconcile_requests_table.c.branch).where(
             reconcile_requests_table.c.settled_at.is_(None)
         )
         if overdue is not None:
             due = func.coalesce(proposals_table.c.not_before, reconcile_requests_table.c.asked_at)
-            query = query.select_from(_WITH_PROPOSALS).where(due < self._clock() - overdue)
+            query = query.select_from(requests_with_proposals).where(due < self._clock() - overdue)
         with self._database.open_read_transaction() as connection:
             rows = connection.execute(query.distinct())
             return tuple(Proposal(row.mapping, row.branch) for row in rows)
@@ -159,7 +145,8 @@ class ReconcileStore:
     def record_outcome(
         self, proposal: Proposal, settled: Sequence[PendingReconcile], outcome: ReconcileOutcome
     ) -> None:
-        """Record what came of these looks, on them, on their deliveries and on the proposal."""
+        """Record the outcome of these reconciles: on their rows, their deliveries, the statuses of
+        their targets, and the proposal."""
         now = self._clock()
         rows = [build_settled_row(proposal, pending, outcome) | {"now": now} for pending in settled]
         with self._database.open_transaction() as connection:
@@ -202,8 +189,8 @@ class ReconcileStore:
         release_reservation(connection, proposal)
 
     def mark_dispatched(self, ids: Collection[str]) -> None:
-        """Note of new deliveries that every look they ask for has been asked. Looks may have been
-        quicker than this: then they are done already."""
+        """Mark new deliveries as dispatched once all their reconciles are requested. A delivery whose
+        reconciles are settled by then is marked as done."""
         now, new = self._clock(), deliveries_table.c.state == DeliveryState.NEW
         values = {"state": DeliveryState.DISPATCHED, "outcome": None, "changed_at": now}
         open_ = (
@@ -220,10 +207,11 @@ class ReconcileStore:
             self._close_deliveries(connection, set(ids) - set(waiting), now)
 
     def _close_deliveries(self, connection: Connection, ids: set[str], now: datetime) -> None:
-        """A delivery is done when every look it asked for is settled. One that is new, or new
-        again, has not asked for all of them yet."""
+        """Mark deliveries as done, or parked, whose reconciles are all settled. A delivery that is new,
+        or new again, has requests that are not stored yet, and stays so."""
         for delivery_id in sorted(ids):
-            # Two that settle its last looks at once must not each find the other's look still open.
+            # Without the lock, two transactions that settle its last reconciles would each read the
+            # other's as unsettled.
             mine = select(deliveries_table.c.id).where(deliveries_table.c.id == delivery_id)
             connection.execute(mine.with_for_update())
             rows = connection.execute(
@@ -251,13 +239,13 @@ class ReconcileStore:
             )
 
     def postpone(self, proposal: Proposal, reason: str, retry_after: float | None) -> float:
-        """Note that a proposal waits and why. Returns for how many seconds: growing from look to
-        look, and never less than ``retry_after``."""
+        """Record that a proposal waits, and why. Returns the seconds: they grow with each attempt,
+        and are never less than ``retry_after``."""
         return self._postpone(proposal, reason, retry_after, tries=1)
 
     def postpone_without_attempt(self, proposal: Proposal, reason: str, seconds: float) -> float:
-        """Note that a proposal waits so long for others and why. Nothing was tried for it, so it
-        does not wait for longer the next time. Returns the seconds."""
+        """Record that a proposal waits for these seconds, and why, without counting an attempt.
+        Returns the seconds."""
         return self._postpone(proposal, reason, seconds, tries=0)
 
     def _postpone(
@@ -279,12 +267,12 @@ class ReconcileStore:
         return pause
 
     def count_attempts(self, proposal: Proposal) -> int:
-        """How often a proposal was tried in vain since something last came of it."""
+        """The failed attempts of a proposal since its last outcome."""
         with self._database.open_read_transaction() as connection:
             return _count_attempts(connection, proposal)
 
     def list_due_retries(self) -> tuple[ReconcileRequest, ...]:
-        """The looks at what is parked, where the pause after that is over."""
+        """Requests for the parked reconciles whose pause is over."""
         with self._database.open_read_transaction() as connection:
             return tuple(
                 ReconcileRequest(
@@ -294,7 +282,7 @@ class ReconcileStore:
             )
 
     def find_latest_outcome(self, proposal: Proposal) -> LatestOutcome | None:
-        """The last word on a proposal."""
+        """The newest outcome of a proposal; None where there is none yet."""
         found = self._select_outcomes(*_of(proposals_table, proposal))
         return found[0] if found else None
 
@@ -324,38 +312,10 @@ class ReconcileStore:
                 for row in connection.execute(query)
             )
 
-    def find_reconciles_of_delivery(self, delivery_id: str) -> tuple[SettledReconcile, ...]:
-        """What came of one delivery."""
-        query = (
-            select(reconcile_requests_table, proposals_table.c.pull_request)
-            .select_from(_WITH_PROPOSALS)
-            .where(reconcile_requests_table.c.delivery_id == delivery_id)
-            .order_by(
-                reconcile_requests_table.c.mapping,
-                reconcile_requests_table.c.branch,
-                reconcile_requests_table.c.label,
-            )
-        )
+    def find_reconciles_of_delivery(self, delivery_id: str) -> tuple[RequestedReconcile, ...]:
+        """The reconciles that one delivery asked for, settled or not."""
         with self._database.open_read_transaction() as connection:
-            return tuple(
-                SettledReconcile(
-                    Proposal(row.mapping, row.branch),
-                    Target(row.mapping, row.prompt_id, row.label),
-                    row.kind,
-                    row.reason,
-                    row.pull_request,
-                )
-                for row in connection.execute(query)
-            )
-
-
-_WITH_PROPOSALS = reconcile_requests_table.outerjoin(
-    proposals_table,
-    and_(
-        reconcile_requests_table.c.mapping == proposals_table.c.mapping,
-        reconcile_requests_table.c.branch == proposals_table.c.branch,
-    ),
-)
+            return read_reconciles_of_delivery(connection, delivery_id)
 
 
 def _find_pending(connection: Connection, proposal: Proposal) -> tuple[PendingReconcile, ...]:

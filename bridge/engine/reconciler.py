@@ -12,7 +12,7 @@ from bridge.engine.controller import BridgeController
 from bridge.engine.dispatch_events import build_trigger_event, find_decisive_event
 from bridge.engine.failures import describe_exception
 from bridge.engine.pull_request_quota import PullRequestLimitError
-from bridge.engine.reconcile_store import PendingReconcile
+from bridge.engine.reconcile_request_rows import PendingReconcile
 from bridge.engine.unfollowed_targets import DEFAULT_OPTIONS, ReconcileOptions, extend_context
 from bridge.errors import (
     BridgeError,

@@ -1,5 +1,5 @@
-"""Take in what a scan of a whole mapping found: looks are asked for, and all other targets are
-written down as they are. Ten thousand that are as they were cost no write."""
+"""Record the scan of a whole mapping: request a reconcile for each target that differs, and write the
+status of every other target that changed. A target whose status is the same costs no write."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _SAME = "same content"
 
 @dataclass(frozen=True)
 class ScanRun:
-    """One scan: when it began and ended, and what it found. What PromptLayer lists was read at
-    most ``listing_age`` before it began."""
+    """One scan, with its begin and end. PromptLayer's list pages were read at most ``listing_age``
+    before it began."""
 
     mapping: MappingSettings
     scan: MappingScan
@@ -43,35 +43,44 @@ class ScanRun:
         return (self.ended_at - self.started_at).total_seconds()
 
 
-def record_scan(store: ReconcileStore, scan_run: ScanRun) -> tuple[Proposal, ...]:
-    """Note what was found; returns the proposals to look at, whose looks are asked for."""
+@dataclass(frozen=True)
+class ScanRecord:
+    """The proposals whose reconcile a scan requested, and the targets that are no longer followed."""
+
+    proposals: tuple[Proposal, ...]
+    unfollowed: UnfollowedTargets
+
+
+def record_scan(store: ReconcileStore, scan_run: ScanRun) -> ScanRecord:
+    """Write a scan's findings and request the reconciles that it calls for."""
     name = scan_run.mapping.name
     entries = store.target_statuses.find_by_mapping(name)
     unfollowed = find_unfollowed(scan_run.mapping, scan_run.scan, entries)
-    kept = [
+    unfollowed_statuses = [
         each
         for status in build_unfollowed_statuses(unfollowed, entries, scan_run.ended_at)
         for each in _changed(entries, status)
     ]
     read_at = scan_run.started_at - scan_run.listing_age
-    store.target_statuses.apply_scan(kept, (), read_at)  # a look goes by what is held
-    asks = list(_build_requests(scan_run, entries, unfollowed))
-    store.request(asks)
-    asked = {ask.target for ask in asks}
+    # Before the requests: a reconcile reads which targets are held.
+    store.target_statuses.apply_scan(unfollowed_statuses, (), read_at)
+    requests = list(_build_requests(scan_run, entries, unfollowed))
+    store.request(requests)
+    requested = {request.target for request in requests}
     changed = [
-        status for status in _build_statuses(scan_run, entries) if status.target not in asked
+        status for status in _build_statuses(scan_run, entries) if status.target not in requested
     ]
     gone = [
         t
         for t in _find_unfollowed_statuses(scan_run, entries)
-        if t not in asked and t not in unfollowed
+        if t not in requested and t not in unfollowed
     ]
     store.target_statuses.apply_scan(changed, gone, read_at)
     _note_problems(store.problems, scan_run)
     _log_findings(scan_run, unfollowed, entries)
-    counts = {"in_step": scan_run.scan.in_step_count, "differing": len(asked)}
+    counts = {"in_step": scan_run.scan.in_step_count, "differing": len(requested)}
     store.target_statuses.record_resync(name, scan_run.ended_at, scan_run.seconds, counts)
-    return tuple(sorted({ask.proposal for ask in asks}))
+    return ScanRecord(tuple(sorted({request.proposal for request in requests})), unfollowed)
 
 
 def _note_problems(problems: ProblemRecords, scan_run: ScanRun) -> None:
@@ -97,8 +106,9 @@ def _log_findings(
 def _build_requests(
     scan_run: ScanRun, entries: Mapping[Target, TargetStatus], unfollowed: UnfollowedTargets
 ) -> Iterator[ReconcileRequest]:
-    """What differs; and pull requests that the books think open and that have no branch any more:
-    somebody decided, and nobody told. Of what is kept as it is, only that."""
+    """Requests for the targets that differ, and for those whose pull request is recorded as open and
+    whose branch is gone: its decision reached the bridge by no webhook. An unfollowed target is
+    requested only in the latter case."""
     differing = scan_run.scan.differing_targets
     asked = set()
     for candidate in scan_run.scan.candidates:
@@ -121,7 +131,7 @@ def _build_requests(
 def _may_have_unknown_pull_request(
     scan_run: ScanRun, candidate: ReconcileCandidate, entries: Mapping[Target, TargetStatus]
 ) -> bool:
-    """Whether there may be a pull request that the books do not know."""
+    """Whether the forge may have a pull request that is not recorded."""
     status = entries.get(candidate.target)
     branches = scan_run.scan.snapshot.branches
     return (status is None or status.number is None) and candidate.proposal.branch in branches
@@ -130,7 +140,7 @@ def _may_have_unknown_pull_request(
 def _build_statuses(
     scan_run: ScanRun, entries: Mapping[Target, TargetStatus]
 ) -> Iterator[TargetStatus]:
-    """The entries that say something new."""
+    """The statuses that changed."""
     now = scan_run.ended_at
     for target, place in scan_run.scan.targets_in_step.items():
         before = entries.get(target) or new_target_status(
@@ -154,7 +164,7 @@ def _build_statuses(
 
 def _settle(status: TargetStatus, state: TargetState, reason: str, now: datetime) -> TargetStatus:
     if status.settled_state is state:
-        same = state is TargetState.IN_STEP  # whatever the look said that found it so
+        same = state is TargetState.IN_STEP  # its reason is that of the reconcile that found it
         return replace(status, reason=status.reason if same else reason)
     return replace(
         status, state=state, reason=reason, since=now, settled_state=state, settled_since=now
@@ -170,7 +180,7 @@ def _changed(entries: Mapping[Target, TargetStatus], after: TargetStatus) -> Ite
 def _find_unfollowed_statuses(
     scan_run: ScanRun, entries: Mapping[Target, TargetStatus]
 ) -> Iterator[Target]:
-    """Targets that the mapping follows no longer."""
+    """The targets whose status is recorded, and which the mapping follows no longer."""
     scan = scan_run.scan
     refused = {target for target, _ in scan.refusals}
     for target, status in entries.items():

@@ -1,4 +1,5 @@
-"""Errands: what a forge's event asks for besides a look at a proposal. Pure."""
+"""Repository jobs: the work that a forge's event asks for beside reconciles of proposals. Pure: it
+reads no table and asks no forge."""
 
 from __future__ import annotations
 
@@ -15,54 +16,69 @@ from bridge.storage.inbox import Delivery
 
 
 class RepositoryJobKind(StrEnum):
-    PUSH = "follow"  # the base branch moved: look at what changed since a commit
-    REVIEW = "review"  # a pull request of somebody: say what merging it will publish
+    PUSH = "follow"  # the base branch moved: reconcile the targets that changed since a commit
+    REVIEW = "review"  # a person's pull request: comment which versions merging it will publish
 
 
 @dataclass(frozen=True, order=True)
 class RepositoryJob:
+    """One job of one mapping. ``argument`` is the text of a ``PushArgument`` for PUSH, and the pull
+    request's number for REVIEW."""
+
     mapping: str
     kind: RepositoryJobKind
-    argument: str  # PUSH: the branch, and the commit before or nothing; REVIEW: its number
+    argument: str
 
 
-def find_affected_mappings(
+@dataclass(frozen=True)
+class ForgeEventMatch:
+    """A forge's event, and the mappings of the repository that it is about."""
+
+    event: ForgeEvent
+    contexts: tuple[MappingContext, ...]
+
+
+def match_forge_event(
     delivery: Delivery, contexts: Mapping[str, MappingContext]
-) -> tuple[ForgeEvent | None, list[MappingContext]]:
-    """A forge's event and the mappings of the repository it is about."""
+) -> ForgeEventMatch | None:
+    """Parse a forge's delivery and find the mappings it is about. None for every other delivery,
+    and for a payload that cannot be parsed."""
     try:
         event = parse_forge_event(delivery)
     except MalformedPayloadError:
-        return None, []
+        return None
     if event is None:
-        return None, []
-    about = f"{find_forge_name(delivery)}:{event.repository}".casefold()
-    return event, [
-        context for context in contexts.values() if context.mapping.repository.casefold() == about
-    ]
+        return None
+    repository = f"{find_forge_name(delivery)}:{event.repository}".casefold()
+    return ForgeEventMatch(
+        event,
+        tuple(
+            context
+            for context in contexts.values()
+            if context.mapping.repository.casefold() == repository
+        ),
+    )
 
 
-def build_repository_jobs(
-    delivery: Delivery, contexts: Mapping[str, MappingContext]
-) -> tuple[RepositoryJob, ...]:
-    """What a forge's delivery asks for; nothing for PromptLayer's."""
-    event, concerned = find_affected_mappings(delivery, contexts)
-    if event is None:
+def build_repository_jobs(match: ForgeEventMatch | None) -> tuple[RepositoryJob, ...]:
+    """The jobs that a forge's event asks of each of its mappings."""
+    if match is None:
         return ()
-    return tuple(job for context in concerned for job in _errands(event, context))
+    return tuple(job for context in match.contexts for job in _build_jobs(match.event, context))
 
 
 def build_deduplication_key(delivery: Delivery) -> str:
-    """The same however often a delivery is dispatched, and another once it is made new again."""
+    """A text that stays the same however often a delivery is dispatched, and changes when a person
+    makes the delivery new again."""
     return f"{delivery.id} {delivery.changed_at}"
 
 
 def parse_delivery_id(deduplication_key: str) -> str:
-    """The id of the delivery of such an occasion."""
+    """The id of the delivery that a deduplication key was built for."""
     return deduplication_key.partition(" ")[0]
 
 
-def _errands(event: ForgeEvent, context: MappingContext) -> Iterator[RepositoryJob]:
+def _build_jobs(event: ForgeEvent, context: MappingContext) -> Iterator[RepositoryJob]:
     name = context.mapping.name
     if isinstance(event, PushEvent):
         if _may_be_base(event.branch, context):
@@ -74,23 +90,21 @@ def _errands(event: ForgeEvent, context: MappingContext) -> Iterator[RepositoryJ
 
 
 def _may_be_base(branch: str, context: MappingContext) -> bool:
-    """Where the mapping names none, only the forge knows; the bridge's own branches never are."""
+    """Whether a branch may be the mapping's base branch. Where the mapping names none, only the
+    forge knows it; a branch of the bridge's own never is."""
     if context.mapping.base is not None:
         return branch == context.mapping.base
     return not branch.startswith(context.branch_prefix)
 
 
-def find_decided_proposals(
-    delivery: Delivery, contexts: Mapping[str, MappingContext]
-) -> tuple[Proposal, ...]:
-    """The proposals whose pull request somebody merged, closed or opened again."""
-    event, concerned = find_affected_mappings(delivery, contexts)
-    if not isinstance(event, PullRequestEvent):
+def find_decided_proposals(match: ForgeEventMatch | None) -> tuple[Proposal, ...]:
+    """The proposals whose pull request a person merged, closed or opened again."""
+    if match is None or not isinstance(match.event, PullRequestEvent):
         return ()
     return tuple(
-        Proposal(context.mapping.name, event.head)
-        for context in concerned
-        if _is_ours(event, context)
+        Proposal(context.mapping.name, match.event.head)
+        for context in match.contexts
+        if _is_ours(match.event, context)
     )
 
 

@@ -1,4 +1,5 @@
-"""Sweep a mapping: scan it for what webhooks lost, and ask for looks at what differs."""
+"""Resync a mapping ('sweep' to users): scan it for changes whose webhook was lost, and request a
+reconcile for each target that differs."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.engine.controller import BridgeController
-from bridge.engine.record_scan import ScanRun, record_scan
+from bridge.engine.record_scan import ScanRecord, ScanRun, record_scan
 from bridge.errors import BridgeError, TransientError
 from bridge.prompts.target import Proposal
 from bridge.reconcile.agreement_record import AgreementRecord
@@ -26,8 +27,9 @@ from bridge.storage.backoff import compute_backoff_delay
 
 log = logging.getLogger("bridge.worker")
 
-SWEEP = "sweep"  # what failed, where a sweep did
-_LISTED_TOGETHER = timedelta(minutes=1)  # what was saved since has an event, and another sweep
+SWEEP = "sweep"  # the subject of the problem, where a resync failed
+# A prompt saved after the shared pages were read has its webhook, and the next resync.
+_LISTED_TOGETHER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class ResyncRunner:
         with_others: bool = False,
         attempt: int = 0,
     ) -> float | None:
-        """Look for what webhooks lost. Returns after how many seconds to try again, None when
-        the sweep was done. Those of an occasion (``with_others``) share what they list."""
+        """Compare the whole mapping. Returns after how many seconds to try again; None when it was
+        compared, or cannot be before a person acts. ``with_others`` shares the list pages of a
+        workspace with the other mappings that are compared at the same time."""
         context = self.controller.contexts.get(mapping)
         if context is None:
             return None
@@ -55,7 +58,7 @@ class ResyncRunner:
                 self.controller.rate_limits.require_spare(context.mapping.forge_name)
             found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
             self.create_prompts(context, found)
-            proposals = self.record_scan(context, found, started, age)
+            proposals = self.record_scan(context, found, started, age).proposals
             admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
             context.mirror.collect_garbage()
         except TransientError as error:
@@ -66,7 +69,7 @@ class ResyncRunner:
             log.error("sweep of %s: %s", mapping, error)
             self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
             return None
-        except Exception as error:  # a mistake of ours must not stop the others
+        except Exception as error:  # a bug must not stop the other mappings
             return self.controller.failures.record(mapping, SWEEP, error)
         self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {})
         self.controller.failures.resolve(mapping, SWEEP)
@@ -95,10 +98,9 @@ class ResyncRunner:
         scan: MappingScan,
         started: datetime,
         age: timedelta = timedelta(),
-    ) -> tuple[Proposal, ...]:
-        """Note what a scan found; returns the proposals to look at. ``context`` is the one that was
-        scanned: its settings may have been replaced since, and what they followed is no word on
-        what the new ones follow. ``age`` is how old the list pages may have been."""
+    ) -> ScanRecord:
+        """Record a scan. ``context`` is the one that was scanned, as the controller may have another
+        one with other settings by now. ``age`` is how old the list pages may have been."""
         AgreementRecord(context, scan.snapshot).write(scan.agreements, self.controller.clock())
         return record_scan(
             self.controller.store,
@@ -108,8 +110,8 @@ class ResyncRunner:
     def create_prompts(
         self, context: MappingContext, scan: MappingScan | PushChanges
     ) -> list[PublishResult]:
-        """Make prompts of files without an id, where the mapping publishes; the next scan brings
-        the ids into the files."""
+        """Create the prompts of files without an id, where the mapping publishes. The next scan
+        writes the ids into the files."""
         new = scan.new_prompts if context.mapping.publish else ()
         results = publish_files(context, scan.snapshot, new)
         agreements = build_published_agreements(context, scan.snapshot, results)

@@ -1,13 +1,13 @@
-"""Synchronise: scan some mappings and look at everything that differs, here and now.
+"""Scan some mappings, and reconcile at once every target that differs.
 
-The looks go through the ledger as those of a running bridge do, so what is interrupted is taken
-up by the next start, and nobody counts pull requests twice.
+The requests are stored as those of a running bridge are, so the next start takes up an interrupted
+sync, and each pull request counts once against its limit.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ from bridge.engine.unfollowed_targets import (
     UnfollowedTargets,
     count_open_pull_requests,
     describe_unfollowed,
-    find_unfollowed,
 )
+from bridge.progress import ProgressCallback
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.publication import AdoptRequest
 from bridge.prompts.prompt import Prompt
@@ -29,25 +29,22 @@ from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import PublishResult, describe_publish_result
 from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
-
-ProgressCallback = Callable[
-    [str, int, int | None], None
-]  # what is done, how much of it, out of how much
+from bridge.status.target_status import TargetStatus
 
 _AT_ONCE = 8
-_LONGEST_WAIT = 120.0  # seconds: a longer pause is left to the running bridge
+_LONGEST_WAIT = 120.0  # seconds; the running bridge takes up a proposal that waits for longer
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What came of one proposal, or of all prompts that were in step."""
+    """The outcome of one proposal, or of all prompts that were in step."""
 
     subject: str
     kind: ReconcileOutcomeKind
     reason: str
     pull_request: str | None = None
     count: int = 1
-    warning: bool = False  # it is told, and counts for nothing
+    warning: bool = False  # printed, and left out of the counts
 
 
 def sync_mappings(
@@ -56,9 +53,9 @@ def sync_mappings(
     tell: ProgressCallback,
     adopt: AdoptRequest | None = None,
 ) -> list[SyncResult]:
-    """Bring these mappings in step; raises what keeps a scan from being done. What a person has
-    chosen (``adopt``) holds for these looks; one that has to wait for longer is left to the
-    running bridge, which does not know of it."""
+    """Bring these mappings in step; raises the BridgeError that ends a scan. ``adopt`` holds for
+    these reconciles alone: one that waits for longer than two minutes is left to the running
+    bridge, which decides without it."""
     done: list[SyncResult] = []
     proposals: list[Proposal] = []
     listed: dict[Target, Prompt] = {}
@@ -67,12 +64,10 @@ def sync_mappings(
         started = controller.clock()
         context = controller.contexts[name]
         found = scan_mapping(context, controller.file_index)
-        unfollowed = find_unfollowed(
-            context.mapping, found, controller.store.target_statuses.find_by_mapping(name)
-        )
-        proposals += ResyncRunner(controller).record_scan(context, found, started)
-        if unfollowed.reasons:
-            done.append(_describe_unfollowed(context, found, unfollowed))
+        recorded = ResyncRunner(controller).record_scan(context, found, started)
+        proposals += recorded.proposals
+        if recorded.unfollowed.reasons:
+            done.append(_describe_unfollowed(context, found, recorded.unfollowed))
         listed |= found.listed_prompts
         done += _describe_problems(name, found)
         for result in ResyncRunner(controller).create_prompts(controller.contexts[name], found):
@@ -89,7 +84,7 @@ def sync_mappings(
 
 
 def _describe_problems(mapping: str, scan: MappingScan) -> Iterator[SyncResult]:
-    """What a scan found that a person has to look at."""
+    """The findings of a scan that need a person."""
     parked = ReconcileOutcomeKind.PARKED
     for gap in scan.gaps:
         yield SyncResult(mapping, ReconcileOutcomeKind.NOT_FOLLOWED, gap.message, warning=True)
@@ -102,15 +97,15 @@ def _describe_problems(mapping: str, scan: MappingScan) -> Iterator[SyncResult]:
 
 
 def _without_repeats(done: Sequence[SyncResult]) -> list[SyncResult]:
-    """What is parked is told once, though the scan and the look at it both find it."""
-    kept: list[SyncResult] = []
-    told: set[str] = set()
+    """Each parked result once, though both the scan and the reconcile report it."""
+    results: list[SyncResult] = []
+    parked_reasons: set[str] = set()
     for one in done:
-        if one.kind is not ReconcileOutcomeKind.PARKED or one.reason not in told:
-            kept.append(one)
+        if one.kind is not ReconcileOutcomeKind.PARKED or one.reason not in parked_reasons:
+            results.append(one)
         if one.kind is ReconcileOutcomeKind.PARKED:
-            told.add(one.reason)
-    return kept
+            parked_reasons.add(one.reason)
+    return results
 
 
 def prune_targets(
@@ -118,25 +113,25 @@ def prune_targets(
     mapping: str,
     scan: MappingScan,
     unfollowed: UnfollowedTargets,
+    statuses: Mapping[Target, TargetStatus],
     tell: ProgressCallback,
 ) -> list[SyncResult]:
-    """Let go, on a person's word, what stays as it is: pull requests are withdrawn, the removal of
-    files is proposed."""
+    """Release the unfollowed targets, as ``prune`` asks: withdraw their pull requests and propose to
+    remove their files. ``statuses`` are all that are recorded of the mapping."""
     context = controller.contexts[mapping]
     places = {each.target: each.proposal for each in scan.candidates}
-    entries = controller.store.target_statuses.find_by_mapping(mapping)
-    names, asks = dict[Target, str](), list[ReconcileRequest]()
+    names, requests = dict[Target, str](), list[ReconcileRequest]()
     for target in unfollowed.reasons:
-        one, status = scan.unlisted.get(target), entries.get(target)
+        one, status = scan.unlisted.get(target), statuses.get(target)
         name = (one.name if one else "") or (status.name if status else "")
         known = Proposal(mapping, status.branch) if status and status.branch else None
         proposal = places.get(target) or known or context.build_proposal(name, target)
         names[target] = name
-        asks.append(ReconcileRequest(proposal, target, name=name))
+        requests.append(ReconcileRequest(proposal, target, name=name))
     fingerprint = context.mapping.fingerprint
     controller.store.target_statuses.release_targets(names, fingerprint, controller.clock())
-    controller.store.request(asks)
-    proposals = sorted({ask.proposal for ask in asks})
+    controller.store.request(requests)
+    proposals = sorted({request.proposal for request in requests})
     return _reconcile_all(controller, proposals, {}, tell, ReconcileOptions(prune=True))
 
 
@@ -186,9 +181,9 @@ def _reconcile(
         threading.Event().wait(pause)
         pause = Reconciler(controller).reconcile(
             proposal, options=options
-        )  # what was listed may be old by now
-    standing = controller.store.find_latest_outcome(proposal)
-    what = f"{proposal.mapping} {proposal.branch}"
-    if standing is None:
-        return SyncResult(what, ReconcileOutcomeKind.IN_STEP, "somebody else looked at it")
-    return SyncResult(what, standing.kind, standing.reason, standing.pull_request)
+        )  # without ``listed``, which is old by now
+    latest = controller.store.find_latest_outcome(proposal)
+    subject = f"{proposal.mapping} {proposal.branch}"
+    if latest is None:
+        return SyncResult(subject, ReconcileOutcomeKind.IN_STEP, "somebody else looked at it")
+    return SyncResult(subject, latest.kind, latest.reason, latest.pull_request)

@@ -1,6 +1,6 @@
-"""What a mapping follows no longer: kept as it is, unless a person in PromptLayer took it out or a
-person here says so (`prune`). Many that are gone at once are kept too: a wrong key, half an answer
-or a mistake in a setting is more likely than that somebody meant it.
+"""Find the targets that a mapping follows no longer. Each stays as it is until a person in PromptLayer
+takes its prompt out of the mapping, or `prune` releases it. Many that disappear at once stay too: a
+wrong key, an incomplete answer or a mistake in a setting is more likely than intent.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from bridge.reconcile.scan_mapping import MappingScan, UnlistedTarget
 from bridge.status.target_status import TargetStatus, new_target_status
 from bridge.status.target_status_store import TargetStatusStore
 
-MOST_GONE_AT_ONCE = 5  # targets; more, and more than half of the mapping's, are kept
+MOST_GONE_AT_ONCE = 5  # targets; more than these and half of the mapping's stay as they are
 _MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
 class UnfollowedTargets:
-    """The targets that stay as they are, and why. Those ``find_held`` stay so until PromptLayer shows
+    """The targets that stay as they are, each with the reason. Those ``find_held`` stay so until PromptLayer shows
     them again or they are pruned, whatever is found of them meanwhile."""
 
     reasons: Mapping[Target, str]
@@ -39,19 +39,19 @@ class UnfollowedTargets:
 def find_unfollowed(
     mapping: MappingSettings, scan: MappingScan, entries: Mapping[Target, TargetStatus]
 ) -> UnfollowedTargets:
-    """Of what no list page shows, all that no person took out of the mapping."""
+    """The targets that no list page shows and that no person took out of the mapping."""
     held = {
         target: status.held
         for target, status in entries.items()
         if status.held is not None and target in scan.unlisted
     }
-    kept, gone = dict(held), set[Target]()
+    reasons, gone = dict(held), set[Target]()
     for target, one in {**scan.unlisted, **dict(_untracked(mapping, scan, entries))}.items():
         if target in held:
             continue
         if one.left_out_by is not None and not _was_taken_out(mapping, one, entries.get(target)):
             if not mapping.prune:
-                kept[target] = str(is_left_out(mapping.name, one.left_out_by).absence_reason)
+                reasons[target] = str(is_left_out(mapping.name, one.left_out_by).absence_reason)
         elif (entry := entries.get(target)) is None or entry.absent_since is None:
             gone.add(target)
     if _is_sudden(len(gone), scan, entries):
@@ -62,13 +62,14 @@ def find_unfollowed(
             f" `promptlayer-bridge prune {mapping.name}` lets them go"
         )
         held |= dict.fromkeys(gone, reason)
-    return UnfollowedTargets(kept | held, held)
+    return UnfollowedTargets(reasons | held, held)
 
 
 def _untracked(
     mapping: MappingSettings, scan: MappingScan, entries: Mapping[Target, TargetStatus]
 ) -> Iterator[tuple[Target, UnlistedTarget]]:
-    """Files of labels that the mapping tracked once; other mappings may have files there too."""
+    """The files of labels that the mapping no longer tracks. Only those with a recorded status:
+    another mapping may own a file in the same folder."""
     setting = f"track: {', '.join(mapping.track)}"
     return (
         (target, UnlistedTarget(entries[target].name, path, setting))
@@ -80,8 +81,8 @@ def _untracked(
 def _was_taken_out(
     mapping: MappingSettings, one: UnlistedTarget, status: TargetStatus | None
 ) -> bool:
-    """Whether the prompt was changed in PromptLayer, and not the mapping: the mapping as it is
-    now has followed it, or would follow what its file says."""
+    """Whether the prompt was changed in PromptLayer, and not the mapping: the mapping with its
+    present settings has followed it, or would follow the prompt in its file."""
     if one.fits:
         return True
     return status is not None and status.followed_as == mapping.fingerprint
@@ -100,18 +101,18 @@ def _is_sudden(gone: int, scan: MappingScan, entries: Mapping[Target, TargetStat
 def count_open_pull_requests(
     context: MappingContext, scan: MappingScan, unfollowed: UnfollowedTargets
 ) -> int:
-    """How many pull requests of what stays as it is are open; asks the forge."""
-    kept = {each.proposal.branch for each in scan.candidates if each.target in unfollowed}
-    if not kept:
+    """How many pull requests of unfollowed targets are open; asks the forge."""
+    branches = {each.proposal.branch for each in scan.candidates if each.target in unfollowed}
+    if not branches:
         return 0
     return sum(
-        pull.head_branch in kept
+        pull.head_branch in branches
         for pull in context.forge.list_open_pull_requests(context.branch_prefix)
     )
 
 
 def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_requests: int) -> str:
-    """How much stays as it is, why, and what lets it go."""
+    """A line for people: how many prompts are unfollowed, why, and which command releases them."""
     prompts = len({target.prompt_id for target in unfollowed.reasons})
     reasons = list(dict.fromkeys(unfollowed.reasons.values()))
     more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
@@ -126,7 +127,7 @@ def describe_unfollowed(mapping: str, unfollowed: UnfollowedTargets, pull_reques
 def build_unfollowed_statuses(
     unfollowed: UnfollowedTargets, entries: Mapping[Target, TargetStatus], now: datetime
 ) -> Iterator[TargetStatus]:
-    """The entries of what stays as it is, where they say something new."""
+    """The statuses of the unfollowed targets, as they are to be written."""
     for target, reason in unfollowed.reasons.items():
         before = entries.get(target) or new_target_status(
             target, "", TargetState.NOT_FOLLOWED, reason, now
@@ -146,7 +147,8 @@ def build_unfollowed_statuses(
 
 @dataclass(frozen=True)
 class ReconcileOptions:
-    """What a person says with a look: whose text holds, and that what is left out may go."""
+    """The choices that a command makes for its reconciles: the side whose text holds, and whether
+    unfollowed targets are released."""
 
     adopt: AdoptRequest | None = None
     prune: bool = False
@@ -161,16 +163,19 @@ def extend_context(
     statuses: TargetStatusStore,
     options: ReconcileOptions,
 ) -> ReconcileContext:
-    """The context with a person's word, and with what the books know of whether the mapping
-    follows its targets."""
-    everything = (
-        mapping.pull_request.group is PullRequestGrouping.MAPPING
-    )  # one look may see any of them
-    held = statuses.find_held(mapping.name, None if everything else reconcile_context.targets)
+    """Add the options, and the recorded statuses that say which targets the mapping followed and
+    which are held."""
+    known = statuses.read_by_targets(reconcile_context.targets)
+    if mapping.pull_request.group is PullRequestGrouping.MAPPING:
+        held = statuses.find_held(mapping.name)  # one reconcile covers any of the mapping's targets
+    else:
+        held = {t: status.held for t, status in known.items() if status.held is not None}
     return replace(
         reconcile_context,
         adopt=options.adopt,
-        followed=statuses.find_followed(mapping.fingerprint, reconcile_context.targets),
+        followed=frozenset(
+            target for target, status in known.items() if status.followed_as == mapping.fingerprint
+        ),
         held={} if options.prune else held,
         prune=options.prune or mapping.prune,
     )

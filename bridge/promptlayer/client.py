@@ -163,7 +163,7 @@ class PromptLayerClient:
         with ``is_snippet`` only snippets, or only others. With an ``age``, in seconds, pages may
         be that old: they are shared with whoever asks so too.
 
-        In a workspace that changes meanwhile one may be missing: ask ``prompt`` before believing
+        In a workspace that changes meanwhile one may be missing: call ``find_prompt`` before believing
         that it is gone.
         """
         seen: set[int] = set()

@@ -1,5 +1,5 @@
-"""Read deliveries, a million of them as quickly as a hundred: what no index finds is looked for
-among the newest few thousand, and the page says how to go on."""
+"""Read deliveries for pages and commands. A filter that no index serves is applied to the newest few
+thousand only, so a page costs the same with a million deliveries; its cursor continues from there."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from bridge.prompts.target import Proposal, Target
 from bridge.status.pagination import Page, encode_cursor, select_after_cursor
 from bridge.storage.inbox import Delivery, DeliveryState, deliveries_table, parse_delivery_row
-from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
+from bridge.storage.reconcile_tables import (
+    proposals_table,
+    reconcile_requests_table,
+    requests_with_proposals,
+)
 
-SEARCH_LIMIT = 10_000  # deliveries that one page looks through
+SEARCH_LIMIT = 10_000  # deliveries that one page filters without an index
 
 _KEY = (deliveries_table.c.received_at, deliveries_table.c.id)
 _LISTED = (
@@ -37,7 +41,7 @@ _MOST_RECONCILES = 200  # of one delivery
 
 @dataclass(frozen=True)
 class DeliveryFilter:
-    """Which deliveries; everything that is given has to hold."""
+    """Select deliveries; every given field has to match."""
 
     state: DeliveryState | None = None
     type: str | None = None  # of the event
@@ -64,20 +68,22 @@ class DeliverySummary:
 
 @dataclass(frozen=True)
 class RequestedReconcile:
-    """One look that a delivery asked for."""
+    """One reconcile that a delivery asked for."""
 
     proposal: Proposal
     target: Target
     requested_at: datetime
-    settled_at: datetime | None  # None: it waits
-    kind: str | None
+    settled_at: datetime | None  # None: it is pending
+    kind: str | None  # of the outcome; None: it is pending
     reason: str | None
-    pull_request: str | None  # address of the proposal's newest
+    pull_request: str | None  # web address of the proposal's newest
     number: int | None
 
 
 @dataclass(frozen=True)
 class DeliveryDetails:
+    """A delivery with its payload, and the first 200 reconciles that it asked for."""
+
     delivery: Delivery
     reconciles: tuple[RequestedReconcile, ...]
 
@@ -90,6 +96,8 @@ def list_deliveries(
     *,
     reach: int = SEARCH_LIMIT,
 ) -> Page[DeliverySummary]:
+    """Deliveries without payload, the last received first. ``reach`` is how many one page filters
+    without an index. Raises InvalidInputError for an ``after`` that no page gave."""
     near, rest = list(_indexed(wanted)), list(_scanned(wanted))
     query = select_after_cursor(select(*_LISTED).where(*near), _KEY, after, down=True)
     end = _end(connection, near, after, reach) if rest else None
@@ -103,19 +111,21 @@ def list_deliveries(
 
 
 def find_delivery(connection: Connection, id: str) -> DeliveryDetails | None:
+    """The delivery with exactly this id; None where there is none."""
     row = connection.execute(select(deliveries_table).where(deliveries_table.c.id == id)).first()
     if row is None:
         return None
-    joined = reconcile_requests_table.outerjoin(
-        proposals_table,
-        and_(
-            reconcile_requests_table.c.mapping == proposals_table.c.mapping,
-            reconcile_requests_table.c.branch == proposals_table.c.branch,
-        ),
-    )
+    reconciles = read_reconciles_of_delivery(connection, id, limit=_MOST_RECONCILES)
+    return DeliveryDetails(parse_delivery_row(row), reconciles)
+
+
+def read_reconciles_of_delivery(
+    connection: Connection, id: str, *, limit: int | None = None
+) -> tuple[RequestedReconcile, ...]:
+    """The reconciles that a delivery asked for, by mapping, branch and label; None is no limit."""
     query = (
         select(reconcile_requests_table, proposals_table.c.pull_request, proposals_table.c.number)
-        .select_from(joined)
+        .select_from(requests_with_proposals)
         .where(reconcile_requests_table.c.delivery_id == id)
         .order_by(
             reconcile_requests_table.c.mapping,
@@ -123,15 +133,13 @@ def find_delivery(connection: Connection, id: str) -> DeliveryDetails | None:
             reconcile_requests_table.c.label,
             reconcile_requests_table.c.prompt_id,
         )
-        .limit(_MOST_RECONCILES)
+        .limit(limit)
     )
-    return DeliveryDetails(
-        parse_delivery_row(row), tuple(map(_parse_reconcile, connection.execute(query)))
-    )
+    return tuple(map(_parse_reconcile, connection.execute(query)))
 
 
 def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
-    """What an index finds: the id, or else the prompt, or else the state."""
+    """The one condition that an index serves: the id, or else the prompt, or else the state."""
     if (begins := _beginning(wanted)) is not None:
         # A range, for the index; "g" is behind every hexadecimal digit.
         yield deliveries_table.c.id.between(begins, begins + "g")
@@ -142,6 +150,7 @@ def _indexed(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _scanned(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
+    """The remaining conditions, checked row by row."""
     begins = _beginning(wanted)
     if begins is not None and wanted.prompt_id is not None:
         yield deliveries_table.c.prompt_id == wanted.prompt_id
@@ -163,8 +172,8 @@ def _beginning(wanted: DeliveryFilter) -> str | None:
 def _end(
     connection: Connection, near: list[ColumnElement[bool]], after: str | None, reach: int
 ) -> datetime | None:
-    """How far back one page looks; None where there are no more than that. Out of the index
-    alone, so that it costs little."""
+    """When the last delivery that one page filters was received; None where there are fewer. Read
+    from the index alone."""
     query = select_after_cursor(
         select(deliveries_table.c.received_at).where(*near), _KEY, after, down=True
     )

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
-
 from bridge.prompts.planning.target_state import TargetState
 from bridge.status import daily_statistics, delivery_queries, queue_status, target_queries
 from bridge.status.daily_statistics import DailyStatistics
 from bridge.status.delivery_queries import DeliveryDetails, DeliveryFilter, DeliverySummary
+from bridge.status.metrics_snapshot import LastResync, read_last_resyncs
 from bridge.status.pagination import DEFAULT_PAGE_SIZE, Page
 from bridge.status.problems import MappingProblem, list_open_problems
 from bridge.status.queue_status import QueueStatus
-from bridge.status.tables import resyncs_table
 from bridge.status.target_queries import (
     PullRequestDetails,
     TargetFilter,
@@ -126,11 +124,9 @@ class StatusReader:
         with self._database.open_read_transaction() as connection:
             return target_queries.count_unfollowed(connection)
 
-    def read_last_resyncs(self) -> dict[str, datetime]:
-        """When each mapping was compared last."""
-        with self._database.open_read_transaction() as connection:
-            rows = connection.execute(select(resyncs_table.c.mapping, resyncs_table.c.at))
-            return {row.mapping: row.at for row in rows}
+    def read_last_resyncs(self) -> Mapping[str, LastResync]:
+        """The newest resync of each mapping."""
+        return read_last_resyncs(self._database)
 
     def list_rate_limits(self) -> tuple[ForgeRateLimit, ...]:
         """What each forge has left of its requests, by the forge's name."""

@@ -239,31 +239,19 @@ class TargetStatusStore:
             )
             return {status.target: status for status in map(parse_target_status, rows)}
 
-    def find_held(self, mapping: str, among: Collection[Target] | None) -> dict[Target, str]:
-        """What stays as it is until PromptLayer shows it again or it is pruned, and why; of a
-        mapping, or of these targets of it."""
-        there = (
-            target_statuses_table.c.mapping == mapping,
-            target_statuses_table.c.held.is_not(None),
-        )
-        query = select(target_statuses_table).where(*there)
-        if among is not None:
-            query = query.where(
-                target_statuses_table.c.prompt_id.in_({one.prompt_id for one in among})
-            )
+    def read_by_targets(self, targets: Iterable[Target]) -> dict[Target, TargetStatus]:
+        """The recorded statuses of these targets, read in a transaction of its own."""
         with self._database.open_read_transaction() as connection:
-            found = [parse_target_status(row) for row in connection.execute(query)]
-        return {
-            status.target: status.held
-            for status in found
-            if status.held is not None and (among is None or status.target in among)
-        }
+            return self.find_by_targets(connection, targets)
 
-    def find_followed(self, fingerprint: str, among: Iterable[Target]) -> frozenset[Target]:
-        """Those of these targets that a selection with this fingerprint has followed last."""
+    def find_held(self, mapping: str) -> dict[Target, str]:
+        """The held targets of a mapping, each with the reason."""
+        query = select(target_statuses_table).where(
+            target_statuses_table.c.mapping == mapping, target_statuses_table.c.held.is_not(None)
+        )
         with self._database.open_read_transaction() as connection:
-            found = self.find_by_targets(connection, among)
-        return frozenset(t for t, status in found.items() if status.followed_as == fingerprint)
+            statuses = [parse_target_status(row) for row in connection.execute(query)]
+        return {status.target: status.held for status in statuses if status.held is not None}
 
     def release_targets(
         self, targets: Mapping[Target, str], fingerprint: str, now: datetime

@@ -1,29 +1,26 @@
-"""Copying all that the bridge keeps from one database to another: all of it, or nothing."""
+"""Copy all rows from one database to another, in one transaction: all of them, or none."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, func, select
 
 from bridge.errors import ConfigError, PermanentError
+from bridge.progress import ProgressCallback
 from bridge.storage.database import Database
 from bridge.storage.instances import InstanceRegistry
 from bridge.storage.migrations import MIGRATIONS
 
-ProgressCallback = Callable[
-    [str, int, int], None
-]  # a table, and how many rows of how many are copied
-
 _ROWS_AT_ONCE = 1000
-_INSTANCE_TABLES = {"members", "turns", "reservations"}  # who runs, not what was done
+_INSTANCE_TABLES = {"members", "turns", "reservations"}  # rows of running processes
 
 
 def list_copied_tables() -> tuple[str, ...]:
-    """The tables whose rows are copied. DBOS' are not: what waits is in the ledger, and every
-    start takes it up."""
+    """The tables whose rows are copied. DBOS' own are not: pending reconciles are in the bridge's
+    tables, and every start enqueues them."""
     statements = [statement for step in MIGRATIONS for statement in step]
     made = [name for one in statements for name in re.findall(r"CREATE TABLE (\w+)", one)]
     gone = {name for one in statements for name in re.findall(r"DROP TABLE (\w+)", one)}
@@ -31,9 +28,9 @@ def list_copied_tables() -> tuple[str, ...]:
 
 
 def copy_tables(source: Database, target: Database, tell: ProgressCallback) -> dict[str, int]:
-    """Copy every row; returns how many by table. Raises ConfigError when a bridge runs on either,
-    or when the target holds something already; PermanentError when the counts differ afterwards.
-    The target is as it was then, and also when this is interrupted."""
+    """Copy every row; returns how many by table. Raises ConfigError when a bridge runs on either
+    database or the target has rows already, PermanentError when the counts differ afterwards. An
+    error or an interruption leaves the target unchanged."""
     _require_no_live_instance(source)
     _require_no_live_instance(target)
     with source.open_read_transaction() as reading, target.open_transaction() as writing:
@@ -57,7 +54,7 @@ def _require_no_live_instance(database: Database) -> None:
 
 
 def _tables(connection: Connection) -> list[Table]:
-    """With the columns they have there: their types are plain numbers and texts."""
+    """The copied tables, with the columns that they have in the source."""
     found = MetaData()
     found.reflect(connection, only=list_copied_tables())
     return [found.tables[name] for name in list_copied_tables()]
@@ -84,7 +81,8 @@ def _copy(table: Table, reading: Connection, writing: Connection, tell: Progress
 
 
 def _storable(names: Iterable[str], batch: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """PostgreSQL keeps no NUL in texts; SQLite may hold one of an older release."""
+    """The rows without NUL characters, which PostgreSQL does not store in text and older releases
+    wrote to SQLite (https://www.postgresql.org/docs/current/datatype-character.html)."""
     names = tuple(names)
     for row in batch:
         yield {

@@ -1,4 +1,4 @@
-"""Many small writes, one commit: while one batch is on its way to the disk, the next one gathers.
+"""Write many small items in few commits: while one batch is written to the disk, the next gathers.
 
 One thread writes. Callers, from threads or from asyncio, wait until their own item is durable.
 """
@@ -15,6 +15,8 @@ from typing import Generic, TypeVar
 
 from bridge.errors import UnavailableError
 
+_MOST_PER_COMMIT = 512  # items
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,10 +26,10 @@ _Settlement = tuple[_Waiter[Result], Result | BaseException]
 
 
 class GroupCommitWriter(Generic[Item, Result]):
-    """Hands items in batches to ``write``, which makes them durable and returns one result each.
+    """Pass items in batches to ``write``, which makes them durable and returns one result each.
 
-    When ``write`` raises, exactly the callers of that batch get the error. At most ``backlog``
-    items wait; the next one is turned away with UnavailableError, so that memory stays bounded.
+    An error of ``write`` is raised to the callers of that batch alone. At most ``backlog`` items
+    wait; the next one raises UnavailableError, which bounds the memory in use.
     """
 
     def __init__(
@@ -35,13 +37,13 @@ class GroupCommitWriter(Generic[Item, Result]):
         write: Callable[[Sequence[Item]], Sequence[Result]],
         *,
         backlog: int = 4096,
-        batch: int = 512,
     ) -> None:
         self._write = write
         self._backlog = backlog
-        self._batch = batch
         self._waiting: SimpleQueue[_QueuedItem[Item, Result] | None] = SimpleQueue()
-        self._queue_lock = threading.Lock()  # nothing enters behind the None that ends the thread
+        self._queue_lock = (
+            threading.Lock()
+        )  # no item is queued behind the None that ends the thread
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
@@ -49,24 +51,24 @@ class GroupCommitWriter(Generic[Item, Result]):
     def put(self, item: Item) -> Result:
         """Wait until ``item`` is durable. Raises what ``write`` raised, or UnavailableError."""
         future: Future[Result] = Future()
-        self._enter(item, future)
+        self._enqueue(item, future)
         return future.result()
 
     async def put_async(self, item: Item) -> Result:
-        """The same for asyncio. Being cancelled does not take the item back."""
+        """``put`` for asyncio. The item is written even when the caller is cancelled."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._enter(item, future)
+        self._enqueue(item, future)
         return await future
 
     def close(self) -> None:
-        """Write what is waiting, then stop. Later items are turned away."""
+        """Write the waiting items, then stop. A later ``put`` raises UnavailableError."""
         with self._queue_lock:
             if not self._closed:
                 self._closed = True
                 self._waiting.put(None)
         self._thread.join()
 
-    def _enter(self, item: Item, waiter: _Waiter[Result]) -> None:
+    def _enqueue(self, item: Item, waiter: _Waiter[Result]) -> None:
         with self._queue_lock:
             if self._closed:
                 raise UnavailableError(
@@ -84,18 +86,18 @@ class GroupCommitWriter(Generic[Item, Result]):
             _settle(list(zip((waiter for _, waiter in batch), self._results(batch), strict=True)))
 
     def _gather(self) -> list[_QueuedItem[Item, Result]]:
-        """Everything that waits now, at least one item; empty means: stop."""
+        """Wait for an item, and return all that are queued by then. Empty after ``close``."""
         entry = self._waiting.get()
         batch: list[_QueuedItem[Item, Result]] = []
         try:
             while entry is not None:
                 batch.append(entry)
-                if len(batch) == self._batch:
+                if len(batch) == _MOST_PER_COMMIT:
                     return batch
                 entry = self._waiting.get_nowait()
         except Empty:
             return batch
-        if batch:  # the end was behind these items: find it again next time
+        if batch:  # put the end back behind these items, for the next call
             self._waiting.put(None)
         return batch
 
@@ -107,7 +109,7 @@ class GroupCommitWriter(Generic[Item, Result]):
 
 
 def _settle(settlements: list[_Settlement[Result]]) -> None:
-    """Wake each event loop once per batch: a wake-up costs a system call."""
+    """Set the results. Each event loop is woken once per batch, as a wake-up costs a system call."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Settlement[Result]]] = defaultdict(list)
     for waiter, result in settlements:
         if isinstance(waiter, asyncio.Future):

@@ -139,12 +139,12 @@ class DeliveryInbox:
     Every method raises UnavailableError when the database does not answer.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, backlog: int = 4096) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._storing = database.build_counting_insert(deliveries_table, key="id", counted="seen")
         self._something_new = threading.Event()
-        self._writer = GroupCommitWriter(self._write, backlog=backlog)
+        self._writer = GroupCommitWriter(self._write)
 
     def put(self, delivery: Delivery) -> InboxPutResult:
         """Store a delivery: on disk when this returns. Many callers at once share one commit.

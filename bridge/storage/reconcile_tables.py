@@ -1,8 +1,9 @@
-"""The tables of the ledger: looks that are wanted, and the last word on each proposal."""
+"""The tables of the engine's work: requested reconciles, the latest outcome of each proposal, and
+repository jobs. Their SQL names are older than the names in the code."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Integer, String, Table, and_
 
 from bridge.storage.database import InstantColumn, TextColumn, metadata
 
@@ -13,7 +14,7 @@ reconcile_requests_table = Table(
     Column("branch", String, primary_key=True),
     Column("prompt_id", BigInteger, primary_key=True),
     Column("label", String, primary_key=True),
-    Column("delivery_id", String, primary_key=True),  # "" for a look no delivery asked for
+    Column("delivery_id", String, primary_key=True),  # "" without a delivery
     Column("asked_at", InstantColumn, nullable=False),
     Column("settled_at", InstantColumn),
     Column("kind", String),
@@ -35,6 +36,12 @@ proposals_table = Table(
     Column("changed_at", InstantColumn, nullable=False),
 )
 
+IS_OF_PROPOSAL = and_(
+    reconcile_requests_table.c.mapping == proposals_table.c.mapping,
+    reconcile_requests_table.c.branch == proposals_table.c.branch,
+)
+requests_with_proposals = reconcile_requests_table.outerjoin(proposals_table, IS_OF_PROPOSAL)
+
 repository_jobs_table = Table(
     "errands",
     metadata,
@@ -43,5 +50,5 @@ repository_jobs_table = Table(
     Column("kind", String, primary_key=True),
     Column("asked_at", InstantColumn, nullable=False),
     Column("settled_at", InstantColumn),
-    Column("problem", TextColumn),  # why it waits, or what it came to where that needs a person
+    Column("problem", TextColumn),  # why it waits, or the error that needs a person
 )

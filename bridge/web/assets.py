@@ -1,4 +1,4 @@
-"""Style and script of the pages: served from here, under names that change with their content."""
+"""Serve style sheets and scripts of the pages, at addresses that contain a digest of their content."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class StaticAsset:
+    """One file. ``integrity`` is for the attribute of that name
+    (https://www.w3.org/TR/SRI/)."""
+
     path: str  # ``/static/dashboard.0a1b2c3d.css``
     content: bytes = field(repr=False)
     media_type: str
@@ -38,10 +41,10 @@ class StaticAsset:
 
 
 class StaticAssets:
-    """Everything in ``static/`` that a page uses, read once."""
+    """The style sheets and scripts in ``static/``, read once."""
 
-    def __init__(self, folder: Path = STATIC_FOLDER) -> None:
-        files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
+    def __init__(self) -> None:
+        files = [file for file in sorted(STATIC_FOLDER.iterdir()) if file.suffix in _TYPES]
         self._by_name: Mapping[str, StaticAsset] = {
             file.name: StaticAsset.read(file) for file in files
         }

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bridge.cli.init_command import build_config_schema, build_mappings_schema
+from bridge.cli.schema_command import build_config_schema, build_mappings_schema
 from bridge.config.bridge_config import parse_config
 from bridge.prompts.file_format.schema import build_prompt_schema
 from bridge.prompts.prompt import JsonObject

@@ -12,6 +12,7 @@ from bridge.engine.dispatch_events import (
     build_trigger_event,
     find_affected_labels,
     may_affect,
+    parse_prompt_event,
 )
 from bridge.promptlayer.webhook_events import PromptEvent, parse_event
 from bridge.reconcile.mapping_context import MappingContext
@@ -75,7 +76,7 @@ def test_a_delivery_asks_every_mapping_that_follows_its_prompt() -> None:
         "sales": site(name="sales", prompts=["sales/*"]),
     }
 
-    asks = build_reconcile_requests(delivery, contexts)
+    asks = build_reconcile_requests(delivery, parse_prompt_event(delivery), contexts)
 
     assert [ask.proposal.branch for ask in asks] == [
         "promptlayer/support/latest/17",
@@ -101,5 +102,7 @@ def test_a_cause_names_who_and_when() -> None:
 def test_what_is_not_about_a_prompt_asks_for_nothing() -> None:
     delivery = delivery_of({"event_type": "moon_phase_changed", "details": {}})
 
-    assert build_reconcile_requests(delivery, {"support": site()}) == ()
+    assert (
+        build_reconcile_requests(delivery, parse_prompt_event(delivery), {"support": site()}) == ()
+    )
     assert build_trigger_event(delivery) is None

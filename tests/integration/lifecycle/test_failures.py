@@ -117,10 +117,10 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_its_look(
     environment.save("Good.", "good")
     read = dispatch_events.build_reconcile_requests
 
-    def asks_of(delivery: object, contexts: object) -> object:
+    def asks_of(delivery: object, event: object, contexts: object) -> object:
         if getattr(delivery, "prompt_id", None) == bad:
             raise KeyError("a secret that nobody may see")
-        return read(delivery, contexts)  # type: ignore[arg-type]
+        return read(delivery, event, contexts)  # type: ignore[arg-type]
 
     monkeypatch.setattr("bridge.engine.dispatcher.build_reconcile_requests", asks_of)
     environment.settle()

@@ -41,7 +41,7 @@ def prune(environment: BridgeEnvironment) -> list[SyncResult]:
     found = scan_mapping(context, controller.file_index)
     entries = controller.store.target_statuses.find_by_mapping("support")
     unfollowed = find_unfollowed(context.mapping, found, entries)
-    return prune_targets(controller, "support", found, unfollowed, lambda *_: None)
+    return prune_targets(controller, "support", found, unfollowed, entries, lambda *_: None)
 
 
 def entry(environment: BridgeEnvironment, prompt_id: int, label: str = LATEST) -> TargetStatus:

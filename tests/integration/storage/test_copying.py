@@ -41,7 +41,7 @@ def open_(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Open]:
         yield opened
 
 
-def nobody(table: str, done: int, total: int) -> None:
+def nobody(table: str, done: int, total: int | None) -> None:
     pass
 
 
@@ -108,7 +108,7 @@ def test_an_interrupted_copy_leaves_the_target_empty(open_: Open) -> None:
     old, new = open_("sqlite"), open_("postgresql")
     fill(old)
 
-    def interrupt(table: str, done: int, total: int) -> None:
+    def interrupt(table: str, done: int, total: int | None) -> None:
         if table == "looks":
             raise KeyboardInterrupt
 
@@ -151,7 +151,7 @@ def test_a_bridge_that_starts_meanwhile_spoils_the_copy(open_: Open) -> None:
     fill(old)
     member = InstanceRegistry(old, "here serve", "rack-1 serve")
 
-    def start(table: str, done: int, total: int) -> None:
+    def start(table: str, done: int, total: int | None) -> None:
         if table == "deliveries" and done == 0:
             member.register()
 

@@ -206,7 +206,7 @@ def test_a_forges_delivery_is_no_event_of_promptlayer(door: Door) -> None:
     ours, theirs = sorted(door.inbox.find_new(10), key=lambda each: each.source)
 
     assert (find_forge_name(ours), parse_prompt_event(ours)) == ("here", None)
-    assert build_reconcile_requests(ours, {}) == ()
+    assert build_reconcile_requests(ours, None, {}) == ()
     assert (find_forge_name(theirs), parse_forge_event(theirs)) == (None, None)
     assert parse_prompt_event(theirs) is not None
 
