@@ -123,7 +123,7 @@ class ConfigReloader:
 
     def __post_init__(self) -> None:
         self._threads = LoopThreads(
-            {"reloader": self._reload_when_requested}, breath=_CHECK_SECONDS
+            {"reloader": self._reload_when_requested}, error_pause=_CHECK_SECONDS
         )
         self._unswept: frozenset[str] = frozenset()
 

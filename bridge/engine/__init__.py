@@ -1,10 +1,10 @@
-"""Turns deliveries into work, and does it in durable queues.
+"""Turn deliveries into reconciles and jobs, and run them from durable queues.
 
 ``background_loops`` runs the loops beside the queues; one of them calls ``dispatcher``, which
-takes new deliveries out of the inbox and asks for work. ``durable_queues`` has the jobs and says
+takes new deliveries out of the inbox and enqueues the work that they ask for. ``durable_queues`` has the jobs and says
 when they run. Each job calls one of three classes: ``reconciler`` for a proposal, ``resync`` for
-the sweep of a mapping, ``errand_run`` for a push or the review of a pull request. ``controller``
-is what they share; ``reconcile_store`` stores what waits and what came of it.
+a whole mapping, ``repository_job_runner`` for a push or the review of a pull request. They share
+``controller``; ``reconcile_store`` stores requested reconciles and their outcomes.
 
 From ``reconciler`` the reader goes on to ``bridge.reconcile.reconcile_proposal``.
 """

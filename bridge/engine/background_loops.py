@@ -1,5 +1,5 @@
-"""What goes on beside the queues, each in a thread of its own: deliveries are dispatched, mappings
-swept, jobs that were lost found again, and what is too old deleted."""
+"""Run the loops beside the queues, each in a thread of its own: dispatch deliveries, resync mappings,
+recover lost jobs, and delete old rows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from bridge.storage.instances import InstanceRegistry
 
 log = logging.getLogger("bridge.queues")
 
-_IDLE = 1.0  # seconds between two looks for what another process put into the inbox
-_END = 1.5  # seconds for the rounds in hand
-_RECOVERY_SECONDS = 120.0  # seconds between two looks for jobs that were lost
-_TOGETHER = timedelta(minutes=3)  # processes that start within are one occasion for a sweep
-_PRUNE_PERIOD = timedelta(hours=1)  # how often what is too old is deleted, by one of all processes
-_FINISHED = timedelta(hours=1)  # how long the engine's word on a finished job stays
+_IDLE = 1.0  # seconds between two checks of the inbox for other processes' deliveries
+_END = 1.5  # seconds that a stop waits for the current rounds
+_RECOVERY_SECONDS = 120.0  # between two searches for lost jobs
+_TOGETHER = timedelta(minutes=3)  # processes that start within this time resync a mapping once
+_PRUNE_PERIOD = timedelta(hours=1)  # between two deletions of old rows, by one of all processes
+_FINISHED = timedelta(hours=1)  # how long DBOS' row of a finished job stays
 
 
 class JobQueues(Protocol):
-    """Who is asked for work: the queues."""
+    """The queues, as the loops use them."""
 
     @property
     def controller(self) -> BridgeController: ...
@@ -48,29 +48,32 @@ class JobQueues(Protocol):
     def timing(self) -> QueueTiming: ...
 
     def enqueue_reconcile(self, proposal: Proposal) -> None:
-        """Look at a proposal once it has been quiet for a while."""
+        """Reconcile a proposal once no event about it came for ``quiet``."""
 
     def enqueue_job(self, job: RepositoryJob, deduplication_key: str) -> None:
-        """Run an errand; asked twice for the same occasion, it is run once."""
+        """Run a repository job, once for each deduplication key."""
 
     def enqueue_resync(
         self, deduplication_key: str, mappings: Collection[str] | None = None
     ) -> None:
-        """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
+        """Resync every mapping, or these, once for each deduplication key."""
 
     def note_idle(self) -> None:
-        """There is nothing to dispatch at the moment."""
+        """Report that there is nothing to dispatch."""
 
 
 class BackgroundLoops:
+    """The dispatcher, sweeper, caretaker and tidier of one process; these names are the subjects of
+    their problems on the dashboard."""
+
     def __init__(
         self, queues: JobQueues, instances: InstanceRegistry, retention: RetentionPruner
     ) -> None:
         self._queues = queues
         self._instances = instances
         self._retention = retention
-        self._roused = threading.Event()  # whoever waits for the next sweep
-        self._begun = set[str]()  # loops that have done what belongs to the start
+        self._resync_wake_up = threading.Event()
+        self._begun = set[str]()  # the loops that ran their first round
         self._threads = LoopThreads(
             {
                 "dispatcher": self._recorded("dispatcher", self._dispatch),
@@ -78,14 +81,14 @@ class BackgroundLoops:
                 "caretaker": self._recorded("caretaker", self._recover),
                 "tidier": self._recorded("tidier", self._prune),
             },
-            breath=_IDLE,
+            error_pause=_IDLE,
         )
-        # Loops whose last round raised what nobody expected; at the start, in an earlier process.
+        # The loops with an open problem. At the start all, as an earlier process may have left one.
         self._failing = {"dispatcher", "sweeper", "caretaker", "tidier"}
 
     def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
-        """A round whose errors that nobody expected are written down; it is called again after a
-        pause that grows from error to error."""
+        """Wrap a round: record its unexpected errors as problems, each with a longer pause before the
+        next round."""
 
         def recorded() -> None:
             try:
@@ -108,16 +111,16 @@ class BackgroundLoops:
         self._threads.start()
 
     def stop(self) -> None:
-        """Wait a little for what is in hand."""
-        self._threads.stop(_END, self._roused.set)
+        """Wait for the current rounds, for 1.5 seconds at most."""
+        self._threads.stop(_END, self._resync_wake_up.set)
 
     def apply_timing(self) -> None:
-        """Other times hold from now on."""
-        self._roused.set()
+        """Apply changed delays: the wait for the next resync starts over."""
+        self._resync_wake_up.set()
 
     def find_orphaned_proposals(self) -> list[Proposal]:
-        """What waits for too long and has no job. A busy bridge has jobs for what it is behind
-        with; one more for each of them would only put it further behind."""
+        """The overdue proposals that have no job. On a busy bridge the others have one, and a second
+        would delay them further."""
         overdue = self._controller.find_overdue_proposals()
         ahead = list_pending_job_arguments() if overdue else set()
         return [each for each in overdue if (each.mapping, each.branch) not in ahead]
@@ -142,14 +145,14 @@ class BackgroundLoops:
             self._begun.add("sweeper")
             return
         every = self._queues.timing.sweep.total_seconds()
-        if self._roused.wait(every - now % every):
-            self._roused.clear()  # told to end, or to go by other times
+        if self._resync_wake_up.wait(every - now % every):
+            self._resync_wake_up.clear()  # the process stops, or the delays changed
             return
         self._queues.enqueue_resync(f"{self._controller.clock().timestamp() // every:.0f}")
 
     def _find_mappings_to_resync(self) -> list[str]:
-        """The mappings to sweep at the start. Of processes that are started together one sweeps
-        each; a process that is alone, or has other settings, sweeps at once."""
+        """The mappings to resync at the start. Of processes that start together, one resyncs each
+        mapping; a process that is alone, or has other settings, resyncs all of its own."""
         recent = _TOGETHER if self._instances.list_other_live_instances() else timedelta()
         return [
             name
@@ -179,14 +182,14 @@ class BackgroundLoops:
         )
 
     def _enqueue_proposals(self, proposals: Iterable[Proposal]) -> None:
-        """Look at what waits, should its job have been lost."""
+        """Enqueue proposals again, in case their job was lost."""
         for proposal in proposals:
             if self._threads.is_stopping():
                 return
             self._queues.enqueue_reconcile(proposal)
 
     def _prune(self) -> None:
-        """At the start, and every hour: a turn that another process took is not taken again."""
+        """Delete old rows at the start and every hour, unless another process did."""
         if self._instances.locks.try_acquire_turn("tidy", _PRUNE_PERIOD - _TOGETHER):
             if gone := self._retention.prune(self._controller.contexts.keys(), self._threads.wait):
                 log.info("too old to keep: %s", gone)
@@ -195,5 +198,5 @@ class BackgroundLoops:
 
 
 def _settings_of(context: MappingContext) -> str:
-    """Different for different settings of a mapping."""
+    """A checksum (hexadecimal) of a mapping's settings."""
     return f"{zlib.crc32(context.mapping.model_dump_json().encode()):08x}"

@@ -1,4 +1,4 @@
-"""What the parts of the engine share: the mappings in force, the inbox, the ledger, the limits."""
+"""The state that the parts of the engine share: mappings in force, inbox, reconcile store, limits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _OVERDUE = timedelta(minutes=2)
 
 @dataclass
 class BridgeController:
-    """What a running bridge works with. Dispatcher, Reconciler, ResyncRunner and ErrandRun do the
-    work on it; the queues say when."""
+    """The dependencies of Dispatcher, Reconciler, ResyncRunner and RepositoryJobRunner, which the
+    queues and background loops call."""
 
     contexts: Mapping[
         str, MappingContext
@@ -40,23 +40,25 @@ class BridgeController:
         self.failures = FailureRecords(self.store.problems, self.inbox, self.clock)
 
     def release_waiting_proposals(self, mapping: str) -> tuple[Proposal, ...]:
-        """The proposals to look at now because others of their mapping were decided."""
+        """The waiting proposals of a mapping that may have a pull request now, because others were
+        decided."""
         context = self.contexts.get(mapping)
         return self.quota.release_waiting_proposals(context) if context is not None else ()
 
     def retry_parked(self) -> tuple[Proposal, ...]:
-        """Ask again for the looks at what was parked, where the pause after that is over; returns
-        the proposals to look at."""
-        asks = [
-            ask for ask in self.store.list_due_retries() if ask.proposal.mapping in self.contexts
+        """Request the parked reconciles whose pause is over; returns their proposals."""
+        requests = [
+            request
+            for request in self.store.list_due_retries()
+            if request.proposal.mapping in self.contexts
         ]
-        self.store.request(asks)
-        return tuple(sorted({ask.proposal for ask in asks}))
+        self.store.request(requests)
+        return tuple(sorted({request.proposal for request in requests}))
 
     def find_pending_proposals(self) -> tuple[Proposal, ...]:
-        """Proposals that wait for a look, whatever the queues know of it."""
+        """The proposals with pending reconciles, with or without a job."""
         return self.store.find_pending_proposals()
 
     def find_overdue_proposals(self) -> tuple[Proposal, ...]:
-        """Those that wait for longer than anybody should have to, were it not for lost jobs."""
+        """The proposals that are due for two minutes already, so their job may be lost."""
         return self.store.find_pending_proposals(_OVERDUE)

@@ -1,4 +1,5 @@
-"""What the engine (DBOS) knows of its jobs: those in hand, those that wait, those that are over."""
+"""Query and delete DBOS' workflows: the running, the pending and the finished jobs
+(https://docs.dbos.dev/python/reference/contexts#list_workflows)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from dbos import DBOS, WorkflowStatus
 
 _FORGET_AT_ONCE = 200
-_BETWEEN = 0.02  # seconds that everybody else has the database for
+_BETWEEN = 0.02  # seconds between two deletions, in which others may write
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -20,8 +21,8 @@ _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 def run_outside_jobs(ask: Callable[_P, _R]) -> Callable[_P, _R]:
-    """``ask`` as if no job called it. What a job asks is remembered by its number, and answered
-    from memory when the job runs again; but by then other proposals may be in need of a look."""
+    """Decorate ``ask`` so that DBOS takes no calling job into account. DBOS records what a job calls
+    and replays the record when the job runs again, and by then the answer may be another one."""
 
     @wraps(ask)
     def asked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -31,27 +32,27 @@ def run_outside_jobs(ask: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def list_running_jobs(executor: str | None = None) -> list[WorkflowStatus]:
-    """The jobs that some process, or this one, has in hand as far as the books know."""
+    """The jobs that DBOS records as running, of one process or of all."""
     return DBOS.list_workflows(
         status="PENDING", executor_id=executor, load_input=False, load_output=False
     )
 
 
 def list_pending_job_arguments() -> set[tuple[Any, ...]]:
-    """The first two arguments of every job that is not over."""
+    """The first two arguments of every unfinished job."""
     ahead = DBOS.list_workflows(status=_AHEAD, load_output=False)
     return {tuple(job.input["args"][:2]) for job in ahead if job.input}
 
 
 def has_pending_jobs() -> bool:
-    """Whether there is a job that is not over, in any queue, at any time."""
+    """Whether any queue has an unfinished job, delayed ones included."""
     ahead = DBOS.list_workflows(status=_AHEAD, limit=1, load_input=False, load_output=False)
     return bool(ahead)
 
 
 def delete_finished_jobs(before: datetime, rest: Callable[[float], bool]) -> None:
-    """Delete what was over before, a little at a time, and end early when ``rest``, which waits so
-    many seconds, says so. To be called outside of jobs, which remember what they ask."""
+    """Delete the jobs that were finished before, 200 at a time. ``rest`` waits these seconds and
+    returns True to end early. Call it outside of jobs, as DBOS records what a job calls."""
     while jobs := _over(before):
         DBOS.delete_workflows([job.workflow_id for job in jobs])
         if rest(_BETWEEN):

@@ -1,9 +1,10 @@
-"""The durable queues (DBOS): when proposals are looked at, how often, and by how many at once.
+"""The durable queues (DBOS), which say when a proposal is reconciled and how many run at once.
 
-Two stages. A look first waits in ``looks``, where more events for the same proposal are absorbed
-(a debouncer: what arrives while its proposal is being looked at starts a fresh wait, so nothing is
-swallowed). Then it runs in ``work``, whose partitions are lanes: one look at a time in each, a few
-lanes for each repository, so that no branch has two writers and no repository takes every worker.
+A reconcile passes two queues. ``looks`` debounces: further events for the same proposal prolong the
+wait, and an event that arrives while the reconcile runs starts a new wait, so none is lost. ``work``
+runs it, one job at a time in each partition. A repository has a few partitions, so that no branch
+has two writers and no repository takes every worker. See
+https://docs.dbos.dev/python/tutorials/queue-tutorial#partitioning-queues.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ log = logging.getLogger("bridge.queues")
 
 RECONCILE_QUEUE, WORK_QUEUE = "looks", "work"
 
-# Looking again is always safe, so a job of an older release may be finished by a newer one.
+# A reconcile may be repeated at any time, so a newer release may finish a job of an older one.
 _APPLICATION_VERSION = "1"
-_LONGEST_ABSORPTION = 30.0  # seconds: a prompt that is saved all the time is proposed all the same
-_DATABASE_PAUSE = 10.0  # seconds
+_LONGEST_ABSORPTION = 30.0  # seconds after which a prompt is proposed that is saved all the time
+_DATABASE_PAUSE = 10.0  # seconds until the next attempt, where the database does not answer
 _UNHEARD_PAUSE, _UNHEARD_ATTEMPTS = 30.0, 4  # seconds
 _NEVER = 86_400.0  # seconds
 # Together with the end of the background loops and the web server's grace this stays within ten seconds.
-_STEPS_END = 5  # seconds for the steps in hand
-_BETWEEN_SWEEPS = 0.2  # seconds, so that hundreds of mappings do not ask all at once
+_STEPS_END = 5  # seconds that a stop waits for the running steps
+_BETWEEN_SWEEPS = 0.2  # seconds between the starts of two resyncs
 _PARTITIONS = 4  # for each repository
-_SWEEPS_BEGIN = 60.0  # seconds within which all have begun
+_SWEEPS_BEGIN = 60.0  # seconds within which all resyncs have started
 
 
 class DurableQueues:
-    """The queues of one process. DBOS is one for each process, and so is this."""
+    """The queues of one process. A process has one DBOS, and so one of these."""
 
     _running: DurableQueues | None = None
 
@@ -71,7 +72,7 @@ class DurableQueues:
         self._loops = BackgroundLoops(self, instances, retention)
         self._polled: list[PollableQueue] = []
         self._polling = AdaptivePolling(
-            self._polled, often=timing.polling, quiet=self._quiet, anything_ahead=has_pending_jobs
+            self._polled, often=timing.polling, quiet=self._quiet, has_pending_jobs=has_pending_jobs
         )
         self._config: DBOSConfig = {
             "name": "promptlayer-bridge",
@@ -84,7 +85,7 @@ class DurableQueues:
         }
 
     def start(self) -> None:
-        """Take up what was left, and go on."""
+        """Resume the unfinished jobs of this process, and start the loops."""
         DurableQueues._running = self
         DBOS(config=self._config)
         DBOS.launch()
@@ -99,12 +100,12 @@ class DurableQueues:
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        self._polled += [looks, work]  # a job that was left may have run already
+        self._polled += [looks, work]  # a resumed job may have run already
         self._loops.start()
 
     def stop(self) -> bool:
-        """Finish the steps in hand. Returns whether all of them were; what is not finished is
-        taken up at the next start."""
+        """Wait for the running steps. Returns whether all ended; the others are resumed at the next
+        start."""
         self._loops.stop()
         DBOS.destroy(workflow_completion_timeout_sec=_STEPS_END)
         DurableQueues._running = None
@@ -112,13 +113,13 @@ class DurableQueues:
 
     @staticmethod
     def requeue_jobs_of(executor: str) -> None:
-        """Put what another process was running back into its queues, for whoever is free."""
+        """Put the jobs that another process was running back into their queues."""
         for job in list_running_jobs(executor):
             DBOS.resume_workflow(job.workflow_id, queue_name=job.queue_name)
 
     @contextmanager
     def hold_controller(self) -> Iterator[BridgeController]:
-        """The controller, for a step that ``stop`` waits for."""
+        """Give the controller to a step; ``stop`` waits until the block ends."""
         with self._counting:
             self._steps += 1
         try:
@@ -128,12 +129,12 @@ class DurableQueues:
                 self._steps -= 1
 
     def enqueue_reconcile(self, proposal: Proposal) -> None:
-        """Look at a proposal once it has been quiet for a while."""
+        """Reconcile a proposal once no event about it came for ``quiet``."""
         self.enqueue_reconcile_after(proposal, self._quiet())
 
     @run_outside_jobs
     def enqueue_reconcile_after(self, proposal: Proposal, seconds: float) -> None:
-        """Look at a proposal in so many seconds, or sooner if something else asks for it."""
+        """Reconcile a proposal in so many seconds. A later call may set another delay."""
         self._polling.note_work()
         repository = self.find_repository(proposal.mapping)
         longest = max(seconds, _LONGEST_ABSORPTION)
@@ -150,7 +151,7 @@ class DurableQueues:
     def enqueue_resync(
         self, deduplication_key: str, mappings: Collection[str] | None = None
     ) -> None:
-        """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
+        """Resync every mapping, or these, once for each deduplication key."""
         self._polling.note_work()
         contexts = self.controller.contexts
         wanted = [name for name in contexts if mappings is None or name in mappings]
@@ -162,11 +163,11 @@ class DurableQueues:
     def enqueue_resync_after(
         self, seconds: float, mapping: str, deduplication_key: str, attempt: int
     ) -> None:
-        """Sweep a mapping in so many seconds; asked twice for the same attempt, it is done once."""
+        """Resync a mapping in so many seconds, once for each deduplication key and attempt."""
         files = compute_file_partition_key(self.find_repository(mapping))
-        tried = f"/{attempt}" if attempt else ""
+        suffix = f"/{attempt}" if attempt else ""
         with (
-            SetWorkflowID(f"sweep/{mapping}/{deduplication_key}{tried}"),
+            SetWorkflowID(f"sweep/{mapping}/{deduplication_key}{suffix}"),
             SetEnqueueOptions(queue_partition_key=files, delay_seconds=seconds),
         ):
             DBOS.enqueue_workflow(WORK_QUEUE, _resync_job, mapping, deduplication_key, attempt)
@@ -175,7 +176,7 @@ class DurableQueues:
     def enqueue_job(
         self, job: RepositoryJob, deduplication_key: str, attempt: int = 0, after: float = 0.0
     ) -> None:
-        """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
+        """Run a repository job in ``after`` seconds, once for each deduplication key and attempt."""
         self._polling.note_work()
         files = compute_file_partition_key(self.find_repository(job.mapping))
         number = f"errand/{job.mapping}/{job.kind}/{deduplication_key}/{attempt}"
@@ -183,29 +184,29 @@ class DurableQueues:
             SetWorkflowID(number),
             SetEnqueueOptions(queue_partition_key=files, delay_seconds=after),
         ):
-            told = (job.mapping, str(job.kind), job.argument)
-            DBOS.enqueue_workflow(WORK_QUEUE, _repository_job, *told, deduplication_key, attempt)
+            arguments = (job.mapping, str(job.kind), job.argument, deduplication_key, attempt)
+            DBOS.enqueue_workflow(WORK_QUEUE, _repository_job, *arguments)
 
     def _quiet(self) -> float:
         return self.timing.quiet.total_seconds()
 
     def set_timing(self, timing: QueueTiming) -> None:
-        """Go by other times from now on."""
+        """Replace the delays of the queues and loops."""
         self.timing = timing
         self._loops.apply_timing()
 
     def note_idle(self) -> None:
-        """There is nothing to dispatch at the moment: nobody has to look at the queues often."""
+        """Report that there is nothing to dispatch, so that the queues are polled less often."""
         self._polling.note_idle()
 
     def find_retry_delay_of_unknown_mapping(self, mapping: str, attempt: int) -> float | None:
-        """In how many seconds to try again what is asked of a mapping that this process does not
-        know: of a new one, another process may have heard sooner. None for giving up."""
+        """Seconds until the next attempt of a job whose mapping this process does not know, as
+        another process may have read the new configuration sooner; None to give up."""
         known = mapping in self.controller.contexts
         return None if known or attempt >= _UNHEARD_ATTEMPTS else _UNHEARD_PAUSE
 
     def find_repository(self, mapping: str) -> str:
-        """What bundles the work of a mapping into lanes."""
+        """The repository whose partitions a mapping's jobs go to."""
         context = self.controller.contexts.get(mapping)
         return context.forge.repository if context else mapping
 
@@ -229,9 +230,9 @@ def _reconcile_job(mapping: str, branch: str) -> None:
     with queues.hold_controller() as controller:
         try:
             again = Reconciler(controller).reconcile(proposal)
-            for admitted in controller.release_waiting_proposals(mapping):
-                queues.enqueue_reconcile(admitted)
-        except TransientError as error:  # the books do not answer; nobody else would look again
+            for released in controller.release_waiting_proposals(mapping):
+                queues.enqueue_reconcile(released)
+        except TransientError as error:  # the database does not answer
             log.warning("%s waits: %s", branch, error)
             again = error.retry_after or _DATABASE_PAUSE
     if again is not None:
@@ -265,7 +266,7 @@ def _repository_job(
             again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
             if again is None and mapping not in controller.contexts:
                 run.cancel()
-        except TransientError as error:  # the books do not answer; nobody else would try again
+        except TransientError as error:  # the database does not answer
             log.warning("%s of %s waits: %s", kind, mapping, error)
             again = error.retry_after or _DATABASE_PAUSE
     if again is not None:
@@ -273,11 +274,11 @@ def _repository_job(
 
 
 def compute_partition_key(repository: str, branch: str) -> str:
-    """The lane of a branch: always the same, one of few for each repository."""
+    """The partition of a branch: always the same one of the repository's four."""
     return f"{repository} {zlib.crc32(branch.encode()) % _PARTITIONS}"
 
 
 def compute_file_partition_key(repository: str) -> str:
-    """The lane of whatever makes prompts of files that have none yet, sweeps and errands: two that
-    find the same file at once would both make one of it."""
+    """The partition of resyncs and repository jobs, which create prompts of new files: two that run
+    at once could both create a prompt of the same file."""
     return f"{repository} files"

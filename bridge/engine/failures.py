@@ -1,5 +1,5 @@
-"""Errors that nobody expected: written down where people look, counted, and tried again with
-growing pauses. Whatever befalls one step, the others go on."""
+"""Record unexpected errors as problems on the dashboard, and retry what raised them with growing pauses.
+An error in one step never stops the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.storage.inbox import Clock, Delivery, DeliveryInbox
 
 log = logging.getLogger("bridge.failures")
 
-MOST_ATTEMPTS = 9  # in a row; then a person, the next sweep or the next event tries again
+MOST_ATTEMPTS = 9  # in a row; after them, only the next resync, event or redelivery tries again
 LONGEST_PAUSE = 300.0  # seconds
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 DISPATCH = "dispatch"
@@ -26,30 +26,29 @@ DeliveryResult = TypeVar("DeliveryResult")
 
 
 class FailureRecords:
-    """Writes down the errors of one process' steps, by mapping and by what was being done."""
+    """Record the unexpected errors of one process, by mapping and by subject: the step that failed."""
 
     def __init__(self, problems: ProblemRecords, inbox: DeliveryInbox, clock: Clock) -> None:
         self._problems = problems
         self._inbox = inbox
         self._clock = clock
-        self._postponed: dict[str, tuple[int, datetime]] = {}  # deliveries → attempts, until when
-        self._recorded_subjects: set[str] | None = (
-            None  # subjects of deliveries; None: nobody has looked
-        )
+        self._postponed: dict[
+            str, tuple[int, datetime]
+        ] = {}  # by delivery id: attempts, and when the next is due
+        self._recorded_subjects: set[str] | None = None  # of deliveries; None: not read yet
 
     def record(self, mapping: str, subject: str, error: Exception) -> float | None:
-        """Write an error down. Returns after how many seconds to try again, None when it came too
-        often in a row."""
+        """Record an error. Returns after how many seconds to try again; None after nine in a row."""
         log.error("%s of %s failed", subject, mapping or "the bridge", exc_info=error)
         attempts = self._problems.record_exception(mapping, subject, describe_exception(error))
         return calculate_growing_pause(attempts) if attempts < MOST_ATTEMPTS else None
 
     def resolve(self, mapping: str, subject: str) -> None:
-        """It went well, whatever it was before."""
+        """Resolve the problem of a subject, as it succeeded."""
         self._problems.resolve(mapping, subject)
 
     def select_due(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
-        """Those that are not put off."""
+        """The deliveries without a pause that lasts."""
         now = self._clock()
         return [
             d for d in deliveries if d.id not in self._postponed or self._postponed[d.id][1] <= now
@@ -58,9 +57,9 @@ class FailureRecords:
     def read_each(
         self, deliveries: Iterable[Delivery], read: Callable[[Delivery], DeliveryResult]
     ) -> dict[str, DeliveryResult]:
-        """What ``read`` makes of each, by its id. One that it cannot be made of is put off, and
-        parked in the end; it keeps nobody from the others. Raises the TransientError of ``read``:
-        that is no fault of the delivery."""
+        """Call ``read`` with each delivery; returns the results by delivery id. A delivery that raises
+        an unexpected error is postponed, and parked after nine attempts; the others are read all
+        the same. Raises the TransientError of ``read``, which is no fault of the delivery."""
         made: dict[str, DeliveryResult] = {}
         for delivery in deliveries:
             try:
@@ -75,8 +74,8 @@ class FailureRecords:
         return made
 
     def _resolve_delivery(self, subject: str) -> None:
-        """What was told of a delivery is over, also what a former process told, or what was parked
-        and redelivered. The database is asked once, and not for each delivery."""
+        """Resolve the problem of a delivery, also one that an earlier process recorded. The open
+        problems are read once for all deliveries."""
         if self._recorded_subjects is None:
             self._recorded_subjects = {
                 problem.subject for problem in self._problems.list_open(ANY_MAPPING)
@@ -106,13 +105,13 @@ def _subject_of(delivery: Delivery) -> str:
 
 
 def calculate_growing_pause(attempts: int) -> float:
-    """Seconds until the next attempt: doubling, up to five minutes."""
+    """Seconds until the next attempt: doubling from two, up to five minutes."""
     return float(min(2.0**attempts, LONGEST_PAUSE))
 
 
 def describe_exception(error: Exception) -> str:
-    """What a person may be shown: the kind of error and where it was raised, none of its words,
-    which may hold anything."""
+    """The type of an error and the line of the bridge that raised it. Its message is left out, as it
+    may contain a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE_FOLDER)]
     where = ""

@@ -1,4 +1,4 @@
-"""The pulse of a process: it beats, and takes over from those that do not beat any more."""
+"""Send the heartbeats of a process, and take over the work of processes that stopped sending theirs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bridge.storage.instances import InstanceRegistry
 log = logging.getLogger("bridge.members")
 
 _HEARTBEAT_SECONDS = 5.0  # seconds
-_END = 1.5  # seconds for the round in hand
+_END = 1.5  # seconds that a stop waits for the current round
 
 
 class HeartbeatLoop:
-    """Beats every few seconds, however long it takes meanwhile to take over from somebody.
-    ``take_over`` is given the id of a dead member, and may be called again with one it was given
-    before; without it, the others see to that."""
+    """Send a heartbeat every five seconds, in a thread of its own, and look for dead instances in
+    another one. ``take_over`` is called with the id of a dead instance, and may be called with the
+    same id again. Without it, other processes take over."""
 
     def __init__(
         self, instances: InstanceRegistry, take_over: Callable[[str], None] | None = None
@@ -25,29 +25,30 @@ class HeartbeatLoop:
         self._instances = instances
         self._take_over = take_over
         self._threads = LoopThreads(
-            {"pulse": self._send_once, "heir": self._take_over_once}, breath=_HEARTBEAT_SECONDS
+            {"heartbeat": self._send_once, "takeover": self._take_over_once},
+            error_pause=_HEARTBEAT_SECONDS,
         )
 
     def start(self) -> None:
         self._threads.start()
 
     def set_takeover(self, take_over: Callable[[str], None]) -> None:
-        """From now on this process can do what others leave."""
+        """Let this process take over the jobs of dead instances from now on."""
         self._take_over = take_over
 
     def stop(self) -> None:
-        """Beat no more. The members learn of it by ``leave``."""
+        """Send no more heartbeats. ``InstanceRegistry.unregister`` tells the other instances."""
         self._threads.stop(_END)
 
     def send(self) -> None:
-        """One beat."""
-        # Who was paused for so long did no harm meanwhile, and does none now: a branch is pushed
-        # with a lease, a pull request is looked for before it is made, a look is booked once.
+        """Send one heartbeat."""
+        # A process that was paused for so long does no harm when it goes on: it pushes with a lease,
+        # searches for a pull request before it creates one, and settles a reconcile once.
         if not self._instances.send_heartbeat():
             log.warning("this process was taken for dead, and its work was given to others")
 
     def take_over_dead_instances(self) -> None:
-        """A look at the others."""
+        """Take over the jobs of every dead instance that this process could claim."""
         if self._take_over is None:
             return
         for gone in self._instances.claim_dead_instances():

@@ -1,5 +1,5 @@
-"""What a person may ask of a running bridge: look again. It becomes a delivery like any other, so
-that any process takes it up, and the list of deliveries says who asked for it."""
+"""The actions of an operator: redeliver, reconcile, unpark. A request becomes a delivery, so any process
+may dispatch it, and the list of deliveries names who asked for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.storage.operator_delivery import OperatorRequest, build_operator_del
 
 
 class OperatorActions:
-    """Safe for threads and for several processes."""
+    """The actions on one database. Safe for threads and for several processes."""
 
     def __init__(self, database: Database, inbox: DeliveryInbox, clock: Clock) -> None:
         self._inbox = inbox
@@ -29,9 +29,9 @@ class OperatorActions:
         return self._inbox.set_state(ids, DeliveryState.NEW)
 
     def request_reconcile(self, targets: Collection[Target], *, by: str) -> int:
-        """Look at these targets as soon as may be, whatever the books say of them; returns at how
-        many. ``by`` is who asks, for the list of deliveries. Raises InvalidInputError where the
-        books know none of them."""
+        """Request reconciles of these targets, whatever their state; returns how many are known.
+        ``by`` names the operator in the list of deliveries. Raises InvalidInputError where none of
+        the targets is recorded."""
         with self._database.open_read_transaction() as connection:
             known = self._statuses.find_by_targets(connection, targets)
         if not known:
@@ -39,7 +39,7 @@ class OperatorActions:
         return self._request(known.values(), by)
 
     def unpark(self, mapping: str | None = None, *, by: str) -> int:
-        """Look again at all that is parked, of one mapping or of all; returns at how many."""
+        """Request reconciles of all parked targets, of one mapping or of all; returns how many."""
         return self._request(self._statuses.find_by_state(TargetState.PARKED, mapping), by)
 
     def _request(self, entries: Collection[TargetStatus], by: str) -> int:

@@ -1,4 +1,4 @@
-"""Room for pull requests: how many more a mapping, and its forge, may have."""
+"""Limit the open pull requests of a mapping, and how fast its forge gets new ones."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ pull_request_reservations_table = Table(
     Column("taken_at", InstantColumn, nullable=False),
 )
 
-_FULL_PAUSE = 60.0  # seconds; a decision that is heard of ends it
-_LONGEST_RECONCILE = timedelta(minutes=5)  # whoever has not said by then what came of it is gone
+_FULL_PAUSE = 60.0  # seconds; a decided pull request of the mapping ends it
+_LONGEST_RECONCILE = timedelta(minutes=5)  # a reservation without an outcome expires after this
 _OPEN = (
     ReconcileOutcomeKind.PROPOSED,
     ReconcileOutcomeKind.UPDATED,
@@ -39,16 +39,16 @@ _OPEN = (
 
 
 class PullRequestLimitError(RateLimitedError):
-    """One of the bridge's own limits; the forge itself is well."""
+    """A limit of the bridge's own, so the repository need not be paused."""
 
 
 class MappingFullError(PullRequestLimitError):
-    """As many pull requests of a mapping are open as its settings allow."""
+    """A mapping has as many open pull requests as ``pull_request.limit`` allows."""
 
 
 class PullRequestQuota:
-    """Counts over one database. Safe for threads and for several processes: who is given room
-    keeps it until the ledger notes what came of the proposal."""
+    """The counts of one database. Safe for threads and for several processes: a reservation holds until
+    the outcome of its proposal is recorded."""
 
     def __init__(self, database: Database, backoff: RepositoryBackoff, clock: Clock) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class PullRequestQuota:
         limit = context.mapping.pull_request.limit
         taker = proposal or Proposal(context.mapping.name, "")
         if not self.reserve(taker, limit):
-            # By the books it is full. Where no webhook tells of a merge, the forge knows.
+            # A merge whose webhook was lost is still counted as open. The forge knows better.
             self.refresh_from_forge(context)
             if not self.reserve(taker, limit):
                 raise MappingFullError(
@@ -79,7 +79,7 @@ class PullRequestQuota:
             )
 
     def refresh_from_forge(self, context: MappingContext) -> None:
-        """Bring the books in step with what is open on the forge."""
+        """Update the recorded open pull requests from the forge's list."""
         asked_at = self._clock()
         open_ = context.forge.list_open_pull_requests(context.branch_prefix)
         self.update_open_branches(
@@ -87,28 +87,27 @@ class PullRequestQuota:
         )
 
     def pause(self, mapping: str, error: PullRequestLimitError) -> None:
-        """Leave what would need another pull request of a mapping alone for a while."""
-        what = (
+        """Pause the proposals of a mapping that need a new pull request."""
+        subject = (
             _limit_key(mapping) if isinstance(error, MappingFullError) else _creation_key(mapping)
         )
-        self._backoff.pause_repository(what, str(error), error.retry_after)
+        self._backoff.pause_repository(subject, str(error), error.retry_after)
 
     def find_pause(self, mapping: str) -> tuple[float, str] | None:
-        """For how many more seconds nothing is opened for a mapping, and why."""
+        """For how many more seconds a mapping opens no pull request, and why."""
         paused = self._backoff.find_pause
         return paused(_limit_key(mapping)) or paused(_creation_key(mapping))
 
     def resume(self, mapping: str) -> None:
-        """One was opened, so the next pause is a short one."""
+        """Reset the growth of the pauses, as a pull request was opened."""
         self._backoff.resume_repository(_limit_key(mapping))
         self._backoff.resume_repository(_creation_key(mapping))
 
     def release_waiting_proposals(
         self, context: MappingContext, *, refresh: bool = False
     ) -> tuple[Proposal, ...]:
-        """The proposals to look at now because others of their mapping were decided: those that
-        wait longest, as many as may be opened instead. By the books, or as the forge says where
-        it is to be asked."""
+        """End the pause of a mapping that is below its limit again. Returns as many waiting proposals
+        as may be opened, the longest wait first. ``refresh`` asks the forge what is open."""
         mapping = context.mapping.name
         if self._backoff.find_pause(_limit_key(mapping)) is None:
             return ()
@@ -125,8 +124,8 @@ class PullRequestQuota:
         return waiting
 
     def reserve(self, proposal: Proposal, limit: int) -> bool:
-        """Whether a proposal may have a pull request: fewer than ``limit`` others of its mapping
-        are open, or about to be."""
+        """Reserve a pull request for a proposal. False where ``limit`` others of its mapping are open
+        or reserved."""
         with self._database.open_transaction() as connection:
             self._database.lock_until_commit(connection, f"room of {proposal.mapping}")
             if self._taken(connection, proposal) >= limit:
@@ -154,8 +153,8 @@ class PullRequestQuota:
     def update_open_branches(
         self, mapping: str, open_: Collection[str], asked_at: datetime
     ) -> None:
-        """Learn from the forge which branches of a mapping had an open pull request at a moment;
-        of what was noted since, it could not know."""
+        """Record which branches of a mapping had an open pull request at ``asked_at``. An outcome
+        that was recorded later stays."""
         with self._database.open_transaction() as connection:
             numbered = connection.execute(_open_branches(mapping)).scalars()
             for branch in set(numbered) - set(open_):
@@ -171,17 +170,17 @@ class PullRequestQuota:
 
 
 def _limit_key(mapping: str) -> str:
-    """What is paused when a mapping has as many open pull requests as it may have."""
+    """The key of the pause while a mapping has as many open pull requests as it may have."""
     return f"new pull requests of {mapping}"
 
 
 def _creation_key(mapping: str) -> str:
-    """What is paused when its forge lets nobody open more for now."""
+    """The key of the pause while the forge accepts no further pull requests."""
     return f"creations for {mapping}"
 
 
 def release_reservation(connection: Connection, proposal: Proposal) -> None:
-    """It is noted what came of a proposal: a pull request that is open counts by that note."""
+    """Delete a proposal's reservation, as its recorded outcome counts from now on."""
     connection.execute(
         delete(pull_request_reservations_table).where(
             pull_request_reservations_table.c.mapping == proposal.mapping,
@@ -191,7 +190,7 @@ def release_reservation(connection: Connection, proposal: Proposal) -> None:
 
 
 def _open_branches(mapping: str) -> Select[tuple[str]]:
-    """With a pull request that was open when somebody last looked."""
+    """Select the branches whose pull request was open at the last reconcile."""
     return select(proposals_table.c.branch).where(
         proposals_table.c.mapping == mapping,
         proposals_table.c.number.is_not(None),
@@ -200,7 +199,7 @@ def _open_branches(mapping: str) -> Select[tuple[str]]:
 
 
 def _waiting_branches(mapping: str) -> Select[tuple[str]]:
-    """Those that wait and have no pull request yet, the longest first."""
+    """Select the waiting branches without a pull request, the longest wait first."""
     return (
         select(proposals_table.c.branch)
         .where(

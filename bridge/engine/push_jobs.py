@@ -1,4 +1,4 @@
-"""Follow a push to the base branch: look at what it changed."""
+"""Handle a push to the base branch: find the targets that it changed, and request their reconciles."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ log = logging.getLogger("bridge.worker")
 
 @dataclass(frozen=True)
 class PushArgument:
-    """What an errand to follow is about."""
+    """The argument of a PUSH job: the branch, and the commit before the push."""
 
     branch: str
     before: str  # the commit before; "" where the event names none
 
     @classmethod
-    def parse(cls, about: str) -> PushArgument:
-        branch, _, before = about.partition(" ")
+    def parse(cls, text: str) -> PushArgument:
+        branch, _, before = text.partition(" ")
         return cls(branch, before)
 
 
 def read_push_changes(context: MappingContext, index: PromptFileIndex, before: str) -> PushChanges:
-    """What was pushed since a commit. Raises StaleStateError when that commit is not to be had any
-    more."""
+    """The changes of the base branch since a commit. Raises StaleStateError where the forge no longer
+    has that commit."""
     snapshot = context.fetch()
     return find_push_changes(context, index, snapshot, before, snapshot.commit)
 
 
 def _delete(context: MappingContext, push_changes: PushChanges, index: PromptFileIndex) -> None:
-    """Delete the prompts whose files a push deleted, unless one of its files cannot be read: that
-    may be the one that seems to be deleted."""
+    """Delete the prompts whose files a push deleted. Where one of its files cannot be read, delete
+    none: that file may be the one that seems deleted."""
     name = context.mapping.name
     if push_changes.mistakes:
         log.error("%s: no prompt is deleted, as files cannot be read", name)
@@ -57,18 +57,18 @@ def record_push_changes(
     push_changes: PushChanges,
     index: PromptFileIndex,
 ) -> list[Proposal]:
-    """Ask for looks at what a push changed, and note the mistakes that it brought or mended;
-    prompts of deleted files are deleted in PromptLayer where the mapping says so. Returns the
-    proposals to look at."""
+    """Request reconciles of the targets that a push changed, and record the mistakes in its files.
+    Where ``on_delete`` says so, delete the prompts of deleted files in PromptLayer. Returns the
+    proposals to reconcile."""
     name = context.mapping.name
     if context.mapping.on_delete == "delete" and push_changes.deleted_targets:
         _delete(context, push_changes, index)
     store.problems.replace(
         name, ProblemKind.FILE, group_by_subject(push_changes.mistakes), push_changes.paths
     )
-    asks = [
+    requests = [
         ReconcileRequest(context.build_proposal(name, target), target, name=name)
         for target, name in push_changes.targets.items()
     ]
-    store.request(asks)
-    return sorted({ask.proposal for ask in asks})
+    store.request(requests)
+    return sorted({request.proposal for request in requests})

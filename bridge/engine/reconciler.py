@@ -1,4 +1,4 @@
-"""Reconcile what waits for a proposal, and record what came of it."""
+"""Reconcile a proposal that has pending requests, and record the outcome."""
 
 from __future__ import annotations
 
@@ -32,12 +32,10 @@ from bridge.telemetry.log_context import span
 
 log = logging.getLogger("bridge.worker")
 
-_MOST_TRANSIENT_REFUSALS = (
-    4  # attempts, half a minute together, before a refusal counts that may pass by itself
-)
+_MOST_TRANSIENT_REFUSALS = 4  # in a row, half a minute together, before one parks
 _UNKNOWN_MAPPING_PAUSE = 20.0  # seconds
-_MOST_LABEL_QUERIES = 50  # a look at more targets than this comes from a sweep
-_UNKNOWN_MAPPING_AGE = timedelta(minutes=2)  # after that a mapping nobody knows here is gone
+_MOST_LABEL_QUERIES = 50  # targets; a reconcile of more comes from a resync
+_UNKNOWN_MAPPING_AGE = timedelta(minutes=2)  # after which an unknown mapping counts as removed
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,9 @@ class Reconciler:
         listed: Mapping[Target, Prompt] | None = None,
         options: ReconcileOptions = DEFAULT_OPTIONS,
     ) -> float | None:
-        """Reconcile one proposal, if anything waits for that. Returns after how many seconds to do it
-        again, None for not.
-        ``listed`` is what a scan has just read from the list pages, ``word`` what a person says
-        with this look."""
+        """Reconcile one proposal if it has pending requests. Returns after how many seconds to try
+        again; None when it is settled. ``listed`` are prompts that a scan has just read from the
+        list pages, ``options`` the choices of the command that calls this."""
         waiting = self.controller.store.find_pending(proposal)
         if not waiting:
             return None
@@ -69,7 +66,8 @@ class Reconciler:
     def _postpone_unknown_mapping(
         self, proposal: Proposal, waiting: tuple[PendingReconcile, ...]
     ) -> float | None:
-        """Of a new mapping, another process may have heard sooner than this one."""
+        """Wait for a mapping that this process does not know, as another may have read the new
+        configuration sooner; park the proposal after two minutes."""
         if (
             self.controller.clock() - min(pending.requested_at for pending in waiting)
             > _UNKNOWN_MAPPING_AGE
@@ -80,16 +78,12 @@ class Reconciler:
         return self.controller.store.postpone(proposal, reason, _UNKNOWN_MAPPING_PAUSE)
 
     def _find_pause(self, context: MappingContext, proposal: Proposal) -> tuple[float, str] | None:
-        """Whether to leave a proposal alone for now. One that waits for room needs no look: what
-        thousands of them would ask of the forge is more than it answers."""
+        """The pause that holds for a proposal: of its repository, or of the mapping's new pull
+        requests. In the latter no request is sent for it, as thousands may wait."""
         if paused := self.controller.backoff.find_pause(context.forge.repository):
             return paused
-        standing = self.controller.store.find_latest_outcome(proposal)
-        if (
-            standing is None
-            or standing.kind is not ReconcileOutcomeKind.WAITING
-            or standing.pull_request
-        ):
+        latest = self.controller.store.find_latest_outcome(proposal)
+        if latest is None or latest.kind is not ReconcileOutcomeKind.WAITING or latest.pull_request:
             return None
         return self.controller.quota.find_pause(proposal.mapping)
 
@@ -102,7 +96,7 @@ class Reconciler:
         options: ReconcileOptions,
     ) -> float | None:
         try:
-            deduplication_key = read_reconcile_context(
+            reconcile_context = read_reconcile_context(
                 self.controller.inbox, context.mapping.source, waiting, listed
             )
             outcome = reconcile_proposal(
@@ -110,7 +104,7 @@ class Reconciler:
                 self.controller.file_index,
                 proposal,
                 extend_context(
-                    deduplication_key,
+                    reconcile_context,
                     context.mapping,
                     self.controller.store.target_statuses,
                     options,
@@ -126,7 +120,7 @@ class Reconciler:
             return self._wait(context, proposal, error)
         except BridgeError as error:
             self._park(proposal, waiting, str(error))
-        except Exception as error:  # a mistake of ours must not stop the others
+        except Exception as error:  # a bug must not stop the other proposals
             reason = describe_exception(error)
             pause = self.controller.failures.record(
                 proposal.mapping, describe_reconcile(proposal), error
@@ -179,21 +173,22 @@ class Reconciler:
 def open_reconcile_span(
     proposal: Proposal, waiting: Sequence[PendingReconcile]
 ) -> AbstractContextManager[None]:
-    """A look. It belongs to the delivery that asked first; where several did, all are named."""
-    asked_by = tuple(
+    """The span of one reconcile. It belongs to the delivery that asked first, and names all of them
+    where several did."""
+    delivery_ids = tuple(
         dict.fromkeys(pending.delivery_id for pending in waiting if pending.delivery_id)
     )
     return span(
         "look",
         mapping=proposal.mapping,
         proposal=proposal.branch,
-        delivery=next(iter(asked_by), None),
-        deliveries=" ".join(asked_by) if len(asked_by) > 1 else None,
+        delivery=next(iter(delivery_ids), None),
+        deliveries=" ".join(delivery_ids) if len(delivery_ids) > 1 else None,
     )
 
 
 def describe_reconcile(proposal: Proposal) -> str:
-    """What failed, where a look did."""
+    """The subject of the problem, where a reconcile failed."""
     return f"look at {proposal.branch}"
 
 
@@ -203,7 +198,8 @@ def read_reconcile_context(
     waiting: Sequence[PendingReconcile],
     listed: Mapping[Target, Prompt],
 ) -> ReconcileContext:
-    """The occasion of these looks; ``source`` is that of the workspace their prompts are in."""
+    """The context of pending reconciles: their targets and the events that asked for them. ``source``
+    is that of the prompts' workspace."""
     targets = tuple(sorted({pending.target for pending in waiting}))
     deliveries = inbox.find_by_ids({pending.delivery_id for pending in waiting} - {""})
     trigger_events = [
@@ -217,7 +213,7 @@ def read_reconcile_context(
 def _label_events(
     inbox: DeliveryInbox, source: str, targets: Sequence[Target], workspaces: Collection[int]
 ) -> dict[Target, TriggerEvent]:
-    """The newest event about each target's label, whenever it came."""
+    """The decisive event about each target's label, of all that are stored."""
     newest: dict[Target, TriggerEvent] = {}
     for target in targets if len(targets) <= _MOST_LABEL_QUERIES else ():
         events = [

@@ -1,5 +1,5 @@
-"""Run one errand: follow a push, or review somebody's pull request. Its delivery says what came of
-it, and is not done before the errand is."""
+"""Run one repository job: handle a push to the base branch, or comment on a person's pull request. Its
+result is stored with the delivery that asked for it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class RepositoryJobRunner:
     controller: BridgeController
     job: RepositoryJob
     deduplication_key: str  # of the delivery
-    attempt: int = 0  # how often it was tried before
+    attempt: int = 0  # how many attempts failed before
 
     def run(self, enqueue: Enqueue) -> float | None:
-        """Returns after how many seconds to try again, None when it is over."""
+        """Run the job. Returns after how many seconds to try again; None when it is settled."""
         job, records = self.job, self.controller.store.repository_jobs
         context = self.controller.contexts.get(job.mapping)
-        if context is None:  # another process may have heard of it sooner
+        if context is None:  # another process may have read the new configuration sooner
             words = f"no mapping {job.mapping} is known here"
             records.postpone(job, self.deduplication_key, words)
             return None
@@ -48,7 +48,7 @@ class RepositoryJobRunner:
             log.error("%s of %s: %s", job.kind, job.mapping, error)
             records.record_result(job, self.deduplication_key, str(error))
             return None
-        except Exception as error:  # a mistake of ours must not lose the errand
+        except Exception as error:  # a bug must not lose the job
             return self._fail(error)
         self.controller.failures.resolve(job.mapping, job.kind)
         if again is None:
@@ -56,7 +56,7 @@ class RepositoryJobRunner:
         return again
 
     def cancel(self) -> None:
-        """Nobody knows the errand's mapping any more."""
+        """Settle the job with the problem that its mapping is gone."""
         words = f"There is no mapping {self.job.mapping} any more."
         self.controller.store.repository_jobs.record_result(self.job, self.deduplication_key, words)
 
@@ -83,7 +83,7 @@ class RepositoryJobRunner:
                 if push.before
                 else None
             )
-        except StaleStateError:  # the commit before is not to be had
+        except StaleStateError:  # the forge no longer has the commit before
             push_changes = None
         if push_changes is None:
             return ResyncRunner(controller).resync(job.mapping, enqueue, attempt=self.attempt)

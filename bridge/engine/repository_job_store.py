@@ -1,4 +1,4 @@
-"""What came of the errands of each delivery: it is done when all of them are, and not before."""
+"""Store the repository jobs of each delivery. A delivery is done once all of its jobs are."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ FOLLOWED = "followed"
 
 
 class RepositoryJobStore:
-    """The errands of one database. Safe for threads and for several processes."""
+    """The repository jobs of one database. Safe for threads and for several processes. Every method
+    raises UnavailableError when the database does not answer."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def request(
-        self, asked: Mapping[str, Collection[RepositoryJob]], fresh: Collection[Delivery]
+        self, jobs: Mapping[str, Collection[RepositoryJob]], deliveries: Collection[Delivery]
     ) -> None:
-        """Note the errands that deliveries ask for. Of a delivery that is dispatched again after a
-        crash, what is settled stays; one that was made new again asks anew."""
-        occasions = {d.id: d.changed_at or d.received_at for d in fresh}
+        """Store the jobs (by the id of the delivery) that new deliveries ask for. A delivery that is
+        dispatched again after a crash leaves its settled jobs settled; one that a person made new
+        again requests all of them again."""
+        requested_at = {d.id: d.changed_at or d.received_at for d in deliveries}
         rows = [
             {
                 "delivery_id": id,
                 "mapping": job.mapping,
                 "kind": str(job.kind),
-                "asked_at": occasions[id],
+                "asked_at": requested_at[id],
                 "settled_at": None,
                 "problem": None,
             }
-            for id, some in asked.items()
+            for id, some in jobs.items()
             for job in some
         ]
         if not rows:
@@ -53,7 +55,8 @@ class RepositoryJobStore:
             connection.execute(again, rows)
 
     def mark_dispatched(self, ids: Collection[str]) -> None:
-        """Note of new deliveries that all of their errands were sent. Some may be done already."""
+        """Mark new deliveries as dispatched once all their jobs are enqueued, or as done where these
+        are settled by then."""
         values = {"state": DeliveryState.DISPATCHED, "outcome": None, "changed_at": self._clock()}
         with self._database.open_transaction() as connection:
             for id in sorted(ids):
@@ -64,11 +67,11 @@ class RepositoryJobStore:
     def record_result(
         self, job: RepositoryJob, deduplication_key: str, problem: str | None = None
     ) -> None:
-        """Note that an errand is over: well, or with a ``problem`` that a person has to mend."""
+        """Settle a job: as done, or with a ``problem`` that a person has to solve."""
         self._write(job, deduplication_key, problem, self._clock())
 
     def postpone(self, job: RepositoryJob, deduplication_key: str, reason: str) -> None:
-        """Note why an errand has to be tried again."""
+        """Record why a job has to be tried again."""
         self._write(job, deduplication_key, reason, None)
 
     def _write(
@@ -90,8 +93,9 @@ class RepositoryJobStore:
             self._close(connection, id)
 
     def _close(self, connection: Connection, id: str) -> None:
-        """Say on the delivery what is known: it is done when every errand is."""
-        # Two that settle its last errands at once must not each find the other's still open.
+        """Write the jobs' state to their delivery."""
+        # Without the lock, two transactions that settle its last jobs would each read the other's as
+        # unsettled.
         mine = select(deliveries_table.c.id).where(deliveries_table.c.id == id)
         connection.execute(mine.with_for_update())
         rows = connection.execute(

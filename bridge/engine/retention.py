@@ -1,8 +1,8 @@
-"""Retention: what is older than it is kept goes, once it is summed up.
+"""Delete rows that are older than ``keep``, after their day is summed up.
 
-What is still needed stays, whatever its age: deliveries that wait, the last word on every target, and
-of each label the events that tell whether somebody waits for an approval. SQLite uses the room again
-for what comes; its file stays as large as it ever was.
+Some rows stay at any age: pending deliveries, the last reconcile of each target, and the last events
+of each label, which show whether an approval is pending. SQLite reuses the freed pages; its file does
+not shrink (https://www.sqlite.org/lang_vacuum.html).
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ from bridge.storage.reconcile_tables import (
     repository_jobs_table,
 )
 
-InterruptibleWait = Callable[[float], bool]  # wait so many seconds; whether to stop
+InterruptibleWait = Callable[[float], bool]  # waits so many seconds; returns whether to stop
 
 _AT_ONCE = 200  # rows in one transaction: some milliseconds
-_BETWEEN = 0.02  # seconds that everybody else has the database for
-_UNKNOWN_MAPPING_AGE = timedelta(minutes=15)  # of a new mapping, others may have heard sooner
+_BETWEEN = 0.02  # seconds between two transactions, in which others may write
+_UNKNOWN_MAPPING_AGE = timedelta(
+    minutes=15
+)  # another process may know a mapping that this one does not
 _KEPT_LABEL_EVENTS = 3  # a request for approval, the move, and the answer
 _KEPT_EVENTS = 10  # of each prompt
 _SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
@@ -54,7 +56,7 @@ _SETTLED = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.PARKED)
 
 @dataclass
 class DeletedRowCounts:
-    """How many rows went."""
+    """How many rows were deleted."""
 
     deliveries: int = 0
     reconcile_requests: int = 0
@@ -72,8 +74,8 @@ class DeletedRowCounts:
 
 
 class RetentionPruner:
-    """The tables of one database. ``keep`` is how long what is over stays; whole days that are not
-    yet summed up for good, today and the two before, stay in any case."""
+    """Prune the tables of one database. ``keep`` is the age from which settled rows are deleted.
+    Today and the two days before always stay, as their sums may still change."""
 
     def __init__(self, database: Database, clock: Clock, keep: timedelta) -> None:
         self._database = database
@@ -81,8 +83,8 @@ class RetentionPruner:
         self._keep = keep
 
     def prune(self, mappings: Collection[str], rest: InterruptibleWait) -> DeletedRowCounts:
-        """Sum up, then delete what is too old, a little at a time. ``mappings`` are those that
-        there are. Ends early, and is as well done the next time, when ``rest`` says so. Raises
+        """Sum up past days, then delete old rows, a few hundred in each transaction. ``mappings`` are
+        the configured ones. Ends early when ``rest`` returns True; the next call continues. Raises
         UnavailableError when the database does not answer."""
         now, gone = self._clock(), DeletedRowCounts()
         DailySumStore(self._database).sum_up_past_days(now)
@@ -106,7 +108,7 @@ class RetentionPruner:
     def _slices(
         self, old: Select[Any], table: Table, rest: InterruptibleWait
     ) -> Iterator[Sequence[Row[Any]]]:
-        """What may go of what is old, the oldest first. What has to stay is passed once."""
+        """The deletable of the old rows, the oldest first. A row that has to stay is read once."""
         time = old.selected_columns[0]
         after: tuple[Any, Any] | None = None
         while True:
@@ -126,7 +128,7 @@ class RetentionPruner:
     def _delete_deliveries(
         self, ids: Sequence[str], before: datetime, gone: DeletedRowCounts
     ) -> None:
-        """Those of them that nobody has made new again meanwhile, with what was looked at."""
+        """Delete deliveries that are still settled, with their reconciles and repository jobs."""
         if not ids:
             return
         with self._database.open_transaction() as connection:
@@ -158,7 +160,7 @@ class RetentionPruner:
                 return went
 
     def _list_mappings_in(self, table: Table) -> Iterator[str]:
-        """One after the other by the index, however many rows each has."""
+        """The distinct mappings of a table, each found by the index."""
         found: str | None = ""
         while True:
             query = select(func.min(table.c.mapping)).where(table.c.mapping > found)
@@ -175,7 +177,7 @@ def _select_old_deliveries(before: datetime) -> Select[Any]:
     last = _newest(deliveries_table.c.occurred_at, same, _KEPT_LABEL_EVENTS)
     stays = and_(
         label.is_not(None),
-        deliveries_table.c.workspace_id.is_not(None),  # else a person asked for a look
+        deliveries_table.c.workspace_id.is_not(None),  # else an operator asked for the reconcile
         or_(last.is_(None), deliveries_table.c.occurred_at >= last),
     )
     may_go = and_(deliveries_table.c.state.in_(_SETTLED), ~stays)
@@ -183,7 +185,7 @@ def _select_old_deliveries(before: datetime) -> Select[Any]:
 
 
 def _select_old_events(before: datetime, kind: HistoryEventKind) -> Select[Any]:
-    """A prompt that nobody follows any more needs none."""
+    """Select old history events. The last ten of a prompt stay while any mapping follows it."""
     at, same = (
         history_events_table.c.at,
         (history_events_table.c.mapping, history_events_table.c.prompt_id),
@@ -201,7 +203,8 @@ def _select_old_events(before: datetime, kind: HistoryEventKind) -> Select[Any]:
 def _newest(
     time: Column[datetime], same: Sequence[Column[Any]], number: int
 ) -> ColumnElement[datetime | None]:
-    """The time of the ``number``-th newest row that is the ``same``; null where there are fewer."""
+    """The time of the ``number``-th newest row with the ``same`` columns; null where there are
+    fewer."""
     others = time.table.alias("others")
     return (
         select(others.c[time.name])
@@ -214,7 +217,8 @@ def _newest(
 
 
 def _delete_old_requests(connection: Connection, asked_by: Sequence[str], before: datetime) -> int:
-    """All but the last at each target, which tells what a proposal is about."""
+    """Delete the old reconciles of these deliveries' targets, except the last of each target, which
+    says which targets a proposal has."""
     key = (
         reconcile_requests_table.c.mapping,
         reconcile_requests_table.c.branch,

@@ -1,4 +1,4 @@
-"""Read the sums of days, for charts."""
+"""Read the sums of days for the charts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from bridge.status.daily_sums import (
 
 @dataclass(frozen=True)
 class DailyStatistics:
-    """What one day (UTC) was like. Times are in seconds, from an event's arrival to its pull
-    request; None on days without any."""
+    """The sums of one day (UTC). ``median`` and ``p90`` are seconds from an event's arrival to its
+    pull request; None on days without any."""
 
     day: date
     deliveries: Mapping[str, int]  # by their state

@@ -20,11 +20,13 @@ from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryState, deliveries_table
 
 _ONE = timedelta(days=1)
-_STILL_MOVING = 2  # days after which nothing of a day is expected to change any more
+_STILL_MOVING = 2  # days until the sums of a day are final
 _SMALLEST, _GROWTH, _BUCKETS = 1.0, 1.25, 64  # the first bucket's end in seconds, and so on
 
 
 class StatisticKind(StrEnum):
+    """The measures that are summed up by day."""
+
     DELIVERIES = "deliveries"  # by source, event type and state
     PULL_REQUESTS_OPENED = "pull requests opened"  # by mapping
     TIME_TO_PULL_REQUEST = (
@@ -61,8 +63,8 @@ class DailySumStore:
         self._database = database
 
     def sum_up_past_days(self, now: datetime) -> int:
-        """Sum up every past day that is not yet, and the newest of them again; returns how many.
-        What is older than ``find_final_before`` may be deleted afterwards."""
+        """Sum up every past day that has no sums yet, and the newest two again; returns how many
+        days. Older rows than ``find_final_before`` may be deleted afterwards."""
         with self._database.open_read_transaction() as connection:
             first = find_first_day(connection)
             done = set(_summed(connection))
@@ -89,7 +91,7 @@ class DailySumStore:
 
 
 def find_final_before(now: datetime) -> datetime:
-    """The time before which no day is summed up a second time."""
+    """The time before which days are summed up for the last time."""
     return _begin(_day(now) - _STILL_MOVING * _ONE)
 
 
@@ -107,7 +109,7 @@ def count_day(connection: Connection, day: date) -> Iterator[DailySum]:
 
 
 def count_day_states(connection: Connection, day: date) -> Iterator[DailySum]:
-    """The deliveries of one day by state alone: each state is one stretch of an index."""
+    """The deliveries of one day by state alone, which one range of an index answers."""
     begin, end = _begin(day), _begin(day + _ONE)
     for state in DeliveryState:
         query = select(func.count()).where(
@@ -120,8 +122,8 @@ def count_day_states(connection: Connection, day: date) -> Iterator[DailySum]:
 
 
 def count_day_events(connection: Connection, day: date) -> Iterator[DailySum]:
-    """What was opened, published and in conflict on one day. A pull request of many prompts is
-    one."""
+    """The pull requests opened, versions published and conflicts of one day. A pull request of many
+    prompts counts once."""
     begin, end = _begin(day), _begin(day + _ONE)
     number = func.coalesce(history_events_table.c.number, history_events_table.c.id)
     for kind, measure in _OF_KIND.items():
@@ -154,7 +156,7 @@ def count_day_events(connection: Connection, day: date) -> Iterator[DailySum]:
 
 
 def read_stored_sums(connection: Connection, since: date) -> Iterator[DailySum]:
-    """The sums that were written down, of this day and those after it."""
+    """The stored sums from this day on."""
     query = select(daily_sums_table).where(daily_sums_table.c.day >= since.isoformat())
     for row in connection.execute(query):
         measure = StatisticKind(row.measure)
@@ -172,8 +174,8 @@ def find_bucket_end(seconds: float) -> float:
 
 
 def estimate_quantile(buckets: Mapping[float, int], part: float) -> float | None:
-    """The time that this part of all took at most, as exactly as buckets tell; None where there
-    are none."""
+    """The time (seconds) that this part of all stayed below, to the width of a bucket; None without
+    any."""
     total = sum(buckets.values())
     wanted, passed = part * total, 0
     for ends in sorted(buckets):
@@ -186,7 +188,7 @@ def estimate_quantile(buckets: Mapping[float, int], part: float) -> float | None
 
 
 def find_first_day(connection: Connection) -> date | None:
-    """The first day of which anything is known; None for a new bridge."""
+    """The first day with a recorded event; None for a new bridge."""
     delivered = connection.execute(select(func.min(deliveries_table.c.received_at))).scalar()
     told = connection.execute(
         select(func.min(history_events_table.c.at)).where(

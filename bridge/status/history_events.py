@@ -1,6 +1,6 @@
-"""Moments: the way of one prompt, from the editor who saved it to the version that was published.
+"""The history of a prompt, from the save by an editor to the published version.
 
-Each is told once: its id is made of what it is, so writing it again changes nothing.
+The id of an event is computed from its content, so writing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bridge.status.tables import history_events_table
 from bridge.storage.database import Database
 
 _HASH_BITS = 56
-RANK_UNIT = 1 << _HASH_BITS  # ids of one kind are together
+RANK_UNIT = 1 << _HASH_BITS  # the distance between the ids of two kinds
 _TEXT_LIMIT = 500  # characters
 
 
 class HistoryEventKind(StrEnum):
-    """In the order in which those of one instant are told."""
+    """The kinds, in the order in which events of one instant are shown."""
 
     VERSION_SAVED = "saved"
     LABEL_MOVED = "label moved"  # made, moved or removed in PromptLayer
@@ -33,7 +33,7 @@ class HistoryEventKind(StrEnum):
     APPROVED = "approved"
     DENIED = "denied"
     OTHER_EVENT = "told"  # any other event about the prompt
-    EVENT_RECEIVED = "event arrived"  # told with what happened, not by itself
+    EVENT_RECEIVED = "event arrived"  # shown beside its event, never stored
     MERGED = "merged"
     CLOSED = "closed"
     RECONCILED = "looked at"
@@ -51,7 +51,7 @@ _RANK = {kind: rank for rank, kind in enumerate(HistoryEventKind)}
 
 
 def get_kind_rank(kind: HistoryEventKind) -> int:
-    """A kind's place among those of one instant."""
+    """A kind's position among events of one instant."""
     return _RANK[kind]
 
 
@@ -63,7 +63,7 @@ class HistoryEvent:
     label: str | None  # None: all labels of the prompt
     at: datetime  # when it happened; for an event, as PromptLayer says
     text: str = ""
-    arrived_at: datetime | None = None  # when the bridge heard of it, where it happened elsewhere
+    arrived_at: datetime | None = None  # when the delivery was received, of events elsewhere
     version: int | None = None
     who: str | None = None
     number: int | None = None  # of the pull request
@@ -73,11 +73,11 @@ class HistoryEvent:
     seconds: float | None = None  # OPENED: since the event arrived
 
 
-def compute_event_id(event: HistoryEvent, *what: object) -> int:
-    """A number for what a moment is, the same whenever it is told: its kind's place in front, so
-    that moments of one instant are in order, and a hash behind it."""
-    told = [event.mapping, event.prompt_id, event.label, *what]
-    digest = hashlib.blake2b(repr(told).encode(), digest_size=_HASH_BITS // 8).digest()
+def compute_event_id(event: HistoryEvent, *parts: object) -> int:
+    """The id of an event, always the same: the kind's rank in the high bits, so that events of one
+    instant are in order, and a hash of its content in the low ones."""
+    values = [event.mapping, event.prompt_id, event.label, *parts]
+    digest = hashlib.blake2b(repr(values).encode(), digest_size=_HASH_BITS // 8).digest()
     return get_kind_rank(event.kind) * RANK_UNIT + int.from_bytes(digest)
 
 
@@ -85,10 +85,10 @@ HistoryEventsById = Mapping[int, HistoryEvent]  # by identity
 
 
 def store_history_events(
-    connection: Connection, database: Database, told: HistoryEventsById
+    connection: Connection, database: Database, events: HistoryEventsById
 ) -> None:
-    """Write down what is not there yet."""
-    rows = [_row(id, event) for id, event in sorted(told.items())]
+    """Insert the events that are not stored yet."""
+    rows = [_row(id, event) for id, event in sorted(events.items())]
     if rows:
         connection.execute(
             database.build_insert(history_events_table).on_conflict_do_nothing(), rows
@@ -106,7 +106,7 @@ def parse_history_event(row: Mapping[str, Any]) -> HistoryEvent:
 
 
 def index_by_event_id(
-    some: Iterable[tuple[HistoryEvent, tuple[object, ...]]],
+    events: Iterable[tuple[HistoryEvent, tuple[object, ...]]],
 ) -> dict[int, HistoryEvent]:
-    """Moments with what tells each from others of its kind."""
-    return {compute_event_id(event, *what): event for event, what in some}
+    """Events by their id; each comes with the values that the id is computed from."""
+    return {compute_event_id(event, *parts): event for event, parts in events}

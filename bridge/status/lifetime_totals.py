@@ -1,4 +1,5 @@
-"""What there ever was, as counters and a histogram: the sums of past days, and today as it is."""
+"""Read counters and a histogram since the first day: the stored sums of past days, and a count of
+today."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from bridge.promptlayer.workspace_source import is_promptlayer_source
 from bridge.status.daily_sums import StatisticKind, count_day, find_first_day
 from bridge.status.tables import daily_sums_table
 
-OTHER_LABEL = "other"  # every event type that nobody documents
+OTHER_LABEL = "other"  # of every undocumented event type
 
 _Row = tuple[str, str, str, str, int]  # measure, source, kind, outcome, count
 
@@ -34,7 +35,7 @@ class LifetimeTotals:
 
 
 def read_lifetime_totals(connection: Connection, now: datetime) -> LifetimeTotals:
-    """The sums of whole days are read, and the days that were not summed up yet are counted."""
+    """Add the stored sums of whole days to the counts of the days that have none yet."""
     found = LifetimeTotals()
     for row in (*_summed(connection), *_counted(connection, now)):
         _add(found, row)

@@ -1,4 +1,4 @@
-"""Numbers about the whole bridge, out of the database: all processes that share it agree on them.
+"""Read the metrics of the whole bridge from the database, so that all processes report the same.
 
 Each query reads an index or a small table, whatever the number of deliveries.
 """
@@ -21,12 +21,12 @@ from bridge.storage.instances import DEAD_AFTER, instances_table
 from bridge.storage.rate_limits import ForgeRateLimit, list_rate_limits
 from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
 
-SWEEPS_MISSED = 3  # after so many a mapping counts as not compared
+SWEEPS_MISSED = 3  # after so many periods a mapping counts as stale
 
 
 @dataclass(frozen=True)
 class BacklogStatistics:
-    """``count`` things wait; the oldest does so for ``oldest_seconds`` seconds."""
+    """``count`` items are pending, the oldest for ``oldest_seconds`` seconds."""
 
     count: int = 0
     oldest_seconds: float = 0.0
@@ -34,29 +34,31 @@ class BacklogStatistics:
 
 @dataclass(frozen=True)
 class LastResync:
+    """The newest resync of a mapping."""
+
     finished_at: datetime
     duration_seconds: float
 
 
 @dataclass(frozen=True)
 class MetricsSnapshot:
-    """How things stand at one moment. Times are in seconds."""
+    """The metrics of one instant. Times are in seconds."""
 
-    instance_count: int  # processes that live
+    instance_count: int  # live processes
     lifetime_totals: LifetimeTotals
     undispatched_deliveries: BacklogStatistics
     pending_reconciles: Mapping[str, BacklogStatistics]  # by mapping
     proposal_counts: Mapping[tuple[str, str], int]  # by mapping and outcome
     target_counts: Mapping[tuple[str, str], int]  # prompts by mapping and state
-    last_resyncs: Mapping[str, LastResync]  # the newest, by mapping
-    repository_pauses: Mapping[str, float]  # by repository: for how much longer
+    last_resyncs: Mapping[str, LastResync]  # by mapping
+    repository_pauses: Mapping[str, float]  # by repository: the remaining seconds
     rate_limits: tuple[ForgeRateLimit, ...]
-    problems: Mapping[tuple[str, str], int]  # that last, by mapping and kind
-    exceptions: Mapping[str, int]  # errors that nobody expected, ever, by mapping
+    problems: Mapping[tuple[str, str], int]  # open ones, by mapping and kind
+    exceptions: Mapping[str, int]  # unexpected errors ever, by mapping
 
 
 def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
-    """Read them all, as of one moment. Raises UnavailableError when the database does not
+    """Read all metrics in one transaction. Raises UnavailableError when the database does not
     answer."""
     now = clock()
     with database.open_read_transaction() as connection:
@@ -83,16 +85,16 @@ def read_last_resyncs(database: Database) -> Mapping[str, LastResync]:
 
 
 def find_stale(
-    swept: Mapping[str, datetime], mappings: Iterable[str], now: datetime, longest: timedelta
+    resynced_at: Mapping[str, datetime], mappings: Iterable[str], now: datetime, longest: timedelta
 ) -> dict[str, timedelta]:
-    """The mappings that nobody compared for longer than ``longest``, and for how long. ``swept``
-    is when each was compared last, or since when it could have been."""
-    ages = {name: now - swept[name] for name in mappings if name in swept}
+    """The mappings whose last resync is longer ago than ``longest``, with its age. ``resynced_at``
+    is the time of each mapping's last resync, or of the start where there is none."""
+    ages = {name: now - resynced_at[name] for name in mappings if name in resynced_at}
     return {name: age for name, age in sorted(ages.items()) if age > longest}
 
 
 def _count_instances(connection: Connection, database: Database) -> int:
-    """Those that beat, by the database's clock."""
+    """The instances with a recent heartbeat, by the database's clock."""
     lives = instances_table.c.beaten_at > database.subtract_from_now(DEAD_AFTER)
     query = select(func.count()).select_from(instances_table).where(lives)
     return int(connection.execute(query).scalar() or 0)

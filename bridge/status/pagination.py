@@ -1,5 +1,5 @@
-"""Pages by keyset: each names the last row of the page before, so that the thousandth page costs
-what the first costs."""
+"""Keyset pagination: a cursor holds the sort key of a page's last row, so the thousandth page costs
+as much as the first (https://use-the-index-luke.com/no-offset)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bridge.errors import InvalidInputError
 PageRow = TypeVar("PageRow")
 SortKey = Sequence[ColumnElement[Any]]
 
-DEFAULT_PAGE_SIZE = 50  # rows, where nobody says how many
+DEFAULT_PAGE_SIZE = 50  # rows
 
 
 @dataclass(frozen=True)
 class Page(Generic[PageRow]):
-    """Some rows, and how to go on: ``next_cursor`` is what to give as ``after`` for the page behind this
-    one, None at the end. A page may be short, even empty, and have a next one: only so many rows
-    are looked through at once."""
+    """The rows of one page. ``next_cursor`` is the ``after`` of the next page, None at the end. A
+    page may be short or even empty and have a next one, where a query filters a limited number of
+    rows."""
 
     rows: tuple[PageRow, ...]
     next_cursor: str | None = None
@@ -36,16 +36,16 @@ class Page(Generic[PageRow]):
 
 
 def encode_cursor(values: Sequence[Any]) -> str:
-    """A row's key as text that fits into an address."""
-    told = [value.isoformat() if isinstance(value, datetime) else value for value in values]
-    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+    """A sort key as text for a web address (URL-safe base64 of JSON)."""
+    values = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
 def select_after_cursor(
     query: Select[Any], key: SortKey, after: str | None, *, down: bool = False
 ) -> Select[Any]:
-    """The query in the order of its key, from behind a cursor. Raises InvalidInputError for a
-    cursor that is none."""
+    """The query in the order of ``key``, from behind a cursor. Raises InvalidInputError for a text
+    that is no cursor of this key."""
     query = query.order_by(*(each.desc() if down else each for each in key))
     if after is None:
         return query
@@ -56,21 +56,23 @@ def select_after_cursor(
 
 def _read(text: str, key: SortKey) -> list[Any]:
     with suppress(ValueError, binascii.Error, UnicodeError):
-        told = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        if isinstance(told, list) and len(told) == len(key):
-            return [_value(each, column) for each, column in zip(told, key, strict=True)]
+        values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if isinstance(values, list) and len(values) == len(key):
+            return [_value(each, column) for each, column in zip(values, key, strict=True)]
     raise InvalidInputError("There is no such page. Begin again at the first one.")
 
 
-def _value(told: Any, column: ColumnElement[Any]) -> Any:
+def _value(values: Any, column: ColumnElement[Any]) -> Any:
     wanted = column.type.python_type
     if wanted is datetime:
-        moment = datetime.fromisoformat(told if isinstance(told, str) else "")
+        moment = datetime.fromisoformat(values if isinstance(values, str) else "")
         if moment.tzinfo is None:
             raise ValueError
         return moment
-    if not isinstance(told, wanted) or (isinstance(told, int) and abs(told) >= 2**63):
+    if not isinstance(values, wanted) or (isinstance(values, int) and abs(values) >= 2**63):
         raise ValueError
-    if isinstance(told, str) and "\0" in told.encode().decode():  # half characters do not encode
+    if (
+        isinstance(values, str) and "\0" in values.encode().decode()
+    ):  # a lone surrogate does not encode
         raise ValueError
-    return told
+    return values

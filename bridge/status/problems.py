@@ -1,5 +1,5 @@
-"""What is wrong with a mapping as a whole, beside how its prompts stand: settings that take nothing
-in, files with mistakes, and errors that nobody expected. A problem lasts until it is mended."""
+"""Store the problems of mappings: settings that match no prompt, files with mistakes, unexpected
+errors. A problem is open until it is resolved; a target's own state is in ``target_status``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bridge.storage.database import Database
 from bridge.storage.inbox import Clock
 
 _LONGEST = 2000  # characters of a message
-ANY_MAPPING = ""  # what is wrong before anybody knows which mapping it is about
+ANY_MAPPING = ""  # of problems that concern no single mapping
 
 
 class ProblemKind(StrEnum):
-    COVERAGE = "follows nothing"  # a setting that takes no prompt in
+    COVERAGE = "follows nothing"  # a setting that matches no prompt
     FILE = "mistake in a file"
-    SWEEP = "not compared"  # a sweep could not be done
+    SWEEP = "not compared"  # a resync failed
     EXCEPTION = "unexpected error"
 
 
 @dataclass(frozen=True)
 class MappingProblem:
-    """One thing that is wrong and not mended yet. ``subject`` is the setting, the file's path, or
-    what the bridge was doing."""
+    """One open problem. ``subject`` is the setting, the path of the file, or the step that
+    failed."""
 
     mapping: str
     kind: ProblemKind
@@ -37,7 +37,7 @@ class MappingProblem:
     message: str
     since: datetime
     seen_at: datetime
-    attempts: int  # how often it came in a row
+    attempts: int  # how many came in a row
 
 
 class ProblemRecords:
@@ -54,8 +54,8 @@ class ProblemRecords:
         found: Mapping[str, str],
         among: Collection[str] | None = None,
     ) -> None:
-        """From now on these are the problems of their kind, each message by its subject; what
-        else was known is mended. With ``among``, only what is known of these subjects is."""
+        """Replace the open problems of one kind by ``found`` (messages by subject): the others are
+        resolved. With ``among``, only problems of these subjects are."""
         known = {one.subject: one for one in self.list_open(mapping) if one.kind is kind}
         over = {s for s in known if s not in found and (among is None or s in among)}
         new = {s: words for s, words in found.items() if s not in known}
@@ -68,13 +68,13 @@ class ProblemRecords:
             self._resolve(connection, mapping, kind, over)
 
     def record_exception(self, mapping: str, subject: str, message: str) -> int:
-        """Note an error that nobody expected; returns how often it came in a row."""
+        """Record an unexpected error; returns how many came in a row."""
         with self._database.open_transaction() as connection:
             return self._note(connection, mapping, ProblemKind.EXCEPTION, subject, message)
 
     def resolve(self, mapping: str, subject: str) -> None:
-        """What raised an error that nobody expected went well. Costs no write where it always
-        does."""
+        """Resolve the unexpected error of a subject, as the step succeeded. Writes nothing where
+        none is open."""
         query = select(problems_table.c.subject).where(
             *_of(mapping, ProblemKind.EXCEPTION),
             problems_table.c.subject == subject,
@@ -87,12 +87,12 @@ class ProblemRecords:
                 self._resolve(connection, mapping, ProblemKind.EXCEPTION, {subject})
 
     def list_open(self, mapping: str | None = None) -> list[MappingProblem]:
-        """What is not mended, of one mapping or of all, the newest first."""
+        """The open problems of one mapping or of all, the newest first."""
         with self._database.open_read_transaction() as connection:
             return list_open_problems(connection, mapping)
 
     def forget(self, mappings: Collection[str], before: datetime) -> None:
-        """Forget what was mended before, and all of mappings that there are no more."""
+        """Delete problems that were resolved before, and those of removed mappings."""
         gone = problems_table.c.mapping.not_in([*mappings, ANY_MAPPING])
         with self._database.open_transaction() as connection:
             connection.execute(delete(problems_table).where(problems_table.c.mended_at < before))
@@ -129,7 +129,7 @@ class ProblemRecords:
 
 
 def list_open_problems(connection: Connection, mapping: str | None = None) -> list[MappingProblem]:
-    """What is not mended, of one mapping or of all, the newest first."""
+    """The open problems of one mapping or of all, the newest first."""
     query = select(problems_table).where(problems_table.c.mended_at.is_(None))
     if mapping is not None:
         query = query.where(problems_table.c.mapping == mapping)
@@ -140,7 +140,7 @@ def list_open_problems(connection: Connection, mapping: str | None = None) -> li
 
 
 def count_problems(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many are not mended, by mapping and kind."""
+    """The number of open problems, by mapping and kind."""
     query = (
         select(problems_table.c.mapping, problems_table.c.kind, func.count())
         .where(problems_table.c.mended_at.is_(None))
@@ -150,7 +150,7 @@ def count_problems(connection: Connection) -> dict[tuple[str, str], int]:
 
 
 def count_exceptions(connection: Connection) -> dict[str, int]:
-    """How many errors that nobody expected there were, by mapping."""
+    """The number of unexpected errors ever recorded, by mapping."""
     query = (
         select(problems_table.c.mapping, func.sum(problems_table.c["count"]))
         .where(problems_table.c.kind == ProblemKind.EXCEPTION)
@@ -160,7 +160,7 @@ def count_exceptions(connection: Connection) -> dict[str, int]:
 
 
 def group_by_subject(messages: Sequence[str]) -> dict[str, str]:
-    """Mistakes of files by the files' paths, which they begin with."""
+    """Messages about files, by the path that each begins with."""
     return {words.partition(":")[0]: words for words in reversed(messages)}
 
 

@@ -1,4 +1,4 @@
-"""Read what waits, and why."""
+"""Read the pending work, with its reasons and retry times."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_
 
 @dataclass(frozen=True)
 class PendingProposal:
-    """A proposal that waits for a look."""
+    """A proposal with pending reconciles."""
 
     proposal: Proposal
     targets: int
-    waiting_since: datetime  # when the oldest of its looks was asked for
-    reason: str | None  # why it was put off; None: it is due
+    waiting_since: datetime  # when the oldest of its reconciles was requested
+    reason: str | None  # why it was postponed; None: it is due
     retry_at: datetime | None
     attempts: int
 
 
 @dataclass(frozen=True)
 class PauseStatus:
-    """A repository, or a mapping's new pull requests, that is left alone for now."""
+    """A pause of a repository, or of a mapping's new pull requests."""
 
     subject: str
     ends_at: datetime
@@ -40,10 +40,12 @@ class PauseStatus:
 
 @dataclass(frozen=True)
 class QueueStatus:
-    new_deliveries: int  # deliveries that nobody has dispatched
+    """The pending work of the whole bridge; ``proposals_page`` is one page of it."""
+
+    new_deliveries: int  # not dispatched yet
     oldest_delivery_at: datetime | None
-    pending_reconciles: int  # that are asked for and not settled
-    pending_proposals: int  # that these are about
+    pending_reconciles: int  # requested and not settled
+    pending_proposals: int  # with pending reconciles
     oldest_reconcile_at: datetime | None
     proposals_page: Page[PendingProposal]
     pauses: tuple[PauseStatus, ...]
@@ -52,6 +54,7 @@ class QueueStatus:
 def read_queue_status(
     connection: Connection, now: datetime, after: str | None, limit: int
 ) -> QueueStatus:
+    """Read the pending work as of ``now``, the longest wait first."""
     fresh = deliveries_table.c.state == DeliveryState.NEW
     new, oldest_new = connection.execute(
         select(func.count(), func.min(deliveries_table.c.received_at)).where(fresh)
@@ -105,13 +108,13 @@ def _page(
     same = and_(
         waiting.c.mapping == proposals_table.c.mapping, waiting.c.branch == proposals_table.c.branch
     )
-    told = (
+    columns = (
         proposals_table.c.kind,
         proposals_table.c.reason,
         proposals_table.c.not_before,
         proposals_table.c.attempts,
     )
-    query = select(waiting, *told).select_from(waiting.outerjoin(proposals_table, same))
+    query = select(waiting, *columns).select_from(waiting.outerjoin(proposals_table, same))
     rows = connection.execute(select_after_cursor(query, key, after).limit(limit + 1)).all()
     shown = tuple(_waiting(row, now) for row in rows[:limit])
     if len(rows) <= limit:
@@ -123,13 +126,13 @@ def _page(
 
 
 def _waiting(row: Any, now: datetime) -> PendingProposal:
-    put_off = row.kind == ReconcileOutcomeKind.WAITING
-    until = row.not_before if put_off and row.not_before and row.not_before > now else None
+    is_postponed = row.kind == ReconcileOutcomeKind.WAITING
+    until = row.not_before if is_postponed and row.not_before and row.not_before > now else None
     return PendingProposal(
         Proposal(row.mapping, row.branch),
         row.looks,
         row.since,
-        row.reason if put_off else None,
+        row.reason if is_postponed else None,
         until,
-        row.attempts if put_off else 0,
+        row.attempts if is_postponed else 0,
     )

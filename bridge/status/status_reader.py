@@ -1,4 +1,5 @@
-"""Overview: what people ask the books. Every answer is quick, however much there is."""
+"""Read what the pages and ``status`` show. Every query costs about the same however many rows there
+are."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ _ALL, _EVERY = TargetFilter(), DeliveryFilter()
 
 
 class StatusReader:
-    """Reads the books of one database. Safe for threads.
+    """The queries over one database. Safe for threads.
 
     Every method raises UnavailableError when the database does not answer, and InvalidInputError
     for an ``after`` that no page gave.
@@ -39,17 +40,17 @@ class StatusReader:
         self._clock = clock
 
     def get_current_time(self) -> datetime:
-        """The time that ages are counted to."""
+        """The time up to which ages are computed."""
         return self._clock()
 
     def count_states(self, wanted: TargetFilter = _ALL) -> Mapping[TargetState, int]:
-        """How many targets are in each state, zeros included; the filter's own state is left
-        out."""
+        """The number of targets in each state, zeros included. The filter's own ``state`` is
+        ignored."""
         with self._database.open_read_transaction() as connection:
             return target_queries.count_states(connection, wanted)
 
     def list_filter_choices(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Every mapping and every label that there is, to choose from."""
+        """Every recorded mapping, and every recorded label."""
         with self._database.open_read_transaction() as connection:
             return target_queries.list_filter_choices(connection)
 
@@ -61,7 +62,7 @@ class StatusReader:
         limit: int = DEFAULT_PAGE_SIZE,
         order: TargetOrder = TargetOrder.NAME,
     ) -> Page[TargetView]:
-        """Targets and how they stand."""
+        """The targets with their status."""
         with self._database.open_read_transaction() as connection:
             return target_queries.list_targets(connection, wanted, after, limit, order)
 
@@ -80,13 +81,13 @@ class StatusReader:
         after: str | None = None,
         limit: int = DEFAULT_PAGE_SIZE,
     ) -> Page[TimelineStep]:
-        """The way of one prompt, the newest step first."""
+        """The history of one prompt, the newest step first."""
         with self._database.open_read_transaction() as connection:
             return target_queries.list_timeline(connection, mapping, prompt_id, after, limit)
 
     def find_pull_request(self, mapping: str, number: int) -> PullRequestDetails | None:
-        """One pull request: what it carries, its steps, the newest first, and the deliveries that
-        made it. None where the books know of none."""
+        """One pull request: its targets, its steps, the newest first, and the deliveries that led
+        to it. None where none is recorded."""
         with self._database.open_read_transaction() as connection:
             return target_queries.find_pull_request(connection, mapping, number)
 
@@ -102,25 +103,25 @@ class StatusReader:
             return delivery_queries.list_deliveries(connection, wanted, after, limit)
 
     def find_delivery(self, id: str) -> DeliveryDetails | None:
-        """One delivery with its payload and the looks that it asked for; ``id`` is all of it."""
+        """The delivery with exactly this id, with its payload and the reconciles that it asked
+        for."""
         with self._database.open_read_transaction() as connection:
             return delivery_queries.find_delivery(connection, id)
 
     def read_queue_status(
         self, *, after: str | None = None, limit: int = DEFAULT_PAGE_SIZE
     ) -> QueueStatus:
-        """What waits, why, and until when; the longest wait first."""
+        """The pending work with its reasons and retry times, the longest wait first."""
         with self._database.open_read_transaction() as connection:
             return queue_status.read_queue_status(connection, self._clock(), after, limit)
 
     def list_problems(self) -> list[MappingProblem]:
-        """What is wrong with mappings as a whole and lasts, the newest first."""
+        """The open problems of mappings, the newest first."""
         with self._database.open_read_transaction() as connection:
             return list_open_problems(connection)
 
     def count_unfollowed(self) -> dict[str, tuple[int, int]]:
-        """How many prompts stay as they are though their mapping follows them no longer, and how
-        many open pull requests of theirs, by mapping."""
+        """By mapping: the prompts that it no longer follows, and their open pull requests."""
         with self._database.open_read_transaction() as connection:
             return target_queries.count_unfollowed(connection)
 
@@ -129,12 +130,12 @@ class StatusReader:
         return read_last_resyncs(self._database)
 
     def list_rate_limits(self) -> tuple[ForgeRateLimit, ...]:
-        """What each forge has left of its requests, by the forge's name."""
+        """The remaining request budget of each forge, by the forge's name."""
         with self._database.open_read_transaction() as connection:
             return list_rate_limits(connection)
 
     def list_daily_statistics(self, count: int = 30) -> tuple[DailyStatistics, ...]:
-        """The sums of the newest days, today included, the oldest first; days without any are
-        there with zeros."""
+        """The sums of the newest days, today included, the oldest first; a day without events has
+        zeros."""
         with self._database.open_read_transaction() as connection:
             return daily_statistics.list_daily_statistics(connection, self._clock(), count)

@@ -1,4 +1,5 @@
-"""The tables of the books, which people read: how every target stands and how it came to that."""
+"""The tables of target statuses, history, sums, resyncs and problems. Their SQL names are older
+than the names in the code."""
 
 from __future__ import annotations
 
@@ -12,23 +13,23 @@ target_statuses_table = Table(
     Column("mapping", String, primary_key=True),
     Column("prompt_id", BigInteger, primary_key=True),
     Column("label", TextColumn, primary_key=True),
-    Column("name", TextColumn, nullable=False),  # the prompt's; "" where nobody told it yet
-    Column("searched", TextColumn, nullable=False),  # the same, for a search that minds no capitals
+    Column("name", TextColumn, nullable=False),  # the prompt's; "" where it is unknown
+    Column("searched", TextColumn, nullable=False),  # the name in lower case, for searches
     Column("path", TextColumn),
     Column("branch", TextColumn, nullable=False),
     Column("version", BigInteger),
     Column("state", String, nullable=False),
     Column("reason", TextColumn, nullable=False),
     Column("since", InstantColumn, nullable=False),  # when the state last changed
-    Column("settled_state", String),  # what the last look found, while another one is awaited
+    Column("settled_state", String),  # of the last reconcile, while another is pending
     Column("settled_since", InstantColumn),
-    Column("pull_request", TextColumn),  # the newest, whatever became of it
+    Column("pull_request", TextColumn),  # the newest, in any state
     Column("number", BigInteger),
     Column("pull_request_state", String),
     Column("seen_at", InstantColumn, nullable=False),
-    Column("followed_as", String),  # the fingerprint of the selection that last held it
-    Column("absent_since", InstantColumn),  # when a look found it gone, or left out
-    Column("held", TextColumn),  # why it stays as it is until it is there again, or pruned
+    Column("followed_as", String),  # fingerprint of the selection that last matched it
+    Column("absent_since", InstantColumn),  # when a reconcile found it deleted or excluded
+    Column("held", TextColumn),  # why it stays as it is until it is back or pruned
 )
 
 history_events_table = Table(
@@ -40,7 +41,7 @@ history_events_table = Table(
     Column("label", TextColumn),  # None: of all labels
     Column("kind", String, nullable=False),
     Column("at", InstantColumn, nullable=False),
-    Column("arrived_at", InstantColumn),  # when the bridge heard of it, for what happened elsewhere
+    Column("arrived_at", InstantColumn),  # when the delivery was received, of events elsewhere
     Column("version", BigInteger),
     Column("who", TextColumn),
     Column("text", TextColumn, nullable=False),
@@ -75,13 +76,13 @@ resyncs_table = Table(
 problems_table = Table(
     "problems",
     metadata,
-    Column("mapping", String, primary_key=True),  # "" where it is about none
+    Column("mapping", String, primary_key=True),  # "" where it concerns none
     Column("kind", String, primary_key=True),
     Column("subject", TextColumn, primary_key=True),
     Column("message", TextColumn, nullable=False),
     Column("since", InstantColumn, nullable=False),
     Column("seen_at", InstantColumn, nullable=False),
-    Column("count", BigInteger, nullable=False),  # how often it ever came
-    Column("attempts", BigInteger, nullable=False),  # and in a row
+    Column("count", BigInteger, nullable=False),  # occurrences ever
+    Column("attempts", BigInteger, nullable=False),  # occurrences in a row
     Column("mended_at", InstantColumn),
 )

@@ -1,4 +1,4 @@
-"""Read how targets stand, and the ways of prompts and pull requests."""
+"""Query the statuses of targets, and the history of prompts and pull requests."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TargetOrder(StrEnum):
 
 @dataclass(frozen=True)
 class TargetFilter:
-    """Which targets; everything that is given has to hold."""
+    """Select targets; every given field has to match."""
 
     text: str | None = None  # a part of the prompt's name, or its id
     mapping: str | None = None
@@ -64,40 +64,41 @@ class TargetFilter:
 
 @dataclass(frozen=True)
 class TargetView:
-    """One prompt at one label, as one mapping follows it, and how it stands."""
+    """The status of one target, as the pages show it."""
 
     status: TargetStatus
-    observed_at: datetime  # when somebody last saw it so: a look or a sweep
-    retry_at: datetime | None = None  # when a running bridge tries it again, if it is parked
+    observed_at: datetime  # by the last reconcile or resync
+    retry_at: datetime | None = None  # when a parked target is tried again
 
     def compute_age(self, now: datetime) -> timedelta:
-        """For how long it has been in its state."""
+        """For how long the target is in its state."""
         return now - self.status.since
 
 
 @dataclass(frozen=True)
 class TimelineStep:
-    """One step on the way of a prompt."""
+    """One step in the history of a prompt."""
 
     event: HistoryEvent
     at: datetime
-    time_since_previous: timedelta | None  # after the step before; None for the first
+    time_since_previous: timedelta | None  # None for the first step
 
 
 @dataclass(frozen=True)
 class PullRequestDetails:
-    """A pull request as the books know it."""
+    """A pull request as it is recorded."""
 
     mapping: str
     number: int
     url: str | None
-    state: str | None  # open, merged, closed, withdrawn; None where nobody told
+    state: str | None  # open, merged, closed, withdrawn; None: unknown
     targets: tuple[TargetView, ...]  # the first hundred
     steps: tuple[TimelineStep, ...]  # the newest first
     deliveries: tuple[Delivery, ...]  # the newest first
 
 
 def count_states(connection: Connection, wanted: TargetFilter) -> dict[TargetState, int]:
+    """The number of targets in each state, zeros included; the filter's own state is ignored."""
     query = select(target_statuses_table.c.state, func.count()).group_by(
         target_statuses_table.c.state
     )
@@ -107,7 +108,7 @@ def count_states(connection: Connection, wanted: TargetFilter) -> dict[TargetSta
 
 
 def count_unfollowed(connection: Connection) -> dict[str, tuple[int, int]]:
-    """By mapping: prompts that it follows no longer, and open pull requests of theirs."""
+    """By mapping: the prompts that it no longer follows, and their open pull requests."""
     is_open = target_statuses_table.c.pull_request_state == PullRequestState.OPEN
     query = (
         select(
@@ -174,22 +175,22 @@ def find_pull_request(
         history_events_table.c.mapping == mapping, history_events_table.c.number == number
     )
     query = select_after_cursor(query, _BY_TIME, None, down=True).limit(_MOST_STEPS)
-    told = [parse_history_event(row._asdict()) for row in connection.execute(query)]
+    events = [parse_history_event(row._asdict()) for row in connection.execute(query)]
     wanted = TargetFilter(mapping=mapping, pull_request=number)
     carried = list_targets(connection, wanted, None, _MOST_TARGETS, TargetOrder.NAME).rows
-    if not (told or carried):
+    if not (events or carried):
         return None
-    ids = {event.delivery_id for event in told if event.delivery_id}
+    ids = {event.delivery_id for event in events if event.delivery_id}
     caused = select(deliveries_table).where(deliveries_table.c.id.in_(sorted(ids)))
     caused = caused.order_by(deliveries_table.c.received_at.desc(), deliveries_table.c.id)
-    urls = (*(each.status.pull_request for each in carried), *(event.url for event in told))
+    urls = (*(each.status.pull_request for each in carried), *(event.url for event in events))
     return PullRequestDetails(
         mapping,
         number,
         next(filter(None, urls), None),
         carried[0].status.pull_request_state if carried else None,
         carried,
-        _steps(told, ()),
+        _steps(events, ()),
         tuple(parse_delivery_row(row) for row in connection.execute(caused)) if ids else (),
     )
 
@@ -203,8 +204,10 @@ def _select_targets() -> Select[Any]:
     joined = target_statuses_table.outerjoin(
         resyncs_table, target_statuses_table.c.mapping == resyncs_table.c.mapping
     )
-    told = (resyncs_table.c.at.label("swept_at"), proposals_table.c.not_before.label("retry_at"))
-    return select(target_statuses_table, *told).select_from(joined.outerjoin(proposals_table, same))
+    events = (resyncs_table.c.at.label("swept_at"), proposals_table.c.not_before.label("retry_at"))
+    return select(target_statuses_table, *events).select_from(
+        joined.outerjoin(proposals_table, same)
+    )
 
 
 def _parse_target_view(row: Any) -> TargetView:
@@ -234,11 +237,11 @@ def _match_text(text: str) -> Iterator[ColumnElement[bool]]:
 
 
 def _steps(
-    told: Iterable[HistoryEvent], before: Iterable[HistoryEvent]
+    events: Iterable[HistoryEvent], before: Iterable[HistoryEvent]
 ) -> tuple[TimelineStep, ...]:
-    """Steps of these moments, the newest first. What happened elsewhere is two: when it happened,
-    and when the bridge heard of it."""
-    shown = sorted(_with_arrivals(told), key=_sort_key)
+    """The steps of these events, the newest first. An event elsewhere makes two: when it happened,
+    and when its delivery was received."""
+    shown = sorted(_with_arrivals(events), key=_sort_key)
     earlier = sorted(_with_arrivals(before), key=_sort_key)[-1:]
     times = [*(each.at for each in earlier), *(each.at for each in shown)]
     gaps: list[timedelta | None] = [None] if not earlier and shown else []
@@ -248,8 +251,8 @@ def _steps(
     )[::-1]
 
 
-def _with_arrivals(told: Iterable[HistoryEvent]) -> Iterator[HistoryEvent]:
-    for event in told:
+def _with_arrivals(events: Iterable[HistoryEvent]) -> Iterator[HistoryEvent]:
+    for event in events:
         yield event
         if event.arrived_at is not None:
             yield replace(event, kind=HistoryEventKind.EVENT_RECEIVED, at=event.arrived_at, text="")

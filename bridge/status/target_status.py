@@ -1,4 +1,4 @@
-"""One target's entry in the books, and what a look changes about it. Pure."""
+"""The status of one target, and how a reconcile changes it. Pure: values in, values out."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _DECIDED = {
 
 IdentifiedEvent = tuple[
     HistoryEvent, tuple[object, ...]
-]  # a moment, and what tells it from others of its kind
+]  # a history event, and the values that its id is computed from
 
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """A row of ``standings``. ``settled_state`` is what the last look found: a state that comes
-    back after a look lasts on since then."""
+    """A row of ``standings``. ``settled_state`` is the state that the last reconcile found; it
+    outlasts the waiting state of a pending one, with its own ``settled_since``."""
 
     mapping: str
     prompt_id: int
@@ -53,9 +53,9 @@ class TargetStatus:
     pull_request: str | None = None
     number: int | None = None
     pull_request_state: str | None = None
-    followed_as: str | None = None  # the fingerprint of the selection that last held it
-    absent_since: datetime | None = None  # when a look found it gone, or left out
-    held: str | None = None  # why it stays as it is, until it is there again or is pruned
+    followed_as: str | None = None  # fingerprint of the selection that last matched it
+    absent_since: datetime | None = None  # when a reconcile found it deleted or excluded
+    held: str | None = None  # why it stays as it is until it is back or pruned
 
     @property
     def target(self) -> Target:
@@ -68,14 +68,14 @@ class TargetStatus:
 
 @dataclass(frozen=True)
 class ReconcileResult:
-    """One look at one target, as the books take it in."""
+    """The outcome of one reconcile for one of its targets."""
 
     proposal: Proposal
     target: Target
     outcome: ReconcileOutcome
     now: datetime
-    delivery_id: str | None = None  # the newest that asked for it
-    arrived_at: datetime | None = None  # when the first that asked came in
+    delivery_id: str | None = None  # of the newest that asked for it
+    arrived_at: datetime | None = None  # when the first that asked was received
 
     @property
     def observation(self) -> TargetObservation | None:
@@ -85,7 +85,7 @@ class ReconcileResult:
 def new_target_status(
     target: Target, branch: str, state: TargetState, reason: str, now: datetime
 ) -> TargetStatus:
-    """The entry of a target that nobody has seen before."""
+    """The status of a target that was not observed before."""
     return TargetStatus(
         target.mapping, target.prompt_id, target.label, "", branch, state, reason, now, now
     )
@@ -94,11 +94,11 @@ def new_target_status(
 def update_target_status(
     before: TargetStatus | None, result: ReconcileResult
 ) -> TargetStatus | None:
-    """The entry after a look; None where neither side has the prompt any more."""
-    sight, now = result.observation, result.now
-    if sight is not None and sight.is_tracked_elsewhere:
-        return before and _restored(before, sight.reason)
-    if sight is not None and _is_nowhere(sight):
+    """The status after a reconcile; None where neither side has the prompt any more."""
+    observation, now = result.observation, result.now
+    if observation is not None and observation.is_tracked_elsewhere:
+        return before and _restored(before, observation.reason)
+    if observation is not None and _is_nowhere(observation):
         return None
     state, reason = get_target_state(result.outcome, result.target)
     status = before or new_target_status(result.target, result.proposal.branch, state, reason, now)
@@ -106,9 +106,9 @@ def update_target_status(
     status = replace(
         status,
         branch=result.proposal.branch,
-        name=(sight and sight.name) or status.name,
-        path=(sight and sight.path) or status.path,
-        version=(sight and sight.version) or status.version,
+        name=(observation and observation.name) or status.name,
+        path=(observation and observation.path) or status.path,
+        version=(observation and observation.version) or status.version,
         state=state,
         reason=reason,
         since=since or now,
@@ -119,23 +119,24 @@ def update_target_status(
     return _with_following(_with_pull_request(status, result), result)
 
 
-def _is_nowhere(sight: TargetObservation) -> bool:
-    gone = sight.name is None and sight.standing is DriftStatus.IN_STEP
-    return gone and not sight.not_followed
+def _is_nowhere(observation: TargetObservation) -> bool:
+    gone = observation.name is None and observation.standing is DriftStatus.IN_STEP
+    return gone and not observation.not_followed
 
 
 def _with_following(status: TargetStatus, result: ReconcileResult) -> TargetStatus:
-    """With whether the mapping follows it, as far as the look tells."""
-    sight = result.observation
-    if sight is None or result.outcome.selection is None or sight.not_followed:
+    """Record whether the mapping follows the target, as far as the reconcile observed it."""
+    observation = result.observation
+    if observation is None or result.outcome.selection is None or observation.not_followed:
         return status
-    if sight.absent:
+    if observation.absent:
         return replace(status, absent_since=status.absent_since or result.now, held=None)
     return replace(status, followed_as=result.outcome.selection, absent_since=None, held=None)
 
 
 def _restored(status: TargetStatus, reason: str) -> TargetStatus:
-    """As it was before this look was asked for: the look on the other branch tells how it is."""
+    """The status as it was before this reconcile was requested, as another branch carries the
+    target."""
     if status.state is not TargetState.WAITING or status.settled_state is None:
         return status
     since = status.settled_since or status.since
@@ -155,7 +156,7 @@ def _with_pull_request(status: TargetStatus, result: ReconcileResult) -> TargetS
     if result.observation is not None and result.observation.not_followed:
         if status.number != outcome.number and len(outcome.observations) > 1:
             return status
-        carried = True  # as it was
+        carried = True  # unchanged
     if outcome.kind is ReconcileOutcomeKind.WITHDRAWN:
         is_it = status.number == outcome.number
         return replace(status, pull_request_state=WITHDRAWN) if is_it else status
@@ -171,7 +172,7 @@ def _with_pull_request(status: TargetStatus, result: ReconcileResult) -> TargetS
 
 
 def _without(status: TargetStatus, result: ReconcileResult) -> TargetStatus:
-    """No open pull request carries it, as far as the look got."""
+    """The status without an open pull request, where the reconcile observed the target."""
     if result.observation is None or not status.has_open_pull_request:
         return status
     return replace(status, pull_request_state=None)
@@ -180,21 +181,21 @@ def _without(status: TargetStatus, result: ReconcileResult) -> TargetStatus:
 def build_reconcile_events(
     before: TargetStatus | None, after: TargetStatus | None, result: ReconcileResult
 ) -> list[IdentifiedEvent]:
-    """What a look adds to the way of a prompt. A look that nobody asked for and that changed
-    nothing is not worth telling."""
-    told = [*_decided(before, result), *_build_action_events(result)]
+    """The history events that a reconcile adds. One that no delivery asked for and that changed
+    nothing adds none."""
+    events = [*_decided(before, result), *_build_action_events(result)]
     if after is not None:
-        told += _pull_request(before, after, result)
-        told += _build_problem_event(before, after, result)
+        events += _pull_request(before, after, result)
+        events += _build_problem_event(before, after, result)
     changed = before is None or after is None or before.settled_state is not after.settled_state
-    if result.delivery_id or told or (changed and after is not before):
+    if result.delivery_id or events or (changed and after is not before):
         reason = after.reason if after else result.outcome.reason
         once = (result.delivery_id, result.now)
         number = after.number if after and after.has_open_pull_request else None
-        told.insert(
+        events.insert(
             0, (_build_event(HistoryEventKind.RECONCILED, result, text=reason, number=number), once)
         )
-    return told
+    return events
 
 
 def _decided(before: TargetStatus | None, result: ReconcileResult) -> Iterator[IdentifiedEvent]:
@@ -202,7 +203,7 @@ def _decided(before: TargetStatus | None, result: ReconcileResult) -> Iterator[I
     if decided is None or before is None or not before.has_open_pull_request:
         return
     if decided.number == before.number:
-        at = min(decided.at or result.now, result.now)  # no clock that runs ahead is believed
+        at = min(decided.at or result.now, result.now)  # the forge's clock may run ahead
         yield build_decision_event(result.target, decided.state, decided.number, decided.url, at)
 
 
@@ -214,7 +215,8 @@ def build_decision_event(
     at: datetime,
     delivery_id: str | None = None,
 ) -> IdentifiedEvent:
-    """That a pull request was merged or closed: told once, whoever tells it."""
+    """The event that a pull request was merged or closed; it has the same id whichever source
+    reports it."""
     event = HistoryEvent(
         _DECIDED[state],
         target.mapping,
@@ -293,7 +295,7 @@ def _build_event(
     number: int | None = None,
     seconds: float | None = None,
 ) -> HistoryEvent:
-    sight = result.observation
+    observation = result.observation
     return HistoryEvent(
         kind,
         result.target.mapping,
@@ -301,7 +303,7 @@ def _build_event(
         result.target.label,
         result.now,
         text=text,
-        version=version or (sight.version if sight else None),
+        version=version or (observation.version if observation else None),
         number=number,
         url=result.outcome.pull_request
         if number and kind is not HistoryEventKind.RECONCILED

@@ -1,5 +1,5 @@
-"""Write down how every target stands, and its moments. The ledger calls this within its own
-transactions, so the books say what the ledger says."""
+"""Write the status of every target, and its history. ``ReconcileStore`` calls this within its own
+transactions, so both always agree."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ SlicedItem = TypeVar("SlicedItem")
 
 
 class TargetStatusStore:
-    """The entries of one database. All but reading happens on a connection that is given."""
+    """The statuses of one database. Methods that take a connection run in the caller's
+    transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,7 +46,7 @@ class TargetStatusStore:
     def record_requested(
         self, connection: Connection, asked: Iterable[tuple[Proposal, Target, str]], now: datetime
     ) -> None:
-        """Note that looks are awaited, with the prompt's name where it is known."""
+        """Record that reconciles are pending, with the prompt's name where it is known."""
         rows = {
             target: {
                 "mapping": target.mapping,
@@ -83,7 +84,7 @@ class TargetStatusStore:
         )
 
     def record_postponed(self, connection: Connection, proposal: Proposal, reason: str) -> None:
-        """Note why the looks at a proposal have to wait."""
+        """Record why the reconciles of a proposal wait."""
         connection.execute(
             update(target_statuses_table)
             .where(
@@ -104,24 +105,24 @@ class TargetStatusStore:
         waiting: frozenset[Target],
         now: datetime,
     ) -> None:
-        """Note what came of a look at a proposal. ``asked`` are the targets with the deliveries
-        that asked, oldest first; another look is already awaited at those that are ``waiting``."""
-        looks = self._build_results(connection, proposal, asked, outcome, now)
-        before = self.find_by_targets(connection, [result.target for result in looks])
-        told: list[IdentifiedEvent] = []
+        """Record the outcome of a reconcile. ``asked`` are targets with the deliveries that asked,
+        oldest first; ``waiting`` are targets with another pending reconcile."""
+        results = self._build_results(connection, proposal, asked, outcome, now)
+        before = self.find_by_targets(connection, [result.target for result in results])
+        events: list[IdentifiedEvent] = []
         after: list[TargetStatus] = []
         gone: list[Target] = []
-        for looked in looks:
-            status = before.get(looked.target)
-            new = update_target_status(status, looked)
-            told += build_reconcile_events(status, new, looked)
+        for result in results:
+            status = before.get(result.target)
+            new = update_target_status(status, result)
+            events += build_reconcile_events(status, new, result)
             if new is None:
-                gone.append(looked.target)
+                gone.append(result.target)
             elif new is not status:
                 after.append(new)
         self.write_statuses(connection, after, waiting)
         self.delete_targets(connection, gone)
-        store_history_events(connection, self._database, index_by_event_id(told))
+        store_history_events(connection, self._database, index_by_event_id(events))
 
     @staticmethod
     def _build_results(
@@ -146,26 +147,27 @@ class TargetStatusStore:
         waiting: frozenset[Target] = frozenset(),
         seen_before: datetime | None = None,
     ) -> None:
-        """Make the entries say this; those only that nobody has seen since ``seen_before``."""
+        """Write statuses; with ``seen_before``, only over those that were observed before it."""
         rows = [
             _row(status, waits=status.target in waiting)
             for status in sorted(entries, key=lambda status: status.target)
         ]
         insert = self._database.build_insert(target_statuses_table)
         names = [column.name for column in target_statuses_table.c if column.name not in _KEY]
-        told = {name: insert.excluded[name] for name in names}
-        # Within the statement: somebody may be writing what a look found at this very moment.
+        values = {name: insert.excluded[name] for name in names}
+        # In the statement itself, as a reconcile may write the same row at the same time.
         where = None if seen_before is None else target_statuses_table.c.seen_at < seen_before
         if rows:
             connection.execute(
-                insert.on_conflict_do_update(index_elements=_KEY, set_=told, where=where), rows
+                insert.on_conflict_do_update(index_elements=_KEY, set_=values, where=where), rows
             )
 
     def apply_scan(
         self, changed: Sequence[TargetStatus], gone: Sequence[Target], started: datetime
     ) -> None:
-        """Write what a scan found, a few hundred rows at once so that nobody waits for long; a
-        look that was done since what it found was read (``started``) knows better."""
+        """Write the findings of a scan, 500 rows in each transaction, so that other writers wait
+        briefly. A status that was observed after ``started``, when the scan read its sources,
+        stays."""
         for some in _slices(changed):
             with self._database.open_transaction() as connection:
                 self.write_statuses(connection, some, seen_before=started)
@@ -176,7 +178,7 @@ class TargetStatusStore:
     def record_resync(
         self, mapping: str, at: datetime, seconds: float, counts: Mapping[str, int]
     ) -> None:
-        """Note that a whole mapping was compared."""
+        """Record that a whole mapping was compared."""
         values = {"at": at, "seconds": seconds, **counts}
         insert = self._database.build_insert(resyncs_table).values(mapping=mapping, **values)
         with self._database.open_transaction() as connection:
@@ -185,7 +187,7 @@ class TargetStatusStore:
             )
 
     def delete_unconfigured(self, mappings: Collection[str], before: datetime) -> None:
-        """Forget what nobody saw since ``before`` of mappings that are configured no longer."""
+        """Delete the statuses of removed mappings that were last observed before ``before``."""
         with self._database.open_transaction() as connection:
             for table, seen_at in (
                 (target_statuses_table, target_statuses_table.c.seen_at),
@@ -200,8 +202,8 @@ class TargetStatusStore:
         targets: Iterable[Target],
         seen_before: datetime | None = None,
     ) -> None:
-        """Forget targets that there are no more, or those only that nobody has seen since
-        ``seen_before``; their moments stay."""
+        """Delete the statuses of targets; with ``seen_before``, only of those last observed before
+        it. Their history stays."""
         rows = [
             {"of_mapping": one.mapping, "of_prompt": one.prompt_id, "of_label": one.label}
             for one in sorted(targets)
@@ -213,7 +215,7 @@ class TargetStatusStore:
     def find_by_targets(
         self, connection: Connection, targets: Iterable[Target]
     ) -> dict[Target, TargetStatus]:
-        """Those of these targets that have one."""
+        """The recorded statuses of these targets."""
         wanted = set(targets)
         prompts: dict[str, set[int]] = {}
         for target in wanted:
@@ -232,7 +234,7 @@ class TargetStatusStore:
         return {status.target: status for status in found if status.target in wanted}
 
     def find_by_mapping(self, mapping: str) -> dict[Target, TargetStatus]:
-        """Every entry of a mapping."""
+        """Every status of a mapping."""
         with self._database.open_read_transaction() as connection:
             rows = connection.execute(
                 select(target_statuses_table).where(target_statuses_table.c.mapping == mapping)
@@ -256,8 +258,9 @@ class TargetStatusStore:
     def release_targets(
         self, targets: Mapping[Target, str], fingerprint: str, now: datetime
     ) -> None:
-        """Note that a person lets these targets go, with their prompts' names: a mapping whose
-        selection has this fingerprint followed them, and they are held no longer."""
+        """Release unfollowed targets (with their prompts' names), so that the next reconcile
+        proposes their removal: record this fingerprint as that of the selection that followed them,
+        and hold them no longer."""
         for some in _slices(sorted(targets)):
             with self._database.open_transaction() as connection:
                 entries = self.find_by_targets(connection, some)
@@ -281,7 +284,7 @@ class TargetStatusStore:
                 )
 
     def find_by_pull_request(self, mapping: str, number: int) -> list[TargetStatus]:
-        """The entries whose newest pull request is this one."""
+        """The statuses whose newest pull request is this one."""
         query = select(target_statuses_table).where(
             target_statuses_table.c.mapping == mapping, target_statuses_table.c.number == number
         )
@@ -289,7 +292,7 @@ class TargetStatusStore:
             return [parse_target_status(row) for row in connection.execute(query)]
 
     def find_by_state(self, state: TargetState, mapping: str | None = None) -> list[TargetStatus]:
-        """The entries in this state, of one mapping or of all."""
+        """The statuses in this state, of one mapping or of all."""
         query = select(target_statuses_table).where(target_statuses_table.c.state == state)
         if mapping is not None:
             query = query.where(target_statuses_table.c.mapping == mapping)
@@ -311,12 +314,12 @@ def select_proposals_of_prompt(prompt: int | str) -> Select[tuple[str, str]]:
 
 def parse_target_status(row: Row[Any]) -> TargetStatus:
     columns = row._asdict()
-    told = {field.name: columns[field.name] for field in fields(TargetStatus)}
-    settled = told["settled_state"]
+    values = {field.name: columns[field.name] for field in fields(TargetStatus)}
+    settled = values["settled_state"]
     return TargetStatus(
-        **told
+        **values
         | {
-            "state": TargetState(told["state"]),
+            "state": TargetState(values["state"]),
             "settled_state": TargetState(settled) if settled is not None else None,
         }
     )
@@ -332,7 +335,7 @@ def _row(status: TargetStatus, *, waits: bool) -> dict[str, Any]:
 
 
 def _first_arrival(connection: Connection, ids: set[str]) -> datetime | None:
-    """When the first of these deliveries came in, of those that PromptLayer sent."""
+    """When the first of these deliveries was received, of those that PromptLayer sent."""
     query = select(func.min(deliveries_table.c.received_at)).where(
         deliveries_table.c.id.in_(sorted(ids)[:_AT_ONCE]),
         deliveries_table.c.source.startswith(PROMPTLAYER_SOURCE, autoescape=True),

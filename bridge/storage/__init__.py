@@ -1,8 +1,8 @@
-"""The database: its connection, migrations, and the tables that belong to nobody else.
+"""The database: its connection, its migrations, and the tables of deliveries, instances and limits.
 
-``database`` opens it and runs transactions; ``migrations`` brings an older one up to date.
-``inbox`` stores deliveries until they are dispatched and finds doubled ones. ``backoff`` and
-``rate_limits`` remember when to leave a forge alone, ``instances`` and ``advisory_locks`` let
-several processes share one database. The dispatcher in ``bridge.engine`` reads the inbox; the
-tables that people read are in ``bridge.status``.
+``database`` opens it and runs transactions; ``migrations`` upgrades its schema. ``inbox`` stores
+deliveries until they are dispatched, each once. ``backoff`` and ``rate_limits`` store for how long
+a forge gets no requests; ``instances`` and ``advisory_locks`` coordinate the processes that share
+one database. The dispatcher in ``bridge.engine`` reads the inbox; the tables behind the dashboard
+are in ``bridge.status``.
 """

@@ -1,4 +1,4 @@
-"""Turns: what one of several processes does, and the others then need not."""
+"""Let one of several processes do what the others then skip."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ turns_table = Table(
 
 
 class AdvisoryLocks:
-    """By the database's clock, as those of several machines differ."""
+    """Turns and locks over one database. Turns go by the database's clock, as those of several
+    machines differ."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def try_acquire_turn(self, name: str, unless_within: timedelta) -> bool:
-        """Whether it is this process' turn: nobody took it in the time before. Exactly one of
-        several that ask at once is told so."""
+        """Take the turn of this name, unless another process took it within the time before. Of
+        several that call at once, one gets True."""
         now = {"taken_at": self._database.now}
         statement = (
             self._database.build_insert(turns_table)
@@ -41,5 +42,6 @@ class AdvisoryLocks:
         return taken is not None
 
     def try_hold(self, name: str) -> AbstractContextManager[bool]:
-        """Whether this process is to do something now, while no other does."""
+        """A block whose value says whether this process may do the named work, which no other
+        process does meanwhile."""
         return self._database.try_advisory_lock(name)

@@ -1,4 +1,5 @@
-"""Restraint: when to leave a repository alone, and how many pull requests may still be made."""
+"""Store the pauses of repositories, and the pull requests that were created lately on each
+forge."""
 
 from __future__ import annotations
 
@@ -26,21 +27,22 @@ pull_request_creations_table = Table(
     Column("created_at", InstantColumn, nullable=False),
 )
 
-_LONGEST_PAUSE = 60.0  # seconds between two attempts, unless the other side asks for more
-_LONGEST_GROWN = 300.0  # seconds: what was asked for, when it does not suffice
+_LONGEST_PAUSE = 60.0  # seconds, without a retry_after
+_LONGEST_GROWN = 300.0  # seconds, for a retry_after that does not suffice
 _LONGEST_RETRY_AFTER = 5  # attempts
 
 
 class RepositoryBackoff:
-    """Pauses and budgets over one database. Safe for threads and for several processes."""
+    """The pauses and creation counts of one database. Safe for threads and for several
+    processes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def pause_repository(self, repository: str, reason: str, retry_after: float | None) -> None:
-        """Leave a repository alone for a while: its forge, or PromptLayer, does not answer. What
-        fails while it is left alone was under way before, and does not make the pauses grow."""
+        """Pause a repository whose forge, or PromptLayer, does not answer. A failure during a pause
+        belongs to work that was under way before, and does not make the pauses grow."""
         now = self._clock()
         with self._database.open_transaction() as connection:
             self._database.lock_until_commit(connection, f"pause of {repository}")
@@ -65,8 +67,8 @@ class RepositoryBackoff:
             )
 
     def resume_repository(self, repository: str) -> None:
-        """It answers again, so the next pause is a short one. One that lasts stays: the answer was
-        to a look begun before."""
+        """Reset the growth of the pauses, as the repository answered. A pause that lasts stays: the
+        answer belongs to work begun before."""
         ours, over = (
             repository_pauses_table.c.repository == repository,
             repository_pauses_table.c.until <= self._clock(),
@@ -84,7 +86,7 @@ class RepositoryBackoff:
                 )
 
     def end_pause(self, repository: str) -> None:
-        """What it was paused for is over, before the pause is."""
+        """End a pause early, as its reason is gone."""
         with self._database.open_transaction() as connection:
             connection.execute(
                 delete(repository_pauses_table).where(
@@ -93,7 +95,7 @@ class RepositoryBackoff:
             )
 
     def find_pause(self, repository: str) -> tuple[float, str] | None:
-        """For how many more seconds a repository is left alone, and why."""
+        """The remaining seconds of a repository's pause, and its reason; None without one."""
         with self._database.open_read_transaction() as connection:
             row = connection.execute(
                 select(repository_pauses_table.c.until, repository_pauses_table.c.reason).where(
@@ -108,8 +110,8 @@ class RepositoryBackoff:
     def take_pull_request_creation(
         self, forge: str, windows: Sequence[tuple[int, float]]
     ) -> float | None:
-        """Take one creation out of a forge's budget. None when there was one left, else the
-        seconds until there is. ``windows`` are (count, seconds)."""
+        """Take one creation out of a forge's limit. Returns None where one was left, else the
+        seconds until one is. ``windows`` are (count, seconds)."""
         now = self._clock()
         with self._database.open_transaction() as connection:
             self._database.lock_until_commit(connection, f"creations on {forge}")
@@ -139,8 +141,8 @@ class RepositoryBackoff:
 
 
 def compute_backoff_delay(attempts: int, retry_after: float | None) -> float:
-    """Seconds until the next attempt: doubling up to a minute; or what the other side asked for,
-    doubling up to five minutes when that did not suffice several times."""
+    """Seconds until the next attempt: doubling up to a minute. With ``retry_after`` these seconds,
+    doubling up to five minutes after five attempts that waited for them."""
     if retry_after is None:
         return min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
     often = min(attempts, 20) - _LONGEST_RETRY_AFTER

@@ -1,7 +1,7 @@
-"""Storing many deliveries with one statement, which also counts those that are there already.
+"""Insert many rows with one statement, which counts the rows that exist already.
 
-The statement is text, made once for each number of rows: SQLAlchemy would take as long to build it
-as the database takes to carry it out.
+The statement is text, cached by the number of rows: building it with SQLAlchemy would take as long
+as the database takes to run it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 
-_TEXTS = 64  # statements remembered, of so many rows each
+_TEXTS = 64  # cached statements, one for each number of rows
 
 _Value = Callable[[Any], Any]
 
 
 class CountingInsert:
-    """Rows of ``table`` into one kind of database. A row whose key is there already is not
-    stored: its ``counted`` is added to that of the one there."""
+    """An insert into ``table``. A row whose key exists already is not inserted: its ``counted``
+    column is added to that of the existing row."""
 
     def __init__(self, table: Table, dialect: Dialect, *, key: str, counted: str) -> None:
         self._values = tuple(
@@ -37,8 +37,8 @@ class CountingInsert:
         self._text = lru_cache(_TEXTS)(self._written)
 
     def store(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """Key and count of each row as it is now, in no particular order. Atomic on its own, so
-        that of processes that share a database only one takes a row for the first."""
+        """Insert the rows; returns the key and new count of each, in no particular order. One
+        atomic statement, so of several processes exactly one gets a row's first count."""
         parameters = tuple(
             value(row[name]) if value else row[name] for row in rows for name, value in self._values
         )
@@ -49,6 +49,7 @@ class CountingInsert:
 
 
 def _to_database(type_: Any, dialect: Dialect) -> _Value | None:
-    """How a value becomes one that the driver takes; None where it is that already."""
+    """The conversion of a column's value for the driver; None where the driver takes it as it
+    is."""
     made: _Value | None = type_.dialect_impl(dialect).bind_processor(dialect)
     return made

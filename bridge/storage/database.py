@@ -1,7 +1,7 @@
-"""The bridge's own database: one SQLite file, or PostgreSQL with the same code.
+"""The bridge's database: one SQLite file, or PostgreSQL with the same code.
 
-Tables are declared on ``metadata`` by the modules that own them, and made by ``MIGRATIONS``, so
-that what a file holds depends on its version alone and never on which modules were imported.
+Tables are declared on ``metadata`` by the modules that use them, and created by ``MIGRATIONS``, so
+the schema depends on its version alone and not on which modules were imported.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ metadata = MetaData()
 
 _BUSY_SECONDS = 10.0
 _UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
-# PostgreSQL lost patience with one who was frozen, or only lets read, as after a failover.
+# idle_in_transaction_session_timeout, and read_only_sql_transaction, as after a failover:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT = ("25P03", "25006")
 _WRITES = "bridge_writes"  # execution option of a connection that is about to write
-_HOLD_BRIEFLY = (  # in one way to the server
+_HOLD_BRIEFLY = (  # one round trip to the server
     "SELECT set_config('idle_in_transaction_session_timeout', '30s', true),"
     " set_config('lock_timeout', '20s', true)"
 )
@@ -61,7 +62,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class InstantColumn(TypeDecorator[datetime]):
-    """An aware time, kept as whole microseconds since 1970 UTC: exact, and sorts everywhere."""
+    """An aware time as whole microseconds since 1970 UTC: exact, and sorted alike on both
+    databases."""
 
     impl = BigInteger
     cache_ok = True
@@ -78,7 +80,7 @@ class InstantColumn(TypeDecorator[datetime]):
 
 
 class TextColumn(TypeDecorator[str]):
-    """Text from anywhere. PostgreSQL keeps no NUL, so it is spelled out."""
+    """Text of any origin. PostgreSQL stores no NUL character, so it becomes ``\\x00``."""
 
     impl = String
     cache_ok = True
@@ -98,7 +100,7 @@ class Database:
     def __init__(self, url: str, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
         self._url = parse_database_url(url)
         self._engine = _engine(self._url)
-        # SQLite has one writer. Threads take turns here instead of spinning on the file's lock.
+        # SQLite has one writer. Threads wait for this lock instead of polling the file's.
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if self._is_sqlite else nullcontext()
         )
@@ -127,16 +129,17 @@ class Database:
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
     def build_counting_insert(self, table: Table, *, key: str, counted: str) -> CountingInsert:
-        """For storing very many rows of ``table``; of doubled keys the ``counted`` are summed."""
+        """An insert of many rows of ``table``; the ``counted`` column of rows with the same key is
+        summed."""
         return CountingInsert(table, self._engine.dialect, key=key, counted=counted)
 
     @property
     def now(self) -> ColumnElement[datetime]:
-        """The time by the database's clock, the one that several machines share; for statements."""
+        """An SQL expression for the database's time, the clock that several machines share."""
         return self.subtract_from_now(timedelta())
 
     def subtract_from_now(self, past: timedelta) -> ColumnElement[datetime]:
-        """``now``, less so much."""
+        """An SQL expression for ``past`` before ``now``."""
         if self._is_sqlite:  # it counts in days
             since_1970 = (func.julianday("now") - 2440587.5) * 86_400_000_000
         else:
@@ -145,9 +148,11 @@ class Database:
 
     @contextmanager
     def open_transaction(self) -> Iterator[Connection]:
-        """Write: committed to disk when the block ends, undone when it raises.
+        """A transaction that writes: committed to disk when the block ends, rolled back when it
+        raises.
 
-        Raises UnavailableError when the database is locked, full or gone.
+        Raises UnavailableError when the database is locked, full or gone, and PermanentError when
+        it refuses.
         """
         with self._turn, self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(**{_WRITES: True})
@@ -156,34 +161,35 @@ class Database:
                 yield connection
 
     def _hold_briefly(self, connection: Connection) -> None:
-        """Who is frozen or lost in the middle of a transaction must not hold its locks for hours.
-        Said within each, as a pooler may lend the session to somebody else afterwards."""
+        """Limit for how long a frozen process holds locks. Set in each transaction, as a connection
+        pooler may give the session to another client afterwards."""
         if not self._is_sqlite:
             connection.exec_driver_sql(_HOLD_BRIEFLY)
 
     def lock_until_commit(self, connection: Connection, name: str) -> None:
-        """Until the transaction ends, let everybody wait who asks for the same name. Without this
-        two that count and then write would not see each other."""
-        if not self._is_sqlite:  # there whoever writes is alone anyway
+        """Hold the lock of this name until the transaction ends, so that transactions that count
+        and then write run one after the other."""
+        if not self._is_sqlite:  # SQLite has one writer anyway
             connection.execute(select(func.pg_advisory_xact_lock(_lock_of(name))))
 
     @contextmanager
     def try_advisory_lock(self, name: str) -> Iterator[bool]:
-        """Whether no other process is inside a block of this name while this one is. On SQLite
-        it is not asked: several there do the same work at worst."""
+        """A block whose value says whether no other process is inside a block of this name. Always
+        True on SQLite, where the processes repeat each other's work at worst."""
         if self._is_sqlite:
             yield True
             return
         with (
             self.open_read_transaction() as connection
-        ):  # a lock of the transaction passes every pooler
+        ):  # a transaction's lock works through every pooler
             self._hold_briefly(connection)
             lock = select(func.pg_try_advisory_xact_lock(_lock_of(name)))
             yield bool(connection.execute(lock).scalar())
 
     @contextmanager
     def open_read_transaction(self) -> Iterator[Connection]:
-        """Read one consistent state; waits for no writer. Raises as ``open_transaction`` does."""
+        """A transaction that reads one consistent state and waits for no writer. Raises as
+        ``open_transaction`` does."""
         with self._translated(), self._engine.connect() as connection:
             if not self._is_sqlite:  # each statement would see what was written just before it
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -246,8 +252,8 @@ def _translate_error(name: str, error: Exception) -> UnavailableError | Permanen
 
 
 def check_connection(url: str) -> str:
-    """Ask a server whether it lets us in, and leave it as it is; returns the address without its
-    password. Raises as opening it does."""
+    """Connect to a server and change nothing; returns the address without its password. Raises as
+    opening a Database does."""
     address = parse_database_url(url)
     name, engine = address.render_as_string(hide_password=True), _engine(address)
     try:
@@ -259,7 +265,8 @@ def check_connection(url: str) -> str:
 
 
 def _lock_of(name: str) -> int:
-    """PostgreSQL's advisory locks are numbers of 64 bits, with a sign."""
+    """The number of a lock: PostgreSQL's advisory locks are signed 64-bit integers
+    (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS)."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
@@ -300,7 +307,8 @@ def _make_folder_of(url: URL) -> None:
 
 
 def _switch_to_write_ahead_log(engine: Engine, name: str) -> None:
-    """SQLite ignores busy_timeout for this one switch, so several starting processes retry."""
+    """Switch to WAL mode (https://www.sqlite.org/wal.html). SQLite ignores busy_timeout for this
+    statement, so it is retried while other processes start."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -339,7 +347,7 @@ def _schema_version(connection: Connection) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """The driver's words; SQLAlchemy's would add the statement and its parameters."""
+    """The driver's message; SQLAlchemy's would add the statement and its parameters."""
     if isinstance(error, exc.SQLAlchemyError):
         return str(getattr(error, "orig", None) or type(error).__name__)
     return str(error)

@@ -1,4 +1,5 @@
-"""Where a database is, as SQLAlchemy writes it down."""
+"""Parse the address of a database, in SQLAlchemy's form
+(https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from bridge.errors import ConfigError
 
 
 def parse_database_url(url: str) -> URL:
-    """Raises ConfigError when it makes no sense, or names what the bridge cannot use."""
+    """Parse an address. Raises ConfigError for text that is none, and for a database that the
+    bridge cannot use."""
     try:
         address = make_url(url)
     except exc.ArgumentError:
@@ -31,7 +33,7 @@ def parse_database_url(url: str) -> URL:
 
 
 def find_sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite database; None where it is a server's. Raises ConfigError when the
-    address makes no sense."""
+    """The file of an SQLite database; None for a server's address. Raises ConfigError as
+    ``parse_database_url`` does."""
     address = parse_database_url(url)
     return Path(address.database or "") if address.get_backend_name() == "sqlite" else None

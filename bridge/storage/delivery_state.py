@@ -1,4 +1,4 @@
-"""How far a delivery has come."""
+"""The states of a delivery."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from enum import StrEnum
 
 
 class DeliveryState(StrEnum):
-    NEW = "new"  # its targets are not enqueued yet
-    DISPATCHED = "dispatched"  # its targets are enqueued
+    """The state of a delivery, as the database stores it and people read it."""
+
+    NEW = "new"  # its work is not enqueued yet
+    DISPATCHED = "dispatched"  # its work is enqueued
     DONE = "done"
-    IGNORED = "ignored"  # of a kind that concerns no prompt, or that is not known
-    PARKED = "parked"  # a person has to look; the outcome says why
+    IGNORED = "ignored"  # asks for no work
+    PARKED = "parked"  # needs a person; the outcome says why

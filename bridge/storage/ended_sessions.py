@@ -1,7 +1,7 @@
-"""Sessions of the dashboard that people have ended: their cookies are worth nothing any more.
+"""Store the sessions of the dashboard that were ended, whose cookies are valid no longer.
 
-A cookie that somebody copied cannot be taken back, so each process asks here. Nothing that a cookie
-holds is kept, only what tells the session again.
+A copied cookie cannot be revoked by itself, so each process checks here. Stored is a digest of the
+session's token, and nothing else of the cookie.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ ended_sessions_table = Table(
 
 
 class EndedSessionStore:
-    """Of one database, for all its processes. Safe for threads. A session is told by its token.
+    """The ended sessions of one database, for all its processes. Safe for threads. A session is
+    identified by its token.
 
-    Every method raises UnavailableError when the database does not answer."""
+    Every method raises UnavailableError when the database does not answer.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def end(self, token: str, over_at: datetime) -> None:
-        """From now on the session is ended, everywhere. It would be over by itself at ``over_at``:
-        soon after that it is forgotten, with the next that ends. Ending twice is harmless."""
+        """End a session, for all processes. ``over_at`` is when it would expire by itself; its row
+        is deleted some time after that. Ending it twice is harmless."""
         over = ended_sessions_table.c.over_at < self._clock() - _CLOCKS_DIFFER
         noted = self._database.build_insert(ended_sessions_table).values(
             session=_known(token), over_at=over_at
@@ -58,5 +60,5 @@ class EndedSessionStore:
 
 
 def _known(token: str) -> str:
-    """What tells a session, and opens none."""
+    """The digest that a session is stored under, which opens no session."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""A forge's event as a delivery of the inbox. Of what the forge sent, only the event is kept."""
+"""A forge's event as a delivery of the inbox. Only the event is stored, and nothing else that the
+forge sent."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ _SOURCE = "forge:"
 
 
 def compute_delivery_id(forge: str, name: str, body: bytes) -> str:
-    """The identity of a delivery: SHA-256 (hex) over the forge's name, the forge's own name for
-    the delivery, and all it sent. The forge's name alone would not do: nobody signs it."""
+    """The id of a delivery: SHA-256 (hex) over the forge's name, its own name for the delivery, and
+    the whole body. The forge's name for it alone does not do, as no signature covers it."""
     digest = hashlib.sha256(json.dumps([forge, name]).encode() + b"\0")
     digest.update(body)
     return digest.hexdigest()
@@ -40,14 +41,14 @@ def build_forge_delivery(forge: str, id: str, event: ForgeEvent, received_at: da
 
 
 def find_forge_name(delivery: Delivery) -> str | None:
-    """The name, in the configuration, of the forge that sent it; None where it was no forge."""
+    """The configured name of the forge that sent a delivery; None for every other delivery."""
     is_forge = delivery.source.startswith(_SOURCE)
     return delivery.source.removeprefix(_SOURCE) if is_forge else None
 
 
 def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
-    """The event, read from the payload again; None where no forge sent it. Raises
-    MalformedPayloadError for a payload that another version wrote in another way."""
+    """The event in a forge's payload; None for every other delivery. Raises MalformedPayloadError
+    for a payload that another version wrote in another format."""
     if find_forge_name(delivery) is None:
         return None
     payload: dict[str, Any] = json.loads(delivery.payload)

@@ -1,7 +1,7 @@
-"""The inbox: every delivery PromptLayer or a forge made, durable before it is acknowledged.
+"""The inbox: it stores every delivery of PromptLayer and of the forges before it is acknowledged.
 
-A delivery's identity is the digest of its content, so one that comes twice is one row. It is *new*
-until the dispatcher has turned it into targets; a crash in between only means doing that again.
+The id of a delivery is the digest of its content, so a repeated delivery is one row. It is *new*
+until the dispatcher has requested its reconciles; a crash in between only repeats that.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _NEWEST_FIRST = (deliveries_table.c.received_at.desc(), deliveries_table.c.id.de
 
 @dataclass(frozen=True)
 class Delivery:
-    """One delivery. ``payload`` is the truth; the fields taken from it are for finding it."""
+    """One delivery. ``payload`` is authoritative; the fields taken from it serve queries."""
 
     id: str  # SHA-256 (hex) of the content
     event_type: str
@@ -89,7 +89,7 @@ class Delivery:
     received_at: datetime
     payload: str  # JSON
     state: DeliveryState = DeliveryState.NEW
-    outcome: str | None = None  # for a person: what came of it
+    outcome: str | None = None  # for a person: the result
     seen: int = 1  # how many times it was delivered
     source: str = (
         PROMPTLAYER_SOURCE  # or ``promptlayer:<workspace>``; that of a forge: ``forge:<name>``
@@ -104,8 +104,8 @@ class Delivery:
         received_at: datetime,
         source: str = PROMPTLAYER_SOURCE,
     ) -> Delivery:
-        """The delivery of a verified payload and the event it parses to, by the workspace that
-        ``source`` names. Events nobody acts on are born ignored."""
+        """The delivery of a verified payload and its event, from the workspace that ``source``
+        names. An event that asks for no reconcile is ignored from the start."""
         known = event if isinstance(event, WebhookEvent) else None
         prompt = event if isinstance(event, PromptEvent) else None
         return cls(
@@ -123,7 +123,7 @@ class Delivery:
         )
 
     def parse_event(self) -> WebhookEvent | UnknownWebhookEvent:
-        """The event, read from the payload again."""
+        """Parse the event again from the payload."""
         return parse_event(json.loads(self.payload))
 
 
@@ -134,7 +134,7 @@ class InboxPutResult:
 
 
 class DeliveryInbox:
-    """The deliveries of one database. Safe for threads; several processes may share the file.
+    """The deliveries of one database. Safe for threads; several processes may share the database.
 
     Every method raises UnavailableError when the database does not answer.
     """
@@ -147,7 +147,7 @@ class DeliveryInbox:
         self._writer = GroupCommitWriter(self._write)
 
     def put(self, delivery: Delivery) -> InboxPutResult:
-        """Store a delivery: on disk when this returns. Many callers at once share one commit.
+        """Store a delivery; it is on disk when this returns. Concurrent calls share one commit.
         Raises UnavailableError when it could not be stored, or when too many are waiting."""
         return self._writer.put(delivery)
 
@@ -156,24 +156,26 @@ class DeliveryInbox:
         return await self._writer.put_async(delivery)
 
     def find_new(self, limit: int) -> list[Delivery]:
-        """The deliveries that wait for the dispatcher, oldest first."""
+        """The deliveries that are not dispatched, oldest first."""
         waiting = select(deliveries_table).where(deliveries_table.c.state == DeliveryState.NEW)
         return self._select(waiting.order_by(*_OLDEST_FIRST).limit(limit))
 
     def find_ignored_since(self, since: datetime) -> list[Delivery]:
-        """Those received since then that nobody followed, as far as whoever dispatched them knew;
+        """The deliveries received since then that no mapping of the dispatching process followed,
         oldest first."""
         ignored = select(deliveries_table).where(
             deliveries_table.c.state == DeliveryState.IGNORED,
             deliveries_table.c.received_at >= since,
-            deliveries_table.c.outcome.is_not(None),  # all others were nobody's from the beginning
+            deliveries_table.c.outcome.is_not(
+                None
+            ),  # ignored by the dispatcher, not from the start
         )
         return self._select(ignored.order_by(*_OLDEST_FIRST))
 
     def wait_for_new(self, timeout: float) -> bool:
-        """Wait until this process put something new, ``timeout`` seconds at most; False says that
-        the time is up. What other processes put is noticed by asking ``find_new`` even then. For one
-        waiting thread."""
+        """Wait until this process stores a new delivery; False after ``timeout`` seconds without
+        one. Deliveries of other processes are found by ``find_new`` alone. For one waiting
+        thread."""
         arrived = self._something_new.wait(timeout)
         self._something_new.clear()
         return arrived
@@ -186,8 +188,8 @@ class DeliveryInbox:
         *,
         only_from: Collection[DeliveryState] = tuple(DeliveryState),
     ) -> int:
-        """Record what became of deliveries; returns how many changed. Those that are in none of
-        the states ``only_from`` are left alone: the dispatcher must not overtake the worker."""
+        """Set the state of deliveries; returns how many changed. A delivery in none of the states
+        ``only_from`` stays, so that a slow dispatcher does not undo a result."""
         with self._database.open_transaction() as connection:
             return sum(
                 connection.execute(
@@ -254,8 +256,8 @@ class DeliveryInbox:
     def list_label_events(
         self, workspace_id: int, prompt_id: int, label: str, source: str = PROMPTLAYER_SOURCE
     ) -> list[Delivery]:
-        """All that a workspace told about one label of one prompt (created, moved, deleted, a
-        change requested, approved, denied), the last to happen first."""
+        """The events of a workspace about one label of one prompt (created, moved, deleted, a
+        change requested, approved, denied), the newest first."""
         query = select(deliveries_table).where(
             deliveries_table.c.source == source,
             deliveries_table.c.workspace_id == workspace_id,
@@ -271,7 +273,8 @@ class DeliveryInbox:
             connection.execute(select(deliveries_table.c.id).limit(1))
 
     def close(self) -> None:
-        """Store what is waiting and turn further deliveries away. The database stays open."""
+        """Store the waiting deliveries; a later ``put`` raises UnavailableError. The database stays
+        open."""
         self._writer.close()
         self._something_new.set()
 
@@ -282,7 +285,7 @@ class DeliveryInbox:
     def _write(self, batch: Sequence[Delivery]) -> list[InboxPutResult]:
         times = Counter(delivery.id for delivery in batch)
         rows = {delivery.id: self._row(delivery, times[delivery.id]) for delivery in batch}
-        # Always in one order, or two processes that store the same would wait for each other.
+        # In one order, or two processes that store the same deliveries would deadlock.
         with self._database.open_transaction() as connection:
             stored = self._storing.store(connection, [rows[id] for id in sorted(rows)])
             unknown = {id for id, seen in stored if seen == times[id]}
@@ -301,7 +304,7 @@ def _put_results(batch: Sequence[Delivery], unknown: set[str]) -> Iterator[Inbox
 
 
 def parse_delivery_row(row: Row[Any]) -> Delivery:
-    """A delivery of a row of the table."""
+    """The delivery in a row of the table."""
     columns = row._asdict()
     return Delivery(**columns | {"state": DeliveryState(columns["state"])})
 
@@ -330,5 +333,5 @@ def _slices(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _storable(text: str) -> str:
-    """Names are any text; PostgreSQL keeps no NUL."""
+    """The text without NUL characters, which PostgreSQL does not store."""
     return text.replace("\0", "\\x00")

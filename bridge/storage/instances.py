@@ -1,7 +1,7 @@
-"""The members: the processes that share one database, and which of them are gone.
+"""The instances: the processes that share one database, and which of them are dead.
 
-Each beats; one that was silent for too long is taken over by whoever notices first. All times are
-the database's, as the clocks of several machines differ.
+Each sends heartbeats; the instance that first notices a dead one claims its work. All times are the
+database's, as the clocks of several machines differ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import Column, String, Table, delete, select, update
 from bridge.storage.advisory_locks import AdvisoryLocks
 from bridge.storage.database import Database, InstantColumn, metadata
 
-DEAD_AFTER = timedelta(seconds=30)  # of one who is taken for dead
+DEAD_AFTER = timedelta(seconds=30)  # without a heartbeat
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 instances_table = Table(
@@ -30,7 +30,7 @@ instances_table = Table(
 
 @dataclass(frozen=True)
 class ProcessInstance:
-    """One process: ``id`` is what the queues know it by, ``name`` is for people."""
+    """One process: ``id`` is its executor id in the queues, ``name`` is for people."""
 
     id: str
     name: str
@@ -39,15 +39,15 @@ class ProcessInstance:
 
 
 def find_dead_instances(
-    everyone: Iterable[ProcessInstance], now: datetime, silence: timedelta = DEAD_AFTER
+    instances: Iterable[ProcessInstance], now: datetime, silence: timedelta = DEAD_AFTER
 ) -> tuple[ProcessInstance, ...]:
-    """Those that are taken for dead, the longest silent first."""
-    found = [instance for instance in everyone if now - instance.last_heartbeat_at >= silence]
+    """The instances without a heartbeat for ``silence``, the longest silent first."""
+    found = [instance for instance in instances if now - instance.last_heartbeat_at >= silence]
     return tuple(sorted(found, key=lambda instance: (instance.last_heartbeat_at, instance.id)))
 
 
 class InstanceRegistry:
-    """The table, as one of the members uses it. Every method raises UnavailableError when the
+    """The table of instances, as one of them uses it. Every method raises UnavailableError when the
     database does not answer."""
 
     def __init__(
@@ -58,10 +58,10 @@ class InstanceRegistry:
         self._database = database
         self._name = name
         self._silence = silence
-        self._beaten_at = self._wary_until = _NEVER
+        self._beaten_at = self._claims_nothing_until = _NEVER
 
     def register(self) -> None:
-        """Be a member from now on; again, if one of the same id was."""
+        """Insert this process, replacing a row of the same id."""
         now = self._database.now
         insert = self._database.build_insert(instances_table).values(
             id=self.id, name=self._name, started_at=now, beaten_at=now
@@ -74,14 +74,15 @@ class InstanceRegistry:
             ).scalar_one()
 
     def send_heartbeat(self) -> bool:
-        """Say that this process lives. False when somebody took it for dead meanwhile; it is a
-        member again then. Who could not beat for long takes over from nobody for as long again:
-        what kept it from beating may have kept the others too."""
+        """Record that this process is alive. Returns False when another one claimed it as dead
+        meanwhile; it is registered again then. A process that could not send heartbeats for 30
+        seconds claims no dead instance for the next 30: the same cause may have silenced the
+        others."""
         before = self._beaten_at
-        beat = self._write_heartbeat()
-        if not beat or self._beaten_at - before >= self._silence:
-            self._wary_until = self._beaten_at + self._silence
-        return beat
+        is_registered = self._write_heartbeat()
+        if not is_registered or self._beaten_at - before >= self._silence:
+            self._claims_nothing_until = self._beaten_at + self._silence
+        return is_registered
 
     def _write_heartbeat(self) -> bool:
         beaten_at = self._claim_by_heartbeat(self.id, self._beaten_at)
@@ -92,7 +93,7 @@ class InstanceRegistry:
         return True
 
     def unregister(self) -> None:
-        """End: whatever is left may be taken over at once."""
+        """Mark this process as dead, so that others may take over its work at once."""
         with self._database.open_transaction() as connection:
             connection.execute(
                 update(instances_table)
@@ -101,22 +102,22 @@ class InstanceRegistry:
             )
 
     def list_instances(self) -> tuple[ProcessInstance, ...]:
-        """All members, the silent ones too, by name."""
+        """All instances by name, dead ones included."""
         return self._list_rows()[0]
 
     def list_other_live_instances(self) -> tuple[ProcessInstance, ...]:
-        """The other members that live, by name."""
-        everyone, now = self._list_rows()
-        gone = find_dead_instances(everyone, now, self._silence)
-        return tuple(each for each in everyone if each.id != self.id and each not in gone)
+        """The other live instances, by name."""
+        instances, now = self._list_rows()
+        gone = find_dead_instances(instances, now, self._silence)
+        return tuple(each for each in instances if each.id != self.id and each not in gone)
 
     def claim_dead_instances(self) -> tuple[ProcessInstance, ...]:
-        """The dead that this process is to take over from, and nobody else: theirs is the next
-        ``DEAD_AFTER`` to do it in, after which others may."""
-        everyone, now = self._list_rows()
-        if now < self._wary_until or now - self._beaten_at >= DEAD_AFTER:
-            return ()  # in the latter case, the next beat makes it wary
-        gone = find_dead_instances(everyone, now, self._silence)
+        """Claim dead instances for this process alone. After ``DEAD_AFTER`` without
+        ``delete_claimed``, another process may claim them."""
+        instances, now = self._list_rows()
+        if now < self._claims_nothing_until or now - self._beaten_at >= DEAD_AFTER:
+            return ()  # the next heartbeat sets ``_claims_nothing_until`` then
+        gone = find_dead_instances(instances, now, self._silence)
         return tuple(
             claimed
             for each in gone
@@ -124,12 +125,13 @@ class InstanceRegistry:
         )
 
     def _claim(self, gone: ProcessInstance) -> ProcessInstance | None:
-        """A beat in its name, if it has not beaten itself and nobody else did."""
+        """Claim an instance by a heartbeat in its name, unless it or another process sent one
+        meanwhile."""
         beaten_at = self._claim_by_heartbeat(gone.id, gone.last_heartbeat_at)
         return None if beaten_at is None else replace(gone, last_heartbeat_at=beaten_at)
 
     def _claim_by_heartbeat(self, id: str, last: datetime) -> datetime | None:
-        """When the beat was; None where the ``last`` one is not the last any more."""
+        """Write a heartbeat and return its time; None where ``last`` is no longer the newest."""
         statement = (
             update(instances_table)
             .where(instances_table.c.id == id, instances_table.c.beaten_at == last)
@@ -140,7 +142,7 @@ class InstanceRegistry:
             return connection.execute(statement).scalar()
 
     def delete_claimed(self, claimed: ProcessInstance) -> None:
-        """Somebody was taken over from. One that has beaten since stays."""
+        """Delete an instance whose work was taken over, unless it has sent a heartbeat since."""
         with self._database.open_transaction() as connection:
             connection.execute(
                 delete(instances_table).where(
@@ -150,7 +152,7 @@ class InstanceRegistry:
             )
 
     def mark_dead(self, ids: Collection[str]) -> None:
-        """Of whom nobody has heard, such as processes of a release that did not beat yet."""
+        """Insert instances that never sent a heartbeat, as dead ones."""
         insert = self._database.build_insert(instances_table).on_conflict_do_nothing(
             index_elements=["id"]
         )

@@ -1,4 +1,4 @@
-"""What a person asked of the bridge, as a delivery of the inbox: look at one target again."""
+"""An operator's request to reconcile one target, as a delivery of the inbox."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RECONCILE_EVENT_TYPE = "bridge:look"
 
 @dataclass(frozen=True)
 class OperatorRequest:
-    """``name`` and ``branch`` are the prompt's and its proposal's, as the books knew them; either
-    may be empty."""
+    """``name`` and ``branch`` are those of the prompt and its proposal as recorded; either may be
+    empty."""
 
     target: Target
     name: str
@@ -25,7 +25,7 @@ class OperatorRequest:
 
 
 def build_operator_delivery(request: OperatorRequest, by: str, now: datetime) -> Delivery:
-    """The delivery of a request; ``by`` is who asks."""
+    """The delivery of a request; ``by`` names the operator."""
     target = request.target
     payload = json.dumps(
         {
@@ -53,9 +53,9 @@ def build_operator_delivery(request: OperatorRequest, by: str, now: datetime) ->
 
 
 def parse_operator_request(delivery: Delivery) -> OperatorRequest | None:
-    """What a person asked for with a delivery; None for all others."""
+    """The request in an operator's delivery; None for every other delivery."""
     if delivery.source != SOURCE:
         return None
-    told = json.loads(delivery.payload)
-    target = Target(told["mapping"], told["prompt_id"], told["label"])
-    return OperatorRequest(target, told["name"], told["branch"])
+    fields = json.loads(delivery.payload)
+    target = Target(fields["mapping"], fields["prompt_id"], fields["label"])
+    return OperatorRequest(target, fields["name"], fields["branch"])

@@ -1,4 +1,4 @@
-"""What is left of each forge's budget of requests, as its last answers said."""
+"""Store the remaining request budget of each forge, as its last responses stated."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ rate_limits_table = Table(
     Column("seen_at", InstantColumn, nullable=False),
 )
 
-LOW_FRACTION = 0.05  # of what is allowed; below it, what can wait does
-_EVERY = timedelta(seconds=10)  # a forge answers much more often than anybody looks
+LOW_FRACTION = 0.05  # of the limit; below it, work that can wait does
+_EVERY = timedelta(seconds=10)  # between two writes
 _EVERY_WHEN_LOW = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class ForgeRateLimit:
-    """``rate_limit`` as ``forge`` told it at ``observed_at``; after ``resets_at`` it is whole again."""
+    """``rate_limit`` of ``forge``, as stated at ``observed_at``; after its ``resets_at`` the budget
+    is full again."""
 
     forge: str
     rate_limit: RateLimitStatus
@@ -41,17 +42,17 @@ class ForgeRateLimit:
 
 
 class RateLimitStore:
-    """The newest word of each forge, for all processes of one database. Safe for threads."""
+    """The newest budget of each forge, for all processes of one database. Safe for threads."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._turn = threading.Lock()
-        self._noted: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+        self._recorded_at: dict[str, datetime] = {}
 
     def record(self, forge: str, rate_limit: RateLimitStatus) -> None:
-        """Remember what a forge said, but not each time. Never raises: no work may fail because
-        of it."""
+        """Record a forge's budget, every ten seconds at most. Never raises, as no request may fail
+        because of it."""
         now = self._clock()
         if not self._is_due(
             forge, _EVERY_WHEN_LOW if is_nearly_exhausted(rate_limit) else _EVERY, now
@@ -72,12 +73,12 @@ class RateLimitStore:
             log.warning("the budget of %s is not noted: %s", forge, error)
 
     def list_all(self) -> tuple[ForgeRateLimit, ...]:
-        """By the forge's name."""
+        """All budgets, by the forge's name."""
         with self._database.open_read_transaction() as connection:
             return list_rate_limits(connection)
 
     def require_spare(self, forge: str) -> None:
-        """Raise RateLimitedError when what is left of a forge's budget is for urgent work only."""
+        """Raise RateLimitedError when the rest of a forge's budget is reserved for new edits."""
         now = self._clock()
         for known in self.list_all():
             left = known.rate_limit.resets_at - now
@@ -93,16 +94,16 @@ class RateLimitStore:
                 )
 
     def _is_due(self, forge: str, every: timedelta, now: datetime) -> bool:
-        with self._turn:
-            before = self._noted.get(forge)
+        with self._lock:
+            before = self._recorded_at.get(forge)
             if before is not None and now - before < every:
                 return False
-            self._noted[forge] = now
+            self._recorded_at[forge] = now
             return True
 
 
 def list_rate_limits(connection: Connection) -> tuple[ForgeRateLimit, ...]:
-    """Every forge's, by name, in a transaction that is open already."""
+    """All budgets by the forge's name, read in an open transaction."""
     rows = connection.execute(select(rate_limits_table).order_by(rate_limits_table.c.forge))
     return tuple(
         ForgeRateLimit(
@@ -113,5 +114,5 @@ def list_rate_limits(connection: Connection) -> tuple[ForgeRateLimit, ...]:
 
 
 def is_nearly_exhausted(rate_limit: RateLimitStatus) -> bool:
-    """Whether so little is left that it should be kept for what is urgent."""
+    """Whether so little is left that only urgent work should use it."""
     return rate_limit.remaining < rate_limit.limit * LOW_FRACTION

@@ -1,6 +1,6 @@
-"""Whether this process can do its work: is the database there, and is there room on the disk?
+"""Check whether this process can work: the database answers, and the disk has space.
 
-The forges and PromptLayer are not asked. When they are away, deliveries are taken in all the same.
+The forges and PromptLayer are not checked, as deliveries are stored without them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ReadinessCheck:
     floor: int = MIN_FREE_BYTES
 
     def find_problems(self) -> Mapping[str, str]:
-        """What is wrong, by what was tried: ``database``, ``disk``. Empty when all is well. The
-        words name no address and no path; those are in the log."""
+        """The problems, by check: ``database``, ``disk``. Empty when the process is ready. The
+        texts contain no address and no path; the log does."""
         found = {"database": self._database(), "disk": self._disk()}
         return {name: words for name, words in found.items() if words}
 

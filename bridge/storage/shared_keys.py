@@ -1,4 +1,4 @@
-"""Keys that the bridge makes for itself, shared by all processes of one database."""
+"""Random keys that the bridge generates, shared by all processes of one database."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ keys_table = Table(
 
 
 def get_or_create_key(database: Database, name: str) -> str:
-    """The random key of that name (hex), made when first asked for; the same for everybody.
+    """The random key of that name (hex), created by the first call; the same for all processes.
 
-    Raises UnavailableError when the database does not answer."""
+    Raises UnavailableError when the database does not answer.
+    """
     query = select(keys_table.c.key).where(keys_table.c.name == name)
     with database.open_transaction() as connection:
         made = database.build_insert(keys_table).values(name=name, key=secrets.token_hex(_BYTES))

@@ -29,7 +29,7 @@ class Place:
             (self.queue,),
             often=0.5,
             quiet=lambda: self.quiet,
-            anything_ahead=lambda: self.ahead,
+            has_pending_jobs=lambda: self.ahead,
             clock=lambda: self.now,
         )
 

@@ -23,7 +23,7 @@ def test_a_round_that_fails_is_tried_again_and_said(caplog: pytest.LogCaptureFix
             raise ConnectionError("the database is away")
         threads.wait(DEADLINE)
 
-    threads = LoopThreads({"caretaker": fail_once}, breath=0.01)
+    threads = LoopThreads({"caretaker": fail_once}, error_pause=0.01)
     with caplog.at_level(logging.ERROR):
         threads.start()
         assert [tries.get(timeout=DEADLINE) for _ in range(2)] == [0, 1]
@@ -42,7 +42,7 @@ def test_stopping_waits_for_the_round_in_hand_and_begins_no_other() -> None:
             pass
         finished.append(threads.is_stopping())
 
-    threads = LoopThreads({"tidier": slowly}, breath=0.01)
+    threads = LoopThreads({"tidier": slowly}, error_pause=0.01)
     threads.start()
     begun.get(timeout=DEADLINE)
     threads.stop(DEADLINE)
@@ -59,7 +59,7 @@ def test_whoever_waits_by_other_means_is_roused_when_it_knows_that_it_is_to_stop
         roused.wait(3 * DEADLINE)
         knew.put(threads.is_stopping())
 
-    threads = LoopThreads({"sweeper": wait_to_be_roused}, breath=0.01)
+    threads = LoopThreads({"sweeper": wait_to_be_roused}, error_pause=0.01)
     threads.start()
     assert begun.wait(DEADLINE)
     threads.stop(DEADLINE, roused.set)
@@ -75,7 +75,7 @@ def test_what_goes_wrong_while_it_is_stopped_is_not_said(caplog: pytest.LogCaptu
         threads.wait(DEADLINE)
         raise ConnectionError("closed")
 
-    threads = LoopThreads({"pulse": stand_on_what_is_closed}, breath=0.01)
+    threads = LoopThreads({"pulse": stand_on_what_is_closed}, error_pause=0.01)
     with caplog.at_level(logging.ERROR):
         threads.start()
         assert begun.wait(DEADLINE)
@@ -85,4 +85,4 @@ def test_what_goes_wrong_while_it_is_stopped_is_not_said(caplog: pytest.LogCaptu
 
 
 def test_loops_that_never_started_can_be_stopped() -> None:
-    LoopThreads({"pulse": lambda: None}, breath=0.01).stop(DEADLINE)
+    LoopThreads({"pulse": lambda: None}, error_pause=0.01).stop(DEADLINE)
