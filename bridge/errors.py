@@ -1,13 +1,13 @@
-"""Everything that can go wrong, as one tree. The family says what to do about it.
+"""The errors of the bridge, as one tree. The base class of an error says how to react.
 
     BridgeError
     ├── InvalidInputError  the request or the input is wrong: answer 4xx, or show it to the person
-    ├── TransientError     try again later, not before ``retry_after`` seconds
-    └── PermanentError     trying again cannot help: park it, a person looks
+    ├── TransientError     try again, in ``retry_after`` seconds at the earliest
+    └── PermanentError     trying again cannot help: park it for a person
 
 Messages are written for the person who reads them: what happened, to what, and what to do.
-They never hold a secret. Errors of libraries are translated into these at the edge where they
-appear and never passed on.
+They never hold a secret. The adapter that calls a library
+translates its errors into these.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class BridgeError(Exception):
 
 
 class InvalidInputError(BridgeError):
-    """What was asked cannot be accepted as it stands: a bad request, file or setting."""
+    """A request, file or setting that cannot be accepted as it is."""
 
 
 class SignatureMismatchError(InvalidInputError):
-    """A delivery that nobody with one of our secrets signed (HTTP 401)."""
+    """A delivery that no configured secret signed (HTTP 401)."""
 
 
 class BodyTooLargeError(InvalidInputError):
@@ -30,7 +30,7 @@ class BodyTooLargeError(InvalidInputError):
 
 
 class BodyTimeoutError(InvalidInputError):
-    """A body that did not come in time (HTTP 408)."""
+    """A body that did not arrive in time (HTTP 408)."""
 
 
 class MalformedPayloadError(InvalidInputError):
@@ -46,7 +46,8 @@ class PromptFileError(InvalidInputError):
 
 
 class ResultsError(InvalidInputError):
-    """A mistake in a file of evaluation results: file, line and what was expected are told."""
+    """A mistake in a file of evaluation results: file, line and what was expected are in the
+    message."""
 
 
 class UnsafePathError(InvalidInputError):
@@ -54,7 +55,8 @@ class UnsafePathError(InvalidInputError):
 
 
 class TransientError(BridgeError):
-    """It may well work later. ``retry_after`` is in seconds; None leaves the pause to the engine."""
+    """An error that may pass. ``retry_after`` is in seconds; None leaves the pause to the
+    engine."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -62,20 +64,20 @@ class TransientError(BridgeError):
 
 
 class UnavailableError(TransientError):
-    """The other side is down, slow, or cut the connection."""
+    """The server is down, slow, or cut the connection."""
 
 
 class RateLimitedError(TransientError):
-    """The other side asked us to slow down, or one of our own limits is reached."""
+    """The server limits requests, or a limit of the bridge's own is reached."""
 
 
 class StaleStateError(TransientError):
-    """The world moved while we were looking (push lease lost, branch moved): look again."""
+    """The branch changed while a reconcile ran (the push lost its lease): reconcile again."""
 
 
 class TransientRefusalError(TransientError):
-    """The other side said no in a way that may pass by itself, such as a branch that it has not
-    noticed yet: the engine tries a few times, and then parks it until a longer pause is over."""
+    """The server refused in a way that may pass, such as for a branch that it has not processed
+    yet: the engine tries a few times, and then parks the proposal for a longer pause."""
 
 
 class PermanentError(BridgeError):
@@ -95,7 +97,7 @@ class NotFoundError(PermanentError):
 
 
 class RequestRefusedError(PermanentError):
-    """The other side understood and said no (validation, protected branch, plan)."""
+    """The server understood the request and refused it (validation, protected branch, plan)."""
 
 
 class DraftsUnavailableError(RequestRefusedError):
@@ -103,4 +105,4 @@ class DraftsUnavailableError(RequestRefusedError):
 
 
 class AlreadyExistsError(RequestRefusedError):
-    """What was to be created is there already: find it again."""
+    """The thing to create exists already: find it again."""

@@ -1,4 +1,4 @@
-"""The one place that builds adapters from the configuration."""
+"""Build the adapters from the configuration; no other module does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _POSTGRESQL = re.compile(r"^postgres(?:ql)?://")
 
 
 def get_current_time() -> datetime:
-    """The one clock of the running bridge."""
+    """The time now (UTC), the clock of the running bridge."""
     return datetime.now(UTC)
 
 
@@ -63,8 +63,8 @@ def create_promptlayer(config: BridgeConfig, source: str) -> PromptLayerClient:
 
 
 def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
-    """The certificates (PEM) to trust besides the system's where one side names ``ca_file``.
-    Raises ConfigError."""
+    """The certificates (PEM) to trust beside the system's where a section names ``ca_file``. Raises
+    ConfigError."""
     try:
         return read_authorities(config.ca_file, ca_file)
     except (OSError, ValueError) as error:
@@ -75,8 +75,8 @@ def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
 def create_forge(
     config: BridgeConfig, name: str, repository: str, notice: RateLimitListener = ignore_rate_limit
 ) -> Forge:
-    """The adapter for one repository. The libraries of forges that nobody configured are not even
-    loaded: they are half of what starting takes. Raises ConfigError."""
+    """The adapter of one repository. The libraries of other types of forge are not imported: they
+    take half of the start. Raises ConfigError."""
     settings = config.forges[name]
     if isinstance(settings, LocalSettings):
         return LocalForge(settings.root, repository, forge_name=name, page_url=settings.page_url)
@@ -127,7 +127,7 @@ def _gitlab(
 
 
 def find_forge_webhooks(settings: ForgeSettings) -> ForgeWebhooks:
-    """How a forge of this type tells what happens there."""
+    """The parser of the webhooks of this type of forge."""
     if isinstance(settings, GitHubSettings):
         return github_webhooks
     if isinstance(settings, GitLabSettings):
@@ -136,7 +136,7 @@ def find_forge_webhooks(settings: ForgeSettings) -> ForgeWebhooks:
 
 
 def build_webhook_endpoints(config: BridgeConfig) -> WebhookEndpoints:
-    """Where the webhooks of every workspace and every forge come in."""
+    """The webhook endpoints of every workspace and forge."""
     return WebhookEndpoints(
         {
             source: WorkspaceEndpoint(settings.secrets, settings.replay_window)
@@ -168,8 +168,8 @@ def _github_credential(name: str, settings: GitHubSettings) -> GitHubToken | Git
 
 class AdapterCache:
     """The adapters of a running bridge. Mappings of one repository share adapter and mirror,
-    mappings of one workspace its client. ``note`` hears what is left of each forge's budget, by
-    the forge's name."""
+    mappings of one workspace its client. ``note`` is called with the remaining budget of each forge
+    and the forge's name."""
 
     def __init__(self, note: Callable[[str, RateLimitStatus], None] | None = None) -> None:
         self.note = note
@@ -178,9 +178,8 @@ class AdapterCache:
         self._mirrors: dict[Hashable, RepositoryMirror] = {}
 
     def build_contexts(self, config: BridgeConfig) -> dict[str, MappingContext]:
-        """Every mapping at its place. An adapter whose settings are those of the last time is the
-        same one and goes on as it was; the others are let go. Raises ConfigError, and has changed
-        nothing then."""
+        """A context for every mapping. An adapter whose settings have not changed is reused; the
+        others are closed. Raises ConfigError, and changes nothing then."""
         needed = _AdapterSelection(config, self._platforms, self._forges, self._mirrors, self.note)
         contexts = {mapping.name: needed.build_context(mapping) for mapping in config.mappings}
         self._platforms, self._forges = needed.platforms, needed.forges
@@ -193,7 +192,7 @@ class AdapterCache:
 
 
 class _AdapterSelection:
-    """The adapters of one configuration while they are gathered, from those that are there."""
+    """The adapters of one configuration while they are collected, reusing the present ones."""
 
     def __init__(
         self,
@@ -266,18 +265,18 @@ def _kept(
 
 
 def _file_digest(config: BridgeConfig, settings: ForgeSettings) -> str:
-    """Tells a private key and certificates from their successors in the same files."""
+    """A digest of a private key or certificates, to detect that the file was replaced."""
     key = settings.private_key_file if isinstance(settings, GitHubSettings) else None
     own = None if isinstance(settings, LocalSettings) else settings.ca_file
     digest = hashlib.sha256()
     for path in (key, own, config.ca_file):
-        with suppress(OSError):  # whoever needs it will say so
+        with suppress(OSError):  # its user reports the error
             digest.update(path.read_bytes() if path else b"")
     return digest.hexdigest()
 
 
 def build_mirror_path(data: Path, repository: str) -> Path:
-    """A folder name that no two repositories share and a person still recognises."""
+    """A folder name that is unique for a repository and that a person recognises."""
     readable = "".join(c if c.isalnum() or c in "-_." else "-" for c in repository)[-60:]
     return (
         data / "mirrors" / f"{readable}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}.git"
@@ -289,7 +288,8 @@ def build_database_url(config: BridgeConfig) -> str:
 
 
 def build_queue_database_url(config: BridgeConfig) -> str:
-    """The engine's tables: a file of their own, so that the inbox never waits for them."""
+    """The address of DBOS' tables: with SQLite a file of their own, so that the inbox never waits
+    for them."""
     return _database(config, "engine.sqlite")
 
 
@@ -300,12 +300,12 @@ def _database(config: BridgeConfig, file_name: str) -> str:
 
 
 def add_database_driver(url: str) -> str:
-    """An address as the libraries want it: of a PostgreSQL, with the driver that comes along."""
+    """The address with the installed driver of PostgreSQL."""
     return _POSTGRESQL.sub("postgresql+psycopg://", url)
 
 
 def find_local_database_path(config: BridgeConfig) -> Path:
-    """Where the database is as long as bridge.yaml names none."""
+    """The SQLite file of a bridge.yaml that names no database."""
     return config.data / _LOCAL_DATABASE
 
 

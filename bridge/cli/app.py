@@ -1,7 +1,7 @@
-"""Every command, and how a mistake is told: one clear message, never a traceback.
+"""The commands with their options. A mistake is reported as one message, never as a traceback.
 
-A command reads the module that does its work when it is called: the libraries behind all of them
-together take over a second, and nobody waits so long for a page of help.
+A command imports its module when it is called: the libraries of all commands together take over a
+second to load.
 """
 
 from __future__ import annotations
@@ -315,8 +315,8 @@ def demo(
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line, by default with the words it was called with; the exit status is 1
-    for a mistake that was told."""
+    """Run the command line, by default with the process' arguments. Returns the exit status: 1 for
+    a reported mistake."""
     try:
         app(words, prog_name=NAME)
     except BridgeError as error:

@@ -1,4 +1,4 @@
-"""``check``: is the file right, and do the credentials suffice?"""
+"""``check``: validate bridge.yaml and try its credentials."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _MARKS = {
 
 
 def check(path: Path, *, offline: bool) -> None:
-    """Tell each finding as it comes; exits with 1 when one of them is a problem, and not for a
-    warning: what takes no prompt in may be about one that is made later."""
+    """Print each finding as it is made. Exits with 1 when one of them is a problem. A warning does
+    not fail: a setting that matches no prompt may be for one that is created later."""
     loaded = load_config_with_files(path)
     console = Console(highlight=False, soft_wrap=True)
     well = True
@@ -74,8 +74,8 @@ def _secrets(config: BridgeConfig) -> Iterator[AccessFinding]:
 
 
 def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]:
-    """Of one that bridge.yaml names: does the address make sense, and does its server answer? What
-    it holds stays as it is, so that this may run while an older bridge does."""
+    """Check the database that bridge.yaml names: its address, and whether its server answers.
+    Nothing is migrated, so that this may run beside an older bridge."""
     if config.database is None:
         return
     url = build_database_url(config)
@@ -105,8 +105,8 @@ def _asked(config: BridgeConfig) -> Iterator[AccessFinding]:
 
 
 def _repository(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
-    """What the forge says of the credential, and then git, which may know better; for all mappings
-    of one place."""
+    """Check the access of the credential, by the forge's API and then by git, for all mappings of
+    one repository and base branch."""
     context, findings = contexts[0], list[AccessFinding]()
     try:
         statuses = any("evals" in each.mapping.model_fields_set for each in contexts)
@@ -132,14 +132,15 @@ def _repository(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
 def _stored(
     contexts: Sequence[MappingContext], snapshot: RepositorySnapshot
 ) -> list[AccessFinding]:
-    """Prompt files that git keeps in another form than people see."""
+    """Find prompt files that git stores in another form than a checkout shows."""
     index = PromptFileIndex()
     told = (words for one in contexts for words in find_unreadable_storage(one, snapshot, index))
     return [AccessFinding(FindingSeverity.PROBLEM, words) for words in dict.fromkeys(told)]
 
 
 def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
-    """The settings of mappings that take no prompt in. Who cannot be asked was told already."""
+    """Find the settings of mappings that match no prompt. A forge or PromptLayer that does not
+    answer is reported already."""
     for context in contexts:
         with suppress(BridgeError):
             for gap in check_coverage(context):

@@ -1,4 +1,4 @@
-"""A new configuration for a process that runs: taken over as a whole, or not at all."""
+"""Reload the configuration of a running process: all of it, or nothing where it has a mistake."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_tim
 
 log = logging.getLogger("bridge.config")
 
-_CHECK_SECONDS = 2.0  # seconds between two looks at the files
-_ENDS = 5.0  # seconds for a reload that is under way at the end
+_CHECK_SECONDS = 2.0  # between two checks of the files
+_ENDS = 5.0  # seconds that a stop waits for a reload
 
 
 class LiveConfig:
-    """The configuration in force, and what was made of it. Who asks for a part at each use gets
-    what is in force then. With ``serving``, every workspace needs a secret."""
+    """The configuration in force, and the adapters built from it. With ``serving``, every workspace
+    needs a webhook secret."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class LiveConfig:
         self.config = config
         self.endpoints: WebhookEndpoints = build_webhook_endpoints(config)
         self.state = ConfigReloadState(get_current_time())
-        # Those of former configurations too: what began with them may still tell of them.
+        # Those of former configurations too, as work that began with them may still log them.
         self.secrets = frozenset(find_secrets(config))
         self._path = path
         self._controller = controller
@@ -53,18 +53,19 @@ class LiveConfig:
         self._serving = serving
 
     def find_source(self, mapping: str) -> str | None:
-        """Of the workspace that a mapping follows; None where there is no such mapping now."""
+        """The source of the workspace that a mapping follows; None where there is no such
+        mapping."""
         context = self._controller.contexts.get(mapping)
         return context.mapping.source if context else None
 
     def reload(self) -> frozenset[str] | None:
-        """Take the files over as they are now. Returns the mappings that are new or differ; None
-        when something is wrong: then all is as before, and ``state`` says what is wrong."""
+        """Load the files as they are now. Returns the mappings that are new or changed; None for a
+        mistake: then everything stays as it was, and ``state`` has the message."""
         try:
             return self._apply(load_config(self._path))
         except BridgeError as error:
             self._refuse(str(error))
-        except Exception as error:  # a mistake of ours must not stop what runs
+        except Exception as error:  # a bug must not stop the running process
             log.exception("the configuration could not be taken over")
             self._refuse(describe_exception(error))
         return None
@@ -77,7 +78,7 @@ class LiveConfig:
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
         before, self._controller.contexts = self._controller.contexts, contexts
-        # The doors come last: what comes in by a new one finds its mapping.
+        # Endpoints last, so that a delivery at a new one finds its mapping.
         self.config, self.endpoints = config, endpoints
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)
         changed = _changed(before, contexts)
@@ -92,7 +93,7 @@ class LiveConfig:
 def _changed(
     before: Mapping[str, MappingContext], after: Mapping[str, MappingContext]
 ) -> frozenset[str]:
-    """The mappings whose prompts or files may be others now."""
+    """The mappings whose prompts or files may differ now."""
     return frozenset(
         name
         for name, context in after.items()
@@ -112,8 +113,8 @@ def _log_changes(changed: Set[str], gone: Set[str], waiting: Iterable[str]) -> N
 
 @dataclass
 class ConfigReloader:
-    """Reloads when it is asked to, and when the files hold something else. ``queues`` go on with
-    what is in force, where this process has some; ``on_reload`` is called after each try."""
+    """Reload on request, and when the files have changed. ``queues`` are resynced and retimed,
+    where this process has queues; ``on_reload`` is called after each attempt."""
 
     live: LiveConfig
     files: FileWatcher
@@ -141,7 +142,8 @@ class ConfigReloader:
             self.reload_if_changed(asked=asked)
 
     def reload_if_changed(self, *, asked: bool) -> None:
-        """Reload if there is reason to, and sweep what that brought."""
+        """Reload where it is requested or the files have changed, and resync the mappings that
+        changed."""
         if asked:
             self.reload_requested.clear()
             self.files.mark_current()

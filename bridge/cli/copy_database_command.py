@@ -1,4 +1,4 @@
-"""``copy-database``: from SQLite to PostgreSQL, or between any two databases."""
+"""``copy-database``: copy from SQLite to PostgreSQL, or between any two databases."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def copy_database(path: Path, from_: str | None, to: str | None) -> None:
 
 
 def _ends(config: BridgeConfig, from_: str | None, to: str | None) -> tuple[str, str]:
-    """Where to copy from, and where to. Without options it goes from the file in ``data`` to what
-    bridge.yaml names by now."""
+    """The addresses to copy from and to. Without options, from the file in ``data`` to the database
+    that bridge.yaml names."""
     if to is None and config.database is None:
         raise ConfigError(
             "Where to? Set `database` in bridge.yaml to the new address, or give --to."
@@ -43,7 +43,7 @@ def _ends(config: BridgeConfig, from_: str | None, to: str | None) -> tuple[str,
     if source == target:
         raise ConfigError("That is one and the same database.")
     file = find_sqlite_file(source)
-    if file is not None and not file.exists():  # opening it would make an empty one
+    if file is not None and not file.exists():  # opening it would create an empty one
         raise ConfigError(f"{file} is not there: nothing to copy.")
     return source, target
 

@@ -1,4 +1,4 @@
-"""The dashboard of a running bridge, or the line that stands where it would be."""
+"""Open the dashboard of a running bridge, or the placeholder without one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bridge.wiring import find_authorities, get_current_time
 def open_dashboard_app(
     config: BridgeConfig, inbox: DeliveryInbox, live: LiveConfig
 ) -> Iterator[DashboardApp]:
-    """What to serve at ``/``. It reads by connections of its own: however many look, the front
-    door does not wait for them."""
+    """The application for ``/``. It has its own connections to the database, so that visitors do
+    not slow down the webhook endpoints."""
     if config.dashboard is None:
         yield create_dashboard_placeholder()
         return

@@ -1,4 +1,4 @@
-"""Deliveries, shown and looked at again."""
+"""``deliveries``: list and show deliveries, and redeliver one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drift, told in rows: what differs between the sides, why, and what ``sync`` would do."""
+"""The rows of ``plan``: the difference of each target, its reason, and the action of ``sync``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from bridge.reconcile.target_diff import TargetDiff
 
 @dataclass(frozen=True)
 class DriftRow:
-    """One line of ``plan``: a target that is out of step, and what ``sync`` would do."""
+    """One row of ``plan``: a target that is out of step, and the action that ``sync`` would
+    take."""
 
     mapping: str
     prompt: str
@@ -41,7 +42,8 @@ class DriftRow:
 
 
 def build_unproposed_rows(context: MappingContext, scan: MappingScan) -> Iterator[DriftRow]:
-    """Prompts that have no place, files that are no prompts yet, and mistakes in files."""
+    """Rows for prompts whose file cannot be placed, files without a prompt, and mistakes in
+    files."""
     for target, reason in scan.refusals:
         yield _refused(target, reason)
     leaking = find_secrets_in_files(context.mapping, scan.new_prompts)
@@ -128,7 +130,7 @@ def _proposed(
 def _ahead(
     observation: ProposalObservation, target_diff: TargetDiff, leaking: Mapping[str, str]
 ) -> DriftRow:
-    """A file that says something PromptLayer does not."""
+    """The action for a file that differs from PromptLayer."""
     file = target_diff.file
     named = file.prompt if file and file.prompt else target_diff.held
     leak = leaking.get(file.path) if file else None
@@ -152,7 +154,7 @@ def _publishing(target_diff: TargetDiff) -> str:
 
 
 def _standing(target_diff: TargetDiff, change: PromptChange, planned: ProposalPlan) -> str:
-    """Who did what, and what the comparison says of it."""
+    """The drift status, with who changed what."""
     if change.after is None:
         return change.reason or target_diff.comparison.reason
     if isinstance(planned, NoChange) and planned.kind is ReconcileOutcomeKind.UNDONE:

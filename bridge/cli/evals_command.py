@@ -1,4 +1,4 @@
-"""Results of evaluations: read or waited for, judged, and told."""
+"""``evals``: read results of evaluations or wait for them, judge them, and report them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXIT_BELOW_THRESHOLD = 2
 
 @dataclass(frozen=True)
 class ResultsFiles:
-    """Where results are, and those of the base."""
+    """The files of the results, and of the base's results."""
 
     results: Path
     base: Path | None
@@ -54,7 +54,7 @@ class ResultsFiles:
 
 @dataclass(frozen=True)
 class PromptSelector:
-    """The prompt that the command line names; it may leave open which version."""
+    """The prompt that the command line names; the version may be open."""
 
     name: str
     version: int | None
@@ -63,7 +63,7 @@ class PromptSelector:
 
 @dataclass(frozen=True)
 class ChangeOptions:
-    """What was evaluated, as the command line names it."""
+    """The evaluated change, as the command line names it."""
 
     pull_request: int | None
     commit: str | None
@@ -94,7 +94,8 @@ def report_results(
 def run_evaluation(
     path: Path, mapping: str, pull_request: int, *, patience: float, compare: bool
 ) -> None:
-    """``compare`` evaluates what the base branch has, too."""
+    """Run the mapping's evaluation and report its results. ``compare`` also evaluates the prompts
+    of the base branch."""
     settings = load_config(path)
     chosen = settings.find_mapping(mapping)
     change = _change(_forge(settings, chosen), ChangeOptions(pull_request, None))
@@ -123,7 +124,7 @@ def run_evaluation(
 
 @dataclass(frozen=True)
 class EvaluationReportTarget:
-    """What was evaluated, as the forge knows it: nothing, a commit, or a pull request's commit."""
+    """The evaluated change on the forge: none, a commit, or a pull request with its head commit."""
 
     forge: Forge
     commit: str | None
@@ -154,7 +155,7 @@ def _change(forge: Forge, evaluated: ChangeOptions) -> EvaluationReportTarget:
 def _meant(
     named: PromptSelector | None, known: Sequence[PromptReference]
 ) -> PromptReference | None:
-    """The prompt of the command line; what it leaves open, the pull request tells."""
+    """The prompt that the command line names, completed from the pull request."""
     if named is None:
         return known[0] if len(known) == 1 else None
     if named.version is None and named.label is None:

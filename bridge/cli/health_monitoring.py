@@ -1,4 +1,5 @@
-"""What watches over ``serve`` and ``work``: probes, metrics, and the keeper of the door."""
+"""Open the monitoring of ``serve`` and ``work``: probes, metrics, tracing, and the limit of refused
+requests."""
 
 from __future__ import annotations
 
@@ -41,16 +42,18 @@ if TYPE_CHECKING:
 NAME = "promptlayer-bridge"
 _OTLP = "OTEL_EXPORTER_OTLP"
 _ENDPOINTS = (f"{_OTLP}_ENDPOINT", f"{_OTLP}_TRACES_ENDPOINT")
-_SNAPSHOT_SECONDS = 5.0  # seconds between two readings of the database, however many scrape
+_SNAPSHOT_SECONDS = 5.0  # between two queries of the database, however many scrape
 
 
 @dataclass(frozen=True)
 class HealthMonitoring:
+    """The probes of a process, and the bucket that limits refused requests."""
+
     probes: HealthProbes
     refusal_bucket: TokenBucket
 
     def record_config(self, live: LiveConfig) -> None:
-        """Measure by the configuration that is in force now."""
+        """Update the metrics to the configuration in force."""
         self.probes.metrics.sweep_period.set(live.config.sweep.total_seconds())
         self.probes.metrics.initialise_endpoints(live.endpoints.open_names)
         self.probes.metrics.record_config(live.state.loaded_at, live.state.mistake)
@@ -60,8 +63,8 @@ class HealthMonitoring:
 def open_monitoring(
     config: BridgeConfig, controller: BridgeController, live: LiveConfig
 ) -> Iterator[HealthMonitoring]:
-    """The watch over this process; it has connections of its own to the database, so that what
-    only looks holds up nobody who works."""
+    """Open the monitoring of this process. It has its own connections to the database, so that
+    scrapes do not slow down the work."""
     with connect_database(config) as database:
         measures = CachedValue(
             partial(read_metrics_snapshot, database, get_current_time), _SNAPSHOT_SECONDS
@@ -76,7 +79,7 @@ def open_monitoring(
         tracing = create_tracer(os.environ)
         log_context.set_tracers(metrics, *([tracing] if tracing else []))
         try:
-            # Of its own: a probe must neither measure everything nor age what is scraped next.
+            # A cache of its own: a probe must neither read all metrics nor age those of the next scrape.
             resyncs = CachedValue(partial(read_last_resyncs, database))
             warnings = partial(_warnings, live, stale, resyncs)
             probes = HealthProbes(controller.inbox, problems, metrics, token, warnings)
@@ -90,7 +93,9 @@ def open_monitoring(
 
 
 def create_tracer(environment: Mapping[str, str]) -> OpenTelemetryTracer | None:
-    """What the standard variables of OpenTelemetry ask for; None for most bridges."""
+    """The tracer that OpenTelemetry's standard variables configure; None without them. Raises
+    ConfigError for a protocol or package that is not available.
+    https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/"""
     exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp")
     disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or exporter == "none"
     if disabled or not any(environment.get(name) for name in _ENDPOINTS):
@@ -116,16 +121,20 @@ def create_tracer(environment: Mapping[str, str]) -> OpenTelemetryTracer | None:
 
 @dataclass(frozen=True)
 class StaleMappingFinder:
-    """The mappings that nobody compared for three sweeps; one that never was counts from when its
-    configuration was read."""
+    """Find the mappings without a resync for three periods. A mapping without any counts from when
+    its configuration was loaded."""
 
     controller: BridgeController
     live: LiveConfig
 
     def find(self, sweeps: Mapping[str, LastResync]) -> Mapping[str, timedelta]:
         names, since = list(self.controller.contexts), self.live.state.loaded_at
-        swept = {name: sweeps[name].finished_at if name in sweeps else since for name in names}
-        return find_stale(swept, names, get_current_time(), SWEEPS_MISSED * self.live.config.sweep)
+        resynced_at = {
+            name: sweeps[name].finished_at if name in sweeps else since for name in names
+        }
+        return find_stale(
+            resynced_at, names, get_current_time(), SWEEPS_MISSED * self.live.config.sweep
+        )
 
     def measure(self, sweeps: Mapping[str, LastResync]) -> Mapping[str, float]:
         found = self.find(sweeps)
@@ -137,7 +146,7 @@ def _warnings(
 ) -> Mapping[str, str]:
     mistaken = "the files have a mistake, so what they said before is in force; the log says which"
     warned = {"config": mistaken} if live.state.mistake else {}
-    with suppress(BridgeError):  # whether the database answers is told elsewhere
+    with suppress(BridgeError):  # a check of its own reports a database that does not answer
         for name, age in stale.find(resyncs()).items():
             warned[f"mapping {name}"] = (
                 f"not compared for {format_duration(age)}; `promptlayer-bridge status` says why"
@@ -147,7 +156,7 @@ def _warnings(
 
 @contextmanager
 def serve_probes(probes: HealthProbes, listening: socket | None) -> Iterator[None]:
-    """The probes at an address of their own while this lasts; nothing where there is none."""
+    """Serve the probes on ``listening`` while the block runs; nothing without a socket."""
     if listening is None:
         yield
         return

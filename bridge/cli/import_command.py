@@ -1,4 +1,4 @@
-"""``import --history``: every version of each prompt, as one commit each."""
+"""``import --history``: propose every version of each prompt, as one commit each."""
 
 from __future__ import annotations
 

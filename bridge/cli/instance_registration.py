@@ -1,4 +1,4 @@
-"""Being one of the processes that share a database."""
+"""Register this process as one of those that share a database."""
 
 from __future__ import annotations
 
@@ -19,31 +19,38 @@ from bridge.wiring import build_queue_database_url
 
 log = logging.getLogger("bridge.members")
 
-_OVERLAP = 12.0  # seconds that the one before may need to end, when a process is restarted
+_OVERLAP = 12.0  # seconds that the former process may take to end at a restart
 
 
 @contextmanager
 def register_instance(
     config: BridgeConfig, name: str | None, command: str, *, overlap: float = _OVERLAP
 ) -> Iterator[InstanceRegistry]:
-    """A member while the block runs. Its connection is its own: no beat waits for the work. Raises
-    ConfigError when another process is the same member and still is after ``overlap`` seconds."""
-    told, id = f"{name or socket.gethostname()} {command}", build_executor_id(config, name, command)
+    """Register this process while the block runs, on a connection of its own, so that no heartbeat
+    waits for other work. Raises ConfigError when another process has the same id and keeps it for
+    ``overlap`` seconds."""
+    shown_name, id = (
+        f"{name or socket.gethostname()} {command}",
+        build_executor_id(config, name, command),
+    )
     with connect_database(config) as database, _alone(config, id, command, overlap):
-        instances = InstanceRegistry(database, id, told)
+        instances = InstanceRegistry(database, id, shown_name)
         instances.register()
-        log.info("this process is %s", told if told == instances.id else f"{told} ({instances.id})")
+        log.info(
+            "this process is %s",
+            shown_name if shown_name == instances.id else f"{shown_name} ({instances.id})",
+        )
         try:
             yield instances
         finally:
-            with suppress(BridgeError):  # who does not say so is missed in half a minute
+            with suppress(BridgeError):  # otherwise it counts as dead after half a minute
                 instances.unregister()
 
 
 @contextmanager
 def _alone(config: BridgeConfig, id: str, command: str, overlap: float) -> Iterator[None]:
-    """Nobody else goes by this id meanwhile. On a server nobody does anyway; on this disk two
-    would take each other's work for what they had left themselves."""
+    """Hold the lock of this id. Two processes with one id on the same disk would each take over the
+    other's running jobs. On a server every id is unique."""
     file = find_sqlite_file(build_queue_database_url(config))
     with ExitStack() as stack:
         if file is not None:
@@ -59,9 +66,9 @@ def _alone(config: BridgeConfig, id: str, command: str, overlap: float) -> Itera
 
 
 def build_executor_id(config: BridgeConfig, name: str | None, command: str) -> str:
-    """What the queues know this process by. With a database on this disk it is the same after a
-    restart, even in a new container, so that what was left is taken up at once. Processes that
-    share a server each have their own: one of the same name may be running elsewhere."""
+    """The id of this process in the queues. With SQLite it is the same after a restart, even in a
+    new container, so unfinished jobs are resumed at once. On a server it is random, as a process of
+    the same name may run elsewhere."""
     if build_queue_database_url(config).startswith("sqlite"):
         return f"{name or 'here'} {command}"
     return f"{name or socket.gethostname()} {command} {secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""``plan`` and ``sync``: everything at once, shown or done."""
+"""``plan`` and ``sync``: show or apply the actions for all mappings."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class MappingPlan:
-    """What ``sync`` would do for one mapping, and what is to be told of it besides."""
+    """The actions of ``sync`` for one mapping, and the messages about it."""
 
     rows: tuple[DriftRow, ...]
-    warnings: tuple[str, ...] = ()  # settings that take nothing in
-    not_followed: str | None = None  # what stays as it is, in words
+    warnings: tuple[str, ...] = ()  # about settings that match no prompt
+    not_followed: str | None = None  # a message about unfollowed targets
 
 
 def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
@@ -88,7 +88,7 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
     unfollowed = find_unfollowed(context.mapping, found, statuses.find_by_mapping(name))
     rows = (
         *build_unproposed_rows(context, found),
-        *_looked_at(controller, context, found, unfollowed, diff=diff),
+        *_plan_candidates(controller, context, found, unfollowed, diff=diff),
     )
     gaps = tuple(gap.message for gap in found.gaps)
     if not unfollowed.reasons:
@@ -97,7 +97,7 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
     return MappingPlan(rows, gaps, describe_unfollowed(name, unfollowed, count))
 
 
-def _looked_at(
+def _plan_candidates(
     controller: BridgeController,
     context: MappingContext,
     scan: MappingScan,
@@ -112,7 +112,7 @@ def _looked_at(
     ]
     statuses = controller.store.target_statuses
 
-    def look(
+    def plan_one(
         proposal: Proposal, targets: tuple[Target, ...]
     ) -> tuple[ProposalObservation, ProposalPlan]:
         reconcile_context = ReconcileContext(targets, listed_prompts=scan.listed_prompts)
@@ -120,7 +120,7 @@ def _looked_at(
         return plan_proposal(context, controller.file_index, proposal, known, controller.clock())
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for found_, planned in pool.map(lambda one: look(*one), grouped):
+        for found_, planned in pool.map(lambda one: plan_one(*one), grouped):
             yield from build_proposal_rows(context, found_, planned, diff=diff)
 
 
@@ -141,7 +141,7 @@ def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None
         if console.is_terminal:
             console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
         else:
-            typer.echo(row.diff)  # for a person's eyes it is coloured and wrapped
+            typer.echo(row.diff)  # without colours and line breaks
 
 
 def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None) -> None:
@@ -171,7 +171,8 @@ def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None)
 
 
 def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:
-    """Raise InvalidInputError where the repository's text may not go to PromptLayer at all."""
+    """Raise InvalidInputError where a mapping does not publish, so the repository's text may not be
+    written to PromptLayer."""
     for mapping in [config.find_mapping(name) for name in mappings] or config.mappings:
         if not mapping.publish:
             raise InvalidInputError(

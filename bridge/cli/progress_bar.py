@@ -1,4 +1,4 @@
-"""The progress bar of commands that take a while."""
+"""The progress bar of long commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``publish``: from the base branch to PromptLayer, with no server at all."""
+"""``publish``: publish from the base branch to PromptLayer, without a server."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ _PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target", "merge_request_ev
 
 @dataclass(frozen=True)
 class PublishFileReport:
-    """One file, and what happens to it.
+    """One file, and the action for it.
 
     ``action``: *publish* and *create* on a dry run, then *published*, *created* or *failed*; *id*:
-    its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is proposed;
-    *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*: left out;
-    *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no longer.
+    its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is
+    proposed; *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*:
+    left out; *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no
+    longer.
     """
 
     mapping: str
@@ -81,7 +82,7 @@ def publish(
 
 
 def reject_pull_request_event(environment: Mapping[str, str]) -> None:
-    """Raise InvalidInputError where CI runs for a pull request: its author may be a stranger."""
+    """Raise InvalidInputError where CI runs for a pull request, whose author may be a stranger."""
     event = environment.get("GITHUB_EVENT_NAME") or environment.get("CI_PIPELINE_SOURCE") or ""
     if event in _PULL_REQUEST_EVENTS:
         raise InvalidInputError(
@@ -100,7 +101,7 @@ def _planned(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
 
 
 def _rest(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
-    """What is told, and not published as it is."""
+    """The reports of files that are not published."""
     yield from _met(publish_plan)
     for target_diff in publish_plan.targets_without_id_in_file:
         if target_diff.edit is not None:
@@ -150,7 +151,7 @@ def _told(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
 def _carried_out(
     controller: BridgeController, publish_plan: PublishPlan
 ) -> Iterator[PublishFileReport]:
-    """Publish, and propose what cannot be published as it is."""
+    """Publish, and propose the files that cannot be published as they are."""
     results = _published(publish_plan)
     made = build_published_agreements(publish_plan.context, publish_plan.snapshot, results)
     record = AgreementRecord(publish_plan.context, publish_plan.snapshot)
@@ -178,7 +179,7 @@ def _carried_out(
 
 
 def _made(context: MappingContext, result: PublishResult) -> tuple[str, Target] | None:
-    """The prompt that was made of a file, so that its id is proposed for the file."""
+    """Propose the id of a created prompt for its file."""
     if result.published_version is None or not isinstance(result.file, NewPromptFile):
         return None
     target = Target(context.mapping.name, result.published_version.prompt_id, result.file.label)

@@ -1,4 +1,4 @@
-"""Signals, from the very start of a process: it reads a lot before it runs."""
+"""Handle SIGHUP from the start of a process, as loading its modules takes a while."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import threading
 
 
 def install_reload_signal() -> threading.Event:
-    """Set by SIGHUP, which thereby no longer ends the process; only a terminal that was closed
-    still does, as SIGTERM would: who started a bridge there to try it wants none to stay. Who
-    started it with nohup does."""
-    asked = threading.Event()
+    """An event that SIGHUP sets, instead of ending the process. The SIGHUP of a closed terminal
+    still ends it, as SIGTERM would, unless it was started with nohup."""
+    reload_requested = threading.Event()
     at_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
-    def hear(*_: object) -> None:
+    def handle(*_: object) -> None:
         if at_terminal and not _has_terminal():
             signal.raise_signal(signal.SIGTERM)
         else:
-            asked.set()
+            reload_requested.set()
 
-    signal.signal(signal.SIGHUP, hear)
-    return asked
+    signal.signal(signal.SIGHUP, handle)
+    return reload_requested
 
 
 def _has_terminal() -> bool:

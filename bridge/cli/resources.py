@@ -1,4 +1,5 @@
-"""Open what a configuration names: database, PromptLayer, and the controller over both."""
+"""Open the resources that a configuration names: database, PromptLayer, and the controller over
+both."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from bridge.repo.version import require_git
 from bridge.storage.database import Database
 from bridge.wiring import AdapterCache, create_controller, create_promptlayer, open_database
 
-# Prompts are trees of very many small objects without a circle among them: by default Python
-# would go through all of them again and again, a third of the time of a first import.
+# Prompts are trees of very many small objects without cycles. With Python's default threshold the
+# collector takes a third of the time of a first import.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
-_OBJECTS_WHILE_STAYING = 10_000  # a look leaves some hundred behind, in circles
+_OBJECTS_IN_SERVER = 10_000  # a reconcile leaves some hundred objects in cycles
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def connect_database(config: BridgeConfig) -> Iterator[Database]:
 def connect_promptlayer(
     config: BridgeConfig, mapping: MappingSettings
 ) -> Iterator[PromptLayerClient]:
-    """The workspace that a mapping follows."""
+    """The client of the workspace that a mapping follows, closed at the end of the block."""
     with create_promptlayer(config, mapping.source) as promptlayer:
         yield promptlayer
 
@@ -42,7 +43,8 @@ def connect_promptlayer(
 def open_controller(
     config: BridgeConfig, adapters: AdapterCache | None = None
 ) -> Iterator[BridgeController]:
-    """Everything that is needed to look at proposals; closed at the end, deliveries stored."""
+    """The controller for reconciles. At the end of the block the waiting deliveries are stored and
+    everything is closed."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     require_git()
     adapters = adapters or AdapterCache()
@@ -55,7 +57,8 @@ def open_controller(
 
 
 def tune_garbage_collection() -> None:
-    """For a process that stays: what is loaded by now is never gone through again, and what looks
-    leave behind is, soon."""
+    """Tune the collector for a long-lived process: skip the objects that are loaded by now
+    (https://docs.python.org/3/library/gc.html#gc.freeze), and collect the cycles of reconciles
+    soon."""
     gc.freeze()
-    gc.set_threshold(_OBJECTS_WHILE_STAYING)
+    gc.set_threshold(_OBJECTS_IN_SERVER)

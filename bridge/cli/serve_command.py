@@ -1,4 +1,4 @@
-"""``serve`` and ``work``: processes that stay."""
+"""``serve`` and ``work``: the long-lived processes."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def serve(
             )
         )
         listening = _listen(host, port)
-        told = _wait_for_signal()
+        stopping = _wait_for_signal()
         with (
             register_instance(config, name, "serve") as instances,
             _queues(config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
         ):
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
-            if not told.is_set():
+            if not stopping.is_set():
                 server.run(sockets=[listening])
 
 
@@ -108,7 +108,7 @@ def work(
 
 @dataclass(frozen=True)
 class _ProcessResources:
-    """What a process that stays works with. ``config`` is that of its start."""
+    """The resources of a long-lived process. ``config`` is the one that it started with."""
 
     config: BridgeConfig
     controller: BridgeController
@@ -117,7 +117,7 @@ class _ProcessResources:
     reload: Callable[[DurableQueues | None], ConfigReloader]
 
     def run_reloader(self, queues: DurableQueues | None) -> AbstractContextManager[None]:
-        """Changed files are taken over while this lasts."""
+        """Reload changed files while the block runs."""
         return self.reload(queues).run()
 
 
@@ -131,18 +131,18 @@ def _opened(
     with open_controller(config, adapters) as controller:
         tune_garbage_collection()
         live = LiveConfig(path, config, controller, adapters, serving=serving)
-        with open_monitoring(config, controller, live) as watch:
+        with open_monitoring(config, controller, live) as monitoring:
 
-            def heard() -> None:
+            def apply_reload() -> None:
                 _log_as(live.config, log_format, live.secrets)
-                watch.record_config(live)
+                monitoring.record_config(live)
 
             yield _ProcessResources(
                 config,
                 controller,
                 live,
-                watch,
-                lambda queues: ConfigReloader(live, files, asked, queues, heard),
+                monitoring,
+                lambda queues: ConfigReloader(live, files, asked, queues, apply_reload),
             )
 
 
@@ -153,13 +153,15 @@ def _queues(
     workers: int | None,
     instances: InstanceRegistry,
 ) -> Iterator[DurableQueues | None]:
-    """The queues while they work; None where this process is to do no work."""
+    """The running queues; None where this process has no workers."""
     count = config.workers if workers is None else workers
     if count == 0:
         with _send_heartbeats(HeartbeatLoop(instances)):
             yield None
         return
-    with connect_database(config) as database:  # of its own, so that the door is never in its line
+    with connect_database(
+        config
+    ) as database:  # its own connections, so that webhooks do not wait for it
         queues = DurableQueues(
             controller,
             database=build_queue_database_url(config),
@@ -175,7 +177,7 @@ def _queues(
             try:
                 yield queues
             finally:
-                heartbeat.stop()  # who is ending takes over from nobody
+                heartbeat.stop()  # a stopping process claims no dead instance
                 log.info("finishing the steps in hand")
                 finished = queues.stop()
     if not finished:
@@ -192,8 +194,8 @@ def _send_heartbeats(heartbeat: HeartbeatLoop) -> Iterator[None]:
 
 
 def _unregister(instances: InstanceRegistry) -> None:
-    """End now, while a step still hangs: the interpreter would wait for its thread, and closing
-    things under it would look like a mistake. It is as safe as being killed."""
+    """Exit at once, while a step hangs: the interpreter would wait for its thread, and closing
+    resources under it would log errors. It is as safe as being killed."""
     log.warning("a step did not end in time; another process, or the next start, takes it up")
     with suppress(BridgeError):
         instances.unregister()
@@ -217,12 +219,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _wait_for_signal() -> threading.Event:
-    """Set by SIGTERM and SIGINT, which thereby no longer end the process in the middle of a step.
-    The web server has handlers of its own while it runs and passes the signal on afterwards."""
-    told = threading.Event()
+    """An event that SIGTERM and SIGINT set, instead of ending the process in the middle of a step.
+    The web server has its own handlers while it runs and raises the signal again afterwards."""
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    return told
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
 
 
 def _log_as(config: BridgeConfig, form: LogFormat | None, secrets: Iterable[str]) -> None:

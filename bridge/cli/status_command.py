@@ -1,4 +1,4 @@
-"""``status``: where is my prompt?"""
+"""``status``: show the state of prompts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STEPS = 30
 
 @dataclass(frozen=True)
 class StatusQuery:
-    """Which prompts somebody asks about."""
+    """The prompts that the command line asks about."""
 
     text: str | None
     mapping: str | None
@@ -49,10 +49,10 @@ class _StatusReport:
     targets: tuple[TargetView, ...]
     more: bool
     counts: dict[TargetState, int]
-    steps: tuple[TimelineStep, ...]  # of the one prompt that is meant, the first step first
+    steps: tuple[TimelineStep, ...]  # of the one named prompt, the oldest first
     at: datetime
     problems: tuple[MappingProblem, ...]
-    stale: Mapping[str, timedelta]  # mappings that were not compared for so long
+    stale: Mapping[str, timedelta]  # mappings, with the age of their last resync
     not_followed: Mapping[str, tuple[int, int]]  # prompts and open pull requests, by mapping
 
 
@@ -95,7 +95,8 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
 
 
 def _show_problems(answer: _StatusReport) -> None:
-    """What is wrong with mappings as a whole, on standard error: the table is for pipes."""
+    """Print the problems of mappings to standard error, as the table on standard output may be
+    piped."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for name, age in answer.stale.items():
         console.print(f"mapping {name} was not compared for {format_duration(age)}", markup=False)
@@ -112,7 +113,7 @@ def _show_problems(answer: _StatusReport) -> None:
 
 
 def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | None:
-    """The mapping and the id of the one prompt that is asked about, if it is one."""
+    """The mapping and id of the prompt that the text names, where it names exactly one."""
     if text is None:
         return None
     exactly = [one for one in found if text in (one.status.name, str(one.status.prompt_id))]

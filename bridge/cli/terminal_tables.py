@@ -1,4 +1,4 @@
-"""Tables on the terminal, and where there is none."""
+"""Print tables to a terminal, a pipe or a file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _ENDLESS = 10_000  # characters of a line
 
 
 def create_table_console() -> Console:
-    """What prints tables. In a pipe, a file or a journal no line is broken: a name or an address
-    that were in pieces could be neither found nor copied there."""
+    """A console for tables. Outside of a terminal no line is broken, so that names and addresses
+    can be searched for and copied."""
     console = Console(highlight=False)
     if console.is_terminal or os.environ.get("COLUMNS"):
         return console
@@ -20,7 +20,7 @@ def create_table_console() -> Console:
 
 
 def create_table(*headings: str) -> Table:
-    """An empty table that shows all of every cell."""
+    """An empty table that shows each cell in full."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")

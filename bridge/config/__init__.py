@@ -1,7 +1,7 @@
-"""``bridge.yaml``: its models, how it is read, and how changes of it are noticed.
+"""``bridge.yaml``: its models, its loader, and the detection of changes.
 
-``bridge_config`` has the model of the whole file and loads it; ``mapping_settings`` has that of
-one mapping. ``config_text`` reads the YAML and tells each mistake with its file and line.
-``file_watch`` notices that a file changed; ``reloadable_settings`` says which changed settings
-have to wait for the next start. What is built from a configuration is in ``bridge.wiring``.
+``bridge_config`` has the model of the whole file and loads it; ``mapping_settings`` has that of one
+mapping. ``config_text`` reads the YAML and reports each mistake with file and line. ``file_watch``
+detects changed files; ``reloadable_settings`` says which settings take effect only at the next
+start. What is built from a configuration is in ``bridge.wiring``.
 """

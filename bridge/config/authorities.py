@@ -1,4 +1,4 @@
-"""The ``ca_file`` settings: where they may stand, and whether they name files of certificates."""
+"""Validate the ``ca_file`` settings, which name files of certificates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTING = "ca_file"
 
 
 def find_ca_files(values: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
-    """Where the settings name certificate authorities, and the path as it is written there."""
+    """The location of every ``ca_file`` setting, and its path as written."""
     places: list[tuple[Location, object]] = [
         ((), values),
         (("promptlayer",), values.get("promptlayer")),
@@ -32,7 +32,8 @@ def find_ca_files(values: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
 def find_ca_file_mistakes(
     values: Mapping[str, Any], folder: Path
 ) -> Iterator[tuple[Location, str]]:
-    """Where a ``ca_file`` is wrong, and how; relative ones are below ``folder``."""
+    """The locations of wrong ``ca_file`` settings, with messages; relative paths are below
+    ``folder``."""
     for location, path in find_ca_files(values):
         try:
             read_authorities(folder / path)

@@ -1,4 +1,4 @@
-"""``bridge.yaml``: its models, and the loader that names file, line and what was expected."""
+"""The model of ``bridge.yaml``, and its loader, which reports file, line and what was expected."""
 
 from __future__ import annotations
 
@@ -205,13 +205,13 @@ class BridgeConfig(SettingsSection):
 
     @property
     def workspace_by_source(self) -> dict[str, PromptLayerSettings]:
-        """Every workspace, by what its deliveries carry."""
+        """Every workspace, by the ``source`` of its deliveries."""
         if self.promptlayer is not None:
             return {build_source(None): self.promptlayer}
         return {build_source(name): settings for name, settings in self.workspaces.items()}
 
     def find_mapping(self, name: str) -> MappingSettings:
-        """The mapping of that name; ConfigError when there is none."""
+        """The mapping of that name. Raises ConfigError when there is none."""
         for mapping in self.mappings:
             if mapping.name == name:
                 return mapping
@@ -221,7 +221,7 @@ class BridgeConfig(SettingsSection):
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A configuration, and which file each of its mappings came from."""
+    """A configuration, and the file that each of its mappings is in."""
 
     config: BridgeConfig
     files: Mapping[str, tuple[str, ...]]  # path → names of mappings, the main file first
@@ -239,7 +239,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Bri
 def load_config_with_files(
     path: Path, environment: Mapping[str, str] | None = None
 ) -> LoadedConfig:
-    """``load_config``, telling which file holds what."""
+    """``load_config`` with the file of each mapping."""
     if not path.exists():
         raise ConfigError(
             f"{path} is not there. `promptlayer-bridge init` writes one to start from."
@@ -249,7 +249,7 @@ def load_config_with_files(
 
 
 def parse_config(text: str, path: str, environment: Mapping[str, str]) -> BridgeConfig:
-    """``load_config`` for a text that is already there."""
+    """``load_config`` for the text of a file."""
     return _parsed(text, Path(path), environment).config
 
 
@@ -277,7 +277,7 @@ def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> LoadedConf
 def _parts(
     main: ConfigText, folder: object, near: Path, environment: Mapping[str, str]
 ) -> tuple[tuple[ParsedMappingsFile, ...], tuple[str, ...]]:
-    """The files of the mappings folder, where one is named, and the mistakes in them."""
+    """The files of the mappings folder, if one is named, and the mistakes in them."""
     if not isinstance(folder, str):
         return (), ()
     try:
@@ -288,7 +288,8 @@ def _parts(
 
 
 def _filled_in(config: BridgeConfig, parts: Sequence[ParsedMappingsFile]) -> BridgeConfig:
-    """With the mappings of all files, each of which names its workspace if that has a name."""
+    """The configuration with the mappings of all files; each names its workspace where that has a
+    name."""
     only = next(iter(config.workspaces)) if len(config.workspaces) == 1 else None
     every = (*config.mappings, *(mapping for part in parts for mapping in part.mappings))
     named = (

@@ -1,4 +1,4 @@
-"""The files that a configuration is made of: ``bridge.yaml``, and those of its mappings folder."""
+"""The files of a configuration: ``bridge.yaml``, and those of its mappings folder."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class ParsedMappingsFile:
-    """One file of the mappings folder, understood."""
+    """One parsed file of the mappings folder."""
 
     text: ConfigText
     mappings: tuple[MappingSettings, ...]
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str]) -> ParsedMappingsFile:
-        """Raises ConfigError listing every mistake in this file."""
+        """Parse a file. Raises ConfigError listing every mistake in it."""
         text = ConfigText.read(read_text(path), str(path), "the section mappings")
         try:
             content = MappingsFileSettings.model_validate(
@@ -44,8 +44,8 @@ class ParsedMappingsFile:
 def read_mappings_folder(
     folder: Path, environment: Mapping[str, str]
 ) -> tuple[tuple[ParsedMappingsFile, ...], tuple[str, ...]]:
-    """The files of a mappings folder, and the mistakes in those that are left out for them.
-    Raises NotADirectoryError when it is no folder, OSError when it cannot be read."""
+    """The parsed files of a mappings folder, and the mistakes of those that cannot be parsed.
+    Raises NotADirectoryError for a path that is no folder, OSError when it cannot be read."""
     parts, mistakes = [], []
     for path in list_mapping_files(folder):
         try:
@@ -56,15 +56,15 @@ def read_mappings_folder(
 
 
 def list_mapping_files(folder: Path) -> list[str]:
-    """Every ``*.yaml`` and ``*.yml`` of a folder and the folders in it, sorted. What is hidden is
-    left out; links are followed, for Kubernetes mounts such folders as links. Raises OSError."""
+    """Every ``*.yaml`` and ``*.yml`` of a folder and its subfolders, sorted. Hidden files are
+    skipped; links are followed, as Kubernetes mounts folders as links. Raises OSError."""
     return sorted(_found(str(folder), frozenset()))
 
 
 def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     own = os.stat(folder)
     here = (own.st_dev, own.st_ino)
-    if here in above:  # a link that leads back
+    if here in above:  # a link to a parent folder
         return
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -77,7 +77,7 @@ def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
 
 
 def read_text(path: Path) -> str:
-    """Raises ConfigError when a file cannot be read."""
+    """The text of a file. Raises ConfigError when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -86,14 +86,14 @@ def read_text(path: Path) -> str:
 
 @dataclass(frozen=True)
 class MappingLocations:
-    """Where each mapping of a configuration stands."""
+    """The file and index of each mapping of a configuration."""
 
     main: ConfigText
     count_in_main: int  # how many of the mappings
     parts: Sequence[ParsedMappingsFile]
 
     def describe_misplaced(self, found: MisplacedSetting) -> str:
-        """A misplaced setting, with where it is and where the other mapping is."""
+        """A message about a misplaced setting, with its location and that of the other mapping."""
         text, index = self._place(found.index)
         words = text.format_mistake(("mappings", index, found.setting), found.message)
         if found.other_index is None:
@@ -113,7 +113,7 @@ class MappingLocations:
 
 
 class ConfigFiles:
-    """The files that a configuration is made of as they are now, mistakes in them or not."""
+    """The files of a configuration as they are now, with or without mistakes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -132,9 +132,9 @@ class ConfigFiles:
         return [str(self._path), *found, *self._keys, *self._named]
 
     def _follow(self) -> None:
-        """Learn what the main file names, as far as it can be read."""
+        """Read which files the main file names, as far as it can be parsed."""
         try:
-            # A pipe can be read but once, and not by this.
+            # A pipe can be read only once, and the loader reads it.
             text = self._path.read_bytes() if self._path.is_file() else None
         except OSError:
             return
@@ -156,7 +156,7 @@ def _beside(main: Path, value: object) -> Path | None:
 
 
 def _keys(main: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    """Files of private keys and of certificates."""
+    """The files of private keys and certificates."""
     forges = values.get("forges")
     for forge in forges.values() if isinstance(forges, dict) else ():
         key = forge.get("private_key_file") if isinstance(forge, dict) else None

@@ -1,7 +1,7 @@
-"""From the text of a file of settings to plain values, and from a mistake back to its line.
+"""Parse the text of a settings file to plain values, and map a mistake back to its line.
 
-Secrets are named in the file (``${NAME}``, ``${file:/path}``), taken from the environment or from
-files, and never written.
+The file names secrets as ``${NAME}`` or ``${file:/path}``. Their values come from the environment
+or from files, and are never written.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from bridge.prompts.pull_request.markdown import collapse_to_one_line, shorten
 
 SettingLocation = tuple[str | int, ...]
 
-# A variable is taken out of YAML's sight first: ``{`` would mean something to it.
+# A variable is replaced by a placeholder first, as ``{`` starts a mapping in YAML.
 _NAME = rf"[A-Za-z_][A-Za-z0-9_]*|{FILE_PREFIX}[A-Za-z0-9_./@+-]+"
 _VARIABLE = re.compile(rf"\$\$|\$\{{({_NAME})\}}")
 _HIDDEN = re.compile(f"\ue000({_NAME})\ue001")
 _DOLLAR = "\ue002"
 
-_LONGEST_WORDS = 400  # characters of a setting's name, and of what is said about it
+_LONGEST_WORDS = 400  # characters of a setting's name, and of a message
 _FORGE_TYPES = ("github", "gitlab", "local")
 
 
 @dataclass(frozen=True)
 class ConfigText:
-    """One file of settings, read as YAML and not yet understood."""
+    """One settings file as YAML, not yet validated."""
 
     path: str
     source: SourceDocument
 
     @classmethod
     def read(cls, text: str, path: str, expected: str) -> ConfigText:
-        """Raises ConfigError when the text is not YAML, or not the sections that are
-        ``expected``."""
+        """Parse the YAML. Raises ConfigError for text that is no YAML, or lacks the ``expected``
+        sections."""
         try:
             source = read_source_document(_VARIABLE.sub(_hidden, text), path, "yaml")
         except PromptFileError as error:
@@ -50,8 +50,8 @@ class ConfigText:
         return cls(path, source)
 
     def substitute_variables(self, variables: VariableSource) -> dict[str, Any]:
-        """The values, each variable in its place. Raises ConfigError listing all that are not
-        there."""
+        """The values with each variable replaced. Raises ConfigError listing all that are not
+        set."""
         filling = _VariableSubstitution(self, variables)
         values: dict[str, Any] = filling.fill(self.source.value, ())
         if filling.mistakes:
@@ -59,7 +59,7 @@ class ConfigText:
         return values
 
     def list_referenced_files(self) -> list[str]:
-        """The paths that stand in it as ``${file:/path}``."""
+        """The paths that the file names as ``${file:/path}``."""
         names: set[str] = set()
         _gather(self.source.value, names)
         return sorted(
@@ -67,7 +67,7 @@ class ConfigText:
         )
 
     def explain_error(self, error: ValidationError) -> ConfigError:
-        """Every mistake that was found, one a line: where it is and what was expected."""
+        """Every mistake on a line of its own: its location and what was expected."""
         return ConfigError("\n".join(self._lines(error)))
 
     def format_mistake(self, location: SettingLocation, words: str) -> str:
@@ -103,7 +103,7 @@ def _shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class _VariableSubstitution:
-    """Puts the values of variables where the file names them."""
+    """Replace the variables in a file's values."""
 
     text: ConfigText
     variables: VariableSource
@@ -134,8 +134,8 @@ class _VariableSubstitution:
 
 
 def _in_file(location: SettingLocation) -> SettingLocation:
-    """pydantic puts the chosen kind of forge into the path, and a word of its own for a key; the
-    file does not have them."""
+    """A pydantic location without the parts that the file does not have: the name of the forge's
+    type, and the marker for a key."""
     if location[-1:] == ("[key]",):
         return location[:-1]
     if len(location) > 2 and location[0] == "forges" and location[2] in _FORGE_TYPES:
@@ -184,7 +184,7 @@ _EXPECTED_WITH: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _words(kind: str, message: str, said: Mapping[str, Any]) -> str:
-    """What was expected, in words of this file's; never what was found, which may be secret."""
+    """What was expected, in the terms of the file; never the given value, which may be secret."""
     if kind in _EXPECTED_WITH:
         return _EXPECTED_WITH[kind](said)
     return _EXPECTED.get(kind, message.removeprefix("Value error, "))

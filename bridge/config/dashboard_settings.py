@@ -1,4 +1,4 @@
-"""The dashboard's part of ``bridge.yaml``: where it is, who may look, and who may act."""
+"""The settings of the dashboard: its address, who may read it, and who may act."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bridge.config.setting_types import (
     validate_web_address,
 )
 
-EVERYBODY = "*"  # whoever the provider lets in
-_SHORTEST_SECRET = 16  # characters; a sign-in is open to guesses from everywhere
+EVERYBODY = "*"  # everybody whom the provider signs in
+_SHORTEST_SECRET = 16  # characters; anybody may guess at a sign-in
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

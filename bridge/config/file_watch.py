@@ -1,5 +1,5 @@
-"""Noticing that files hold something else, by looking: it works on every disk, on network folders
-and on what Kubernetes mounts."""
+"""Detect changed files by polling, which works on every disk, network folder and Kubernetes
+mount."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _Stat = tuple[int, ...]
 
 
 class FileWatcher:
-    """Looks at the size and time of each file, and reads only those where they have changed.
-    ``files`` is asked at every look, for files come and go. For one thread."""
+    """Poll the size and time of each file, and read those whose values changed. ``files`` is called
+    at every poll. For one thread."""
 
     def __init__(self, files: Callable[[], Iterable[str]]) -> None:
         self._files = files
@@ -22,8 +22,8 @@ class FileWatcher:
         self._noted = self._last = self._read_digests()
 
     def has_changed(self) -> bool:
-        """Whether the files hold something else than when this was last True, and hold it for the
-        second look in a row: who writes several files, or a long one, is waited for."""
+        """Whether the content differs from when this was last True, and is the same at two polls in
+        a row, so that a writer of several files has finished."""
         now = self._read_digests()
         rests, self._last = now == self._last, now
         if not rests or now == self._noted:
@@ -32,7 +32,7 @@ class FileWatcher:
         return True
 
     def mark_current(self) -> None:
-        """Take what the files hold now for known."""
+        """Take the present content as known."""
         self._noted = self._last = self._read_digests()
 
     def _read_digests(self) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ class FileWatcher:
         return {path: digest for path, (_, digest) in self._known.items()}
 
     def _digest(self, path: str) -> tuple[_Stat, bytes]:
-        """Nothing, for a file that cannot be read."""
+        """A digest of the content; empty for a file that cannot be read."""
         try:
             found = os.stat(path)
             stat = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)

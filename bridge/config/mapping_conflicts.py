@@ -1,4 +1,4 @@
-"""How mappings stand to each other and to the rest of the file. Pure."""
+"""Find mappings that conflict with each other or with the rest of the file. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bridge.prompts.paths import find_static_prefix
 
 @dataclass(frozen=True)
 class MisplacedSetting:
-    """A mapping's setting that does not go with the rest of the file."""
+    """A mapping's setting that conflicts with the rest of the file."""
 
     index: int  # of the mapping
     setting: str
     message: str
-    other_index: int | None = None  # the mapping that was there first
+    other_index: int | None = None  # of the earlier mapping
 
 
 def find_misplaced_settings(
     mappings: Sequence[MappingSettings], forges: Collection[str], workspaces: Collection[str]
 ) -> Iterator[MisplacedSetting]:
-    """Every setting that does not go with the rest. ``workspaces`` are the names of all; none,
-    where there is but one and it has no name."""
+    """Every conflicting setting. ``workspaces`` are the names of all workspaces; empty where there
+    is one without a name."""
     earlier = _MappingIndex(mappings)
     for index, mapping in enumerate(mappings):
         if mapping.forge_name not in forges or not mapping.repository_name:
@@ -50,8 +50,8 @@ def _strange_workspace(mapping: MappingSettings, workspaces: Collection[str]) ->
 
 @dataclass
 class _MappingIndex:
-    """The mappings so far, found by what a later one may share with them: so that hundreds are
-    not compared with each other one by one."""
+    """The mappings so far, indexed by what a later one may share with them, so that hundreds need
+    no comparison of each pair."""
 
     mappings: Sequence[MappingSettings]
     _names: dict[str, int] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class _MappingIndex:
             self._on[mapping.repository, mapping.branch_template].append(index)
 
     def find_conflicts_with(self, index: int) -> Iterator[MisplacedSetting]:
-        """What a mapping may not share with those before it."""
+        """The conflicts of a mapping with those before it."""
         mapping = self.mappings[index]
         if (same := self._names.get(mapping.name)) is not None:
             yield MisplacedSetting(index, "name", f"{mapping.name!r} is used twice", same)
@@ -100,8 +100,8 @@ class _MappingIndex:
             yield MisplacedSetting(index, "branch", words, blocking)
 
     def _find_blocking(self, mapping: MappingSettings) -> int | None:
-        """One before it whose one branch would be a folder of the mapping's, or the other way
-        round."""
+        """An earlier mapping whose single branch would be a folder of this mapping's branches, or
+        the reverse. Git allows no branch below another."""
         repository, prefix = mapping.repository, mapping.branch_prefix
         above = [each for each in (*_folders_above(prefix), prefix) if each.endswith("/")]
         found = [self._branches.get((repository, each.removesuffix("/"))) for each in above]
@@ -111,7 +111,7 @@ class _MappingIndex:
         return next((each for each in found if each is not None), None)
 
     def _near(self, mapping: MappingSettings) -> Iterator[int]:
-        """Those that have their files in the same folder of the repository, above it or below."""
+        """The mappings whose files are in the same folder of the repository, above it or below."""
         folder = find_static_prefix(mapping.path)
         for place in (*_folders_above(folder), folder):
             yield from self._in.get((mapping.repository, place), ())

@@ -229,7 +229,7 @@ class MappingSettings(SettingsSection):
 
     @property
     def source(self) -> str:
-        """What the deliveries of its workspace carry."""
+        """The ``source`` of the deliveries of the mapping's workspace."""
         return build_source(self.workspace)
 
     @property
@@ -248,9 +248,9 @@ class MappingSettings(SettingsSection):
         return any(name.casefold() in ignored for name in names)
 
     def conflicts_with(self, other: MappingSettings) -> bool:
-        """Whether both would take the same files for theirs: what lies in a mapping's folder, has
-        one of its labels and is not among its prompts is proposed for removal. The ids of several
-        workspaces mean nothing to each other, so these share no folder at all."""
+        """Whether both mappings claim the same files: a file in a mapping's folder with one of its
+        labels, of no prompt that it follows, is proposed for removal. Mappings of several
+        workspaces share no folder at all, as their ids are unrelated."""
         one, two = find_static_prefix(self.path), find_static_prefix(other.path)
         return (
             self.repository == other.repository
@@ -260,7 +260,7 @@ class MappingSettings(SettingsSection):
         )
 
     def shares_branches_with(self, other: MappingSettings) -> bool:
-        """Whether proposals of both would end on one branch."""
+        """Whether proposals of both mappings may have the same branch."""
         return (
             self.repository == other.repository
             and self.branch_template == other.branch_template
@@ -276,8 +276,8 @@ class MappingSettings(SettingsSection):
 
     @property
     def branch_prefix(self) -> str:
-        """What the mapping's branches begin with: a folder with its slash; the one branch itself
-        where it serves all prompts."""
+        """The beginning of the mapping's branches: a folder with its slash; the whole name where
+        one branch serves all prompts."""
         rolling = self.pull_request.group is PullRequestGrouping.MAPPING
         return render_branch_prefix(self.branch_template, self.name, rolling=rolling)
 
@@ -287,7 +287,7 @@ class MappingSettings(SettingsSection):
 
     @property
     def fingerprint(self) -> str:
-        """Of the settings that say what is followed: different for different ones, and short."""
+        """A short hash of the settings that select prompts."""
         told = [self.source, self.prompts, self.tags, self.folder, self.track]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 

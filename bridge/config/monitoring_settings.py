@@ -1,4 +1,4 @@
-"""Settings of what watches over a running bridge, and of its door."""
+"""The settings of logs, metrics and request limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bridge.config.setting_types import NonEmptySecret, SettingsSection
 
 
 def _network(value: str) -> str:
-    """As servers read it: they take 10.0.0.1/8 for nobody's address."""
+    """A network as servers parse it: 10.0.0.1/8 has bits behind the prefix and matches no
+    address."""
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
@@ -56,7 +57,7 @@ class LimitsSettings(SettingsSection):
 
 
 def find_secrets(value: object) -> Iterator[str]:
-    """Each secret below a setting, and the password of each address among them."""
+    """Every secret in a setting and below it, and the passwords in addresses."""
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         yield text

@@ -1,4 +1,4 @@
-"""What of a new configuration a running bridge can take over. Pure."""
+"""Decide which settings a running bridge takes over from a new configuration. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridge.config.bridge_config import BridgeConfig
 
-# All other settings are woven into what runs: databases, folders, listeners, pages.
+# All other settings need a restart: databases, folders, listeners, pages.
 _AT_ONCE = frozenset(
     (
         "promptlayer",
@@ -26,20 +26,18 @@ _AT_ONCE = frozenset(
 
 @dataclass(frozen=True)
 class ConfigReloadState:
-    """Which configuration is in force, and whether the files say something else by now."""
+    """When the configuration in force was loaded, and whether the files have a mistake since."""
 
     loaded_at: datetime
-    mistake: str | None = None  # why the files as they are now were not taken over
-    settings_pending_restart: tuple[
-        str, ...
-    ] = ()  # settings that changed and cannot take effect before
+    mistake: str | None = None  # why the present files are not in force
+    settings_pending_restart: tuple[str, ...] = ()  # changed settings that need a restart
 
 
 def merge_reloadable_settings(
     running: BridgeConfig, new: BridgeConfig
 ) -> tuple[BridgeConfig, tuple[str, ...]]:
-    """The new configuration with what cannot change while running as it was, and the names of the
-    settings that wait for the next start."""
+    """The new configuration with the running values of settings that need a restart, and the names
+    of those that changed."""
     fixed = BridgeConfig.model_fields.keys() - _AT_ONCE
     waiting = {name for name in fixed if getattr(new, name) != getattr(running, name)}
     kept = {name: getattr(running, name) for name in waiting}

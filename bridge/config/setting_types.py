@@ -1,4 +1,4 @@
-"""The kinds of values that ``bridge.yaml`` is made of."""
+"""The types of values in ``bridge.yaml``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class SettingsSection(BaseModel):
-    """A section of the file: nothing unknown in it, never changed, silent about its secrets."""
+    """The base of all sections: unknown keys are mistakes, values are immutable, secrets are hidden
+    in messages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -57,8 +58,8 @@ PositiveDuration = Annotated[
 
 
 def validate_web_address(value: str) -> str:
-    """An address of pages or an API without a slash at its end. Raises ValueError for what is
-    none."""
+    """An address of pages or an API, without a slash at its end. Raises ValueError for other
+    text."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or _BLANK.search(value):
         raise ValueError("expected an address with its scheme, such as https://git.example.com")
@@ -95,14 +96,14 @@ class WebhookSourceSettings(SettingsSection):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every webhook secret that is accepted."""
+        """Every accepted webhook secret."""
         one = (self.webhook_secret,) if self.webhook_secret else ()
         return tuple(secret.get_secret_value() for secret in (*one, *self.webhook_secrets))
 
 
 def _usable(entry: str) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", FutureWarning)  # it would mean something else one day
+        warnings.simplefilter("error", FutureWarning)  # a pattern whose meaning will change
         try:
             check_allowed(entry)
         except FutureWarning as warning:

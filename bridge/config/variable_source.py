@@ -1,4 +1,4 @@
-"""What ``${NAME}`` and ``${file:/path}`` in a file of settings stand for."""
+"""Read the values of ``${NAME}`` and ``${file:/path}`` in settings files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _LARGEST = 64 * 1024  # bytes
 
 @dataclass(frozen=True)
 class VariableSource:
-    """The environment, and the files below ``folder`` or anywhere else. Without a folder, files
-    may not be named."""
+    """Variables of the environment, and files, relative ones below ``folder``. Without a folder,
+    files may not be named."""
 
     environment: Mapping[str, str] = field(repr=False)
     folder: Path | None = None
 
     def find(self, name: str) -> str:
-        """Raises LookupError in words for a person when there is no such value."""
+        """The value of a variable. Raises LookupError with a message for people when there is
+        none."""
         if name.startswith(FILE_PREFIX):
             return self._content(name.removeprefix(FILE_PREFIX))
         if name not in self.environment:
@@ -28,7 +29,7 @@ class VariableSource:
         return self.environment[name]
 
     def _content(self, path: str) -> str:
-        """Of a file, without the line's end that editors and tools put there."""
+        """The content of a file without a line end at its end, which editors and tools add."""
         if self.folder is None:
             raise LookupError("only bridge.yaml may name files")
         try:

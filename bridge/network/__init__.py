@@ -1,7 +1,6 @@
-"""What every connection of the bridge needs: whom it trusts, and how its failures are told.
+"""The TLS context of every connection of the bridge, and the errors of connections.
 
-``trust`` makes the TLS context from the system's certificates and those of the configuration.
-``failures`` turns what goes wrong with a connection into the errors of ``bridge.errors``, with
-what a person can do about it. The clients that use both are in ``bridge.promptlayer`` and
-``bridge.forge``.
+``trust`` builds the TLS context from the system's certificates and those of the configuration.
+``failures`` turns failed connections into the errors of ``bridge.errors``, with what a person can
+do about it. The clients that use both are in ``bridge.promptlayer`` and ``bridge.forge``.
 """

@@ -1,5 +1,5 @@
-"""Why a connection failed, in words that name the cause and what helps. Knows no HTTP library:
-every one of them wraps the same errors of the interpreter."""
+"""Explain why a connection failed, with its cause and a remedy. It imports no HTTP library: each of
+them wraps the same errors of the interpreter."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 _WRONG_NAME = (62, 64)  # host name, IP address
 _EXPIRED, _NOT_YET_VALID = 10, 9
 
-# How a server answers TLS where plain HTTP is spoken, and the reverse, in the words of OpenSSL.
+# OpenSSL's errors where a client speaks TLS to plain HTTP, and the reverse.
 _PLAIN_ON_TLS = (
     "WRONG_VERSION_NUMBER",
     "UNKNOWN_PROTOCOL",
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
 )
-# The beginning of a TLS alert, as the libraries quote what is no status line.
+# The beginning of a TLS alert, which libraries quote as a bad status line.
 _TLS_ON_PLAIN = re.compile(r"\\x15\\x03[\\x]|\x15\x03")
 
 REFUSED = "the connection was refused: nothing listens at that address and port"
@@ -34,7 +34,7 @@ WRONG_NAME = "its certificate is for another host name: use the name that the ce
 EXPIRED = "its certificate has expired, or is not valid yet: renew it, and check the clocks"
 
 
-# What web servers answer to plain HTTP on a port of TLS: nginx, Apache, Go.
+# Responses to plain HTTP on a TLS port: nginx, Apache, Go.
 _WANTS_TLS = re.compile(
     r"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL|HTTP request to an HTTPS",
     re.IGNORECASE,
@@ -42,12 +42,13 @@ _WANTS_TLS = re.compile(
 
 
 def needs_tls(answer: str) -> bool:
-    """Whether this answer to plain HTTP says that the port speaks TLS."""
+    """Whether this response to plain HTTP says that the port speaks TLS."""
     return _WANTS_TLS.search(answer) is not None
 
 
 def describe_untrusted(setting: str) -> str:
-    """``setting`` is where the settings name certificate authorities."""
+    """The message for an untrusted certificate. ``setting`` names certificate authorities in the
+    settings."""
     return (
         "its certificate is signed by an authority that is not trusted here: name that authority's "
         f"file with {setting}, or add it to the system's store"
@@ -55,8 +56,8 @@ def describe_untrusted(setting: str) -> str:
 
 
 def explain_connection_failure(error: BaseException, setting: str) -> str:
-    """Why it failed, as the rest of a sentence about the server. ``setting`` is the setting that
-    names certificate authorities for it."""
+    """The cause, as the rest of a sentence about the server. ``setting`` is the setting that names
+    certificate authorities for it."""
     errors = tuple(_all_of(error))
     for found in errors:
         if told := _explained(found, setting):
@@ -98,7 +99,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, setting: str) -> str:
 
 
 def _all_of(error: BaseException) -> Iterator[BaseException]:
-    """An error and everything it was raised from, in whichever way it is kept."""
+    """An error with all its causes, contexts and wrapped errors."""
     ahead, seen = [error], set[int]()
     while ahead:
         found = ahead.pop(0)

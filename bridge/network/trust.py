@@ -1,7 +1,7 @@
-"""Which certificate authorities are trusted: the system's, and those that the settings name.
+"""The trusted certificate authorities: the system's, and those that the settings name.
 
-The HTTP clients and git ask here, so that one ``ca_file`` serves all of them. The variables that
-each of them used to read alone (``ENVIRONMENT``) are trusted by all of them too.
+The HTTP clients and git use the same ones, so one ``ca_file`` serves all. The variables that each
+library reads (``ENVIRONMENT``) are trusted by all of them too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENVIRONMENT = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL
 _CERTIFICATE = re.compile(
     rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----.+?-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL
 )
-# Where the distributions keep their store as one file, for git; the list is truststore's.
+# The distributions' stores as one file, for git; the list is truststore's.
 _SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/cert.pem",
@@ -40,8 +40,8 @@ def read_authorities(*files: Path | None) -> str:
 
 @cache
 def create_ssl_context(authorities: str = "") -> ssl.SSLContext:
-    """A client's context that trusts the system's store, the files that the environment names, and
-    ``authorities`` (a PEM text). It is made once: reading a store takes a while."""
+    """A client's TLS context that trusts the system's store, the files that the environment names,
+    and ``authorities`` (a PEM text). Cached, as reading a store takes a while."""
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for text in (authorities, _named_by_environment()):
         if text:
@@ -50,9 +50,8 @@ def create_ssl_context(authorities: str = "") -> ssl.SSLContext:
 
 
 def write_ca_bundle(authorities: str, folder: Path) -> Path | None:
-    """The same for git, which knows one file and nothing beside it: a file in ``folder`` that holds
-    the system's store and ``authorities``. None where the system's store is all there is. Raises
-    OSError."""
+    """Write a file in ``folder`` with the system's store and ``authorities``, for git, which reads
+    one file alone. None where the system's store suffices. Raises OSError."""
     own = authorities + _named_by_environment()
     if not own:
         return None
@@ -80,7 +79,7 @@ def _joined(blocks: Iterable[str]) -> str:
 
 @cache
 def _named_by_environment() -> str:
-    """What the libraries' own variables name; a process keeps the environment it started with."""
+    """The certificates that the libraries' variables name; read once for a process."""
     files = (Path(os.environ[name]) for name in ENVIRONMENT if os.environ.get(name))
     return _joined(block for file in files for block in _readable(file))
 
@@ -95,4 +94,4 @@ def _readable(file: Path) -> Iterable[str]:
     try:
         return tuple(_certificates(file))
     except (OSError, ValueError):
-        return ()  # a folder of certificates, or nothing at all: not ours to refuse
+        return ()  # a folder, or nothing: each library handles it

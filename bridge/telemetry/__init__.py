@@ -1,7 +1,6 @@
-"""How the bridge tells of itself: log lines, and the trail of one delivery through them.
+"""Log lines and traces, each with the delivery, mapping and proposal that it belongs to.
 
-``logs`` sets logging up, as text or JSON, without secrets. ``log_context`` names what a step is
-about: everything that is logged within carries the delivery, mapping and proposal.
-``opentelemetry`` sends the same steps as spans to a collector. Metrics are in
-``bridge.web.process_metrics``.
+``logs`` sets logging up, as text or JSON, with secrets masked. ``log_context`` adds the delivery,
+mapping and proposal of a step to every line that is logged within it. ``opentelemetry`` sends the
+same steps as spans to a collector. Metrics are in ``bridge.web.process_metrics``.
 """

@@ -1,7 +1,8 @@
-"""The trail of a delivery: what the work in hand is about, from its arrival to its pull request.
+"""The context of the work under way: its delivery, mapping and proposal, from the webhook to the
+pull request.
 
-Every log line carries what is known here, and a tracer, where there is one, sees each step. What
-is known belongs to the thread or task that works; ``carried`` takes it into others.
+Every log line carries it, and the registered tracers get each step. It belongs to the running
+thread or task; ``with_log_context`` passes it to other threads.
 """
 
 from __future__ import annotations
@@ -22,32 +23,33 @@ _known: ContextVar[Mapping[str, str] | None] = ContextVar("trail", default=None)
 
 
 class SpanTracer(Protocol):
-    """Something that wants to see each step while it lasts."""
+    """A receiver of steps, such as metrics or OpenTelemetry."""
 
     def start_span(self, name: str, known: Mapping[str, str]) -> AbstractContextManager[None]:
-        """Entered when the step begins, left when it ends, with its error if it failed."""
+        """A context manager that is entered when the step begins and left when it ends, with its
+        error if it failed."""
 
 
 class _RegisteredTracers:
-    """Who sees the steps of this process; nobody, for most bridges."""
+    """The tracers of this process."""
 
     tracers: tuple[SpanTracer, ...] = ()
 
 
 def set_tracers(*tracers: SpanTracer) -> None:
-    """Show every step from now on to these, and to nobody else."""
+    """Register these tracers, in place of all former ones."""
     _RegisteredTracers.tracers = tracers
 
 
 def get_log_context() -> Mapping[str, str]:
-    """What the work in hand is about: ``delivery``, ``mapping``, ``proposal`` and the like."""
+    """The context of the work under way: ``delivery``, ``mapping``, ``proposal`` and others."""
     return _known.get() or {}
 
 
 @contextmanager
 def span(name: str, **about: str | None) -> Iterator[None]:
-    """One step of the way. What it is about is added to what is known already, while it lasts;
-    what is None or empty is left out."""
+    """Run a step. Its values are added to the context while the block runs; None and empty ones are
+    skipped."""
     more = {key: value for key, value in about.items() if value}
     before = _known.set({**get_log_context(), **more})
     started = time.perf_counter()
@@ -66,7 +68,7 @@ def span(name: str, **about: str | None) -> Iterator[None]:
 
 
 def with_log_context(work: Callable[_P, _R]) -> Callable[_P, _R]:
-    """``work`` for other threads, with what is known here."""
+    """``work`` for other threads, with the present context."""
     here = copy_context()
 
     def there(*args: _P.args, **kwargs: _P.kwargs) -> _R:

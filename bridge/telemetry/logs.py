@@ -1,7 +1,7 @@
-"""The log: one line for each thing that happens, as text for people or as JSON for programs.
+"""Set up the log: one line for each event, as text for people or as JSON for programs.
 
-Every line says what the work in hand is about (``bridge.telemetry.log_context``), and none holds a secret of the
-configuration, whoever wrote it.
+Every line has the context of ``bridge.telemetry.log_context``. Secrets of the configuration are
+masked in every line, also in those of libraries.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class LogFormat(StrEnum):
 
 
 _HIDDEN = "…"
-_SHORTEST_SECRET = 6  # characters; shorter ones would be hidden in the middle of words
-_ID_SHOWN = 12  # characters of a delivery's id that a person needs
-# At lower levels these tell every request they make, or the whole of it.
+_SHORTEST_SECRET = 6  # characters; a shorter one would mask parts of ordinary words
+_ID_SHOWN = 12  # characters shown of a delivery's id
+# At lower levels these log every request, or its whole content.
 _QUIET = ("httpx2", "httpcore2", "uvicorn", "git", "github", "urllib3", "opentelemetry")
 _ENGINE = "dbos"
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -35,8 +35,8 @@ _ENGINES_OWN = frozenset({"applicationID", "applicationVersion", "executorID", "
 def configure_logging(
     form: str, level: str, secrets: Iterable[str] = (), *, stream: TextIO | None = None
 ) -> None:
-    """Log to ``stream`` (standard error) from now on, in ``form`` (text or json), what is at
-    least ``level``. Doing it again replaces what was set before."""
+    """Log to ``stream`` (standard error) in ``form`` (text or json), from ``level`` on. A second
+    call replaces the first."""
     target = logging.StreamHandler(sys.stderr if stream is None else stream)
     lines = JsonLogFormatter() if form == LogFormat.JSON else TextLogFormatter()
     target.setFormatter(SecretMaskingFormatter(lines, secrets))
@@ -55,7 +55,7 @@ def configure_logging(
 
 
 def _same_way(logger: logging.Logger) -> None:
-    """The engine would write its lines itself; it does not where somebody else does already."""
+    """Route the lines of DBOS to the same handler; it would otherwise add one of its own."""
     for own in list(logger.handlers):
         logger.removeHandler(own)
     logger.addHandler(logging.NullHandler())
@@ -63,12 +63,12 @@ def _same_way(logger: logging.Logger) -> None:
 
 
 class SecretMaskingFormatter(logging.Formatter):
-    """Another formatter's lines, with each secret hidden: errors of libraries may quote one."""
+    """Mask each secret in the lines of another formatter, as errors of libraries may quote one."""
 
     def __init__(self, lines: logging.Formatter, secrets: Iterable[str]) -> None:
         super().__init__()
         self._lines = lines
-        # As it is, and as JSON would spell it; the longest first, for one may hold another.
+        # As it is, and as JSON escapes it; the longest first, as one may contain another.
         spelled = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1])}
         told = (secret for secret in spelled if len(secret) >= _SHORTEST_SECRET)
         self._secrets = sorted(told, key=len, reverse=True)
@@ -81,7 +81,8 @@ class SecretMaskingFormatter(logging.Formatter):
 
 
 class TextLogFormatter(logging.Formatter):
-    """Time, level, logger and words; then what the words do not say about the work in hand."""
+    """Time, level, logger and message; then the values of the context that the message does not
+    contain."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -105,8 +106,8 @@ def _shown(key: str, value: str) -> str:
 
 
 class JsonLogFormatter(logging.Formatter):
-    """One JSON object a line: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, what
-    is known of the work in hand, and ``exception`` where there is one."""
+    """One JSON object a line: ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, the
+    context, and ``exception`` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         told = {
@@ -123,7 +124,7 @@ class JsonLogFormatter(logging.Formatter):
 
 
 def _extra(record: logging.LogRecord) -> Mapping[str, object]:
-    """What the line was given beside its words."""
+    """The extra values of the line."""
     return {
         key: value
         for key, value in record.__dict__.items()

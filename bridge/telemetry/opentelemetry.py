@@ -1,8 +1,9 @@
 """Traces of OpenTelemetry: one for each delivery, from its arrival to its pull request.
 
-A trace's id is the beginning of its delivery's id, so that whoever works on a delivery, in whatever
-process and however late, adds to the same trace, and nothing has to be handed on. All is set by the
-standard OTEL_* variables; nobody's global state is touched, and without them nothing is loaded.
+The id of a trace is the beginning of its delivery's id, so every process adds to the same trace
+without passing it on. The standard OTEL_* variables configure it
+(https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). The global
+tracer provider is not changed, and nothing is loaded without these variables.
 """
 
 from __future__ import annotations
@@ -26,18 +27,19 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
 
-ARRIVAL_SPAN = "accept"  # the step that everything else of a delivery is below
+ARRIVAL_SPAN = "accept"  # the root span of a delivery
 _PREFIX = "promptlayer_bridge"
-_ENDS_WITHIN = 3.0  # seconds for what is not sent yet; a collector that is away holds up no end
+_ENDS_WITHIN = 3.0  # seconds for the remaining spans
 
 _given: ContextVar[tuple[int, int] | None] = ContextVar("ids of the next span", default=None)
 
 
 class OpenTelemetryTracer:
-    """A ``bridge.telemetry.log_context.SpanTracer`` that hands every step to ``processor`` as a span."""
+    """A ``bridge.telemetry.log_context.SpanTracer`` that passes every step to ``processor`` as a
+    span."""
 
     def __init__(self, processor: SpanProcessor, version: str, service: str | None = None) -> None:
-        # A name in the environment comes first; the SDK has read it by itself then.
+        # A name in the environment has precedence; the SDK reads it by itself.
         named = {} if service is None else {SERVICE_NAME: service}
         self._provider = TracerProvider(
             resource=Resource.create({**named, SERVICE_VERSION: version}),
@@ -57,7 +59,7 @@ class OpenTelemetryTracer:
                 context=Context() if arriving else self._above(name, known),
                 attributes={f"{_PREFIX}.{key}": value for key, value in known.items()},
                 links=[Link(_context(each)) for each in known.get("deliveries", "").split()],
-                record_exception=False,  # words of libraries may quote what is nobody's business
+                record_exception=False,  # messages of libraries may quote secrets
                 set_status_on_exception=False,
             )
             span = opened.__enter__()
@@ -72,12 +74,12 @@ class OpenTelemetryTracer:
             opened.__exit__(None, None, None)
 
     def _above(self, name: str, known: Mapping[str, str]) -> Context | None:
-        """Below what is a new span? None leaves it to where it begins."""
+        """The parent of a new span; None leaves it to the context."""
         delivery = known.get("delivery")
         if delivery is None or trace.get_current_span().get_span_context().is_valid:
             return None
         trace_id, _ = _ids_of(delivery)
-        # As whoever accepted it has decided: that goes by the trace's id alone.
+        # Sampled as at its arrival: the sampler decides by the trace's id alone.
         decided = self._provider.sampler.should_sample(None, trace_id, name).decision
         arrival = NonRecordingSpan(
             _context(delivery, sampled=decided is Decision.RECORD_AND_SAMPLE)
@@ -85,14 +87,14 @@ class OpenTelemetryTracer:
         return trace.set_span_in_context(arrival)
 
     def close(self) -> None:
-        """Send what is not sent yet, for a few seconds at most."""
+        """Send the remaining spans, for three seconds at most."""
         ending = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
         ending.start()
         ending.join(_ENDS_WITHIN)
 
 
 class _SpanIdGenerator(RandomIdGenerator):
-    """Random, but for the span of an arrival."""
+    """Random ids, except for the span of an arrival."""
 
     def generate_trace_id(self) -> int:
         given = _given.get()
@@ -104,7 +106,7 @@ class _SpanIdGenerator(RandomIdGenerator):
 
 
 def create_http_tracer(service: str | None, version: str) -> OpenTelemetryTracer:
-    """Tracing to where OTEL_EXPORTER_OTLP_ENDPOINT and its like say, as protobuf over HTTP."""
+    """A tracer that sends to the address in OTEL_EXPORTER_OTLP_ENDPOINT, as protobuf over HTTP."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     exporter: SpanExporter = OTLPSpanExporter()
@@ -112,7 +114,7 @@ def create_http_tracer(service: str | None, version: str) -> OpenTelemetryTracer
 
 
 def _ids_of(delivery: str) -> tuple[int, int]:
-    """Of the trace, and of the span of the arrival."""
+    """The ids of a delivery's trace, and of the span of its arrival."""
     return int(delivery[:32], 16), int(delivery[32:48], 16)
 
 

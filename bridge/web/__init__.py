@@ -1,8 +1,8 @@
-"""The web server: webhooks in, pages and metrics out.
+"""The web server: it receives webhooks and serves pages and metrics.
 
-``app`` has the routes. ``receive_promptlayer_webhook`` takes PromptLayer's webhooks and
-``receive_forge_webhook`` those of the forges: each is verified, stored in the inbox and answered
-with 202; from there on ``bridge.engine.dispatcher`` has it. ``dashboard`` and the modules that end
-in ``_pages`` show what ``bridge.status`` knows, ``session_guard`` and ``sign_in`` decide who sees
-them. ``probes`` and ``process_metrics`` are for machines.
+``app`` has the routes. ``receive_promptlayer_webhook`` and ``receive_forge_webhook`` verify each
+delivery, store it in the inbox and answer with 202; ``bridge.engine.dispatcher`` takes it from
+there. ``dashboard`` and the modules that end in ``_pages`` show the tables of ``bridge.status``;
+``session_guard`` and ``sign_in`` decide who may open them. ``probes`` and ``process_metrics`` serve
+Kubernetes and Prometheus.
 """

@@ -1,4 +1,4 @@
-"""The web application: the front door for deliveries, and what watches over it."""
+"""The web application: the webhook endpoints, and the routes beside them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.web.webhook_endpoints import FindEndpoints, require_secrets
 PROMPTLAYER_WEBHOOK_PATH = "/webhooks/promptlayer"
 WORKSPACE_WEBHOOK_PATH = "/webhooks/promptlayer/{workspace}"
 
-DashboardApp = ASGIApp  # an application for all that the front door does not take
+DashboardApp = ASGIApp  # handles every path that has no route
 
 _OFF = (
     "The dashboard is off. To see it here, set dashboard: {operator_secret: ${SOME_VARIABLE}} in"
@@ -31,7 +31,7 @@ _OFF = (
 
 @dataclass(frozen=True)
 class WebSettings:
-    """What the front door needs to know."""
+    """The clock, and the endpoints in force, which a reload may change."""
 
     clock: Clock
     find_endpoints: FindEndpoints
@@ -45,8 +45,8 @@ def create_app(
     pages: DashboardApp | None = None,
     large: LargeBodyQuota | None = None,
 ) -> Starlette:
-    """The application, with ``routes`` beside its own; ``pages`` get what no route takes. Raises
-    ConfigError where a workspace has no secret."""
+    """The application, with ``routes`` beside the webhook endpoints; ``pages`` handles every other
+    path. Raises ConfigError where a workspace has no secret."""
     require_secrets(settings.find_endpoints())
     large = large or LargeBodyQuota()
     receive = PromptLayerWebhookReceiver(inbox, settings.clock, settings.find_endpoints, large)
@@ -64,7 +64,7 @@ def create_app(
 
 
 def create_dashboard_placeholder() -> DashboardApp:
-    """What stands at ``/`` when nobody configured one."""
+    """The page at ``/`` where no dashboard is configured."""
 
     async def off(_: Request) -> PlainTextResponse:
         return PlainTextResponse(_OFF)

@@ -1,4 +1,4 @@
-"""Where the parts of a chart stand. Pure: numbers in, places out; templates draw them."""
+"""Compute the positions of the parts of a chart, which templates draw. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bridge.web.template_filters import format_duration
 WIDTH, HEIGHT = 1000, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 10, 26
 _TICKS = 4
-_DATES = 8  # named below a chart at most
+_DATES = 8  # shown below a chart at most
 _SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
-# How deliveries are summed up for a person, and which of their states each is.
+# The groups of deliveries that people read, and the states in each.
 DELIVERY_GROUPS: Mapping[str, tuple[str, ...]] = {
     "done": ("done",),
     "in work": ("new", "dispatched"),
@@ -43,7 +43,7 @@ class ChartBar:
 
 @dataclass(frozen=True)
 class ChartFrame:
-    """What every chart has: lines across with their values, dates below."""
+    """The frame of every chart: horizontal lines with their values, and dates below."""
 
     rows: tuple[AxisTick, ...]
     columns: tuple[AxisTick, ...]
@@ -73,7 +73,7 @@ class LineChart:
 
 
 def group_deliveries(day: DailyStatistics) -> dict[str, int]:
-    """A day's deliveries as a person counts them."""
+    """A day's deliveries by the groups that people read."""
     return {
         name: sum(day.deliveries.get(state, 0) for state in states)
         for name, states in DELIVERY_GROUPS.items()
@@ -81,7 +81,7 @@ def group_deliveries(day: DailyStatistics) -> dict[str, int]:
 
 
 def layout_delivery_bars(days: Sequence[DailyStatistics]) -> BarChart:
-    """Deliveries of each day, one bar with a part for each group."""
+    """A bar for each day, with a part for each group of deliveries."""
     counts = [group_deliveries(day) for day in days]
     step = _nice(max((sum(each.values()) for each in counts), default=0) / _TICKS)
     scale = _height() / (step * _TICKS)
@@ -99,7 +99,7 @@ def layout_delivery_bars(days: Sequence[DailyStatistics]) -> BarChart:
 
 
 def layout_waiting_curves(days: Sequence[DailyStatistics]) -> LineChart:
-    """How long pull requests took: the median, and what nine of ten stayed below."""
+    """The times to a pull request: the median and the 90th percentile of each day."""
     longest = max((day.p90 or day.median or 0.0 for day in days), default=0.0)
     top = next((each for each in _SECONDS if each >= longest), math.ceil(longest / 86400) * 86400)
     scale = _height() / top
@@ -156,7 +156,7 @@ def _short(day: date) -> str:
 
 
 def _nice(step: float) -> int:
-    """The next number above of the kind that people count in: 1, 2, 5, 10, 20, …"""
+    """The next larger round number: 1, 2, 5, 10, 20, …"""
     if step <= 1:
         return 1
     power = 10 ** math.floor(math.log10(step))

@@ -1,4 +1,4 @@
-"""The dashboard: its routes, its sign-in, and what surrounds every answer."""
+"""The dashboard: its routes, its sign-in, the headers and error pages of every response."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class DashboardSources:
-    """What the dashboard reads, and acts on. What ``list_secrets`` gives never
-    appears on a page; ``find_config_mistake`` says what is wrong with the configuration's files."""
+    """The dependencies of the dashboard. The values of ``list_secrets`` are masked on every page;
+    ``find_config_mistake`` returns the mistake in the configuration's files, if there is one."""
 
     database: Database
     inbox: DeliveryInbox
@@ -91,8 +91,8 @@ class DashboardSources:
 
 
 def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> ASGIApp:
-    """The dashboard as an application of its own, to stand beside the front door. Raises
-    UnavailableError when the database does not answer."""
+    """The dashboard as an ASGI application. Raises UnavailableError when the database does not
+    answer."""
     ended = EndedSessionStore(sources.database, sources.clock)
     guard = SessionGuard.create(sources.clock, settings.url, ended)
     assets = StaticAssets()
@@ -102,7 +102,7 @@ def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> 
     secure = settings.url is not None and settings.url.startswith("https:")
     reader = StatusReader(sources.database, sources.clock)
     actions = OperatorActions(sources.database, sources.inbox, sources.clock)
-    instances = InstanceRegistry(sources.database, _READER, _READER)  # which it does not join
+    instances = InstanceRegistry(sources.database, _READER, _READER)  # without registering there
     mistakes = _ErrorPages(renderer, guard)
     return Starlette(
         routes=[
@@ -133,7 +133,8 @@ def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> 
 
 
 def _session_key(database: Database, settings: DashboardSettings) -> str:
-    """One key for all processes. It changes with who may sign in, and that ends every session."""
+    """The key that signs sessions, the same for all processes. It depends on the sign-in settings,
+    so changing them ends every session."""
     whom = [*find_secrets(settings), settings.model_dump_json()]
     key = bytes.fromhex(get_or_create_key(database, "dashboard"))
     return hmac.new(key, json.dumps(whom).encode(), hashlib.sha256).hexdigest()
@@ -141,7 +142,8 @@ def _session_key(database: Database, settings: DashboardSettings) -> str:
 
 @dataclass(frozen=True)
 class SecurityHeadersMiddleware:
-    """Adds to every answer what keeps browsers from misusing it."""
+    """ASGI middleware that adds security headers to every response
+    (https://owasp.org/www-project-secure-headers/)."""
 
     app: ASGIApp
     strict_transport: bool
@@ -160,7 +162,7 @@ class SecurityHeadersMiddleware:
 
 @dataclass(frozen=True)
 class _ErrorPages:
-    """Errors as pages."""
+    """The pages of errors."""
 
     renderer: PageRenderer
     guard: SessionGuard
@@ -182,11 +184,11 @@ class _ErrorPages:
     async def _page(self, request: Request, status: int, words: str) -> Response:
         answer = self.renderer.render_error(request, status, words, await self._visitor(request))
         if request.method == "GET" and "hx-request" in request.headers:
-            answer.headers["HX-Reswap"] = "none"  # what is shown stays, and is asked for again
+            answer.headers["HX-Reswap"] = "none"  # the page stays, and polls again
         return answer
 
     async def _visitor(self, request: Request) -> SignedInVisitor | None:
-        """Who is known to be signed in: what is shown to nobody can be shown to anybody."""
+        """The signed-in visitor; None where that cannot be determined."""
         try:
             return await self.guard.find_visitor(request)
         except BridgeError:

@@ -1,4 +1,4 @@
-"""Deliveries: what came in, what it said, what came of it; and doing that again."""
+"""The pages of deliveries: the list, one delivery, and the form that redelivers it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ log = logging.getLogger("bridge.web")
 
 @dataclass(frozen=True)
 class DeliveryPages:
+    """The routes of these pages."""
+
     renderer: PageRenderer
     reader: StatusReader
     inbox: DeliveryInbox

@@ -1,4 +1,5 @@
-"""Sign-in by an OpenID Connect provider: authorization code with PKCE, state and nonce."""
+"""Sign-in by an OpenID Connect provider: authorization code flow with PKCE, state and nonce
+(https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth, RFC 7636)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _TIMEOUT = 10.0  # seconds for one request to the provider
 _LEEWAY = 60  # seconds that two clocks may differ
 _NAME = "provider"
 _DISCOVERY = "/.well-known/openid-configuration"
-# Keys that only the provider has: the provider's list could name ones that everybody has.
+# Asymmetric signatures only. The provider's own list may name HS256 or none, which anybody who
+# knows the client's secret, or nobody at all, could have signed.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")  # fmt: skip
 
 log = logging.getLogger("bridge.web")
@@ -32,11 +34,11 @@ OidcClaims = Mapping[str, Any]
 
 
 class OidcProvider:
-    """One provider. Nothing is asked of it before the first person signs in."""
+    """One provider. Its discovery document is read at the first sign-in."""
 
     def __init__(self, settings: OidcSettings, back: str, authorities: str = "") -> None:
         self._settings = settings
-        self._back = back  # where the provider leads people back to
+        self._back = back  # the redirect URI
         self._client = OAuth().register(
             _NAME,
             client_id=settings.client_id,
@@ -51,7 +53,8 @@ class OidcProvider:
         )
 
     async def redirect_to_provider(self, request: Request) -> Response:
-        """Send the person to the provider. Raises UnavailableError when it does not answer."""
+        """Redirect the browser to the provider. Raises UnavailableError when the provider does not
+        answer."""
         try:
             await self._discover()
             answer: Response = await self._client.authorize_redirect(request, self._back)
@@ -60,8 +63,9 @@ class OidcProvider:
         return answer
 
     async def authenticate(self, request: Request) -> tuple[str, VisitorRole]:
-        """Who came back, and what they may. Raises UnauthorizedError when what they bring proves
-        nothing, ForbiddenError when they are nobody's viewer, UnavailableError."""
+        """The name and role of the person whom the provider sent back. Raises UnauthorizedError for
+        a response that proves nothing, ForbiddenError for a person without a role, UnavailableError
+        when the provider does not answer."""
         try:
             await self._discover()
             claims = await self._claims(request)
@@ -103,7 +107,7 @@ class OidcProvider:
         return {**await self._more(token, claims), **claims}
 
     async def _more(self, token: Mapping[str, Any], claims: OidcClaims) -> OidcClaims:
-        """What the provider tells only when it is asked, about the same person."""
+        """The claims of the userinfo endpoint about the same person."""
         told = "email" in claims and _found(claims, self._settings.claim) is not None
         if told or "userinfo_endpoint" not in self._client.server_metadata:
             return {}
@@ -111,7 +115,7 @@ class OidcProvider:
         return more if more.get("sub") == claims["sub"] else {}
 
     def _unreachable(self, error: Exception) -> UnavailableError:
-        # The words of httpx2 name an address and no secret; the client's secret is in a header.
+        # httpx2's message contains the address and no secret; the client's secret is in a header.
         log.error("the sign-in provider does not answer as it should: %s", error)
         if isinstance(error, httpx2.TransportError):
             why = f"cannot be reached: {explain_connection_failure(error, 'ca_file')}"
@@ -124,8 +128,8 @@ class OidcProvider:
 
 
 def find_role(claims: OidcClaims, settings: OidcSettings) -> VisitorRole | None:
-    """What a person may; None: nothing. An e-mail counts if the provider says it is verified:
-    anybody can claim one."""
+    """The role that the claims grant; None for none. An e-mail address counts only if the provider
+    verified it (``email_verified``), as anybody can claim one."""
     names = {EVERYBODY, *_groups(_found(claims, settings.claim))}
     if claims.get("email_verified") is True and isinstance(claims.get("email"), str):
         names.add(claims["email"].casefold())
@@ -135,7 +139,7 @@ def find_role(claims: OidcClaims, settings: OidcSettings) -> VisitorRole | None:
 
 
 def _folded(names: Iterable[str]) -> Iterable[str]:
-    """E-mails are the same in upper and lower case, groups are not."""
+    """The names with e-mail addresses in lower case; groups are case-sensitive."""
     return (name.casefold() if "@" in name else name for name in names)
 
 
@@ -147,7 +151,7 @@ def _groups(value: object) -> Iterable[str]:
 
 
 def _found(claims: OidcClaims, name: str) -> object:
-    """A claim, or ``realm_access.roles``: one inside another."""
+    """A claim; a dotted name such as ``realm_access.roles`` reads a nested one."""
     if name in claims:
         return claims[name]
     inside: object = claims
@@ -166,7 +170,7 @@ def _refusal(error: AuthlibBaseError | JoseError) -> str:
 
 
 def _plain(code: object) -> str:
-    """An error code may come by the address, so from anybody."""
+    """An error code without markup: it comes from the address, so from anybody."""
     text = "".join(each for each in str(code) if each.isalnum() or each in "_-")
     return text[:40] or "no reason given"
 

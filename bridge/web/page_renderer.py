@@ -1,4 +1,4 @@
-"""Making pages: templates, and what every page has. Nothing secret leaves here."""
+"""Render pages from templates, with secrets masked."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from bridge.web.session import SignedInVisitor, take_flash_message
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 
-_SHORTEST_SECRET = 8  # characters; anything shorter is also a word of some page
+_SHORTEST_SECRET = 8  # characters; a shorter one would mask ordinary text
 
 
 @cache
 def _templates() -> Environment:
-    """Compiled once for a process."""
+    """The template environment, created once for a process."""
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES_FOLDER),
         autoescape=True,
@@ -47,8 +47,9 @@ def _templates() -> Environment:
 
 
 class PageRenderer:
-    """``secrets`` are those of the configuration: they are blotted out wherever they stand.
-    ``mistake`` says what is wrong with its files, on every page of who is signed in."""
+    """Render pages. The values of ``secrets`` (the configuration's) are masked wherever they occur.
+    ``mistake`` returns the mistake in the configuration's files, which every page shows to
+    signed-in visitors."""
 
     def __init__(
         self,
@@ -86,21 +87,21 @@ class PageRenderer:
                 **{"token": visitor.token if visitor else "", **values},
             )
         )
-        # Half a character can stand in a payload, but in no page.
+        # A payload may contain a lone surrogate, which UTF-8 cannot encode.
         body = self.mask_secrets(html).encode(errors="replace")
         return HTMLResponse(body, status, {"Cache-Control": "no-store"})
 
     def render_error(
         self, request: Request, status: int, words: str, visitor: SignedInVisitor | None
     ) -> Response:
-        """A page that says what went wrong."""
+        """A page that explains an error."""
         title = HTTPStatus(status).phrase
         return self.render(
             request, "mistake.html", visitor=visitor, status=status, title=title, words=words
         )
 
     def render_payload(self, text: str) -> str:
-        """A delivery's payload to be read by a person, without the secrets somebody put into it."""
+        """A delivery's payload as indented JSON, with secrets masked."""
         value: Json = json.loads(text)
         return json.dumps(mask_secrets(value), indent=2, ensure_ascii=False)
 

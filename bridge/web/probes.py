@@ -1,4 +1,5 @@
-"""What watches over a running bridge asks: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""The endpoints for monitoring: ``/healthz``, ``/readyz`` and ``/metrics``
+(https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/)."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ from bridge.web.process_metrics import ProcessMetrics
 _Endpoint = Callable[[Request], Awaitable[Response]]
 _Value = TypeVar("_Value")
 
-_CACHE_SECONDS = 2.0  # seconds; many may ask, and the database is asked so often at most
+_CACHE_SECONDS = 2.0  # seconds between two queries of the database
 
 
 class CachedValue(Generic[_Value]):
-    """What ``ask`` said, for so many seconds. One asks at a time, the others wait for it."""
+    """The result of ``ask``, cached for so many seconds. One thread calls it at a time; the others
+    wait for its result."""
 
     def __init__(self, ask: Callable[[], _Value], seconds: float = _CACHE_SECONDS) -> None:
         self._ask = ask
@@ -43,9 +45,9 @@ class CachedValue(Generic[_Value]):
 
 @dataclass(frozen=True)
 class HealthProbes:
-    """``find_problems`` says what keeps this process from working, by what was tried. With a
-    ``token``, only who shows it is told the metrics. ``find_warnings`` keep nobody from working, and
-    are told all the same."""
+    """The checks behind the endpoints. ``find_problems`` returns what makes the process unready, by
+    check. With a ``token``, metrics require it. ``find_warnings`` are shown by ``/readyz`` and do
+    not change its status."""
 
     inbox: DeliveryInbox
     find_problems: Callable[[], Mapping[str, str]]
@@ -55,7 +57,7 @@ class HealthProbes:
 
 
 def create_probe_routes(probes: HealthProbes) -> list[BaseRoute]:
-    """Beside ``/healthz``, which every front door has."""
+    """The routes for readiness and metrics; ``/healthz`` belongs to ``create_app``."""
     return [
         Route("/readyz", _ready(probes), methods=["GET"]),
         Route("/metrics", _metrics(probes.metrics, probes.token), methods=["GET"]),
@@ -63,13 +65,14 @@ def create_probe_routes(probes: HealthProbes) -> list[BaseRoute]:
 
 
 def create_probe_app(probes: HealthProbes) -> Starlette:
-    """These alone, for a process that takes no deliveries in."""
+    """An application with the monitoring endpoints alone, for a process that receives no
+    deliveries."""
     alive = Route("/healthz", create_health_endpoint(probes.inbox), methods=["GET"])
     return Starlette(routes=[alive, *create_probe_routes(probes)])
 
 
 def create_health_endpoint(inbox: DeliveryInbox) -> _Endpoint:
-    """200 as long as the process lives and its inbox can be read, else 503."""
+    """Answer 200 while the inbox can be read, else 503."""
 
     async def endpoint(_: Request) -> JSONResponse:
         try:

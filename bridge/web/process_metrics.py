@@ -1,6 +1,7 @@
-"""``/metrics``: what Prometheus is told, about this process and about the whole bridge.
+"""The metrics of ``/metrics``: those of this process, and those of the whole bridge.
 
-Labels are few and known: mappings, repositories, forges, doors, steps. Prompts are never labels.
+Labels have few and known values: mappings, repositories, forges, endpoints, steps; never prompts
+(https://prometheus.io/docs/practices/naming/#labels).
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ _STEP_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)  # second
 
 
 class ProcessMetrics:
-    """All of one process: what it counts itself, and what ``read`` finds in the database about
-    the whole bridge, which has these ``mappings`` now. ``stale`` says of each whether nobody
-    compared it for too long."""
+    """The metrics of one process. ``read`` reads those of the whole bridge from the database;
+    ``mappings`` are the configured ones, ``stale`` says of each whether its last resync is too
+    old."""
 
     def __init__(
         self,
@@ -87,13 +88,15 @@ class ProcessMetrics:
         self._registry.register(SharedMetricsCollector(read, mappings, stale))
 
     def record_config(self, loaded_at: datetime, mistake: str | None) -> None:
-        """Which configuration is in force, and what is wrong with a newer one."""
+        """Record when the configuration in force was loaded, and whether a newer one has a
+        mistake."""
         self._config_loaded.set(loaded_at.timestamp())
         self._config_mistake.set(mistake is not None)
 
     def initialise_endpoints(self, doors: Iterable[str]) -> None:
-        """Tell of these doors from the start that everything was stored: Prometheus sees no
-        increase in what was not there before, and would miss the first delivery that was not."""
+        """Create the counters of these endpoints with zero. Prometheus would miss the first
+        increase of a counter that appears with it
+        (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics)."""
         for door in doors:
             self._answers.labels(door, "503")
 
@@ -102,7 +105,8 @@ class ProcessMetrics:
 
     @contextmanager
     def start_span(self, name: str, known: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG002
-        """A ``bridge.telemetry.log_context.SpanTracer``: how long each step took, whether it failed or not."""
+        """Measure a step, as ``bridge.telemetry.log_context.SpanTracer`` does, whether it fails or
+        not."""
         started = time.perf_counter()
         try:
             yield
@@ -110,7 +114,8 @@ class ProcessMetrics:
             self._steps.labels(name).observe(time.perf_counter() - started)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """All of it with its content type: OpenMetrics for those who accept it, else text."""
+        """All metrics and their content type: OpenMetrics for a scraper that accepts it, else the
+        text format."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 

@@ -1,4 +1,4 @@
-"""Where every prompt is: the list of all, the way of one, and one pull request."""
+"""The pages of prompts: the list, the history of one, and one pull request."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from bridge.web.query_parameters import QueryParameters
 from bridge.web.session import SignedInVisitor, store_flash_message
 from bridge.web.session_guard import FormFields, SessionGuard
 
-FindSource = Callable[[str], str | None]  # of a mapping's workspace; None: not a mapping any more
+FindSource = Callable[
+    [str], str | None
+]  # the source of a mapping's workspace; None: no such mapping
 
 
 def find_no_source(_: str) -> None:
-    """Where nobody knows the mappings."""
+    """A ``FindSource`` for a dashboard that knows no mappings."""
 
 
 @dataclass(frozen=True)
 class PromptPages:
-    """``find_source`` tells the prompts of one number in several workspaces apart."""
+    """The routes of these pages. ``find_source`` distinguishes prompts with the same id in several
+    workspaces."""
 
     renderer: PageRenderer
     reader: StatusReader
@@ -126,7 +129,7 @@ class PromptPages:
 
 
 def _number(request: Request, name: str) -> int:
-    """A number in the path. Raises NotFoundError for what is none."""
+    """A number in the path. Raises NotFoundError for other text."""
     text = str(request.path_params[name])
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise NotFoundError("There is no such page.")

@@ -1,4 +1,4 @@
-"""What a visitor asks for, read from an address. What makes no sense counts as not asked."""
+"""Parse the query parameters of an address. A value that cannot be parsed counts as absent."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LONGEST = 200  # characters of one value
 
 
 def remove_nul(text: str) -> str:
-    """What a database keeps of a text: PostgreSQL takes no NUL."""
+    """The text without NUL characters, which PostgreSQL rejects."""
     return text.replace("\0", "")
 
 
 @dataclass(frozen=True)
 class QueryParameters:
-    """The named parameters of an address; empty ones count as not there."""
+    """The named parameters of an address; empty ones count as absent."""
 
     path: str
     values: Mapping[str, str]
@@ -44,6 +44,6 @@ class QueryParameters:
         return kinds(text) if text in tuple(kinds) else None
 
     def build_address_with(self, **changes: str | None) -> str:
-        """The address with these parameters changed; None takes one away."""
+        """The address with these parameters changed; None removes one."""
         told = {k: v for k, v in {**self.values, **changes}.items() if v}
         return f"{self.path}?{urlencode(told)}" if told else self.path

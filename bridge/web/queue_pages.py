@@ -1,4 +1,4 @@
-"""What waits, what is left of the forges' budgets, and how the days went."""
+"""The pages of problems, of pending work with the forges' budgets, and of charts."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ CHART_PERIODS_DAYS = (7, 30, 90)  # days
 
 @dataclass(frozen=True)
 class QueuePages:
+    """The routes of these pages."""
+
     renderer: PageRenderer
     reader: StatusReader
     list_instances: Callable[[], Sequence[ProcessInstance]]

@@ -1,8 +1,8 @@
-"""Who may knock: before any work, an address that was refused too often is asked to come later.
+"""Limit refused requests: an address that was refused too often gets 429 before any other work.
 
-Only refused requests count, so a burst of real deliveries is never hurt, however large; those with
-large bodies count as several. A trusted proxy is not limited itself: behind one that tells no
-addresses, everybody would be one.
+Only refused requests count, so a burst of valid deliveries is never limited; a refused large body
+counts as several. A trusted proxy is not limited itself, as one that forwards no addresses stands
+for all clients.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from bridge.web.read_body import SMALL_BODY_BYTES
 
 WEBHOOK_PREFIX = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))
-# Only a door answers so; else the path may be anybody's invention, and no name for a metric.
+# Only paths of this form are labels of a metric; any other may be a client's invention.
 _WEBHOOK_PATH = frozenset((202, 400, 401, 408, 413, 503))
-_ADDRESSES = 10_000  # remembered at once; the one refused longest ago is forgotten first
-_NETWORK = 64  # bits of an IPv6 address: somebody who has one has them all
+_ADDRESSES = 10_000  # stored at once; the least recently refused one is dropped first
+_NETWORK = 64  # bits of an IPv6 network that one client may have to itself
 
 log = logging.getLogger("bridge.web")
 
-CountResponse = Callable[[str, int], None]  # a door, and the status that was answered there
+CountResponse = Callable[[str, int], None]  # an endpoint, and the status of its response
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass
 class _BucketState:
     tokens: float
-    refilled_at: float  # when ``tokens`` was right
+    refilled_at: float  # when ``tokens`` was computed
 
 
 class TokenBucket:
-    """How often each address may still be refused: ``per_minute`` at once, and as many more each
-    minute. In memory, bounded; for one thread. ``clock`` is in seconds, and never goes back."""
+    """A token bucket for each address: ``per_minute`` refusals at once, and as many more each
+    minute. Bounded in memory; for one thread. ``clock`` is in seconds and monotonic."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class TokenBucket:
         self._buckets: OrderedDict[str, _BucketState] = OrderedDict()
 
     def compute_wait_seconds(self, address: str) -> float:
-        """In how many seconds to come again; 0 for coming in."""
+        """The seconds until this address may send again; 0 for now."""
         if not self._buckets:
             return 0.0
         bucket = self._buckets.get(_normalise_address(address))
@@ -68,8 +68,8 @@ class TokenBucket:
         return 0.0 if bucket.tokens >= 1 else (1 - bucket.tokens) * 60 / self._most
 
     def take(self, address: str, times: int = 1) -> bool:
-        """Note that an address was refused, or something that costs as much as so many refusals.
-        Returns whether that was one time too many."""
+        """Take one token, or more for a costlier refusal. Returns whether the address is limited
+        from now on."""
         if _is_among(address, self._trusted):
             return False
         whose = _normalise_address(address)
@@ -90,8 +90,8 @@ class TokenBucket:
 
 
 class RateLimitMiddleware:
-    """ASGI middleware before the webhooks' doors; everything else passes untouched. ``count``
-    hears of every answer that is given there."""
+    """ASGI middleware before the webhook endpoints; other paths pass. ``count`` is called with each
+    of their responses."""
 
     def __init__(self, app: ASGIApp, bucket: TokenBucket, count: CountResponse) -> None:
         self._app = app
@@ -138,14 +138,14 @@ async def _send_too_many_requests(send: Send, seconds: float) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"retry-after", b"%d" % math.ceil(seconds)),
-        (b"connection", b"close"),  # what was not read of the body would be the next request
+        (b"connection", b"close"),  # an unread body would be parsed as the next request
     ]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 def _normalise_address(address: str) -> str:
-    """The address, or the network of which nobody has less."""
+    """The address, or the /64 network of an IPv6 address, which one client may have to itself."""
     if ":" not in address:
         return address
     try:

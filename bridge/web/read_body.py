@@ -1,4 +1,4 @@
-"""Read the bodies of requests, and never hold more of them than there is memory for."""
+"""Read the bodies of requests, within a limit of memory."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from starlette.types import Receive
 from bridge.errors import BodyTimeoutError, BodyTooLargeError, RateLimitedError
 
 BODY_LIMIT = 1024 * 1024  # bytes
-BODY_SECONDS = 30.0  # for all of it to come
-SMALL_BODY_BYTES = 64 * 1024  # bytes; what is larger is worth some thought
+BODY_SECONDS = 30.0  # for the whole body
+SMALL_BODY_BYTES = 64 * 1024  # larger bodies are parsed in a thread
 
 _LARGE_AT_ONCE = 64 * 1024 * 1024  # bytes
-_CROWDED = 5.0  # seconds to come again after
+_CROWDED = 5.0  # seconds, the Retry-After of the response
 
 ReserveBytes = Callable[
     [int], None
-]  # hears how long a body is so far; raises RateLimitedError for too much
+]  # called with the bytes read so far; may raise RateLimitedError
 
 
 class ClientDisconnectedError(Exception):
-    """The connection ended before the body did."""
+    """The client disconnected before the end of the body."""
 
 
 class LargeBodyQuota:
-    """How many bytes of large bodies may be held at once. The first ``SMALL_BODY_BYTES`` bytes of each are
-    free, so that usual deliveries come in whatever strangers send. For one thread."""
+    """The bytes of large bodies that may be in memory at once. The first ``SMALL_BODY_BYTES`` of
+    each body are free, so usual deliveries are read whatever else arrives. For one thread."""
 
     def __init__(self, most: int = _LARGE_AT_ONCE) -> None:
         self._left = most
 
     @contextmanager
     def reserve(self) -> Iterator[ReserveBytes]:
-        """What a single body holds, until the end of the block."""
+        """Reserve the bytes of one body until the end of the block."""
         held = 0
 
         def hold(size: int) -> None:
@@ -55,7 +55,7 @@ class LargeBodyQuota:
 
 
 def _no_matter(_: int) -> None:
-    """Hold a body that cannot be large."""
+    """A ``ReserveBytes`` for a body that cannot be large."""
 
 
 async def read_body(
@@ -65,9 +65,9 @@ async def read_body(
     seconds: float = BODY_SECONDS,
     hold: ReserveBytes = _no_matter,
 ) -> bytes:
-    """The whole body. Raises BodyTooLargeError as soon as it is known to exceed ``limit`` bytes,
-    without reading the rest; BodyTimeoutError when it takes longer than ``seconds``;
-    RateLimitedError when ``hold`` does; ClientDisconnectedError when the connection ends first."""
+    """The whole body. Raises BodyTooLargeError as soon as it exceeds ``limit`` bytes, without
+    reading the rest; BodyTimeoutError after ``seconds``; RateLimitedError when ``hold`` does;
+    ClientDisconnectedError when the connection ends first."""
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)

@@ -1,4 +1,4 @@
-"""The webhooks of forges: read, verify, parse, reduce, put, answer."""
+"""Receive a forge's webhook: read, verify, parse, store, answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.web.receive_promptlayer_webhook import (
 from bridge.web.webhook_endpoints import FindEndpoints
 
 FORGE_WEBHOOK_PATH = "/webhooks/{forge}"
-BODY_LIMIT = 5 * 1024 * 1024  # bytes; a push of thousands of commits names all their files
+BODY_LIMIT = 5 * 1024 * 1024  # bytes; a push of thousands of commits lists all their files
 
 _NO_FORGE = (
     "No forge of this name is expected here. Name one of bridge.yaml, and set its "
@@ -38,9 +38,10 @@ log = logging.getLogger("bridge.web")
 
 @dataclass(frozen=True)
 class ForgeWebhookReceiver:
-    """The ASGI endpoint: answers as ``bridge.web.receive_promptlayer_webhook.PromptLayerWebhookReceiver`` does. What is of no interest is
-    answered with ``ignored`` and not kept, for forges tell much. A forge without a secret has no
-    door: 404, as for a name that is not there."""
+    """The ASGI endpoint, which answers as
+    ``bridge.web.receive_promptlayer_webhook.PromptLayerWebhookReceiver`` does. An event that the
+    bridge does not use is answered with ``ignored`` and not stored. A forge without a secret has no
+    endpoint: 404, as for an unknown name."""
 
     inbox: DeliveryInbox
     clock: Clock
@@ -60,7 +61,7 @@ class ForgeWebhookReceiver:
         if door is None or not any(door.secrets):
             return build_unknown_endpoint(_NO_FORGE)
         try:
-            raw = dict(reversed(scope["headers"]))  # of doubled headers the first counts
+            raw = dict(reversed(scope["headers"]))  # the first of repeated headers counts
             headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in raw.items()}
             with self.large.reserve() as hold:
                 body = await read_body(raw, receive, BODY_LIMIT, hold=hold)
@@ -73,7 +74,7 @@ class ForgeWebhookReceiver:
     async def _accepted(
         self, forge: str, door: ForgeEndpoint, headers: Mapping[str, str], body: bytes
     ) -> WebhookResponse:
-        # In a thread: megabytes to digest and parse would hold up every other delivery.
+        # In a thread: hashing and parsing megabytes would block the event loop.
         id, delivery = await run_in_threadpool(self._accept, forge, door, headers, body)
         if delivery is None:
             return _answered(id, f"forge:{forge}", "ignored")
@@ -85,7 +86,7 @@ class ForgeWebhookReceiver:
     def _accept(
         self, forge: str, door: ForgeEndpoint, headers: Mapping[str, str], body: bytes
     ) -> tuple[str, Delivery | None]:
-        """The delivery's id, and the delivery where it is of interest."""
+        """The id of the delivery, and the delivery where the bridge uses its event."""
         door.webhooks.verify_webhook(headers, body, door.secrets)
         event = door.webhooks.parse_webhook(headers, body)
         id = compute_delivery_id(forge, door.webhooks.find_delivery_name(headers), body)

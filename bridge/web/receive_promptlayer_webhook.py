@@ -1,9 +1,9 @@
-"""One delivery through the front door: read, verify, parse, put, answer.
+"""Receive PromptLayer's webhook: read, verify, parse, store, answer.
 
-After the 202 the delivery waits in the inbox (``bridge.storage.inbox``). The dispatcher
-(``bridge.engine.dispatcher``), which the inbox wakes, takes it up and asks for what it is about.
+After the 202 the delivery is in the inbox (``bridge.storage.inbox``). The dispatcher
+(``bridge.engine.dispatcher``), which the inbox wakes, takes it from there.
 
-This is the hot path, hence plain ASGI: most of what a delivery costs is the server's HTTP parser
+This is the hot path, hence plain ASGI: most of the cost of a delivery is the server's HTTP parser
 and the disk.
 """
 
@@ -112,7 +112,7 @@ class PromptLayerWebhookReceiver:
         if door is None:
             return build_unknown_endpoint(_NO_WORKSPACE)
         try:
-            headers = dict(reversed(scope["headers"]))  # of doubled headers the first counts
+            headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
             with self._large.reserve() as hold:
                 body = await read_body(headers, receive, hold=hold)
                 delivery = await self._opened(body, headers.get(_SIGNATURE_HEADER), source, door)
@@ -128,7 +128,7 @@ class PromptLayerWebhookReceiver:
     ) -> Delivery:
         if len(body) <= SMALL_BODY_BYTES:
             return self._accept(body, signed, source, door)
-        # In a thread: a megabyte to digest and parse would hold up every other delivery.
+        # In a thread: hashing and parsing a megabyte would block the event loop.
         return await run_in_threadpool(self._accept, body, signed, source, door)
 
     def _accept(
@@ -170,20 +170,20 @@ def _status(delivery: Delivery, result: InboxPutResult) -> str:
 def build_refusal(
     error: SignatureMismatchError | MalformedPayloadError | BodyTooLargeError | BodyTimeoutError,
 ) -> WebhookResponse:
-    """400, 401, 408 or 413."""
+    """The response to a bad delivery: 400, 401, 408 or 413."""
     status = _STATUS[type(error)]
     log.warning("delivery refused with %d: %s", status, error, extra={"outcome": "refused"})
-    # What was not read of the body would be taken for the next request.
+    # An unread body would be parsed as the next request.
     headers = (_CLOSE,) if isinstance(error, BodyTooLargeError | BodyTimeoutError) else ()
     return WebhookResponse(status, {"error": str(error)}, headers)
 
 
 def build_retry_later(error: TransientError) -> WebhookResponse:
-    """503, with when to come again."""
+    """A 503 with Retry-After."""
     log.error("delivery not stored: %s", error, extra={"outcome": "postponed"})
     seconds = math.ceil(error.retry_after or RETRY_AFTER_SECONDS)
     pause = (b"retry-after", b"%d" % seconds)
-    # What was not read of the body would be taken for the next request.
+    # An unread body would be parsed as the next request.
     headers = (pause, _CLOSE) if isinstance(error, RateLimitedError) else (pause,)
     return WebhookResponse(
         503, {"error": "The delivery cannot be stored now. Send it again later."}, headers
@@ -191,6 +191,6 @@ def build_retry_later(error: TransientError) -> WebhookResponse:
 
 
 def build_unknown_endpoint(words: str) -> WebhookResponse:
-    """404, for a name that is not configured."""
-    # What was not read of the body would be taken for the next request.
+    """A 404 for a name that is not configured."""
+    # An unread body would be parsed as the next request.
     return WebhookResponse(404, {"error": words}, (_CLOSE,))

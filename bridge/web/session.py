@@ -1,8 +1,8 @@
-"""Who is looking at the dashboard: a person, their role, and until when.
+"""The session of a signed-in visitor: name, role and expiry, in a signed cookie.
 
-It is kept in a signed cookie. Every sign-in begins a new session, with a new token for its forms,
-which also tells the session from all others. The cookie alone does not say whether the session was
-ended since; ``SessionGuard.find_visitor`` does.
+Every sign-in starts a new session with a new token, which its forms carry and which identifies it.
+The cookie alone does not say whether the session was ended since; ``SessionGuard.find_visitor``
+checks that.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class SignedInVisitor:
 
     name: str
     role: VisitorRole
-    token: str = field(repr=False)  # what their forms carry; of this session alone
-    expires_at: datetime  # when the session is over by itself
+    token: str = field(repr=False)  # of this session's forms
+    expires_at: datetime  # when the session expires
 
     @property
     def may_act(self) -> bool:
@@ -42,7 +42,7 @@ class SignedInVisitor:
 
 
 def find_visitor(request: Request, now: datetime) -> SignedInVisitor | None:
-    """Whom the cookie names, unless nobody or that was too long ago."""
+    """The visitor that the cookie names; None without one, or after its expiry."""
     said: dict[str, Any] = request.session
     if said.get("until", 0) <= now.timestamp():
         return None
@@ -51,8 +51,8 @@ def find_visitor(request: Request, now: datetime) -> SignedInVisitor | None:
 
 
 def start_session(request: Request, name: str, role: VisitorRole, until: datetime) -> str:
-    """Begin a new session; nothing of the one before stays. Returns where the person wanted to
-    go."""
+    """Start a new session and drop everything of the former one. Returns the path that the person
+    wanted to open."""
     wanted = str(request.session.get(_NEXT, "/"))
     request.session.clear()
     request.session.update(name=name, role=role.value, until=until.timestamp(), csrf=_new_token())
@@ -60,17 +60,17 @@ def start_session(request: Request, name: str, role: VisitorRole, until: datetim
 
 
 def clear_session(request: Request) -> None:
-    """In this browser; copies of the cookie stay as they are."""
+    """Clear the session's cookie in this browser. Copies of the cookie stay valid."""
     request.session.clear()
 
 
 def get_form_token(request: Request) -> str:
-    """The token that forms of this session carry, made when there is none."""
+    """The token for the forms of this session, created where there is none."""
     return str(request.session.get(_TOKEN) or request.session.setdefault(_TOKEN, _new_token()))
 
 
 def is_session_form(request: Request, token: str) -> bool:
-    """Whether a form that carries this token is of this session."""
+    """Whether a form with this token belongs to this session."""
     expected = str(request.session.get(_TOKEN, ""))
     return bool(expected) and hmac.compare_digest(expected.encode(), token.encode())
 
@@ -80,14 +80,15 @@ def _new_token() -> str:
 
 
 def store_return_path(request: Request) -> None:
-    """Come back here after signing in. Only a path of ours: a link could name any other place."""
+    """Store the path to open after signing in. Only a path of the dashboard's own: a link could
+    name another site."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if len(path) <= _LONGEST_PATH and not path.startswith(("//", "/\\")):
         request.session[_NEXT] = path
 
 
 def store_flash_message(request: Request, text: str) -> None:
-    """Say this on the next page."""
+    """Show this message on the next page."""
     request.session[_NOTE] = text
 
 

@@ -1,7 +1,7 @@
-"""What stands before every page: who may see it, and whether a form is really ours.
+"""Check before every page who may see it, and before every form that the dashboard sent it.
 
-Views are plain functions and run in threads of their own, so that however slow the database is,
-the front door has its threads and its loop.
+Views are plain functions and run in threads of their own, so a slow database does not block the
+webhook endpoints.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bridge.web.session import (
 
 SIGN_IN_PATH = "/sign-in"
 
-_AT_ONCE = 4  # pages made at the same time
+_AT_ONCE = 4  # pages rendered at the same time
 _FORM_LIMIT = 64 * 1024  # bytes
 
 FormFields = Mapping[str, str]
@@ -41,7 +41,8 @@ FormAction = Callable[[Request, SignedInVisitor, FormFields], Response]
 
 @dataclass(frozen=True)
 class SessionGuard:
-    """Turns views into routes. ``public_origin`` is the public address of the pages, if it is set."""
+    """Turn views into routes. ``public_origin`` is the configured public address of the pages, if
+    there is one."""
 
     clock: Clock
     public_origin: str | None
@@ -53,8 +54,9 @@ class SessionGuard:
         return cls(clock, origin, ended, anyio.CapacityLimiter(_AT_ONCE))
 
     async def find_visitor(self, request: Request) -> SignedInVisitor | None:
-        """Who signed in and has not signed out since, here or anywhere. Raises UnavailableError
-        when the database does not answer; asked again for the same request, it is nobody."""
+        """The person who signed in and whose session was not ended anywhere. Raises
+        UnavailableError when the database does not answer; a second call for the same request
+        returns None then."""
         if not hasattr(request.state, "visitor"):
             request.state.visitor = None
             request.state.visitor = await self._unless_ended(request)
@@ -67,13 +69,13 @@ class SessionGuard:
             return None
         if not await run_sync(self.ended_sessions.is_ended, visitor.token, limiter=self.threads):
             return visitor
-        if not _is_fragment_request(request):  # whose answer may come when a new session has begun
+        if not _is_fragment_request(request):  # its response may arrive after a new sign-in
             clear_session(request)
         return None
 
     async def end_session(self, request: Request) -> None:
-        """If somebody is signed in, end their session: no copy of its cookie opens anything. Raises
-        UnavailableError when the database does not answer; then the session goes on."""
+        """End the session of the signed-in person, with all copies of its cookie. Raises
+        UnavailableError when the database does not answer; the session stays open then."""
         visitor = find_visitor(request, self.clock())
         request.state.visitor = None
         if visitor is not None:
@@ -82,7 +84,7 @@ class SessionGuard:
             )
 
     def create_page_route(self, path: str, view: PageView) -> Route:
-        """For everybody who has signed in; others are asked to."""
+        """A route for signed-in visitors; others are redirected to the sign-in."""
 
         async def endpoint(request: Request) -> Response:
             visitor = await self.find_visitor(request)
@@ -94,7 +96,7 @@ class SessionGuard:
         return Route(path, endpoint, methods=["GET"])
 
     def create_action_route(self, path: str, act: FormAction) -> Route:
-        """For operators, by a form of ours."""
+        """A route for operators, called by a form of the dashboard."""
 
         async def endpoint(request: Request) -> Response:
             visitor = await self.find_visitor(request)
@@ -109,7 +111,7 @@ class SessionGuard:
         return Route(path, endpoint, methods=["POST"])
 
     async def read_form(self, request: Request) -> FormFields:
-        """What a form of this session sent. Raises ForbiddenError for any other,
+        """The fields of a form of this session. Raises ForbiddenError for any other form,
         BodyTooLargeError."""
         self._check_origin(request)
         headers = dict(request.headers.raw)
@@ -138,8 +140,8 @@ def _check_path(request: Request) -> None:
 
 
 def redirect_to_sign_in(request: Request) -> Response:
-    """Ask who it is. A part of a page that is asked for anew cannot show that, so all of it
-    goes."""
+    """Redirect to the sign-in. A fragment request cannot show it, so the whole page is
+    redirected."""
     if _is_fragment_request(request):
         return Response(status_code=401, headers={"HX-Redirect": SIGN_IN_PATH})
     if request.method == "GET":
@@ -148,5 +150,5 @@ def redirect_to_sign_in(request: Request) -> Response:
 
 
 def _is_fragment_request(request: Request) -> bool:
-    """Whether a page asks for a part of itself, by itself."""
+    """Whether htmx requests a part of a page."""
     return "hx-request" in request.headers

@@ -1,4 +1,4 @@
-"""What Prometheus is told about the whole bridge, whichever process it asks."""
+"""Collect the metrics of the whole bridge from the database, the same on every process."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _Values = (
 
 
 def clear_stale(_: Mapping[str, LastResync]) -> Mapping[str, float]:
-    """Where nobody knows how often mappings are to be compared."""
+    """A ``Stale`` for a process that knows no resync period."""
     return {}
 
 
 class SharedMetricsCollector(Collector):
-    """The whole bridge, out of the database. Of what is old, only what belongs to one of the
-    ``mappings`` there are now is told."""
+    """The metrics in the database. Of series by mapping, only those of the configured ``mappings``
+    are reported."""
 
     def __init__(
         self, read: ReadMetricsSnapshot, mappings: Callable[[], Container[str]], stale: Stale
@@ -51,7 +51,7 @@ class SharedMetricsCollector(Collector):
         self._mappings = mappings
 
     def describe(self) -> Iterator[Metric]:
-        return iter(())  # so that registering asks no database
+        return iter(())  # so that registering queries no database
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{METRIC_PREFIX}_database_up", "Whether the database answers.")
@@ -124,7 +124,7 @@ def _those_of(
 
 
 def _received(deliveries: Mapping[tuple[str, str, str], int]) -> Mapping[tuple[str, str], int]:
-    """Whatever became of them: these numbers only grow."""
+    """Deliveries in any state, a count that only grows."""
     counts: Counter[tuple[str, str]] = Counter()
     for (source, type_, _), count in deliveries.items():
         counts[source, type_] += count
@@ -155,7 +155,8 @@ def _of_both_ways(totals: LifetimeTotals) -> Iterator[Metric]:
 
 
 def _cumulative(waits: Mapping[float, int]) -> list[tuple[str, float]]:
-    """Buckets as Prometheus has them: how many took so long or less."""
+    """Cumulative buckets, as Prometheus has them: how many took so many seconds or less
+    (https://prometheus.io/docs/concepts/metric_types/#histogram)."""
     ends = (*_WAITS, math.inf)
     return [
         (_spelled(end), sum(count for took, count in waits.items() if took <= end)) for end in ends
@@ -175,7 +176,7 @@ def _of_sweeps(sweeps: Mapping[str, LastResync], mappings: Container[str]) -> It
 
 
 def _of_problems(measures: MetricsSnapshot, mappings: Container[str]) -> Iterator[Metric]:
-    """Errors may be about no mapping: then its name is empty."""
+    """Open problems and errors. Those that concern no mapping have an empty label."""
     there = {key: n for key, n in measures.problems.items() if not key[0] or key[0] in mappings}
     yield _gauge(
         "problems", "What is wrong with a mapping and lasts, by kind.", ["mapping", "kind"], there

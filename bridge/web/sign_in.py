@@ -1,4 +1,4 @@
-"""Signing in and out: by a shared secret, or by a provider."""
+"""Sign in and out: with a shared secret, or by an OpenID Connect provider."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 OIDC_CALLBACK_PATH = "/sign-in/oidc/callback"
 
-_WRONG_PER_MINUTE = 5  # of one address; a secret of 16 characters is not guessed so
-_BY_SECRET = "shared secret"  # the name of somebody who showed one
+_WRONG_PER_MINUTE = 5  # wrong secrets from one address
+_BY_SECRET = "shared secret"  # the visitor's name
 
 log = logging.getLogger("bridge.web")
 
@@ -99,7 +99,8 @@ class SignInPages:
         return await self._welcome(request, _BY_SECRET, role)
 
     def _role(self, given: str) -> VisitorRole | None:
-        """Both are compared, whatever the first says: time tells nothing."""
+        """The role of a given secret. Both secrets are compared in any case, so the time reveals
+        nothing."""
         fitting = [
             role
             for role, secret in (
@@ -124,7 +125,7 @@ class SignInPages:
         return self.provider
 
     async def _welcome(self, request: Request, name: str, role: VisitorRole) -> Response:
-        await self.guard.end_session(request)  # of who was signed in before, in this browser
+        await self.guard.end_session(request)  # of the visitor who was signed in before
         wanted = start_session(request, name, role, self.clock() + self.settings.session)
         log.info("%s signed in as %s", ascii(name), role)
         return RedirectResponse(wanted, 303)

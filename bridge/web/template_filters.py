@@ -1,4 +1,4 @@
-"""Times and names as a person reads them. Pure; Jinja's filters."""
+"""Jinja filters that format times and names for people. Pure."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def format_age(then: datetime, now: datetime) -> str:
 
 
 def format_time(then: datetime) -> str:
-    """To the second, in UTC."""
+    """The time to the second, in UTC."""
     return f"{then:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def format_event_type(event_type: str) -> str:
-    """``prompt_template_label_moved`` is ``label moved``; whose event it is, stands beside it."""
+    """``prompt_template_label_moved`` becomes ``label moved``."""
     return _PLAIN.sub(" ", _WHOSE.sub("", event_type))
 
 
 def filter_web_address(address: str) -> str:
-    """An address to lead to: only the web's. Anything else leads nowhere."""
+    """The address if it is http or https, else ``#``, a link that leads nowhere."""
     return address if address.startswith(("https://", "http://")) else "#"

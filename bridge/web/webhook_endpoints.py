@@ -1,6 +1,6 @@
-"""The doors of the bridge: who may deliver, and with which secrets.
+"""The webhook endpoints that are open, and the secrets that sign their deliveries.
 
-They are asked for at every delivery, for a running bridge may be given others.
+They are looked up at every delivery, as a reload may change them.
 """
 
 from __future__ import annotations
@@ -16,30 +16,32 @@ from bridge.promptlayer.workspace_source import find_config_section
 
 @dataclass(frozen=True)
 class WorkspaceEndpoint:
-    """Where one workspace of PromptLayer comes in."""
+    """The endpoint of one workspace of PromptLayer."""
 
-    secrets: tuple[str, ...] = field(repr=False)  # any of them may sign: rotation
-    replay_window: timedelta | None = None  # None: a delivery may be of any age
+    secrets: tuple[str, ...] = field(repr=False)  # any of them may sign, so that one can be rotated
+    replay_window: timedelta | None = None  # largest age of a delivery; None: any
 
 
 @dataclass(frozen=True)
 class WebhookEndpoints:
+    """The endpoints of all workspaces and forges."""
+
     workspaces: Mapping[str, WorkspaceEndpoint]  # by the source of its deliveries
     forges: Mapping[str, ForgeEndpoint] = field(default_factory=dict)  # by the forge's name
 
     @property
     def open_names(self) -> tuple[str, ...]:
-        """Those that open, by what follows ``/webhooks/`` in their addresses."""
+        """The names of the open endpoints: the path behind ``/webhooks/``."""
         opening = (name for name, door in self.forges.items() if any(door.secrets))
         return (*(source.replace(":", "/", 1) for source in self.workspaces), *opening)
 
 
-FindEndpoints = Callable[[], WebhookEndpoints]  # those that are open now
+FindEndpoints = Callable[[], WebhookEndpoints]  # those in force
 
 
 def require_secrets(endpoints: WebhookEndpoints) -> None:
-    """Raise ConfigError unless every workspace has a secret: a front door that cannot tell friend
-    from foe does not open."""
+    """Raise ConfigError unless every workspace has a secret, without which no delivery can be
+    verified."""
     for source, door in endpoints.workspaces.items():
         if not door.secrets or not all(door.secrets):
             raise ConfigError(
