@@ -134,8 +134,10 @@ def _stored(
 ) -> list[AccessFinding]:
     """Find prompt files that git stores in another form than a checkout shows."""
     index = PromptFileIndex()
-    told = (words for one in contexts for words in find_unreadable_storage(one, snapshot, index))
-    return [AccessFinding(FindingSeverity.PROBLEM, words) for words in dict.fromkeys(told)]
+    messages = (
+        words for one in contexts for words in find_unreadable_storage(one, snapshot, index)
+    )
+    return [AccessFinding(FindingSeverity.PROBLEM, words) for words in dict.fromkeys(messages)]
 
 
 def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:

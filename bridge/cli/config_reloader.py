@@ -154,8 +154,8 @@ class ConfigReloader:
                 self._unswept |= changed
                 self._retime(self.live.config)
         if self._unswept and self.queues is not None:
-            occasion = f"config {self.live.state.loaded_at.timestamp():.6f}"
-            self.queues.enqueue_resync(occasion, self._unswept)
+            deduplication_key = f"config {self.live.state.loaded_at.timestamp():.6f}"
+            self.queues.enqueue_resync(deduplication_key, self._unswept)
         self._unswept = frozenset()
 
     def _retime(self, config: BridgeConfig) -> None:

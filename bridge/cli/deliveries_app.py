@@ -1,4 +1,4 @@
-"""``deliveries``: what PromptLayer told us, and what came of it."""
+"""``deliveries``: the options of its commands."""
 
 from __future__ import annotations
 

@@ -55,22 +55,26 @@ def list_deliveries(
 def show_delivery(path: Path, delivery: str, *, as_json: bool) -> None:
     with connect_database(load_config(path)) as database:
         found = _find(database, delivery)
-        looks = ReconcileStore(database, get_current_time).find_reconciles_of_delivery(found.id)
+        reconciles = ReconcileStore(database, get_current_time).find_reconciles_of_delivery(
+            found.id
+        )
     if as_json:
-        told = _as_json(found) | {
+        document = _as_json(found) | {
             "payload": json.loads(found.payload),
-            "looks": [_look_as_json(look) for look in looks],
+            "looks": [_reconcile_as_json(reconcile) for reconcile in reconciles],
         }
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps(document, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     for name, value in _as_json(found).items():
         console.print(f"{name:12} {'-' if value is None else value}", markup=False)
     console.print(json.dumps(json.loads(found.payload), indent=2), markup=False)
-    for look in looks:
-        said = f"{look.kind}: {look.reason}" if look.kind else "waiting"
-        address = f" {look.pull_request}" if look.pull_request else ""
-        console.print(f"{look.proposal.mapping} {look.target.label}: {said}{address}", markup=False)
+    for reconcile in reconciles:
+        said = f"{reconcile.kind}: {reconcile.reason}" if reconcile.kind else "waiting"
+        address = f" {reconcile.pull_request}" if reconcile.pull_request else ""
+        console.print(
+            f"{reconcile.proposal.mapping} {reconcile.target.label}: {said}{address}", markup=False
+        )
 
 
 def redeliver(path: Path, delivery: str) -> None:
@@ -122,12 +126,12 @@ def _as_json(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _look_as_json(look: RequestedReconcile) -> dict[str, object]:
+def _reconcile_as_json(reconcile: RequestedReconcile) -> dict[str, object]:
     return {
-        "mapping": look.proposal.mapping,
-        "branch": look.proposal.branch,
-        "label": look.target.label,
-        "state": look.kind or "waiting",
-        "reason": look.reason,
-        "pull_request": look.pull_request,
+        "mapping": reconcile.proposal.mapping,
+        "branch": reconcile.proposal.branch,
+        "label": reconcile.target.label,
+        "state": reconcile.kind or "waiting",
+        "reason": reconcile.reason,
+        "pull_request": reconcile.pull_request,
     }

@@ -107,14 +107,14 @@ def _proposed(
     *,
     diff: bool,
 ) -> Iterator[DriftRow]:
-    seen = {
+    diffs = {
         (one.edit.change.path, one.target.label): one
         for one in observation.target_diffs
         if one.edit
     }
     for edit in observation.edits:
         change = edit.change
-        found = seen.get((change.path, change.label))
+        found = diffs.get((change.path, change.label))
         yield DriftRow(
             observation.proposal.mapping,
             change.prompt.name,

@@ -1,4 +1,4 @@
-"""``evals``: results of evaluations, told to PromptLayer and to the pull request."""
+"""``evals``: the options of its commands."""
 
 from __future__ import annotations
 

@@ -288,8 +288,8 @@ class MappingSettings(SettingsSection):
     @property
     def fingerprint(self) -> str:
         """A short hash of the settings that select prompts."""
-        told = [self.source, self.prompts, self.tags, self.folder, self.track]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        selection_settings = [self.source, self.prompts, self.tags, self.folder, self.track]
+        return hashlib.sha256(json.dumps(selection_settings).encode()).hexdigest()[:16]
 
 
 class MappingsFileSettings(SettingsSection):

@@ -16,7 +16,7 @@ _REPEAT_SECONDS = 5.0  # before the interval is set again, as another process ma
 
 @dataclass(frozen=True)
 class QueueTiming:
-    """The delays of the queues: the settings ``quiet`` and ``sweep``, and how often they are polled."""
+    """The settings ``quiet`` and ``sweep``, and how often the queues are polled."""
 
     quiet: timedelta  # from the last event of a proposal to its reconcile
     sweep: timedelta  # between two resyncs of a mapping

@@ -20,15 +20,15 @@ _AHEAD = ["ENQUEUED", "PENDING", "DELAYED"]
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
-def run_outside_jobs(ask: Callable[_P, _R]) -> Callable[_P, _R]:
+def run_outside_jobs(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate ``ask`` so that DBOS takes no calling job into account. DBOS records what a job calls
     and replays the record when the job runs again, and by then the answer may be another one."""
 
-    @wraps(ask)
-    def asked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return Context().run(ask, *args, **kwargs)
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return Context().run(function, *args, **kwargs)
 
-    return asked
+    return call
 
 
 def list_running_jobs(executor: str | None = None) -> list[WorkflowStatus]:

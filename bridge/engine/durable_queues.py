@@ -90,17 +90,17 @@ class DurableQueues:
         DBOS(config=self._config)
         DBOS.launch()
         polling = self.timing.polling
-        looks = DBOS.register_queue(
+        debounce_queue = DBOS.register_queue(
             RECONCILE_QUEUE, polling_interval_sec=polling, on_conflict="always_update"
         )
-        work = DBOS.register_queue(
+        work_queue = DBOS.register_queue(
             WORK_QUEUE,
             worker_concurrency=self._workers,
             partition_concurrency=1,
             polling_interval_sec=polling,
             on_conflict="always_update",
         )
-        self._polled += [looks, work]  # a resumed job may have run already
+        self._polled += [debounce_queue, work_queue]  # a resumed job may have run already
         self._loops.start()
 
     def stop(self) -> bool:

@@ -15,9 +15,9 @@ _END = 1.5  # seconds that a stop waits for the current round
 
 
 class HeartbeatLoop:
-    """Send a heartbeat every five seconds, in a thread of its own, and look for dead instances in
-    another one. ``take_over`` is called with the id of a dead instance, and may be called with the
-    same id again. Without it, other processes take over."""
+    """Send a heartbeat every five seconds, in a thread of its own, and take over from dead
+    instances in another one. ``take_over`` is called with the id of a dead instance, and may be
+    called with the same id again. Without it, other processes take over."""
 
     def __init__(
         self, instances: InstanceRegistry, take_over: Callable[[str], None] | None = None
@@ -37,7 +37,8 @@ class HeartbeatLoop:
         self._take_over = take_over
 
     def stop(self) -> None:
-        """Send no more heartbeats. ``InstanceRegistry.unregister`` tells the other instances."""
+        """Send no more heartbeats. The other instances notice when ``InstanceRegistry.unregister``
+        is called, or after half a minute."""
         self._threads.stop(_END)
 
     def send(self) -> None:

@@ -45,17 +45,17 @@ SETTLE_REQUEST = (
 
 
 def build_settled_row(
-    proposal: Proposal, look: PendingReconcile, outcome: ReconcileOutcome
+    proposal: Proposal, pending: PendingReconcile, outcome: ReconcileOutcome
 ) -> dict[str, object]:
     """The parameters of ``SETTLE_REQUEST`` for one pending reconcile."""
-    refused = dict(outcome.refusals).get(look.target)
+    refused = dict(outcome.refusals).get(pending.target)
     return {
         "of_mapping": proposal.mapping,
         "of_branch": proposal.branch,
-        "of_prompt": look.target.prompt_id,
-        "of_label": look.target.label,
-        "of_delivery": look.delivery_id,
-        "of_asked_at": look.requested_at,
+        "of_prompt": pending.target.prompt_id,
+        "of_label": pending.target.label,
+        "of_delivery": pending.delivery_id,
+        "of_asked_at": pending.requested_at,
         "to_kind": outcome.kind if refused is None else ReconcileOutcomeKind.PARKED,
         "to_reason": outcome.reason if refused is None else refused,
     }

@@ -1,4 +1,4 @@
-"""Resync a mapping ('sweep' to users): scan it for changes whose webhook was lost, and request a
+"""Resync a mapping (users call it a sweep): scan it for changes whose webhook was lost, and request a
 reconcile for each target that differs."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PromptLayer's REST API: what the bridge reads of it, and the way to send everything else.
+"""The client of PromptLayer's REST API: it reads prompts, and sends any other request.
 
-Every read bypasses PromptLayer's response cache and keeps snippet references unexpanded. Prompts
-are asked for by number, never by name: a name may contain slashes and be given to another prompt.
+Every read bypasses PromptLayer's response cache and leaves snippet references unexpanded. Prompts
+are read by id, never by name: a name may contain slashes and be given to another prompt.
 https://docs.promptlayer.com/reference/templates-get-raw
 """
 
@@ -55,22 +55,22 @@ __all__ = [
 
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
 PAGE_SIZE = 100
-_WORDS_LIMIT = 300  # characters of PromptLayer's own words in a message of ours
+_WORDS_LIMIT = 300  # characters of PromptLayer's message in an error
 
 
 class PromptLayerResponse(NamedTuple):
-    """What PromptLayer answered with success."""
+    """A successful response of PromptLayer."""
 
-    status: int  # 200 and 202 differ where something runs on
+    status: int  # 202 where the work continues
     body: Json  # None for an empty one
 
 
 class PromptLayerClient:
-    """One PromptLayer workspace: the one its API key belongs to. May be used by many threads.
+    """One PromptLayer workspace: the one that its API key belongs to. Safe for threads.
 
     Every call raises UnauthorizedError, ForbiddenError, RequestRefusedError, RateLimitedError or
-    UnavailableError when PromptLayer says so or cannot be asked. ``timeout`` is in seconds, for
-    each wait on the network; ``authorities`` are certificates (PEM) to trust besides the system's.
+    UnavailableError when PromptLayer refuses it or does not answer. ``timeout`` is in seconds, for
+    each wait on the network; ``authorities`` are certificates (PEM) to trust beside the system's.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class PromptLayerClient:
                 timeout=timeout,
                 transport=transport,
                 verify=create_ssl_context(authorities),
-                follow_redirects=False,  # the key goes where the setting says, nowhere else
+                follow_redirects=False,  # the key is sent to the configured address alone
             )
         except (ImportError, ValueError, httpx2.InvalidURL) as error:
             raise ConfigError(
@@ -128,7 +128,7 @@ class PromptLayerClient:
     def find_prompt(
         self, id: int, *, version: int | None = None, label: str | None = None
     ) -> Prompt | None:
-        """The newest version of a prompt, or the one with that number or release label; None when
+        """The newest version of a prompt, or the one with that number or release label; None where
         there is no such prompt, version or label."""
         if version is not None and label is not None:
             raise ValueError("ask for a version or for a label, not for both")
@@ -137,7 +137,7 @@ class PromptLayerClient:
         if answer is None:
             return None
         found = validate_response(PromptResponse, answer, f"prompt {id}")
-        # PromptLayer looks a number up as a name too; a prompt called "17" is not prompt 17.
+        # PromptLayer also finds a prompt whose name is this number; "17" is not prompt 17.
         return build_prompt(found) if found.id == id else None
 
     def read_labels(self, id: int) -> dict[str, int]:
@@ -158,20 +158,20 @@ class PromptLayerClient:
         is_snippet: bool | None = None,
         age: float = 0.0,
     ) -> Iterator[ListedPrompt]:
-        """Every active prompt once, oldest first, page by page while it is read; with ``label``
-        only those that carry it, in that version; with ``name`` those whose name contains it;
-        with ``is_snippet`` only snippets, or only others. With an ``age``, in seconds, pages may
-        be that old: they are shared with whoever asks so too.
+        """Every active prompt once, the oldest first, read page by page; with ``label`` only those
+        that have it, in the labelled version; with ``name`` those whose name contains it; with
+        ``is_snippet`` only snippets, or only others. With ``age`` (seconds) a page may have been
+        read that long ago by another caller.
 
-        In a workspace that changes meanwhile one may be missing: call ``find_prompt`` before believing
-        that it is gone.
+        A prompt may be missing where the workspace changes meanwhile: call ``find_prompt`` before
+        taking it as deleted.
         """
-        seen: set[int] = set()
+        listed_ids: set[int] = set()
         kind = None if is_snippet is None else str(is_snippet).lower()
         for page in self._pages({"label": label, "name": name, "is_snippet": kind}, age):
             for item in page.items:
-                if item.id not in seen:
-                    seen.add(item.id)
+                if item.id not in listed_ids:
+                    listed_ids.add(item.id)
                     yield build_listed_prompt(item)
 
     def find_snippet_users(self, id: int, version: int | None = None) -> tuple[SnippetUser, ...]:
@@ -186,7 +186,7 @@ class PromptLayerClient:
         return tuple(SnippetUser(user.prompt_registry_id, user.prompt_name) for user in usage)
 
     def check_access(self) -> Sequence[AccessFinding]:
-        """Whether the API key can read the workspace's prompts. Never raises: it is a finding."""
+        """The finding whether the API key can read the workspace's prompts. Never raises."""
         if not self._api_key:
             return [AccessFinding(FindingSeverity.PROBLEM, "No PromptLayer API key is set.")]
         try:
@@ -202,30 +202,30 @@ class PromptLayerClient:
         return self._base_url
 
     def send(self, method: str, path: str, json: Json = None) -> Json:
-        """Make a request with a JSON body and return the JSON of the answer, None for an empty
-        one. It is made once: whether it may be repeated after an error is the caller's to know.
-        Raises NotFoundError and what every call raises."""
+        """Send one request with a JSON body; returns the JSON of the response, None for an empty
+        one. It is never repeated, as only the caller knows whether that is safe. Raises
+        NotFoundError, and the errors of every call."""
         return self.send_with_status(method, path, json=json).body
 
     def send_with_status(
         self, method: str, path: str, *, json: Json = None, params: Mapping[str, Any] | None = None
     ) -> PromptLayerResponse:
-        """Like ``send``, with the answer's status; of ``params`` those that are not None go into
-        the query."""
+        """``send`` with the status of the response; ``params`` that are not None become the
+        query."""
         query = {key: value for key, value in (params or {}).items() if value is not None}
-        told = f"{method} {path}"
-        with self._reaching(told), span("ask PromptLayer", asked=told):
+        request = f"{method} {path}"
+        with self._reaching(request), span("ask PromptLayer", asked=request):
             response = self._client.request(method, path, json=json, params=query)
         if not response.is_success:
-            self._refuse(told, response)
-        return PromptLayerResponse(response.status_code, _body(told, response))
+            self._refuse(request, response)
+        return PromptLayerResponse(response.status_code, _body(request, response))
 
     def _hint(self, error: BridgeError) -> str:
         odd = isinstance(error, UnauthorizedError) and not self._api_key.startswith("pl_")
         return " PromptLayer's keys start with pl_; this one does not." if odd else ""
 
     def _pages(self, wanted: Mapping[str, Any], age: float) -> Iterator[PromptPageResponse]:
-        """The next page is on its way while one is worked on."""
+        """The pages of a list; the next one is requested while the caller works on one."""
         number: int | None = 1
         total = 0
         with ThreadPoolExecutor(1, "pages") as reader:
@@ -266,50 +266,50 @@ class PromptLayerClient:
         return answer
 
     @contextmanager
-    def _reaching(self, told: str) -> Iterator[None]:
+    def _reaching(self, request: str) -> Iterator[None]:
         try:
             yield
         except (httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.PoolTimeout):
             raise UnavailableError(
-                f"PromptLayer did not answer {told} within {self._timeout:g} s."
+                f"PromptLayer did not answer {request} within {self._timeout:g} s."
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UnavailableError(
-                f"PromptLayer cannot be reached at {self._base_url} for {told}: "
+                f"PromptLayer cannot be reached at {self._base_url} for {request}: "
                 f"{explain_connection_failure(error, 'ca_file')}."
             ) from None
 
     def _refuse(self, asked: str, response: httpx2.Response) -> NoReturn:
         status = response.status_code
-        told = f"PromptLayer answered {asked} with {status}{self._words(response)}."
+        request = f"PromptLayer answered {asked} with {status}{self._words(response)}."
         if status == 401:
-            raise UnauthorizedError(f"PromptLayer key refused. {told} Set a valid API key.")
+            raise UnauthorizedError(f"PromptLayer key refused. {request} Set a valid API key.")
         if status == 403:
-            raise ForbiddenError(f"PromptLayer key lacks a permission. {told}")
+            raise ForbiddenError(f"PromptLayer key lacks a permission. {request}")
         if status == 404 and _is_from_api(response):
-            raise NotFoundError(told)
+            raise NotFoundError(request)
         if status == 429:
-            raise RateLimitedError(told, retry_after=_retry_after(response))
+            raise RateLimitedError(request, retry_after=_retry_after(response))
         if needs_tls(response.text):
             raise UnavailableError(
                 f"PromptLayer cannot be reached at {self._base_url}: {SPEAKS_TLS}."
             )
         if status == 404:
             raise UnavailableError(
-                f"{told} Check that {self._base_url} is the address of PromptLayer's API (base_url)."
+                f"{request} Check that {self._base_url} is the address of PromptLayer's API (base_url)."
             )
         if status >= 500 or status in (408, 425):
-            raise UnavailableError(told, retry_after=_retry_after(response))
+            raise UnavailableError(request, retry_after=_retry_after(response))
         if response.has_redirect_location:
             place = _place(response)
             raise RequestRefusedError(
                 f"PromptLayer has moved: it answered {asked} with {status}, to {place}. Correct"
                 " base_url; requests do not follow, because the key would go along."
             )
-        raise RequestRefusedError(told)
+        raise RequestRefusedError(request)
 
     def _words(self, response: httpx2.Response) -> str:
-        """What PromptLayer said, shortened, and without the key should it be in there."""
+        """PromptLayer's error message, shortened, with the API key masked."""
         words = _said(response)
         if self._api_key:
             words = words.replace(self._api_key, "…")
@@ -319,9 +319,9 @@ class PromptLayerClient:
 
 
 def _following(page: PromptPageResponse, total: int) -> int | None:
-    """The page to read after this one, before which there were ``total`` prompts."""
+    """The number of the page to read next, where ``total`` prompts were listed before this page."""
     if page.total < total and page.page > 1:
-        return page.page - 1  # prompts were deleted and the rest moved up, behind our back
+        return page.page - 1  # prompts were deleted meanwhile, and later ones moved up
     return page.page + 1 if page.has_next and page.items else None
 
 
@@ -335,19 +335,21 @@ def _body(asked: str, response: httpx2.Response) -> Json:
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds. PromptLayer documents no such header, but proxies in front of it send one."""
+    """The Retry-After of a response in seconds. PromptLayer documents none, but proxies in front of
+    it send one."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
 def _place(response: httpx2.Response) -> str:
-    """Where a redirect leads, without its query."""
+    """The target of a redirect, without its query."""
     parts = urlsplit(response.headers["location"])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _is_from_api(response: httpx2.Response) -> bool:
-    """A "not found" from a proxy or a wrong base URL must not read as a deleted prompt."""
+    """Whether PromptLayer's API sent the response. A 404 of a proxy or a wrong base URL must not
+    count as a deleted prompt."""
     return not response.content or isinstance(_json_or_none(response), dict)
 
 

@@ -1,5 +1,5 @@
-"""The shapes of PromptLayer's answers about logs, tables, reports and workflow runs, as far as
-they are read. See ``bridge.promptlayer.response_models``."""
+"""Models of PromptLayer's responses about logs, tables, reports and workflow runs, with the fields
+that are read. See ``bridge.promptlayer.response_models``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LoggedRequestResponse(BaseModel):
 
 
 class TitledItem(BaseModel):
-    """A table, a sheet or a column: all have an id and a title."""
+    """A table, a sheet or a column, each with an id and a title."""
 
     id: str
     title: str
@@ -68,7 +68,7 @@ class ColumnScore(BaseModel):
 
 
 class ScoreDetails(BaseModel):
-    """Of a custom score, and of none, nothing is read."""
+    """The details of a built-in score. Those of a custom score are not read."""
 
     columns: list[ColumnScore] = Field(default_factory=list)
     column_name: str | None = None  # where there is only one
@@ -96,4 +96,4 @@ class WorkflowNodeResult(BaseModel):
 
 
 class WorkflowResultsResponse(RootModel[dict[str, WorkflowNodeResult]]):
-    """By the nodes' names."""
+    """The results, by the names of nodes."""

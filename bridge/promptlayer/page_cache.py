@@ -1,5 +1,5 @@
-"""List pages that several readers share for a while: hundreds of mappings that are swept on one
-occasion follow the same workspace, and would each read all of it."""
+"""Share list pages among callers for a while: hundreds of mappings of one workspace are resynced at
+the same time, and each would read all of its pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from bridge.prompts.prompt import Json
 @dataclass(frozen=True)
 class _CachedPage:
     read_at: float
-    body: bytes  # packed: ten thousand prompts are a few megabytes so
+    body: bytes  # compressed: ten thousand prompts are a few megabytes
 
 
 class ListPageCache:
-    """Safe for threads: who asks for a page that another is just reading waits for it."""
+    """The cached pages of one workspace. Safe for threads: a caller waits for a page that another
+    one is reading."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,7 +31,7 @@ class ListPageCache:
         self._changing = threading.Lock()
 
     def read(self, page: Hashable, age: float, ask: Callable[[], Json]) -> Json:
-        """What ``ask`` answers, or answered to somebody at most ``age`` seconds ago."""
+        """The response of ``ask``, or one that it gave at most ``age`` seconds ago."""
         if age <= 0:
             return ask()
         with self._changing:

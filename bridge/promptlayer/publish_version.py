@@ -1,7 +1,7 @@
-"""What the bridge writes to PromptLayer: new versions and release labels.
+"""Write to PromptLayer: publish versions, move release labels, delete prompts.
 
-PromptLayer has no compare-and-swap: whoever writes has compared right before, and learns from the
-number of the version it made whether somebody else was faster in between.
+PromptLayer has no compare-and-swap: the caller compares right before it writes, and the number of
+the new version shows whether another one was saved in between.
 https://docs.promptlayer.com/reference/templates-publish
 """
 
@@ -22,7 +22,8 @@ EXTERNAL_SOURCE = "git"
 
 @dataclass(frozen=True)
 class VersionProvenance:
-    """Where a published version comes from; kept in its metadata, never compared."""
+    """The origin of a published version. It is stored in the version's metadata and never
+    compared."""
 
     commit: str
     repository: str
@@ -36,7 +37,7 @@ class VersionProvenance:
 
 @dataclass(frozen=True)
 class PublishedVersion:
-    """A version that was made. ``version`` is None where PromptLayer does not tell it."""
+    """A created version. ``version`` is None where PromptLayer does not return it."""
 
     prompt_id: int
     version: int | None
@@ -51,8 +52,9 @@ def publish_version(
     labels: Sequence[str] = (),
     external_id: str | None = None,
 ) -> PublishedVersion:
-    """Make a new version of the prompt of this name, or a new prompt; ``labels`` are created or
-    moved to it. Raises RequestRefusedError in PromptLayer's words, and the errors of every call."""
+    """Publish a new version of the prompt of this name, or a new prompt; ``labels`` are created or
+    moved to it. Raises RequestRefusedError with PromptLayer's message, and the errors of every
+    call."""
     body = _body(prompt, message, provenance, labels)
     if external_id is not None:
         body["external_ids"] = [{"source": EXTERNAL_SOURCE, "external_id": external_id}]
@@ -76,7 +78,7 @@ def _body(
 
 
 def shorten_commit_message(message: str) -> str:
-    """The first line of a commit message, as long as PromptLayer takes it."""
+    """The first line of a commit message, cut to the length that PromptLayer accepts."""
     line = message.strip().split("\n", 1)[0].strip()
     return (
         line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[: MAX_MESSAGE_LENGTH - 1].rstrip()}…"
@@ -93,16 +95,17 @@ def _published(answer: Json, prompt: Prompt) -> PublishedVersion:
 
 
 def delete_prompt(promptlayer: PromptLayerClient, prompt: Prompt, *, is_snippet: bool) -> None:
-    """Delete a prompt with all its versions; PromptLayer keeps it among the deleted ones. Raises
-    NotFoundError where there is none, and RequestRefusedError in PromptLayer's words."""
+    """Delete a prompt with all its versions; PromptLayer lists it among the deleted ones. Raises
+    NotFoundError where there is none, and RequestRefusedError with PromptLayer's message."""
     entity = {"id": prompt.id, "type": "SNIPPET" if is_snippet else "PROMPT"}
     body = {"entities": [entity], "workspace_id": prompt.workspace_id, "cascade": False}
     promptlayer.send("DELETE", "/api/public/v2/folders/entities", body)
 
 
 def move_label(promptlayer: PromptLayerClient, prompt_id: int, label: str, version: int) -> bool:
-    """Make a release label point to a version, creating it if need be. False when it does
-    already. Raises RequestRefusedError where the label is protected, in PromptLayer's words."""
+    """Move a release label to a version, creating it where it does not exist. False when it is
+    there already. Raises RequestRefusedError with PromptLayer's message where the label is
+    protected."""
     answer = promptlayer.send("GET", f"/prompt-templates/{prompt_id}/labels", None)
     known = validate_response(
         LabelsResponse, answer, f"the labels of prompt {prompt_id}"

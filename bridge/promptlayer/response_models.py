@@ -1,6 +1,6 @@
-"""The shapes of PromptLayer's answers that the bridge reads, and the values made of them.
+"""Models of PromptLayer's responses, and the prompts built from them.
 
-Fields that we do not read are tolerated, and so is the absence of those we can do without.
+Unknown fields are ignored, and so is the absence of fields that the bridge does not need.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ResponseModel = TypeVar("ResponseModel", bound=BaseModel)
 
 @dataclass(frozen=True)
 class ListedPrompt:
-    """A prompt as the list gives it: its newest version, or the labelled one."""
+    """A prompt in a list: its newest version, or the labelled one."""
 
     prompt: Prompt
     folder: str | None  # path as PromptLayer writes it; None at the root
@@ -85,7 +85,7 @@ class SnippetUsageResponse(BaseModel):
 
 
 def validate_response(model: type[ResponseModel], answer: Json, what: str) -> ResponseModel:
-    """``answer`` as ``model``; raises UnavailableError when it is not in the documented shape."""
+    """``answer`` parsed as ``model``. Raises UnavailableError for another shape."""
     try:
         return model.model_validate(answer)
     except ValidationError as error:
@@ -97,11 +97,11 @@ def validate_response(model: type[ResponseModel], answer: Json, what: str) -> Re
 
 
 def build_prompt(answer: PromptResponse) -> Prompt:
-    """Raises RequestRefusedError when the template is neither a chat nor a completion, or a
-    bottomless one."""
+    """The prompt in a response. Raises RequestRefusedError when its template is neither a chat nor
+    a completion, or nested too deeply."""
     try:
         prompt = _prompt(answer, canonicalise_template(answer.prompt_template))
-        _ = prompt.digest  # computed once and needed later: here we can still say what is wrong
+        _ = prompt.digest  # cached for later; computed here, where an error can be explained
     except (MalformedPayloadError, RecursionError) as error:
         why = str(error) if isinstance(error, MalformedPayloadError) else "it is nested too deeply."
         raise RequestRefusedError(
@@ -111,7 +111,8 @@ def build_prompt(answer: PromptResponse) -> Prompt:
 
 
 def build_listed_prompt(item: PromptResponse) -> ListedPrompt:
-    """Never raises: one prompt that cannot be understood does not hide the others."""
+    """The prompt in an item of a list. Never raises, so that one unreadable prompt does not hide
+    the others."""
     try:
         prompt, unreadable = build_prompt(item), None
     except RequestRefusedError as error:
@@ -138,7 +139,7 @@ def _prompt(answer: PromptResponse, template: JsonObject) -> Prompt:
 
 
 def _source(metadata: JsonObject | None) -> SourceReference | None:
-    """What the bridge wrote into a version's metadata when it published it."""
+    """The provenance that the bridge wrote into a version's metadata."""
     stamp = (metadata or {}).get(PROVENANCE_KEY)
     if not isinstance(stamp, dict):
         return None

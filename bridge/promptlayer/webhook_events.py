@@ -1,7 +1,7 @@
-"""What PromptLayer's webhooks say, as typed values: all 20 documented event types.
+"""Parse PromptLayer's webhooks into typed events: all 20 documented types.
 
-An event carries names and numbers only, no content: it says "look at this prompt". Fields that are
-not documented are tolerated, documented ones have to be there with their type.
+An event has names and numbers and no content: it only says which prompt changed. Undocumented
+fields are ignored; documented ones are required, with their type.
 https://docs.promptlayer.com/features/prompt-registry/webhook-events
 """
 
@@ -23,7 +23,7 @@ _MAX_INTEGER = 2**63 - 1  # what databases hold
 
 
 def _aware(value: Any) -> datetime:
-    """PromptLayer's timestamps carry no zone; they are taken as UTC."""
+    """The timestamp as UTC; PromptLayer's have no zone."""
     if not isinstance(value, str):
         raise ValueError("should be an ISO 8601 timestamp")
     try:
@@ -46,7 +46,8 @@ class _DocumentedModel(BaseModel):
 
 @dataclass(frozen=True)
 class EventUser:
-    """Who did it. All three may be unknown, for example for a change made by API."""
+    """The user who caused an event. All three fields may be None, for example for a change by
+    API."""
 
     id: int | None
     name: str | None
@@ -54,7 +55,7 @@ class EventUser:
 
 
 class WebhookEvent(_DocumentedModel):
-    """The envelope that all documented events share."""
+    """The fields that all documented events share."""
 
     type: Annotated[str, Field(alias="event_type")]
     workspace_id: PositiveInteger
@@ -70,14 +71,14 @@ class WebhookEvent(_DocumentedModel):
 
 @dataclass(frozen=True)
 class UnknownWebhookEvent:
-    """An event of a type that is not documented, as it came."""
+    """An event of an undocumented type, unparsed."""
 
     type: str
     payload: JsonObject
 
 
 class PromptDetails(_DocumentedModel):
-    """What the events about a prompt tell; each type makes its own fields required."""
+    """The details of events about a prompt; each type requires its own fields."""
 
     prompt_id: PositiveInteger = Field(alias="prompt_template_id")
     prompt_name: ShortText = Field(alias="prompt_template_name")
@@ -107,7 +108,7 @@ class LabelMoveDetails(LabelDetails):
 
 
 class LabelChangeRequestDetails(PromptDetails):
-    """A change to a protected label. It never says which version."""
+    """A change of a protected label. It never has the version."""
 
     label: ShortText = Field(alias="prompt_template_label")
     change_type: ShortText
@@ -170,7 +171,7 @@ class SkillDetails(_DocumentedModel):
 
 
 class PromptEvent(WebhookEvent):
-    """An event about a prompt: the ones the bridge acts on."""
+    """An event about a prompt, the kind that the bridge acts on."""
 
     details: PromptDetails
 
@@ -180,7 +181,7 @@ class PromptEvent(WebhookEvent):
 
     @property
     def prompt_name(self) -> str:
-        """The name after the event. Hostile until shown otherwise."""
+        """The name after the event. Untrusted text."""
         return self.details.prompt_name
 
     @property
@@ -201,7 +202,7 @@ class PromptEvent(WebhookEvent):
 
     @property
     def change_type(self) -> str | None:
-        """For a change to a protected label: ``move`` or ``deletion``."""
+        """Of a change to a protected label: ``move`` or ``deletion``."""
         return self.details.change_type
 
 
@@ -290,8 +291,8 @@ DOCUMENTED_EVENTS: dict[str, type[WebhookEvent]] = {
 
 
 def parse_event(payload: JsonObject) -> WebhookEvent | UnknownWebhookEvent:
-    """The event a verified payload describes. Raises MalformedPayloadError, naming the field, when
-    a documented event lacks a documented field or gives it another type."""
+    """The event in a verified payload. Raises MalformedPayloadError, with the field, when a
+    documented event lacks a documented field or has another type there."""
     event_type = payload.get("event_type")
     if not isinstance(event_type, str) or not 1 <= len(event_type) <= 200:
         raise MalformedPayloadError(
@@ -309,7 +310,7 @@ def parse_event(payload: JsonObject) -> WebhookEvent | UnknownWebhookEvent:
 
 
 def _reason(error: ValidationError) -> str:
-    """The first mistake: its field and what was expected, never the value that was given."""
+    """The first mistake: its field and what was expected, never the given value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(step) for step in first["loc"])
     expected = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -317,14 +318,13 @@ def _reason(error: ValidationError) -> str:
 
 
 def triggers_reconcile(event: WebhookEvent | UnknownWebhookEvent) -> bool:
-    """Whether the bridge looks at a prompt because of this event; all others are only recorded."""
+    """Whether the event requests reconciles; all others are only stored."""
     return isinstance(event, PromptEvent)
 
 
 def check_age(event: WebhookEvent | UnknownWebhookEvent, now: datetime, window: timedelta) -> None:
-    """Raise MalformedPayloadError when the event is dated further than ``window`` from ``now``
-    (aware), before or after. The signature covers the date, so an old delivery cannot be made young
-    again."""
+    """Raise MalformedPayloadError when the event's time is further than ``window`` from ``now``
+    (aware), before or after. The signature covers the time, so it cannot be changed in a replay."""
     if isinstance(event, WebhookEvent) and abs(now - event.timestamp) > window:
         raise MalformedPayloadError(
             f"The delivery is dated {event.timestamp:%Y-%m-%d %H:%M:%S} UTC, more than {window} "
@@ -333,5 +333,5 @@ def check_age(event: WebhookEvent | UnknownWebhookEvent, now: datetime, window: 
 
 
 def compute_delivery_id(payload: JsonObject) -> str:
-    """A delivery's identity: SHA-256 (hex) over its content, however it was spelled."""
+    """The id of a delivery: SHA-256 (hex) over its content, independent of the JSON's spelling."""
     return hashlib.sha256(_CANONICAL(payload).encode("ascii")).hexdigest()

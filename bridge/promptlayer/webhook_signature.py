@@ -25,23 +25,23 @@ def _refuse_constant(name: str) -> None:
 
 
 def _finite(number: str) -> float:
-    """Raises ValueError for one that is too large."""
+    """The number. Raises ValueError for one that is too large for a float."""
     if math.isinf(value := float(number)):
         raise ValueError(number)
     return value
 
 
-# Made once: what json makes anew for each call costs as much as the work.
+# Created once: json would create one for each call, at the cost of the call itself.
 _READ = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 _ESCAPED = json.JSONEncoder(sort_keys=True).encode
 _AS_IT_IS = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
-_DEPTH_LIMIT = 64  # documented payloads have three levels; what we keep must stay serialisable
+_DEPTH_LIMIT = 64  # levels; documented payloads have three, and json recurses
 
 
 def sign_payload(payload: Json, secret: str) -> str:
-    """The signature PromptLayer sends with ``payload``."""
+    """The signature that PromptLayer sends with ``payload``."""
     return _hmac(_ESCAPED(payload).encode(), secret).hex()
 
 
@@ -49,8 +49,8 @@ def verify_delivery(body: bytes, signature: str | None, secrets: Sequence[str]) 
     """The payload of a delivery that one of ``secrets`` signed.
 
     Accepted is a signature over the payload as PromptLayer serialises it, over the same without
-    ASCII escapes, and over the raw body. Raises SignatureMismatchError when there is none of these,
-    and MalformedPayloadError when a signed body is no JSON object that we could keep.
+    ASCII escapes, and over the raw body. Raises SignatureMismatchError when none matches, and
+    MalformedPayloadError when a signed body is no JSON object that can be stored.
     """
     claimed = _claimed(signature)
     if _signs(claimed, body, secrets):
@@ -58,7 +58,7 @@ def verify_delivery(body: bytes, signature: str | None, secrets: Sequence[str]) 
     try:
         payload = _load(body)
     except MalformedPayloadError as error:
-        # Nobody we know wrote this, so its author learns nothing about what is wrong with it.
+        # The sender is unknown, so the response says nothing about the mistake.
         raise _mismatch() from error
     if not any(_signs(claimed, form, secrets) for form in _serialised(payload)):
         raise _mismatch()
@@ -86,20 +86,20 @@ def _mismatch() -> SignatureMismatchError:
 
 
 def _signs(claimed: bytes, message: bytes, secrets: Sequence[str]) -> bool:
-    """Every secret is tried to the end, so the time taken says nothing about which one fits. A
-    blank secret is none: anybody could sign with it."""
+    """Whether any secret signed the text. All secrets are compared, so the time reveals nothing. A
+    blank secret is skipped, as anybody could sign with it."""
     matches = [hmac.compare_digest(_hmac(message, secret), claimed) for secret in secrets if secret]
     return any(matches)
 
 
 def _hmac(message: bytes, secret: str) -> bytes:
-    # ``hmac.digest`` is faster alone, and slower here: it lets go of the interpreter for each
-    # message, which the thread that writes deliveries then keeps for milliseconds.
+    # ``hmac.digest`` is faster alone, and slower here: it releases the GIL for each
+    # message, and the thread that writes deliveries then holds it for milliseconds.
     return hmac.new(secret.encode(), message, "sha256").digest()
 
 
 def _serialised(payload: Json) -> Iterator[bytes]:
-    """As PromptLayer writes it, and without ASCII escapes where that is not the same."""
+    """The payload as PromptLayer serialises it, and without ASCII escapes where that differs."""
     escaped = _ESCAPED(payload)
     yield escaped.encode()
     if "\\u" in escaped:
@@ -107,8 +107,8 @@ def _serialised(payload: Json) -> Iterator[bytes]:
 
 
 def _load(body: bytes) -> Json:
-    """The body as JSON that can be kept and written again: strict, finite, not too deep, and text
-    that is Unicode."""
+    """The body as JSON that can be stored: strict, with finite numbers, not nested too deeply, and
+    in valid Unicode."""
     try:
         text = body.decode()
         payload: Json = _READ(text)

@@ -1,4 +1,4 @@
-"""The demo: the whole loop on this machine, to play with or unattended."""
+"""The demo: both directions on this machine, interactive or unattended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bridge.sandbox.unattended_demo import run_unattended_demo
 
 
 def run_demo(folder: Path, *, once: bool, as_json: bool) -> bool:
-    """Run it; with ``once`` the whole loop unattended. True when every step did what it should."""
+    """Run the demo; with ``once``, every step unattended. True when every step succeeded."""
     with open_demo_environment(folder.resolve(), fixed_ports=not once) as environment:
         if once:
             return run_unattended_demo(environment, as_json=as_json)

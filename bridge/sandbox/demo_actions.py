@@ -1,4 +1,4 @@
-"""What people do in the demo, and what it waits for."""
+"""The actions of people in the demo, and the waits for their effects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEMO_MODEL: JsonObject = {
 
 
 def build_template(tone: str = "kindly") -> JsonObject:
-    """The demo's prompt, with one word to change."""
+    """The demo's prompt, with one variable word."""
     system = (
         "You are a support assistant of Acme.\n"
         f"Answer {tone}, in {{language}}, in at most three sentences.\n"
@@ -35,7 +35,7 @@ def build_template(tone: str = "kindly") -> JsonObject:
 
 
 class DemoActions:
-    """Acts in a scene, and waits for what the bridge makes of it."""
+    """Act in a demo environment, and wait for the bridge's reaction."""
 
     def __init__(self, environment: DemoEnvironment) -> None:
         self.environment = environment
@@ -52,7 +52,7 @@ class DemoActions:
 
     @property
     def registry_entry(self) -> RegistryEntry:
-        """The prompt, as PromptLayer's stand-in has it."""
+        """The demo's prompt in the stand-in of PromptLayer."""
         return self.environment.registry.find_entry_by_name(DEMO_PROMPT_NAME)
 
     def wait_for_only_pull_request(self) -> PullRequest:
@@ -62,7 +62,7 @@ class DemoActions:
         return found[0]
 
     def wait_for_pull_request(self, path: str, text: str) -> PullRequest:
-        """The open pull request that brings this text into this file, once it is there."""
+        """Wait for the open pull request that writes this text into this file."""
         found: list[PullRequest] = []
 
         def there() -> bool:
@@ -78,7 +78,7 @@ class DemoActions:
         return found[0]
 
     def wait_until_settled(self) -> None:
-        """Wait until every delivery that was sent has been looked after."""
+        """Wait until every sent delivery is settled."""
         self.environment.webhooks.wait_until_sent()
         wait_until(self._nothing_waits, "the bridge was still busy with deliveries")
 

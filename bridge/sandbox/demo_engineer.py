@@ -1,4 +1,4 @@
-"""An engineer of the demo: somebody with a clone, an editor and git."""
+"""An engineer of the demo, with a clone, an editor and git."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BASE = "main"
 
 @dataclass(frozen=True)
 class DemoEngineer:
-    """Works in ``clone``, which is made anew for each edit."""
+    """Edit files in ``clone``, which is recreated for each edit."""
 
     forge: LocalForge
     clone: Path
 
     def edit(self, path: str, old: str, new: str, *, why: str) -> PullRequest:
-        """Replace ``old`` in a file, push it as a branch and open a pull request that says
+        """Replace ``old`` in a file, push the change as a branch and open a pull request titled
         ``why``."""
         branch = "sam/" + why.lower().replace(":", "").replace(" ", "-")
         folder = self.clone / branch.replace("/", "-")
@@ -41,7 +41,7 @@ class DemoEngineer:
         return self.forge.merge(pull_request.number, "squash", author=f"{_NAME} <{_EMAIL}>")
 
     def _git(self, *words: str) -> None:
-        """git as a person calls it, whatever this machine's user has set up."""
+        """Run git without the configuration of this machine's user."""
         about = {
             f"GIT_{role}_{what}": value
             for role in ("AUTHOR", "COMMITTER")

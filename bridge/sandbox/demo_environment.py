@@ -1,7 +1,7 @@
-"""What the demo runs: PromptLayer's stand-in, the real bridge as a process of its own, and a local
-forge.
+"""The environment of the demo: PromptLayer's stand-in, the real bridge in a process of its own, and
+a local forge.
 
-Nothing is pretended between them: webhooks are signed and go over HTTP, git fetches and pushes.
+They communicate as in production: webhooks are signed and sent by HTTP, git fetches and pushes.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ DEMO_REPOSITORY = "acme/support-bot"
 DEMO_LABEL = "prod"
 DEMO_MAPPING = "support"
 
-_PATIENCE = 60.0  # seconds for one step
+_STEP_TIMEOUT = 60.0  # seconds for one step
 _PORTS = {"promptlayer": 8485, "forge": 8486, "bridge": 8484}
 _SECRET_BYTES = 15  # 20 characters to type
-_OURS = ".promptlayer-bridge-demo"  # a folder without this file is not ours to remove
+_MARKER_FILE = ".promptlayer-bridge-demo"  # a folder without this file is not removed
 
 
 @dataclass(frozen=True)
 class DemoEnvironment:
-    """Everything that runs, and where."""
+    """The running parts of the demo, and their addresses."""
 
     folder: Path
     registry: PromptRegistry
@@ -63,7 +63,7 @@ class DemoEnvironment:
         return DemoEngineer(self.forge, self.folder / "engineer")
 
     def list_deliveries(self) -> list[JsonObject]:
-        """What the bridge says of the deliveries it got."""
+        """The deliveries that the bridge lists."""
         answer = subprocess.run(
             self.command.build_arguments("deliveries", "list", "--json", "--limit", "1000"),
             env=self.command.environment,
@@ -76,7 +76,7 @@ class DemoEnvironment:
 
 @dataclass(frozen=True)
 class BridgeCommand:
-    """How this demo's bridge is called."""
+    """The command line of the demo's bridge."""
 
     config: Path
     environment: dict[str, str] = field(repr=False)
@@ -87,7 +87,7 @@ class BridgeCommand:
 
 @contextmanager
 def open_demo_environment(folder: Path, *, fixed_ports: bool) -> Iterator[DemoEnvironment]:
-    """Everything started in ``folder``, which is made anew; ended when the context ends."""
+    """Start all parts in ``folder``, which is recreated, and end them with the block."""
     _make_anew(folder)
     with ExitStack() as stack:
         sockets = {name: _socket(port if fixed_ports else 0) for name, port in _PORTS.items()}
@@ -122,20 +122,20 @@ def open_demo_environment(folder: Path, *, fixed_ports: bool) -> Iterator[DemoEn
 
 def _make_anew(folder: Path) -> None:
     if folder.exists():
-        if not (folder / _OURS).exists() and any(folder.iterdir()):
+        if not (folder / _MARKER_FILE).exists() and any(folder.iterdir()):
             raise ConfigError(
                 f"{folder} holds something else; give the demo a --folder of its own."
             )
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True)
-        (folder / _OURS).touch()
+        (folder / _MARKER_FILE).touch()
     except OSError as error:
         raise ConfigError(f"{folder} cannot be made: {error.strerror}.") from None
 
 
 def _socket(port: int) -> socket.socket:
-    """A listening address: the wanted one, or any when somebody has it."""
+    """A listening socket at the wanted port, or at any where that is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -196,7 +196,7 @@ def _served(app: Starlette, listening: socket.socket) -> Iterator[None]:
 
 @contextmanager
 def _bridge(command: BridgeCommand, port: int, log: Path) -> Iterator[None]:
-    """The bridge itself, as anybody would start it."""
+    """Start the bridge as a user would."""
     words = command.build_arguments("serve", "--port", str(port))
     with log.open("wb") as output:
         process = subprocess.Popen(words, env=command.environment, stdout=output, stderr=output)
@@ -225,9 +225,9 @@ def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Return once the condition holds; Unavailable when that takes too long."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait until the condition holds. Raises UnavailableError after the time limit."""
+    deadline = time.monotonic() + _STEP_TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
-            raise UnavailableError(f"After {_PATIENCE:.0f} seconds {otherwise}.")
+            raise UnavailableError(f"After {_STEP_TIMEOUT:.0f} seconds {otherwise}.")
         time.sleep(0.05)

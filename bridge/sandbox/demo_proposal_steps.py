@@ -1,4 +1,4 @@
-"""The demo's way out: what changes in PromptLayer is proposed in the repository."""
+"""The demo's steps from PromptLayer to the repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.sandbox.demo_environment import DEMO_LABEL, DemoEnvironment
 
 
 class DemoProposalSteps:
-    """Each act waits for what it should bring about."""
+    """The steps; each waits for its effect."""
 
     def __init__(self, environment: DemoEnvironment) -> None:
         self.actions = DemoActions(environment)
@@ -59,8 +59,8 @@ class DemoProposalSteps:
         return self.forge.close(self.actions.wait_for_only_pull_request().number)
 
     def save_same_content(self) -> PullRequest | None:
-        """Another look at the same content: version 3 says what version 1 said, and has the label.
-        A change of ``latest`` beside it shows that the bridge has looked."""
+        """Reconcile unchanged content: version 3 equals version 1 and gets its label. A change of
+        ``latest`` beside it shows that the bridge has reconciled."""
         before = len(self.forge.list_open_pull_requests("promptlayer/"))
         self.actions.save_prompt("kindly", "Back to the first draft")
         self.registry.move_label(self.actions.registry_entry.id, DEMO_LABEL, 3, actor=DEMO_EDITOR)

@@ -1,5 +1,5 @@
-"""The demo's way back: what is merged becomes a version in PromptLayer, and what was evaluated is
-told on both sides."""
+"""The demo's steps from the repository to PromptLayer: merged files are published, and evaluations
+reported on both sides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RESULTS = {
 
 
 class DemoPublishSteps:
-    """Each act waits for what it should bring about."""
+    """The steps; each waits for its effect."""
 
     def __init__(self, environment: DemoEnvironment) -> None:
         self.actions = DemoActions(environment)
@@ -49,7 +49,7 @@ class DemoPublishSteps:
         ]
 
     def publish(self) -> PullRequest:
-        """What was open is merged first, so that both sides start in step."""
+        """Merge the open pull requests first, so that both sides are in step."""
         self.forge.merge(self.actions.wait_for_only_pull_request().number, "squash")
         return self._edit("kindly", "by name", "Address people by name")
 
@@ -60,12 +60,12 @@ class DemoPublishSteps:
         return self._edit("with care", "by name", "Revert: take care")
 
     def _edit(self, old: str, new: str, why: str) -> PullRequest:
-        """An edit that is merged becomes one version."""
+        """Merge an edit, and check that it becomes one version."""
         before = len(self.actions.registry_entry.versions)
         edit = self.engineer.edit(DEMO_PROMPT_PATH, old, new, why=why)
         wait_until(
             lambda: REVIEW in self.forge.read_comments(edit.number),
-            "nobody told the engineer what merging will publish",
+            "nobody status the engineer what merging will publish",
         )
         merged = self.engineer.merge(edit)
         wait_until(
@@ -77,7 +77,8 @@ class DemoPublishSteps:
         return merged
 
     def revert_label(self) -> PullRequest:
-        """The label's file follows it forth and back, and nothing moves it forth again."""
+        """Move the label to the newest version and back: its file follows, and nothing moves the
+        label again."""
         entry, file = self.actions.registry_entry, f"prompts/{DEMO_LABEL}/{DEMO_PROMPT_NAME}.yaml"
         registry = self.environment.registry
         registry.move_label(entry.id, DEMO_LABEL, entry.latest.number, actor=DEMO_EDITOR)
@@ -113,8 +114,10 @@ class DemoPublishSteps:
         results = self.environment.folder / "results.json"
         results.write_text(json.dumps(_RESULTS), encoding="utf-8")
         self._push(results, pull)
-        told = self.forge.read_statuses(pull.head_commit).get(STATUS_NAME)
-        require(told is not None and told.state is StatusState.SUCCESS, "the commit has no status")
+        status = self.forge.read_statuses(pull.head_commit).get(STATUS_NAME)
+        require(
+            status is not None and status.state is StatusState.SUCCESS, "the commit has no status"
+        )
         require(
             COMMENT_MARKER in self.forge.read_comments(pull.number),
             "the pull request has no comment",
@@ -122,7 +125,7 @@ class DemoPublishSteps:
         return pull
 
     def _push(self, results: Path, pull: PullRequest) -> None:
-        """``evals push``, as CI would call it."""
+        """Run ``evals push`` as CI would."""
         words = (
             "evals",
             "push",

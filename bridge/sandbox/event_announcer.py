@@ -1,4 +1,4 @@
-"""The events of the stand-in: what PromptLayer's webhooks would say about a change."""
+"""Announce changes of the registry, as PromptLayer's webhooks do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EventListener = Callable[[JsonObject], None]
 
 
 class EventAnnouncer:
-    """Tells every listener each event's payload, in order."""
+    """Call every listener with each event's payload, in order."""
 
     def __init__(self, workspace_id: int, clock: EventClock) -> None:
         self.listeners: list[EventListener] = []
@@ -24,7 +24,7 @@ class EventAnnouncer:
         self._muted = False
 
     def announce(self, entry: RegistryEntry, what: str, actor: EventUser, **details: Json) -> None:
-        """``what`` is the event type without ``prompt_template_``."""
+        """Announce an event; ``what`` is its type without ``prompt_template_``."""
         if self._muted:
             return
         payload = self._payload(entry, what, actor, details)
@@ -74,7 +74,7 @@ def build_event_payload(
     event_type: str, details: JsonObject, actor: EventUser, workspace_id: int, moment: datetime
 ) -> JsonObject:
     """The body of a webhook, as PromptLayer documents it."""
-    at = moment.astimezone(UTC).replace(tzinfo=None)  # theirs carry no zone
+    at = moment.astimezone(UTC).replace(tzinfo=None)  # PromptLayer's have no zone
     return {
         "event_type": event_type,
         "details": details,

@@ -1,7 +1,7 @@
-"""What the stand-in knows of evaluations: logged requests and their scores, reports and workflows
-with a scripted outcome, and tables.
+"""The evaluations of the stand-in: logged requests with scores, reports and workflows with a
+scripted outcome, and tables.
 
-Every end of a run is announced as PromptLayer's webhooks announce it. May be used by many threads.
+The end of each run is announced as PromptLayer's webhooks do. Safe for threads.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class ReportPipeline:
 
 @dataclass(frozen=True)
 class ScriptedWorkflow:
-    """A workflow that can be run: what its output nodes will say, the one that fails, and what
-    they say of versions that are better or worse than the others."""
+    """A workflow: the results of its output nodes, the node that fails, and results for versions
+    that are better or worse."""
 
     id: int
     name: str
@@ -116,7 +116,7 @@ class FakeEvaluations:
         label: str | None = None,
         failed_cells: int = 0,
     ) -> int:
-        """A report whose runs will have this outcome; its number."""
+        """Add a report whose runs have this outcome; returns its id."""
         with self.lock:
             id = next(self._numbers)
             self.pipelines[id] = ReportPipeline(
@@ -132,8 +132,8 @@ class FakeEvaluations:
         failure: str | None = None,
         by_version: Mapping[int, Mapping[str, Json]] | None = None,
     ) -> int:
-        """A workflow whose runs will say this; its number. With ``failure`` its nodes fail for
-        that reason."""
+        """Add a workflow whose runs have this outcome; returns its id. With ``failure`` its nodes
+        fail for that reason."""
         with self.lock:
             workflow = ScriptedWorkflow(
                 next(self._numbers), name, outputs, failure, by_version or {}
@@ -142,7 +142,7 @@ class FakeEvaluations:
             return workflow.id
 
     def hold_runs(self) -> None:
-        """Keep runs running until ``release``."""
+        """Let runs continue until ``release_runs``."""
         with self.lock:
             self._held = True
 

@@ -1,7 +1,7 @@
-"""The stand-in's tables: sheets imported from CSV files, their columns, and a scorecard.
+"""The tables of the stand-in: sheets imported from CSV files, their columns, and a scorecard.
 
-An import is not finished when it is answered; it gets on each time it is asked about. Only the
-scorecard step that the bridge uses is computed, ``CONTAINS``.
+An import advances with each poll. Of scorecard steps, only the bridge's own is computed,
+``CONTAINS``.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class FakeTables:
         return _found(self.find_table(table_id).sheets, id, "Sheet")
 
     def import_sheet(self, table: FakeTable, title: str | None, body: JsonObject) -> FakeSheet:
-        """A new sheet from the file of ``body``, or the one this operation made before."""
+        """Create a sheet from the file in ``body``; a repeated operation returns its sheet."""
         source, operation_id = body.get("source"), body.get("operation_id") or str(uuid.uuid4())
         if not isinstance(source, dict) or source.get("type") != "file":
             raise RequestRefusedError("source.type: the stand-in imports files only")
@@ -106,7 +106,7 @@ class FakeTables:
             return sheet
 
     def poll_import(self, table: FakeTable, operation_id: str) -> FakeImport:
-        """The operation, one step further than when it was asked about before."""
+        """Advance the operation by one step, and return it."""
         with self.lock:
             for sheet in table.sheets:
                 if sheet.operation.id == operation_id:

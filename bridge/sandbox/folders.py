@@ -10,7 +10,7 @@ from bridge.sandbox.registry_entries import RegistryFolder
 
 
 class FolderTree:
-    """A tree of folders. Not locked: the registry is."""
+    """A tree of folders. The registry's lock protects it."""
 
     def __init__(self) -> None:
         self.all: dict[int, RegistryFolder] = {}
@@ -53,7 +53,7 @@ class FolderTree:
         return folder
 
     def is_within(self, folder_id: int | None, ancestor_id: int | None) -> bool:
-        """Whether a place lies in a folder or somewhere below it."""
+        """Whether a folder is another one, or below it."""
         while folder_id is not None and folder_id != ancestor_id:
             folder_id = self.all[folder_id].parent_id
         return folder_id == ancestor_id

@@ -1,4 +1,4 @@
-"""The local forge's webhooks, sent: what a real forge does by itself."""
+"""Send the local forge's webhooks, as a real forge does."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bridge.forge.local_webhooks import build_signed_headers, render_webhook_bod
 from bridge.sandbox.forge_event_diff import RepositoryState, diff_states
 from bridge.sandbox.local_http_client import create_local_client
 
-_EVERY = 0.25  # seconds between two looks
+_EVERY = 0.25  # seconds between two polls
 
 
 class LocalForgeWebhookSender:
-    """Tells ``url`` what happens in one repository of the local forge, from now on, signed with
-    ``secret``. A push to a bare repository tells nobody, so this looks when it is asked to."""
+    """Send the events of one repository of the local forge to ``url`` from now on, signed with
+    ``secret``. A push to a bare repository triggers nothing, so its state is polled."""
 
     def __init__(self, root: Path, repository: str, *, url: str, secret: str) -> None:
         self._repository = repository
@@ -32,13 +32,13 @@ class LocalForgeWebhookSender:
         self._url = url
         self._secret = secret
         self._lock = threading.Lock()
-        self._told = self._look()
+        self._told = self._read_state()
 
     def send_events(self) -> list[ForgeEvent]:
-        """Send what happened since the last time, one delivery each; what was sent. Whoever does
-        not answer with success hears of it again. Raises httpx2.HTTPError."""
+        """Send the events since the last call, one delivery each; returns them. A receiver without
+        a success gets the event again. Raises httpx2.HTTPError."""
         with self._lock:
-            now = self._look()
+            now = self._read_state()
             events = diff_states(self._repository, self._told, now)
             with create_local_client() as client:
                 for event in events:
@@ -48,9 +48,9 @@ class LocalForgeWebhookSender:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Tell all the time, in a thread, until the context ends."""
+        """Poll in a thread until the block ends."""
         stop = threading.Event()
-        thread = threading.Thread(target=self._tell_until, args=(stop,), daemon=True)
+        thread = threading.Thread(target=self._poll_until, args=(stop,), daemon=True)
         thread.start()
         try:
             yield
@@ -58,18 +58,18 @@ class LocalForgeWebhookSender:
             stop.set()
             thread.join()
 
-    def _tell_until(self, stop: threading.Event) -> None:
+    def _poll_until(self, stop: threading.Event) -> None:
         while not stop.wait(_EVERY):
             try:
                 self.send_events()
             except (httpx2.HTTPError, BridgeError):
-                continue  # it is told at the next look
+                continue  # it is sent at the next poll
 
     def _send(self, client: httpx2.Client, event: ForgeEvent) -> None:
         body = render_webhook_body(event)
         headers = build_signed_headers(body, self._secret, str(uuid.uuid4()))
         client.post(self._url, content=body, headers=headers).raise_for_status()
 
-    def _look(self) -> RepositoryState:
+    def _read_state(self) -> RepositoryState:
         every = self._forge.list_all_pull_requests()
         return RepositoryState(self._git.list_branches(), {each.number: each for each in every})

@@ -1,4 +1,5 @@
-"""What happened on a forge between two looks at it, in the order a forge would tell it. Pure."""
+"""Compute the events between two states of a repository, in the order in which a forge sends them.
+Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +18,15 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class RepositoryState:
-    """One repository at one moment."""
+    """The state of one repository at one instant."""
 
     branches: Mapping[str, str] = field(default_factory=dict)  # → commit
     pull_requests: Mapping[int, PullRequest] = field(default_factory=dict)
 
 
 def diff_states(repository: str, old: RepositoryState, new: RepositoryState) -> list[ForgeEvent]:
-    """Pushes, then pull requests; what came and went in between is not seen."""
+    """The pushes, then the pull-request events. A change that was undone between the states has
+    none."""
     return [*_pushes(repository, old, new), *_turns(repository, old, new)]
 
 

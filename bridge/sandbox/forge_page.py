@@ -1,8 +1,7 @@
 """A page for the local forge: read pull requests, merge, close and reopen them.
 
-For one person on their own machine. It has no login: it answers only to the host names it is told
-(so that a foreign site cannot reach it under a name of its own), and changes something only when
-its own pages ask.
+For one person on their own machine. It has no login: it answers only to its configured host names
+(so that a foreign site cannot reach it under a name of its own), and accepts only its own forms.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class RepositoryListItem:
 
 
 class ForgePageRoutes:
-    """The routes. Each reads the disk anew: nothing is kept between requests."""
+    """The routes. Each reads the disk again; nothing is cached."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -135,7 +134,7 @@ class ForgePageRoutes:
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         nonce = secrets.token_urlsafe(12)
         html = self._templates.get_template(template).render(nonce=nonce, **values)
-        # A lone surrogate can be in a text and cannot be in a page.
+        # A text may contain a lone surrogate, which UTF-8 cannot encode.
         return HTMLResponse(html.encode("utf-8", "replace"), status, headers=_headers(nonce))
 
     def _names(self) -> list[str]:
@@ -159,7 +158,7 @@ def _name(request: Request) -> str:
 
 
 def _from_own_page(request: Request) -> bool:
-    """Browsers name the page's origin with every form they send."""
+    """Whether the form's Origin header is the page's own."""
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
     return request.headers.get("origin") == own
 

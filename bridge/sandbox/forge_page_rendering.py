@@ -1,4 +1,4 @@
-"""Untrusted text made fit for the page of the local forge: pull-request bodies and diffs."""
+"""Render untrusted text for the page of the local forge: pull-request bodies and diffs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 def render_body(body: str) -> Markup:
-    """A body as HTML: CommonMark with tables. Of HTML in it only ``ALLOWED_TAGS`` get through,
-    bare; comments are left out and anything else is shown as text."""
+    """A body as HTML: CommonMark with tables. Of its HTML only ``ALLOWED_TAGS`` remain, without
+    attributes; comments are dropped and everything else is escaped."""
     return Markup(_MARKDOWN.render(body))
 
 
@@ -108,7 +108,7 @@ class DiffFile:
 
 
 def parse_diff(diff: str) -> list[DiffFile]:
-    """What ``git diff`` said, by file; at most ``MAX_DIFF_LINES`` lines, then a note."""
+    """The output of ``git diff``, by file; at most ``MAX_DIFF_LINES`` lines, then a note."""
     files: list[DiffFile] = []
     lines = diff.split("\n")  # not splitlines(): a lone CR or U+2028 ends no line for git
     for line in _numbered(lines[:MAX_DIFF_LINES]):

@@ -1,4 +1,4 @@
-"""Requests to servers of this machine."""
+"""An HTTP client for servers on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-# Nobody here speaks TLS, and loading the certificates takes longer than most requests.
+# These servers use plain HTTP, and loading certificates takes longer than most requests.
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -1,4 +1,4 @@
-"""The page's form for a prompt: from a version to its fields, and back to what is saved."""
+"""The page's form for a prompt: build its fields from a version, and a version from its fields."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PromptFormRow:
 
 
 def build_form_rows(template: JsonObject) -> list[PromptFormRow] | None:
-    """The messages as plain text; None when there is more to them than the form can show."""
+    """The messages as plain text; None for a template that the form cannot show in full."""
     if template["type"] == "completion":
         text = _plain_text(template["content"])
         return None if text is None else [PromptFormRow("", text)]
@@ -41,8 +41,8 @@ def build_form_rows(template: JsonObject) -> list[PromptFormRow] | None:
 
 
 def apply_form_to_template(before: JsonObject | None, form: PromptFormFields) -> JsonObject:
-    """What the form says, on top of the version it was opened with, so that nothing the form does
-    not show is lost. A message whose text was cleared goes away."""
+    """The opened version's template with the form's texts, so that parts that the form does not
+    show are not lost. A message with an empty text is removed."""
     if "template" in form:
         return _json_object(form["template"], "The template")
     if before is None:
@@ -54,7 +54,7 @@ def apply_form_to_template(before: JsonObject | None, form: PromptFormFields) ->
 
 
 def apply_form_to_metadata(before: JsonObject | None, form: PromptFormFields) -> JsonObject | None:
-    """The metadata with the model of the form; no model name, no model."""
+    """The metadata with the form's model; without a model name, without a model."""
     metadata = {key: value for key, value in (before or {}).items() if key != "model"}
     if form.get("model"):
         parameters = _json_object(form.get("parameters") or "{}", "The parameters")

@@ -1,4 +1,4 @@
-"""The stand-in's answers about prompts, in the shapes that were recorded from PromptLayer."""
+"""The stand-in's responses about prompts, in the shapes recorded from PromptLayer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.sandbox.registry import PromptRegistry
 from bridge.sandbox.registry_entries import RegistryEntry, RegistryLabel, RegistryVersion
 
 _REFERENCE = re.compile(r"@@@.+?@@@")
-_SNIPPET_DEPTH = 10  # snippets in snippets; a circle ends here
+_SNIPPET_DEPTH = 10  # snippets in snippets; a cycle ends here
 
 _MESSAGE_DEFAULTS: JsonObject = {
     "template_format": "f-string",
@@ -34,7 +34,7 @@ _CHAT_DEFAULTS: JsonObject = {
 def build_raw_response(
     registry: PromptRegistry, entry: RegistryEntry, version: RegistryVersion, *, resolve: bool
 ) -> JsonObject:
-    """The answer of ``GET /prompt-templates/{identifier}``."""
+    """The response of ``GET /prompt-templates/{identifier}``."""
     template = _resolved(registry, version.template) if resolve else version.template
     return {
         "success": True,
@@ -51,7 +51,7 @@ def build_raw_response(
 def build_resolved_response(
     registry: PromptRegistry, entry: RegistryEntry, version: RegistryVersion
 ) -> JsonObject:
-    """The answer of ``POST /prompt-templates/{identifier}``: for running, not for editing."""
+    """The response of ``POST /prompt-templates/{identifier}``, for running a prompt."""
     return {
         **_version_fields(entry, version, _resolved(registry, version.template)),
         "version": version.number,
@@ -66,7 +66,7 @@ def build_resolved_response(
 def build_publish_response(
     entry: RegistryEntry, version: RegistryVersion, labels: list[str] | None
 ) -> JsonObject:
-    """The answer to publishing a version."""
+    """The response to publishing a version."""
     return {
         **_version_fields(entry, version, version.template),
         "prompt_version_id": version.id,
@@ -79,7 +79,7 @@ def build_publish_response(
 def build_list_item(
     registry: PromptRegistry, entry: RegistryEntry, version: RegistryVersion
 ) -> bytes:
-    """An item of ``GET /prompt-templates``, as JSON. Made once for each change, since a sweep
+    """An item of ``GET /prompt-templates`` as JSON, cached until the prompt changes, as a resync
     reads thousands."""
     if version.number not in entry.list_item_by_version:
         item = _list_item(registry, entry, version)
@@ -117,7 +117,7 @@ def build_labels_response(entry: RegistryEntry) -> JsonObject:
 def build_snippet_usage_response(
     registry: PromptRegistry, entry: RegistryEntry, number: int | None
 ) -> JsonObject:
-    """Who uses a snippet; with ``number`` only references that mean this version of it."""
+    """The users of a snippet; with ``number``, only references to this version of it."""
     usage, label_usage = [], []
     for parent in registry.find_referring_entries(entry.name):
         using = {v.number for v in parent.versions if _uses(registry, v, entry, number)}
@@ -138,7 +138,7 @@ def build_snippet_usage_response(
 
 
 def build_served_template(template: JsonObject) -> JsonObject:
-    """A template as the backend gives it back: with its defaults, and variables computed."""
+    """A template as PromptLayer returns it: with defaults, and variables computed."""
     if template["type"] == "completion":
         variables = sorted(find_message_variables(template))
         defaults = {"template_format": "f-string", "dataset_examples": []}
@@ -146,7 +146,7 @@ def build_served_template(template: JsonObject) -> JsonObject:
     messages = [_served_message(message) for message in template["messages"]]
     variables = sorted({name for message in messages for name in message["input_variables"]})
     served = {**_CHAT_DEFAULTS, **template, "messages": messages}
-    served.pop("provider_base_url_name", None)  # recorded: taken, never given back
+    served.pop("provider_base_url_name", None)  # recorded: accepted, never returned
     return {**served, "input_variables": variables, "dataset_examples": []}
 
 

@@ -1,6 +1,6 @@
-"""A stand-in for PromptLayer: the registry's REST API, signed webhooks and a page to edit with.
+"""A stand-in for PromptLayer: the registry's REST API, signed webhooks and a page for editing.
 
-It is behind ``demo`` and the tests; it needs no account and keeps everything in memory.
+``demo`` and the tests use it; it needs no account and stores everything in memory.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def create_promptlayer_app(
     hosts: Sequence[str] = LOCAL_HOSTS,
     evaluations: FakeEvaluations | None = None,
 ) -> Starlette:
-    """The stand-in over ``registry``. ``webhooks`` are (URL, secret) of the receivers, or the post
-    itself; it is found as ``app.state.webhooks`` and should be closed at the end. ``hosts`` are
-    the host names it answers to. ``evaluations`` are found as ``app.state.evaluations``."""
+    """The stand-in over ``registry``. ``webhooks`` are (URL, secret) of the receivers, or a
+    WebhookSender, which is ``app.state.webhooks`` and has to be closed. ``hosts`` are the host
+    names that it answers to. ``evaluations`` are ``app.state.evaluations``."""
     post = webhooks if isinstance(webhooks, WebhookSender) else WebhookSender(webhooks)
     registry.subscribe(post.enqueue)
     evaluations = evaluations or FakeEvaluations(registry)

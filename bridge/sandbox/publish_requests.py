@@ -1,4 +1,4 @@
-"""The bodies that publish or patch a version, turned into a call of the registry."""
+"""Parse the bodies that publish or patch a version, and call the registry."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A PromptLayer workspace in memory: prompts, versions, labels, snippets, folders.
 
-Every change is announced as PromptLayer's webhooks announce it, to whoever subscribed. May be used
-by many threads; what does not exist or is not allowed raises an error of ``bridge.errors``.
+Every change is announced to subscribers as PromptLayer's webhooks do. Safe for threads; a change
+that is not possible raises an error of ``bridge.errors``.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def get_current_time() -> datetime:
 
 
 class PromptRegistry:
-    """One workspace. Listeners get each event's payload while the registry is locked, in order:
-    they have to be quick and must not wait for anything."""
+    """One workspace. Listeners are called with each event's payload under the registry's lock, in
+    order, so they have to return quickly."""
 
     def __init__(self, *, workspace_id: int = 1, clock: EventClock = get_current_time) -> None:
         self.workspace_id = workspace_id
@@ -55,10 +55,10 @@ class PromptRegistry:
     def subscribe(self, listener: EventListener) -> None:
         self._announcer.listeners.append(listener)
 
-    # Looking
+    # Queries
 
     def find_entry(self, identifier: int | str) -> RegistryEntry:
-        """An active prompt by number (written out, too) or by name, in this order."""
+        """An active prompt by id (also as text) or else by name."""
         with self.lock:
             entry = self.entries.get(self._by_name.get(str(identifier), 0))
             if isinstance(identifier, int) or (identifier.isdecimal() and len(identifier) < 10):
@@ -85,12 +85,12 @@ class PromptRegistry:
         return entry.latest.template["type"] == "completion" and bool(self._referring[entry.name])
 
     def find_referring_entries(self, name: str) -> list[RegistryEntry]:
-        """The active prompts that refer to the snippet in any of their versions."""
+        """The active prompts with a reference to the snippet in any version."""
         entries = (self.entries[id] for id in sorted(self._referring[name]))
         return [entry for entry in entries if not entry.deleted]
 
     def find_referred_version(self, reference: SnippetReference) -> RegistryVersion:
-        """The version of a snippet that a reference means."""
+        """The version of a snippet that a reference points to."""
         entry = self.find_entry_by_name(reference.name)
         return self.find_version(entry, number=reference.version, label=reference.label)
 
@@ -115,8 +115,8 @@ class PromptRegistry:
         extra: JsonObject | None = None,
         actor: EventUser = DEFAULT_EDITOR,
     ) -> RegistryVersion:
-        """Make the next version of the prompt of this name, or a new prompt. Labels are created or
-        moved to it. Identical content is a new version too, as at PromptLayer."""
+        """Save the next version of the prompt of this name, or a new prompt. Labels are created or
+        moved to it. Identical content makes a new version too, as in PromptLayer."""
         with self.lock:
             labels, external_ids = list(labels), list(external_ids)
             self._check(name, template, commit_message, folder_id, labels)
@@ -176,7 +176,7 @@ class PromptRegistry:
             raise NotFoundError(f"Release label {label_id} not found.")
 
     def protect_label(self, label: str) -> None:
-        """From now on the label moves by request and approval only."""
+        """Let the label be moved by request and approval only."""
         self.protected.add(label)
 
     def request_label(
@@ -188,7 +188,7 @@ class PromptRegistry:
         version: int | None = None,
         actor: EventUser = DEFAULT_EDITOR,
     ) -> None:
-        """Ask for a protected label to be moved to ``find_version`` or deleted."""
+        """Request to move a protected label to the version found, or to delete it."""
         with self.lock:
             entry = self.find_entry(id)
             if change_type == "move":
@@ -199,7 +199,7 @@ class PromptRegistry:
     def approve_label(
         self, id: int, label: str, *, actor: EventUser = DEFAULT_EDITOR, also_moved: bool = True
     ) -> None:
-        """Approve the waiting request. Whether PromptLayer announces the move as well is not
+        """Approve the pending request. Whether PromptLayer announces the move as well is not
         documented: ``also_moved`` chooses."""
         with self.lock:
             entry = self.find_entry(id)
@@ -222,7 +222,7 @@ class PromptRegistry:
             return self.folders.create(name, parent_id, self._clock())
 
     def move_to_folder(self, id: int, folder_id: int | None) -> None:
-        """PromptLayer has no event for this."""
+        """Move a prompt. PromptLayer sends no event for this."""
         with self.lock:
             entry = self.find_entry(id)
             self.folders.require_folder(folder_id)
@@ -360,7 +360,7 @@ class PromptRegistry:
     def _announce_parents(
         self, entry: RegistryEntry, changed: SnippetReference, actor: EventUser
     ) -> None:
-        """Tell those whose newest version imports what changed that a snippet was updated."""
+        """Announce an updated snippet to the prompts whose newest version imports it."""
         for parent in self.find_referring_entries(entry.name):
             if changed in parent.latest.references:
                 self._announcer.announce_version(parent, "updated", actor)

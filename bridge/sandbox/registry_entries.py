@@ -1,4 +1,4 @@
-"""What the stand-in's registry holds: prompts, their versions, labels and folders."""
+"""The entries of the stand-in's registry: prompts, their versions, labels and folders."""
 
 from __future__ import annotations
 

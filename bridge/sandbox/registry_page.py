@@ -1,7 +1,7 @@
-"""A page for the stand-in: edit prompts and labels as somebody would in PromptLayer.
+"""A page for the stand-in, to edit prompts and labels as in PromptLayer.
 
-For one person on their own machine. It has no login, so it changes something only when its own
-forms ask, which carry a token that no other site can read.
+For one person on their own machine. It has no login, so it accepts only its own forms, which have a
+token that no other site can read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What all REST endpoints of the stand-in share: the key, JSON in and out, errors as statuses."""
+"""The shared part of the stand-in's REST endpoints: the API key, JSON bodies, errors as
+statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both ways from end to end, unattended: ``demo --once``."""
+"""``demo --once``: both directions from end to end, unattended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DemoStepResult:
 
 
 def run_unattended_demo(environment: DemoEnvironment, *, as_json: bool) -> bool:
-    """Every step, each told as it ends; True when all did what they should."""
+    """Run every step and report each at its end; True when all succeeded."""
     acts = [
         *DemoProposalSteps(environment).list_steps(),
         *DemoPublishSteps(environment).list_steps(),

@@ -1,4 +1,4 @@
-"""What PromptLayer's backend refuses to take (HTTP 422)."""
+"""The validation of PromptLayer's backend, which refuses with HTTP 422."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Sends the stand-in's events to their receivers, signed as PromptLayer signs.
+"""Send the stand-in's events to their receivers, signed as PromptLayer does.
 
-One thread, one event after the other, no second try: PromptLayer documents no retries, so the
-bridge must do without. For tests and demonstrations the post can be made worse.
+One thread sends them one after the other, and never again: PromptLayer documents no retries, so the
+bridge must work without. Tests and demonstrations can drop, repeat and reorder them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.local_http_client import create_local_client
 
-MAX_SENT_KEPT = 1000  # sent webhooks that are remembered
+MAX_SENT_KEPT = 1000  # sent webhooks that are stored
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WebhookReceiver:
 
 @dataclass(frozen=True)
 class SentWebhook:
-    """One attempt: the status of the answer, or why there was none."""
+    """One attempt: the status of the response, or the reason for having none."""
 
     url: str
     payload: JsonObject
@@ -38,7 +38,7 @@ class SentWebhook:
 
 
 class WebhookSender:
-    """The post. ``delay`` is in seconds before each event is sent."""
+    """The sender. ``delay`` is in seconds before each event."""
 
     def __init__(self, receivers: Iterable[tuple[str, str]] = (), *, timeout: float = 10.0) -> None:
         self.receivers = [WebhookReceiver(url, secret) for url, secret in receivers]
@@ -58,7 +58,7 @@ class WebhookSender:
         self.receivers.append(WebhookReceiver(url, secret))
 
     def enqueue(self, payload: JsonObject) -> None:
-        """Have an event sent to every receiver, soon; returns at once."""
+        """Send an event to every receiver, asynchronously."""
         with self._changed:
             if self._drops:
                 self._drops -= 1
@@ -70,7 +70,7 @@ class WebhookSender:
             self._changed.notify_all()
 
     def drop_next(self, times: int = 1) -> None:
-        """Lose the next events."""
+        """Drop the next events."""
         with self._changed:
             self._drops += times
 
@@ -80,12 +80,12 @@ class WebhookSender:
             self._doubles += times
 
     def hold_events(self) -> None:
-        """Keep events back until ``release``."""
+        """Hold events until ``release_events``."""
         with self._changed:
             self._held = True
 
     def release_events(self, *, reverse: bool = False) -> None:
-        """Send what was kept back, the newest first if wanted."""
+        """Send the held events, the newest first with ``reverse``."""
         with self._changed:
             if reverse:
                 self._waiting.reverse()
@@ -93,12 +93,12 @@ class WebhookSender:
             self._changed.notify_all()
 
     def wait_until_sent(self, timeout: float = 10.0) -> bool:
-        """Whether everything posted was sent within ``timeout`` seconds."""
+        """Whether every enqueued event was sent within ``timeout`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not (self._waiting or self._sending), timeout)
 
     def close(self) -> None:
-        """Stop after the event in hand; what still waits is never sent."""
+        """Stop after the current event; the waiting ones are never sent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -120,7 +120,7 @@ class WebhookSender:
                     self._changed.notify_all()
 
     def _next(self) -> JsonObject | None:
-        """The event to send now; None when closed."""
+        """The next event to send; None after ``close``."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or (self._waiting and not self._held))
             if self.delay and not self._closed:

@@ -1,6 +1,6 @@
 """Sums by day (UTC): what was delivered, proposed and published, and how long that took.
 
-Whole past days are summed up and kept for good; today is counted whenever somebody asks.
+The sums of past days are stored for good; those of today are counted at each query.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def find_final_before(now: datetime) -> datetime:
 def count_day(connection: Connection, day: date) -> Iterator[DailySum]:
     """The sums of one day, counted now."""
     begin, end = _begin(day), _begin(day + _ONE)
-    told = (deliveries_table.c.source, deliveries_table.c.event_type, deliveries_table.c.state)
+    columns = (deliveries_table.c.source, deliveries_table.c.event_type, deliveries_table.c.state)
     within = (deliveries_table.c.received_at >= begin, deliveries_table.c.received_at < end)
-    query = select(*told, func.count().label("number")).where(*within).group_by(*told)
+    query = select(*columns, func.count().label("number")).where(*within).group_by(*columns)
     for row in connection.execute(query):
         yield DailySum(
             day, StatisticKind.DELIVERIES, row.source, row.event_type, row.state, row.number
@@ -190,12 +190,12 @@ def estimate_quantile(buckets: Mapping[float, int], part: float) -> float | None
 def find_first_day(connection: Connection) -> date | None:
     """The first day with a recorded event; None for a new bridge."""
     delivered = connection.execute(select(func.min(deliveries_table.c.received_at))).scalar()
-    told = connection.execute(
+    columns = connection.execute(
         select(func.min(history_events_table.c.at)).where(
             history_events_table.c.kind == HistoryEventKind.PULL_REQUEST_OPENED
         )
     ).scalar()
-    firsts = [_day(each) for each in (delivered, told) if each is not None]
+    firsts = [_day(each) for each in (delivered, columns) if each is not None]
     return min(firsts, default=None)
 
 

@@ -65,10 +65,10 @@ def _read(text: str, key: SortKey) -> list[Any]:
 def _value(values: Any, column: ColumnElement[Any]) -> Any:
     wanted = column.type.python_type
     if wanted is datetime:
-        moment = datetime.fromisoformat(values if isinstance(values, str) else "")
-        if moment.tzinfo is None:
+        time = datetime.fromisoformat(values if isinstance(values, str) else "")
+        if time.tzinfo is None:
             raise ValueError
-        return moment
+        return time
     if not isinstance(values, wanted) or (isinstance(values, int) and abs(values) >= 2**63):
         raise ValueError
     if (

@@ -24,8 +24,8 @@ _TIMEOUT = 10.0  # seconds for one request to the provider
 _LEEWAY = 60  # seconds that two clocks may differ
 _NAME = "provider"
 _DISCOVERY = "/.well-known/openid-configuration"
-# Asymmetric signatures only. The provider's own list may name HS256 or none, which anybody who
-# knows the client's secret, or nobody at all, could have signed.
+# Asymmetric signatures only. The provider's own list may name HS256, whose key is the client's
+# secret, or none, which needs no key.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")  # fmt: skip
 
 log = logging.getLogger("bridge.web")
@@ -108,8 +108,8 @@ class OidcProvider:
 
     async def _more(self, token: Mapping[str, Any], claims: OidcClaims) -> OidcClaims:
         """The claims of the userinfo endpoint about the same person."""
-        told = "email" in claims and _found(claims, self._settings.claim) is not None
-        if told or "userinfo_endpoint" not in self._client.server_metadata:
+        has_claims = "email" in claims and _found(claims, self._settings.claim) is not None
+        if has_claims or "userinfo_endpoint" not in self._client.server_metadata:
             return {}
         more: OidcClaims = await self._client.userinfo(token=token)
         return more if more.get("sub") == claims["sub"] else {}

@@ -30,8 +30,8 @@ class CachedValue(Generic[_Value]):
     """The result of ``ask``, cached for so many seconds. One thread calls it at a time; the others
     wait for its result."""
 
-    def __init__(self, ask: Callable[[], _Value], seconds: float = _CACHE_SECONDS) -> None:
-        self._ask = ask
+    def __init__(self, read: Callable[[], _Value], seconds: float = _CACHE_SECONDS) -> None:
+        self._read = read
         self._seconds = seconds
         self._turn = threading.Lock()
         self._said: tuple[float, _Value] | None = None
@@ -39,7 +39,7 @@ class CachedValue(Generic[_Value]):
     def __call__(self) -> _Value:
         with self._turn:
             if self._said is None or time.monotonic() - self._said[0] > self._seconds:
-                self._said = (time.monotonic(), self._ask())
+                self._said = (time.monotonic(), self._read())
             return self._said[1]
 
 

@@ -93,15 +93,15 @@ class ProcessMetrics:
         self._config_loaded.set(loaded_at.timestamp())
         self._config_mistake.set(mistake is not None)
 
-    def initialise_endpoints(self, doors: Iterable[str]) -> None:
+    def initialise_endpoints(self, endpoints: Iterable[str]) -> None:
         """Create the counters of these endpoints with zero. Prometheus would miss the first
         increase of a counter that appears with it
         (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics)."""
-        for door in doors:
-            self._answers.labels(door, "503")
+        for endpoint in endpoints:
+            self._answers.labels(endpoint, "503")
 
-    def count_response(self, door: str, status: int) -> None:
-        self._answers.labels(door, str(status)).inc()
+    def count_response(self, endpoint: str, status: int) -> None:
+        self._answers.labels(endpoint, str(status)).inc()
 
     @contextmanager
     def start_span(self, name: str, known: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG002

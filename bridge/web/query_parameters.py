@@ -29,8 +29,8 @@ class QueryParameters:
     @classmethod
     def from_request(cls, request: Request, *names: str) -> QueryParameters:
         given = request.query_params
-        told = {name: remove_nul(given.get(name, ""))[:_LONGEST].strip() for name in names}
-        return cls(request.url.path, {name: value for name, value in told.items() if value})
+        values = {name: remove_nul(given.get(name, ""))[:_LONGEST].strip() for name in names}
+        return cls(request.url.path, {name: value for name, value in values.items() if value})
 
     def get_text(self, name: str) -> str | None:
         return self.values.get(name)
@@ -45,5 +45,5 @@ class QueryParameters:
 
     def build_address_with(self, **changes: str | None) -> str:
         """The address with these parameters changed; None removes one."""
-        told = {k: v for k, v in {**self.values, **changes}.items() if v}
-        return f"{self.path}?{urlencode(told)}" if told else self.path
+        values = {k: v for k, v in {**self.values, **changes}.items() if v}
+        return f"{self.path}?{urlencode(values)}" if values else self.path

@@ -57,25 +57,25 @@ class ForgeWebhookReceiver:
 
     async def _answer(self, scope: Scope, receive: ReceiveMessage) -> WebhookResponse:
         forge = scope["path_params"]["forge"]
-        door = self.find_endpoints().forges.get(forge)
-        if door is None or not any(door.secrets):
+        endpoint = self.find_endpoints().forges.get(forge)
+        if endpoint is None or not any(endpoint.secrets):
             return build_unknown_endpoint(_NO_FORGE)
         try:
             raw = dict(reversed(scope["headers"]))  # the first of repeated headers counts
             headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in raw.items()}
             with self.large.reserve() as hold:
                 body = await read_body(raw, receive, BODY_LIMIT, hold=hold)
-                return await self._accepted(forge, door, headers, body)
+                return await self._accepted(forge, endpoint, headers, body)
         except REFUSAL_ERRORS as error:
             return build_refusal(error)
         except TransientError as error:
             return build_retry_later(error)
 
     async def _accepted(
-        self, forge: str, door: ForgeEndpoint, headers: Mapping[str, str], body: bytes
+        self, forge: str, endpoint: ForgeEndpoint, headers: Mapping[str, str], body: bytes
     ) -> WebhookResponse:
         # In a thread: hashing and parsing megabytes would block the event loop.
-        id, delivery = await run_in_threadpool(self._accept, forge, door, headers, body)
+        id, delivery = await run_in_threadpool(self._accept, forge, endpoint, headers, body)
         if delivery is None:
             return _answered(id, f"forge:{forge}", "ignored")
         with span("accept", delivery=id):
@@ -84,12 +84,12 @@ class ForgeWebhookReceiver:
             return _answered(id, delivery.event_type, status)
 
     def _accept(
-        self, forge: str, door: ForgeEndpoint, headers: Mapping[str, str], body: bytes
+        self, forge: str, endpoint: ForgeEndpoint, headers: Mapping[str, str], body: bytes
     ) -> tuple[str, Delivery | None]:
         """The id of the delivery, and the delivery where the bridge uses its event."""
-        door.webhooks.verify_webhook(headers, body, door.secrets)
-        event = door.webhooks.parse_webhook(headers, body)
-        id = compute_delivery_id(forge, door.webhooks.find_delivery_name(headers), body)
+        endpoint.webhooks.verify_webhook(headers, body, endpoint.secrets)
+        event = endpoint.webhooks.parse_webhook(headers, body)
+        id = compute_delivery_id(forge, endpoint.webhooks.find_delivery_name(headers), body)
         return id, None if event is None else build_forge_delivery(forge, id, event, self.clock())
 
 

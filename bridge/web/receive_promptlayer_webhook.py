@@ -92,11 +92,15 @@ class PromptLayerWebhookReceiver:
     """
 
     def __init__(
-        self, inbox: DeliveryInbox, clock: Clock, doors: FindEndpoints, large: LargeBodyQuota
+        self,
+        inbox: DeliveryInbox,
+        clock: Clock,
+        find_endpoints: FindEndpoints,
+        large: LargeBodyQuota,
     ) -> None:
         self._inbox = inbox
         self._clock = clock
-        self._doors = doors
+        self._find_endpoints = find_endpoints
         self._large = large
 
     async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
@@ -108,14 +112,16 @@ class PromptLayerWebhookReceiver:
 
     async def _answer(self, scope: Scope, receive: ReceiveMessage) -> WebhookResponse:
         source = build_source(scope["path_params"].get("workspace"))
-        door = self._doors().workspaces.get(source)
-        if door is None:
+        endpoint = self._find_endpoints().workspaces.get(source)
+        if endpoint is None:
             return build_unknown_endpoint(_NO_WORKSPACE)
         try:
             headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
             with self._large.reserve() as hold:
                 body = await read_body(headers, receive, hold=hold)
-                delivery = await self._opened(body, headers.get(_SIGNATURE_HEADER), source, door)
+                delivery = await self._opened(
+                    body, headers.get(_SIGNATURE_HEADER), source, endpoint
+                )
             with span("accept", delivery=delivery.id):
                 return _accepted(delivery, await self._inbox.put_async(delivery))
         except REFUSAL_ERRORS as error:
@@ -124,22 +130,22 @@ class PromptLayerWebhookReceiver:
             return build_retry_later(error)
 
     async def _opened(
-        self, body: bytes, signed: bytes | None, source: str, door: WorkspaceEndpoint
+        self, body: bytes, signed: bytes | None, source: str, endpoint: WorkspaceEndpoint
     ) -> Delivery:
         if len(body) <= SMALL_BODY_BYTES:
-            return self._accept(body, signed, source, door)
+            return self._accept(body, signed, source, endpoint)
         # In a thread: hashing and parsing a megabyte would block the event loop.
-        return await run_in_threadpool(self._accept, body, signed, source, door)
+        return await run_in_threadpool(self._accept, body, signed, source, endpoint)
 
     def _accept(
-        self, body: bytes, signed: bytes | None, source: str, door: WorkspaceEndpoint
+        self, body: bytes, signed: bytes | None, source: str, endpoint: WorkspaceEndpoint
     ) -> Delivery:
         claimed = None if signed is None else signed.decode("latin-1")
-        payload = webhook_signature.verify_delivery(body, claimed, door.secrets)
+        payload = webhook_signature.verify_delivery(body, claimed, endpoint.secrets)
         event = parse_event(payload)
         now = self._clock()
-        if door.replay_window is not None:
-            check_age(event, now, door.replay_window)
+        if endpoint.replay_window is not None:
+            check_age(event, now, endpoint.replay_window)
         return Delivery.from_event(event, payload, now, source)
 
 

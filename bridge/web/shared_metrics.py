@@ -96,11 +96,11 @@ def _of_deliveries(measures: MetricsSnapshot) -> Iterator[Metric]:
 
 
 def _of_proposals(measures: MetricsSnapshot, mappings: Container[str]) -> Iterator[Metric]:
-    looks = {
+    pending = {
         name: waiting for name, waiting in measures.pending_reconciles.items() if name in mappings
     }
-    counts = {mapping: waiting.count for mapping, waiting in looks.items()}
-    oldest = {mapping: waiting.oldest_seconds for mapping, waiting in looks.items()}
+    counts = {mapping: waiting.count for mapping, waiting in pending.items()}
+    oldest = {mapping: waiting.oldest_seconds for mapping, waiting in pending.items()}
     yield _gauge("looks_waiting", "Looks that wait or are under way.", ["mapping"], counts)
     yield _gauge("looks_oldest_seconds", "Age of the oldest of these.", ["mapping"], oldest)
     yield _gauge(

@@ -1,6 +1,6 @@
 """The webhook endpoints that are open, and the secrets that sign their deliveries.
 
-They are looked up at every delivery, as a reload may change them.
+They are read at every delivery, as a reload may change them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WebhookEndpoints:
     @property
     def open_names(self) -> tuple[str, ...]:
         """The names of the open endpoints: the path behind ``/webhooks/``."""
-        opening = (name for name, door in self.forges.items() if any(door.secrets))
+        opening = (name for name, endpoint in self.forges.items() if any(endpoint.secrets))
         return (*(source.replace(":", "/", 1) for source in self.workspaces), *opening)
 
 
@@ -42,8 +42,8 @@ FindEndpoints = Callable[[], WebhookEndpoints]  # those in force
 def require_secrets(endpoints: WebhookEndpoints) -> None:
     """Raise ConfigError unless every workspace has a secret, without which no delivery can be
     verified."""
-    for source, door in endpoints.workspaces.items():
-        if not door.secrets or not all(door.secrets):
+    for source, endpoint in endpoints.workspaces.items():
+        if not endpoint.secrets or not all(endpoint.secrets):
             raise ConfigError(
                 "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
                 f"{find_config_section(source)}.webhook_secret to the secret PromptLayer shows for this"
