@@ -134,10 +134,8 @@ def _stored(
 ) -> list[AccessFinding]:
     """Find prompt files that git stores in another form than a checkout shows."""
     index = PromptFileIndex()
-    messages = (
-        words for one in contexts for words in find_unreadable_storage(one, snapshot, index)
-    )
-    return [AccessFinding(FindingSeverity.PROBLEM, words) for words in dict.fromkeys(messages)]
+    messages = (text for one in contexts for text in find_unreadable_storage(one, snapshot, index))
+    return [AccessFinding(FindingSeverity.PROBLEM, text) for text in dict.fromkeys(messages)]
 
 
 def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
@@ -146,9 +144,9 @@ def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
     for context in contexts:
         with suppress(BridgeError):
             for gap in check_coverage(context):
-                words = gap.message[0].upper() + gap.message[1:]
+                text = gap.message[0].upper() + gap.message[1:]
                 yield AccessFinding(
-                    FindingSeverity.WARNING, f"{words}{'' if words.endswith('?') else '.'}"
+                    FindingSeverity.WARNING, f"{text}{'' if text.endswith('?') else '.'}"
                 )
 
 

@@ -63,14 +63,14 @@ def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> N
             for context in _chosen(config, controller, mappings)
         ]
     rows = [row for each in plans for row in each.rows]
-    warnings = [words for each in plans for words in each.warnings]
+    warnings = [message for each in plans for message in each.warnings]
     kept = [each.not_followed for each in plans if each.not_followed is not None]
     if as_json:
         out_of_step = [asdict(row) for row in rows]
         document = {"out_of_step": out_of_step, "warnings": warnings, "not_followed": kept}
         typer.echo(json.dumps(document, indent=2))
     else:
-        _show(rows, [*kept, *(f"warning: {words}" for words in warnings)], diff=diff)
+        _show(rows, [*kept, *(f"warning: {message}" for message in warnings)], diff=diff)
     if rows:
         raise typer.Exit(EXIT_OUT_OF_STEP)
 
@@ -124,12 +124,12 @@ def _plan_candidates(
             yield from build_proposal_rows(context, found_, planned, diff=diff)
 
 
-def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None:
+def _show(rows: Sequence[DriftRow], messages: Sequence[str], *, diff: bool) -> None:
     console = create_table_console()
-    for line in words:
+    for line in messages:
         console.print(line, markup=False, soft_wrap=True)
     if not rows:
-        console.print("Nothing else is out of step." if words else "Everything is in step.")
+        console.print("Nothing else is out of step." if messages else "Everything is in step.")
         return
     table = create_table("mapping", "prompt", "label", "standing", "sync would")
     for row in rows:

@@ -263,8 +263,8 @@ def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> LoadedConf
         raise ConfigError("\n".join((str(main.explain_error(error)), *mistakes))) from None
     in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
     mistakes += tuple(
-        main.format_mistake(location, words)
-        for location, words in find_ca_file_mistakes(values, path.parent)
+        main.format_mistake(location, message)
+        for location, message in find_ca_file_mistakes(values, path.parent)
     )
     if not mistakes:
         mistakes = _unplaced(config, MappingLocations(main, in_main, parts))
@@ -283,8 +283,8 @@ def _parts(
     try:
         return read_mappings_folder(near / folder, environment)
     except OSError as error:
-        words = f"the folder cannot be read: {error.strerror}"
-        return (), (main.format_mistake(("mappings_folder",), words),)
+        message = f"the folder cannot be read: {error.strerror}"
+        return (), (main.format_mistake(("mappings_folder",), message),)
 
 
 def _filled_in(config: BridgeConfig, parts: Sequence[ParsedMappingsFile]) -> BridgeConfig:

@@ -95,11 +95,13 @@ class MappingLocations:
     def describe_misplaced(self, found: MisplacedSetting) -> str:
         """A message about a misplaced setting, with its location and that of the other mapping."""
         text, index = self._place(found.index)
-        words = text.format_mistake(("mappings", index, found.setting), found.message)
+        description = text.format_mistake(("mappings", index, found.setting), found.message)
         if found.other_index is None:
-            return words
+            return description
         text, index = self._place(found.other_index)
-        return f"{words} (it stands at {text.path}:{text.source.find_line(('mappings', index))})"
+        return (
+            f"{description} (it stands at {text.path}:{text.source.find_line(('mappings', index))})"
+        )
 
     def _place(self, index: int) -> tuple[ConfigText, int]:
         if index < self.count_in_main:

@@ -70,15 +70,15 @@ class ConfigText:
         """Every mistake on a line of its own: its location and what was expected."""
         return ConfigError("\n".join(self._lines(error)))
 
-    def format_mistake(self, location: SettingLocation, words: str) -> str:
+    def format_mistake(self, location: SettingLocation, description: str) -> str:
         name = _brief(_shown(_spelled(location)))
         line = self.source.find_line(location)
-        return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(words)}"
+        return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(description)}"
 
     def _lines(self, error: ValidationError) -> Iterator[str]:
         for found in error.errors(include_url=False, include_input=False):
-            words = _words(found["type"], found["msg"], found.get("ctx", {}))
-            yield self.format_mistake(_in_file(found["loc"]), words)
+            description = _words(found["type"], found["msg"], found.get("ctx", {}))
+            yield self.format_mistake(_in_file(found["loc"]), description)
 
 
 def _brief(text: str) -> str:
@@ -117,11 +117,11 @@ class _VariableSubstitution:
         if not isinstance(value, str):
             return value
         if "${" in value:
-            words = (
+            description = (
                 "expected ${NAME}, a name of letters, digits and _, or ${file:/path}; $$ stands for"
                 " one $"
             )
-            self.mistakes.append(self.text.format_mistake(location, words))
+            self.mistakes.append(self.text.format_mistake(location, description))
         filled = _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
         return filled.replace(_DOLLAR, "$")
 

@@ -29,8 +29,8 @@ def find_misplaced_settings(
     for index, mapping in enumerate(mappings):
         if mapping.forge_name not in forges or not mapping.repository_name:
             known = ", ".join(sorted(forges))
-            words = f"expected forge:owner/name with a forge of this file ({known})"
-            yield MisplacedSetting(index, "repository", words)
+            text = f"expected forge:owner/name with a forge of this file ({known})"
+            yield MisplacedSetting(index, "repository", text)
         if strange := _strange_workspace(mapping, workspaces):
             yield MisplacedSetting(index, "workspace", strange)
         yield from earlier.find_conflicts_with(index)
@@ -87,17 +87,17 @@ class _MappingIndex:
         for other in self._on.get((mapping.repository, mapping.branch_template), ()):
             if mapping.shares_branches_with(self.mappings[other]):
                 name = self.mappings[other].name
-                words = f"mapping {name} proposes on the same branches; add {{mapping}}"
-                yield MisplacedSetting(index, "branch", words, other)
+                text = f"mapping {name} proposes on the same branches; add {{mapping}}"
+                yield MisplacedSetting(index, "branch", text, other)
                 break
 
         if (blocking := self._find_blocking(mapping)) is not None:
             name = self.mappings[blocking].name
-            words = (
+            text = (
                 f"mapping {name} has branches that cannot stand beside {mapping.branch_prefix}: git"
                 " has no branch that is a folder of others as well; begin it otherwise"
             )
-            yield MisplacedSetting(index, "branch", words, blocking)
+            yield MisplacedSetting(index, "branch", text, blocking)
 
     def _find_blocking(self, mapping: MappingSettings) -> int | None:
         """An earlier mapping whose single branch would be a folder of this mapping's branches, or

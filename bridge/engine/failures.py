@@ -96,8 +96,8 @@ class FailureRecords:
             self._postponed.pop(delivery.id)
         state = DeliveryState.PARKED if parked else DeliveryState.NEW
         again = "redeliver it once the bridge is mended" if parked else "it is tried again"
-        words = f"{describe_exception(error)} {again[0].upper()}{again[1:]}."
-        self._inbox.set_state([delivery.id], state, words, only_from=[DeliveryState.NEW])
+        message = f"{describe_exception(error)} {again[0].upper()}{again[1:]}."
+        self._inbox.set_state([delivery.id], state, message, only_from=[DeliveryState.NEW])
 
 
 def _subject_of(delivery: Delivery) -> str:

@@ -47,8 +47,10 @@ def _delete(context: MappingContext, push_changes: PushChanges, index: PromptFil
     base_files = BaseFiles.read_at_commit(
         context, push_changes.snapshot, push_changes.snapshot.commit, index
     )
-    for words in delete_prompts_of_removed_files(context, base_files, push_changes.deleted_targets):
-        log.info("%s: %s", name, words)
+    for message in delete_prompts_of_removed_files(
+        context, base_files, push_changes.deleted_targets
+    ):
+        log.info("%s: %s", name, message)
 
 
 def record_push_changes(

@@ -224,7 +224,7 @@ class ReconcileStore:
             if any(row.settled_at is None for row in rows):
                 continue
             parked = any(row.kind == ReconcileOutcomeKind.PARKED for row in rows)
-            words = "; ".join(dict.fromkeys(f"{row.kind}: {row.reason}" for row in rows))
+            message = "; ".join(dict.fromkeys(f"{row.kind}: {row.reason}" for row in rows))
             connection.execute(
                 update(deliveries_table)
                 .where(
@@ -233,7 +233,7 @@ class ReconcileStore:
                 )
                 .values(
                     state=DeliveryState.PARKED if parked else DeliveryState.DONE,
-                    outcome=words,
+                    outcome=message,
                     changed_at=now,
                 )
             )

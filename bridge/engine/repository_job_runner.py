@@ -35,8 +35,8 @@ class RepositoryJobRunner:
         job, records = self.job, self.controller.store.repository_jobs
         context = self.controller.contexts.get(job.mapping)
         if context is None:  # another process may have read the new configuration sooner
-            words = f"no mapping {job.mapping} is known here"
-            records.postpone(job, self.deduplication_key, words)
+            message = f"no mapping {job.mapping} is known here"
+            records.postpone(job, self.deduplication_key, message)
             return None
         try:
             again = self._apply(context, enqueue)
@@ -57,8 +57,10 @@ class RepositoryJobRunner:
 
     def cancel(self) -> None:
         """Settle the job with the problem that its mapping is gone."""
-        words = f"There is no mapping {self.job.mapping} any more."
-        self.controller.store.repository_jobs.record_result(self.job, self.deduplication_key, words)
+        message = f"There is no mapping {self.job.mapping} any more."
+        self.controller.store.repository_jobs.record_result(
+            self.job, self.deduplication_key, message
+        )
 
     def _fail(self, error: Exception) -> float | None:
         job, records = self.job, self.controller.store.repository_jobs

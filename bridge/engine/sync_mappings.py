@@ -138,11 +138,11 @@ def prune_targets(
 def _describe_unfollowed(
     context: MappingContext, scan: MappingScan, unfollowed: UnfollowedTargets
 ) -> SyncResult:
-    words = describe_unfollowed(
+    text = describe_unfollowed(
         context.mapping.name, unfollowed, count_open_pull_requests(context, scan, unfollowed)
     )
     prompts = len({target.prompt_id for target in unfollowed.reasons})
-    return SyncResult(context.mapping.name, ReconcileOutcomeKind.NOT_FOLLOWED, words, count=prompts)
+    return SyncResult(context.mapping.name, ReconcileOutcomeKind.NOT_FOLLOWED, text, count=prompts)
 
 
 def _describe_published(result: PublishResult) -> SyncResult:

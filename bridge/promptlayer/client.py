@@ -310,12 +310,12 @@ class PromptLayerClient:
 
     def _words(self, response: httpx2.Response) -> str:
         """PromptLayer's error message, shortened, with the API key masked."""
-        words = _said(response)
+        message = _said(response)
         if self._api_key:
-            words = words.replace(self._api_key, "…")
-        if len(words) > _WORDS_LIMIT:
-            words = f"{words[:_WORDS_LIMIT]}…"
-        return f": {words.rstrip('.')}" if words else ""
+            message = message.replace(self._api_key, "…")
+        if len(message) > _WORDS_LIMIT:
+            message = f"{message[:_WORDS_LIMIT]}…"
+        return f": {message.rstrip('.')}" if message else ""
 
 
 def _following(page: PromptPageResponse, total: int) -> int | None:
@@ -357,10 +357,10 @@ def _said(response: httpx2.Response) -> str:
     answer = _json_or_none(response)
     if not isinstance(answer, dict):
         return ""
-    words = answer.get("message") or answer.get("error") or answer.get("detail") or ""
-    if isinstance(words, list):  # FastAPI's form: [{"loc", "msg", "type"}, …]
-        words = "; ".join(str(item.get("msg")) for item in words if isinstance(item, dict))
-    return " ".join(str(words).split())
+    message = answer.get("message") or answer.get("error") or answer.get("detail") or ""
+    if isinstance(message, list):  # FastAPI's form: [{"loc", "msg", "type"}, …]
+        message = "; ".join(str(item.get("msg")) for item in message if isinstance(item, dict))
+    return " ".join(str(message).split())
 
 
 def _json_or_none(response: httpx2.Response) -> Json:

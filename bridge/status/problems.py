@@ -58,7 +58,7 @@ class ProblemRecords:
         resolved. With ``among``, only problems of these subjects are."""
         known = {one.subject: one for one in self.list_open(mapping) if one.kind is kind}
         over = {s for s in known if s not in found and (among is None or s in among)}
-        new = {s: words for s, words in found.items() if s not in known}
+        new = {s: text for s, text in found.items() if s not in known}
         moved = {s: w for s, w in found.items() if s in known and known[s].message != _shorten(w)}
         if not (over or new or moved):
             return
@@ -161,7 +161,7 @@ def count_exceptions(connection: Connection) -> dict[str, int]:
 
 def group_by_subject(messages: Sequence[str]) -> dict[str, str]:
     """Messages about files, by the path that each begins with."""
-    return {words.partition(":")[0]: words for words in reversed(messages)}
+    return {text.partition(":")[0]: text for text in reversed(messages)}
 
 
 def _of(mapping: str, kind: ProblemKind) -> tuple[Any, ...]:

@@ -239,9 +239,9 @@ def _build_action_events(result: ReconcileResult) -> Iterator[IdentifiedEvent]:
             )
     for prompt_id, label, version in result.outcome.moved_labels:
         if prompt_id == result.target.prompt_id:
-            words = f"label {label} is on version {version}"
+            message = f"label {label} is on version {version}"
             event = _build_event(
-                HistoryEventKind.LABEL_MOVED_BY_BRIDGE, result, version=version, text=words
+                HistoryEventKind.LABEL_MOVED_BY_BRIDGE, result, version=version, text=message
             )
             yield event, (label, version, result.now)
 

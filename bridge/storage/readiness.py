@@ -32,7 +32,7 @@ class ReadinessCheck:
         """The problems, by check: ``database``, ``disk``. Empty when the process is ready. The
         texts contain no address and no path; the log does."""
         found = {"database": self._database(), "disk": self._disk()}
-        return {name: words for name, words in found.items() if words}
+        return {name: message for name, message in found.items() if message}
 
     def _database(self) -> str:
         try:

@@ -181,8 +181,8 @@ class _ErrorPages:
     async def render_unexpected_error(self, _request: Request, _error: Exception) -> Response:
         return Response(status_code=400)
 
-    async def _page(self, request: Request, status: int, words: str) -> Response:
-        answer = self.renderer.render_error(request, status, words, await self._visitor(request))
+    async def _page(self, request: Request, status: int, text: str) -> Response:
+        answer = self.renderer.render_error(request, status, text, await self._visitor(request))
         if request.method == "GET" and "hx-request" in request.headers:
             answer.headers["HX-Reswap"] = "none"  # the page stays, and polls again
         return answer

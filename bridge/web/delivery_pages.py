@@ -74,7 +74,7 @@ class DeliveryPages:
     def redeliver(self, request: Request, visitor: SignedInVisitor, _form: FormFields) -> Response:
         id = request.path_params["id"]
         self.inbox.redeliver(id)
-        words = "%s asked to have delivery %s taken up again"
-        log.info(words, ascii(visitor.name), id[:12], extra={"delivery": id})
+        message = "%s asked to have delivery %s taken up again"
+        log.info(message, ascii(visitor.name), id[:12], extra={"delivery": id})
         store_flash_message(request, "It is new again; the bridge takes it up within a second.")
         return RedirectResponse(f"/deliveries/{id}", 303)

@@ -92,12 +92,12 @@ class PageRenderer:
         return HTMLResponse(body, status, {"Cache-Control": "no-store"})
 
     def render_error(
-        self, request: Request, status: int, words: str, visitor: SignedInVisitor | None
+        self, request: Request, status: int, message: str, visitor: SignedInVisitor | None
     ) -> Response:
         """A page that explains an error."""
         title = HTTPStatus(status).phrase
         return self.render(
-            request, "mistake.html", visitor=visitor, status=status, title=title, words=words
+            request, "mistake.html", visitor=visitor, status=status, title=title, message=message
         )
 
     def render_payload(self, text: str) -> str:

@@ -196,7 +196,7 @@ def build_retry_later(error: TransientError) -> WebhookResponse:
     )
 
 
-def build_unknown_endpoint(words: str) -> WebhookResponse:
+def build_unknown_endpoint(message: str) -> WebhookResponse:
     """A 404 for a name that is not configured."""
     # An unread body would be parsed as the next request.
-    return WebhookResponse(404, {"error": words}, (_CLOSE,))
+    return WebhookResponse(404, {"error": message}, (_CLOSE,))

@@ -205,12 +205,14 @@ def _of_forges(measures: MetricsSnapshot) -> Iterator[Metric]:
     )
 
 
-def _gauge(name: str, words: str, labels: list[str], values: _Values) -> Metric:
-    return _filled(GaugeMetricFamily(f"{METRIC_PREFIX}_{name}", words, labels=labels), values)
+def _gauge(name: str, description: str, labels: list[str], values: _Values) -> Metric:
+    return _filled(GaugeMetricFamily(f"{METRIC_PREFIX}_{name}", description, labels=labels), values)
 
 
-def _counter(name: str, words: str, labels: list[str], values: _Values) -> Metric:
-    return _filled(CounterMetricFamily(f"{METRIC_PREFIX}_{name}", words, labels=labels), values)
+def _counter(name: str, description: str, labels: list[str], values: _Values) -> Metric:
+    return _filled(
+        CounterMetricFamily(f"{METRIC_PREFIX}_{name}", description, labels=labels), values
+    )
 
 
 def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: _Values) -> Metric:
