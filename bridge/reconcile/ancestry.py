@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.forge.forge import PullRequestState
-from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.agreement import (
     Agreement,
     AgreementEvidence,
@@ -41,9 +40,9 @@ class CommonAncestor:
     agreement: Agreement
     texts: Mapping[str, Prompt] = field(default_factory=dict)  # by digest
 
-    def text(self, promptlayer: PromptLayerClient, prompt_id: int | None) -> Prompt | None:
-        """What PromptLayer held then, to merge what both sides changed since; None where nobody
-        has it any more."""
+    def find_text(self, platform: PlatformReader, prompt_id: int | None) -> Prompt | None:
+        """PromptLayer's text of the agreement, to merge the changes of both sides since; None
+        where it cannot be read any more."""
         wanted = self.agreement.platform or self.agreement.repository
         if wanted is None:
             return None
@@ -51,7 +50,7 @@ class CommonAncestor:
             return self.texts[wanted]
         if prompt_id is None or self.agreement.version is None:
             return None
-        version = promptlayer.find_prompt(prompt_id, version=self.agreement.version)
+        version = platform.read_version(prompt_id, self.agreement.version)
         return version if version is not None and version.digest == wanted else None
 
 
@@ -157,7 +156,7 @@ class AncestorFinder:
         base_files = self.history.base_files
         if agreed is None or not is_of_another_label(base_files, target, held, agreed):
             return agreed
-        if find_overtaken(base_files, target, held, agreed):
+        if find_overtaken(base_files, self.platform, target, held, agreed):
             return agreed
         return replace(agreed, platform=held.digest, version=held.version)
 
@@ -167,9 +166,7 @@ class AncestorFinder:
         found, is_newest = [], True
         for pull in self.pull_requests.list_pull_requests(target, name):
             metadata = parse_metadata(pull.body)
-            declined = (
-                _decision(target, metadata, DecisionKind.DECLINED, None) if metadata else None
-            )
+            declined = _find_declined(target, metadata) if metadata else None
             if metadata is None or declined is None:
                 continue  # it is about other prompts
             is_newest, was_newest = False, is_newest
@@ -217,13 +214,13 @@ def _have_both_moved(agreement: Agreement | None, held: Prompt, file: BaseBranch
     return compare_sides(held, file, agreement).status is DriftStatus.BOTH_MOVED
 
 
-def _decision(
-    target: Target, metadata: PullRequestMetadata, kind: DecisionKind, place: int | None
-) -> Decision | None:
-    key = (target.prompt_id, target.label)
-    version = next((n for id, label, n in metadata.versions if (id, label) == key), None)
-    sides = next(((p, r) for id, label, p, r in metadata.texts if (id, label) == key), (None, None))
-    return Decision(kind, version, *sides, place) if version is not None else None
+def _find_declined(target: Target, metadata: PullRequestMetadata) -> Decision | None:
+    """The decision of closing a pull request; None where it proposes nothing of the target."""
+    version = metadata.find_version(target)
+    if version is None:
+        return None
+    platform, repository = metadata.find_digests(target) or (None, None)
+    return Decision(DecisionKind.DECLINED, version, platform, repository)
 
 
 class _Versions:
@@ -243,7 +240,6 @@ class _Versions:
         self._held = held
         self._line = line
         self._recorded = recorded
-        self._read: dict[int, Prompt | None] = {held.version or 0: held}
 
     def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> AgreementEvidence:
         """All that is known of the target, with what people decided about it."""
@@ -314,10 +310,10 @@ class _Versions:
         )
 
     def _version(self, number: int) -> VersionState | None:
-        if number not in self._read:
-            promptlayer = self._ancestry.context.promptlayer
-            self._read[number] = promptlayer.find_prompt(self._target.prompt_id, version=number)
-        prompt = self._read[number]
+        if number == self._held.version:
+            prompt: Prompt | None = self._held
+        else:
+            prompt = self._ancestry.platform.read_version(self._target.prompt_id, number)
         if prompt is None:
             return None
         self.texts[prompt.digest] = prompt

@@ -28,7 +28,12 @@ from bridge.prompts.pull_request.markdown import (
     format_link,
     shorten,
 )
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, TakenOut, parse_metadata
+from bridge.prompts.pull_request.metadata import (
+    PullRequestMetadata,
+    TakenOut,
+    parse_metadata,
+    replace_hidden_line,
+)
 from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
 from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
@@ -155,7 +160,7 @@ def _merge_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     BranchConflictError."""
     if observation.branch is None:
         return None
-    merged = BranchMerge(observation.branch)
+    merged = BranchMerge(observation.branch, observation.platform)
     edits = {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
     idle = {target_diff.target for target_diff in observation.target_diffs} - {
         *edits,
@@ -169,7 +174,7 @@ def _leave_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     """The branch as people left it."""
     if observation.branch is None:
         return None
-    merged = BranchMerge(observation.branch)
+    merged = BranchMerge(observation.branch, observation.platform)
     merged.keep_branch_as_is(
         {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
     )
@@ -359,12 +364,10 @@ def _close(
 
 
 def _withdrawn_body(pull_request: PullRequest, taken_out: TakenOut) -> str:
-    """The body as it was, remembering that no person rejected this by closing it."""
+    """Add to the body's hidden line that the bridge closed it, so that it is no rejection."""
     metadata = parse_metadata(pull_request.body) or PullRequestMetadata("", "")
-    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
-    text = text or pull_request.body
     now = replace(metadata, withdrawn=True, pending=None, taken_out=taken_out)
-    return f"{text.rstrip()}\n\n{now.render_hidden_line()}"
+    return replace_hidden_line(pull_request.body, now)
 
 
 def _tidy(

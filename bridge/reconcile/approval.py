@@ -83,7 +83,7 @@ def preview_requested_change(
     told nowhere, so the newest of that moment stands for it: not one that was saved later."""
     if pending_approval.request.change == "deletion":
         return PlatformPrompt(None, f"somebody asked to remove label {target.label}")
-    asked = platform.newest_at(
+    asked = platform.read_newest_at(
         target.prompt_id, pending_approval.request.at, pending_approval.shown_version
     )
     return PlatformPrompt(asked) if asked is not None else platform_prompt

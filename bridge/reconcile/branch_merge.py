@@ -15,7 +15,7 @@ from bridge.prompts.planning.three_way_merge import merge_prompts
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.target import Target
 from bridge.reconcile.branch_files import BranchFiles, WrittenFile
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import PlatformReader, parse_base_file
 
 
 class BranchConflictError(BridgeError):
@@ -36,6 +36,7 @@ class BranchMerge:
     """What has to change on a branch, and what becomes of each target's file there."""
 
     files: BranchFiles
+    platform: PlatformReader
     changes: dict[str, bytes | None] = field(default_factory=dict)
     left: dict[Target, tuple[str, bytes]] = field(default_factory=dict)
     """Target → the path and text of its file, once the changes are made."""
@@ -204,7 +205,6 @@ class BranchMerge:
     ) -> Prompt | None:
         """What PromptLayer had when the bridge last wrote the file; what the branch stands on,
         where it did not."""
-        context = self.files.here.context
         if written is None:
             if was is None:
                 return None
@@ -213,7 +213,7 @@ class BranchMerge:
             return written.file.prompt if written.file else self._on_base(there)
         if written.version is None:
             return self._on_base(there)
-        then = context.promptlayer.find_prompt(target.prompt_id, version=written.version)
+        then = self.platform.read_version(target.prompt_id, written.version)
         named = written.file.prompt if written.file else None
         if then is not None and named is not None:  # these have no versions
             then = replace(then, name=named.name, tags=named.tags)

@@ -11,7 +11,11 @@ from bridge.forge.forge import PullRequest, PullRequestContent, PullRequestState
 from bridge.promptlayer.publish_version import move_label
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.pull_request.markdown import escape_prose
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.pull_request.metadata import (
+    PullRequestMetadata,
+    parse_metadata,
+    replace_hidden_line,
+)
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
@@ -168,7 +172,6 @@ def _move(
 def _remember(
     context: MappingContext, pull_request: PullRequest, metadata: PullRequestMetadata
 ) -> None:
-    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
-    body = f"{text.rstrip()}\n\n{replace(metadata, followed=True).render_hidden_line()}"
+    body = replace_hidden_line(pull_request.body, replace(metadata, followed=True))
     content = PullRequestContent(pull_request.title, body, pull_request.is_draft)
     context.forge.update_pull_request(pull_request, content)

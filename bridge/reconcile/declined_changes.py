@@ -18,7 +18,7 @@ from bridge.prompts.planning.plan import (
     build_decision_name,
     name_content,
 )
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.pull_request.metadata import parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.proposal_branch import BranchTip
@@ -38,21 +38,21 @@ class DeclinedChanges:
     def find(self, edits: Mapping[Target, FileEdit]) -> dict[Target, DeclinedChange]:
         """Of these edits, those that people declined, and where."""
         found = dict[Target, DeclinedChange]()
-        untold = list[Target]()
+        undecided = list[Target]()
         for target, edit in edits.items():
-            told = [(pull, _is_declined(pull)) for pull, same in self._tell(target, edit) if same]
-            newest = next((pull for pull, _ in self._tell(target, edit)), None)
-            if told and told[0] == (newest, True):
-                found[target] = DeclinedChange(newest)
-            elif not any(p.state is PullRequestState.OPEN or declined for p, declined in told):
-                untold.append(target)  # what was decided since stands for more than the record
-        return found | self._find_recorded(untold, edits)
+            proposals = list(self._find_proposals(target, edit))
+            same = [pull for pull, is_same in proposals if is_same]
+            if proposals and proposals[0][1] and _is_declined(same[0]):
+                found[target] = DeclinedChange(same[0])
+            elif not any(p.state is PullRequestState.OPEN or _is_declined(p) for p in same):
+                undecided.append(target)  # a decision on a pull request outweighs the record
+        return found | self._find_recorded(undecided, edits)
 
-    def _tell(self, target: Target, edit: FileEdit) -> Iterator[tuple[PullRequest, bool]]:
-        """The pull requests that proposed something of a target, and whether it was this."""
+    def _find_proposals(self, target: Target, edit: FileEdit) -> Iterator[tuple[PullRequest, bool]]:
+        """The pull requests that proposed a change of a target, and whether it was this one."""
         for pull in self.pull_requests:
             metadata = parse_metadata(pull.body)
-            named = _find_named(metadata, target)
+            named = metadata.find_content(target) if metadata else None
             if named is not None:
                 yield pull, named == build_decision_name(edit)
             elif (metadata is None or metadata.names_few) and pull is self._last_declined:
@@ -112,10 +112,3 @@ def _is_declined(pull: PullRequest) -> bool:
     metadata = parse_metadata(pull.body)
     closed = pull.state is PullRequestState.CLOSED
     return closed and not (metadata is not None and metadata.withdrawn)
-
-
-def _find_named(metadata: PullRequestMetadata | None, target: Target) -> str | None:
-    """What a pull request's hidden line says that it proposes of a target."""
-    key = (target.prompt_id, target.label)
-    named = metadata.contents if metadata else ()
-    return next((content for id, label, content in named if (id, label) == key), None)

@@ -43,7 +43,6 @@ from bridge.reconcile.read_sources import (
     BaseFiles,
     PlatformPrompt,
     PlatformReader,
-    choose_platform_reader,
     with_matching_version,
 )
 from bridge.reconcile.target_diff import TargetDiff
@@ -58,6 +57,7 @@ class TargetDiffer:
 
     context: MappingContext
     base_files: BaseFiles
+    platform: PlatformReader
     branch: str | None  # of the proposal that is looked at; None: of no particular one
     reconcile_context: ReconcileContext
     pending_approval: PendingApproval | None
@@ -69,11 +69,8 @@ class TargetDiffer:
         self, targets: tuple[Target, ...]
     ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
         """Every target, or why it cannot be placed."""
-        platform = choose_platform_reader(
-            self.context, targets, self.reconcile_context.listed_prompts
-        )
         refusals: list[tuple[Target, str]] = []
-        held = self._held(platform, targets, refusals)
+        held = self._held(targets, refusals)
         wanted = self._homes(held, refusals)
         names = {
             target: prompt.name
@@ -81,13 +78,13 @@ class TargetDiffer:
             if (prompt := held[target].prompt or held[target].unlabelled)
         }
         base = self.base_files.find(wanted, names)
-        ancestry = build_ancestry(self.base_files, platform, self.pull_requests, held, base)
+        ancestry = build_ancestry(self.base_files, self.platform, self.pull_requests, held, base)
         asking = len(targets) <= _STORIES_WITH_USAGE
         seen = []
         for target, home in wanted.items():
             try:
                 both_sides = held[target], base.get(target), home
-                one = self._see_one(platform, ancestry, target, *both_sides, asking)
+                one = self._diff_target(ancestry, target, *both_sides, asking)
                 seen.append(replace(one, held=held[target].prompt))
             except (UnsafePathError, RequestRefusedError) as error:
                 refusals.append((target, str(error)))
@@ -110,14 +107,13 @@ class TargetDiffer:
             refusals
         )
 
-    @staticmethod
     def _held(
-        platform: PlatformReader, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+        self, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
     ) -> dict[Target, PlatformPrompt]:
         held: dict[Target, PlatformPrompt] = {}
         for target in targets:
             try:
-                held[target] = platform.read_tracked(target)
+                held[target] = self.platform.read_tracked(target)
             except RequestRefusedError as error:  # this one cannot be understood; the others go on
                 refusals.append((target, str(error)))
         return held
@@ -134,9 +130,8 @@ class TargetDiffer:
                 refusals.append((target, str(error)))
         return homes
 
-    def _see_one(
+    def _diff_target(
         self,
-        platform: PlatformReader,
         ancestry: AncestorFinder,
         target: Target,
         platform_prompt: PlatformPrompt,
@@ -147,7 +142,7 @@ class TargetDiffer:
         self._require_news(target, platform_prompt)
         if (kept := self._find_kept(target, platform_prompt, base)) is not None:
             return kept
-        sides = self._observe(platform, target, platform_prompt, base)
+        sides = self._observe(target, platform_prompt, base)
         if (elsewhere := self._elsewhere(sides)) is not None:
             comparison = DriftComparison(DriftStatus.IN_STEP, elsewhere)
             return TargetDiff(target, comparison, None, is_tracked_elsewhere=True)
@@ -176,11 +171,7 @@ class TargetDiffer:
         return TargetDiff(target, comparison, None, file=base, absent=True, not_followed=True)
 
     def _observe(
-        self,
-        platform: PlatformReader,
-        target: Target,
-        platform_prompt: PlatformPrompt,
-        base: BaseBranchFile | None,
+        self, target: Target, platform_prompt: PlatformPrompt, base: BaseBranchFile | None
     ) -> TargetSides:
         """Both sides of a target: PromptLayer's without what the mapping leaves out, and as it
         would be once a waiting request is approved."""
@@ -190,7 +181,7 @@ class TargetDiffer:
             self.context, self.reconcile_context, self.pending_approval, self.now
         )
         platform_prompt, pending_approval = waiting.preview_approved_prompt(
-            platform, target, platform_prompt, known
+            self.platform, target, platform_prompt, known
         )
         return TargetSides(target, platform_prompt, base, pending_approval)
 
@@ -211,9 +202,7 @@ class TargetDiffer:
         if self.context.mapping.publish and comparison.status is DriftStatus.BOTH_MOVED:
             ancestor = sides.ancestor
             before = (
-                ancestor.text(self.context.promptlayer, platform_prompt.prompt.id)
-                if ancestor
-                else None
+                ancestor.find_text(self.platform, platform_prompt.prompt.id) if ancestor else None
             )
             merged = merge_if_diverged(comparison, before, platform_prompt.prompt, base.prompt)
         return TargetDifference(
@@ -237,14 +226,12 @@ class TargetDiffer:
     def _is_kept_and_edited(self, target: Target, text: Prompt) -> bool:
         """Whether the last word on the target is that a person declined to remove its file, and
         the file says something else now."""
-        key = target.prompt_id, target.label
         for pull in self.pull_requests.list_pull_requests(target, text.name):
             metadata = parse_metadata(pull.body)
-            told = metadata.texts if metadata else ()
-            sides = next(((p, r) for id, label, p, r in told if (id, label) == key), None)
-            if metadata is None or sides is None or metadata.withdrawn:
+            digests = metadata.find_digests(target) if metadata else None
+            if metadata is None or digests is None or metadata.withdrawn:
                 continue
-            platform, file = sides
+            platform, file = digests
             declined = pull.state is PullRequestState.CLOSED and platform is None
             return declined and file is not None and not text.digest.startswith(file)
         return False
@@ -280,7 +267,9 @@ class TargetDiffer:
             return target_diff
         renamed = TargetSides(target, PlatformPrompt(with_text_of(held, base.prompt)), base)
         try:
-            edit = build_edit(self.context, self.base_files, renamed, TargetDifference(named))
+            edit = build_edit(
+                self.context, self.base_files, self.platform, renamed, TargetDifference(named)
+            )
         except (UnsafePathError, RequestRefusedError):
             return target_diff
         reason = f"{comparison.reason}, and {named.reason}"
@@ -305,7 +294,9 @@ class TargetDiffer:
         """The result with the edit that brings the file in step with PromptLayer."""
         comparison = _explained(sides.platform_prompt, difference.comparison)
         difference = replace(difference, comparison=comparison)
-        edit = build_edit(self.context, self.base_files, sides, difference, with_users=asking)
+        edit = build_edit(
+            self.context, self.base_files, self.platform, sides, difference, with_users=asking
+        )
         if edit.change.overtaken:
             numbers = ", ".join(str(number) for number in edit.change.overtaken)
             reason = f"{comparison.reason}; version {numbers} was overtaken by it"

@@ -33,8 +33,17 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, compute_blob_id, is_current
 from bridge.reconcile.proposal_history import KnownProposalHistory
 from bridge.reconcile.proposal_state import ProposalState
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
-from bridge.reconcile.target_diff import TargetDiff, build_target_observation
+from bridge.reconcile.read_sources import (
+    BaseFiles,
+    PlatformReader,
+    choose_platform_reader,
+    parse_base_file,
+)
+from bridge.reconcile.target_diff import (
+    TargetDiff,
+    build_decided_pull_request,
+    build_target_observation,
+)
 from bridge.repo.snapshot import RepositorySnapshot
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
@@ -47,6 +56,7 @@ class ProposalObservation:
 
     proposal: Proposal
     base_files: BaseFiles  # of the base branch
+    platform: PlatformReader
     tip: BranchTip | None
     plan_input: PlanInput
     target_diffs: tuple[TargetDiff, ...]
@@ -104,7 +114,7 @@ class ProposalObservation:
         newest = next(iter(self.plan_input.pull_requests), None)
         if newest is None or newest.state is PullRequestState.OPEN:
             return None
-        return DecidedPullRequest(newest.number, newest.url, newest.state, newest.decided_at)
+        return build_decided_pull_request(newest)
 
     @cached_property
     def reason(self) -> str:
@@ -129,9 +139,12 @@ def diff_proposal(
     reconcile_context = replace(
         reconcile_context, adopted_prompt_ids=frozenset(metadata.adopted if metadata else ())
     )
+    targets = tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
+    platform = choose_platform_reader(context, targets, reconcile_context.listed_prompts)
     differ = TargetDiffer(
         context,
         base_files,
+        platform,
         state.proposal.branch,
         reconcile_context,
         metadata.pending if metadata else None,
@@ -139,9 +152,7 @@ def diff_proposal(
         KnownProposalHistory(state.pull_requests),
         frozenset(state.existing_edits.target_by_path.values()),
     )
-    seen, refusals = differ.diff_targets(
-        tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
-    )
+    seen, refusals = differ.diff_targets(targets)
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
     declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
     seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
@@ -158,6 +169,7 @@ def diff_proposal(
     return ProposalObservation(
         state.proposal,
         base_files,
+        platform,
         state.tip,
         plan_input,
         seen,

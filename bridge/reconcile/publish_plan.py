@@ -19,7 +19,7 @@ from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.new_files import OrphanFile
 from bridge.reconcile.proposal_history import ForgeProposalHistory
-from bridge.reconcile.read_sources import BaseFiles
+from bridge.reconcile.read_sources import BaseFiles, choose_platform_reader
 from bridge.reconcile.scan_mapping import scan_mapping
 from bridge.reconcile.secret_guard import find_secrets_in_files
 from bridge.reconcile.target_diff import TargetDiff, find_agreements
@@ -69,7 +69,14 @@ def plan_publish(
         targets, listed_prompts=found.listed_prompts, adopted_prompt_ids=adopted
     )
     differ = TargetDiffer(
-        context, base_files, None, reconcile_context, None, now, ForgeProposalHistory(context)
+        context,
+        base_files,
+        choose_platform_reader(context, targets, found.listed_prompts),
+        None,
+        reconcile_context,
+        None,
+        now,
+        ForgeProposalHistory(context),
     )
     seen, refusals = differ.diff_targets(targets)
     publications = tuple(s.publication for s in seen if s.publication)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.prompts.pull_request.metadata import parse_metadata
+from bridge.prompts.pull_request.metadata import parse_metadata, replace_hidden_line
 from bridge.reconcile.mapping_context import MappingContext
 
 
@@ -27,5 +27,5 @@ def discount_closing(
     closing = context.forge.read_closing(newest)
     if not closing.with_branch and not context.mapping.ignores_author(closing.by):
         return pulls
-    body = f"{newest.body}\n{replace(metadata, withdrawn=True).render_hidden_line()}"
+    body = replace_hidden_line(newest.body, replace(metadata, withdrawn=True))
     return (replace(newest, body=body), *pulls[1:])

@@ -60,16 +60,22 @@ class PlatformReader(Protocol):
     def read_newest(self, prompt_id: int) -> Prompt | None:
         """The newest version, whatever its labels."""
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        """The version of a number, requested once however often it is read; None where there is
+        none."""
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
         """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
         where that was found before."""
 
 
 @dataclass(frozen=True)
 class SinglePromptReader:
-    """Asks PromptLayer for each prompt."""
+    """Asks PromptLayer for each prompt. Made for one reconcile: it caches numbered versions."""
 
     context: MappingContext
+    _versions: dict[tuple[int, int], Prompt | None] = field(default_factory=dict)
+    """(prompt id, version number) → the version; None where PromptLayer has none."""
 
     def read_tracked(self, target: Target) -> PlatformPrompt:
         mapping = self.context.mapping
@@ -85,15 +91,23 @@ class SinglePromptReader:
     def read_newest(self, prompt_id: int) -> Prompt | None:
         return self.context.promptlayer.find_prompt(prompt_id)
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        ask = self.context.promptlayer.find_prompt
-        found = ask(prompt_id, version=known)
-        for _ in range(_REACH if known is None else 0):
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        key = prompt_id, number
+        if key not in self._versions:
+            found = self.context.promptlayer.find_prompt(prompt_id, version=number)
+            self._versions[key] = found
+        return self._versions[key]
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        if known is not None:
+            return self.read_version(prompt_id, known) or self.read_newest(prompt_id)
+        found = self.read_newest(prompt_id)
+        for _ in range(_REACH):
             if found is None or not found.version or not _is_later(found.created_at, at):
                 break
             earlier = found.version - 1
-            found = ask(prompt_id, version=earlier) if earlier else None
-        return found or ask(prompt_id)
+            found = self.read_version(prompt_id, earlier) if earlier else None
+        return found or self.read_newest(prompt_id)
 
     def _absent(self, target: Target) -> PlatformPrompt:
         newest = self.read_newest(target.prompt_id) if target.label != LATEST else None
@@ -143,8 +157,11 @@ class ListPageReader:
     def read_newest(self, prompt_id: int) -> Prompt | None:
         return self.fallback.read_newest(prompt_id)
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        return self.fallback.newest_at(prompt_id, at, known)
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        return self.fallback.read_version(prompt_id, number)
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        return self.fallback.read_newest_at(prompt_id, at, known)
 
 
 def list_tracked_prompts(context: MappingContext, labels: Iterable[str]) -> dict[Target, Prompt]:

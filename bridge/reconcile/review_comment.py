@@ -17,7 +17,12 @@ from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_history import ForgeProposalHistory
 from bridge.reconcile.push_changes import PushChanges, find_fork_point, find_push_changes
-from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader, find_snippet_user_names
+from bridge.reconcile.read_sources import (
+    BaseFiles,
+    SinglePromptReader,
+    choose_platform_reader,
+    find_snippet_user_names,
+)
 from bridge.reconcile.secret_guard import find_secrets_in_files
 from bridge.reconcile.target_diff import TargetDiff
 from bridge.reconcile.unpublished import edits_fields
@@ -85,9 +90,10 @@ def _diff_pushed_targets(
 ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
     """What differs for each target whose file the pull request changes, and what is refused."""
     targets = tuple(sorted(push_changes.targets))
+    platform = choose_platform_reader(context, targets, {})
     proposals = ForgeProposalHistory(context)
     differ = TargetDiffer(
-        context, base_files, None, ReconcileContext(targets), None, now, proposals
+        context, base_files, platform, None, ReconcileContext(targets), None, now, proposals
     )
     return differ.diff_targets(targets)
 

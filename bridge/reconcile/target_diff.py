@@ -18,9 +18,13 @@ from bridge.prompts.target import Target
 _GONE = "gone"  # begins no digest
 
 
+def build_decided_pull_request(pull: PullRequest) -> DecidedPullRequest:
+    return DecidedPullRequest(pull.number, pull.url, pull.state, pull.decided_at)
+
+
 @dataclass(frozen=True)
 class DeclinedChange:
-    """What people said of a target's change by closing a pull request."""
+    """A change of a target that people declined by closing a pull request."""
 
     pull_request: PullRequest | None  # None: the record in the repository tells
 
@@ -30,10 +34,7 @@ class DeclinedChange:
 
     @property
     def decided(self) -> DecidedPullRequest | None:
-        pull = self.pull_request
-        return (
-            DecidedPullRequest(pull.number, pull.url, pull.state, pull.decided_at) if pull else None
-        )
+        return build_decided_pull_request(self.pull_request) if self.pull_request else None
 
 
 @dataclass(frozen=True)

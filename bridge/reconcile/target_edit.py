@@ -21,7 +21,12 @@ from bridge.reconcile.ancestry import CommonAncestor
 from bridge.reconcile.file_placement import place_file
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.overtaken_versions import find_overtaken
-from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, find_snippet_user_names
+from bridge.reconcile.read_sources import (
+    BaseFiles,
+    PlatformPrompt,
+    PlatformReader,
+    find_snippet_user_names,
+)
 from bridge.reconcile.secret_guard import require_no_secrets
 
 
@@ -54,6 +59,7 @@ class TargetDifference:
 def build_edit(
     context: MappingContext,
     base_files: BaseFiles,
+    platform: PlatformReader,
     sides: TargetSides,
     difference: TargetDifference,
     *,
@@ -85,7 +91,7 @@ def build_edit(
         is_merge=merged is not None,
         conflicts=merged.conflicts if merged else (),
         restores=comparison.restores,
-        overtaken=find_overtaken(base_files, target, held, sides.agreed),
+        overtaken=find_overtaken(base_files, platform, target, held, sides.agreed),
     )
     return FileEdit(change, text, base.text if base else None, held.digest)
 
