@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -38,6 +38,10 @@ class PromptReference:
         if self.label == LATEST:
             return "the newest version"
         return f"label {self.label}" if self.label else ""
+
+
+ResolvePrompt = Callable[[str], PromptReference]
+"""Finds the prompt that a name in a results file means."""
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from bridge.evals.eval_run import EvaluationCase, PromptReference
+from bridge.evals.eval_run import EvaluationCase, ResolvePrompt
 from bridge.evals.results_file import ResultsFile
 
 SOURCE_NAME = "JUnit"
 _DEEPEST = 100  # elements in elements; real files have six
 _VERDICTS = {"failure": False, "error": False, "skipped": None}
-
-ResolvePrompt = Callable[[str], PromptReference]
 
 
 def read_junit(file: ResultsFile, ref: ResolvePrompt) -> tuple[list[EvaluationCase], str | None]:

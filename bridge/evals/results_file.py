@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -56,7 +57,7 @@ class ResultsFile:
             line = self.content.count(b"\n", 0, error.start) + 1
             self.raise_mistake("expected UTF-8 text", line)
 
-    @property
+    @cached_property
     def parsed_json(self) -> Json:
         text = self.text
         try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge.evals.eval_run import EvaluationCase, EvaluationRun
+from bridge.forge.forge import STATUS_LIMIT
 from bridge.prompts.pull_request.markdown import (
     collapse_to_one_line,
     escape_prose,
@@ -24,7 +25,6 @@ from bridge.prompts.pull_request.markdown import (
     shorten_middle,
 )
 
-STATUS_LIMIT = 140  # characters
 MAX_TABLE_ROWS = 50  # cases that a table shows
 MAX_SCORE_ROWS = 20
 _LONGEST_CELL = 160

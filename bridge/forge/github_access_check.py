@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.github_errors import format_permission
 from bridge.forge.push_rules import PushRule, PushRuleSubject
 
 REQUIRED_APP_PERMISSIONS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
@@ -134,7 +135,9 @@ def _token(
     repository: str, credential: str, access: GitHubAccess, needs: Mapping[str, str]
 ) -> AccessFinding:
     if access.scopes is None:
-        told = _listed(_spelled(name, level) for name, level in needs.items() if level == "write")
+        told = _listed(
+            format_permission(name, level) for name, level in needs.items() if level == "write"
+        )
         return AccessFinding(
             FindingSeverity.OK,
             f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
@@ -150,7 +153,7 @@ def _token(
 
 def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) -> AccessFinding:
     missing = [
-        _spelled(name, level)
+        format_permission(name, level)
         for name, level in needs.items()
         if granted.get(name) not in PERMISSION_LEVELS[PERMISSION_LEVELS.index(level) :]
     ]
@@ -163,12 +166,6 @@ def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) 
         f"The App's installation on {repository} lacks {_listed(missing)}: add it in the "
         "App's settings, then accept it where the App is installed.",
     )
-
-
-def _spelled(name: str, level: str) -> str:
-    """A permission as GitHub's pages call it."""
-    known = {"statuses": "Commit statuses"}
-    return f"“{known.get(name, name.replace('_', ' ').capitalize())}: {level}”"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -226,13 +226,20 @@ def _accepted(answer: GitHubErrorResponse) -> str:
     permissions = answer.headers.get("x-accepted-github-permissions", "")
     if permissions:
         return "the permission " + " or ".join(
-            " and ".join(_permission(part) for part in choice.split(","))
+            " and ".join(_format_accepted(part) for part in choice.split(","))
             for choice in permissions.split(";")
         )
     scopes = answer.headers.get("x-accepted-oauth-scopes", "")
     return f"the scope {scopes.replace(', ', ' or ')}" if scopes else ""
 
 
-def _permission(spelled: str) -> str:
-    name, _, level = spelled.strip().partition("=")
-    return f"“{name.replace('_', ' ').capitalize()}: {level}”"
+def _format_accepted(permission: str) -> str:
+    name, _, level = permission.strip().partition("=")
+    return format_permission(name, level)
+
+
+def format_permission(name: str, level: str) -> str:
+    """Format a permission as GitHub's pages name it: ``statuses`` is “Commit statuses”."""
+    # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
+    known = {"statuses": "Commit statuses"}
+    return f"“{known.get(name, name.replace('_', ' ').capitalize())}: {level}”"

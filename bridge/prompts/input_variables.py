@@ -75,9 +75,9 @@ def find_input_variables(template: Json) -> frozenset[str]:
     return declared | find_message_variables(template)
 
 
-def find_message_variables(message: Json, template_format: str | None = None) -> frozenset[str]:
+def find_message_variables(message: Json) -> frozenset[str]:
     """What the text parts of one message (or of a completion's content) ask for."""
-    chosen = template_format or message.get("template_format") or F_STRING
+    chosen = message.get("template_format") or F_STRING
     style = chosen if chosen == JINJA2 else F_STRING
     found: frozenset[str] = frozenset()
     for text in _texts(message.get("content")):

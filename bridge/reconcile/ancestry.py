@@ -69,9 +69,9 @@ class AncestorFinder:
         target: Target,
         platform_prompt: PlatformPrompt,
         file: BaseBranchFile | None,
-        home: str,
     ) -> CommonAncestor | None:
-        """None where nothing tells, and where nobody needs to know."""
+        """Find the last state that both sides agreed on; None where there is no evidence of one,
+        or where both say the same and nothing is recorded."""
         recorded = self.recorded.get(target)
         prompt = platform_prompt.prompt
         if recorded is not None and recorded.repository is None and file is not None:
@@ -82,7 +82,7 @@ class AncestorFinder:
             return CommonAncestor(recorded) if recorded else None
         if recorded is not None and self._is_enough(recorded, target, prompt):
             return CommonAncestor(recorded)
-        line = self._line(target, file, home, recorded)
+        line = self._line(target, file, recorded)
         if prompt is None:
             return self._without_prompt(target, file, line)
         return self._found(target, prompt, file, line, recorded)
@@ -107,13 +107,11 @@ class AncestorFinder:
             return True
         return target.label == LATEST and prompt.version == recorded.version is not None
 
-    def _line(
-        self, target: Target, file: BaseBranchFile, home: str, recorded: Agreement | None
-    ) -> FileLine:
+    def _line(self, target: Target, file: BaseBranchFile, recorded: Agreement | None) -> FileLine:
         since = recorded.commit if recorded else None
         if since == self.history.base_files.commit:
             return build_present_line(file, since)
-        return self.history.of(target, file, home, since)
+        return self.history.read_line(target, file, since)
 
     def _without_prompt(
         self, target: Target, file: BaseBranchFile, line: FileLine

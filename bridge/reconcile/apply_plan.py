@@ -5,7 +5,7 @@ In this order, so that a kill in between leaves something that the next look com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bridge.errors import TransientError
@@ -38,7 +38,7 @@ from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
 from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
 from bridge.reconcile.head_content import read_head
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import CreationPermit, MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import (
     FOLLOW_UP_TRAILER,
@@ -49,10 +49,6 @@ from bridge.reconcile.proposal_branch import (
 from bridge.reconcile.proposal_texts import build_commit_message, build_proposal_summary
 from bridge.reconcile.pull_request_content import PullRequestDraft, build_pull_request_draft
 from bridge.reconcile.retarget import is_stranded, prepare_retarget, tell_stranded
-
-CreationPermit = Callable[
-    [MappingContext], None
-]  # raises RateLimitedError when no pull request may be created now
 
 _CONFLICT = "promptlayer-bridge-conflict"
 _WITHDRAWN = "promptlayer-bridge-withdrawn"

@@ -12,7 +12,7 @@ from bridge.prompts.pull_request.commit_message import parse_trailers
 from bridge.prompts.pull_request.metadata import PullRequestMetadata
 from bridge.prompts.target import Target
 from bridge.reconcile.proposal_branch import FOLLOW_UP_TRAILER, BranchTip
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.repo.commit import GitCommit
 from bridge.repo.snapshot import TreeEntry
 
@@ -55,10 +55,9 @@ class BranchFiles:
         found = self.here.find(homes)
         entries = self.here.entries
         lost = {t: path for t, path in homes.items() if t not in found and path in entries}
-        texts = self.here.snapshot.read_blobs({entries[path].object_id for path in lost.values()})
-        context = self.here.context
+        files = read_files(self.here.snapshot, entries, lost.values())
         return found | {
-            target: parse_base_file(path, texts[entries[path].object_id], context)
+            target: files[path]
             for target, path in lost.items()
             if not self._belongs_to_another(target, path)
         }
@@ -181,11 +180,11 @@ def _read_written(base_files: BaseFiles, commit: GitCommit) -> dict[Target, Writ
     changes = snapshot.find_changes(commit.parents[0], commit.object_id, context.folder)
     left = {path: after for path, (_, after) in changes.items() if after}
     went = {path: before for path, (before, after) in changes.items() if before and not after}
-    texts = snapshot.read_blobs({entry.object_id for entry in left.values()})
+    files = read_files(snapshot, left, left)
     found = {
         target: WrittenFile(path, file.prompt.version if file.prompt else None, False, file, True)
         for path, target in base_files.find_target_by_path(left).items()
-        for file in [parse_base_file(path, texts[left[path].object_id], context)]
+        for file in [files[path]]
     }
     gone = {
         target: WrittenFile(path, None, removed=True)

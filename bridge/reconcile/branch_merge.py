@@ -15,7 +15,7 @@ from bridge.prompts.planning.three_way_merge import merge_prompts
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.target import Target
 from bridge.reconcile.branch_files import BranchFiles, WrittenFile
-from bridge.reconcile.read_sources import PlatformReader, parse_base_file
+from bridge.reconcile.read_sources import PlatformReader, read_files
 
 
 class BranchConflictError(BridgeError):
@@ -221,11 +221,10 @@ class BranchMerge:
 
     def _on_base(self, there: BaseBranchFile) -> Prompt | None:
         """What the branch's base has at a file's place."""
-        entry = self.files.onto.get(there.path)
-        if entry is None:
+        path = there.path
+        if path not in self.files.onto:
             return None
-        text = self.files.here.snapshot.read_blobs([entry.object_id])[entry.object_id]
-        return parse_base_file(there.path, text, self.files.here.context).prompt
+        return read_files(self.files.here.snapshot, self.files.onto, [path])[path].prompt
 
 
 def _same(one: Prompt, other: Prompt) -> bool:

@@ -22,7 +22,7 @@ from bridge.prompts.pull_request.metadata import parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.proposal_branch import BranchTip
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.reconcile.target_diff import DeclinedChange
 
 
@@ -84,13 +84,13 @@ class DeclinedChanges:
         changes = snapshot.find_changes(onto, head, context.folder)
         left = {path: after for path, (_, after) in changes.items() if after}
         went = {path: before for path, (before, after) in changes.items() if before and not after}
-        texts = snapshot.read_blobs({entry.object_id for entry in left.values()})
+        files = read_files(snapshot, left, left)
         removed = {
             target: name_content(None)
             for target in self.base_files.find_target_by_path(went).values()
         }
         return removed | {
-            target: name_content(parse_base_file(path, texts[left[path].object_id], context).prompt)
+            target: name_content(files[path].prompt)
             for path, target in self.base_files.find_target_by_path(left).items()
         }
 

@@ -1,4 +1,4 @@
-"""See targets: read both sides, compare, and make the edit that would bring them in step."""
+"""Diff targets: read both sides, compare, and build the edit that brings the file in step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from bridge.errors import RequestRefusedError, TransientError, UnsafePathError
 from bridge.forge.forge import PullRequestState
 from bridge.prompts.planning.drift import (
+    DELETED_IN_PROMPTLAYER,
     BaseBranchFile,
     DriftComparison,
     DriftStatus,
@@ -39,7 +40,6 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_target
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import (
-    DELETED_IN_PROMPTLAYER,
     BaseFiles,
     PlatformPrompt,
     PlatformReader,
@@ -48,17 +48,17 @@ from bridge.reconcile.read_sources import (
 from bridge.reconcile.target_diff import TargetDiff
 from bridge.reconcile.target_edit import TargetDifference, TargetSides, build_edit
 
-_STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
+_MOST_WITH_USERS = 20  # prompts; for a proposal of more, nobody asks which prompts use each
 
 
 @dataclass(frozen=True)
 class TargetDiffer:
-    """Looks at targets one after the other, with what was read once for all of them."""
+    """Diffs targets one after the other, with the files and pages that were read once for all."""
 
     context: MappingContext
     base_files: BaseFiles
     platform: PlatformReader
-    branch: str | None  # of the proposal that is looked at; None: of no particular one
+    branch: str | None  # of the proposal that is reconciled; None: of no particular one
     reconcile_context: ReconcileContext
     pending_approval: PendingApproval | None
     now: datetime
@@ -79,22 +79,21 @@ class TargetDiffer:
         }
         base = self.base_files.find(wanted, names)
         ancestry = build_ancestry(self.base_files, self.platform, self.pull_requests, held, base)
-        asking = len(targets) <= _STORIES_WITH_USAGE
-        seen = []
-        for target, home in wanted.items():
+        asking = len(targets) <= _MOST_WITH_USERS
+        diffs = []
+        for target in wanted:
             try:
-                both_sides = held[target], base.get(target), home
-                one = self._diff_target(ancestry, target, *both_sides, asking)
-                seen.append(replace(one, held=held[target].prompt))
+                one = self._diff_target(ancestry, target, held[target], base.get(target), asking)
+                diffs.append(replace(one, held=held[target].prompt))
             except (UnsafePathError, RequestRefusedError) as error:
                 refusals.append((target, str(error)))
-        return self._placeable(seen, refusals)
+        return self._leave_out_blocked(diffs, refusals)
 
-    def _placeable(
-        self, seen: list[TargetDiff], refusals: list[tuple[Target, str]]
+    def _leave_out_blocked(
+        self, diffs: list[TargetDiff], refusals: list[tuple[Target, str]]
     ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
-        """Without those that something stands in the way of; asked of git once for all."""
-        writes = {s.target: s.edit.change.path for s in seen if s.edit and s.edit.text is not None}
+        """Refuse the edits whose path cannot be written; git checks all paths at once."""
+        writes = {d.target: d.edit.change.path for d in diffs if d.edit and d.edit.text is not None}
         snapshot = self.base_files.snapshot
         obstacles = snapshot.find_obstacles(snapshot.commit, sorted(set(writes.values())))
         blocked = {t: path for t, path in writes.items() if path in obstacles}
@@ -102,8 +101,8 @@ class TargetDiffer:
             (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
             for t, path in blocked.items()
         )
-        free = (replace(s, edit=None) if s.target in blocked else s for s in seen)
-        return tuple(s for s in free if s.edit or s.publication or s.target not in blocked), tuple(
+        free = (replace(d, edit=None) if d.target in blocked else d for d in diffs)
+        return tuple(d for d in free if d.edit or d.publication or d.target not in blocked), tuple(
             refusals
         )
 
@@ -136,7 +135,6 @@ class TargetDiffer:
         target: Target,
         platform_prompt: PlatformPrompt,
         base: BaseBranchFile | None,
-        home: str,
         asking: bool,
     ) -> TargetDiff:
         self._require_news(target, platform_prompt)
@@ -146,7 +144,7 @@ class TargetDiffer:
         if (elsewhere := self._elsewhere(sides)) is not None:
             comparison = DriftComparison(DriftStatus.IN_STEP, elsewhere)
             return TargetDiff(target, comparison, None, is_tracked_elsewhere=True)
-        sides = _with_ancestor(sides, ancestry.find(target, sides.platform_prompt, base, home))
+        sides = _with_ancestor(sides, ancestry.find(target, sides.platform_prompt, base))
         if (reason := self._release_reason(sides)) is not None:
             return self._released(sides, reason)
         difference = self._compare(sides)

@@ -14,7 +14,7 @@ from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.target import Target
 from bridge.reconcile.proposal_branch import BranchTip, find_file_changes
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.repo.tree_entries import TreeEntryChange
 
 
@@ -60,32 +60,28 @@ class ExistingEdits:
         }
         if not stay:
             return []
-        texts = self._texts(stay)
+        entries = {path: entry for path in stay if (entry := self.changes[path][1])}
+        files = read_files(self.base_files.snapshot, entries, entries)
         homes = {target: path for path, target in stay.items()}
         base = self.base_files.find(homes)
         kept = (
-            self._edit(path, target, texts.get(path), base.get(target))
+            self._build_edit(path, target, files.get(path), base.get(target))
             for path, target in stay.items()
         )
         return [edit for edit in kept if edit is not None]
 
-    def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
-        names = {path: entry.object_id for path in paths if (entry := self.changes[path][1])}
-        blobs = self.base_files.snapshot.read_blobs(set(names.values()))
-        return {path: blobs[name] for path, name in names.items()}
-
-    def _edit(
-        self, path: str, target: Target, text: bytes | None, base: BaseBranchFile | None
+    @staticmethod
+    def _build_edit(
+        path: str, target: Target, file: BaseBranchFile | None, base: BaseBranchFile | None
     ) -> FileEdit | None:
         before = base.prompt if base else None
-        if text is None:
+        if file is None:
             if base is None or base.path != path or before is None:
                 return None  # gone from the base too, or one half of a move
             change = PromptChange(path, None, target.label, before, None, reason="proposed before")
             return FileEdit(change, None, base.text)
-        after = parse_base_file(path, text, self.base_files.context).prompt
-        if after is None:
+        if file.prompt is None:
             return None
         old_path = base.path if base and base.path != path else None
-        change = PromptChange(path, old_path, target.label, before, after)
-        return FileEdit(change, text, base.text if base else None)
+        change = PromptChange(path, old_path, target.label, before, file.prompt)
+        return FileEdit(change, file.text, base.text if base else None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.publication import NewPromptFile
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.target import Target
@@ -16,7 +15,7 @@ from bridge.reconcile.new_files import (
     find_new_files,
     find_untracked,
 )
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import read_files
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
@@ -63,7 +62,7 @@ def assign_files(
     _note_orphans(context, snapshot, entries, owners, found)
     owned = _owned(context, owners, homes, claimed, known, found)
     without_id = [path for path, owner in owners.items() if owner.prompt_id is None]
-    files = _read(context, snapshot, entries, without_id)
+    files = read_files(snapshot, entries, without_id).values()
     others = find_new_files(context, files, known, {**claimed, **owned})
     for target in [one for one in others.existing if one.label == LATEST and one not in homes]:
         reason = (
@@ -94,7 +93,7 @@ def _note_orphans(
             unlabelled.append(path)
         elif owner.label not in context.mapping.track:
             found.orphans += find_untracked(context, path, owner.label)
-    files = _read(context, snapshot, entries, unlabelled)
+    files = read_files(snapshot, entries, unlabelled).values()
     found.mistakes += [file.problem for file in files if file.problem is not None]
 
 
@@ -146,13 +145,3 @@ def _at_home(
         and owner.prompt_id in (target.prompt_id, None)
         and owner.label in (target.label, None)
     }
-
-
-def _read(
-    context: MappingContext,
-    snapshot: RepositorySnapshot,
-    entries: Mapping[str, TreeEntry],
-    paths: Collection[str],
-) -> list[BaseBranchFile]:
-    texts = snapshot.read_blobs({entries[path].object_id for path in paths})
-    return [parse_base_file(path, texts[entries[path].object_id], context) for path in paths]

@@ -41,7 +41,7 @@ def read_head(
     edits = tuple(_as_placed(context, edit, merged) for edit in edits)
     tip, entries = merged.files.tip, snapshot.list_entries(commit, context.folder)
     texts = _differing_texts(snapshot, entries, edits)
-    found = [_as_at_head(context, edit, texts) for edit in edits]
+    found = [_as_at_head(edit, texts) for edit in edits]
     remarks = [remark for _, remark in found if remark]
     others = _other_paths(context, snapshot, tip, commit, edits)
     if others:
@@ -76,9 +76,7 @@ def _differing_texts(
     return {path: blobs[entry.object_id] if entry else None for path, entry in differing.items()}
 
 
-def _as_at_head(
-    context: MappingContext, edit: FileEdit, texts: Mapping[str, bytes | None]
-) -> tuple[FileEdit, str | None]:
+def _as_at_head(edit: FileEdit, texts: Mapping[str, bytes | None]) -> tuple[FileEdit, str | None]:
     """The edit as the head has it, and what is to be said of it besides."""
     change, path = edit.change, edit.change.path
     if path not in texts:
@@ -89,7 +87,7 @@ def _as_at_head(
         if change.before is None:  # neither here nor on the base: nothing happens to it
             return edit, words
         return replace(edit, change=replace(change, after=None), text=None), words
-    file = parse_base_file(path, text, context)
+    file = parse_base_file(path, text)
     if file.prompt is None:
         problem = escape_prose(file.problem or "it holds no prompt")
         return edit, f"{format_code_span(path)} on this branch cannot be read: {problem}"

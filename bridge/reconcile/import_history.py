@@ -24,10 +24,10 @@ from bridge.prompts.pull_request.markdown import (
 )
 from bridge.prompts.target import Target
 from bridge.prompts.text_template import TemplateFields, fill_text_template
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import CreationPermit, MappingContext
+from bridge.reconcile.proposal_branch import CommitMessage, write_commit
 from bridge.reconcile.read_sources import BaseFiles, list_tracked_prompts
 from bridge.reconcile.secret_guard import require_no_secrets
-from bridge.repo.commit import CommitDraft
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
 
@@ -35,9 +35,6 @@ _AT_ONCE = 8  # prompts whose versions are read at the same time
 _NAMED = 50  # prompts that the pull request names
 
 ProgressCallback = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
-CreationPermit = Callable[
-    [MappingContext], None
-]  # raises RateLimitedError when no pull request may be created now
 
 
 @dataclass(frozen=True)
@@ -208,21 +205,11 @@ def _commits(
     """One commit for each step on top of the base; the name of the last."""
     parent = snapshot.commit
     for done, step in enumerate(steps, start=1):
-        parent = snapshot.write_commit(_draft(context, parent, step))
+        # PromptLayer does not say who saved a version.
+        message = CommitMessage(_message(context, step), context.bot.identity, step.date)
+        parent = write_commit(context, snapshot, parent, {step.path: step.text}, message)
         tell("writing commits", done, len(steps))
     return parent
-
-
-def _draft(context: MappingContext, parent: str, step: _VersionCommit) -> CommitDraft:
-    return CommitDraft(
-        parent=parent,
-        changes={step.path: step.text},
-        message=_message(context, step),
-        author=context.bot.identity,  # PromptLayer does not tell who saved a version
-        committer=context.bot.identity,
-        date=step.date,
-        signing=context.bot.signing,
-    )
 
 
 def _message(context: MappingContext, step: _VersionCommit) -> str:

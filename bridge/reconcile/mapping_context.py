@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -175,3 +175,7 @@ class MappingContext:
         return self.version_url_template.format(
             workspace=prompt.workspace_id, id=prompt.id, version=prompt.version or ""
         )
+
+
+CreationPermit = Callable[[MappingContext], None]
+"""Raises RateLimitedError when no pull request may be created now."""

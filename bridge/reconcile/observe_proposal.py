@@ -218,7 +218,7 @@ def _situation(
         tip_commit_id=tip.commit.object_id if tip else None,
         is_branch_current=is_current(context, snapshot, tip, changes, entries, edits),
         base=snapshot.base,
-        taken_back=_are_taken_back(context, snapshot, pulls, edits),
+        taken_back=_are_taken_back(snapshot, pulls, edits),
     )
 
 
@@ -336,11 +336,10 @@ def _held_at(
         if target_diff.file
         else context.build_file_path(target_diff.held, target_diff.target.label)
     )
-    return _said_at(context, snapshot, merged, path) == target_diff.held.digest
+    return _said_at(snapshot, merged, path) == target_diff.held.digest
 
 
 def _are_taken_back(
-    context: MappingContext,
     snapshot: RepositorySnapshot,
     pulls: Sequence[PullRequest],
     edits: Sequence[FileEdit],
@@ -348,15 +347,13 @@ def _are_taken_back(
     """Whether the newest pull request was merged with just these edits, and the base lost them."""
     merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
     return merged is not None and all(
-        _said_at(context, snapshot, merged, edit.change.path)
+        _said_at(snapshot, merged, edit.change.path)
         == (edit.change.after.digest if edit.change.after else None)
         for edit in edits
     )
 
 
-def _said_at(
-    context: MappingContext, snapshot: RepositorySnapshot, merged: PullRequest, path: str
-) -> str | None:
+def _said_at(snapshot: RepositorySnapshot, merged: PullRequest, path: str) -> str | None:
     """What a file meant when a pull request was merged; None where there was none."""
     if merged.merge_commit is None:
         return ""
@@ -364,7 +361,7 @@ def _said_at(
         text = snapshot.read_file(merged.merge_commit, path)
     except BridgeError:  # the server has it no longer
         return ""
-    prompt = parse_base_file(path, text, context).prompt if text is not None else None
+    prompt = parse_base_file(path, text).prompt if text is not None else None
     return prompt.digest if prompt else None
 
 

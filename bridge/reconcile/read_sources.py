@@ -18,7 +18,7 @@ from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.file_format.prompt_file import parse_prompt_file
 from bridge.prompts.file_format.source_text import format_of
-from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.planning.drift import DELETED_IN_PROMPTLAYER, BaseBranchFile
 from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
@@ -28,7 +28,6 @@ from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 log = logging.getLogger("bridge.observe")
 
-DELETED_IN_PROMPTLAYER = "deleted in PromptLayer"
 _NO_NAMES: Mapping[Target, str] = {}
 _REACH = 20  # versions that are walked back to find one a file was published as
 LIST_PAGES_FROM = 50  # more prompts than this are read from the list pages, not one by one
@@ -251,20 +250,17 @@ class BaseFiles:
             still = (missing - found.keys()) & names.keys()
             found.update(self._of_names({target: names[target] for target in still}))
         former = self._find_former({target for target in wanted if target not in found})
-        entries = {target: self.entries[path] for target, path in found.items()} | {
-            target: entry for target, (_, entry) in former.items()
-        }
+        entries = {path: self.entries[path] for path in found.values()} | dict(former.values())
         found.update({target: path for target, (path, _) in former.items()})
-        texts = self.snapshot.read_blobs({entry.object_id for entry in entries.values()})
-        return {
-            target: parse_base_file(path, texts[entries[target].object_id], self.context)
-            for target, path in found.items()
-        }
+        files = read_files(self.snapshot, entries, found.values())
+        return {target: files[path] for target, path in found.items()}
 
     def _find_former(self, missing: Collection[Target]) -> dict[Target, tuple[str, TreeEntry]]:
         """The files that stand where both sides agreed on them last, outside of the folder: the
         mapping's ``path`` was another one then."""
-        recorded = AgreementRecord(self.context, self.snapshot).read(missing) if missing else {}
+        if not missing or not self.context.folder:
+            return {}
+        recorded = AgreementRecord(self.context, self.snapshot).read(missing)
         places = {
             target: agreement.path
             for target, agreement in recorded.items()
@@ -325,8 +321,7 @@ class BaseFiles:
         entry = self.entries[path]
         if not entry.is_file:
             return ""
-        text = self.snapshot.read_blobs([entry.object_id])[entry.object_id]
-        problem = parse_base_file(path, text, self.context).problem
+        problem = read_files(self.snapshot, self.entries, [path])[path].problem
         return f", as it cannot be read: {problem}" if problem else ""
 
     def find_all_targets(self) -> dict[Target, str]:
@@ -350,8 +345,17 @@ class BaseFiles:
         }
 
 
-def parse_base_file(path: str, text: bytes, context: MappingContext) -> BaseBranchFile:  # noqa: ARG001
-    """A file's text with the prompt in it, or with what is wrong in it."""
+def read_files(
+    snapshot: RepositorySnapshot, entries: Mapping[str, TreeEntry], paths: Collection[str]
+) -> dict[str, BaseBranchFile]:
+    """Read and parse the files of ``entries`` at these paths: path → file, in the order of
+    ``paths``. All texts are read by one process of git."""
+    texts = snapshot.read_blobs({entries[path].object_id for path in paths})
+    return {path: parse_base_file(path, texts[entries[path].object_id]) for path in paths}
+
+
+def parse_base_file(path: str, text: bytes) -> BaseBranchFile:
+    """Parse a prompt file; where that fails, the result has the problem, with path and line."""
     try:
         file = parse_prompt_file(text, path=path, format=format_of(path))
         return BaseBranchFile(path, text, file.prompt, label=file.label)

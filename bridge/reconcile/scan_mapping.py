@@ -25,7 +25,7 @@ from bridge.reconcile.mapping_exclusions import is_followed_by_mapping
 from bridge.reconcile.new_files import OrphanFile
 from bridge.reconcile.proposal_branch import compute_blob_id
 from bridge.reconcile.proposal_branches import find_proposal_branches
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import read_files
 from bridge.reconcile.stored_files import find_filtered_files
 from bridge.reconcile.unpublished import find_unpublished_edits
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
@@ -324,11 +324,8 @@ class _MappingScanner:
             )
 
     def _read(self, places: Mapping[Target, str]) -> dict[Target, BaseBranchFile]:
-        texts = self.snapshot.read_blobs({self.entries[path].object_id for path in places.values()})
-        return {
-            target: parse_base_file(path, texts[self.entries[path].object_id], self.context)
-            for target, path in places.items()
-        }
+        files = read_files(self.snapshot, self.entries, places.values())
+        return {target: files[path] for target, path in places.items()}
 
     def _note_unreadable(self, target: Target, problem: str) -> None:
         self.mistakes[problem] = None

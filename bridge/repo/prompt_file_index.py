@@ -13,12 +13,12 @@ from threading import Lock
 
 from bridge.prompts.file_format.source_text import PromptFileFormat, format_of
 from bridge.prompts.header import PromptFileOwner, read_owner
+from bridge.prompts.paths import EXTENSIONS
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 __all__ = ["PromptFileIndex", "PromptFileOwner"]
 
 _Content = tuple[str, PromptFileFormat]  # a git object's name, and how it is written
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass
@@ -64,4 +64,4 @@ class PromptFileIndex:
 
 
 def _may_be_prompt(path: str, entry: TreeEntry) -> bool:
-    return entry.mode.startswith("100") and path.endswith(_SUFFIXES)
+    return entry.mode.startswith("100") and path.endswith(EXTENSIONS)

@@ -33,6 +33,7 @@ class SideStatus(StrEnum):
     UNREADABLE = "unreadable"  # a file alone: a prompt that cannot be understood is left alone
 
 
+DELETED_IN_PROMPTLAYER = "deleted in PromptLayer"
 _SAME = "same content"
 _NEW = "{version} in PromptLayer"
 _EDITED = "edited in the repository"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.drift import DELETED_IN_PROMPTLAYER
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import (
@@ -153,10 +154,8 @@ def _why_withdrawn(plan_input: PlanInput, open_: PullRequest) -> str:
     words = {
         "same content": f"PromptLayer and `{plan_input.base}` hold the same content again",
         "on neither side": "PromptLayer has it no longer",
-        "deleted in PromptLayer": "PromptLayer has it no longer: it was deleted there",
+        DELETED_IN_PROMPTLAYER: "PromptLayer has it no longer: it was deleted there",
     }
-    if plan_input.no_change_reason.startswith("no longer matches"):
-        return f"the prompt {plan_input.no_change_reason}"
     return words.get(plan_input.no_change_reason, plan_input.no_change_reason)
 
 
