@@ -224,7 +224,7 @@ class Forge(Protocol):
         """The rules for pushes to ``branch`` that the forge tells; empty where it has none, and
         where the credential or the forge's age keeps it from telling."""
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         """What was last said on a commit about the check ``name``; None for nothing. Forges that
         know no ERROR tell it as FAILURE. One request."""
 

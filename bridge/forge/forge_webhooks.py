@@ -138,7 +138,7 @@ class WebhookPayload:
             raise MalformedPayloadError(f"The delivery's {path} is empty or has a NUL.")
         return value
 
-    def text_or(self, path: str, otherwise: str) -> str:
+    def get_text_or(self, path: str, otherwise: str) -> str:
         """The text, or ``otherwise`` where there is none or null. Raises MalformedPayloadError as
         ``text``."""
         return otherwise if self.find(path) is None else self.get_text(path)

@@ -39,9 +39,9 @@ from bridge.forge.github_access_check import (
 from bridge.forge.github_credentials import GitHubApp, GitHubToken
 from bridge.forge.github_pull_requests import (
     find_closing,
-    given,
     is_from_repository,
     read_pull_request,
+    require_value,
     with_marks,
 )
 from bridge.forge.github_session import GitHubSession
@@ -118,14 +118,14 @@ class GitHubForge:
             "x-access-token",
             session.token,
             authorities=session.authorities,
-            renew=session.lose_credential,
+            renew=session.drop_credential,
         )
 
     def find_default_branch(self, *, fresh: bool = False) -> str:
         with self._lock:
             if fresh or self._default_branch is None:
                 with self._trying("read the default branch", READ_PERMISSION):
-                    self._default_branch = given(self._repository().default_branch)
+                    self._default_branch = require_value(self._repository().default_branch)
             return self._default_branch
 
     def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
@@ -226,11 +226,13 @@ class GitHubForge:
             issue = self._repository().get_issue(number)
             for comment in issue.get_comments():
                 # Only at the very beginning: somebody may quote the whole comment; or copy it.
-                if (comment.body or "").startswith(hidden) and self._session.wrote(comment):
+                if (comment.body or "").startswith(hidden) and self._session.is_own_comment(
+                    comment
+                ):
                     if comment.body != wanted:
                         comment.edit(wanted)
                     return
-            self._session.learn_login(issue.create_comment(wanted))
+            self._session.record_login(issue.create_comment(wanted))
 
     def set_commit_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
@@ -255,7 +257,7 @@ class GitHubForge:
             return ()
         return push_rules_of(answer if isinstance(answer, list) else [])
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         with self._trying(f"read the statuses of commit {commit[:10]}", READ_STATUSES):
             repository = self._repository()
             _, told = repository.requester.requestJsonAndCheck(

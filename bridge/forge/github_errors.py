@@ -121,11 +121,11 @@ def build_error(
     if needs_tls(str(answer.body)):
         return build_no_response_error(attempt, SPEAKS_TLS)
     if answer.status in REDIRECTS:
-        return moved(attempt, answer.headers.get("location", ""))
+        return build_redirect_error(attempt, answer.headers.get("location", ""))
     return _refused(answer, attempt)
 
 
-def moved(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
+def build_redirect_error(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
     """The error where the server sends us somewhere else, to ``place`` if it said so."""
     parts = urlsplit(place)
     there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "elsewhere"
@@ -136,7 +136,7 @@ def moved(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
     )
 
 
-def another_address(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedError:
+def build_other_address_error(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedError:
     """The error where the server's own links lead to another address than ``api``."""
     return RequestRefusedError(
         f"The server's answers link to another address than {api}, so the bridge could not "

@@ -82,7 +82,7 @@ def with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
     )
 
 
-def given(value: GivenContent) -> GivenContent:
+def require_value(value: GivenContent) -> GivenContent:
     """The value, which GitHub always gives: PyGithub reads None from a page that is not GitHub's.
     Raises TypeError for that."""
     if value is None:

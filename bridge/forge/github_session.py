@@ -36,10 +36,10 @@ from bridge.forge.github_credentials import (
 from bridge.forge.github_errors import (
     GitHubErrorResponse,
     GitHubRequestAttempt,
-    another_address,
     build_error,
     build_no_response_error,
-    moved,
+    build_other_address_error,
+    build_redirect_error,
 )
 from bridge.forge.https_session import TrustingHttpAdapter
 from bridge.network.failures import explain_connection_failure
@@ -162,13 +162,13 @@ class GitHubSession:
             return plan.name if plan else None
         return None
 
-    def wrote(self, comment: IssueComment) -> bool:
+    def is_own_comment(self, comment: IssueComment) -> bool:
         """Whether the credential's owner wrote a comment: anybody can copy what marks ours."""
         if self._tokens is not None or not self._has_user():
             return getattr(comment.user, "type", None) == "Bot"  # no App is told its own login
         return getattr(comment.user, "login", None) == self._login
 
-    def learn_login(self, comment: IssueComment) -> None:
+    def record_login(self, comment: IssueComment) -> None:
         """Who asks here, from what GitHub says of a comment that was just made."""
         if self._tokens is None:
             self._login = getattr(comment.user, "login", None)
@@ -236,7 +236,7 @@ class GitHubSession:
         except BridgeError:
             raise
         except github.GithubException as refused:
-            if not minting and self.lose_credential(refused.status):
+            if not minting and self.drop_credential(refused.status):
                 attempt = replace(attempt, after_mint=True)
             answer = GitHubErrorResponse(refused.status, refused.data, refused.headers or {})
             raise build_error(answer, attempt, self._clock()) from None
@@ -254,15 +254,15 @@ class GitHubSession:
                 attempt, explain_connection_failure(foreign, self._ca_setting)
             )
         if isinstance(foreign, _RedirectedElsewhere):
-            return moved(attempt, str(foreign))
+            return build_redirect_error(attempt, str(foreign))
         if isinstance(foreign, AssertionError):  # PyGithub asks only the host that it was given
-            return another_address(attempt, self._api)
+            return build_other_address_error(attempt, self._api)
         log.debug("an answer of %s was not understood", self.name, exc_info=foreign)
         return build_no_response_error(
             attempt, f"what answered at {self._api} does not speak as GitHub does"
         )
 
-    def lose_credential(self, status: int) -> bool:
+    def drop_credential(self, status: int) -> bool:
         """Drop an App's token that was refused with this HTTP status, so that the next one is made
         anew. Returns whether that may help: not every server knows a new token at once."""
         if self._tokens is None or status not in (401, 403, 404):

@@ -91,7 +91,7 @@ def _pull_request(payload: WebhookPayload) -> PullRequestEvent | None:
         base=payload.get_text("pull_request.base.ref"),
         head_commit=payload.get_commit("pull_request.head.sha"),
         from_fork=_is_from_fork(payload),
-        author=payload.text_or("pull_request.user.login", ""),  # whose account is gone has none
+        author=payload.get_text_or("pull_request.user.login", ""),  # whose account is gone has none
     )
 
 

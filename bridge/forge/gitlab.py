@@ -46,8 +46,8 @@ from bridge.forge.gitlab_errors import (
 from bridge.forge.gitlab_merge_requests import (
     STATUS_NAMES,
     STATUS_STATES,
-    author_id,
     filter_own_pull_requests,
+    find_author_id,
     mark_title,
     note_body,
     parse_merge_request,
@@ -211,7 +211,7 @@ class GitLabForge:
             marked = [each for each in said if note_body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                self._own_id = author_id(notes.create({"body": wanted}))
+                self._own_id = find_author_id(notes.create({"body": wanted}))
             elif note_body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
@@ -240,7 +240,7 @@ class GitLabForge:
             return ()
         return push_rules_of(answer if isinstance(answer, dict) else {})
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         with self._translated(f"read the statuses of commit {commit[:10]}"):
             known = self._project.commits.get(commit, lazy=True)
             found = known.statuses.list(name=name, per_page=PAGE_SIZE, get_all=False)
@@ -284,7 +284,7 @@ class GitLabForge:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
         if self._own_id is None:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
-        return author_id(note) == self._own_id
+        return find_author_id(note) == self._own_id
 
     def _token_findings(self) -> Iterator[AccessFinding]:
         try:

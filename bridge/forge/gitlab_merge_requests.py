@@ -72,7 +72,7 @@ def note_body(note: Any) -> str:
     return note.attributes.get("body") or ""
 
 
-def author_id(note: Any) -> int | None:
+def find_author_id(note: Any) -> int | None:
     """Of who wrote a comment; None where the account is gone."""
     found: int | None = (note.attributes.get("author") or {}).get("id")
     return found

@@ -128,7 +128,7 @@ def _author(payload: WebhookPayload) -> str:
     """GitLab names who acted, and of the author only a number."""
     acted, author = payload.find("user.id"), payload.find("object_attributes.author_id")
     ours = acted is not None and acted == author
-    return payload.text_or("user.username", "") if ours else ""
+    return payload.get_text_or("user.username", "") if ours else ""
 
 
 def _head_commit(payload: WebhookPayload) -> str:

@@ -182,7 +182,7 @@ class LocalForge:
     def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - hooks tell nothing
         return ()
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         said = self._statuses.read(commit).get(name)
         return said.state if said else None
 
@@ -297,7 +297,9 @@ class LocalForge:
     def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
         refs = self._git.list_refs()
         return [
-            pull.value(self._url(pull.number), self._history.find_head_commit(pull, refs))
+            pull.build_pull_request(
+                self._url(pull.number), self._history.find_head_commit(pull, refs)
+            )
             for pull in pulls
         ]
 

@@ -40,7 +40,7 @@ class PushSample:
     committer_email: str
     branch_name: str
 
-    def value_of(self, subject: PushRuleSubject) -> str | None:
+    def get_text(self, subject: PushRuleSubject) -> str | None:
         """The text that rules of this subject look at; None where it is not known beforehand."""
         return {
             PushRuleSubject.COMMIT_MESSAGE: self.commit_message,
@@ -79,7 +79,7 @@ def find_broken_rules(rules: Sequence[PushRule], sample: PushSample) -> Iterator
             if sample.author_email is None:
                 yield f"the {rule.subject} of a commit has to be a member here: {remedy}"
             continue
-        value = sample.value_of(rule.subject)
+        value = sample.get_text(rule.subject)
         if value is None:
             yield f"the {rule.subject} has to fit `{rule.pattern}`, and editors have others: {remedy}"
         elif _breaks(rule, value):

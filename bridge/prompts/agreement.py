@@ -97,7 +97,7 @@ class _Pair:
     version: int
     moment: datetime = _BEGINNING
 
-    def follows(self, other: _Pair | None) -> bool:
+    def is_after(self, other: _Pair | None) -> bool:
         return other is None or (self.state >= other.state and self.version >= other.version)
 
     @property
@@ -114,19 +114,19 @@ def find_agreement(evidence: AgreementEvidence) -> Agreement | None:
     what both said at any time. Weaker evidence counts only after the place of stronger. None where
     nothing tells of an agreement, and nothing was declined."""
     lines = _Lines(evidence)
-    found = _newest([*lines.proven(), *lines.merged()], None, lambda pair: pair.order)
+    found = _newest([*lines.find_proven(), *lines.find_merged()], None, lambda pair: pair.order)
     if evidence.by_label:
-        found = found or lines.unproven_label()
+        found = found or lines.find_unproven_label()
     else:
-        found = _newest(lines.simultaneous(), found, lambda pair: pair.order)
-        found = _newest(lines.equal(), found, lambda pair: pair.order_in_time)
-    return lines.agreement(found)
+        found = _newest(lines.find_simultaneous(), found, lambda pair: pair.order)
+        found = _newest(lines.find_equal(), found, lambda pair: pair.order_in_time)
+    return lines.build_agreement(found)
 
 
 def _newest(
     pairs: Iterable[_Pair], after: _Pair | None, order: Callable[[_Pair], tuple[object, ...]]
 ) -> _Pair | None:
-    following = [pair for pair in pairs if pair.follows(after)]
+    following = [pair for pair in pairs if pair.is_after(after)]
     return max(following, key=order, default=after)
 
 
@@ -152,7 +152,7 @@ class _Lines:
         place = states[0].place - 1 if states else 0
         return FileState(commits, recorded.repository, place=place)
 
-    def agreement(self, pair: _Pair | None) -> Agreement | None:
+    def build_agreement(self, pair: _Pair | None) -> Agreement | None:
         """What a pair stands for. A merge with another text than was proposed counts as the text
         that was proposed: what the file says beyond that is an edit."""
         declined = self._declined(pair)
@@ -182,7 +182,7 @@ class _Lines:
         same = (n for n, s in enumerate(self.states) if _begins(s.digest, began))
         return max(same, default=None)
 
-    def proven(self) -> Iterator[_Pair]:
+    def find_proven(self) -> Iterator[_Pair]:
         """What is recorded, what a version says it was made of, what a merged commit names."""
         if self.begun:
             yield _Pair(0, 0)
@@ -215,7 +215,7 @@ class _Lines:
     def _of_number(self, number: int | None) -> list[int]:
         return [at for at, v in enumerate(self.versions) if v.number == number and number]
 
-    def merged(self) -> Iterator[_Pair]:
+    def find_merged(self) -> Iterator[_Pair]:
         """What people merged of proposals."""
         for decision in self.evidence.decisions:
             place = decision.place
@@ -232,9 +232,9 @@ class _Lines:
     def _is_recorded_since(self, place: int) -> bool:
         return self.begun and place <= self.states[0].place
 
-    def simultaneous(self) -> Iterator[_Pair]:
+    def find_simultaneous(self) -> Iterator[_Pair]:
         """What both lines said at one time, by the clocks of both sides."""
-        for pair in self.equal():
+        for pair in self.find_equal():
             begin, end = self._span(self.states, pair.state)
             other_begin, other_end = self._span(self.versions, pair.version)
             if begin < other_end and other_begin < end:
@@ -247,7 +247,7 @@ class _Lines:
         following = (each.at for each in line[at + 1 :] if each.at is not None)
         return line[at].at or _BEGINNING, next(following, _END)
 
-    def equal(self) -> Iterator[_Pair]:
+    def find_equal(self) -> Iterator[_Pair]:
         """Whatever both lines said, at any time."""
         for place, state in enumerate(self.states):
             for at, version in enumerate(self.versions):
@@ -255,7 +255,7 @@ class _Lines:
                     moment = max(state.at or _BEGINNING, version.at or _BEGINNING)
                     yield _Pair(place, at, moment=moment)
 
-    def unproven_label(self) -> _Pair | None:
+    def find_unproven_label(self) -> _Pair | None:
         """Where nothing proves where a label was: a version that says what the file says may be
         where a person moved it away from, so that the file's text never goes over that. Only if
         there is none has the file alone moved."""

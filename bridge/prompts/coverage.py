@@ -53,7 +53,7 @@ class Coverage:
         if not self.everything:
             return ()
         trigger_events = list(self._causes())
-        followed, total = len(self.followed()), len(self.everything)
+        followed, total = len(self.find_followed_ids()), len(self.everything)
         head = f"mapping {self.mapping} follows {followed:,} of {total:,} prompts"
         if followed:
             return tuple(
@@ -63,7 +63,7 @@ class Coverage:
         words = "; ".join(cause for _, cause in trigger_events) or together
         return (CoverageGap("the mapping", f"{head}: {words}"),)
 
-    def followed(self) -> set[int]:
+    def find_followed_ids(self) -> set[int]:
         """The ids of the prompts that the mapping follows, at whatever label."""
         return {
             one.id

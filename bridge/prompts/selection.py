@@ -26,9 +26,11 @@ class PromptSelection:
     def matches(self, name: str, tags: tuple[str, ...], folder: str | None) -> bool:
         """Whether this prompt is meant. ``folder`` is PromptLayer's full path, ``A/B``; None is
         the top."""
-        return self.why_not(name, tags, folder) is None
+        return self.find_excluding_setting(name, tags, folder) is None
 
-    def why_not(self, name: str, tags: tuple[str, ...], folder: str | None) -> str | None:
+    def find_excluding_setting(
+        self, name: str, tags: tuple[str, ...], folder: str | None
+    ) -> str | None:
         """The setting that leaves this prompt out, as it stands in the mapping: ``tags: eu``. None
         where the prompt is meant."""
         if not self.may_match_name(name):

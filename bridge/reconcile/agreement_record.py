@@ -59,7 +59,7 @@ class AgreementRecord:
         try:
             self._write(agreements, now)
         except (RequestRefusedError, ForbiddenError) as error:
-            if self.context.mirror.refuses(STATE_NAMESPACE):
+            if self.context.mirror.record_refusal(STATE_NAMESPACE):
                 log.warning(
                     "%s: %s The bridge goes on without its record, and infers what both sides"
                     " agreed on last from their histories.",

@@ -134,15 +134,15 @@ class AncestorFinder:
         line: FileLine,
         recorded: Agreement | None,
     ) -> CommonAncestor | None:
-        reading = _Versions(self, target, prompt, line, recorded)
+        reading = _VersionEvidenceReader(self, target, prompt, line, recorded)
         asked = self.pull_requests.is_cached
         decisions = self._decisions(target, prompt.name) if asked else ()
-        agreement = find_agreement(reading.evidence(file, decisions))
+        agreement = find_agreement(reading.build_evidence(file, decisions))
         if not asked and _have_both_moved(agreement, prompt, file):
             decisions = self._decisions(target, prompt.name)
-            agreement = find_agreement(reading.evidence(file, decisions))
+            agreement = find_agreement(reading.build_evidence(file, decisions))
         if agreement is None or agreement.repository is None:
-            agreement = reading.hinted(file, agreement or self.recorded.get(target))
+            agreement = reading.find_hinted_agreement(file, agreement or self.recorded.get(target))
         if _have_both_moved(agreement, prompt, file):
             agreement = self._with_other_labels(target, prompt, agreement)
         return CommonAncestor(agreement, {**line.texts, **reading.texts}) if agreement else None
@@ -221,7 +221,7 @@ def _find_declined(target: Target, metadata: PullRequestMetadata) -> Decision | 
     return Decision(DecisionKind.DECLINED, version, platform, repository)
 
 
-class _Versions:
+class _VersionEvidenceReader:
     """Reads the versions that may tell something of one target."""
 
     def __init__(
@@ -239,7 +239,9 @@ class _Versions:
         self._line = line
         self._recorded = recorded
 
-    def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> AgreementEvidence:
+    def build_evidence(
+        self, file: BaseBranchFile, decisions: tuple[Decision, ...]
+    ) -> AgreementEvidence:
         """All that is known of the target, with what people decided about it."""
         by_label = self._target.label != LATEST
         if self._recorded is not None and len(self._line.states) == 1:
@@ -257,7 +259,9 @@ class _Versions:
         found = [self._version(number) for number in sorted(told - known)]
         return (*(version for version in found if version is not None), self._state(self._held))
 
-    def hinted(self, file: BaseBranchFile, known: Agreement | None) -> Agreement | None:
+    def find_hinted_agreement(
+        self, file: BaseBranchFile, known: Agreement | None
+    ) -> Agreement | None:
         """The version that the file names, where nothing else tells of an agreement; with what was
         declined, as far as that is ``known``."""
         number = file.prompt.version if file.prompt else None

@@ -144,7 +144,7 @@ def _retarget(
         return observation.tip_commit_id, plan
     tip = prepare_retarget(context, observation, plan, said)
     draft = build_pull_request_draft(context, summary, plan.metadata, observation.base, open_)
-    content = draft.content(context.forge.body_limit)
+    content = draft.render_content(context.forge.body_limit)
     ensured = ensure_pull_request(
         context.forge, open_, observation.proposal.branch, observation.base, content
     )
@@ -241,13 +241,15 @@ def _ensure(
     """Make the pull request what it should be; with what the forge refused, in words. A refusal
     is written down, so that it is told later as well, and not asked for again."""
     limit = context.forge.body_limit
-    content = draft.content(limit)
+    content = draft.render_content(limit)
     ensured = ensure_pull_request(
         context.forge, open_, observation.proposal.branch, observation.base, content
     )
     refused = (*draft.metadata.refused, *ensured.refused)
     if ensured.refused:
-        final = replace(draft, metadata=replace(draft.metadata, refused=refused)).content(limit)
+        final = replace(draft, metadata=replace(draft.metadata, refused=refused)).render_content(
+            limit
+        )
         without = PullRequestContent(final.title, final.body, final.draft)
         updated = context.forge.update_pull_request(ensured.pull_request, without)
         ensured = replace(ensured, pull_request=updated)

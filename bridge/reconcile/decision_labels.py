@@ -47,8 +47,8 @@ def apply_decision_labels(
         return DecisionLabelChanges()
     if not _moves(context, last, metadata):
         return DecisionLabelChanges()
-    merged = _Merged(context, observation, last, results)
-    moved, refused = _move(context, _moves(context, last, merged.versions(metadata)))
+    merged = _MergedVersions(context, observation, last, results)
+    moved, refused = _move(context, _moves(context, last, merged.resolve_versions(metadata)))
     refused += merged.without_version
     if merged.without_version and any(result.problem for result in results):
         return DecisionLabelChanges(
@@ -66,7 +66,7 @@ def apply_decision_labels(
     return DecisionLabelChanges(tuple(moved), "; ".join([*words, *refused]))
 
 
-class _Merged:
+class _MergedVersions:
     """What was merged with a pull request, as versions of PromptLayer."""
 
     def __init__(
@@ -82,7 +82,7 @@ class _Merged:
         self._pull_request = pull_request
         self._results = results
 
-    def versions(self, metadata: PullRequestMetadata) -> PullRequestMetadata:
+    def resolve_versions(self, metadata: PullRequestMetadata) -> PullRequestMetadata:
         """The memory with the versions that say what the base branch was given: a reviewer may
         have changed the text on the branch, or merged before the pull request said what it
         proposes."""
@@ -116,7 +116,7 @@ class _Merged:
         if commit is None:
             return None
         try:
-            base_files = self._observation.base_files.at_commit(commit)
+            base_files = self._observation.base_files.read_files_at(commit)
             path = next(
                 (
                     s.path

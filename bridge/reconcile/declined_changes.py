@@ -16,7 +16,7 @@ from bridge.prompts.planning.plan import (
     FileEdit,
     build_content_name,
     build_decision_name,
-    name_content,
+    compute_content_name,
 )
 from bridge.prompts.pull_request.metadata import parse_metadata
 from bridge.prompts.target import Target
@@ -86,11 +86,11 @@ class DeclinedChanges:
         went = {path: before for path, (before, after) in changes.items() if before and not after}
         files = read_files(snapshot, left, left)
         removed = {
-            target: name_content(None)
+            target: compute_content_name(None)
             for target in self.base_files.find_target_by_path(went).values()
         }
         return removed | {
-            target: name_content(files[path].prompt)
+            target: compute_content_name(files[path].prompt)
             for path, target in self.base_files.find_target_by_path(left).items()
         }
 

@@ -37,7 +37,7 @@ def request_evaluation(
         return EvaluationStatus(commit)
     forge = context.forge
     try:
-        if commit != observation.tip_commit_id or forge.status(commit, STATUS_NAME) is None:
+        if commit != observation.tip_commit_id or forge.read_status(commit, STATUS_NAME) is None:
             forge.set_commit_status(commit, STATUS_NAME, StatusState.PENDING, WAITING_TEXT, None)
     except BridgeError as problem:
         return EvaluationStatus(problem=problem)

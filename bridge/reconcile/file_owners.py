@@ -42,7 +42,7 @@ def find_prompt_files(
     return {
         path: owner
         for path, owner in index.find_owners(snapshot, entries).items()
-        if owner.is_marked or path in places or context.expects(path)
+        if owner.is_marked or path in places or context.may_hold_prompt(path)
     }
 
 
@@ -129,7 +129,7 @@ def _owned(
 
 def _find_copied(context: MappingContext, target: Target, path: str, name: str) -> Target | None:
     """The target in whose place another label's file was copied: it is that target's then."""
-    label = context.label_at(Prompt(name, {}, id=target.prompt_id), path)
+    label = context.find_label_at(Prompt(name, {}, id=target.prompt_id), path)
     return replace(target, label=label) if label not in (None, target.label) else None
 
 

@@ -18,7 +18,7 @@ def compare_place(
 ) -> DriftComparison:
     """With what is in step to be moved, where the mapping's ``path`` or ``format`` became another
     one since the file was written."""
-    misplaced = context.why_misplaced(file.path) if file and file.prompt else None
+    misplaced = context.explain_misplacement(file.path) if file and file.prompt else None
     if misplaced is None or comparison.status is not DriftStatus.IN_STEP:
         return comparison
     return DriftComparison(DriftStatus.PLATFORM_AHEAD, misplaced)
@@ -36,7 +36,7 @@ def place_file(
     if (file is None or file.path != path) and path in base_files.entries:
         raise RequestRefusedError(
             f"{path} is there already and does not belong to prompt {prompt.id}"
-            f" ({prompt.name!r}){base_files.problem_of(path)}. Move that file, or change the mapping's"
+            f" ({prompt.name!r}){base_files.describe_problem(path)}. Move that file, or change the mapping's"
             " `path`."
         )
     return path

@@ -163,7 +163,7 @@ class _VersionReader:
                 )
                 file = PromptFile(version, target.label)
                 text = render_prompt_file(
-                    file, self._context.mapping.format, modeline=self._context.modeline(path)
+                    file, self._context.mapping.format, modeline=self._context.build_modeline(path)
                 )
             except (RequestRefusedError, PromptFileError) as error:
                 self.refusals.append((newest.name, str(error)))

@@ -108,7 +108,7 @@ class MappingContext:
         """The folder that holds all of the mapping's files; "" is the whole repository."""
         return find_static_prefix(self.mapping.path)
 
-    def why_misplaced(self, path: str) -> str | None:
+    def explain_misplacement(self, path: str) -> str | None:
         """Why a prompt's file cannot stay at ``path``: the mapping's settings became others."""
         if format_of(path) != self.mapping.format:
             return f"mapping {self.mapping.name} writes {self.mapping.format.upper()} now"
@@ -131,15 +131,15 @@ class MappingContext:
             id=prompt.id or 0,
         )
 
-    def modeline(self, path: str) -> str:
+    def build_modeline(self, path: str) -> str:
         """The first line of a new file at ``path``."""
         return find_modeline(self.mapping.schema_url, path)
 
-    def expects(self, path: str) -> bool:
+    def may_hold_prompt(self, path: str) -> bool:
         """Whether the mapping's template may put a prompt's file at ``path``."""
         return fits_template(self.mapping.path, path)
 
-    def belongs_to_neighbour(self, path: str, label: str) -> bool:
+    def is_tracked_by_neighbour(self, path: str, label: str) -> bool:
         """Whether a file that the mapping does not follow lies in the folder of another mapping
         that tracks its label."""
         return any(
@@ -147,7 +147,7 @@ class MappingContext:
             for other in self.neighbours
         )
 
-    def label_at(self, prompt: Prompt, path: str) -> str | None:
+    def find_label_at(self, prompt: Prompt, path: str) -> str | None:
         """The tracked label whose file of a prompt belongs at this path."""
         for label in self.mapping.track:
             try:

@@ -80,7 +80,7 @@ def describe_duplicate_file(path: str, prompt: str, label: str, first: str) -> s
 
 def find_untracked(context: MappingContext, path: str, label: str) -> list[OrphanFile]:
     """A file of a label that the mapping does not track, unless it is another mapping's."""
-    if context.belongs_to_neighbour(path, label):
+    if context.is_tracked_by_neighbour(path, label):
         return []
     tracked = ", ".join(context.mapping.track)
     words = f"mapping {context.mapping.name} does not track label {label!r} (it tracks {tracked})"

@@ -156,7 +156,7 @@ def diff_proposal(
     told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
     declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
     seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
-    out = keep_out(state.branch, state.newest_memory, told)
+    out = keep_out(state.branch, state.newest_metadata, told)
     edits = _edits(base_files, _untouched(state, seen, refusals), seen, out)
     plan_input = _situation(context, state, seen, edits, out)
     plan_input = replace(
@@ -208,7 +208,7 @@ def _situation(
     entries, changes = state.base_files.entries, state.existing_edits.changes
     return PlanInput(
         edits=edits,
-        metadata=_memory(seen, edits, out, state.newest_memory, state.metadata),
+        metadata=_memory(seen, edits, out, state.newest_metadata, state.metadata),
         no_change_kind=ReconcileOutcomeKind.REJECTED if out else idle_kind,
         no_change_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,

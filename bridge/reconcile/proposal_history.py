@@ -9,7 +9,7 @@ from typing import Protocol
 from bridge.forge.forge import PullRequest
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.pull_request_closing import discount_closing
+from bridge.reconcile.pull_request_closing import mark_undecided_closing
 
 
 class ProposalHistory(Protocol):
@@ -46,5 +46,5 @@ class ForgeProposalHistory:
         proposal = self.context.build_proposal(name, target)
         if proposal not in self._known:
             found = self.context.forge.list_pull_requests(proposal.branch)
-            self._known[proposal] = discount_closing(self.context, found, branch_exists=True)
+            self._known[proposal] = mark_undecided_closing(self.context, found, branch_exists=True)
         return self._known[proposal]

@@ -14,7 +14,7 @@ from bridge.reconcile.branch_files import BranchFiles
 from bridge.reconcile.existing_edits import ExistingEdits
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, read_branch_tip
-from bridge.reconcile.pull_request_closing import discount_closing
+from bridge.reconcile.pull_request_closing import mark_undecided_closing
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
@@ -27,7 +27,7 @@ class ProposalState:
     proposal: Proposal
     base_files: BaseFiles  # of the base branch
     pull_requests: tuple[PullRequest, ...]  # newest first
-    newest_memory: PullRequestMetadata | None  # of the open pull request, else of the newest one
+    newest_metadata: PullRequestMetadata | None  # of the open pull request, else of the newest one
     metadata: PullRequestMetadata | None  # of the open pull request
     branch_tip: BranchTip | None  # whatever the branch stands for
     tip: BranchTip | None  # the same, but for a branch that stands for nothing any more
@@ -48,7 +48,7 @@ def observe_state(
     found = tuple(context.forge.list_pull_requests(proposal.branch))
     snapshot = context.fetch()
     there = proposal.branch in snapshot.branches
-    pulls = discount_closing(
+    pulls = mark_undecided_closing(
         context, select_pull_requests(found, snapshot.base), branch_exists=there
     )
     open_ = find_open(pulls, snapshot.base)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.prompts.authorship import contributes, explains
+from bridge.prompts.authorship import is_author_of, is_contributor_to
 from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.planning.reconcile_context import TriggerEvent, sort_events_newest_first
 from bridge.prompts.prompt import parse_timestamp
@@ -54,10 +54,12 @@ def _find_editors(
         for trigger_event in sort_events_newest_first(observation.trigger_events)
         if trigger_event.user_name or trigger_event.user_email
     ]
-    known = all(any(explains(trigger_event, change) for trigger_event in named) for change in news)
+    known = all(
+        any(is_author_of(trigger_event, change) for trigger_event in named) for change in news
+    )
     if not known and len(changes) == 1:
         return _Editing((), False)
-    contributing = (c for c in named if any(contributes(c, change) for change in changes))
+    contributing = (c for c in named if any(is_contributor_to(c, change) for change in changes))
     found = [
         context.roster.find_editor(trigger_event.user_name, trigger_event.user_email)
         for trigger_event in contributing
@@ -167,7 +169,7 @@ def _date(
     times = [
         c.occurred_at
         for c in trigger_events
-        if any(explains(c, change) for change in summary.changes)
+        if any(is_author_of(c, change) for change in summary.changes)
     ]
     if not times:
         created = (change.after.created_at for change in summary.changes if change.after)

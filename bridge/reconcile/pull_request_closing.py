@@ -11,7 +11,7 @@ from bridge.prompts.pull_request.metadata import parse_metadata, replace_hidden_
 from bridge.reconcile.mapping_context import MappingContext
 
 
-def discount_closing(
+def mark_undecided_closing(
     context: MappingContext, pull_requests: Sequence[PullRequest], *, branch_exists: bool
 ) -> tuple[PullRequest, ...]:
     """The pull requests of one head, newest first; the newest as if the bridge had withdrawn it

@@ -26,7 +26,7 @@ class PullRequestDraft:
     draft: bool
     additions: PullRequestContent  # its title, and the labels and people to add
 
-    def content(self, limit: int) -> PullRequestContent:
+    def render_content(self, limit: int) -> PullRequestContent:
         """With a body of at most ``limit`` characters."""
         line = self.metadata.render_hidden_line()
         text = render_body(self.summary, limit, line)

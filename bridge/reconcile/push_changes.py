@@ -79,7 +79,7 @@ def _named(base_files: BaseFiles, entries: Mapping[str, TreeEntry]) -> dict[Targ
     for path, file in read_files(base_files.snapshot, entries, owned).items():
         target, prompt = owned[path], file.prompt
         named[target] = prompt.name if prompt else ""
-        if prompt and (label := base_files.context.label_at(prompt, path)) is not None:
+        if prompt and (label := base_files.context.find_label_at(prompt, path)) is not None:
             named[replace(target, label=label)] = prompt.name  # where a copy may stand
     return {t: name for t, name in named.items() if t.label in base_files.context.mapping.track}
 

@@ -118,7 +118,7 @@ class SinglePromptReader:
     def _left_out_by(self, prompt: Prompt) -> str | None:
         selection = self.context.mapping.selection
         folder = _folder(self.context.promptlayer, prompt) if selection.folder is not None else None
-        return selection.why_not(prompt.name, prompt.tags, folder)
+        return selection.find_excluding_setting(prompt.name, prompt.tags, folder)
 
 
 def _is_later(created_at: str | None, at: str) -> bool:
@@ -233,7 +233,7 @@ class BaseFiles:
     ) -> BaseFiles:
         return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
 
-    def at_commit(self, commit: str) -> BaseFiles:
+    def read_files_at(self, commit: str) -> BaseFiles:
         """The files of another commit."""
         return BaseFiles.read_at_commit(self.context, self.snapshot, commit, self.index)
 
@@ -316,7 +316,7 @@ class BaseFiles:
             if (name, target.label) in nameless
         }
 
-    def problem_of(self, path: str) -> str:
+    def describe_problem(self, path: str) -> str:
         """What keeps the file at ``path`` from being read, as the end of a sentence's part."""
         entry = self.entries[path]
         if not entry.is_file:

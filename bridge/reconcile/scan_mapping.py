@@ -189,7 +189,7 @@ class _MappingScanner:
             shown.append(build_summary(item, prompt.id))
             self._known[prompt.name] = prompt.id
             target = Target(self.context.mapping.name, prompt.id, label)
-            setting = self._selection.why_not(prompt.name, prompt.tags, item.folder)
+            setting = self._selection.find_excluding_setting(prompt.name, prompt.tags, item.folder)
             if setting is not None:
                 self._left_out[target] = setting
             elif item.unreadable is not None:
@@ -228,7 +228,7 @@ class _MappingScanner:
         """Of the file that the prompt would be written as, or was before ``schema_url`` was set,
         or by a bridge that did not have it."""
         text = render_prompt_file(PromptFile(prompt, label), self.context.mapping.format)
-        for line in dict.fromkeys((self.context.modeline(path), "", FORMER_MODELINE)):
+        for line in dict.fromkeys((self.context.build_modeline(path), "", FORMER_MODELINE)):
             yield compute_blob_id((line + text).encode(), self.snapshot.commit)
 
     def compare_rest(self, *, may_be_empty: bool) -> None:
@@ -338,7 +338,7 @@ class _MappingScanner:
             if file is not None and file.prompt and file.prompt.digest == prompt.digest:
                 self._of_one_meaning[file.path] = (file.prompt, prompt)
             said = file is not None and _says(file, prompt) and file.label in (target.label, None)
-            if file is not None and said and self.context.why_misplaced(file.path) is None:
+            if file is not None and said and self.context.explain_misplacement(file.path) is None:
                 self._agree(target, prompt, file.path)
                 continue
             if file is not None and file.problem is not None:

@@ -24,7 +24,7 @@ def find_filtered_files(
     """What attributes of the base branch change on the way to a checkout, in words: one sentence for
     each attribute, however many of ``paths`` it is on."""
     set_for: dict[tuple[str, str], list[str]] = {}
-    found = snapshot.attributes(snapshot.commit, sorted(paths), _ATTRIBUTES)
+    found = snapshot.read_attributes(snapshot.commit, sorted(paths), _ATTRIBUTES)
     for (path, name), value in found.items():
         set_for.setdefault((name, value), []).append(path)
     return [_told(context, name, value, some) for (name, value), some in set_for.items()]

@@ -101,7 +101,7 @@ def _render(
 ) -> str:
     """The text that goes to ``path``: with what an engineer gave the file there is now."""
     if base is None or format_of(base.path) != format_of(path):
-        return render_prompt_file(file, format_of(path), modeline=context.modeline(path))
+        return render_prompt_file(file, format_of(path), modeline=context.build_modeline(path))
     existing = base.text.decode("utf-8", "replace")
     existing = move_modeline(existing, context.mapping.schema_url, base.path, path)
     return render_prompt_file(file, format_of(path), existing)

@@ -53,7 +53,7 @@ class RepositoryMirror:
                 self._looks[key] = latest
         return replace(latest.snapshot, remote=remote)
 
-    def refuses(self, namespace: str) -> bool:
+    def record_refusal(self, namespace: str) -> bool:
         """Remember that the remote takes no refs of this namespace; whether that is new."""
         is_new = namespace not in self._refused
         self._refused.add(namespace)

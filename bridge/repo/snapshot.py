@@ -112,7 +112,7 @@ class RepositorySnapshot:
         places = self._surroundings(commit, possible)
         return found | {path: why for path in possible if (why := find_obstacle(path, places, ()))}
 
-    def attributes(
+    def read_attributes(
         self, commit: str, paths: Sequence[str], names: Sequence[str]
     ) -> dict[tuple[str, str], str]:
         """(Path, attribute) → value, for the git attributes among ``names`` that a commit sets for

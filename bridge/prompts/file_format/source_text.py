@@ -186,7 +186,7 @@ def _take(event: yaml.Event, line: int, building: _DocumentBuilder) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             value = _scalar(event, line, building)
             building.place(value, line)
-            building.anchor(event.anchor, value)
+            building.record_anchor(event.anchor, value)
         else:
             _open(event, line, building)
     elif isinstance(event, yaml.CollectionEndEvent):
@@ -200,7 +200,7 @@ def _open(event: Any, line: int, building: _DocumentBuilder) -> None:
         raise building.build_mistake(line, f"tags are not supported: leave out {event.tag}")
     container: Json = [] if isinstance(event, yaml.SequenceStartEvent) else {}
     building.open(container, line)
-    building.anchor(event.anchor, container)
+    building.record_anchor(event.anchor, container)
 
 
 def _scalar(event: yaml.ScalarEvent, line: int, building: _DocumentBuilder) -> Json:
@@ -277,7 +277,7 @@ class _DocumentBuilder:
         else:
             self._place_value(self._open[-1], *self._keys[-1], value)
 
-    def anchor(self, name: str | None, value: Json) -> None:
+    def record_anchor(self, name: str | None, value: Json) -> None:
         """Remember what an anchor stands at."""
         if name is not None:
             self._anchors[name] = value

@@ -272,7 +272,7 @@ def find_target(mapping: str, edit: FileEdit) -> Target:
 
 def build_content_name(edit: FileEdit) -> str:
     """One short name for what an edit proposes, wherever the file is put."""
-    return name_content(edit.change.after)
+    return compute_content_name(edit.change.after)
 
 
 def build_decision_name(edit: FileEdit) -> str:
@@ -284,7 +284,7 @@ def build_decision_name(edit: FileEdit) -> str:
     return compute_fingerprint({change.path: _meaning(change.after)})
 
 
-def name_content(prompt: Prompt | None) -> str:
+def compute_content_name(prompt: Prompt | None) -> str:
     """One short name for what a file says; for its removal where that is None."""
     return compute_fingerprint({"": _meaning(prompt)})
 
