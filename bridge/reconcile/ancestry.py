@@ -1,5 +1,6 @@
-"""Read what tells when both sides of a target agreed last: the record, the file's history on the
-base branch, PromptLayer's versions, and what people decided. As little as will do."""
+"""Find the last agreement of a target's two sides, from the record, the file's history on the
+base branch, PromptLayer's versions and people's decisions. Each source is read only where the
+ones before do not suffice."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ _REACH = 20  # versions that are walked back
 
 @dataclass(frozen=True)
 class CommonAncestor:
-    """What both sides of a target agreed on last, and the texts that are at hand."""
+    """The last state that both sides of a target agreed on, with the texts that were read to
+    find it."""
 
     agreement: Agreement
     texts: Mapping[str, Prompt] = field(default_factory=dict)  # by digest
@@ -56,7 +58,7 @@ class CommonAncestor:
 
 @dataclass
 class AncestorFinder:
-    """Finds ancestors of targets that are looked at together."""
+    """Finds the ancestors of the targets that are diffed together."""
 
     context: MappingContext
     platform: PlatformReader
@@ -93,7 +95,7 @@ class AncestorFinder:
         held: Mapping[Target, PlatformPrompt],
         found: Mapping[Target, BaseBranchFile],
     ) -> bool:
-        """Whether what the target's file said before has to be read."""
+        """Whether the history of the target's file has to be read."""
         if target not in found:
             return False
         recorded = self.recorded.get(target)
@@ -116,7 +118,8 @@ class AncestorFinder:
     def _without_prompt(
         self, target: Target, file: BaseBranchFile, line: FileLine
     ) -> CommonAncestor | None:
-        """PromptLayer tells nothing any more: what was merged once was there once."""
+        """Find the agreement on a prompt that PromptLayer has no longer: a version that was
+        merged into the file existed once."""
         name = file.prompt.name if file.prompt else ""
         merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
         for state in reversed(line.states):
@@ -150,7 +153,8 @@ class AncestorFinder:
     def _with_other_labels(
         self, target: Target, held: Prompt, agreed: Agreement | None
     ) -> Agreement | None:
-        """What another label's file was published as is no edit of this target's text."""
+        """Move the agreement to the newest version where that was published from another label's
+        file: such a version is no edit of this target."""
         base_files = self.history.base_files
         if agreed is None or not is_of_another_label(base_files, target, held, agreed):
             return agreed
@@ -159,8 +163,8 @@ class AncestorFinder:
         return replace(agreed, platform=held.digest, version=held.version)
 
     def _decisions(self, target: Target, name: str) -> tuple[Decision, ...]:
-        """What people decided on pull requests, as these remember it. Of those that were declined
-        only the newest counts: what came later was decided anew."""
+        """Find people's decisions on a target's pull requests. Of the declined ones only the
+        newest counts: a later pull request asked people again."""
         found, is_newest = [], True
         for pull in self.pull_requests.list_pull_requests(target, name):
             metadata = parse_metadata(pull.body)
@@ -185,7 +189,7 @@ def build_ancestry(
     held: Mapping[Target, PlatformPrompt],
     found: Mapping[Target, BaseBranchFile],
 ) -> AncestorFinder:
-    """For all of these targets; what the files of those whose sides differ said before is read
+    """Build the finder for all of these targets; the histories of the files that differ are read
     together."""
     record = AgreementRecord(base_files.context, base_files.snapshot)
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
@@ -222,7 +226,7 @@ def _find_declined(target: Target, metadata: PullRequestMetadata) -> Decision | 
 
 
 class _VersionEvidenceReader:
-    """Reads the versions that may tell something of one target."""
+    """Reads the versions that are evidence of one target's last agreement."""
 
     def __init__(
         self,
@@ -251,8 +255,8 @@ class _VersionEvidenceReader:
         return AgreementEvidence(self._line.states, versions, self._recorded, decisions, by_label)
 
     def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
-        """The versions that were merged for the file, though it says what it said before: a
-        reviewer may have kept the repository's text."""
+        """Read the versions that were merged for an unchanged file: a reviewer may have merged a
+        proposal with the repository's text."""
         told = {number for state in self._line.states for number in state.proposed}
         told |= {each.version for each in decisions if each.version and each.place is not None}
         known = {self._held.version, self._recorded.version if self._recorded else None}
@@ -262,8 +266,8 @@ class _VersionEvidenceReader:
     def find_hinted_agreement(
         self, file: BaseBranchFile, known: Agreement | None
     ) -> Agreement | None:
-        """The version that the file names, where nothing else tells of an agreement; with what was
-        declined, as far as that is ``known``."""
+        """Find the agreement that the file's version number hints at, used where there is no
+        evidence; a decline in ``known`` stays in it."""
         number = file.prompt.version if file.prompt else None
         version = self._version(number) if number else None
         if version is None or version.digest is None:
@@ -282,8 +286,8 @@ class _VersionEvidenceReader:
         return (*reversed(list(self._walked(newest - 1))), present)
 
     def _of_label(self) -> tuple[VersionState, ...]:
-        """Where the label may have been: nothing tells where it was but what was published with
-        it, and what was merged for it."""
+        """Read the versions that the label may have been on: those that were published with it,
+        and those that were merged for it."""
         newest = self._ancestry.platform.read_newest(self._target.prompt_id)
         found = {v.number: v for v in self._walked((newest.version if newest else None) or 0)}
         for state in self._line.states:

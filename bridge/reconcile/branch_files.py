@@ -1,4 +1,5 @@
-"""What a branch that people worked on holds of each prompt, beside what the bridge wrote there."""
+"""Read the prompt files of a branch with commits of people, and the bridge's last version of
+each."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from bridge.repo.snapshot import TreeEntry
 class WrittenFile:
     """A prompt's file as the bridge wrote it last on a branch."""
 
-    path: str | None  # None: nobody knows any more
+    path: str | None  # None: unknown
     version: int | None  # PromptLayer's, that it was written from
     removed: bool = False  # the bridge took the file away
     file: BaseBranchFile | None = None  # with what others wrote in it, where it was merged
@@ -50,8 +51,8 @@ class BranchFiles:
         return cls(base_files, tip, here, _find_written(base_files, tip, metadata), onto)
 
     def find(self, homes: Mapping[Target, str]) -> dict[Target, BaseBranchFile]:
-        """The branch's files of these targets; each is first looked for at its place. One that
-        does not say any more whose it is still is the one at its place."""
+        """Find the branch's files of these targets, each first at its path. A file that lost its
+        id still belongs to the target of its path."""
         found = self.here.find(homes)
         entries = self.here.entries
         lost = {t: path for t, path in homes.items() if t not in found and path in entries}
@@ -67,15 +68,16 @@ class BranchFiles:
         return owner is not None and owner != target
 
     def get_written_path(self, target: Target, edit: FileEdit | None) -> str:
-        """Where the bridge put a target's file, or would."""
+        """The path at which the bridge wrote a target's file, or would write it; "" where there
+        is none."""
         written = self.written.get(target)
         if written is not None and written.path is not None:
             return written.path
         return edit.change.path if edit else ""
 
     def find_reverted_targets(self, edits: Mapping[Target, FileEdit]) -> frozenset[Target]:
-        """Of these, what the bridge wrote on the branch and people made again what it is on the
-        base, as long as PromptLayer has nothing newer."""
+        """Find the edits that people reverted on the branch to the content of its base, unless
+        PromptLayer has something newer."""
         asked = {
             t: self.get_written_path(t, edit)
             for t, edit in edits.items()
@@ -106,8 +108,8 @@ def keep_out(
     metadata: PullRequestMetadata | None,
     edits: Mapping[Target, FileEdit],
 ) -> frozenset[Target]:
-    """Of these targets, those that people took out of the proposal: now, or earlier with the same
-    content, and have not put back."""
+    """Find the targets that people took out of the proposal: on the branch now, or earlier with
+    the same content and not put back since."""
     told = set(metadata.taken_out if metadata else ())
     before = {
         target
@@ -137,7 +139,8 @@ def _entries(base_files: BaseFiles, commit: str) -> Mapping[str, TreeEntry]:
 def _find_written(
     base_files: BaseFiles, tip: BranchTip, metadata: PullRequestMetadata | None
 ) -> dict[Target, WrittenFile]:
-    """What the bridge wrote: in its own commit, or as PromptLayer's versions of that number."""
+    """Find the files that the bridge wrote: in its own commit, or as the versions that its
+    trailers name."""
     commit = tip.newest_bridge_commit
     if commit is not None and FOLLOW_UP_TRAILER not in commit.message:
         try:
@@ -175,7 +178,7 @@ def _read_texts(
 
 
 def _read_written(base_files: BaseFiles, commit: GitCommit) -> dict[Target, WrittenFile]:
-    """What a commit of the bridge changed that stands on the base alone."""
+    """Read the files that a commit of the bridge changed, which stands directly on the base."""
     context, snapshot = base_files.context, base_files.snapshot
     changes = snapshot.find_changes(commit.parents[0], commit.object_id, context.folder)
     left = {path: after for path, (_, after) in changes.items() if after}

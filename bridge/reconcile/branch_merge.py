@@ -1,5 +1,5 @@
-"""The next commit on a branch that people worked on: what they did is kept, merged by meaning with
-what PromptLayer has now, and asked about only where both changed the same part."""
+"""Merge new edits into a branch with commits of people. Their changes stay, merged by meaning
+with PromptLayer's text; only a part that both sides changed is a conflict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BranchConflictError(BridgeError):
 
 @dataclass
 class BranchMerge:
-    """What has to change on a branch, and what becomes of each target's file there."""
+    """Collects the changes that bring edits to a branch, and the resulting file of each target."""
 
     files: BranchFiles
     platform: PlatformReader
@@ -65,7 +65,7 @@ class BranchMerge:
             raise BranchConflictError(self._edited, self._removed, self._absent)
 
     def keep_branch_as_is(self, edits: Mapping[Target, FileEdit]) -> None:
-        """Leave the branch as it is, whatever these edits say."""
+        """Leave the branch as it is, and record its files as the result."""
         found = self.files.find(
             {t: self.files.get_written_path(t, edit) for t, edit in edits.items()}
         )
@@ -125,7 +125,8 @@ class BranchMerge:
     def _is_as_written(
         self, target: Target, written: WrittenFile | None, there: BaseBranchFile
     ) -> bool:
-        """Whether nobody has touched what the bridge wrote: to the letter, where that is known."""
+        """Whether the file is as the bridge wrote it: byte for byte where the bridge's file is
+        known, else by meaning."""
         if written is None:
             return False
         if written.exact:
@@ -203,8 +204,8 @@ class BranchMerge:
         there: BaseBranchFile,
         was: bytes | None,
     ) -> Prompt | None:
-        """What PromptLayer had when the bridge last wrote the file; what the branch stands on,
-        where it did not."""
+        """Find the prompt as PromptLayer had it when the bridge wrote the file last; where the
+        bridge did not write it, the prompt of the branch's base."""
         if written is None:
             if was is None:
                 return None
@@ -220,7 +221,7 @@ class BranchMerge:
         return then
 
     def _on_base(self, there: BaseBranchFile) -> Prompt | None:
-        """What the branch's base has at a file's place."""
+        """Read the prompt at a file's path in the commit that the branch stands on."""
         path = there.path
         if path not in self.files.onto:
             return None
@@ -234,6 +235,6 @@ def _same(one: Prompt, other: Prompt) -> bool:
 def _destination(
     written: WrittenFile | None, there: BaseBranchFile, wanted: str, old_path: str | None = None
 ) -> str:
-    """Where a file goes: along with a rename, but where people moved it, there it stays."""
+    """Choose the path of a file: a rename moves it, unless people moved it on the branch."""
     homes = {written.path} if written and written.path else {old_path, wanted}
     return wanted if there.path in homes else there.path

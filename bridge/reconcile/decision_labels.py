@@ -1,5 +1,5 @@
-"""What people decided about a pull request, told to PromptLayer: labels that move on a merge or on
-a rejection. Done once: the pull request remembers it."""
+"""Move labels in PromptLayer after a pull request was merged or declined. This is done once: the
+pull request's hidden line says that it was."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARKER = "promptlayer-bridge-labels"
 
 @dataclass(frozen=True)
 class DecisionLabelChanges:
-    """What a decision did to labels, and the same in words."""
+    """The labels that a decision moved, and a description of that for the outcome."""
 
     moved: tuple[CompletedLabelMove, ...] = ()
     description: str = ""
@@ -38,9 +38,9 @@ class DecisionLabelChanges:
 def apply_decision_labels(
     context: MappingContext, observation: ProposalObservation, results: Sequence[PublishResult] = ()
 ) -> DecisionLabelChanges:
-    """Move the label that a merge or a rejection moves. What was merged is told by its content:
-    ``results`` are what was just published of it. A label that PromptLayer refuses to move is told
-    on the pull request."""
+    """Move the labels that the mapping wants moved after a merge or a rejection. The merged
+    version is found by its content; ``results`` are the versions that were just published. A
+    move that PromptLayer refuses becomes a comment on the pull request."""
     last = observation.plan_input.pull_requests[0] if observation.plan_input.pull_requests else None
     metadata = parse_metadata(last.body) if last else None
     if last is None or metadata is None or metadata.followed or metadata.withdrawn:
@@ -67,7 +67,7 @@ def apply_decision_labels(
 
 
 class _MergedVersions:
-    """What was merged with a pull request, as versions of PromptLayer."""
+    """Finds the versions in PromptLayer with the content that a pull request was merged with."""
 
     def __init__(
         self,
@@ -83,9 +83,8 @@ class _MergedVersions:
         self._results = results
 
     def resolve_versions(self, metadata: PullRequestMetadata) -> PullRequestMetadata:
-        """The memory with the versions that say what the base branch was given: a reviewer may
-        have changed the text on the branch, or merged before the pull request said what it
-        proposes."""
+        """Replace the proposed versions by those with the merged content: a reviewer may have
+        changed the text on the branch, or merged before the body was up to date."""
         if self._pull_request.state is not PullRequestState.MERGED:
             return metadata
         versions = tuple(
@@ -111,7 +110,7 @@ class _MergedVersions:
         return found
 
     def _text(self, target: Target) -> Prompt | None:
-        """What the target's file said when the pull request was merged."""
+        """Read the target's prompt at the merge commit; None where that is not available."""
         commit = self._pull_request.merge_commit
         if commit is None:
             return None

@@ -1,8 +1,8 @@
-"""Find what people declined: a decision belongs to each change of a closed pull request.
+"""Find the changes that people declined: closing a pull request declines each change in it.
 
-The newest pull request that proposed a change of a target tells. Where its hidden line does not
-name the target, its newest commit does; where no pull request does any more, as after a change of
-the mapping's ``group``, the record in the repository.
+The newest pull request that proposed a change of a target decides. Where its hidden line does not
+name the target, its newest commit is read; where no pull request is left, as after a change of the
+mapping's ``group``, the record in the repository is read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DeclinedChanges:
     _heads: dict[int, Mapping[Target, str]] = field(default_factory=dict)
 
     def find(self, edits: Mapping[Target, FileEdit]) -> dict[Target, DeclinedChange]:
-        """Of these edits, those that people declined, and where."""
+        """Find the edits that people declined, with the pull request that each was declined on."""
         found = dict[Target, DeclinedChange]()
         undecided = list[Target]()
         for target, edit in edits.items():
@@ -65,7 +65,7 @@ class DeclinedChanges:
         return next((pull for pull in self.pull_requests if _is_declined(pull)), None)
 
     def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
-        """What the newest commit of a pull request changes: target → the name of its content."""
+        """Read the changes in a pull request's newest commit: target → name of its content."""
         if pull.number not in self._heads:
             try:
                 self._heads[pull.number] = self._read_changes(pull.head_commit)

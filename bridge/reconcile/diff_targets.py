@@ -157,7 +157,8 @@ class TargetDiffer:
     def _find_kept(
         self, target: Target, platform_prompt: PlatformPrompt, base: BaseBranchFile | None
     ) -> TargetDiff | None:
-        """The result for a target whose file stays although PromptLayer has it no longer."""
+        """Build the result for a target whose file stays although PromptLayer has the prompt no
+        longer."""
         if base is None and target not in self.carried:
             return None
         reason = explain_kept_target(
@@ -184,8 +185,8 @@ class TargetDiffer:
         return TargetSides(target, platform_prompt, base, pending_approval)
 
     def _compare(self, sides: TargetSides) -> TargetDifference:
-        """How the sides differ, with what a person has chosen, and the merge of the two where both
-        moved and the mapping publishes. Raises RequestRefusedError for a file nobody can read."""
+        """Compare the sides, apply a person's choice, and merge both texts where both changed
+        and the mapping publishes. Raises RequestRefusedError for a file that cannot be read."""
         platform_prompt, base = sides.platform_prompt, sides.base
         found = compare_sides(platform_prompt.prompt, base, sides.agreed, sides.target.label)
         side = self._side(sides.target, platform_prompt)
@@ -222,8 +223,8 @@ class TargetDiffer:
         return None
 
     def _is_kept_and_edited(self, target: Target, text: Prompt) -> bool:
-        """Whether the last word on the target is that a person declined to remove its file, and
-        the file says something else now."""
+        """Whether the newest pull request of the target was closed and proposed to remove its
+        file, and the file was edited since."""
         for pull in self.pull_requests.list_pull_requests(target, text.name):
             metadata = parse_metadata(pull.body)
             digests = metadata.find_digests(target) if metadata else None
@@ -243,8 +244,8 @@ class TargetDiffer:
         return TargetDiff(target, comparison, None, sides.pending_approval, publication, file=base)
 
     def _ahead(self, sides: TargetSides, difference: TargetDifference) -> TargetDiff:
-        """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
-        meanwhile; what stands in the way of that is told once both say the same."""
+        """Build the result of a file whose text goes to PromptLayer, with an edit for a new name
+        in PromptLayer. A refusal of that edit is reported once the texts are equal."""
         target, held, base = sides.target, sides.platform_prompt.prompt, sides.base
         assert held is not None
         assert base is not None
@@ -319,7 +320,7 @@ class TargetDiffer:
             raise RequestRefusedError(base.problem)
 
     def _side(self, target: Target, platform_prompt: PlatformPrompt) -> AdoptedSide | None:
-        """Whose text a person has chosen."""
+        """Find the side that a person has chosen for the prompt."""
         return (
             self.reconcile_context.find_adopted_side(target.prompt_id, platform_prompt.prompt.name)
             if platform_prompt.prompt
@@ -327,7 +328,7 @@ class TargetDiffer:
         )
 
     def _require_news(self, target: Target, platform_prompt: PlatformPrompt) -> None:
-        """Raise TransientError where PromptLayer does not show yet what an event just told."""
+        """Raise TransientError where PromptLayer does not show the version of an event yet."""
         if (
             platform_prompt.prompt is None
             and platform_prompt.absence_reason != DELETED_IN_PROMPTLAYER
@@ -341,7 +342,8 @@ class TargetDiffer:
             )
 
     def _elsewhere(self, sides: TargetSides) -> str | None:
-        """A prompt whose name is in its branch's name has another branch after a rename."""
+        """Explain that another branch carries the prompt: a rename changes a branch whose name
+        has the prompt's name in it."""
         prompt = sides.platform_prompt.prompt or (sides.base.prompt if sides.base else None)
         if prompt is None or self.branch is None:
             return None

@@ -1,7 +1,8 @@
-"""What a branch proposes already: the files that the bridge's one commit on it changed.
+"""Read the changes that a branch proposes already: the files that the bridge's commit on it
+changed.
 
-A rolling proposal of thousands of prompts is not read anew for one event: what nobody asked about
-stays as it is, as long as the base branch has not touched it.
+A rolling proposal of thousands of prompts is not read anew for one event: an edit of a target that
+is not reconciled now stays as it is, unless the base branch changed its file.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from bridge.repo.tree_entries import TreeEntryChange
 
 @dataclass
 class ExistingEdits:
-    """The branch's own changes, seen from the base as it is now. All of it is read at once: before
-    Python 3.12 a cached property would let one repository that hangs hold up all others."""
+    """The branch's changes against the present base. They are read in the constructor: before
+    Python 3.12 a cached property holds one lock for all instances, so one repository that
+    hangs would block all others."""
 
     base_files: BaseFiles
     tip: BranchTip | None
@@ -41,7 +43,7 @@ class ExistingEdits:
 
     @property
     def outdated_targets(self) -> frozenset[Target]:
-        """The targets whose file moved on the base branch meanwhile."""
+        """The targets whose file changed on the base branch since the bridge's commit."""
         now = self.base_files.entries
         return frozenset(
             target
@@ -50,7 +52,7 @@ class ExistingEdits:
         )
 
     def build_edits(self, looked_at: Collection[Target]) -> list[FileEdit]:
-        """The changes that stay, as nobody looked at their targets."""
+        """Build the edits of targets that are not reconciled now: they stay as they are."""
         done = set(looked_at)
         left = {target for path, target in self.target_by_path.items() if self.changes[path][1]}
         stay = {

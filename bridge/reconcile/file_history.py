@@ -1,4 +1,4 @@
-"""What the files of targets said on the base branch, commit by commit, wherever they stood."""
+"""Read the history of targets' files on the base branch, commit by commit, across renames."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ class FileHistory:
         return self.base_files.snapshot.find_touched_paths(names, self.base_files.context.folder)
 
     def place(self, commit: str | None) -> int | None:
-        """Where a commit is on the line, the oldest is 0; None where it is not."""
+        """The index of a commit on the line, the oldest is 0; None where it is not on it."""
         names = [each.object_id for each in reversed(self.line)]
         return names.index(commit) if commit in names else None
 
     def is_elsewhere(self, commit: str | None) -> bool:
-        """Whether a commit is surely not on the line: all of the line is known."""
+        """Whether a commit is certainly not on the line: the line is known to its root."""
         if commit is None or self.place(commit) is not None:
             return False
         return not self.line or not self.line[-1].parents
 
     def prepare(self, paths: Collection[str]) -> None:
-        """Fetch what many files said before, in one request."""
+        """Read the earlier texts of many files with one call of git."""
         wanted = set()
         for newer, older in zip(self.line, self.line[1:], strict=False):
             for path in self._touched.get(newer.object_id, frozenset()) & set(paths):
@@ -101,7 +101,7 @@ class FileHistory:
         return self._entries[commit]
 
     def read_at(self, commit: str, path: str, target: Target) -> Prompt | None:
-        """What the target's file said at a commit, if it stood there."""
+        """Read the target's prompt at a commit and path; None where the file is not there."""
         entry = self._entries_at(commit).get(path)
         if entry is None or not entry.is_file:
             return None
@@ -113,7 +113,7 @@ class FileHistory:
         return held if held is not None and held.id in (target.prompt_id, None) else None
 
     def find_at(self, commit: str, paths: Collection[str], target: Target) -> str | None:
-        """Which of these paths the target's file had at a commit."""
+        """Find the path of the target's file at a commit, among ``paths``."""
         there = self._entries_at(commit)
         some = {path: there[path] for path in paths if path in there}
         owned = self.base_files.find_target_by_path(some) if some else {}

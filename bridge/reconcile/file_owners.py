@@ -1,4 +1,5 @@
-"""Assign files to targets: which prompt file of a folder is whose, and which is nobody's."""
+"""Assign each prompt file of a folder to its target, or report it as new, as an orphan or as a
+mistake."""
 
 from __future__ import annotations
 
@@ -35,9 +36,9 @@ def find_prompt_files(
     entries: Mapping[str, TreeEntry],
     homes: Mapping[Target, str],
 ) -> dict[str, PromptFileOwner]:
-    """Path → owner, without files that do not say that they are prompt files and stand where none
-    would be: neither at the home of a prompt that PromptLayer lists, nor where the mapping's
-    template may put one."""
+    """Find the prompt files: path → owner. A file without the header of a prompt file counts
+    only at the path of a listed prompt (``homes``), or where the mapping's template may put
+    one."""
     places = frozenset(homes.values())
     return {
         path: owner
@@ -55,9 +56,9 @@ def assign_files(
     claimed: Mapping[Target, str],
     known: Mapping[str, int],
 ) -> AssignedFiles:
-    """Every file of ``find_owners`` as a target's, a new prompt's, an orphan or a mistake. ``homes`` is
-    where the files of listed prompts belong, ``claimed`` the files that are as PromptLayer would
-    have them, and ``known`` the names of its prompts with their ids."""
+    """Assign every file of ``owners`` to a target, or report it as a new prompt's, an orphan or
+    a mistake. ``homes`` are the paths of listed prompts, ``claimed`` the files that equal
+    PromptLayer's prompt, and ``known`` the names of its prompts with their ids."""
     found = AssignedFiles()
     _note_orphans(context, snapshot, entries, owners, found)
     owned = _owned(context, owners, homes, claimed, known, found)
@@ -128,7 +129,8 @@ def _owned(
 
 
 def _find_copied(context: MappingContext, target: Target, path: str, name: str) -> Target | None:
-    """The target in whose place another label's file was copied: it is that target's then."""
+    """Find the target at whose path a copy of another label's file stands: the copy is that
+    target's file."""
     label = context.find_label_at(Prompt(name, {}, id=target.prompt_id), path)
     return replace(target, label=label) if label not in (None, target.label) else None
 
@@ -136,7 +138,7 @@ def _find_copied(context: MappingContext, target: Target, path: str, name: str) 
 def _at_home(
     owners: Mapping[str, PromptFileOwner], homes: Mapping[Target, str]
 ) -> dict[Target, str]:
-    """Files in the places of prompts, that do not say as well as they should whose they are."""
+    """Find files at the paths of listed prompts whose header lacks the id or the label."""
     return {
         target: path
         for target, path in homes.items()

@@ -16,8 +16,8 @@ from bridge.reconcile.read_sources import BaseFiles
 def compare_place(
     context: MappingContext, comparison: DriftComparison, file: BaseBranchFile | None
 ) -> DriftComparison:
-    """With what is in step to be moved, where the mapping's ``path`` or ``format`` became another
-    one since the file was written."""
+    """Report a file in step as outdated where the mapping's ``path`` or ``format`` changed since
+    it was written."""
     misplaced = context.explain_misplacement(file.path) if file and file.prompt else None
     if misplaced is None or comparison.status is not DriftStatus.IN_STEP:
         return comparison
@@ -43,7 +43,8 @@ def place_file(
 
 
 def _keep_place(context: MappingContext, home: str, path: str) -> str:
-    """Where a file stays that stands at ``path``: in the mapping's folder and format."""
+    """Keep the path of a file that is in the mapping's folder; its suffix follows the mapping's
+    format."""
     if not path.startswith(context.folder):
         return home
     if format_of(path) == context.mapping.format:

@@ -1,4 +1,5 @@
-"""What the newest commit of a proposal's branch holds, whoever wrote it: what merging it brings."""
+"""Read the content of a proposal's newest commit, whoever wrote it: merging it brings this
+content."""
 
 from __future__ import annotations
 
@@ -33,9 +34,9 @@ def read_head(
     edits: tuple[FileEdit, ...],
     merged: BranchMerge | None,
 ) -> HeadContent:
-    """What ``commit``, the branch's newest, holds of these edits, and what else it changes.
-    ``merged`` is what became of a branch with commits of others; any other one holds the edits
-    and nothing else, and is not read."""
+    """Read the edits as ``commit``, the branch's newest, has them, and the other files that it
+    changes. ``merged`` is the merge of a branch with commits of people; any other branch has
+    exactly the edits and is not read."""
     if merged is None:
         return HeadContent(edits)
     edits = tuple(_as_placed(context, edit, merged) for edit in edits)
@@ -77,7 +78,7 @@ def _differing_texts(
 
 
 def _as_at_head(edit: FileEdit, texts: Mapping[str, bytes | None]) -> tuple[FileEdit, str | None]:
-    """The edit as the head has it, and what is to be said of it besides."""
+    """Replace an edit by the content at the head; returns it with a remark for the reviewer."""
     change, path = edit.change, edit.change.path
     if path not in texts:
         return edit, None
@@ -106,7 +107,7 @@ def _other_paths(
     commit: str,
     edits: tuple[FileEdit, ...],
 ) -> list[str]:
-    """What the branch changes in the mapping's folder besides the edits."""
+    """List the paths that the branch changes in the mapping's folder besides the edits."""
     if tip.base_commit_id is None:
         return []
     try:

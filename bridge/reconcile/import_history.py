@@ -1,7 +1,7 @@
-"""Bring a prompt's history along: every version as one commit, all on one branch.
+"""Import the history of prompts: every version becomes a commit, all on one branch.
 
-PromptLayer lists no versions, so they are walked by number. The same versions on the same base
-always become the same commits: a second run has nothing to push.
+PromptLayer lists no versions, so they are read by number. The same versions on the same base always
+become the same commits, so a second run pushes nothing.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from bridge.repo.snapshot import RepositorySnapshot
 _AT_ONCE = 8  # prompts whose versions are read at the same time
 _NAMED = 50  # prompts that the pull request names
 
-ProgressCallback = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
+ProgressCallback = Callable[[str, int, int], None]  # step, count done, count of all
 
 
 @dataclass(frozen=True)
 class HistoryImportResult:
-    """What came of a mapping. ``refusals``: prompt → why it, or a version of it, is left out."""
+    """The result of one mapping's import. ``refusals``: prompt → reason why it, or one of its
+    versions, is left out."""
 
     prompts: int
     versions: int
@@ -105,7 +106,7 @@ def _base_date(snapshot: RepositorySnapshot) -> datetime:
 
 
 class _VersionReader:
-    """Walks the versions of prompts, and remembers what has no place."""
+    """Reads the versions of prompts, and collects the refusals."""
 
     def __init__(
         self,
@@ -213,8 +214,8 @@ def _commits(
 
 
 def _message(context: MappingContext, step: _VersionCommit) -> str:
-    """Which version it is, and what was written with it. It names no mapping, as those of
-    proposals do: nothing of this branch is to be looked at again."""
+    """Build the commit message of a version. It names no mapping, unlike those of proposals, so
+    that no reconcile takes the branch for a proposal."""
     prompt = step.prompt
     name, said = (
         collapse_to_one_line(prompt.name),

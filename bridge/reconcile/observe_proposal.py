@@ -47,12 +47,12 @@ from bridge.reconcile.target_diff import (
 from bridge.repo.snapshot import RepositorySnapshot
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
-_MOST_TAKEN_OUT = 200  # that a pull request's one hidden line remembers
+_MOST_TAKEN_OUT = 200  # entries of the hidden line
 
 
 @dataclass(frozen=True)
 class ProposalObservation:
-    """One proposal as it was found."""
+    """One proposal as it was observed, with the diffs of its targets and the input of its plan."""
 
     proposal: Proposal
     base_files: BaseFiles  # of the base branch
@@ -89,14 +89,15 @@ class ProposalObservation:
 
     @property
     def surplus(self) -> tuple[PullRequest, ...]:
-        """Open pull requests of the proposal besides the one: of a head there is one."""
+        """Open pull requests of the proposal besides the one that is used: a head should have
+        one."""
         kept = find_open(self.plan_input.pull_requests, self.base)
         opened = (p for p in self.plan_input.pull_requests if p.state is PullRequestState.OPEN)
         return tuple(pull for pull in opened if pull is not kept)
 
     @property
     def pending_publications(self) -> tuple[PromptPublication, ...]:
-        """What was merged and is not in PromptLayer yet."""
+        """The merged files that are not in PromptLayer yet."""
         return tuple(
             target_diff.publication
             for target_diff in self.target_diffs
@@ -118,7 +119,7 @@ class ProposalObservation:
 
     @cached_property
     def reason(self) -> str:
-        """Why there is something to propose, in words; of the first target where there are more."""
+        """The reason for the first edit, with the count of the others."""
         words = [
             target_diff.comparison.reason
             for target_diff in self.target_diffs
@@ -134,7 +135,7 @@ def diff_proposal(
     reconcile_context: ReconcileContext,
     now: datetime,
 ) -> ProposalObservation:
-    """Compare what was observed, target by target, and find what the proposal has to say."""
+    """Diff the proposal's targets, and build the input of the plan."""
     metadata, base_files = state.metadata, state.base_files
     reconcile_context = replace(
         reconcile_context, adopted_prompt_ids=frozenset(metadata.adopted if metadata else ())
@@ -183,7 +184,7 @@ def diff_proposal(
 def _untouched(
     state: ProposalState, seen: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
 ) -> Sequence[FileEdit]:
-    """What stays as it was proposed; what was refused is among it."""
+    """Build the edits that stay as they were proposed, refused targets among them."""
     if state.is_merged:
         return []
     stay = state.existing_edits.build_edits({one.target for one in seen if not one.not_followed})
@@ -201,7 +202,7 @@ def _situation(
     edits: tuple[FileEdit, ...],
     out: Collection[Target],
 ) -> PlanInput:
-    """What is to be decided about, but for what a person said with this look."""
+    """Build the input of the plan, without a person's request to this reconcile."""
     snapshot, tip, pulls = state.base_files.snapshot, state.tip, state.pull_requests
     open_ = find_open(pulls, snapshot.base)
     idle_kind, idle_reason = _idle(context, snapshot, pulls, seen, open_)
@@ -228,8 +229,8 @@ def _edits(
     seen: Sequence[TargetDiff],
     out: Collection[Target],
 ) -> tuple[FileEdit, ...]:
-    """What is proposed: of what was looked at, and of what stays as it was proposed. Whatever the
-    base branch says already is not."""
+    """Collect the edits that are proposed: those of the diffed targets, and those that stay. An
+    edit that the base branch has already is left out."""
     if seen and all(one.not_followed for one in seen):
         return ()  # the pull request is not touched
     looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
@@ -237,7 +238,7 @@ def _edits(
 
 
 def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
-    """Whether the base branch does not hold it to the letter."""
+    """Whether the base branch differs from the edit, byte for byte."""
     for path, text in edit.text_by_path.items():
         entry = base_files.entries.get(path)
         if compute_blob_id(text, base_files.commit) != (entry.object_id if entry else None):
@@ -252,8 +253,8 @@ def _memory(
     newest: PullRequestMetadata | None,
     now_open: PullRequestMetadata | None,
 ) -> PullRequestMetadata:
-    """What the pull request has to remember: ``newest`` is what the newest one does, ``now_open``
-    the same where it is open."""
+    """Build the metadata of the pull request from that of the ``newest`` one, and of the open
+    one (``now_open``)."""
     looked = {(one.target.prompt_id, one.target.label) for one in seen}
     taken = {
         (one.target.prompt_id, one.target.label, build_content_name(one.edit))
@@ -273,8 +274,9 @@ def _memory(
 def _adopted(
     seen: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
 ) -> tuple[int, ...]:
-    """The prompts whose proposal takes PromptLayer's text because a person chose it; of those
-    that nobody looked at now, the open pull request remembers, as long as it proposes them."""
+    """Find the prompts whose proposal takes PromptLayer's text because a person chose it. Of a
+    prompt that is not diffed now, the open pull request's metadata counts as long as it
+    proposes the prompt."""
     proposed = {edit.change.prompt.id for edit in edits}
     looked = {one.target.prompt_id for one in seen}
     known = frozenset(metadata.adopted if metadata else ()) & proposed
@@ -302,7 +304,7 @@ def _idle(
     seen: tuple[TargetDiff, ...],
     open_: PullRequest | None,
 ) -> tuple[ReconcileOutcomeKind, str]:
-    """What it means where nothing is to be proposed, and why in words."""
+    """Find the outcome where nothing is proposed, with its reason."""
     declined = [one.declined for one in seen if one.declined]
     if declined and open_ is None:
         return ReconcileOutcomeKind.REJECTED, declined[0].reason
@@ -354,7 +356,8 @@ def _are_taken_back(
 
 
 def _said_at(snapshot: RepositorySnapshot, merged: PullRequest, path: str) -> str | None:
-    """What a file meant when a pull request was merged; None where there was none."""
+    """Read the digest of a file at the merge commit of a pull request; None where there was no
+    file, "" where that is unknown."""
     if merged.merge_commit is None:
         return ""
     try:

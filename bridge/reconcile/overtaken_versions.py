@@ -1,8 +1,9 @@
-"""Versions that were made of another label's file, and what they went over.
+"""Find versions that were published from another label's file, and the versions below them.
 
-A hotfix through the file of ``prod`` makes the newest version. For ``latest`` that is no save of a
-person: an edit of latest's own file does not conflict with it, and what people had saved before it
-is in neither text, so that it has to be named."""
+A hotfix through the file of ``prod`` makes the newest version. For ``latest`` that is no person's
+save: an edit of latest's own file does not conflict with it. A draft that people saved before it is
+in neither text, so the pull request has to name it.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ def find_overtaken(
     held: Prompt,
     agreed: Agreement | None,
 ) -> tuple[int, ...]:
-    """The versions that people saved since both sides agreed, below a newest one that was made of
-    another label's file. Nothing where the newest version is a person's, who saved it over the
-    others knowingly."""
+    """Find the versions that people saved since the agreement, below a newest version that was
+    published from another label's file. Empty where a person saved the newest version: that
+    person saw the others."""
     if agreed is None or agreed.version is None or held.version is None:
         return ()
     if held.version <= agreed.version + 1:
@@ -51,15 +52,16 @@ def find_overtaken(
 def is_of_another_label(
     base_files: BaseFiles, target: Target, held: Prompt, agreed: Agreement | None
 ) -> bool:
-    """Whether the newest version is what another label's file was published as."""
+    """Whether the newest version was published from another label's file."""
     if target.label != LATEST or agreed is None or agreed.version == held.version:
         return False
     return is_published_from_other_label(base_files, target, held)
 
 
 def is_published_from_other_label(base_files: BaseFiles, target: Target, version: Prompt) -> bool:
-    """As the version itself says; where PromptLayer dropped that, it is told by a file of another
-    label with its text, and by the message of the commit that brought it."""
+    """Whether a version was published from another label's file: by its metadata, or, where
+    PromptLayer dropped that, by a file of another label with its text whose commit message
+    the version has."""
     if version.source is not None:
         own = base_files.find({target: _home(base_files, version, target.label)}).get(target)
         return own is None or version.source.path != own.path

@@ -1,4 +1,4 @@
-"""The pull requests that told people of a target before."""
+"""List the earlier pull requests of a target."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class ProposalHistory(Protocol):
 
     @property
     def is_cached(self) -> bool:
-        """Whether they are known, so that asking costs no request."""
+        """Whether they are read already, so that listing costs no request."""
 
     def list_pull_requests(self, target: Target, name: str, /) -> Sequence[PullRequest]:
-        """Those of a target, the newest first; ``name`` is the prompt's."""
+        """List the pull requests of a target, the newest first; ``name`` is the prompt's."""
 
 
 @dataclass(frozen=True)
 class KnownProposalHistory:
-    """The pull requests of the one proposal that is looked at."""
+    """The pull requests of the one proposal that is reconciled."""
 
     pull_requests: Sequence[PullRequest]
     is_cached: bool = True
@@ -36,7 +36,7 @@ class KnownProposalHistory:
 
 @dataclass
 class ForgeProposalHistory:
-    """Asks the forge, once for each proposal."""
+    """Requests the pull requests from the forge, once for each proposal."""
 
     context: MappingContext
     is_cached: bool = False

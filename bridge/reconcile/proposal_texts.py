@@ -1,4 +1,5 @@
-"""Who did it and what is told: from causes and changes to a story, its author and its date."""
+"""Build the summary of a proposal from events and changes, and its commit message with author
+and date."""
 
 from __future__ import annotations
 
@@ -43,9 +44,8 @@ class _Editing:
 def _find_editors(
     context: MappingContext, observation: ProposalObservation, edits: Sequence[FileEdit]
 ) -> _Editing:
-    """Who edited what is proposed: those of the events that tell of it, then those that the branch
-    names already. Of a version that no event tells of nobody knows the editor, and nobody else is
-    named for it."""
+    """Find the editors of the proposed versions: those of their events, then those that the
+    branch names already. A version without an event names no editor."""
     told = observation.tip.told if observation.tip else None
     changes = [edit.change for edit in edits]
     news = [change for change in changes if told is None or not _is_told(change, told)]
@@ -106,8 +106,8 @@ def build_proposal_summary(
     merged: BranchMerge | None = None,
     head: HeadContent | None = None,
 ) -> ProposalSummary:
-    """What is told of these edits, or of what the branch's head holds, where that was read.
-    ``merged`` is what becomes of a branch that people worked on."""
+    """Summarise the edits, or the content of the branch's head where that was read. ``merged``
+    is the merge of a branch with commits of people."""
     who = _find_editors(context, observation, edits)
     shown = edits if head is None else head.edits
     return ProposalSummary(
@@ -122,7 +122,7 @@ def build_proposal_summary(
 
 
 def _merging(context: MappingContext, edits: Sequence[FileEdit], head: HeadContent | None) -> str:
-    """What merging does, in the reviewer's words."""
+    """Describe the effect of merging, for the reviewer."""
     if head is not None and head.edited and context.mapping.publish:
         words = f"Merging writes this to `{context.base_branch}` and publishes it: PromptLayer gets a new"
         words += " version with the commits of others on this branch"

@@ -1,8 +1,5 @@
-"""Survey a mapping: what merging has to say to PromptLayer, and what stands in its way.
-
-The same eye that proposes sees what is to be published; a survey looks at everything that differs
-and touches no pull request.
-"""
+"""Plan what ``publish`` does for a mapping: diff every target that differs, with the same
+comparison as a proposal. Changes no pull request."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ class PublishPlan:
 
     @property
     def conflicting_targets(self) -> tuple[TargetDiff, ...]:
-        """Those whose edits overlap, so that a person has to decide."""
+        """The targets whose edits overlap, so that a person has to decide."""
         return tuple(
             target_diff
             for target_diff in self.diverged_targets
@@ -102,7 +99,8 @@ def plan_publish(
 
 
 def _adopted(context: MappingContext) -> frozenset[int]:
-    """Prompts of which an open pull request takes PromptLayer's text because a person chose it."""
+    """Find the prompts of which an open pull request takes PromptLayer's text because a person
+    chose it."""
     memories = (
         parse_metadata(pull.body)
         for pull in context.forge.list_open_pull_requests(context.branch_prefix)

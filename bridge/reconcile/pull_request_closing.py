@@ -1,5 +1,5 @@
-"""Closings that are nobody's decision: by those whom ``ignore_authors`` names (a bot that tidies up),
-and by the forge itself, because somebody deleted the branch."""
+"""Mark closings that are no person's decision: those by ``ignore_authors`` (a bot that tidies
+up), and those by the forge because the branch was deleted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from bridge.reconcile.mapping_context import MappingContext
 def mark_undecided_closing(
     context: MappingContext, pull_requests: Sequence[PullRequest], *, branch_exists: bool
 ) -> tuple[PullRequest, ...]:
-    """The pull requests of one head, newest first; the newest as if the bridge had withdrawn it
-    where its closing was no decision. The forge is asked where that can be, once for a closing."""
+    """Mark the newest pull request as withdrawn where its closing was no decision; returns all
+    of them, the newest first. The forge is asked only where that is possible, once for each
+    closing."""
     pulls = tuple(pull_requests)
     if not pulls or pulls[0].state is not PullRequestState.CLOSED:
         return pulls

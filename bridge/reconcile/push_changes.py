@@ -1,4 +1,4 @@
-"""Follow the base branch: which targets did a push change?"""
+"""Find the targets that a push to the base branch changed."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def find_push_changes(
     before: str,
     after: str,
 ) -> PushChanges:
-    """The prompt files that differ between two commits, by whom they belong to. Raises
-    StaleStateError when the server has one of them no longer."""
+    """Find the prompt files that differ between two commits, by target. Raises StaleStateError
+    when the server has one of the commits no longer."""
     older = BaseFiles.read_at_commit(context, snapshot, before, index)
     newer = BaseFiles.read_at_commit(context, snapshot, after, index)
     differing = {
@@ -87,8 +87,8 @@ def _named(base_files: BaseFiles, entries: Mapping[str, TreeEntry]) -> dict[Targ
 def _new(
     base_files: BaseFiles, entries: Mapping[str, TreeEntry], owned: Mapping[Target, str]
 ) -> tuple[NewFiles, tuple[str, ...], dict[str, str]]:
-    """What becomes of the files without an id, what is wrong in any of these files, and the name
-    that each file without an id gives its prompt."""
+    """Classify the files without an id; returns them, the mistakes in any of these files, and
+    the prompt's name in each file without an id."""
     context, snapshot = base_files.context, base_files.snapshot
     owners = find_prompt_files(context, snapshot, base_files.index, entries, {})
     read = read_files(snapshot, entries, owners)

@@ -1,4 +1,4 @@
-"""Observe: what PromptLayer, the base branch and the proposal's branch hold, for some targets."""
+"""Read PromptLayer's prompts and the base branch's files for a set of targets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIST_PAGES_FROM = 50  # more prompts than this are read from the list pages, not
 
 @dataclass(frozen=True)
 class PlatformPrompt:
-    """What the platform holds for a target: a prompt, or why there is none."""
+    """The prompt that PromptLayer has for a target, or the reason why it has none."""
 
     prompt: Prompt | None
     absence_reason: str | None = None
@@ -44,33 +44,33 @@ class PlatformPrompt:
 
 
 def is_left_out(mapping: str, setting: str) -> PlatformPrompt:
-    """What a mapping holds of a prompt that one of its settings leaves out."""
+    """Build the result for a prompt that a setting of the mapping leaves out."""
     return PlatformPrompt(
         None, f"mapping {mapping} no longer follows it ({setting})", left_out_by=setting
     )
 
 
 class PlatformReader(Protocol):
-    """Reads what the platform holds for targets, one way or the other."""
+    """Reads prompts of PromptLayer for targets. One instance serves one reconcile."""
 
     def read_tracked(self, target: Target) -> PlatformPrompt:
-        """What the tracked label holds now."""
+        """Read the version that the tracked label is on now."""
 
     def read_newest(self, prompt_id: int) -> Prompt | None:
-        """The newest version, whatever its labels."""
+        """Read the newest version, whatever its labels."""
 
     def read_version(self, prompt_id: int, number: int) -> Prompt | None:
         """The version of a number, requested once however often it is read; None where there is
         none."""
 
     def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
-        where that was found before."""
+        """Read the newest version at a time (ISO 8601), whatever its labels; ``known`` is its
+        number, where that was found before."""
 
 
 @dataclass(frozen=True)
 class SinglePromptReader:
-    """Asks PromptLayer for each prompt. Made for one reconcile: it caches numbered versions."""
+    """Requests each prompt from PromptLayer, and caches numbered versions."""
 
     context: MappingContext
     _versions: dict[tuple[int, int], Prompt | None] = field(default_factory=dict)
@@ -122,22 +122,22 @@ class SinglePromptReader:
 
 
 def _is_later(created_at: str | None, at: str) -> bool:
-    """Whether a version was saved after a moment; one whose time nobody knows was not."""
+    """Whether a version was saved after a moment; a version without a readable time was not."""
     saved, moment = parse_timestamp(created_at or ""), parse_timestamp(at)
     return saved is not None and moment is not None and saved > moment
 
 
 def _folder(promptlayer: PromptLayerClient, prompt: Prompt) -> str | None:
-    """Only the list tells a prompt's folder."""
+    """Find a prompt's folder: only the list names it."""
     listed = promptlayer.list_prompts(name=prompt.name)
     return next((item.folder for item in listed if item.prompt.id == prompt.id), None)
 
 
 @dataclass
 class ListPageReader:
-    """Reads from list pages: for many targets at once. What the pages cannot tell for certain is
-    asked one by one: prompts that use snippets (nothing says that lists keep the references), and
-    prompts that are on no page."""
+    """Reads from list pages, for many targets at once. Prompts that use snippets (it is
+    undocumented whether lists keep the references) and prompts that are on no page are
+    requested one by one."""
 
     context: MappingContext
     prompts: Mapping[Target, Prompt]
@@ -164,7 +164,7 @@ class ListPageReader:
 
 
 def list_tracked_prompts(context: MappingContext, labels: Iterable[str]) -> dict[Target, Prompt]:
-    """What the list pages hold for these labels of a mapping, as far as it can be understood."""
+    """List the readable prompts with these labels that a mapping selects."""
     mapping = context.mapping
     return {
         Target(mapping.name, item.prompt.id, label): item.prompt
@@ -187,8 +187,8 @@ def find_snippet_user_ids(promptlayer: PromptLayerClient) -> frozenset[int]:
 
 
 def find_snippet_user_names(context: MappingContext, prompt: Prompt | None) -> tuple[str, ...]:
-    """The prompts that use this one, for people to read: only a completion can be a snippet. None
-    where PromptLayer does not tell, as nothing but words hangs on it."""
+    """Find the names of prompts that use this one, for people to read: only a completion can be
+    a snippet. Empty where PromptLayer does not answer."""
     if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":
         return ()
     try:
@@ -234,15 +234,15 @@ class BaseFiles:
         return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
 
     def read_files_at(self, commit: str) -> BaseFiles:
-        """The files of another commit."""
+        """Read the files of another commit."""
         return BaseFiles.read_at_commit(self.context, self.snapshot, commit, self.index)
 
     def find(
         self, wanted: Mapping[Target, str], names: Mapping[Target, str] = _NO_NAMES
     ) -> dict[Target, BaseBranchFile]:
-        """The files that belong to targets. ``wanted`` says where each should be: it is looked
-        there first, and everywhere in the folder only for those that are not there: for a file
-        with the id, and then for one without any of the prompt's name (``names``)."""
+        """Find the files of targets. ``wanted`` is the expected path of each; where the file is
+        not there, the whole folder is searched for the id, and then for a file without an id
+        that has the prompt's name (``names``)."""
         found = self._at_home(wanted)
         missing = {target for target in wanted if target not in found}
         if missing:
@@ -256,7 +256,7 @@ class BaseFiles:
         return {target: files[path] for target, path in found.items()}
 
     def _find_former(self, missing: Collection[Target]) -> dict[Target, tuple[str, TreeEntry]]:
-        """The files that stand where both sides agreed on them last, outside of the folder: the
+        """Find files outside of the folder, at the path of their last recorded agreement: the
         mapping's ``path`` was another one then."""
         if not missing or not self.context.folder:
             return {}
@@ -317,7 +317,8 @@ class BaseFiles:
         }
 
     def describe_problem(self, path: str) -> str:
-        """What keeps the file at ``path`` from being read, as the end of a sentence's part."""
+        """Describe why the file at ``path`` cannot be read, as a part of a sentence; "" where it
+        can."""
         entry = self.entries[path]
         if not entry.is_file:
             return ""
@@ -366,8 +367,8 @@ def parse_base_file(path: str, text: bytes) -> BaseBranchFile:
 def with_matching_version(
     base: BaseBranchFile | None, agreed: Agreement | None
 ) -> BaseBranchFile | None:
-    """The file, naming the version it says the same as: once it was published, it still names the
-    one that it was edited from."""
+    """Put the number of the agreed version into the file: after publishing, it still names the
+    version that it was edited from."""
     if base is None or base.prompt is None or agreed is None:
         return base
     if agreed.platform != base.prompt.digest:

@@ -103,7 +103,7 @@ def _record(
     results: Sequence[PublishResult],
     now: datetime,
 ) -> None:
-    """Record what both sides agree on now. What was only proposed changes nothing of that."""
+    """Record the agreements of both sides. A proposal alone changes none of them."""
     published = build_published_agreements(context, observation.snapshot, results)
     all_declined = outcome.kind is ReconcileOutcomeKind.REJECTED
     declined = find_declined(
@@ -125,8 +125,8 @@ def _record(
 def _find_superseded(
     record: AgreementRecord, observation: ProposalObservation
 ) -> dict[Target, Agreement]:
-    """The agreements of what is proposed, without what was declined before: it is past as soon as
-    something else is proposed."""
+    """Find the agreements of proposed targets, without an earlier decline: proposing something
+    else ends it."""
     proposed = {
         one.target: one.edit for one in observation.target_diffs if one.edit and not one.declined
     }
@@ -141,8 +141,8 @@ def _find_superseded(
 def _with_publications(
     outcome: ReconcileOutcome, results: Sequence[PublishResult]
 ) -> ReconcileOutcome:
-    """What was published is the outcome where nothing else happened; it is told in any case, and so
-    is what was refused."""
+    """Add the publications and refusals to the outcome; where nothing else happened, publishing
+    is the outcome."""
     for result in results:
         if isinstance(result.problem, TransientError):
             raise result.problem

@@ -21,8 +21,8 @@ _MARKER = "promptlayer-bridge-base"
 
 
 def is_stranded(observation: ProposalObservation, plan: UpsertPullRequest) -> bool:
-    """Whether the branch has commits of others and stands on a base that is not the mapping's any
-    more: a pull request to the new base would bring what only the old one has."""
+    """Whether the branch has commits of people and stands on a base that is not the mapping's
+    any more: a pull request to the new base would bring commits of the old one."""
     before = plan.pull_request or next(iter(observation.plan_input.pull_requests), None)
     if (
         before is None

@@ -1,4 +1,4 @@
-"""One target as a look found it."""
+"""The result of diffing one target."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DeclinedChange:
 
 @dataclass(frozen=True)
 class TargetDiff:
-    """One target as it was found."""
+    """One target as it was diffed."""
 
     target: Target
     comparison: DriftComparison
@@ -58,14 +58,14 @@ class TargetDiff:
 
     @property
     def says_the_same(self) -> bool:
-        """Whether both sides do, whatever they call it."""
+        """Whether both sides have the same content, under any name."""
         if self.held is None or self.file is None or self.file.prompt is None:
             return False
         return self.held.digest == self.file.prompt.digest
 
 
 def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
-    """What the books keep of a target as it was seen."""
+    """Build the observation that is stored as the target's status."""
     change = target_diff.edit.change if target_diff.edit else None
     held = change.prompt if change else (target_diff.file.prompt if target_diff.file else None)
     path = change.path if change else (target_diff.file.path if target_diff.file else None)
@@ -88,7 +88,7 @@ def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
 
 
 def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Target, Agreement]:
-    """What both sides say the same about, at a commit of the base branch."""
+    """Build the agreements of targets in step, at a commit of the base branch."""
     return {
         one.target: Agreement(
             *(one.held.digest, one.held.digest, one.held.version, commit),
@@ -100,7 +100,7 @@ def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Targ
 
 
 def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
-    """What both sides agreed on last, with what was proposed of it and declined."""
+    """Build the agreements of targets whose edit was declined, with the declined texts."""
     unknown = Agreement(None, None, None, None)
     return {
         one.target: replace(one.agreed or unknown, declined=_tell_declined(one, one.edit))

@@ -32,7 +32,7 @@ from bridge.reconcile.secret_guard import require_no_secrets
 
 @dataclass(frozen=True)
 class TargetSides:
-    """Both sides of a target as they were read, and what they last had in common."""
+    """Both sides of a target as they were read, and their last agreement."""
 
     target: Target
     platform_prompt: PlatformPrompt  # what PromptLayer has
