@@ -50,10 +50,12 @@ from bridge.forge.push_rules import PushRule
 __all__ = ["GitHubApp", "GitHubForge", "GitHubToken"]
 
 BODY_LIMIT = 65_536  # characters
-CREATION_LIMITS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
+# "Content-generating requests", in a number of seconds:
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+CREATION_LIMITS = ((80, 60.0), (500, 3600.0))
 MAX_LISTED = 30  # of one head
 REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
-UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
+UNKNOWN_COMMIT = "No commit found for"  # as GitHub spells them
 
 READ_PERMISSION = "“Metadata: read”"
 LIST_PERMISSION = "“Pull requests: read”"
@@ -253,7 +255,7 @@ class GitHubForge:
                 repository = self._repository()
                 address = f"{repository.url}/rules/branches/{quote(branch, safe='')}"
                 _, answer = repository.requester.requestJsonAndCheck("GET", address)
-        except PermanentError:  # Enterprise Server tells them since 3.11
+        except PermanentError:  # Enterprise Server has them since 3.11
             return ()
         return push_rules_of(answer if isinstance(answer, list) else [])
 
@@ -287,8 +289,9 @@ class GitHubForge:
         return build_access_findings(self.repository, self._session.credential, access, asked)
 
     def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
-        """Reviews asked for; then labels, assignees and the body, in one request where GitHub
-        takes all of them. It is open already: only what a later look can mend is raised."""
+        """Add reviewers, then labels, assignees and the body, in one request where GitHub takes
+        all of them. The pull request is open already: only errors that a later reconcile can
+        mend are raised."""
         asked = self._request_reviews(created.number, content.reviewers)
         created = replace(created, reviewers=frozenset(asked))
         if not (content.labels or content.assignees or content.unfinished_body is not None):
@@ -311,7 +314,7 @@ class GitHubForge:
             return replace(updated, reviewers=created.reviewers)
 
     def _add_labels_and_assignees(self, number: int, content: PullRequestContent) -> None:
-        """Those that GitHub takes."""
+        """Add the labels and assignees that GitHub accepts."""
         attempt = f"set the labels and assignees of pull request #{number}"
         if content.labels:
             with suppress(PermanentError), self._trying(attempt, PROPOSE_PERMISSION):

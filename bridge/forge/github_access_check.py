@@ -1,4 +1,5 @@
-"""Whether a credential suffices on GitHub, told in GitHub's words. Pure."""
+"""Check whether a credential has the permissions that the bridge needs on GitHub, and name
+missing ones as GitHub's settings pages do. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ PERMISSION_LEVELS = ("read", "write", "admin")
 
 @dataclass(frozen=True)
 class GitHubAccess:
-    """What GitHub says a credential may do with a repository."""
+    """The permissions of a credential on a repository, as GitHub reports them."""
 
     may_push: bool | None  # None: it does not say
     private: bool
@@ -30,7 +31,7 @@ class GitHubAccess:
 
 @dataclass(frozen=True)
 class AccessQuestion:
-    """What the bridge needs besides the usual, and the host that the settings name."""
+    """The optional permissions that the bridge needs, and the host that the settings name."""
 
     statuses: bool = False
     drafts: bool = False
@@ -40,8 +41,8 @@ class AccessQuestion:
 def build_access_findings(
     repository: str, credential: str, access: GitHubAccess, asked: AccessQuestion
 ) -> Sequence[AccessFinding]:
-    """One line each; ``repository`` and ``credential`` as the mapping file spells them. Commit
-    statuses and drafts are asked about only where they are needed."""
+    """Build one finding for each question; ``repository`` and ``credential`` as the mapping file
+    spells them. Commit statuses and drafts are checked only where they are needed."""
     needs = (
         REQUIRED_APP_PERMISSIONS | STATUS_APP_PERMISSIONS
         if asked.statuses
@@ -71,7 +72,7 @@ _OPERATORS = {"starts_with": "^{}", "ends_with": "{}$", "contains": "{}"}
 
 
 def push_rules_of(answer: Sequence[object]) -> Sequence[PushRule]:
-    """The rules that look at what is pushed, of a branch's active rules."""
+    """The rules about pushed commits and branches, among a branch's active rules."""
     return [
         PushRule(_RULE_TYPES[kind], _pattern(parameters), bool(parameters.get("negate")))
         for rule in answer

@@ -48,7 +48,8 @@ def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> Non
 
 
 def compute_signature(body: bytes, secret: str) -> str:
-    """What GitHub sends in the header SIGNATURE."""
+    """Compute the header SIGNATURE_HEADER of a delivery.
+    https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
     return f"sha256={compute_hmac_hex(secret, body)}"
 
 

@@ -57,7 +57,7 @@ from bridge.forge.push_rules import PushRule
 from bridge.telemetry.log_context import span
 
 BODY_LIMIT = 1_048_576  # characters of a description
-MAX_LISTED = 30  # how many pull requests of one branch are looked at
+MAX_LISTED = 30  # pull requests of one branch that are read
 PAGE_SIZE = 100  # the most GitLab gives at once
 
 log = logging.getLogger("bridge.forge")
@@ -65,9 +65,8 @@ log = logging.getLogger("bridge.forge")
 
 class GitLabForge:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
-
-    ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
-    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget;
+    ``url`` is the address of GitLab's pages, a sub-path included; ``timeout`` is seconds for
+    each answer; ``clock`` returns seconds since the epoch; ``notice`` receives the budget;
     ``authorities`` are certificates (PEM) to trust besides the system's."""
 
     body_limit = BODY_LIMIT
@@ -228,7 +227,8 @@ class GitLabForge:
                 known = self._project.commits.get(commit, lazy=True)
                 known.statuses.create(said | ({"target_url": url} if url else {}))
         except errors.RequestRefusedError as refusal:
-            # What waits already cannot be made to wait: GitLab calls that a transition.
+            # GitLab refuses to set a pending status to pending again, as a transition:
+            # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
 
@@ -356,7 +356,8 @@ class GitLabForge:
         return session
 
     def _stop_early(self, response: requests.Response, **_: object) -> None:
-        """Raise what python-gitlab would follow, sleep over, or tell without its headers."""
+        """Raise for an answer that python-gitlab would follow, sleep over, or report without its
+        headers."""
         if (rate_limit := parse_rate_limit(response.headers)) is not None:
             self._notice(rate_limit)
         early = build_interruption_error(

@@ -65,7 +65,8 @@ def _signatures_that_fit(headers: Headers, body: bytes, secrets: Sequence[str]) 
 
 
 def compute_signature(message_id: str, timestamp: str, body: bytes, key: bytes) -> str:
-    """What GitLab sends in the header SIGNATURE, as the Standard Webhooks have it."""
+    """Compute the header SIGNATURE_HEADER of a delivery, after the Standard Webhooks.
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 

@@ -53,7 +53,7 @@ class PullRequestFile:
         return self.state is PullRequestState.OPEN
 
     def build_pull_request(self, url: str, head_commit: str) -> PullRequest:
-        """The pull request as the port tells it; ``url`` is its page."""
+        """Build the PullRequest of this file; ``url`` is its page."""
         return PullRequest(
             number=self.number,
             url=url,

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class PushRuleSubject(StrEnum):
-    """What a rule is about, in the words of a message."""
+    """The subject of a rule, as messages name it."""
 
     COMMIT_MESSAGE = "commit message"
     AUTHOR_EMAIL = "author's e-mail"
@@ -33,7 +33,7 @@ class PushRule:
 
 @dataclass(frozen=True)
 class PushSample:
-    """What the bridge would push for a mapping, with an editor as the author or the bot."""
+    """A sample of the bridge's pushes for a mapping, with an editor or the bot as the author."""
 
     commit_message: str
     author_email: str | None  # None: whatever e-mail an editor has in PromptLayer
@@ -41,7 +41,7 @@ class PushSample:
     branch_name: str
 
     def get_text(self, subject: PushRuleSubject) -> str | None:
-        """The text that rules of this subject look at; None where it is not known beforehand."""
+        """Get the text that rules of this subject match; None where it is not known beforehand."""
         return {
             PushRuleSubject.COMMIT_MESSAGE: self.commit_message,
             PushRuleSubject.AUTHOR_EMAIL: self.author_email,
@@ -89,7 +89,7 @@ def find_broken_rules(rules: Sequence[PushRule], sample: PushSample) -> Iterator
 
 
 def find_remedy(refusal: str) -> str | None:
-    """The setting that helps where a push was refused in these words; None where none is known."""
+    """Find the setting that helps against a refusal with this text; None where none is known."""
     for words, subject in _REFUSALS:
         if words.search(refusal):
             return _REMEDIES[subject]

@@ -18,7 +18,8 @@ _NO_VALUE = ("unspecified", "unset")
 
 
 def find_attributes_files(paths: Iterable[str]) -> list[str]:
-    """Where the attributes of these files may be set: beside them, and in every folder above."""
+    """List the paths at which attributes of these files may be set: beside them, and in every
+    folder above."""
     folders = {""}
     for path in paths:
         folder = path.rpartition("/")[0]

@@ -1,7 +1,7 @@
-"""Which file of a folder belongs to which prompt.
+"""Find the owner of each prompt file of a folder.
 
-A file says so itself: its id and its label stand in it, so it may be moved and renamed. A file is
-read once in its life, since a git object never changes.
+The id and the label are in the file, so it may be moved and renamed. Each content is parsed once,
+since a git object never changes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ _Content = tuple[str, PromptFileFormat]  # a git object's name, and how it is wr
 
 @dataclass
 class PromptFileIndex:
-    """Remembers the owners of the files it has seen last, by object name; of ``max_entries``, as a bridge
-    that runs for years sees ever more. Safe for threads."""
+    """Caches the owners of the last ``max_entries`` files, by object name. Safe for threads."""
 
     max_entries: int = 500_000
     _owners: dict[_Content, PromptFileOwner | None] = field(default_factory=dict)

@@ -37,6 +37,7 @@ _LONGEST_QUOTE = 200
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./-]+)*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+# Trailers: https://git-scm.com/docs/git-interpret-trailers
 _MAPPING = re.compile(r"^PromptLayer-Mapping: (.+)$", re.MULTILINE)
 _TRAILER = re.compile(r"^PromptLayer-(Prompt|Version|Label): (.*)$", re.MULTILINE)
 
