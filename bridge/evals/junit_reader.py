@@ -38,7 +38,7 @@ def read_junit(file: ResultsFile, ref: ResolvePrompt) -> tuple[list[EvaluationCa
 
 
 class _JUnitParser:
-    """What was met so far. ``line`` tells where the parser is."""
+    """Collects the cases during parsing. ``line`` returns the parser's line."""
 
     line: Callable[[], int]
 

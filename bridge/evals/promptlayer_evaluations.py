@@ -48,17 +48,18 @@ class PromptLayerEvaluation(Protocol):
 
     @property
     def takes_version(self) -> bool:
-        """Whether it evaluates the version it is told, and so can evaluate the base's too."""
+        """Whether it evaluates a version that is chosen for it, so that it can evaluate the
+        base's too."""
 
     def start(self, prompt: PromptReference, commit: str | None) -> int:
         """Start it; the number of this execution."""
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
-        """What came out; None while it runs. Raises RequestRefusedError when it failed or evaluated
-        something else."""
+        """Find the result; None while it runs. Raises RequestRefusedError when it failed or
+        evaluated something else."""
 
     def is_finished_by(self, execution: int, event: WebhookEvent | UnknownWebhookEvent) -> bool:
-        """Whether an event says that this execution may be finished."""
+        """Whether an event reports that this execution may be finished."""
 
 
 def evaluate_prompt(
@@ -68,9 +69,9 @@ def evaluate_prompt(
     commit: str | None = None,
     pace: PollingPace | None = None,
 ) -> EvaluationRun:
-    """Start an evaluation and wait for what comes out. Raises what PromptLayer says,
-    RequestRefusedError when the evaluation failed, and UnavailableError when it takes longer than
-    the pace's patience."""
+    """Start an evaluation and wait for its result. Raises the errors of PromptLayer's client,
+    RequestRefusedError when the evaluation failed, and UnavailableError when it takes longer
+    than the pace's patience."""
     started = datetime.now(UTC)
     execution = evaluation.start(prompt, commit)
     run = poll_until_found(
@@ -222,7 +223,7 @@ class WorkflowEvaluation:
         return isinstance(event, AgentRunEvent) and event.details.agent_execution_id == execution
 
     def _read(self, name: str, node: WorkflowNodeResult) -> tuple[float, dict[str, float]]:
-        """The score that one output node says, and its named scores."""
+        """Read the score in one output node, and its named scores."""
         if node.status.upper() != "SUCCESS":
             why = (node.error_message or node.status.lower()).rstrip(".")
             raise RequestRefusedError(

@@ -52,8 +52,8 @@ class RunRecorder(Protocol):
     """A way to make a run visible in PromptLayer."""
 
     def record(self, run: EvaluationRun) -> str | None:
-        """Record the run; its address for people, where there is one. Raises what PromptLayer
-        says, with how much was recorded before."""
+        """Record the run; returns its address for people, where there is one. Raises
+        PromptLayer's errors, with the count of cases that were recorded before."""
 
 
 class LogRecorder:
@@ -136,7 +136,7 @@ def _log_request(run: EvaluationRun, case: EvaluationCase, model: tuple[str, str
         "input": _chat("user", case.input),
         "output": _chat("assistant", case.output),
         "request_start_time": moment,
-        "request_end_time": moment,  # no result file says how long it took; 0 s misleads least
+        "request_end_time": moment,  # result files have no duration; 0 s misleads least
         "tags": [EVALUATION_TAG, shorten(run.source, _LONGEST_TAG)],
         "metadata": _log_metadata(run, case),
         "score": _percent(case.effective_score or 0.0),
@@ -293,8 +293,8 @@ def _table_title(run: EvaluationRun) -> str:
 
 
 def _sheet_title(run: EvaluationRun, content: bytes) -> str:
-    """Names the version, the commit and the score, and ends in a word that tells the content, so
-    that the same results are found again."""
+    """Build the title from the version, the commit and the score, with a digest of the content
+    at the end, so that the same results are found again."""
     score = f"score {run.score:.3f}" if run.score is not None else ""
     parts = [
         run.prompt.version_text,

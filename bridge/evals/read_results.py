@@ -31,7 +31,7 @@ class _ReadResults:
 
 @dataclass(frozen=True)
 class _PromptLookup:
-    """What the caller knows of prompts, by the words a file may use for them."""
+    """Finds the caller's prompts by the names that a file may use for them."""
 
     default: PromptReference | None
     prompt_by_word: Mapping[str, PromptReference]

@@ -1,4 +1,4 @@
-"""A file of results as it was found: its limits, and the words for its mistakes."""
+"""Read a results file within its limits, and raise its mistakes with their place."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ResultsFile:
 
 
 def format_value(value: Json) -> str | None:
-    """What people read: text as it is, everything else as JSON; None for nothing."""
+    """Format a value for people: text as it is, everything else as JSON; None for nothing."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -34,7 +34,7 @@ _CLOSE = 1e-9  # below this two scores are the same number
 
 @dataclass(frozen=True)
 class EvaluationThreshold:
-    """What an evaluation has to reach. None leaves the question out."""
+    """The minimum that an evaluation has to reach. None leaves a criterion out."""
 
     min_score: float | None = None  # 0..1
     max_drop: float | None = 0.0  # how far the score may fall below the base's
@@ -42,14 +42,16 @@ class EvaluationThreshold:
 
 @dataclass(frozen=True)
 class EvaluationVerdict:
-    """``reasons`` are clauses in words of ours, empty when it is good."""
+    """Whether the evaluation passed. ``reasons`` are clauses of the bridge's own, empty when it
+    passed."""
 
     is_good: bool
     reasons: tuple[str, ...] = ()
 
 
 class CaseChangeKind(Enum):
-    """What became of a case; the value is the word for it. In the order they are shown."""
+    """The change of one case between two runs; the value is its name in tables. In the order
+    they are shown."""
 
     BROKEN = "now fails"
     FAILING = "fails"
@@ -188,7 +190,7 @@ class _ChangedCase:
 
 
 def _changed(run: EvaluationRun, base: EvaluationRun | None) -> list[_ChangedCase]:
-    """The cases worth a look, the worst first; cases are matched by name."""
+    """The changed cases, the worst first; cases are matched by name."""
     earlier = {case.name: case for case in base.cases} if base is not None else {}
     found = []
     for case in run.cases:

@@ -169,9 +169,9 @@ class Forge(Protocol):
         moved."""
 
     def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
-        """List all pull requests from branch ``head_branch`` of this repository, whatever their
-        base and state, newest (highest number) first; none from forks. One request; at most
-        the 30 newest are returned."""
+        """List all pull requests from branch ``head`` of this repository, whatever their base
+        and state, newest (highest number) first; none from forks. One request as long as they
+        fit one page; at most the 30 newest are returned."""
 
     def list_open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
         """List every open pull request of this repository whose head branch starts with the

@@ -89,8 +89,8 @@ def _broken_owner(found: dict[str, str], text: bytes) -> PromptFileOwner:
 
 
 def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:
-    """The outermost keys whose values are single ones. JSON that is broken is read as YAML, up to
-    where it is."""
+    """Read the outermost keys with scalar values. JSON that is broken is read as YAML, up to the
+    mistake."""
     try:
         document: Json = json.loads(text.decode("utf-8-sig"))
     except ValueError:
@@ -103,7 +103,7 @@ def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _yaml_fields(text: bytes) -> Iterator[tuple[str, str]]:
-    """The outermost keys whose values are single ones, as they stand in the first document."""
+    """Read the outermost keys with scalar values in the first document."""
     nodes = _outermost_nodes(yaml.parse(text.decode("utf-8-sig"), Loader=_LOADER))
     for key, value in zip(nodes, nodes, strict=False):
         if key in _KEYS and value is not None:

@@ -76,7 +76,7 @@ def find_input_variables(template: Json) -> frozenset[str]:
 
 
 def find_message_variables(message: Json) -> frozenset[str]:
-    """What the text parts of one message (or of a completion's content) ask for."""
+    """Find the variables in the text parts of one message (or of a completion's content)."""
     chosen = message.get("template_format") or F_STRING
     style = chosen if chosen == JINJA2 else F_STRING
     found: frozenset[str] = frozenset()

@@ -21,7 +21,7 @@ LATEST = "latest"  # the tracked "label" that means: the newest version
 
 @dataclass(frozen=True)
 class SourceReference:
-    """What a version says it was made of: a file at a commit."""
+    """The source of a version: a file at a commit."""
 
     repository: str  # as the mapping spells it
     path: str

@@ -66,8 +66,8 @@ def is_lfs_pointer(text: bytes) -> bool:
 
 
 def build_mistake_error(path: str, line: int, what: str) -> PromptFileError:
-    """A mistake in a prompt file, said where it is, on one line that holds no control characters
-    of the file's."""
+    """Build the error for a mistake in a prompt file: its line, on one line of text without the
+    file's control characters."""
     return PromptFileError(
         f"{collapse_to_one_line(path)}:{line}: {shorten(collapse_to_one_line(what), _LONGEST_MISTAKE)}"
     )
@@ -75,7 +75,7 @@ def build_mistake_error(path: str, line: int, what: str) -> PromptFileError:
 
 @dataclass
 class SourceDocument:
-    """What a file holds, and the line (from 1) on which each key or item of it starts."""
+    """The values of a file, and the line (from 1) on which each key or item starts."""
 
     value: Json = None
     lines: dict[tuple[int, str | int], int] = field(default_factory=dict)
@@ -220,7 +220,8 @@ def _scalar(event: yaml.ScalarEvent, line: int, building: _DocumentBuilder) -> J
 
 @lru_cache(maxsize=1024)
 def _meaning(word: str) -> Json:
-    """What a plain word means to every YAML reader alike, or _AMBIGUOUS."""
+    """Parse a plain scalar that every YAML reader takes for the same value, or return
+    _AMBIGUOUS."""
     if word.lower() in _WORDS and word in (word.lower(), word.upper(), word.title()):
         return _WORDS[word.lower()]
     if _INTEGER.fullmatch(word):
@@ -233,7 +234,7 @@ def _meaning(word: str) -> Json:
 
 
 def _is_ambiguous(word: str) -> bool:
-    """Whether YAML 1.1 or YAML 1.2 takes a plain word for something else than text."""
+    """Whether YAML 1.1 or YAML 1.2 takes a plain scalar for something else than text."""
     if _YES_OR_NO.fullmatch(word) or _YAML_1_2_NUMBER.fullmatch(word):
         return True
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(word[0], [])
@@ -278,7 +279,7 @@ class _DocumentBuilder:
             self._place_value(self._open[-1], *self._keys[-1], value)
 
     def record_anchor(self, name: str | None, value: Json) -> None:
-        """Remember what an anchor stands at."""
+        """Record the value of an anchor."""
         if name is not None:
             self._anchors[name] = value
 

@@ -34,19 +34,19 @@ LABEL_EVENTS = (
     LABEL_DELETED,
 )
 
-# An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
+# An event may arrive before PromptLayer shows its version; for this long the bridge retries.
 STALE_READ_WINDOW = timedelta(seconds=30)
 NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
 
 
 @dataclass(frozen=True)
 class TriggerEvent:
-    """One event, as far as looking needs it."""
+    """One event, with the fields that a reconcile needs."""
 
     type: str
     prompt_id: int
     label: str | None
-    occurred_at: datetime  # when it happened, as PromptLayer says; aware
+    occurred_at: datetime  # when it happened, by PromptLayer's clock; aware
     received_at: datetime  # aware
     user_name: str | None = None
     user_email: str | None = None
@@ -76,7 +76,7 @@ class ReconcileContext:
     prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
 
     def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
-        """Whose text a person has chosen for a prompt."""
+        """Find the side whose text a person has chosen for a prompt."""
         told = self.adopt.find_side(name) if self.adopt else None
         return told or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
 
@@ -132,8 +132,8 @@ def _asked(
 def is_read_stale(
     target: Target, version: int | None, trigger_events: Sequence[TriggerEvent], now: datetime
 ) -> bool:
-    """Whether PromptLayer shows less of a newest version (``version``, None: no prompt) than an
-    event told moments ago. A label that stands elsewhere may have moved on; it is believed."""
+    """Whether PromptLayer shows an older newest version (``version``, None: no prompt) than a
+    recent event. A label on another version may have moved on, and is not stale."""
     if target.label != LATEST:
         return False
     about = [

@@ -40,7 +40,7 @@ class MergeConflict:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """``prompt`` holds what both sides changed, the platform's word where they conflict."""
+    """``prompt`` has the changes of both sides, and the platform's text where they conflict."""
 
     prompt: Prompt
     conflicts: tuple[MergeConflict, ...] = ()

@@ -47,7 +47,7 @@ _CLOSING = "Closing without merging declines it: the same content is not propose
 
 @dataclass(frozen=True)
 class _DetailLevel:
-    """How much is told. The largest texts are the first to be shortened."""
+    """How much of the changes is shown. The largest texts are the first to be shortened."""
 
     texts: int = 10**9  # characters of each diff; 0 leaves the diffs out
     rows: int = 60  # settings of each change
@@ -95,8 +95,8 @@ def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
 
 
 def render_changes(changes: Sequence[PromptChange], limit: int) -> str:
-    """What each of these changes is, one folded section each: settings, diffs, who uses it. Of at
-    most ``limit`` characters; shortened as a body is."""
+    """Render each of these changes as one folded section: settings, diffs, users. At most
+    ``limit`` characters; shortened as a body is."""
     told = [_ChangeDiff(change, diff_prompts(change.before, change.after)) for change in changes]
     for detail in _DETAILS:
         text = "\n\n".join(_folded_change(one, detail) for one in told)
@@ -242,7 +242,8 @@ def _counted(text: TextChange) -> str:
 
 
 def _first(lines: Sequence[str], most: int) -> tuple[list[str], int]:
-    """As many whole lines as fit into ``most`` characters, one at least; how many are left out."""
+    """Take as many whole lines as fit into ``most`` characters, one at least; returns the count
+    of the others too."""
     shown: list[str] = []
     room = most
     for line in lines:
@@ -258,7 +259,7 @@ def _details(summary: str, content: Sequence[str]) -> str:
     return f"<details>\n<summary>{escape_html_text(summary)}</summary>\n\n{inside}\n\n</details>"
 
 
-# What hangs on it.
+# Users of the prompt.
 
 
 def _surroundings(change: PromptChange) -> Iterator[str]:

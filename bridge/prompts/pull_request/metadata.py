@@ -28,7 +28,7 @@ TakenOut = tuple[tuple[int, str, str], ...]
 
 @dataclass(frozen=True)
 class PendingApproval:
-    """A change of a protected label that somebody asked for and nobody decided."""
+    """A requested change of a protected label that is not decided."""
 
     request: ApprovalRequest
     from_version: int | None  # where the label stood when the bridge first read the request
@@ -45,16 +45,16 @@ class PullRequestMetadata:
     pending: PendingApproval | None = None
     versions: tuple[tuple[int, str, int | None], ...] = ()  # (prompt id, label, version)
     before: tuple[tuple[int, str, int | None], ...] = ()  # the same, as the base branch has it
-    followed: bool = False  # what a merge or a rejection means in PromptLayer was done
+    followed: bool = False  # the labels of a merge or a rejection were moved
     adopted: tuple[int, ...] = ()  # ids of prompts for which a person chose PromptLayer's text
-    base: str | None = None  # the branch the bridge proposed it to; None: nobody wrote it down
+    base: str | None = None  # the branch the bridge proposed it to; None: not recorded
     requested: tuple[tuple[str, str], ...] | None = None
     """Labels, reviewers and assignees that the bridge asked the forge for: (which of these, name).
     Whatever of them is not there was refused, or taken away by a person, and is not asked for
     again. None: an older bridge opened it and asked for all of them."""
     refused: tuple[tuple[str, str], ...] = ()  # those of ``requested`` that the forge refused
     title: str | None = None  # as the bridge wrote it last: another one is a person's, and stays
-    status_commit: str | None = None  # the commit on which the bridge said that it waits
+    status_commit: str | None = None  # the commit on which the bridge set the pending status
     wrote: str | None = None  # object name of the commit that the bridge wrote last
     taken_out: TakenOut = ()
     """(prompt id, label, fingerprint of the content) of what a person took out of the branch."""
