@@ -1,9 +1,10 @@
-"""Evaluations that PromptLayer runs itself: a report (its older kind) or a workflow.
+"""Run evaluations in PromptLayer: a report (its older kind) or a workflow.
 
-Neither can be told which version to evaluate. A report evaluates what its prompt column says: the
-newest version, a label's, or a fixed one. So the answer is checked: an evaluation of another
-prompt or version than the one asked about is refused. A workflow is given ``prompt_name``, ``prompt_id``,
-``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use them.
+Neither takes the version to evaluate as a parameter. A report evaluates the version of its prompt
+column: the newest, a label's, or a fixed one. So the result is checked: an evaluation of another
+prompt or version than the requested one is refused. A workflow receives ``prompt_name``,
+``prompt_id``, ``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use
+them.
 """
 
 from __future__ import annotations

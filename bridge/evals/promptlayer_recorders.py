@@ -57,12 +57,10 @@ class RunRecorder(Protocol):
 
 
 class LogRecorder:
-    """Each case as a logged request of the prompt's version, with its score from 0 to 100.
-
-    Cases that were not graded are left out: PromptLayer takes a missing score for 0. ``model`` is
-    (provider, name) where the results do not tell which model answered. At most ``at_once``
-    requests are made at the same time.
-    """
+    """Records each case as a logged request of the prompt's version, with its score from 0 to
+    100. Cases that were not graded are left out: PromptLayer takes a missing score for 0.
+    ``model`` is (provider, name) where the results name no model. At most ``at_once``
+    requests are made at the same time."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""What an evaluation says to a reviewer: a verdict, a table of before and after, and one line for
-a commit status. Pure.
+"""Render an evaluation for a reviewer: a verdict, a table of before and after, and one line for a
+commit status. Pure.
 
-Scores are cut, never rounded up: 0.7999 is shown as 0.799, so that a score below the minimum does
-not look like one that reached it. Everything from result files passes ``bridge.prompts.pull_request.markdown``.
+Scores are cut, never rounded up: 0.7999 is shown as 0.799, so that a score below the minimum never
+appears to reach it. All text from result files passes ``bridge.prompts.pull_request.markdown``.
 """
 
 from __future__ import annotations

@@ -197,13 +197,13 @@ class Forge(Protocol):
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        """Make title, body and draft state of an open pull request what ``content`` says, add its
-        labels and people (those the forge does not know are left out), take off its removed labels,
-        and take the pull request to the branch ``base`` where one is named. The body is written
-        after labels and people were changed, and after a draft was made ready; but before it is
-        made a draft: so a body that tells of them can be believed when only a part was done. One
-        request where only title, body and base differ. Raises RequestRefusedError where another
-        pull request is open from this head to ``base``."""
+        """Update title, body and draft state of an open pull request to ``content``, add its
+        labels and people (those the forge does not know are left out), remove its removed
+        labels, and retarget the pull request to the branch ``base`` where one is named. The
+        body is written after labels and people were changed, and after a draft was made
+        ready; but before it is made a draft: so a body that lists them is true when only a
+        part was done. One request where only title, body and base differ. Raises
+        RequestRefusedError where another pull request is open from this head to ``base``."""
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
         """Close without merging and set the body, in one request; the branch stays."""

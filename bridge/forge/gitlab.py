@@ -1,7 +1,8 @@
-"""One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project token.
+"""One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project
+token.
 
 What GitLab calls "merge request" and "iid" is a pull request and its number to the rest of the
-bridge. python-gitlab is kept from retrying and sleeping: waiting is the engine's business.
+bridge. python-gitlab never retries or sleeps here: the engine schedules retries.
 """
 
 from __future__ import annotations

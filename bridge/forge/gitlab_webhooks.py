@@ -117,7 +117,7 @@ def _merge_request(payload: WebhookPayload) -> PullRequestEvent | None:
 
 
 def _action(payload: WebhookPayload) -> PullRequestAction | None:
-    action = payload.find("object_attributes.action")  # none where only a system hook tells it
+    action = payload.find("object_attributes.action")  # none where only a system hook sends it
     if action == "update":
         signs = ("object_attributes.oldrev", "changes.target_branch", "changes.draft")
         moved = any(payload.find(sign) for sign in signs)

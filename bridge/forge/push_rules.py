@@ -99,6 +99,8 @@ def find_remedy(refusal: str) -> str | None:
 def _breaks(rule: PushRule, value: str) -> bool:
     try:
         found = re.search(rule.pattern, value, re.MULTILINE) is not None
-    except re.error:  # the forge's dialect has more than Python's: the push will tell
+    except (
+        re.error
+    ):  # the forge's dialect has more than Python's: the push shows whether it matches
         return False
     return found is rule.forbids

@@ -52,7 +52,7 @@ class DecisionKind(StrEnum):
 class FileState:
     """The text of a file on the base branch from one commit on."""
 
-    commits: tuple[str, ...]  # that brought it or kept its meaning, the oldest first
+    commits: tuple[str, ...]  # that brought it or left its content equal, the oldest first
     digest: str | None  # None: there was no file, or none that can be read
     at: datetime | None = None  # when it was brought; None: before everything that is known
     proposed: tuple[int, ...] = ()  # versions whose proposal was merged with these commits

@@ -1,9 +1,9 @@
-"""Globs over the names of prompts. Pure.
+"""Match globs against the names of prompts. Pure.
 
 ``*`` and ``?`` stay within one folder of a name, ``**`` does not, and ``**/`` is any number of
 folders or none; ``[abc]``, ``[a-z]`` and ``[!abc]`` are one character, ``{one,another}`` is either
-of them, and a backslash takes the next character as it is. Whatever else such a character would
-mean is refused: a pattern that silently matches nothing looks like an empty mapping.
+of them, and a backslash takes the next character as it is. Every other use of such a character is
+refused: a pattern that silently matches nothing would leave a mapping empty.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class _Unevaluated(dict[str, Any]):
 
 
 class _NamesOnly(SandboxedEnvironment):
-    """Jinja folds constants while it looks for names, and prompt text is not ours: here neither
-    ``{{ 9 ** 9 ** 9 }}`` nor ``{{ "a" | center(99999999999) }}`` is ever worked out."""
+    """Finds names without folding constants: Jinja would compute ``{{ 9 ** 9 ** 9 }}`` and ``{{
+    "a" | center(99999999999) }}``, and prompt text is untrusted."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 

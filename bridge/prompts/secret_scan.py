@@ -1,8 +1,8 @@
-"""Secrets in a prompt's text, found before it enters git's history or PromptLayer.
+"""Find secrets in a prompt's text, before it enters git's history or PromptLayer. Pure.
 
-A leak is something with the shape of a known key, or something random right after a word such as
-"token" or "password". What looks like an example is none. A leak tells where it is and never what
-it is. Pure.
+A secret is a text with the shape of a known key, or a random one right after a word such as "token"
+or "password". An obvious example is none. A finding has the place of the secret and never the
+secret.
 """
 
 from __future__ import annotations
@@ -143,13 +143,15 @@ def _allowing(entry: str) -> re.Pattern[str]:
     if not (entry.startswith("/") and entry.endswith("/")):
         return re.compile(rf"\A{re.escape(entry)}\Z")
     try:
-        inner = re.compile(entry[1:-1]).pattern  # by itself, so that a mistake is told in its words
+        inner = re.compile(
+            entry[1:-1]
+        ).pattern  # by itself, so that a mistake is reported in its terms
     except re.error as mistake:
         raise ValueError(f"expected a regular expression between the slashes: {mistake}") from None
     return re.compile(rf"\A(?:{inner})\Z")
 
 
-# Where to look.
+# The texts that are searched.
 
 
 def _texts(prompt: Prompt) -> Iterator[tuple[str, str, str]]:
@@ -182,7 +184,7 @@ def _plain(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_ -]{1,40}", text) and not _found(text, "") else "…"
 
 
-# What to look for.
+# The patterns that are searched for.
 
 
 @dataclass(frozen=True)

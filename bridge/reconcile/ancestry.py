@@ -194,7 +194,7 @@ def build_ancestry(
     record = AgreementRecord(base_files.context, base_files.snapshot)
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
     if any(target.label != LATEST for target in differing):
-        record.fetch()  # others may have moved a label, and no branch tells of that
+        record.fetch()  # others may have moved a label, which no branch shows
     recorded = record.read(differing)
     since = {agreement.commit or "" for agreement in recorded.values()}
     history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})

@@ -40,7 +40,7 @@ from bridge.repo.snapshot import RepositorySnapshot
 from bridge.telemetry.log_context import with_log_context
 
 MAX_PARALLEL_PUBLISHES = 8  # publications under way at the same time
-_REACH = 50  # versions among which one is looked for that says what a label's file says
+_REACH = 50  # versions that are searched for one with the content of a label's file
 
 PublishableFile = PromptPublication | NewPromptFile
 PublishProgressCallback = Callable[[int, int], None]  # how many are done, out of how many

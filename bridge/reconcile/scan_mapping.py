@@ -1,7 +1,7 @@
-"""Scan a mapping: which of its prompts are worth a look, from list pages and one fetch.
+"""Scan a mapping for targets to reconcile, from list pages and one fetch.
 
-The scan asks nothing about a single prompt. A file that is byte for byte what the list page would
-be written as is in step; whatever differs, for whatever reason, is looked at properly.
+The scan requests no single prompt. A file that equals, byte for byte, the rendered prompt of the
+list page is in step; every other file is reconciled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 @dataclass(frozen=True)
 class ReconcileCandidate:
-    """A target that is worth a look, and the proposal it belongs to."""
+    """A target to reconcile, and the proposal it belongs to."""
 
     proposal: Proposal
     target: Target
@@ -89,11 +89,11 @@ def scan_mapping(
     age: float = 0.0,
     may_be_empty: bool = False,
 ) -> MappingScan:
-    """Compare all that a mapping follows. Raises RequestRefusedError when PromptLayer shows no
-    prompt at all while files carry ids, and nobody said that it ``may_be_empty``: that is more
-    likely a wrong key than an empty workspace. ``at`` is another commit to look at, as if it were
-    the base branch's newest; InvalidInputError when the repository does not have it. The list pages
-    may be of so many seconds ago (``age``). The forge's default branch is read anew."""
+    """Compare all prompts and files of a mapping. Raises RequestRefusedError when PromptLayer
+    lists no prompt at all while files carry ids, unless it ``may_be_empty``: that is more
+    likely a wrong key than an empty workspace. ``at`` is another commit to scan as if it were
+    the base branch's newest; InvalidInputError when the repository does not have it. The list
+    pages may be ``age`` seconds old. The forge's default branch is read anew."""
     context.read_default_branch()
     snapshot = context.fetch()
     if at is not None:
@@ -144,7 +144,7 @@ def _order(candidate: ReconcileCandidate) -> tuple[Proposal, Target]:
 
 
 class _MappingScanner:
-    """Walks list pages against files, and remembers what did not fit."""
+    """Compares list pages with files, and collects the differences."""
 
     def __init__(
         self,

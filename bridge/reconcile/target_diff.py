@@ -26,7 +26,7 @@ def build_decided_pull_request(pull: PullRequest) -> DecidedPullRequest:
 class DeclinedChange:
     """A change of a target that people declined by closing a pull request."""
 
-    pull_request: PullRequest | None  # None: the record in the repository tells
+    pull_request: PullRequest | None  # None: it is in the record in the repository
 
     @property
     def reason(self) -> str:

@@ -1,8 +1,9 @@
-"""The text of a prompt file as JSON values that know their lines.
+"""Parse the text of a prompt file into JSON values with their lines.
 
 libyaml's events are built into JSON values and nothing else: no dates or tags, no key twice. An
-alias is what its anchor stands at, written out. What YAML 1.1 and YAML 1.2 read differently (``no``, ``12:30:45``, ``1e3``) is told as a
-mistake instead of guessed. JSON takes the same road, so that its mistakes have lines too.
+alias becomes a copy of its anchor's value. A scalar that YAML 1.1 and YAML 1.2 read differently
+(``no``, ``12:30:45``, ``1e3``) is a mistake instead of a guess. JSON is parsed in the same way, so
+that its mistakes have lines too.
 """
 
 from __future__ import annotations

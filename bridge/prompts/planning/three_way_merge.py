@@ -1,7 +1,7 @@
 """Merge two edits of one prompt, part by part: message by message, parameter by parameter. Pure.
 
-Where both sides changed the same part in different ways there is a conflict: the platform's text
-is taken for the proposal, and both texts are told, so that nobody's is dropped silently.
+Where both sides changed the same part in different ways there is a conflict: the platform's text is
+taken for the proposal, and both texts are shown, so that none is dropped silently.
 """
 
 from __future__ import annotations

@@ -73,10 +73,10 @@ class _ChangeDiff:
 
 
 def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
-    """Markdown of at most ``limit`` characters whose last line is ``memory``, whole. What does
-    not fit is left out in order of worth: first the long diffs are shortened, then all of them
-    go, then settings, then rows of the overview. A limit below the memory's own length gives the
-    memory alone."""
+    """Render Markdown of at most ``limit`` characters whose last line is ``memory``, the hidden
+    line, unshortened. Text that does not fit is left out in order of importance: first the
+    long diffs are shortened, then all of them go, then settings, then rows of the overview. A
+    limit below the hidden line's own length returns that line alone."""
     detailed = len(story.changes) <= _MOST_DETAILED
     told = [
         _ChangeDiff(

@@ -1,7 +1,8 @@
-"""The title of a pull request and the message of its commit, and what the message remembers.
+"""Render the title of a pull request and the message of its commit, and parse the message's
+trailers. Pure.
 
-Both may end up in a history that no forge renders, so nothing of a stranger's text may act there:
-no trailer, no closing keyword, no mention, no command to CI. Pure.
+Both may end up in a history that no forge renders, so foreign text is made harmless: no trailer, no
+closing keyword, no mention, no command to CI.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Text of strangers, made harmless for a pull request on any forge.
+"""Make foreign text harmless for a pull request on any forge. Pure.
 
-Markdown's own escapes are not enough: forges look for mentions and references in the rendered
-text, squash merges turn a body into a commit message where a code fence means nothing, and some
-words (``[skip ci]``, ``/close``) act wherever they stand. So every such pattern is broken by an
-invisible word joiner (U+2060), everywhere, and Markdown is escaped on top of that. What is shown
-looks like what was written. Pure.
+Markdown's own escapes are not enough: forges search the rendered text for mentions and references,
+squash merges turn a body into a commit message where a code fence means nothing, and some words
+(``[skip ci]``, ``/close``) act anywhere. So every such pattern is broken by an invisible word
+joiner (U+2060), everywhere, and Markdown is escaped on top of that. The shown text reads as it was
+written.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def format_code_span(text: str) -> str:
 
 
 def format_table_cell(text: str) -> str:
-    """Inline code inside a table's row: no bar of it ends the cell. A backslash before a bar is
-    kept away from it, since parsers disagree about the two together."""
+    """Format inline code inside a table's row: no bar of it ends the cell. A backslash before a
+    bar is separated from it, since parsers disagree about the two together."""
     return format_code_span(text).replace("\\|", f"\\{WORD_JOINER}|").replace("|", "\\|")
 
 

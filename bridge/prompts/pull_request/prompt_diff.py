@@ -1,7 +1,7 @@
-"""What differs between two versions of a prompt, in the terms of the person who wrote them: settings
-as rows of a table, texts as lines of a diff. Provenance and tags are not looked at. Pure.
+"""Diff two versions of a prompt, in the terms of the person who wrote them: settings as rows of a
+table, texts as lines of a diff. Provenance and tags are ignored. Pure.
 
-Nothing in here is escaped: names, values and lines are what the prompt says.
+Nothing in here is escaped: names, values and lines are the prompt's own.
 """
 
 from __future__ import annotations

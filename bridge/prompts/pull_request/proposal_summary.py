@@ -1,8 +1,8 @@
-"""What a proposal tells its reviewer, as values: the title, the body and the commit message are
-written from a ``ProposalSummary`` and from nothing else.
+"""The summary of a proposal, as values: the title, the body and the commit message are rendered
+from a ``ProposalSummary`` and from nothing else. Pure.
 
-Pure. But for ``merge_effect`` and links, every string in here may come from a stranger; who writes it
-out makes it harmless.
+Except for ``merge_effect`` and links, every string in here may come from a stranger; the renderers
+make it harmless.
 """
 
 from __future__ import annotations
