@@ -102,10 +102,10 @@ class ReportEvaluation:
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
         place, what = f"/reports/{execution}", f"evaluation {execution}"
-        told = validate_response(ReportResponse, self._promptlayer.send("GET", place), what)
-        if told.status == "RUNNING":
+        response = validate_response(ReportResponse, self._promptlayer.send("GET", place), what)
+        if response.status == "RUNNING":
             return None
-        _check_what(told.report, prompt)
+        _check_what(response.report, prompt)
         answer = self._promptlayer.send("GET", f"{place}/score")
         score = validate_response(ReportScoreResponse, answer, f"the score of {what}").score
         if score.overall_score is None:
@@ -118,7 +118,7 @@ class ReportEvaluation:
             prompt,
             overall_score=_from_percent(score.overall_score),
             named_scores=_column_scores(score.details),
-            note=_failed_cells(told.stats.status_counts),
+            note=_failed_cells(response.stats.status_counts),
         )
 
     def is_finished_by(self, execution: int, event: WebhookEvent | UnknownWebhookEvent) -> bool:
@@ -178,14 +178,14 @@ class WorkflowEvaluation:
         self._label = label
 
     def start(self, prompt: PromptReference, commit: str | None) -> int:
-        told = {
+        fields = {
             "prompt_name": prompt.name,
             "prompt_id": prompt.id,
             "prompt_version": prompt.version,
             "prompt_label": prompt.label,
             "commit": commit,
         }
-        variables = {key: value for key, value in told.items() if value is not None}
+        variables = {key: value for key, value in fields.items() if value is not None}
         body: JsonObject = {"input_variables": variables, "return_all_outputs": True}
         if self._label:
             body["workflow_label_name"] = self._label

@@ -53,7 +53,7 @@ class RunRecorder(Protocol):
 
     def record(self, run: EvaluationRun) -> str | None:
         """Record the run; returns its address for people, where there is one. Raises
-        PromptLayer's errors, with the count of cases that were recorded before."""
+        the errors of PromptLayer's client, with the count of cases that were recorded before."""
 
 
 class LogRecorder:
@@ -101,8 +101,8 @@ class LogRecorder:
         answer = self._promptlayer.send("POST", "/log-request", body)
         request = validate_response(LoggedRequestResponse, answer, "a logged request")
         for name, score in case.scores.items():
-            told = {"request_id": request.id, "name": name, "score": _percent(score)}
-            self._promptlayer.send("POST", "/rest/track-score", told)
+            fields = {"request_id": request.id, "name": name, "score": _percent(score)}
+            self._promptlayer.send("POST", "/rest/track-score", fields)
 
 
 def _raise_first(logged: Sequence[Future[bool]]) -> None:
@@ -144,14 +144,14 @@ def _log_request(run: EvaluationRun, case: EvaluationCase, model: tuple[str, str
 
 def _log_metadata(run: EvaluationRun, case: EvaluationCase) -> dict[str, str]:
     passed = None if case.passed is None else str(case.passed).lower()
-    told = {
+    fields = {
         "case": case.name,
         "commit": run.commit,
         "expected": case.expected,
         "passed": passed,
         "reason": case.reason,
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in fields.items() if value}
 
 
 def _provider_and_model(spelled: str | None) -> tuple[str, str] | None:

@@ -88,8 +88,8 @@ def summarise_runs(results: Sequence[JudgedRun]) -> str:
     if len(results) == 1:
         return text
     good = sum(result.verdict.is_good for result in results)
-    told = f"{good:,} of {len(results):,} prompts are good enough."
-    return told if worst.verdict.is_good else f"{told} {worst.run.prompt.title}: {text}"
+    summary = f"{good:,} of {len(results):,} prompts are good enough."
+    return summary if worst.verdict.is_good else f"{summary} {worst.run.prompt.title}: {text}"
 
 
 def _worst(results: Sequence[JudgedRun]) -> JudgedRun:

@@ -82,9 +82,9 @@ def judge_run(
 
 def render_status_text(run: EvaluationRun, verdict: EvaluationVerdict) -> str:
     """One line of plain text for a commit status, at most 140 characters."""
-    told = ", ".join(verdict.reasons) or f"score {_number(run.score)}"
+    reasons = ", ".join(verdict.reasons) or f"score {_number(run.score)}"
     counted = _counted(run)
-    text = f"{told} ({counted})" if counted else told
+    text = f"{reasons} ({counted})" if counted else reasons
     return shorten(f"{text[:1].upper()}{text[1:]}", STATUS_LIMIT)
 
 
@@ -274,12 +274,12 @@ def _cases(count: int) -> str:
 
 
 def _origin(run: EvaluationRun, base: EvaluationRun | None) -> str:
-    told = f"Results of {escape_prose(run.source)}"
+    text = f"Results of {escape_prose(run.source)}"
     if run.commit:
-        told += f" at {format_code_span(run.commit[:10])}"
+        text += f" at {format_code_span(run.commit[:10])}"
     if base is not None and base.prompt.version is not None:
-        told += f"; the base is version {base.prompt.version}"
-    return f"{told}. {format_link('See it in PromptLayer', run.link)}." if run.link else f"{told}."
+        text += f"; the base is version {base.prompt.version}"
+    return f"{text}. {format_link('See it in PromptLayer', run.link)}." if run.link else f"{text}."
 
 
 def _counted(run: EvaluationRun) -> str:

@@ -262,10 +262,10 @@ class GitHubForge:
     def read_status(self, commit: str, name: str) -> StatusState | None:
         with self._trying(f"read the statuses of commit {commit[:10]}", READ_STATUSES):
             repository = self._repository()
-            _, told = repository.requester.requestJsonAndCheck(
+            _, answer = repository.requester.requestJsonAndCheck(
                 "GET", f"{repository.url}/commits/{commit}/status", {"per_page": 100}
             )
-            said = {each["context"]: each["state"] for each in told["statuses"]}
+            said = {each["context"]: each["state"] for each in answer["statuses"]}
             return StatusState(said[name]) if name in said else None
 
     def check_access(

@@ -112,8 +112,10 @@ def _drafts(repository: str, plan: str | None) -> AccessFinding:
             f"{repository} is private and its owner's plan is free, which has no drafts: {so}. Take "
             "pull_request.draft out of the mapping.",
         )
-    told = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
-    return AccessFinding(FindingSeverity.OK, f"{repository} is a private repository {told}; {so}.")
+    plan_name = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
+    return AccessFinding(
+        FindingSeverity.OK, f"{repository} is a private repository {plan_name}; {so}."
+    )
 
 
 def _push(repository: str, credential: str, access: GitHubAccess) -> AccessFinding:
@@ -136,13 +138,13 @@ def _token(
     repository: str, credential: str, access: GitHubAccess, needs: Mapping[str, str]
 ) -> AccessFinding:
     if access.scopes is None:
-        told = _listed(
+        permissions = _listed(
             format_permission(name, level) for name, level in needs.items() if level == "write"
         )
         return AccessFinding(
             FindingSeverity.OK,
             f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
-            f"has {told} for {repository}.",
+            f"has {permissions} for {repository}.",
         )
     granted = {scope.strip() for scope in str(access.scopes).split(",")}
     if granted & ({"repo"} if access.private else {"repo", "public_repo"}):

@@ -196,19 +196,19 @@ def _refused(answer: GitHubErrorResponse, attempt: GitHubRequestAttempt) -> Brid
     retried a few times: GitHub answers 422 ``head: invalid``, and nothing else, until it has
     noticed the branch."""
     said = answer.reason.lower()
-    told = (
+    text = (
         f"GitHub would not {attempt.what} in {attempt.repository} (HTTP {answer.status})"
         f"{_quoted(answer)}."
     )
     if "already exists for" in said:
-        return AlreadyExistsError(told)
-    mend = f"{told} Mend that, then let the bridge look again."
+        return AlreadyExistsError(text)
+    mend = f"{text} Mend that, then let the bridge look again."
     if _DRAFTS in said:
         return DraftsUnavailableError(mend)
     if not attempt.after_push or any(sign in said for sign in _KNOWN):
         return RequestRefusedError(mend)
     return TransientRefusalError(
-        f"{told} It may not have noticed the last push yet, or it needs mending."
+        f"{text} It may not have noticed the last push yet, or it needs mending."
     )
 
 

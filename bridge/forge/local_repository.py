@@ -118,8 +118,8 @@ class BareRepository:
 
     def find_refs_containing(self, commit: str) -> frozenset[str]:
         """The commits that refs point at and that have this one in their history, or are it."""
-        told = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
-        status, found, _ = self._try(*told)
+        command = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
+        status, found, _ = self._try(*command)
         return frozenset(found.split()) if status == 0 else frozenset()
 
     def has_commit(self, name: str) -> bool:

@@ -94,8 +94,8 @@ def _only(values: Iterable[str]) -> str:
 
 
 def _filled(template: str, values: TemplateFields, room: int) -> str:
-    told = {name: _harmless(name, value, room) for name, value in asdict(values).items()}
-    line = _FIELD.sub(lambda match: told[match[1]], template)
+    filled = {name: _harmless(name, value, room) for name, value in asdict(values).items()}
+    line = _FIELD.sub(lambda match: filled[match[1]], template)
     return " ".join(_EMPTY_BRACKETS.sub("", line).split())
 
 

@@ -102,17 +102,17 @@ def _path(target: Target) -> str:
 
 
 def _text(agreement: Agreement) -> bytes:
-    told = {key: value for key, value in asdict(agreement).items() if value is not None}
-    return (json.dumps(told, indent=1) + "\n").encode()
+    fields = {key: value for key, value in asdict(agreement).items() if value is not None}
+    return (json.dumps(fields, indent=1) + "\n").encode()
 
 
 def _parsed(text: bytes) -> Agreement | None:
     """Parse a recorded file; None where the bridge did not write it."""
     try:
-        told = json.loads(text)
-        declined = DeclinedText(**told.pop("declined")) if told.get("declined") else None
-        platform, repository = told.get("platform"), told.get("repository")
-        more = told.get("version"), told.get("commit"), declined, told.get("path")
+        fields = json.loads(text)
+        declined = DeclinedText(**fields.pop("declined")) if fields.get("declined") else None
+        platform, repository = fields.get("platform"), fields.get("repository")
+        more = fields.get("version"), fields.get("commit"), declined, fields.get("path")
         return Agreement(platform, repository, *more)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -123,8 +123,10 @@ class AncestorFinder:
         name = file.prompt.name if file.prompt else ""
         merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
         for state in reversed(line.states):
-            told = (d.version for d in merged if d.place is not None and d.place >= state.place)
-            version = next(iter((*state.proposed, *told)), None)
+            merged_numbers = (
+                d.version for d in merged if d.place is not None and d.place >= state.place
+            )
+            version = next(iter((*state.proposed, *merged_numbers)), None)
             if version is not None and state.digest is not None:
                 return CommonAncestor(Agreement(None, state.digest, version, state.commits[-1]))
         return None
@@ -257,10 +259,10 @@ class _VersionEvidenceReader:
     def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
         """Read the versions that were merged for an unchanged file: a reviewer may have merged a
         proposal with the repository's text."""
-        told = {number for state in self._line.states for number in state.proposed}
-        told |= {each.version for each in decisions if each.version and each.place is not None}
+        numbers = {number for state in self._line.states for number in state.proposed}
+        numbers |= {each.version for each in decisions if each.version and each.place is not None}
         known = {self._held.version, self._recorded.version if self._recorded else None}
-        found = [self._version(number) for number in sorted(told - known)]
+        found = [self._version(number) for number in sorted(numbers - known)]
         return (*(version for version in found if version is not None), self._state(self._held))
 
     def find_hinted_agreement(

@@ -110,11 +110,11 @@ def keep_out(
 ) -> frozenset[Target]:
     """Find the targets that people took out of the proposal: on the branch now, or earlier with
     the same content and not put back since."""
-    told = set(metadata.taken_out if metadata else ())
+    taken_out = set(metadata.taken_out if metadata else ())
     before = {
         target
         for target, edit in edits.items()
-        if (target.prompt_id, target.label, build_content_name(edit)) in told
+        if (target.prompt_id, target.label, build_content_name(edit)) in taken_out
     }
     if files is None:
         return frozenset(before)
@@ -148,8 +148,10 @@ def _find_written(
         except StaleStateError:  # rewritten long ago
             pass
     mapping = base_files.context.mapping.name
-    told = parse_trailers(commit.message if commit else tip.told.message if tip.told else "")
-    versions = {Target(mapping, each.prompt_id, each.label): each.version for each in told}
+    trailers = parse_trailers(
+        commit.message if commit else tip.trailer_commit.message if tip.trailer_commit else ""
+    )
+    versions = {Target(mapping, each.prompt_id, each.label): each.version for each in trailers}
     if not versions and metadata is not None:
         versions = {Target(mapping, id, label): version for id, label, version in metadata.versions}
     texts = _read_texts(base_files, commit, versions) if commit else {}

@@ -51,9 +51,9 @@ class ExistingEdits:
             if self.changes[path][0] != now.get(path)
         )
 
-    def build_edits(self, looked_at: Collection[Target]) -> list[FileEdit]:
+    def build_edits(self, reconciled: Collection[Target]) -> list[FileEdit]:
         """Build the edits of targets that are not reconciled now: they stay as they are."""
-        done = set(looked_at)
+        done = set(reconciled)
         left = {target for path, target in self.target_by_path.items() if self.changes[path][1]}
         stay = {
             path: target

@@ -153,18 +153,18 @@ def diff_proposal(
         KnownProposalHistory(state.pull_requests),
         frozenset(state.existing_edits.target_by_path.values()),
     )
-    seen, refusals = differ.diff_targets(targets)
-    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
-    declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
-    seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
-    out = keep_out(state.branch, state.newest_metadata, told)
-    edits = _edits(base_files, _untouched(state, seen, refusals), seen, out)
-    plan_input = _situation(context, state, seen, edits, out)
+    diffs, refusals = differ.diff_targets(targets)
+    chosen = {d.target for d in diffs if d.edit and _is_chosen(reconcile_context, d.edit)}
+    open_edits = {d.target: d.edit for d in diffs if d.edit and d.target not in chosen}
+    declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(open_edits)
+    diffs = tuple(replace(one, declined=declined.get(one.target)) for one in diffs)
+    out = keep_out(state.branch, state.newest_metadata, open_edits)
+    edits = _edits(base_files, _untouched(state, diffs, refusals), diffs, out)
     plan_input = replace(
-        plan_input,
-        is_chosen_by_person=any(s.edit and _is_chosen(reconcile_context, s.edit) for s in seen),
+        _situation(context, state, diffs, edits, out),
+        is_chosen_by_person=bool(chosen),
         refusal_reason=refusals[0][1] if refusals else None,
-        prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in seen),
+        prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in diffs),
         declined_in=next((one.pull_request for one in declined.values()), None),
     )
     return ProposalObservation(
@@ -173,7 +173,7 @@ def diff_proposal(
         platform,
         state.tip,
         plan_input,
-        seen,
+        diffs,
         refusals,
         reconcile_context.trigger_events,
         state.branch,
@@ -182,12 +182,12 @@ def diff_proposal(
 
 
 def _untouched(
-    state: ProposalState, seen: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
+    state: ProposalState, diffs: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
 ) -> Sequence[FileEdit]:
     """Build the edits that stay as they were proposed, refused targets among them."""
     if state.is_merged:
         return []
-    stay = state.existing_edits.build_edits({one.target for one in seen if not one.not_followed})
+    stay = state.existing_edits.build_edits({one.target for one in diffs if not one.not_followed})
     if not refusals:
         return stay
     snapshot = state.base_files.snapshot
@@ -198,18 +198,18 @@ def _untouched(
 def _situation(
     context: MappingContext,
     state: ProposalState,
-    seen: tuple[TargetDiff, ...],
+    diffs: tuple[TargetDiff, ...],
     edits: tuple[FileEdit, ...],
     out: Collection[Target],
 ) -> PlanInput:
     """Build the input of the plan, without a person's request to this reconcile."""
     snapshot, tip, pulls = state.base_files.snapshot, state.tip, state.pull_requests
     open_ = find_open(pulls, snapshot.base)
-    idle_kind, idle_reason = _idle(context, snapshot, pulls, seen, open_)
+    idle_kind, idle_reason = _idle(context, snapshot, pulls, diffs, open_)
     entries, changes = state.base_files.entries, state.existing_edits.changes
     return PlanInput(
         edits=edits,
-        metadata=_memory(seen, edits, out, state.newest_metadata, state.metadata),
+        metadata=_build_metadata(diffs, edits, out, state.newest_metadata, state.metadata),
         no_change_kind=ReconcileOutcomeKind.REJECTED if out else idle_kind,
         no_change_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
@@ -226,15 +226,15 @@ def _situation(
 def _edits(
     base_files: BaseFiles,
     untouched: Sequence[FileEdit],
-    seen: Sequence[TargetDiff],
+    diffs: Sequence[TargetDiff],
     out: Collection[Target],
 ) -> tuple[FileEdit, ...]:
     """Collect the edits that are proposed: those of the diffed targets, and those that stay. An
     edit that the base branch has already is left out."""
-    if seen and all(one.not_followed for one in seen):
+    if diffs and all(one.not_followed for one in diffs):
         return ()  # the pull request is not touched
-    looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
-    return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base_files)])
+    diffed = [one.edit for one in diffs if one.edit and not one.declined and one.target not in out]
+    return _sorted([edit for edit in (*diffed, *untouched) if _changes_tree(edit, base_files)])
 
 
 def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
@@ -246,8 +246,8 @@ def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
     return False
 
 
-def _memory(
-    seen: Sequence[TargetDiff],
+def _build_metadata(
+    diffs: Sequence[TargetDiff],
     edits: Sequence[FileEdit],
     out: Collection[Target],
     newest: PullRequestMetadata | None,
@@ -255,42 +255,42 @@ def _memory(
 ) -> PullRequestMetadata:
     """Build the metadata of the pull request from that of the ``newest`` one, and of the open
     one (``now_open``)."""
-    looked = {(one.target.prompt_id, one.target.label) for one in seen}
+    diffed = {(one.target.prompt_id, one.target.label) for one in diffs}
     taken = {
         (one.target.prompt_id, one.target.label, build_content_name(one.edit))
-        for one in seen
+        for one in diffs
         if one.edit and one.target in out
     }
-    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in looked}
+    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in diffed}
     return replace(
         build_metadata(edits),
-        pending=next((one.pending_approval for one in seen if one.pending_approval), None),
-        adopted=_adopted(seen, now_open, edits),
+        pending=next((one.pending_approval for one in diffs if one.pending_approval), None),
+        adopted=_adopted(diffs, now_open, edits),
         wrote=newest.wrote if newest else None,
         taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
     )
 
 
 def _adopted(
-    seen: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
+    diffs: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
 ) -> tuple[int, ...]:
     """Find the prompts whose proposal takes PromptLayer's text because a person chose it. Of a
     prompt that is not diffed now, the open pull request's metadata counts as long as it
     proposes the prompt."""
     proposed = {edit.change.prompt.id for edit in edits}
-    looked = {one.target.prompt_id for one in seen}
+    diffed = {one.target.prompt_id for one in diffs}
     known = frozenset(metadata.adopted if metadata else ()) & proposed
-    before = (id for id in known if id not in looked)
-    return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
+    before = (id for id in known if id not in diffed)
+    return tuple(sorted({*before, *(one.target.prompt_id for one in diffs if one.adopted)}))
 
 
 def _is_chosen(reconcile_context: ReconcileContext, edit: FileEdit) -> bool:
-    told = (
+    side = (
         reconcile_context.adopt.find_side(edit.change.prompt.name)
         if reconcile_context.adopt
         else None
     )
-    return told is AdoptedSide.PLATFORM
+    return side is AdoptedSide.PLATFORM
 
 
 def _sorted(edits: list[FileEdit]) -> tuple[FileEdit, ...]:
@@ -301,18 +301,18 @@ def _idle(
     context: MappingContext,
     snapshot: RepositorySnapshot,
     pulls: Sequence[PullRequest],
-    seen: tuple[TargetDiff, ...],
+    diffs: tuple[TargetDiff, ...],
     open_: PullRequest | None,
 ) -> tuple[ReconcileOutcomeKind, str]:
     """Find the outcome where nothing is proposed, with its reason."""
-    declined = [one.declined for one in seen if one.declined]
+    declined = [one.declined for one in diffs if one.declined]
     if declined and open_ is None:
         return ReconcileOutcomeKind.REJECTED, declined[0].reason
-    if any(s.not_followed for s in seen):
-        return ReconcileOutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
-    ahead = [s for s in seen if s.comparison.status is DriftStatus.REPOSITORY_AHEAD]
+    if any(s.not_followed for s in diffs):
+        return ReconcileOutcomeKind.NOT_FOLLOWED, _idle_reason(diffs)
+    ahead = [s for s in diffs if s.comparison.status is DriftStatus.REPOSITORY_AHEAD]
     if not ahead:
-        return ReconcileOutcomeKind.IN_STEP, _idle_reason(seen)
+        return ReconcileOutcomeKind.IN_STEP, _idle_reason(diffs)
     merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
     if merged is not None and not context.mapping.publish:
         shown = (_held_at(context, snapshot, merged, one) for one in ahead)
@@ -321,7 +321,7 @@ def _idle(
                 f"#{merged.number} was merged and `{context.base_branch}` has been taken back since"
             )
             return ReconcileOutcomeKind.UNDONE, words
-    return ReconcileOutcomeKind.REPOSITORY_AHEAD, _idle_reason(seen)
+    return ReconcileOutcomeKind.REPOSITORY_AHEAD, _idle_reason(diffs)
 
 
 def _held_at(
@@ -368,11 +368,11 @@ def _said_at(snapshot: RepositorySnapshot, merged: PullRequest, path: str) -> st
     return prompt.digest if prompt else None
 
 
-def _idle_reason(seen: tuple[TargetDiff, ...]) -> str:
+def _idle_reason(diffs: tuple[TargetDiff, ...]) -> str:
     words = sorted(
         {
             s.gone_because or s.comparison.reason
-            for s in seen
+            for s in diffs
             if not s.comparison.has_platform_changes
         }
     )

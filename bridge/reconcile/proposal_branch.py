@@ -38,7 +38,7 @@ class BranchTip:
         GitCommit | None
     )  # the bridge's newest commit, on the branch or rewritten by people
     base_commit_id: str | None  # the commit of the base that the branch stands on; None: not found
-    told: GitCommit | None = None  # the newest commit with the bridge's trailers
+    trailer_commit: GitCommit | None = None  # the newest commit with the bridge's trailers
     line: tuple[GitCommit, ...] = ()  # all that the branch adds to its base, newest first
     others: tuple[GitCommit, ...] = ()  # people's, of these
 
@@ -68,9 +68,9 @@ def read_branch_tip(
         ours.add(line[-1].object_id)
     others = tuple(each for each in line if each.object_id not in ours)
     written = next((each for each in line if each.object_id in ours), wrote)
-    told = next((each for each in line if _is_told(context, each)), None)
+    trailer_commit = next((each for each in line if _has_trailers(context, each)), None)
     people = bool(others) or commit.object_id not in ours or FOLLOW_UP_TRAILER in commit.message
-    return BranchTip(commit, people, written, onto, told, line, others)
+    return BranchTip(commit, people, written, onto, trailer_commit, line, others)
 
 
 def _is_ours(context: MappingContext, commit: GitCommit) -> bool:
@@ -96,14 +96,14 @@ def _is_ignored(context: MappingContext, commit: GitCommit) -> bool:
     return context.mapping.ignores_author(commit.author.name, email, *filter(None, [login]))
 
 
-def _is_told(context: MappingContext, commit: GitCommit) -> bool:
+def _has_trailers(context: MappingContext, commit: GitCommit) -> bool:
     """Whether its message has the bridge's trailers: a commit that people rewrote may hold
     anything."""
     return _is_ours(context, commit) or parse_mapping_name(commit.message) == context.mapping.name
 
 
 def _begins(context: MappingContext, commit: GitCommit) -> bool:
-    return _is_told(context, commit) and FOLLOW_UP_TRAILER not in commit.message
+    return _has_trailers(context, commit) and FOLLOW_UP_TRAILER not in commit.message
 
 
 def _parent(commit: GitCommit) -> str | None:

@@ -38,16 +38,16 @@ def find_proposal_branches(
         if tip is None:
             continue
         proposal = Proposal(context.mapping.name, name)
-        if tip.told is None:
+        if tip.trailer_commit is None:
             if reworded := _find_reworded(context, snapshot, index, name, tip):
                 yield ProposalBranch(proposal, reworded, {})
             continue
-        if parse_mapping_name(tip.told.message) != context.mapping.name:
+        if parse_mapping_name(tip.trailer_commit.message) != context.mapping.name:
             continue
         if rolling:
             yield _rolling(context, snapshot, index, proposal, tip)
         else:
-            yield ProposalBranch(proposal, _trailed(context, tip.told.message), {})
+            yield ProposalBranch(proposal, _trailed(context, tip.trailer_commit.message), {})
 
 
 def _find_reworded(

@@ -46,9 +46,13 @@ def _find_editors(
 ) -> _Editing:
     """Find the editors of the proposed versions: those of their events, then those that the
     branch names already. A version without an event names no editor."""
-    told = observation.tip.told if observation.tip else None
+    trailer_commit = observation.tip.trailer_commit if observation.tip else None
     changes = [edit.change for edit in edits]
-    news = [change for change in changes if told is None or not _is_told(change, told)]
+    news = [
+        change
+        for change in changes
+        if trailer_commit is None or not _is_in_message(change, trailer_commit)
+    ]
     named = [
         trigger_event
         for trigger_event in sort_events_newest_first(observation.trigger_events)
@@ -64,18 +68,18 @@ def _find_editors(
         context.roster.find_editor(trigger_event.user_name, trigger_event.user_email)
         for trigger_event in contributing
     ]
-    earlier = _authors_of(context, told) if told is not None else ()
+    earlier = _authors_of(context, trailer_commit) if trailer_commit is not None else ()
     return _Editing(_unique([each for each in (*found, *earlier) if each is not None]), known)
 
 
-def _is_told(change: PromptChange, told: GitCommit) -> bool:
+def _is_in_message(change: PromptChange, trailer_commit: GitCommit) -> bool:
     """Whether the branch's commit names this very version, and name, already."""
     version = change.after.version if change.after else None
     named = CommitProvenance(change.prompt.id or 0, version, change.label) in parse_trailers(
-        told.message
+        trailer_commit.message
     )
     old = change.renamed_from
-    return named and (old is None or collapse_to_one_line(old) in told.message)
+    return named and (old is None or collapse_to_one_line(old) in trailer_commit.message)
 
 
 def _authors_of(context: MappingContext, commit: GitCommit) -> tuple[PromptEditor, ...]:

@@ -75,10 +75,10 @@ def plan_publish(
         now,
         ForgeProposalHistory(context),
     )
-    seen, refusals = differ.diff_targets(targets)
-    publications = tuple(s.publication for s in seen if s.publication)
+    diffs, refusals = differ.diff_targets(targets)
+    publications = tuple(s.publication for s in diffs if s.publication)
     leaking = find_secrets_in_files(context.mapping, (*publications, *found.new_prompts))
-    readable = [each for each in seen if each.target not in found.unreadable_targets]
+    readable = [each for each in diffs if each.target not in found.unreadable_targets]
     return PublishPlan(
         context=context,
         snapshot=found.snapshot,
@@ -92,20 +92,20 @@ def plan_publish(
         ),
         mistakes=(*found.mistakes, *leaking.values()),
         orphans=found.orphans,
-        gone=tuple(each for each in seen if each.edit and each.edit.change.after is None),
+        gone=tuple(each for each in diffs if each.edit and each.edit.change.after is None),
         behind=tuple(each for each in readable if _is_behind(each)),
-        agreements={**found.agreements, **find_agreements(seen, found.snapshot.commit)},
+        agreements={**found.agreements, **find_agreements(diffs, found.snapshot.commit)},
     )
 
 
 def _adopted(context: MappingContext) -> frozenset[int]:
     """Find the prompts of which an open pull request takes PromptLayer's text because a person
     chose it."""
-    memories = (
+    bodies_metadata = (
         parse_metadata(pull.body)
         for pull in context.forge.list_open_pull_requests(context.branch_prefix)
     )
-    return frozenset(id for metadata in memories if metadata for id in metadata.adopted)
+    return frozenset(id for metadata in bodies_metadata if metadata for id in metadata.adopted)
 
 
 def _is_met(target_diff: TargetDiff) -> bool:

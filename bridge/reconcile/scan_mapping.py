@@ -306,8 +306,8 @@ class _MappingScanner:
             for path, both in self._of_one_meaning.items()
             if describe_unpublished_fields(*both)
         }
-        told = find_unpublished_edits(self.context, self.snapshot, differing)
-        self.mistakes.update(dict.fromkeys(told))
+        sentences = find_unpublished_edits(self.context, self.snapshot, differing)
+        self.mistakes.update(dict.fromkeys(sentences))
 
     def _note_unlisted_files(self, places: Mapping[Target, str]) -> None:
         """Note prompts which nobody lists. Their branches may bear the names that files give."""

@@ -50,7 +50,7 @@ def build_remote_environment(
     credential is offered to the remote's own scheme, host and port only; a transfer without
     progress for ``patience`` seconds ends by itself, even after the bridge was killed.
     ``ca_bundle`` is all that is trusted; None is git's own choice, the system's store."""
-    told = [
+    options = [
         (f"remote.{REMOTE_NAME}.url", remote.url),
         ("http.followRedirects", "initial"),
         ("http.lowSpeedLimit", "1"),
@@ -58,7 +58,7 @@ def build_remote_environment(
         *_credential(remote),
         *settings,
     ]
-    variables = build_config_environment(told)
+    variables = build_config_environment(options)
     variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     if remote.url.startswith(("https:", "http:")):
         variables |= _web(ca_bundle)

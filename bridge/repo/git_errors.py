@@ -154,12 +154,12 @@ def translate_git_error(complaint: str, remote: GitRemote) -> BridgeError | None
     the remote."""
     for pattern, kind, sentence in _MEANINGS:
         if re.search(pattern, complaint, re.IGNORECASE):
-            told = sentence.format(
+            message = sentence.format(
                 url=mask_url_credentials(remote.url), words=_words(complaint, remote)
             )
             if kind in _STATUS and remote.renew(_STATUS[kind]):
-                return TransientRefusalError(f"{told} It is tried again with a new credential.")
-            return kind(told)
+                return TransientRefusalError(f"{message} It is tried again with a new credential.")
+            return kind(message)
     return None
 
 
@@ -190,16 +190,18 @@ def _rejected(complaint: str, reason: str, branch: str, remote: GitRemote) -> Br
     """Build the error for a push that the server rejected: because it is failing, because of a
     rule, or for an unknown reason, which is retried a few times."""
     words = _words(f"{complaint}\n{reason}", remote)
-    told = f"{mask_url_credentials(remote.url)} refused our push to the branch {branch}: {words}."
+    message = (
+        f"{mask_url_credentials(remote.url)} refused our push to the branch {branch}: {words}."
+    )
     said = "\n".join([*(line for line in complaint.splitlines() if "remote:" in line), reason])
     if _PASSING.search(said) and not _ARCHIVED.search(said):
-        return UnavailableError(f"{told} It is tried again later.")
+        return UnavailableError(f"{message} It is tried again later.")
     remedy = find_remedy(words)
     if remedy or _RULE.search(said):
         remedy = remedy or "check its branch protection and push rules"
-        return RequestRefusedError(f"{told} {remedy[0].upper()}{remedy[1:]}.")
+        return RequestRefusedError(f"{message} {remedy[0].upper()}{remedy[1:]}.")
     return TransientRefusalError(
-        f"{told} That may pass; if it lasts, check its branch protection and push rules."
+        f"{message} That may pass; if it lasts, check its branch protection and push rules."
     )
 
 

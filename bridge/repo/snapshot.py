@@ -261,7 +261,7 @@ class RepositorySnapshot:
 
     def _signed(self, draft: CommitDraft, unsigned: str) -> str:
         assert draft.signing is not None
-        told = build_config_environment(
+        variables_of_git = build_config_environment(
             (("gpg.format", draft.signing.format), ("user.signingkey", draft.signing.key))
         )
         answer = self.store.try_local(
@@ -269,7 +269,7 @@ class RepositorySnapshot:
             *(("-p", draft.parent) if draft.parent else ()),
             *("-F", "-"),
             stdin=encode_message(draft.message),
-            variables=told | build_commit_environment(draft),
+            variables=variables_of_git | build_commit_environment(draft),
         )
         if not answer.is_success:
             raise ConfigError(

@@ -64,15 +64,15 @@ class AdoptRequest:
 def describe_unpublished_fields(file: Prompt, platform: Prompt) -> str | None:
     """Describe the name and tags in a file that differ from PromptLayer's: no version carries
     them. None where they are equal."""
-    told = []
+    differences = []
     if file.name != platform.name:
-        told.append(f"`name` is {file.name!r} here and {platform.name!r} in PromptLayer")
+        differences.append(f"`name` is {file.name!r} here and {platform.name!r} in PromptLayer")
     if set(file.tags) != set(platform.tags):
         here, there = (", ".join(sorted(tags)) for tags in (file.tags, platform.tags))
-        told.append(f"`tags` are [{here}] here and [{there}] in PromptLayer")
-    if not told:
+        differences.append(f"`tags` are [{here}] here and [{there}] in PromptLayer")
+    if not differences:
         return None
-    return f"{' and '.join(told)}, and a file cannot change that: change it in PromptLayer"
+    return f"{' and '.join(differences)}, and a file cannot change that: change it in PromptLayer"
 
 
 def apply_adopted_side(

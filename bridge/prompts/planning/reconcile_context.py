@@ -77,8 +77,8 @@ class ReconcileContext:
 
     def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
         """Find the side whose text a person has chosen for a prompt."""
-        told = self.adopt.find_side(name) if self.adopt else None
-        return told or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
+        side = self.adopt.find_side(name) if self.adopt else None
+        return side or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
 
 
 @dataclass(frozen=True)

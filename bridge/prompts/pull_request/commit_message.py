@@ -89,11 +89,11 @@ def render_commit_message(
     if len(summary.changes) > _MOST_LINES:
         lines.append(f"- and {len(summary.changes) - _MOST_LINES:,} more")
     author = editor_is_author and summary.author_known
-    told = summary.editors[1:] if author else summary.editors
+    coauthors = summary.editors[1:] if author else summary.editors
     paragraphs = [
         render_title(summary, subject),
         "\n".join(lines),
-        "\n".join(_trailer_lines(summary, told)),
+        "\n".join(_trailer_lines(summary, coauthors)),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 

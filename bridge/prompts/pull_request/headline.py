@@ -219,7 +219,7 @@ def _overtaken(summary: ProposalSummary) -> Iterator[str]:
 
 def _conflicts(change: PromptChange) -> str:
     """Show both texts of every part that both sides changed, as long as there is room."""
-    told = "\n\n".join(_conflict(conflict) for conflict in change.conflicts[:_MOST_CONFLICTS])
+    conflicts = "\n\n".join(_conflict(conflict) for conflict in change.conflicts[:_MOST_CONFLICTS])
     more = len(change.conflicts) - _MOST_CONFLICTS
     rest = f"\n\nAnd {more:,} more." if more > 0 else ""
     headline = _banner(
@@ -228,7 +228,7 @@ def _conflicts(change: PromptChange) -> str:
         " this branch where the repository's text should stay, then merge: what is merged is"
         " published.",
     )
-    return f"{headline}\n\n{told}{rest}"
+    return f"{headline}\n\n{conflicts}{rest}"
 
 
 def _conflict(conflict: MergeConflict) -> str:
