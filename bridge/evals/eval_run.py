@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -40,6 +40,10 @@ class PromptReference:
         return f"label {self.label}" if self.label else ""
 
 
+ResolvePrompt = Callable[[str], PromptReference]
+"""Finds the prompt that a name in a results file means."""
+
+
 @dataclass(frozen=True)
 class EvaluationCase:
     """One case. With neither ``score`` nor ``passed_count`` it was not graded (skipped)."""
@@ -57,7 +61,7 @@ class EvaluationCase:
 
     @property
     def effective_score(self) -> float | None:
-        """What the case adds to the run's score: its own, or 1 and 0 for passed and failed."""
+        """The case's part of the run's score: its own score, or 1 and 0 for passed and failed."""
         if self.score is not None:
             return self.score
         return None if self.passed is None else float(self.passed)
@@ -75,7 +79,7 @@ class EvaluationRun:
     started_at: datetime | None = None  # aware
     overall_score: float | None = None
     named_scores: Mapping[str, float] = field(default_factory=dict)
-    note: str | None = None  # what a reader should know about how this came about
+    note: str | None = None  # remarks on how the result came about
     link: str | None = None
 
     @property

@@ -11,14 +11,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from bridge.evals.eval_run import EvaluationCase, PromptReference
+from bridge.evals.eval_run import EvaluationCase, ResolvePrompt
 from bridge.evals.results_file import ResultsFile
 
 SOURCE_NAME = "JUnit"
 _DEEPEST = 100  # elements in elements; real files have six
 _VERDICTS = {"failure": False, "error": False, "skipped": None}
-
-ResolvePrompt = Callable[[str], PromptReference]
 
 
 def read_junit(file: ResultsFile, ref: ResolvePrompt) -> tuple[list[EvaluationCase], str | None]:
@@ -40,7 +38,7 @@ def read_junit(file: ResultsFile, ref: ResolvePrompt) -> tuple[list[EvaluationCa
 
 
 class _JUnitParser:
-    """What was met so far. ``line`` tells where the parser is."""
+    """Collects the cases during parsing. ``line`` returns the parser's line."""
 
     line: Callable[[], int]
 
@@ -83,22 +81,22 @@ class _JUnitParser:
         self._case = None
 
     def _built(self, case: _JUnitCase) -> EvaluationCase:
-        told = case.properties
+        properties = case.properties
         scores = {
             name.removeprefix("score:"): self._score(case, name)
-            for name in told
+            for name in properties
             if name.startswith("score:")
         }
         return EvaluationCase(
             name=case.name,
-            score=self._score(case, "score") if "score" in told else None,
+            score=self._score(case, "score") if "score" in properties else None,
             passed=case.passed,
-            input=told.get("input"),
-            output=told.get("output"),
-            expected=told.get("expected"),
+            input=properties.get("input"),
+            output=properties.get("output"),
+            expected=properties.get("expected"),
             reason=case.reason,
             scores=scores,
-            prompt=self._ref(told["prompt"]) if told.get("prompt") else None,
+            prompt=self._ref(properties["prompt"]) if properties.get("prompt") else None,
         )
 
     def _score(self, case: _JUnitCase, name: str) -> float:

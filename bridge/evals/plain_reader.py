@@ -15,14 +15,13 @@ named scores. Scores are from 0 to 1. Other fields and columns are left alone.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from bridge.evals.eval_run import EvaluationCase, PromptReference
+from bridge.evals.eval_run import EvaluationCase, PromptReference, ResolvePrompt
 from bridge.evals.results_file import MAX_FILE_BYTES, ResultsFile, format_value
 from bridge.prompts.prompt import Json, JsonObject
 
 SOURCE_NAME = "a script"
-ResolvePrompt = Callable[[str], PromptReference]
 
 _TRUE = {"true", "yes", "pass", "passed", "1"}
 _FALSE = {"false", "no", "fail", "failed", "0"}

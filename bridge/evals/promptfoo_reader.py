@@ -33,8 +33,8 @@ def find_start_time(document: JsonObject) -> Json:
 def read_promptfoo_cases(
     file: ResultsFile, document: JsonObject, known: FindKnownPrompt
 ) -> Iterator[EvaluationCase]:
-    """The cases in the order of the file. The prompt is told by the label promptfoo gave it, or
-    by its text, where ``known`` knows either; otherwise it is left to the run."""
+    """Read the cases in the order of the file. The prompt is found by the label promptfoo gave
+    it, or by its text, where ``known`` has either; otherwise it is the run's."""
     output = _object(document, "results")
     results = []
     for index, result in enumerate(output["results"]):

@@ -1,9 +1,10 @@
-"""Evaluations that PromptLayer runs itself: a report (its older kind) or a workflow.
+"""Run evaluations in PromptLayer: a report (its older kind) or a workflow.
 
-Neither can be told which version to evaluate. A report evaluates what its prompt column says: the
-newest version, a label's, or a fixed one. So the answer is checked: an evaluation of another
-prompt or version than the one asked about is refused. A workflow is given ``prompt_name``, ``prompt_id``,
-``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use them.
+Neither takes the version to evaluate as a parameter. A report evaluates the version of its prompt
+column: the newest, a label's, or a fixed one. So the result is checked: an evaluation of another
+prompt or version than the requested one is refused. A workflow receives ``prompt_name``,
+``prompt_id``, ``prompt_version``, ``prompt_label`` and ``commit`` as input variables and has to use
+them.
 """
 
 from __future__ import annotations
@@ -48,17 +49,18 @@ class PromptLayerEvaluation(Protocol):
 
     @property
     def takes_version(self) -> bool:
-        """Whether it evaluates the version it is told, and so can evaluate the base's too."""
+        """Whether it evaluates a version that is chosen for it, so that it can evaluate the
+        base's too."""
 
     def start(self, prompt: PromptReference, commit: str | None) -> int:
         """Start it; the number of this execution."""
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
-        """What came out; None while it runs. Raises RequestRefusedError when it failed or evaluated
-        something else."""
+        """Find the result; None while it runs. Raises RequestRefusedError when it failed or
+        evaluated something else."""
 
     def is_finished_by(self, execution: int, event: WebhookEvent | UnknownWebhookEvent) -> bool:
-        """Whether an event says that this execution may be finished."""
+        """Whether an event reports that this execution may be finished."""
 
 
 def evaluate_prompt(
@@ -68,9 +70,9 @@ def evaluate_prompt(
     commit: str | None = None,
     pace: PollingPace | None = None,
 ) -> EvaluationRun:
-    """Start an evaluation and wait for what comes out. Raises what PromptLayer says,
-    RequestRefusedError when the evaluation failed, and UnavailableError when it takes longer than
-    the pace's patience."""
+    """Start an evaluation and wait for its result. Raises the errors of PromptLayer's client,
+    RequestRefusedError when the evaluation failed, and UnavailableError when it takes longer
+    than the pace's patience."""
     started = datetime.now(UTC)
     execution = evaluation.start(prompt, commit)
     run = poll_until_found(
@@ -100,10 +102,10 @@ class ReportEvaluation:
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
         place, what = f"/reports/{execution}", f"evaluation {execution}"
-        told = validate_response(ReportResponse, self._promptlayer.send("GET", place), what)
-        if told.status == "RUNNING":
+        response = validate_response(ReportResponse, self._promptlayer.send("GET", place), what)
+        if response.status == "RUNNING":
             return None
-        _check_what(told.report, prompt)
+        _check_what(response.report, prompt)
         answer = self._promptlayer.send("GET", f"{place}/score")
         score = validate_response(ReportScoreResponse, answer, f"the score of {what}").score
         if score.overall_score is None:
@@ -116,7 +118,7 @@ class ReportEvaluation:
             prompt,
             overall_score=_from_percent(score.overall_score),
             named_scores=_column_scores(score.details),
-            note=_failed_cells(told.stats.status_counts),
+            note=_failed_cells(response.stats.status_counts),
         )
 
     def is_finished_by(self, execution: int, event: WebhookEvent | UnknownWebhookEvent) -> bool:
@@ -176,14 +178,14 @@ class WorkflowEvaluation:
         self._label = label
 
     def start(self, prompt: PromptReference, commit: str | None) -> int:
-        told = {
+        fields = {
             "prompt_name": prompt.name,
             "prompt_id": prompt.id,
             "prompt_version": prompt.version,
             "prompt_label": prompt.label,
             "commit": commit,
         }
-        variables = {key: value for key, value in told.items() if value is not None}
+        variables = {key: value for key, value in fields.items() if value is not None}
         body: JsonObject = {"input_variables": variables, "return_all_outputs": True}
         if self._label:
             body["workflow_label_name"] = self._label
@@ -222,7 +224,7 @@ class WorkflowEvaluation:
         return isinstance(event, AgentRunEvent) and event.details.agent_execution_id == execution
 
     def _read(self, name: str, node: WorkflowNodeResult) -> tuple[float, dict[str, float]]:
-        """The score that one output node says, and its named scores."""
+        """Read the score in one output node, and its named scores."""
         if node.status.upper() != "SUCCESS":
             why = (node.error_message or node.status.lower()).rstrip(".")
             raise RequestRefusedError(

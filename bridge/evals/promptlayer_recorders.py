@@ -52,17 +52,15 @@ class RunRecorder(Protocol):
     """A way to make a run visible in PromptLayer."""
 
     def record(self, run: EvaluationRun) -> str | None:
-        """Record the run; its address for people, where there is one. Raises what PromptLayer
-        says, with how much was recorded before."""
+        """Record the run; returns its address for people, where there is one. Raises
+        the errors of PromptLayer's client, with the count of cases that were recorded before."""
 
 
 class LogRecorder:
-    """Each case as a logged request of the prompt's version, with its score from 0 to 100.
-
-    Cases that were not graded are left out: PromptLayer takes a missing score for 0. ``model`` is
-    (provider, name) where the results do not tell which model answered. At most ``at_once``
-    requests are made at the same time.
-    """
+    """Records each case as a logged request of the prompt's version, with its score from 0 to
+    100. Cases that were not graded are left out: PromptLayer takes a missing score for 0.
+    ``model`` is (provider, name) where the results name no model. At most ``at_once``
+    requests are made at the same time."""
 
     def __init__(
         self,
@@ -103,8 +101,8 @@ class LogRecorder:
         answer = self._promptlayer.send("POST", "/log-request", body)
         request = validate_response(LoggedRequestResponse, answer, "a logged request")
         for name, score in case.scores.items():
-            told = {"request_id": request.id, "name": name, "score": _percent(score)}
-            self._promptlayer.send("POST", "/rest/track-score", told)
+            fields = {"request_id": request.id, "name": name, "score": _percent(score)}
+            self._promptlayer.send("POST", "/rest/track-score", fields)
 
 
 def _raise_first(logged: Sequence[Future[bool]]) -> None:
@@ -136,7 +134,7 @@ def _log_request(run: EvaluationRun, case: EvaluationCase, model: tuple[str, str
         "input": _chat("user", case.input),
         "output": _chat("assistant", case.output),
         "request_start_time": moment,
-        "request_end_time": moment,  # no result file says how long it took; 0 s misleads least
+        "request_end_time": moment,  # result files have no duration; 0 s misleads least
         "tags": [EVALUATION_TAG, shorten(run.source, _LONGEST_TAG)],
         "metadata": _log_metadata(run, case),
         "score": _percent(case.effective_score or 0.0),
@@ -146,14 +144,14 @@ def _log_request(run: EvaluationRun, case: EvaluationCase, model: tuple[str, str
 
 def _log_metadata(run: EvaluationRun, case: EvaluationCase) -> dict[str, str]:
     passed = None if case.passed is None else str(case.passed).lower()
-    told = {
+    fields = {
         "case": case.name,
         "commit": run.commit,
         "expected": case.expected,
         "passed": passed,
         "reason": case.reason,
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in fields.items() if value}
 
 
 def _provider_and_model(spelled: str | None) -> tuple[str, str] | None:
@@ -293,8 +291,8 @@ def _table_title(run: EvaluationRun) -> str:
 
 
 def _sheet_title(run: EvaluationRun, content: bytes) -> str:
-    """Names the version, the commit and the score, and ends in a word that tells the content, so
-    that the same results are found again."""
+    """Build the title from the version, the commit and the score, with a digest of the content
+    at the end, so that the same results are found again."""
     score = f"score {run.score:.3f}" if run.score is not None else ""
     parts = [
         run.prompt.version_text,

@@ -1,4 +1,5 @@
-"""Tell what an evaluation found: in PromptLayer, and on the pull request as comment and status."""
+"""Report the result of an evaluation: in PromptLayer, and on the pull request as comment and
+status."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def record_runs(runs: Sequence[EvaluationRun], recorder: RunRecorder) -> tuple[E
 
 @contextmanager
 def report_pending(forge: Forge, commit: str) -> Iterator[None]:
-    """The commit waits for its evaluation meanwhile, and says so when there will be none."""
+    """Set the commit's status to pending during an evaluation, and to an error when there will
+    be no result."""
     forge.set_commit_status(commit, STATUS_NAME, StatusState.PENDING, WAITING_TEXT, None)
     try:
         yield
@@ -69,7 +71,8 @@ def report_pending(forge: Forge, commit: str) -> Iterator[None]:
 def publish_results(
     forge: Forge, commit: str, pull_request: PullRequest | None, results: Sequence[JudgedRun]
 ) -> None:
-    """Say it on the commit, and on the pull request if there is one."""
+    """Set the commit's status to the worst verdict, and comment on the pull request if there is
+    one."""
     worst = _worst(results)
     state = StatusState.SUCCESS if worst.verdict.is_good else StatusState.FAILURE
     forge.set_commit_status(commit, STATUS_NAME, state, summarise_runs(results), worst.run.link)
@@ -85,8 +88,8 @@ def summarise_runs(results: Sequence[JudgedRun]) -> str:
     if len(results) == 1:
         return text
     good = sum(result.verdict.is_good for result in results)
-    told = f"{good:,} of {len(results):,} prompts are good enough."
-    return told if worst.verdict.is_good else f"{told} {worst.run.prompt.title}: {text}"
+    summary = f"{good:,} of {len(results):,} prompts are good enough."
+    return summary if worst.verdict.is_good else f"{summary} {worst.run.prompt.title}: {text}"
 
 
 def _worst(results: Sequence[JudgedRun]) -> JudgedRun:
@@ -94,7 +97,7 @@ def _worst(results: Sequence[JudgedRun]) -> JudgedRun:
 
 
 def find_open_pull_request(forge: Forge, commit: str) -> PullRequest | None:
-    """The open pull request that would bring a commit, the newest of several."""
+    """Find the newest open pull request that would bring a commit."""
     pulls = forge.list_pull_requests_of_commit(commit)
     return next((one for one in pulls if one.state is PullRequestState.OPEN), None)
 
@@ -102,8 +105,8 @@ def find_open_pull_request(forge: Forge, commit: str) -> PullRequest | None:
 def find_proposed_prompts(
     pull_request: PullRequest, promptlayer: PromptLayerClient
 ) -> tuple[PromptReference, ...]:
-    """The versions that a pull request of the bridge proposes, with the names they have; none for
-    any other pull request. What a fork's says is not believed."""
+    """Find the versions that a pull request of the bridge proposes, with their present names;
+    none for any other pull request. The metadata of a fork's is ignored."""
     metadata = None if pull_request.is_from_fork else parse_metadata(pull_request.body)
     versions = metadata.versions if metadata else ()
     return tuple(
@@ -116,8 +119,8 @@ def find_proposed_prompts(
 def find_replaced_prompt(
     pull_request: PullRequest, prompt: PromptReference
 ) -> PromptReference | None:
-    """The version on the base branch that a proposed one comes after; None where the prompt is new
-    there."""
+    """Find the version on the base branch that a proposed one replaces; None where the prompt is
+    new there."""
     metadata = parse_metadata(pull_request.body)
     versions = metadata.before if metadata else ()
     known = {(id, label): version for id, label, version in versions}

@@ -31,7 +31,7 @@ class _ReadResults:
 
 @dataclass(frozen=True)
 class _PromptLookup:
-    """What the caller knows of prompts, by the words a file may use for them."""
+    """Finds the caller's prompts by the names that a file may use for them."""
 
     default: PromptReference | None
     prompt_by_word: Mapping[str, PromptReference]
@@ -53,15 +53,12 @@ def read_results(
     format: ResultsFormat | None = None,
     commit: str | None = None,
 ) -> tuple[EvaluationRun, ...]:
-    """The runs of a file, one for each prompt it has results of, in order of appearance.
-
-    ``prompt`` is what a case without a prompt of its own is about; ``known`` gives the prompts by
-    the words a file may use for them: a name, a path, promptfoo's label. Without ``format`` the
-    file's name and content tell. At most 50 MB and 100,000 cases.
-
-    Raises ResultsError, with the file and, where there is one, the line: for a mistake, for no
-    cases at all, and for a case whose prompt cannot be told.
-    """
+    """Read the runs of a file, one for each prompt it has results of, in order of appearance.
+    ``prompt`` is the prompt of cases without one of their own; ``known`` maps the names that
+    a file may use to prompts: a name, a path, promptfoo's label. Without ``format`` the
+    file's name and content decide. At most 50 MB and 100,000 cases. Raises ResultsError, with
+    the file and, where there is one, the line: for a mistake, for no cases at all, and for a
+    case without a prompt."""
     file = ResultsFile.open(path)
     prompts = _PromptLookup(prompt, known or {})
     found = _READERS[format](file, prompts) if format else _recognised(path, file, prompts)

@@ -1,4 +1,5 @@
-"""Waiting for PromptLayer to finish something: asked now and then, or as soon as it says so."""
+"""Wait for PromptLayer to finish something: poll at an interval, and at once after its
+event."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ class PollingPace:
 def poll_until_found(
     poll: Callable[[], PolledValue | None], pace: PollingPace, what: str
 ) -> PolledValue:
-    """What ``poll`` finds, asked until it is not None. Raises UnavailableError, naming ``what``,
-    when the patience is at its end; what is transient until then is waited out."""
+    """Poll until the result is not None, and return it. Raises UnavailableError, naming
+    ``what``, when the patience is at its end; transient errors until then are waited out."""
     deadline = pace.clock() + pace.timeout
     while True:
         pace.wake_event.clear()  # before asking: what happens meanwhile is not missed

@@ -1,4 +1,4 @@
-"""A file of results as it was found: its limits, and the words for its mistakes."""
+"""Read a results file within its limits, and raise its mistakes with their place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -56,7 +57,7 @@ class ResultsFile:
             line = self.content.count(b"\n", 0, error.start) + 1
             self.raise_mistake("expected UTF-8 text", line)
 
-    @property
+    @cached_property
     def parsed_json(self) -> Json:
         text = self.text
         try:
@@ -98,7 +99,7 @@ class ResultsFile:
 
 
 def format_value(value: Json) -> str | None:
-    """What people read: text as it is, everything else as JSON; None for nothing."""
+    """Format a value for people: text as it is, everything else as JSON; None for nothing."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)

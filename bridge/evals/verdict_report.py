@@ -1,8 +1,8 @@
-"""What an evaluation says to a reviewer: a verdict, a table of before and after, and one line for
-a commit status. Pure.
+"""Render an evaluation for a reviewer: a verdict, a table of before and after, and one line for a
+commit status. Pure.
 
-Scores are cut, never rounded up: 0.7999 is shown as 0.799, so that a score below the minimum does
-not look like one that reached it. Everything from result files passes ``bridge.prompts.pull_request.markdown``.
+Scores are cut, never rounded up: 0.7999 is shown as 0.799, so that a score below the minimum never
+appears to reach it. All text from result files passes ``bridge.prompts.pull_request.markdown``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge.evals.eval_run import EvaluationCase, EvaluationRun
+from bridge.forge.forge import STATUS_LIMIT
 from bridge.prompts.pull_request.markdown import (
     collapse_to_one_line,
     escape_prose,
@@ -24,7 +25,6 @@ from bridge.prompts.pull_request.markdown import (
     shorten_middle,
 )
 
-STATUS_LIMIT = 140  # characters
 MAX_TABLE_ROWS = 50  # cases that a table shows
 MAX_SCORE_ROWS = 20
 _LONGEST_CELL = 160
@@ -34,7 +34,7 @@ _CLOSE = 1e-9  # below this two scores are the same number
 
 @dataclass(frozen=True)
 class EvaluationThreshold:
-    """What an evaluation has to reach. None leaves the question out."""
+    """The minimum that an evaluation has to reach. None leaves a criterion out."""
 
     min_score: float | None = None  # 0..1
     max_drop: float | None = 0.0  # how far the score may fall below the base's
@@ -42,14 +42,16 @@ class EvaluationThreshold:
 
 @dataclass(frozen=True)
 class EvaluationVerdict:
-    """``reasons`` are clauses in words of ours, empty when it is good."""
+    """Whether the evaluation passed. ``reasons`` are clauses of the bridge's own, empty when it
+    passed."""
 
     is_good: bool
     reasons: tuple[str, ...] = ()
 
 
 class CaseChangeKind(Enum):
-    """What became of a case; the value is the word for it. In the order they are shown."""
+    """The change of one case between two runs; the value is its name in tables. In the order
+    they are shown."""
 
     BROKEN = "now fails"
     FAILING = "fails"
@@ -80,9 +82,9 @@ def judge_run(
 
 def render_status_text(run: EvaluationRun, verdict: EvaluationVerdict) -> str:
     """One line of plain text for a commit status, at most 140 characters."""
-    told = ", ".join(verdict.reasons) or f"score {_number(run.score)}"
+    reasons = ", ".join(verdict.reasons) or f"score {_number(run.score)}"
     counted = _counted(run)
-    text = f"{told} ({counted})" if counted else told
+    text = f"{reasons} ({counted})" if counted else reasons
     return shorten(f"{text[:1].upper()}{text[1:]}", STATUS_LIMIT)
 
 
@@ -188,7 +190,7 @@ class _ChangedCase:
 
 
 def _changed(run: EvaluationRun, base: EvaluationRun | None) -> list[_ChangedCase]:
-    """The cases worth a look, the worst first; cases are matched by name."""
+    """The changed cases, the worst first; cases are matched by name."""
     earlier = {case.name: case for case in base.cases} if base is not None else {}
     found = []
     for case in run.cases:
@@ -272,12 +274,12 @@ def _cases(count: int) -> str:
 
 
 def _origin(run: EvaluationRun, base: EvaluationRun | None) -> str:
-    told = f"Results of {escape_prose(run.source)}"
+    text = f"Results of {escape_prose(run.source)}"
     if run.commit:
-        told += f" at {format_code_span(run.commit[:10])}"
+        text += f" at {format_code_span(run.commit[:10])}"
     if base is not None and base.prompt.version is not None:
-        told += f"; the base is version {base.prompt.version}"
-    return f"{told}. {format_link('See it in PromptLayer', run.link)}." if run.link else f"{told}."
+        text += f"; the base is version {base.prompt.version}"
+    return f"{text}. {format_link('See it in PromptLayer', run.link)}." if run.link else f"{text}."
 
 
 def _counted(run: EvaluationRun) -> str:

@@ -1,4 +1,5 @@
-"""Where a forge has no drafts, as with some plans: an ordinary pull request that says so first."""
+"""Open an ordinary pull request where a forge has no drafts, as with some plans; its first line
+says that it would be a draft."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def create_draft_or_ready(
 def update_draft_or_ready(
     forge: Forge, found: PullRequest, content: PullRequestContent, *, base: str | None = None
 ) -> PullRequest:
-    """The same for one that is open; ``base`` is the branch to retarget it to."""
+    """Update an open pull request, as a draft where the forge has drafts; ``base`` is the branch
+    to retarget it to."""
     try:
         return forge.update_pull_request(found, content, base=base)
     except DraftsUnavailableError:
@@ -37,15 +39,15 @@ def update_draft_or_ready(
 def build_expected_content(
     forge: Forge, found: PullRequest, content: PullRequestContent
 ) -> PullRequestContent:
-    """What an open pull request should say: it was opened without the draft state already where its
-    body begins so."""
+    """Build the content that an open pull request is compared with: without the draft state
+    where its body begins with the line about drafts."""
     opened_so = found.body.lstrip().startswith(NOTE.strip()) and not found.is_draft
     return remove_draft_flag(content, forge.body_limit) if opened_so else content
 
 
 def remove_draft_flag(content: PullRequestContent, body_limit: int) -> PullRequestContent:
-    """An ordinary pull request whose first line says that it would be a draft; the line is left out
-    where the body has no room for it."""
+    """Build an ordinary pull request whose first line says that it would be a draft; without
+    that line where the body has no room for it."""
     if len(NOTE) + len(content.body) > body_limit:
         return replace(content, draft=False)
     unfinished = None if content.unfinished_body is None else NOTE + content.unfinished_body

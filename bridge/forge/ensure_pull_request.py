@@ -30,11 +30,11 @@ def ensure_pull_request(
     base: str,
     content: PullRequestContent,
 ) -> EnsurePullRequestResult:
-    """Make the open pull request from ``head`` go to ``base`` and say ``content``. May be repeated:
-    it asks the forge for nothing when nothing differs. ``open_`` is the one found before, or None.
-    Raises StaleStateError when the forge says one exists and then shows none, and when somebody
-    merged or closed it meanwhile: that was an answer to what it said before, so it says that
-    again."""
+    """Bring the open pull request from ``head`` to ``base`` and to ``content``; opens one where
+    there is none. Idempotent: it sends nothing when nothing differs. ``open_`` is the one
+    found before, or None. Raises StaleStateError when the forge reports an existing one and
+    then lists none, and when somebody merged or closed it meanwhile: that decision was about
+    the content before."""
     if open_ is not None:
         return _made_current(forge, open_, base, content)
     try:
@@ -58,7 +58,7 @@ def _made_current(
         return EnsurePullRequestResult(updated, "updated", find_missing(updated, content))
     if updated.state is PullRequestState.CLOSED or updated.head_commit == found.head_commit:
         before = PullRequestContent(found.title, found.body, found.is_draft)
-        forge.update_pull_request(updated, before)  # else what was merged is what it says now
+        forge.update_pull_request(updated, before)  # else the merged content is the present one
     raise StaleStateError(
         f"#{found.number} of {forge.repository} was {updated.state} while we were looking; it is"
         " looked at again."
@@ -87,8 +87,8 @@ def has_content(pull_request: PullRequest, content: PullRequestContent) -> bool:
 def find_missing(
     pull_request: PullRequest, content: PullRequestContent
 ) -> tuple[tuple[str, str], ...]:
-    """What ``content`` adds and the pull request does not have: (what it is, its name). Forges
-    take no notice of upper and lower case in the names of people and labels."""
+    """Find the additions of ``content`` that the pull request lacks: (kind, name). Forges ignore
+    upper and lower case in the names of people and labels."""
     there = {
         "label": pull_request.labels,
         "reviewer": pull_request.reviewers,
@@ -103,7 +103,7 @@ def find_missing(
 
 
 def _only_differing(found: PullRequest, content: PullRequestContent) -> PullRequestContent:
-    """With those labels and people alone that are to be added or taken off still."""
+    """Leave out labels and people that need neither adding nor removing."""
     missing = find_missing(found, content)
     there = {name.casefold() for name in found.labels}
 

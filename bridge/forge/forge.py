@@ -1,8 +1,8 @@
-"""What the bridge asks of a forge: the port, and the values that pass through it.
+"""The interface of a forge, and the values that pass through it.
 
 A ``Forge`` is one repository on one forge. Every call is finished when it returns, returns frozen
-values, and raises only errors of ``bridge.errors``. Nothing here may become optional: a method is
-added only when the core needs it and every forge can serve it truthfully.
+values, and raises only errors of ``bridge.errors``. No method is optional: one is added only when
+the core needs it and every forge can serve it truthfully.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PullRequestState(StrEnum):
 
 @dataclass(frozen=True)
 class GitRemote:
-    """Where git finds the repository. The credential reaches git by environment only."""
+    """The address of the repository for git. The credential reaches git by environment only."""
 
     url: str  # without credentials
     username: str | None = None
@@ -54,14 +54,13 @@ class PullRequest:
     author: str = ""  # login
     merge_commit: str | None = None  # what the base pointed at after the merge
     decided_at: datetime | None = None  # when it was merged or closed; aware
-    closed_by: str | None = None  # login, where the forge tells it along
+    closed_by: str | None = None  # login, where the forge's answer has it
 
 
 @dataclass(frozen=True)
 class PullRequestContent:
-    """What a pull request should say. ``labels``, ``reviewers`` and ``assignees`` are those to
-    add: what it has besides stays, and what is not named here belongs to the people who work
-    with it."""
+    """The wanted content of a pull request. ``labels``, ``reviewers`` and ``assignees`` are
+    those to add: all others on it belong to the people who work with it, and stay."""
 
     title: str
     body: str
@@ -92,14 +91,14 @@ class PullRequestContent:
 class PullRequestClosing:
     """How a pull request came to be closed without a merge."""
 
-    by: str  # login; empty where the forge does not tell
+    by: str  # login; empty where the forge does not give it
     with_branch: bool = False  # by the forge itself, because the head branch was deleted
 
 
 class StatusState(StrEnum):
     PENDING = "pending"
     SUCCESS = "success"
-    FAILURE = "failure"  # what was checked is not good enough
+    FAILURE = "failure"  # the check failed
     ERROR = "error"  # it could not be checked
 
 
@@ -138,7 +137,7 @@ class FindingSeverity(StrEnum):
 
 @dataclass(frozen=True)
 class AccessFinding:
-    """One line of ``check``: what was asked of the forge and what it said."""
+    """One line of ``check``: the result of one question to the forge."""
 
     severity: FindingSeverity
     message: str  # names the missing scope or permission in the forge's own terms
@@ -161,27 +160,29 @@ class Forge(Protocol):
         Empty where the forge sets no such limit."""
 
     def create_git_remote(self) -> GitRemote:
-        """Where to fetch from and push to, with a credential that is valid for at least five
-        minutes (short-lived ones are minted here)."""
+        """Create the address to fetch from and push to, with a credential that is valid for at
+        least five minutes (short-lived ones are minted here)."""
 
     def find_default_branch(self, *, fresh: bool = False) -> str:
-        """The branch that pull requests go to when the mapping names none. It is remembered after
-        the first request; ``fresh`` asks again, for it may be renamed or moved."""
+        """Find the branch that pull requests go to when the mapping names none. It is cached
+        after the first request; ``fresh`` requests it again, since it may be renamed or
+        moved."""
 
     def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
-        """All pull requests from branch ``head_branch`` of this repository, whatever their base and
-        state, newest (highest number) first. Those from forks are not among them. One request
-        as long as there are no more than a page of them (at most 30 newest are returned)."""
+        """List all pull requests from branch ``head`` of this repository, whatever their base
+        and state, newest (highest number) first; none from forks. One request as long as they
+        fit one page; at most the 30 newest are returned."""
 
     def list_open_pull_requests(self, head_prefix: str) -> Sequence[PullRequest]:
-        """Every open pull request of this repository whose head branch starts so, all pages."""
+        """List every open pull request of this repository whose head branch starts with the
+        prefix, all pages."""
 
     def find_pull_request(self, number: int) -> PullRequest | None:
         """The pull request of that number, from a fork too; None where there is none."""
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
-        """Who closed a pull request without a merge, or what did. The answer is remembered: asking
-        again about the same closing costs nothing."""
+        """Read who or what closed a pull request without a merge. The answer is cached: reading
+        the same closing again costs no request."""
 
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         """The pull requests that brought a commit, or that would, newest first; those of forks
@@ -196,37 +197,37 @@ class Forge(Protocol):
     def update_pull_request(
         self, pull_request: PullRequest, content: PullRequestContent, *, base: str | None = None
     ) -> PullRequest:
-        """Make title, body and draft state of an open pull request what ``content`` says, add its
-        labels and people (those the forge does not know are left out), take off its removed labels,
-        and take the pull request to the branch ``base`` where one is named. The body is written
-        after labels and people were changed, and after a draft was made ready; but before it is
-        made a draft: so a body that tells of them can be believed when only a part was done. One
-        request where only title, body and base differ. Raises RequestRefusedError where another
-        pull request is open from this head to ``base``."""
+        """Update title, body and draft state of an open pull request to ``content``, add its
+        labels and people (those the forge does not know are left out), remove its removed
+        labels, and retarget the pull request to the branch ``base`` where one is named. The
+        body is written after labels and people were changed, and after a draft was made
+        ready; but before it is made a draft: so a body that lists them is true when only a
+        part was done. One request where only title, body and base differ. Raises
+        RequestRefusedError where another pull request is open from this head to ``base``."""
 
     def close_pull_request(self, pull_request: PullRequest, body: str) -> PullRequest:
         """Close without merging and set the body, in one request; the branch stays."""
 
     def upsert_comment(self, number: int, marker: str, body: str) -> None:
-        """Make the one comment that carries ``marker`` say ``body``: created the first time,
-        edited in place after that, untouched when it says so already. The marker is a short
-        ASCII word; the adapter hides it in the comment."""
+        """Write ``body`` into the one comment that carries ``marker``: created the first time,
+        edited in place after that, untouched when it has that body already. The marker is a
+        short ASCII word; the adapter hides it in the comment."""
 
     def set_commit_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
     ) -> None:
-        """Say on a commit how the check ``name`` stands; what was said under that name before no
-        longer counts. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is where people
-        read more. Saying the same again is no error. Raises NotFoundError or RequestRefusedError
-        for a commit that the forge does not have."""
+        """Set the status of the check ``name`` on a commit; it replaces the earlier status of
+        that name. ``text`` is made one line of STATUS_LIMIT characters; ``url`` is a page
+        with details. Setting the same status again is no error. Raises NotFoundError or
+        RequestRefusedError for a commit that the forge does not have."""
 
     def push_rules(self, branch: str) -> Sequence[PushRule]:
-        """The rules for pushes to ``branch`` that the forge tells; empty where it has none, and
-        where the credential or the forge's age keeps it from telling."""
+        """The rules for pushes to ``branch``; empty where the forge has none, and where the
+        credential or the forge's age does not let the bridge read them."""
 
-    def status(self, commit: str, name: str) -> StatusState | None:
-        """What was last said on a commit about the check ``name``; None for nothing. Forges that
-        know no ERROR tell it as FAILURE. One request."""
+    def read_status(self, commit: str, name: str) -> StatusState | None:
+        """Read the last status of the check ``name`` on a commit; None where there is none. A
+        forge without the state ERROR returns FAILURE for it. One request."""
 
     def check_access(
         self, *, statuses: bool = False, drafts: bool = False

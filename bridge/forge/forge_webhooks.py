@@ -1,7 +1,7 @@
-"""What a forge tells by itself: the events, and what is asked of whoever reads its webhooks.
+"""The events of forges' webhooks, and the interface of their readers.
 
-As with PromptLayer's, an event is never executed: it only says where to look. So what is kept of
-one is what these values hold.
+An event is never executed: it only names what to reconcile. So only the fields of these values are
+stored of one.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ ForgeEvent = PushEvent | PullRequestEvent
 
 
 class ForgeWebhooks(Protocol):
-    """How one type of forge signs and words its webhooks. The modules ``bridge.forge.…_webhooks``
-    are such; nothing of it needs a repository or a credential."""
+    """The interface of the modules ``bridge.forge.…_webhooks``: each verifies and parses the
+    webhooks of one type of forge, without a repository or a credential."""
 
     def verify_webhook(self, headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
         """Raises SignatureMismatchError unless somebody with one of ``secrets`` sent this. A blank
@@ -67,23 +67,23 @@ class ForgeWebhooks(Protocol):
         MalformedPayloadError for what the forge never sends."""
 
     def find_delivery_name(self, headers: Headers) -> str:
-        """What the forge calls this delivery, the same when it sends it again; may be empty."""
+        """Find the forge's name of this delivery, the same when it is sent again; may be empty."""
 
 
 @dataclass(frozen=True)
 class ForgeEndpoint:
-    """Where one forge of the configuration comes in."""
+    """The webhook endpoint of one configured forge."""
 
     webhooks: ForgeWebhooks
     secrets: tuple[str, ...] = field(repr=False)  # any of them will do; none: it stays shut
 
 
-# What every reader needs.
+# Shared by all readers.
 
 
 def require_matching_signature(matches: Iterable[bool], refusal: str) -> None:
-    """Raises SignatureMismatchError unless one matches. Each is looked at, so that the time taken
-    says nothing about which one fits."""
+    """Raise SignatureMismatchError unless one signature matches. All are compared, so that the
+    time taken does not show which one does."""
     if not any(list(matches)):
         raise SignatureMismatchError(
             f"{refusal} Compare webhook_secret of this forge in bridge.yaml with the secret set "
@@ -92,7 +92,7 @@ def require_matching_signature(matches: Iterable[bool], refusal: str) -> None:
 
 
 def constant_time_equal(one: str, other: str) -> bool:
-    """In a time that does not tell where they differ; any text may be compared."""
+    """Whether two texts are equal, in a time that does not show where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
@@ -128,7 +128,8 @@ class WebhookPayload:
         return found
 
     def get_text(self, path: str) -> str:
-        """Raises MalformedPayloadError where it is no text, or empty, or none that can be kept."""
+        """Get a text. Raises MalformedPayloadError where it is no text, empty, or cannot be
+        stored."""
         value = self._expected(path, str)
         try:
             value.encode()
@@ -138,9 +139,9 @@ class WebhookPayload:
             raise MalformedPayloadError(f"The delivery's {path} is empty or has a NUL.")
         return value
 
-    def text_or(self, path: str, otherwise: str) -> str:
-        """The text, or ``otherwise`` where there is none or null. Raises MalformedPayloadError as
-        ``text``."""
+    def get_text_or(self, path: str, otherwise: str) -> str:
+        """Get the text, or ``otherwise`` where it is absent or null. Raises
+        MalformedPayloadError as ``get_text`` does."""
         return otherwise if self.find(path) is None else self.get_text(path)
 
     def get_number(self, path: str) -> int:
@@ -177,7 +178,7 @@ class WebhookPayload:
 
 
 def parse_push_event(payload: WebhookPayload, repository: str) -> PushEvent | None:
-    """The push that ``ref``, ``before`` and ``after`` tell; None where it is not of a branch."""
+    """Parse the push of ``ref``, ``before`` and ``after``; None where it is not of a branch."""
     heads = "refs/heads/"
     ref = payload.get_text("ref")
     if not ref.startswith(heads):

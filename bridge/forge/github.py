@@ -39,9 +39,9 @@ from bridge.forge.github_access_check import (
 from bridge.forge.github_credentials import GitHubApp, GitHubToken
 from bridge.forge.github_pull_requests import (
     find_closing,
-    given,
     is_from_repository,
     read_pull_request,
+    require_value,
     with_marks,
 )
 from bridge.forge.github_session import GitHubSession
@@ -50,10 +50,12 @@ from bridge.forge.push_rules import PushRule
 __all__ = ["GitHubApp", "GitHubForge", "GitHubToken"]
 
 BODY_LIMIT = 65_536  # characters
-CREATION_LIMITS = ((80, 60.0), (500, 3600.0))  # "content-generating requests", docs: rate limits
+# "Content-generating requests", in a number of seconds:
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+CREATION_LIMITS = ((80, 60.0), (500, 3600.0))
 MAX_LISTED = 30  # of one head
 REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
-UNKNOWN_COMMIT = "No commit found for"  # GitHub's words
+UNKNOWN_COMMIT = "No commit found for"  # as GitHub spells them
 
 READ_PERMISSION = "“Metadata: read”"
 LIST_PERMISSION = "“Pull requests: read”"
@@ -118,14 +120,14 @@ class GitHubForge:
             "x-access-token",
             session.token,
             authorities=session.authorities,
-            renew=session.lose_credential,
+            renew=session.drop_credential,
         )
 
     def find_default_branch(self, *, fresh: bool = False) -> str:
         with self._lock:
             if fresh or self._default_branch is None:
                 with self._trying("read the default branch", READ_PERMISSION):
-                    self._default_branch = given(self._repository().default_branch)
+                    self._default_branch = require_value(self._repository().default_branch)
             return self._default_branch
 
     def list_pull_requests(self, head: str) -> Sequence[PullRequest]:
@@ -226,11 +228,13 @@ class GitHubForge:
             issue = self._repository().get_issue(number)
             for comment in issue.get_comments():
                 # Only at the very beginning: somebody may quote the whole comment; or copy it.
-                if (comment.body or "").startswith(hidden) and self._session.wrote(comment):
+                if (comment.body or "").startswith(hidden) and self._session.is_own_comment(
+                    comment
+                ):
                     if comment.body != wanted:
                         comment.edit(wanted)
                     return
-            self._session.learn_login(issue.create_comment(wanted))
+            self._session.record_login(issue.create_comment(wanted))
 
     def set_commit_status(
         self, commit: str, name: str, state: StatusState, text: str, url: str | None
@@ -251,17 +255,17 @@ class GitHubForge:
                 repository = self._repository()
                 address = f"{repository.url}/rules/branches/{quote(branch, safe='')}"
                 _, answer = repository.requester.requestJsonAndCheck("GET", address)
-        except PermanentError:  # Enterprise Server tells them since 3.11
+        except PermanentError:  # Enterprise Server has them since 3.11
             return ()
         return push_rules_of(answer if isinstance(answer, list) else [])
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         with self._trying(f"read the statuses of commit {commit[:10]}", READ_STATUSES):
             repository = self._repository()
-            _, told = repository.requester.requestJsonAndCheck(
+            _, answer = repository.requester.requestJsonAndCheck(
                 "GET", f"{repository.url}/commits/{commit}/status", {"per_page": 100}
             )
-            said = {each["context"]: each["state"] for each in told["statuses"]}
+            said = {each["context"]: each["state"] for each in answer["statuses"]}
             return StatusState(said[name]) if name in said else None
 
     def check_access(
@@ -285,8 +289,9 @@ class GitHubForge:
         return build_access_findings(self.repository, self._session.credential, access, asked)
 
     def _completed(self, created: PullRequest, content: PullRequestContent) -> PullRequest:
-        """Reviews asked for; then labels, assignees and the body, in one request where GitHub
-        takes all of them. It is open already: only what a later look can mend is raised."""
+        """Add reviewers, then labels, assignees and the body, in one request where GitHub takes
+        all of them. The pull request is open already: only errors that a later reconcile can
+        mend are raised."""
         asked = self._request_reviews(created.number, content.reviewers)
         created = replace(created, reviewers=frozenset(asked))
         if not (content.labels or content.assignees or content.unfinished_body is not None):
@@ -309,7 +314,7 @@ class GitHubForge:
             return replace(updated, reviewers=created.reviewers)
 
     def _add_labels_and_assignees(self, number: int, content: PullRequestContent) -> None:
-        """Those that GitHub takes."""
+        """Add the labels and assignees that GitHub accepts."""
         attempt = f"set the labels and assignees of pull request #{number}"
         if content.labels:
             with suppress(PermanentError), self._trying(attempt, PROPOSE_PERMISSION):

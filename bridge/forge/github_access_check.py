@@ -1,4 +1,5 @@
-"""Whether a credential suffices on GitHub, told in GitHub's words. Pure."""
+"""Check whether a credential has the permissions that the bridge needs on GitHub, and name
+missing ones as GitHub's settings pages do. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.github_errors import format_permission
 from bridge.forge.push_rules import PushRule, PushRuleSubject
 
 REQUIRED_APP_PERMISSIONS = {"contents": "write", "pull_requests": "write", "metadata": "read"}
@@ -16,7 +18,7 @@ PERMISSION_LEVELS = ("read", "write", "admin")
 
 @dataclass(frozen=True)
 class GitHubAccess:
-    """What GitHub says a credential may do with a repository."""
+    """The permissions of a credential on a repository, as GitHub reports them."""
 
     may_push: bool | None  # None: it does not say
     private: bool
@@ -29,7 +31,7 @@ class GitHubAccess:
 
 @dataclass(frozen=True)
 class AccessQuestion:
-    """What the bridge needs besides the usual, and the host that the settings name."""
+    """The optional permissions that the bridge needs, and the host that the settings name."""
 
     statuses: bool = False
     drafts: bool = False
@@ -39,8 +41,8 @@ class AccessQuestion:
 def build_access_findings(
     repository: str, credential: str, access: GitHubAccess, asked: AccessQuestion
 ) -> Sequence[AccessFinding]:
-    """One line each; ``repository`` and ``credential`` as the mapping file spells them. Commit
-    statuses and drafts are asked about only where they are needed."""
+    """Build one finding for each question; ``repository`` and ``credential`` as the mapping file
+    spells them. Commit statuses and drafts are checked only where they are needed."""
     needs = (
         REQUIRED_APP_PERMISSIONS | STATUS_APP_PERMISSIONS
         if asked.statuses
@@ -70,7 +72,7 @@ _OPERATORS = {"starts_with": "^{}", "ends_with": "{}$", "contains": "{}"}
 
 
 def push_rules_of(answer: Sequence[object]) -> Sequence[PushRule]:
-    """The rules that look at what is pushed, of a branch's active rules."""
+    """The rules about pushed commits and branches, among a branch's active rules."""
     return [
         PushRule(_RULE_TYPES[kind], _pattern(parameters), bool(parameters.get("negate")))
         for rule in answer
@@ -110,8 +112,10 @@ def _drafts(repository: str, plan: str | None) -> AccessFinding:
             f"{repository} is private and its owner's plan is free, which has no drafts: {so}. Take "
             "pull_request.draft out of the mapping.",
         )
-    told = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
-    return AccessFinding(FindingSeverity.OK, f"{repository} is a private repository {told}; {so}.")
+    plan_name = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
+    return AccessFinding(
+        FindingSeverity.OK, f"{repository} is a private repository {plan_name}; {so}."
+    )
 
 
 def _push(repository: str, credential: str, access: GitHubAccess) -> AccessFinding:
@@ -134,11 +138,13 @@ def _token(
     repository: str, credential: str, access: GitHubAccess, needs: Mapping[str, str]
 ) -> AccessFinding:
     if access.scopes is None:
-        told = _listed(_spelled(name, level) for name, level in needs.items() if level == "write")
+        permissions = _listed(
+            format_permission(name, level) for name, level in needs.items() if level == "write"
+        )
         return AccessFinding(
             FindingSeverity.OK,
             f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
-            f"has {told} for {repository}.",
+            f"has {permissions} for {repository}.",
         )
     granted = {scope.strip() for scope in str(access.scopes).split(",")}
     if granted & ({"repo"} if access.private else {"repo", "public_repo"}):
@@ -150,7 +156,7 @@ def _token(
 
 def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) -> AccessFinding:
     missing = [
-        _spelled(name, level)
+        format_permission(name, level)
         for name, level in needs.items()
         if granted.get(name) not in PERMISSION_LEVELS[PERMISSION_LEVELS.index(level) :]
     ]
@@ -163,12 +169,6 @@ def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) 
         f"The App's installation on {repository} lacks {_listed(missing)}: add it in the "
         "App's settings, then accept it where the App is installed.",
     )
-
-
-def _spelled(name: str, level: str) -> str:
-    """A permission as GitHub's pages call it."""
-    known = {"statuses": "Commit statuses"}
-    return f"“{known.get(name, name.replace('_', ' ').capitalize())}: {level}”"
 
 
 def _listed(words: Iterable[str]) -> str:

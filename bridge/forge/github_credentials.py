@@ -1,4 +1,4 @@
-"""Where a GitHub is and who asks it: addresses, tokens, Apps."""
+"""Addresses, tokens and Apps of GitHub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class GitHubToken:
 
 @dataclass(frozen=True)
 class GitHubApp:
-    """A GitHub App; its installation on the repository is looked up where no id is given."""
+    """A GitHub App; its installation on the repository is requested where no id is given."""
 
     app_id: int
     private_key_pem: str = field(repr=False)
@@ -83,7 +83,7 @@ def require_private_key(app: GitHubApp, spelled: str) -> None:
 
 
 def build_addresses(url: str | None) -> tuple[str, str]:
-    """Where programs and where people find a GitHub, neither with a slash at the end."""
+    """Build the address of the API and that of the pages, neither with a slash at the end."""
     parts = urlsplit(url or "https://github.com")
     host = parts.netloc.removeprefix("api.")
     if host == "github.com" or host.endswith(".ghe.com"):

@@ -1,4 +1,4 @@
-"""What GitHub's refusals mean, in words a person can act on. Pure."""
+"""Translate GitHub's refusals into errors that say what a person can do. Pure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from bridge.errors import (
 from bridge.network.failures import SPEAKS_TLS, needs_tls
 
 REDIRECTS = (301, 302, 307, 308)
-SECONDARY_LIMIT_SECONDS = 60.0  # seconds; what GitHub asks for where it names no time
-MAX_QUOTE_LENGTH = 300  # characters of GitHub's own words
-# Refusals of a request that is wrong however often it is made; GitHub words every other one alike.
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+SECONDARY_LIMIT_SECONDS = 60.0  # seconds; the pause after a refusal that names no time
+MAX_QUOTE_LENGTH = 300  # characters of GitHub's own text
+# Parts of refusals that a repetition does not change; GitHub's other refusals read alike.
 # https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request
 _KNOWN = (
     "is too long",
@@ -43,7 +44,7 @@ _SECONDARY = ("secondary rate limit", "abuse detection", "wait a few minutes bef
 
 @dataclass(frozen=True)
 class GitHubRequestAttempt:
-    """What the bridge wanted of GitHub."""
+    """A request to GitHub, described for its error message."""
 
     repository: str  # the mapping file's spelling
     what: str  # "open a pull request from a to b"
@@ -55,7 +56,7 @@ class GitHubRequestAttempt:
 
 @dataclass(frozen=True)
 class GitHubErrorResponse:
-    """What GitHub said instead of doing it. Header names are in lower case."""
+    """GitHub's answer to a refused request. Header names are in lower case."""
 
     status: int
     body: object = None
@@ -91,7 +92,7 @@ class GitHubErrorResponse:
 def build_error(
     answer: GitHubErrorResponse, attempt: GitHubRequestAttempt, now: float
 ) -> BridgeError:
-    """The error of our tree for a refused attempt; ``now`` is in seconds since the epoch."""
+    """Build the error for a refused attempt; ``now`` is in seconds since the epoch."""
     if _is_rate_limit(answer):
         return _rate_limited(answer, attempt, now)
     if attempt.after_mint and answer.status in (401, 403, 404):
@@ -121,12 +122,12 @@ def build_error(
     if needs_tls(str(answer.body)):
         return build_no_response_error(attempt, SPEAKS_TLS)
     if answer.status in REDIRECTS:
-        return moved(attempt, answer.headers.get("location", ""))
+        return build_redirect_error(attempt, answer.headers.get("location", ""))
     return _refused(answer, attempt)
 
 
-def moved(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
-    """The error where the server sends us somewhere else, to ``place`` if it said so."""
+def build_redirect_error(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
+    """Build the error for a redirect, to ``place`` where the server names one."""
     parts = urlsplit(place)
     there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "elsewhere"
     return RequestRefusedError(
@@ -136,8 +137,8 @@ def moved(attempt: GitHubRequestAttempt, place: str) -> RequestRefusedError:
     )
 
 
-def another_address(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedError:
-    """The error where the server's own links lead to another address than ``api``."""
+def build_other_address_error(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedError:
+    """Build the error for links that lead to another address than ``api``."""
     return RequestRefusedError(
         f"The server's answers link to another address than {api}, so the bridge could not "
         f"{attempt.what} in {attempt.repository}. Write the address that the server's own pages "
@@ -146,7 +147,7 @@ def another_address(attempt: GitHubRequestAttempt, api: str) -> RequestRefusedEr
 
 
 def build_no_response_error(attempt: GitHubRequestAttempt, why: str) -> UnavailableError:
-    """The error where nothing, or nothing of GitHub's, came back."""
+    """Build the error for a request without an answer, or without an answer of GitHub's."""
     return UnavailableError(
         f"The bridge could not {attempt.what} in {attempt.repository} just now: {why}. It tries "
         "again by itself; if this lasts, look whether GitHub can be reached from here."
@@ -191,22 +192,23 @@ def _forbidden(answer: GitHubErrorResponse, attempt: GitHubRequestAttempt) -> Fo
 
 
 def _refused(answer: GitHubErrorResponse, attempt: GitHubRequestAttempt) -> BridgeError:
-    """Right after a push, what GitHub is not known to refuse for good is tried a few times: it says
-    422 ``head: invalid``, and nothing else, while it has not noticed the branch."""
+    """Build the error for a refusal. Right after a push, a refusal that is not known as final is
+    retried a few times: GitHub answers 422 ``head: invalid``, and nothing else, until it has
+    noticed the branch."""
     said = answer.reason.lower()
-    told = (
+    text = (
         f"GitHub would not {attempt.what} in {attempt.repository} (HTTP {answer.status})"
         f"{_quoted(answer)}."
     )
     if "already exists for" in said:
-        return AlreadyExistsError(told)
-    mend = f"{told} Mend that, then let the bridge look again."
+        return AlreadyExistsError(text)
+    mend = f"{text} Mend that, then let the bridge look again."
     if _DRAFTS in said:
         return DraftsUnavailableError(mend)
     if not attempt.after_push or any(sign in said for sign in _KNOWN):
         return RequestRefusedError(mend)
     return TransientRefusalError(
-        f"{told} It may not have noticed the last push yet, or it needs mending."
+        f"{text} It may not have noticed the last push yet, or it needs mending."
     )
 
 
@@ -222,17 +224,25 @@ def _reason(error: Mapping[str, object]) -> str:
 
 
 def _accepted(answer: GitHubErrorResponse) -> str:
-    """The permissions GitHub says would do: ``pull_requests=write`` is "Pull requests: write"."""
+    """Format the permissions that GitHub names as sufficient: ``pull_requests=write`` is "Pull
+    requests: write"."""
     permissions = answer.headers.get("x-accepted-github-permissions", "")
     if permissions:
         return "the permission " + " or ".join(
-            " and ".join(_permission(part) for part in choice.split(","))
+            " and ".join(_format_accepted(part) for part in choice.split(","))
             for choice in permissions.split(";")
         )
     scopes = answer.headers.get("x-accepted-oauth-scopes", "")
     return f"the scope {scopes.replace(', ', ' or ')}" if scopes else ""
 
 
-def _permission(spelled: str) -> str:
-    name, _, level = spelled.strip().partition("=")
-    return f"“{name.replace('_', ' ').capitalize()}: {level}”"
+def _format_accepted(permission: str) -> str:
+    name, _, level = permission.strip().partition("=")
+    return format_permission(name, level)
+
+
+def format_permission(name: str, level: str) -> str:
+    """Format a permission as GitHub's pages name it: ``statuses`` is “Commit statuses”."""
+    # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
+    known = {"statuses": "Commit statuses"}
+    return f"“{known.get(name, name.replace('_', ' ').capitalize())}: {level}”"

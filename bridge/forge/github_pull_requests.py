@@ -22,8 +22,8 @@ _AT_ONCE = timedelta(seconds=1)  # GitHub's times are whole seconds
 
 
 def read_pull_request(pull: GitHubPull, repository: str, owner: str) -> PullRequest:
-    """The value of what GitHub sent; ``owner`` is the organization whose teams it names. Raises
-    NotFoundError where the answer tells of a repository that moved."""
+    """Convert GitHub's answer into a PullRequest; ``owner`` is the organization whose teams it
+    names. Raises NotFoundError where the answer is about a repository that moved."""
     if pull.html_url is None:
         # PyGithub takes the redirect that answers a write for the written thing.
         raise NotFoundError(f"{repository} was renamed or moved: write its new name.")
@@ -74,7 +74,7 @@ def is_from_repository(pull: GitHubPull) -> bool:
 
 
 def with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
-    """With the labels and assignees that the pull request's issue names."""
+    """The pull request with the labels and assignees of its issue."""
     return replace(
         pull_request,
         labels=frozenset(label.name for label in _each(lambda: issue.labels)),
@@ -82,9 +82,9 @@ def with_marks(pull_request: PullRequest, issue: Issue) -> PullRequest:
     )
 
 
-def given(value: GivenContent) -> GivenContent:
-    """The value, which GitHub always gives: PyGithub reads None from a page that is not GitHub's.
-    Raises TypeError for that."""
+def require_value(value: GivenContent) -> GivenContent:
+    """Return a value that GitHub always sends: PyGithub reads None from a page that is not
+    GitHub's. Raises TypeError for None."""
     if value is None:
         raise TypeError
     return value

@@ -36,10 +36,10 @@ from bridge.forge.github_credentials import (
 from bridge.forge.github_errors import (
     GitHubErrorResponse,
     GitHubRequestAttempt,
-    another_address,
     build_error,
     build_no_response_error,
-    moved,
+    build_other_address_error,
+    build_redirect_error,
 )
 from bridge.forge.https_session import TrustingHttpAdapter
 from bridge.network.failures import explain_connection_failure
@@ -55,7 +55,7 @@ log = logging.getLogger("bridge.forge")
 logging.getLogger("github.Requester").setLevel(logging.INFO)
 
 
-class _RedirectedElsewhere(Exception):  # noqa: N818 - it is told as an error of ours
+class _RedirectedElsewhere(Exception):  # noqa: N818 - it becomes an error of bridge.errors
     """The server sent us to another address than the one that was asked."""
 
 
@@ -91,7 +91,7 @@ Requester.Requester._Requester__persist = True  # type: ignore[attr-defined]
 
 
 class _AppAuth(github.Auth.Auth):
-    """Lets PyGithub ask with whatever installation token is current."""
+    """Lets PyGithub use the current installation token."""
 
     def __init__(self, tokens: InstallationTokenCache) -> None:
         self.tokens = tokens
@@ -141,7 +141,7 @@ class GitHubSession:
         else:
             self.credential = f"forges.{forge_name}.token"
             self._auth = github.Auth.Token(auth.token)
-        # A PyGithub client keeps the request in hand in itself, so each thread has its own.
+        # A PyGithub client stores its current request, so each thread has its own client.
         self._of_thread = threading.local()
         self._login: str | None = None  # of the token's owner; empty where it has none
 
@@ -156,25 +156,28 @@ class GitHubSession:
         return self._tokens.get_token().permissions if self._tokens else None
 
     def find_plan(self) -> str | None:
-        """The plan of the repository's owner, where GitHub tells it: to owners of an organization."""
+        """Find the plan of the repository's owner; GitHub shows it to owners of an organization
+        only."""
         with suppress(github.GithubException):
             plan = self._client().get_organization(self.owner).complete().plan
             return plan.name if plan else None
         return None
 
-    def wrote(self, comment: IssueComment) -> bool:
-        """Whether the credential's owner wrote a comment: anybody can copy what marks ours."""
+    def is_own_comment(self, comment: IssueComment) -> bool:
+        """Whether the credential's owner wrote a comment: anybody can copy the hidden marker."""
         if self._tokens is not None or not self._has_user():
-            return getattr(comment.user, "type", None) == "Bot"  # no App is told its own login
+            return (
+                getattr(comment.user, "type", None) == "Bot"
+            )  # GitHub gives an App no login of its own
         return getattr(comment.user, "login", None) == self._login
 
-    def learn_login(self, comment: IssueComment) -> None:
-        """Who asks here, from what GitHub says of a comment that was just made."""
+    def record_login(self, comment: IssueComment) -> None:
+        """Record the login of the credential, from a comment that was just made."""
         if self._tokens is None:
             self._login = getattr(comment.user, "login", None)
 
     def _has_user(self) -> bool:
-        """Whether the token is a person's, whose login is asked for once; that of a workflow run
+        """Whether the token is a person's, whose login is requested once; that of a workflow run
         is not."""
         if self._login is None:
             try:
@@ -227,8 +230,8 @@ class GitHubSession:
     def translate_errors(
         self, what: str, needs: str, *, after_push: bool = False, minting: bool = False
     ) -> Iterator[None]:
-        """Turns whatever PyGithub raises into the errors of ``bridge.errors``. ``after_push``: a
-        branch was pushed right before, which not every server of GitHub's may know yet."""
+        """Translate PyGithub's errors into those of ``bridge.errors``. ``after_push``: a branch
+        was pushed right before, which not every server of GitHub's may know yet."""
         attempt = GitHubRequestAttempt(self.name, what, needs, self.credential, after_push)
         try:
             with span("ask the forge", repository=self.name, asked=what):
@@ -236,7 +239,7 @@ class GitHubSession:
         except BridgeError:
             raise
         except github.GithubException as refused:
-            if not minting and self.lose_credential(refused.status):
+            if not minting and self.drop_credential(refused.status):
                 attempt = replace(attempt, after_mint=True)
             answer = GitHubErrorResponse(refused.status, refused.data, refused.headers or {})
             raise build_error(answer, attempt, self._clock()) from None
@@ -246,7 +249,8 @@ class GitHubSession:
             self._tell_budget()
 
     def _translated(self, foreign: Exception, attempt: GitHubRequestAttempt) -> BridgeError:
-        """For what is no answer of GitHub's; the libraries' own words hold addresses and objects."""
+        """Translate an error that is no answer of GitHub's; the libraries' texts hold addresses
+        and objects."""
         if isinstance(foreign, requests.ReadTimeout):
             return build_no_response_error(attempt, f"no answer in {self._timeout:g} seconds")
         if isinstance(foreign, requests.RequestException):
@@ -254,15 +258,15 @@ class GitHubSession:
                 attempt, explain_connection_failure(foreign, self._ca_setting)
             )
         if isinstance(foreign, _RedirectedElsewhere):
-            return moved(attempt, str(foreign))
+            return build_redirect_error(attempt, str(foreign))
         if isinstance(foreign, AssertionError):  # PyGithub asks only the host that it was given
-            return another_address(attempt, self._api)
+            return build_other_address_error(attempt, self._api)
         log.debug("an answer of %s was not understood", self.name, exc_info=foreign)
         return build_no_response_error(
             attempt, f"what answered at {self._api} does not speak as GitHub does"
         )
 
-    def lose_credential(self, status: int) -> bool:
+    def drop_credential(self, status: int) -> bool:
         """Drop an App's token that was refused with this HTTP status, so that the next one is made
         anew. Returns whether that may help: not every server knows a new token at once."""
         if self._tokens is None or status not in (401, 403, 404):
@@ -270,7 +274,8 @@ class GitHubSession:
         return self._tokens.drop() if status == 401 else self._tokens.is_new()
 
     def _tell_budget(self) -> None:
-        """What the last answer to this thread said; PyGithub keeps it, and -1 before the first."""
+        """Report the rate limit of this thread's last answer; PyGithub stores it, and -1 before
+        the first."""
         client = getattr(self._of_thread, "client", None)
         if client is None:
             return

@@ -48,7 +48,8 @@ def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> Non
 
 
 def compute_signature(body: bytes, secret: str) -> str:
-    """What GitHub sends in the header SIGNATURE."""
+    """Compute the header SIGNATURE_HEADER of a delivery.
+    https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
     return f"sha256={compute_hmac_hex(secret, body)}"
 
 
@@ -91,7 +92,7 @@ def _pull_request(payload: WebhookPayload) -> PullRequestEvent | None:
         base=payload.get_text("pull_request.base.ref"),
         head_commit=payload.get_commit("pull_request.head.sha"),
         from_fork=_is_from_fork(payload),
-        author=payload.text_or("pull_request.user.login", ""),  # whose account is gone has none
+        author=payload.get_text_or("pull_request.user.login", ""),  # whose account is gone has none
     )
 
 

@@ -1,7 +1,8 @@
-"""One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project token.
+"""One project on GitLab: gitlab.com or self-managed, reached with a personal, group or project
+token.
 
 What GitLab calls "merge request" and "iid" is a pull request and its number to the rest of the
-bridge. python-gitlab is kept from retrying and sleeping: waiting is the engine's business.
+bridge. python-gitlab never retries or sleeps here: the engine schedules retries.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ from bridge.forge.gitlab_errors import (
 from bridge.forge.gitlab_merge_requests import (
     STATUS_NAMES,
     STATUS_STATES,
-    author_id,
     filter_own_pull_requests,
+    find_author_id,
     mark_title,
     note_body,
     parse_merge_request,
@@ -57,7 +58,7 @@ from bridge.forge.push_rules import PushRule
 from bridge.telemetry.log_context import span
 
 BODY_LIMIT = 1_048_576  # characters of a description
-MAX_LISTED = 30  # how many pull requests of one branch are looked at
+MAX_LISTED = 30  # pull requests of one branch that are read
 PAGE_SIZE = 100  # the most GitLab gives at once
 
 log = logging.getLogger("bridge.forge")
@@ -65,9 +66,8 @@ log = logging.getLogger("bridge.forge")
 
 class GitLabForge:
     """A ``Forge``: the project ``repository`` (``group/name``, or ``group/subgroup/name``).
-
-    ``url`` is where GitLab's pages are, a sub-path included; ``timeout`` is seconds for each
-    answer; ``clock`` tells seconds since the epoch; ``notice`` hears of the budget;
+    ``url`` is the address of GitLab's pages, a sub-path included; ``timeout`` is seconds for
+    each answer; ``clock`` returns seconds since the epoch; ``notice`` receives the budget;
     ``authorities`` are certificates (PEM) to trust besides the system's."""
 
     body_limit = BODY_LIMIT
@@ -211,7 +211,7 @@ class GitLabForge:
             marked = [each for each in said if note_body(each).startswith(first_line)]
             ours = next((each for each in marked if self._is_ours(each)), None)
             if ours is None:
-                self._own_id = author_id(notes.create({"body": wanted}))
+                self._own_id = find_author_id(notes.create({"body": wanted}))
             elif note_body(ours).rstrip() != wanted:
                 notes.update(ours.id, {"body": wanted})
 
@@ -228,7 +228,8 @@ class GitLabForge:
                 known = self._project.commits.get(commit, lazy=True)
                 known.statuses.create(said | ({"target_url": url} if url else {}))
         except errors.RequestRefusedError as refusal:
-            # What waits already cannot be made to wait: GitLab calls that a transition.
+            # GitLab refuses to set a pending status to pending again, as a transition:
+            # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
             if state is not StatusState.PENDING or "Cannot transition status" not in str(refusal):
                 raise
 
@@ -240,7 +241,7 @@ class GitLabForge:
             return ()
         return push_rules_of(answer if isinstance(answer, dict) else {})
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         with self._translated(f"read the statuses of commit {commit[:10]}"):
             known = self._project.commits.get(commit, lazy=True)
             found = known.statuses.list(name=name, per_page=PAGE_SIZE, get_all=False)
@@ -284,7 +285,7 @@ class GitLabForge:
         """Whether we wrote it: anybody can copy a marker into a comment of their own."""
         if self._own_id is None:
             self._own_id = self._gitlab.http_get("/user")["id"]  # type: ignore[index]
-        return author_id(note) == self._own_id
+        return find_author_id(note) == self._own_id
 
     def _token_findings(self) -> Iterator[AccessFinding]:
         try:
@@ -356,7 +357,8 @@ class GitLabForge:
         return session
 
     def _stop_early(self, response: requests.Response, **_: object) -> None:
-        """Raise what python-gitlab would follow, sleep over, or tell without its headers."""
+        """Raise for an answer that python-gitlab would follow, sleep over, or report without its
+        headers."""
         if (rate_limit := parse_rate_limit(response.headers)) is not None:
             self._notice(rate_limit)
         early = build_interruption_error(

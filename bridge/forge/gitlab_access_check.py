@@ -1,4 +1,4 @@
-"""Whether a credential suffices on GitLab, told in GitLab's words. Pure."""
+"""Check whether a credential has the role and scopes that the bridge needs on GitLab. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What an answer of GitLab's that is not a success means to the bridge. Knows no SDK but the errors of requests."""
+"""Translate GitLab's refusals into errors of ``bridge.errors``. Uses no SDK but the errors of
+requests."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from bridge.forge.forge import RateLimitStatus
 from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, needs_tls
 
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
-MAX_QUOTE_LENGTH = 500  # characters of GitLab's own words in a message
+MAX_QUOTE_LENGTH = 500  # characters of GitLab's own text in a message
 
 # Refusals of a request that is wrong however often it is made.
 # https://docs.gitlab.com/api/rest/troubleshooting/ and /api/merge_requests/#create-mr
@@ -34,10 +35,10 @@ _KNOWN = (
 def build_refusal_error(
     asked: str, status: int, body: bytes, *, after_push: bool = False
 ) -> errors.BridgeError:
-    """The error for an answer of ``status``. ``asked`` begins its message and says what was
-    wanted; GitLab's words follow where it answered in JSON, and a proxy's page is never quoted.
-    Right after a push, what GitLab is not known to refuse for good is tried a few times: it may not
-    have noticed the branch."""
+    """Build the error for an answer of ``status``. ``asked`` begins its message and names the
+    request; GitLab's text follows where it answered in JSON, and a proxy's page is never
+    quoted. Right after a push, a refusal that is not known as final is retried a few times:
+    GitLab may not have noticed the branch."""
     answer = _json(body)
     words = _words(answer)
     says = f" GitLab says: {words}." if words else ""
@@ -73,9 +74,9 @@ def build_refusal_error(
 def build_interruption_error(
     repository: str, status: int, headers: Mapping[str, str], now: float
 ) -> errors.BridgeError | None:
-    """The error for an answer that goes no further: a redirect, which would carry the token to
-    wherever it leads, and a 429, whose headers tell the pause (``now``: seconds since the epoch).
-    None for any other."""
+    """Build the error for a redirect, which would carry the token to its address, and for a 429,
+    whose headers name the pause (``now``: seconds since the epoch). None for any other
+    answer."""
     if status == 429:
         return errors.RateLimitedError(
             f"GitLab asks to slow down (429) for {repository}; it is tried again later.",
@@ -92,7 +93,7 @@ def build_interruption_error(
 
 
 def parse_rate_limit(headers: Mapping[str, str]) -> RateLimitStatus | None:
-    """What an answer's headers say of the rate limit; None where they say nothing."""
+    """Parse the rate limit in an answer's headers; None where they have none."""
     try:
         limit, remaining, reset = (
             int(headers[f"RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")
@@ -103,7 +104,7 @@ def parse_rate_limit(headers: Mapping[str, str]) -> RateLimitStatus | None:
 
 
 def describe_failure(error: requests.RequestException, ca_setting: str) -> str:
-    """In our words: those of requests hold addresses and object names."""
+    """Describe an error of requests; its own text holds addresses and object names."""
     if isinstance(error, requests.ReadTimeout):
         return "did not answer in time"
     return f"could not be reached: {explain_connection_failure(error, ca_setting)}"

@@ -57,7 +57,7 @@ def parse_merge_request(answer: GitLabResponse) -> PullRequest:
 
 
 def filter_own_pull_requests(answers: Iterable[GitLabResponse]) -> list[PullRequest]:
-    """Without those from forks, whose branches may bear the same names."""
+    """Leave out those from forks, whose branches may have the same names."""
     return [own for own in map(parse_merge_request, answers) if not own.is_from_fork]
 
 
@@ -72,8 +72,8 @@ def note_body(note: Any) -> str:
     return note.attributes.get("body") or ""
 
 
-def author_id(note: Any) -> int | None:
-    """Of who wrote a comment; None where the account is gone."""
+def find_author_id(note: Any) -> int | None:
+    """Find the id of a comment's author; None where the account is gone."""
     found: int | None = (note.attributes.get("author") or {}).get("id")
     return found
 

@@ -65,7 +65,8 @@ def _signatures_that_fit(headers: Headers, body: bytes, secrets: Sequence[str]) 
 
 
 def compute_signature(message_id: str, timestamp: str, body: bytes, key: bytes) -> str:
-    """What GitLab sends in the header SIGNATURE, as the Standard Webhooks have it."""
+    """Compute the header SIGNATURE_HEADER of a delivery, after the Standard Webhooks.
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 
@@ -116,7 +117,7 @@ def _merge_request(payload: WebhookPayload) -> PullRequestEvent | None:
 
 
 def _action(payload: WebhookPayload) -> PullRequestAction | None:
-    action = payload.find("object_attributes.action")  # none where only a system hook tells it
+    action = payload.find("object_attributes.action")  # none where only a system hook sends it
     if action == "update":
         signs = ("object_attributes.oldrev", "changes.target_branch", "changes.draft")
         moved = any(payload.find(sign) for sign in signs)
@@ -128,7 +129,7 @@ def _author(payload: WebhookPayload) -> str:
     """GitLab names who acted, and of the author only a number."""
     acted, author = payload.find("user.id"), payload.find("object_attributes.author_id")
     ours = acted is not None and acted == author
-    return payload.text_or("user.username", "") if ours else ""
+    return payload.get_text_or("user.username", "") if ours else ""
 
 
 def _head_commit(payload: WebhookPayload) -> str:

@@ -13,7 +13,8 @@ from bridge.network.trust import create_ssl_context
 
 
 class TrustingHttpAdapter(requests.adapters.HTTPAdapter):
-    """Verifies servers by one context alone, whatever else requests would add to it."""
+    """Verifies servers by one SSL context alone, without the certificates that requests would
+    add."""
 
     def __init__(self, context: ssl.SSLContext, **more: Any) -> None:
         self._context = context
@@ -45,6 +46,6 @@ def limit_trust(session: requests.Session, authorities: str) -> None:
 def create_session(authorities: str) -> requests.Session:
     """A session that trusts the system's store and ``authorities``, and never reads ~/.netrc."""
     session = requests.Session()
-    session.auth = lambda request: request  # else requests looks for a credential of its own
+    session.auth = lambda request: request  # else requests uses a credential of its own
     limit_trust(session, authorities)
     return session

@@ -179,10 +179,10 @@ class LocalForge:
                 commit, name, LocalCommitStatus(state, shorten_status_text(text), url)
             )
 
-    def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - hooks tell nothing
+    def push_rules(self, branch: str) -> Sequence[PushRule]:  # noqa: ARG002 - hooks cannot be read
         return ()
 
-    def status(self, commit: str, name: str) -> StatusState | None:
+    def read_status(self, commit: str, name: str) -> StatusState | None:
         said = self._statuses.read(commit).get(name)
         return said.state if said else None
 
@@ -205,7 +205,7 @@ class LocalForge:
             )
         return (AccessFinding(FindingSeverity.PROBLEM, problem),)
 
-    # What a person does.
+    # Actions of people.
 
     def list_all_pull_requests(self) -> Sequence[PullRequest]:
         """All pull requests, newest first."""
@@ -216,7 +216,7 @@ class LocalForge:
         return self._seen([self._pulls.read(number)])[0]
 
     def read_statuses(self, commit: str) -> Mapping[str, LocalCommitStatus]:
-        """What was said on a commit: check → how it stands."""
+        """Read the statuses of a commit: check → status."""
         return self._statuses.read(commit)
 
     def read_comments(self, number: int) -> Mapping[str, str]:
@@ -224,7 +224,7 @@ class LocalForge:
         return self._pulls.read(number).comments
 
     def diff(self, number: int) -> str:
-        """What merging would change, as ``git diff`` shows it."""
+        """Show the changes that merging would make, as ``git diff`` prints them."""
         return self._history.diff(self._pulls.read(number))
 
     def list_commits(self, number: int) -> Sequence[LocalCommit]:
@@ -297,12 +297,14 @@ class LocalForge:
     def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
         refs = self._git.list_refs()
         return [
-            pull.value(self._url(pull.number), self._history.find_head_commit(pull, refs))
+            pull.build_pull_request(
+                self._url(pull.number), self._history.find_head_commit(pull, refs)
+            )
             for pull in pulls
         ]
 
     def _own(self) -> Iterable[PullRequestFile]:
-        """Without those from forks, whose branches may bear the same names."""
+        """Leave out those from forks, whose branches may have the same names."""
         return (pull for pull in self._pulls.read_all() if not pull.fork)
 
     def _url(self, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What git knows of a pull request of the local forge: its commits, its changes, its merge."""
+"""Read commits, changes and merges of the local forge's pull requests from git."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MergeMethod = Literal["merge", "squash", "rebase"]
 
 
 class LocalPullRequestCommits:
-    """The pull requests of one repository, seen by its git. ``repository`` is for messages."""
+    """Reads the pull requests of one git repository. ``repository`` is its name in messages."""
 
     def __init__(self, git: BareRepository, repository: str) -> None:
         self._git = git
         self._repository = repository
 
     def find_head_commit(self, pull: PullRequestFile, refs: Mapping[str, str] | None = None) -> str:
-        """An open pull request follows its branch. A ref of its own keeps what was seen last, for
-        the day the branch is deleted or the pull request is closed; and for a fork's branch, which
-        is not here."""
+        """Find the newest commit of a pull request: an open one follows its branch. A ref of its
+        own stores the last commit, for a branch that is deleted, a pull request that is
+        closed, and a fork's branch, which is not in this repository."""
         refs = self._git.list_refs() if refs is None else refs
         own = f"refs/pull/{pull.number}/head"
         branch = None if pull.fork else refs.get(f"refs/heads/{pull.head}")
@@ -47,13 +47,13 @@ class LocalPullRequestCommits:
         return self._git.list_commits(*self._range(pull))
 
     def diff(self, pull: PullRequestFile) -> str:
-        """What merging would change, as ``git diff`` shows it."""
+        """Show the changes that merging would make, as ``git diff`` prints them."""
         return self._git.diff(*self._range(pull))
 
     def find_pull_requests_with(
         self, pulls: Iterable[PullRequestFile], commit: str
     ) -> list[PullRequestFile]:
-        """Those whose branch the commit is of, or whose merge made it."""
+        """Find the pull requests whose branch has the commit, or whose merge made it."""
         refs, holding = self._git.list_refs(), self._git.find_refs_containing(commit)
         return [pull for pull in pulls if self._brings(pull, commit, refs, holding)]
 

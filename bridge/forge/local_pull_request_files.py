@@ -52,8 +52,8 @@ class PullRequestFile:
     def is_open(self) -> bool:
         return self.state is PullRequestState.OPEN
 
-    def value(self, url: str, head_commit: str) -> PullRequest:
-        """The pull request as the port tells it; ``url`` is its page."""
+    def build_pull_request(self, url: str, head_commit: str) -> PullRequest:
+        """Build the PullRequest of this file; ``url`` is its page."""
         return PullRequest(
             number=self.number,
             url=url,

@@ -1,8 +1,6 @@
-"""One bare git repository on this disk, and merging in it without a working tree.
-
-The git half of the local forge. Commands are plumbing only, so nobody's git settings change what
-they do.
-"""
+"""One bare git repository on this disk, and merges in it without a working tree. The git part of
+the local forge. Commands are plumbing only, so git settings of the machine do not change
+them."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ class CommitPerson:
     date: str | None = None
 
     def build_git_environment(self, role: str) -> dict[str, str]:
-        """What git reads to know the person; ``role`` is AUTHOR or COMMITTER."""
+        """Build the variables that name the person for git; ``role`` is AUTHOR or COMMITTER."""
         known = {"NAME": self.name, "EMAIL": self.email}
         if self.date is not None:
             known["DATE"] = self.date
@@ -101,7 +99,7 @@ class BareRepository:
         return found.strip()
 
     def list_commits(self, old: str, new: str) -> tuple[LocalCommit, ...]:
-        """What ``new`` has and ``old`` has not, oldest first, without merges."""
+        """List the commits of ``new`` that ``old`` has not, oldest first, without merges."""
         layout = "%H%x00%an%x00%ae%x00%ad%x00%B%x00"
         log = self._git(
             "rev-list", "--reverse", "--topo-order", "--no-merges", "--no-commit-header",
@@ -120,8 +118,8 @@ class BareRepository:
 
     def find_refs_containing(self, commit: str) -> frozenset[str]:
         """The commits that refs point at and that have this one in their history, or are it."""
-        told = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
-        status, found, _ = self._try(*told)
+        command = ("for-each-ref", f"--contains={commit}", "--format=%(objectname)")
+        status, found, _ = self._try(*command)
         return frozenset(found.split()) if status == 0 else frozenset()
 
     def has_commit(self, name: str) -> bool:
@@ -158,7 +156,8 @@ class BareRepository:
         return self._commit_tree(self._merge_trees(base, head), (base, head), message, by, by)
 
     def create_squash_commit(self, base: str, head: str, message: str, by: CommitPerson) -> str:
-        """All of ``head`` as one commit on ``base``. Raises RequestRefusedError on a conflict."""
+        """Create one commit on ``base`` with all changes of ``head``. Raises RequestRefusedError
+        on a conflict."""
         return self._commit_tree(self._merge_trees(base, head), (base,), message, by, by)
 
     def rebase_commits(self, base: str, head: str, by: CommitPerson) -> str:
@@ -171,8 +170,9 @@ class BareRepository:
         return tip
 
     def _replayed(self, commit: str, onto: str) -> str:
-        """The tree of ``onto`` with ``commit``'s change. The three commits are made up because
-        `merge-tree` can be told its merge base only since git 2.40."""
+        """Apply ``commit``'s change to the tree of ``onto``. Three helper commits are made,
+        because `merge-tree` takes a merge base only since git 2.40.
+        https://git-scm.com/docs/git-merge-tree"""
         before, ours, theirs = (self._tree(name) for name in (f"{commit}^", onto, commit))
         root = self._commit_tree(before, (), "before", FORGE_PERSON, FORGE_PERSON)
         sides = [

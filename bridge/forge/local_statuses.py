@@ -1,4 +1,4 @@
-"""What was said on commits of the local forge, as files: one JSON file for each commit."""
+"""Store the statuses of the local forge's commits: one JSON file for each commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CommitStatusFiles:
         self._folder = folder
 
     def read(self, commit: str) -> dict[str, LocalCommitStatus]:
-        """Check → how it stands; empty where nothing was said."""
+        """Read the statuses of a commit: check → status; empty where there are none."""
         try:
             found: Mapping[str, Mapping[str, str]] = json.loads(
                 self._path(commit).read_text("utf-8")

@@ -44,7 +44,7 @@ def find_delivery_name(headers: Headers) -> str:
 
 
 def render_webhook_body(event: ForgeEvent) -> bytes:
-    """The body that tells ``event``."""
+    """Render the body of the webhook for ``event``."""
     if isinstance(event, PushEvent):
         fields = {
             "event": _PUSHED,

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class PushRuleSubject(StrEnum):
-    """What a rule is about, in the words of a message."""
+    """The subject of a rule, as messages name it."""
 
     COMMIT_MESSAGE = "commit message"
     AUTHOR_EMAIL = "author's e-mail"
@@ -33,15 +33,15 @@ class PushRule:
 
 @dataclass(frozen=True)
 class PushSample:
-    """What the bridge would push for a mapping, with an editor as the author or the bot."""
+    """A sample of the bridge's pushes for a mapping, with an editor or the bot as the author."""
 
     commit_message: str
     author_email: str | None  # None: whatever e-mail an editor has in PromptLayer
     committer_email: str
     branch_name: str
 
-    def value_of(self, subject: PushRuleSubject) -> str | None:
-        """The text that rules of this subject look at; None where it is not known beforehand."""
+    def get_text(self, subject: PushRuleSubject) -> str | None:
+        """Get the text that rules of this subject match; None where it is not known beforehand."""
         return {
             PushRuleSubject.COMMIT_MESSAGE: self.commit_message,
             PushRuleSubject.AUTHOR_EMAIL: self.author_email,
@@ -79,7 +79,7 @@ def find_broken_rules(rules: Sequence[PushRule], sample: PushSample) -> Iterator
             if sample.author_email is None:
                 yield f"the {rule.subject} of a commit has to be a member here: {remedy}"
             continue
-        value = sample.value_of(rule.subject)
+        value = sample.get_text(rule.subject)
         if value is None:
             yield f"the {rule.subject} has to fit `{rule.pattern}`, and editors have others: {remedy}"
         elif _breaks(rule, value):
@@ -89,7 +89,7 @@ def find_broken_rules(rules: Sequence[PushRule], sample: PushSample) -> Iterator
 
 
 def find_remedy(refusal: str) -> str | None:
-    """The setting that helps where a push was refused in these words; None where none is known."""
+    """Find the setting that helps against a refusal with this text; None where none is known."""
     for words, subject in _REFUSALS:
         if words.search(refusal):
             return _REMEDIES[subject]
@@ -99,6 +99,8 @@ def find_remedy(refusal: str) -> str | None:
 def _breaks(rule: PushRule, value: str) -> bool:
     try:
         found = re.search(rule.pattern, value, re.MULTILINE) is not None
-    except re.error:  # the forge's dialect has more than Python's: the push will tell
+    except (
+        re.error
+    ):  # the forge's dialect has more than Python's: the push shows whether it matches
         return False
     return found is rule.forbids

@@ -1,9 +1,10 @@
-"""Find the last state at which both sides agreed about one target: the ancestor of every comparison.
+"""Find the last state at which both sides agreed about one target: the ancestor of every
+comparison.
 
-The two sides are two lines: what the file said on the base branch, commit by commit, and what
-PromptLayer held, version by version. A moment at which the sides agreed is a pair of places on
-these lines. Pairs never cross: both sides agreed on what is later only after what is earlier. The
-``version:`` in a file is a hint for people, and no evidence. Pure.
+The two sides are two lines: the file's states on the base branch, commit by commit, and
+PromptLayer's versions. An agreement is a pair of places on these lines. Pairs never cross: both
+sides agreed on what is later only after what is earlier. The ``version:`` in a file is a hint for
+people, and no evidence. Pure.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ _END = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class DeclinedText:
-    """A text of PromptLayer's that a person declined: what both sides said then. A digest may be
-    no more than its beginning; "" is a file that was not there."""
+    """The texts of both sides when a person declined a change. A digest may be no more than its
+    beginning; "" is a file that was not there."""
 
     platform: str
     repository: str
@@ -32,16 +33,16 @@ class DeclinedText:
 class Agreement:
     """A state that both sides agreed on, as far as it is known, and what was declined since."""
 
-    platform: str | None  # digest of what PromptLayer held
-    repository: str | None  # digest of what the file said; None: no agreement is known
-    version: int | None  # PromptLayer's number of what it held
-    commit: str | None  # of the base branch, at which the file said so
+    platform: str | None  # digest of PromptLayer's text
+    repository: str | None  # digest of the file's text; None: no agreement is known
+    version: int | None  # the number of PromptLayer's version
+    commit: str | None  # of the base branch, at which the file had this text
     declined: DeclinedText | None = None
     path: str | None = None  # of the file, where anybody wrote it down
 
 
 class DecisionKind(StrEnum):
-    """What a person decided about a proposal."""
+    """How a person decided about a proposal."""
 
     MERGED = "merged"
     DECLINED = "declined"
@@ -49,9 +50,9 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True)
 class FileState:
-    """What a file said on the base branch from one commit on."""
+    """The text of a file on the base branch from one commit on."""
 
-    commits: tuple[str, ...]  # that brought it or kept its meaning, the oldest first
+    commits: tuple[str, ...]  # that brought it or left its content equal, the oldest first
     digest: str | None  # None: there was no file, or none that can be read
     at: datetime | None = None  # when it was brought; None: before everything that is known
     proposed: tuple[int, ...] = ()  # versions whose proposal was merged with these commits
@@ -60,18 +61,18 @@ class FileState:
 
 @dataclass(frozen=True)
 class VersionState:
-    """What PromptLayer held for the target."""
+    """A version of PromptLayer on the target's label."""
 
     number: int | None
     digest: str | None
     at: datetime | None = None  # when the version was saved
     commit: str | None = None  # that it was made of, where it was made of this file
-    held: bool = True  # False: nothing but its text tells that the label was ever on it
+    held: bool = True  # False: only its text suggests that the label was ever on it
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about a proposal of this target."""
+    """A person's decision about a proposal of this target."""
 
     kind: DecisionKind
     version: int | None  # that was proposed
@@ -97,7 +98,7 @@ class _Pair:
     version: int
     moment: datetime = _BEGINNING
 
-    def follows(self, other: _Pair | None) -> bool:
+    def is_after(self, other: _Pair | None) -> bool:
         return other is None or (self.state >= other.state and self.version >= other.version)
 
     @property
@@ -110,23 +111,23 @@ class _Pair:
 
 
 def find_agreement(evidence: AgreementEvidence) -> Agreement | None:
-    """The newest agreement: what is proven first; then what both lines said at one time; then
-    what both said at any time. Weaker evidence counts only after the place of stronger. None where
-    nothing tells of an agreement, and nothing was declined."""
+    """Find the newest agreement: proven ones first; then equal texts at one time; then equal
+    texts at any time. Weaker evidence counts only after the place of stronger. None without
+    evidence of an agreement, and without a decline."""
     lines = _Lines(evidence)
-    found = _newest([*lines.proven(), *lines.merged()], None, lambda pair: pair.order)
+    found = _newest([*lines.find_proven(), *lines.find_merged()], None, lambda pair: pair.order)
     if evidence.by_label:
-        found = found or lines.unproven_label()
+        found = found or lines.find_unproven_label()
     else:
-        found = _newest(lines.simultaneous(), found, lambda pair: pair.order)
-        found = _newest(lines.equal(), found, lambda pair: pair.order_in_time)
-    return lines.agreement(found)
+        found = _newest(lines.find_simultaneous(), found, lambda pair: pair.order)
+        found = _newest(lines.find_equal(), found, lambda pair: pair.order_in_time)
+    return lines.build_agreement(found)
 
 
 def _newest(
     pairs: Iterable[_Pair], after: _Pair | None, order: Callable[[_Pair], tuple[object, ...]]
 ) -> _Pair | None:
-    following = [pair for pair in pairs if pair.follows(after)]
+    following = [pair for pair in pairs if pair.is_after(after)]
     return max(following, key=order, default=after)
 
 
@@ -152,9 +153,9 @@ class _Lines:
         place = states[0].place - 1 if states else 0
         return FileState(commits, recorded.repository, place=place)
 
-    def agreement(self, pair: _Pair | None) -> Agreement | None:
-        """What a pair stands for. A merge with another text than was proposed counts as the text
-        that was proposed: what the file says beyond that is an edit."""
+    def build_agreement(self, pair: _Pair | None) -> Agreement | None:
+        """Build the agreement of a pair. A merge with another text than the proposed one counts
+        as the proposed one: the rest of the file's text is an edit."""
         declined = self._declined(pair)
         recorded = self.evidence.recorded
         if pair is None:
@@ -166,7 +167,7 @@ class _Lines:
         return Agreement(version.digest, version.digest or "", version.number, commit, declined)
 
     def _declined(self, after: _Pair | None) -> DeclinedText | None:
-        """What was declined since both agreed."""
+        """Find the text that was declined since the agreement."""
         found = None
         for decision in self.evidence.decisions:
             if decision.kind is not DecisionKind.DECLINED or decision.platform is None:
@@ -182,8 +183,9 @@ class _Lines:
         same = (n for n, s in enumerate(self.states) if _begins(s.digest, began))
         return max(same, default=None)
 
-    def proven(self) -> Iterator[_Pair]:
-        """What is recorded, what a version says it was made of, what a merged commit names."""
+    def find_proven(self) -> Iterator[_Pair]:
+        """Find the pairs that the record, a version's source commit, or a merged commit's
+        trailers prove."""
         if self.begun:
             yield _Pair(0, 0)
         for at, version in enumerate(self.versions):
@@ -197,15 +199,15 @@ class _Lines:
                     yield _Pair(place, at)
 
     def _made_of(self, version: VersionState) -> int | None:
-        """The state that a version was made of: the one its commit brought, or else the newest
-        that says the same."""
+        """Find the state that a version was made of: the one its commit brought, or else the
+        newest with the same text."""
         same = [n for n, state in enumerate(self.states) if state.digest == version.digest]
         named = [n for n in same if version.commit in self.states[n].commits]
         return max(named or same, default=None)
 
     def _made_after(self, at: int, version: VersionState) -> Iterator[_Pair]:
-        """A version that says what the file said, and that was saved after the file said so, was
-        probably made of it, and the label went there with it."""
+        """Find the pairs of a version with the file's text that was saved after the file had it:
+        it was probably made of the file, and the label moved with it."""
         for place, state in enumerate(self.states):
             if state.at is None or version.at is None or state.digest != version.digest:
                 continue
@@ -215,8 +217,8 @@ class _Lines:
     def _of_number(self, number: int | None) -> list[int]:
         return [at for at, v in enumerate(self.versions) if v.number == number and number]
 
-    def merged(self) -> Iterator[_Pair]:
-        """What people merged of proposals."""
+    def find_merged(self) -> Iterator[_Pair]:
+        """Find the pairs of merged proposals."""
         for decision in self.evidence.decisions:
             place = decision.place
             if decision.kind is not DecisionKind.MERGED or place is None:
@@ -232,9 +234,9 @@ class _Lines:
     def _is_recorded_since(self, place: int) -> bool:
         return self.begun and place <= self.states[0].place
 
-    def simultaneous(self) -> Iterator[_Pair]:
-        """What both lines said at one time, by the clocks of both sides."""
-        for pair in self.equal():
+    def find_simultaneous(self) -> Iterator[_Pair]:
+        """Find the pairs of equal texts whose times overlap, by the clocks of both sides."""
+        for pair in self.find_equal():
             begin, end = self._span(self.states, pair.state)
             other_begin, other_end = self._span(self.versions, pair.version)
             if begin < other_end and other_begin < end:
@@ -247,18 +249,18 @@ class _Lines:
         following = (each.at for each in line[at + 1 :] if each.at is not None)
         return line[at].at or _BEGINNING, next(following, _END)
 
-    def equal(self) -> Iterator[_Pair]:
-        """Whatever both lines said, at any time."""
+    def find_equal(self) -> Iterator[_Pair]:
+        """Find the pairs of equal texts, at any time."""
         for place, state in enumerate(self.states):
             for at, version in enumerate(self.versions):
                 if state.digest is not None and state.digest == version.digest:
                     moment = max(state.at or _BEGINNING, version.at or _BEGINNING)
                     yield _Pair(place, at, moment=moment)
 
-    def unproven_label(self) -> _Pair | None:
-        """Where nothing proves where a label was: a version that says what the file says may be
-        where a person moved it away from, so that the file's text never goes over that. Only if
-        there is none has the file alone moved."""
+    def find_unproven_label(self) -> _Pair | None:
+        """Find the place of a label without evidence. A version with the file's text may be the
+        one a person moved the label away from, so the file's text must not replace the
+        present one. Only without such a version has the file alone moved."""
         present, last = self.states[-1].digest, len(self.versions) - 1
         for at, version in enumerate(self.versions[:-1]):
             if present is not None and version.digest == present:

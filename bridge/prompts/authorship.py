@@ -1,4 +1,4 @@
-"""Whose a change is: which events tell of the very version that is proposed. Pure."""
+"""Find the author of a change: the events about the proposed version. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bridge.prompts.prompt import LATEST
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 
 
-def explains(trigger_event: TriggerEvent, change: PromptChange) -> bool:
-    """Whether an event's user made what a change proposes: that version, and none before it."""
+def is_author_of(trigger_event: TriggerEvent, change: PromptChange) -> bool:
+    """Whether an event's user made the proposed change: that version, and none before it."""
     if not trigger_event.is_edit or trigger_event.prompt_id != change.prompt.id:
         return False
     if trigger_event.type == DELETED:
@@ -29,10 +29,10 @@ def explains(trigger_event: TriggerEvent, change: PromptChange) -> bool:
     return trigger_event.type == RENAMED and change.renamed_from is not None and renamed_only
 
 
-def contributes(trigger_event: TriggerEvent, change: PromptChange) -> bool:
-    """Whether an event's user had a part in what a change proposes: versions before it that the
-    base branch does not have, and its name."""
-    if explains(trigger_event, change):
+def is_contributor_to(trigger_event: TriggerEvent, change: PromptChange) -> bool:
+    """Whether an event's user contributed to a proposed change: versions before it that the base
+    branch does not have, and its name."""
+    if is_author_of(trigger_event, change):
         return True
     if (
         not trigger_event.is_edit

@@ -36,9 +36,8 @@ _MODEL_DEFAULTS: JsonObject = {"parameters": {}, "display_params": {}}
 
 
 def canonicalise_template(template: Json) -> JsonObject:
-    """The normal form of a template; idempotent. Raises MalformedPayloadError when it is not an
-    object whose ``type`` is ``chat`` or ``completion``; anything else in it is kept or
-    normalised."""
+    """Build the normal form of a template; idempotent. Raises MalformedPayloadError when it is
+    not an object whose ``type`` is ``chat`` or ``completion``; unknown fields stay."""
     _require_template(template)
     canonical = _without_defaults(template, _LIST_DEFAULTS)
     if canonical["type"] == CHAT:
@@ -166,7 +165,7 @@ def _function(function: Json) -> Json:
 
 
 def _computed_variables(template: JsonObject) -> tuple[frozenset[str], frozenset[str]]:
-    """What the texts of a template ask for, and the slots beside the texts."""
+    """Find the variables in the texts of a template, and the slots beside the texts."""
     if template["type"] == COMPLETION:
         return find_message_variables(template), find_placeholder_names(template)
     messages = template.get("messages")
@@ -178,7 +177,7 @@ def _computed_variables(template: JsonObject) -> tuple[frozenset[str], frozenset
 def _drop_computed_variables(
     holder: JsonObject, asked: frozenset[str], beside: frozenset[str]
 ) -> None:
-    """Drop ``input_variables`` that only repeat what the text says. Whether the backend counts
+    """Drop ``input_variables`` that only repeat those of the text. Whether the backend counts
     placeholders among them is not documented: both ways are taken as computed."""
     declared = holder.get("input_variables")
     if not isinstance(declared, list) or not all(isinstance(name, str) for name in declared):

@@ -1,7 +1,5 @@
-"""What of a mapping's settings takes no prompt in: a typo looks like a mapping that is well.
-
-A label, tag or folder that is to be made later looks the same, so all of this is a warning. Pure.
-"""
+"""Find the settings of a mapping that match no prompt. A label, tag or folder that is made later
+matches none yet, so each is a warning. Pure."""
 
 from __future__ import annotations
 
@@ -38,8 +36,9 @@ class CoverageGap:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a mapping could take in. ``listed`` are the prompts that carry each tracked label,
-    ``everything`` all prompts of the workspace; ``labels`` asks for the labels that there are."""
+    """The prompts that a mapping could match. ``listed`` are those that carry each tracked
+    label, ``everything`` all prompts of the workspace; ``labels`` reads the labels that
+    exist."""
 
     mapping: str
     selection: PromptSelection
@@ -53,7 +52,7 @@ class Coverage:
         if not self.everything:
             return ()
         trigger_events = list(self._causes())
-        followed, total = len(self.followed()), len(self.everything)
+        followed, total = len(self.find_followed_ids()), len(self.everything)
         head = f"mapping {self.mapping} follows {followed:,} of {total:,} prompts"
         if followed:
             return tuple(
@@ -63,8 +62,8 @@ class Coverage:
         words = "; ".join(cause for _, cause in trigger_events) or together
         return (CoverageGap("the mapping", f"{head}: {words}"),)
 
-    def followed(self) -> set[int]:
-        """The ids of the prompts that the mapping follows, at whatever label."""
+    def find_followed_ids(self) -> set[int]:
+        """Find the ids of the prompts that the mapping follows, at any label."""
         return {
             one.id
             for some in self.listed.values()
@@ -100,7 +99,7 @@ class Coverage:
         yield f"folder: {folder}", f"none is in the folder {folder}{_choices(folder, there)}"
 
     def _name_hint(self, entry: str) -> str | None:
-        """What to say behind a pattern that matches no name; None for one that matches some."""
+        """Find a hint for a pattern that matches no name; None for one that matches some."""
         mark, pattern = ("!", entry[1:]) if entry.startswith("!") else ("", entry)
         names = [one.name for one in self.everything]
         if any(matches_glob(pattern, name) for name in names):
@@ -129,8 +128,8 @@ def _closest_part(part: str, there: Collection[str]) -> str:
 
 
 def find_closest(word: str, there: Collection[str]) -> str | None:
-    """Of what is there, what somebody may have meant by a word: the same but for capitals and
-    slashes at the ends, or much alike."""
+    """Find an existing name that a person may have meant: equal but for capitals and slashes at
+    the ends, or similar."""
     wanted = word.strip("/").casefold()
     folded = {each.casefold(): each for each in sorted(there, reverse=True)}
     found = difflib.get_close_matches(wanted, folded, 1, _CLOSE)
@@ -144,7 +143,7 @@ def _above(folder: str) -> Iterator[str]:
 
 
 def _choices(word: str, there: Collection[str]) -> str:
-    """What there is instead, and which of it may be meant."""
+    """List the existing names, with a hint at the one that may be meant."""
     if not there:
         return " (there is none at all)"
     named = sorted(there)

@@ -1,9 +1,9 @@
-"""Globs over the names of prompts. Pure.
+"""Match globs against the names of prompts. Pure.
 
 ``*`` and ``?`` stay within one folder of a name, ``**`` does not, and ``**/`` is any number of
 folders or none; ``[abc]``, ``[a-z]`` and ``[!abc]`` are one character, ``{one,another}`` is either
-of them, and a backslash takes the next character as it is. Whatever else such a character would
-mean is refused: a pattern that silently matches nothing looks like an empty mapping.
+of them, and a backslash takes the next character as it is. Every other use of such a character is
+refused: a pattern that silently matches nothing would leave a mapping empty.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MAGIC = re.compile(r"[*?\[\]{}\\]")
 
 
 def check_glob(pattern: str) -> str:
-    """The pattern itself; ValueError, in words for its author, where it means nothing."""
+    """Return the pattern. Raises ValueError, worded for its author, where it is malformed."""
     _compiled(pattern)
     return pattern
 
 
 def matches_glob(pattern: str, name: str) -> bool:
-    """Whether a name is meant. The name itself always means itself, whatever characters it has.
-    Raises ValueError like ``check_glob``."""
+    """Whether a pattern matches a name; a pattern always matches the name that is equal to it,
+    whatever characters it has. Raises ValueError like ``check_glob``."""
     return name == pattern or _compiled(pattern).fullmatch(name) is not None
 
 
@@ -102,7 +102,7 @@ def _expanded(pattern: str) -> list[str]:
 
 
 def _first_braces(text: str, pattern: str) -> tuple[int, int, list[int]] | None:
-    """Where the first braces begin and end, and their own commas between."""
+    """Find the positions of the first braces and of their own commas."""
     start, depth, commas = -1, 0, list[int]()
     for place, character in _outside_sets(text):
         if character == "{":

@@ -1,9 +1,9 @@
-"""Whose a prompt file is: its ``kind``, ``id``, ``label`` and ``name``, and nothing else of it.
+"""Read the header of a prompt file: its ``kind``, ``id``, ``label`` and ``name``, and nothing else
+of it. Pure.
 
-A YAML reader tells, never the look of a line, so comments, quotes, order, indentation and flow
-style change nothing, and a nested key of the same name is not taken for the file's own. The reader
-stops as soon as it knows all four; of a file that the bridge wrote it reads the first five lines.
-Pure.
+A YAML parser reads it, so comments, quotes, order, indentation and flow style change nothing, and a
+nested key of the same name is not taken for the file's own. The parser stops as soon as it has all
+four; of a file that the bridge wrote it reads the first five lines.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def _owner(found: dict[str, str]) -> PromptFileOwner:
 
 
 def _broken_owner(found: dict[str, str], text: bytes) -> PromptFileOwner:
-    """What the reader had found before it gave up, and what the lines look like: no reader can tell
-    more of such a file, and it must not be taken for one that is gone."""
+    """Find the owner of a broken file from the values before the mistake and from the first
+    characters of its lines: such a file must not be taken for a removed one."""
     outermost: dict[str, tuple[int, str]] = {}
     for field in _BROKEN_FIELD.finditer(text[:_HEAD]):
         value = next(filter(None, (field["double"], field["single"], field["plain"])), b"")
@@ -89,8 +89,8 @@ def _broken_owner(found: dict[str, str], text: bytes) -> PromptFileOwner:
 
 
 def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:
-    """The outermost keys whose values are single ones. JSON that is broken is read as YAML, up to
-    where it is."""
+    """Read the outermost keys with scalar values. JSON that is broken is read as YAML, up to the
+    mistake."""
     try:
         document: Json = json.loads(text.decode("utf-8-sig"))
     except ValueError:
@@ -103,7 +103,7 @@ def _json_fields(text: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _yaml_fields(text: bytes) -> Iterator[tuple[str, str]]:
-    """The outermost keys whose values are single ones, as they stand in the first document."""
+    """Read the outermost keys with scalar values in the first document."""
     nodes = _outermost_nodes(yaml.parse(text.decode("utf-8-sig"), Loader=_LOADER))
     for key, value in zip(nodes, nodes, strict=False):
         if key in _KEYS and value is not None:

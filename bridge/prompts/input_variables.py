@@ -29,8 +29,8 @@ class _Unevaluated(dict[str, Any]):
 
 
 class _NamesOnly(SandboxedEnvironment):
-    """Jinja folds constants while it looks for names, and prompt text is not ours: here neither
-    ``{{ 9 ** 9 ** 9 }}`` nor ``{{ "a" | center(99999999999) }}`` is ever worked out."""
+    """Finds names without folding constants: Jinja would compute ``{{ 9 ** 9 ** 9 }}`` and ``{{
+    "a" | center(99999999999) }}``, and prompt text is untrusted."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
@@ -75,9 +75,9 @@ def find_input_variables(template: Json) -> frozenset[str]:
     return declared | find_message_variables(template)
 
 
-def find_message_variables(message: Json, template_format: str | None = None) -> frozenset[str]:
-    """What the text parts of one message (or of a completion's content) ask for."""
-    chosen = template_format or message.get("template_format") or F_STRING
+def find_message_variables(message: Json) -> frozenset[str]:
+    """Find the variables in the text parts of one message (or of a completion's content)."""
+    chosen = message.get("template_format") or F_STRING
     style = chosen if chosen == JINJA2 else F_STRING
     found: frozenset[str] = frozenset()
     for text in _texts(message.get("content")):

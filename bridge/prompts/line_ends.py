@@ -1,4 +1,4 @@
-"""What editors leave in a file beside its text: line ends of Windows and a byte order mark. Pure."""
+"""Normalise Windows line ends and the byte order mark that editors leave in a file. Pure."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def build_branch_name(template: str, *, prompt: str, label: str, mapping: str, i
 
 
 def render_branch_prefix(template: str, mapping: str, *, rolling: bool) -> str:
-    """What all branches of a mapping begin with: a folder with its slash, empty where there is
-    none; the one branch itself where it serves all prompts."""
+    """Render the common prefix of a mapping's branches: a folder with its slash, empty where
+    there is none; the one branch itself where it serves all prompts."""
     filled = template.replace("{mapping}", _word(mapping, "mapping"))
     return filled if rolling else find_static_prefix(filled)
 
@@ -96,8 +96,8 @@ def find_static_prefix(template: str) -> str:
 
 
 def fits_template(template: str, path: str) -> bool:
-    """Whether a template with a folder of its own may put a prompt's file at ``path``. A template
-    that starts at the root says too little: what lies there may be anything."""
+    """Whether a template with a folder of its own may put a prompt's file at ``path``. A
+    template at the root matches too many other files."""
     if not find_static_prefix(template):
         return False
     parts = (re.escape(part) for part in re.split(r"\{[^{}]*\}", template))
@@ -105,8 +105,8 @@ def fits_template(template: str, path: str) -> bool:
 
 
 def check_path_template(template: str) -> None:
-    """Raise ValueError, in words for ``bridge.yaml``, when a template cannot give every prompt a
-    file of its own, inside a folder of its own, with an extension that says the format."""
+    """Raise ValueError, worded for ``bridge.yaml``, when a template cannot give every prompt a
+    file of its own, inside a folder of its own, with an extension that names the format."""
     fields = _checked_fields(template)
     if not {"prompt", "id"} & set(fields):
         raise ValueError("needs {prompt} or {id}: without one, all prompts would share a file")
@@ -118,8 +118,8 @@ def check_path_template(template: str) -> None:
 
 
 def check_branch_template(template: str, *, rolling: bool = False) -> None:
-    """Raise ValueError, in words for ``bridge.yaml``. A rolling template serves the one pull
-    request of a mapping, any other has to tell prompts apart."""
+    """Raise ValueError, worded for ``bridge.yaml``. A rolling template serves the one pull
+    request of a mapping, any other has to contain the prompt."""
     fields = set(_checked_fields(template))
     own = {"prompt", "id"} & fields
     if rolling and fields - {"mapping"}:
@@ -157,7 +157,8 @@ def _is_plain(name: str, shape: re.Pattern[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _word(value: str, fallback: str) -> str:
-    """A label or a mapping's name as one word. It has no id, so a short hash keeps two apart."""
+    """Encode a label or a mapping's name as one segment. It has no id, so a short hash keeps two
+    apart."""
     if _PLAIN_LABEL.fullmatch(value) and not _DEVICE.match(value):
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -204,8 +205,8 @@ def _spelled(fields: tuple[str, ...]) -> str:
 
 
 def _check_segment(segment: str) -> None:
-    """Two fields in one name must be told apart again: ``{label}-{prompt}`` would give the
-    label ``a`` with ``b-c`` and the label ``a-b`` with ``c`` the same file."""
+    """Check that two fields in one segment can be parsed again: ``{label}-{prompt}`` would give
+    the label ``a`` with ``b-c`` and the label ``a-b`` with ``c`` the same file."""
     fields, between = _FIELD.findall(segment), _FIELD.split(segment)[2:-1:2]
     if all(set(text) & set(_SEPARATORS) for text in between):
         return

@@ -21,7 +21,7 @@ LATEST = "latest"  # the tracked "label" that means: the newest version
 
 @dataclass(frozen=True)
 class SourceReference:
-    """What a version says it was made of: a file at a commit."""
+    """The source of a version: a file at a commit."""
 
     repository: str  # as the mapping spells it
     path: str
@@ -60,9 +60,9 @@ class Prompt:
 
 
 def _meaning(template: JsonObject) -> JsonObject:
-    """A template without the empty parameters of its tools. They are kept and published as they
-    were written; whether PromptLayer adds them on its own is not documented, so that a function
-    with them and one without mean the same."""
+    """Remove the empty parameters of a template's tools. They stay in the file and are published
+    as they were written; whether PromptLayer adds them on its own is not documented, so a
+    function with them equals one without."""
     lists = {
         key: [_without_empty_parameters(tool) for tool in template[key]]
         for key in ("tools", "functions")

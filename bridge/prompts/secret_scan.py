@@ -1,8 +1,8 @@
-"""Secrets in a prompt's text, found before it enters git's history or PromptLayer.
+"""Find secrets in a prompt's text, before it enters git's history or PromptLayer. Pure.
 
-A leak is something with the shape of a known key, or something random right after a word such as
-"token" or "password". What looks like an example is none. A leak tells where it is and never what
-it is. Pure.
+A secret is a text with the shape of a known key, or a random one right after a word such as "token"
+or "password". An obvious example is none. A finding has the place of the secret and never the
+secret.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RANDOM_PASSWORD = 3.0
 
 @dataclass(frozen=True)
 class SecretFinding:
-    """One secret, told without telling it."""
+    """The place and kind of one secret, without the secret."""
 
     place: str  # where in the prompt: ``template.messages[0].content[0].text``
     kind: str  # for a person: "GitHub token"
@@ -100,9 +100,9 @@ _BINARY = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
 
 def find_secrets(prompt: Prompt, allow: Sequence[str] = ()) -> tuple[SecretFinding, ...]:
-    """What in a prompt must not leave it. ``allow`` holds what is known to be harmless: a string
-    as it stands, or a regular expression between slashes that fits the whole of it. Raises
-    ValueError for an expression that cannot be read (see ``check_allowed``)."""
+    """Find the secrets in a prompt. ``allow`` holds harmless ones: a string as it stands, or a
+    regular expression between slashes that fits the whole of it. Raises ValueError for an
+    expression that cannot be read (see ``check_allowed``)."""
     allowed = [_allowing(entry) for entry in allow]
     return tuple(
         SecretFinding(place, found.kind, _masked(found.secret), _line(text, found.start))
@@ -143,13 +143,15 @@ def _allowing(entry: str) -> re.Pattern[str]:
     if not (entry.startswith("/") and entry.endswith("/")):
         return re.compile(rf"\A{re.escape(entry)}\Z")
     try:
-        inner = re.compile(entry[1:-1]).pattern  # by itself, so that a mistake is told in its words
+        inner = re.compile(
+            entry[1:-1]
+        ).pattern  # by itself, so that a mistake is reported in its terms
     except re.error as mistake:
         raise ValueError(f"expected a regular expression between the slashes: {mistake}") from None
     return re.compile(rf"\A(?:{inner})\Z")
 
 
-# Where to look.
+# The texts that are searched.
 
 
 def _texts(prompt: Prompt) -> Iterator[tuple[str, str, str]]:
@@ -178,11 +180,11 @@ def _strings(value: Json, place: str, name: str) -> Iterator[tuple[str, str, str
 
 @lru_cache(maxsize=1024)
 def _plain(text: str) -> str:
-    """A key as part of a place: one that is a secret itself is not told."""
+    """Format a key as part of a place; one that is a secret itself is left out."""
     return text if re.fullmatch(r"[A-Za-z0-9_ -]{1,40}", text) and not _found(text, "") else "…"
 
 
-# What to look for.
+# The patterns that are searched for.
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,8 @@ def _candidates(text: str, name: str) -> Iterator[_SecretMatch]:
 
 
 def _after_words(text: str) -> Iterator[re.Match[str]]:
-    """What ``_AFTER_WORD`` finds in it, many times as quickly: it is tried only where one of
-    ``_WORDS`` may begin."""
+    """Find the matches of ``_AFTER_WORD`` fast: it is tried only where one of ``_WORDS`` may
+    begin."""
     folded = text.casefold()
     if len(folded) != len(text):  # some character became several, so places differ
         yield from _AFTER_WORD.finditer(text)
@@ -257,8 +259,8 @@ def _is_example(secret: str) -> bool:
 
 
 def _is_random(secret: str, *, certain: bool) -> bool:
-    """Whether nobody would write this by hand. ``certain`` is whether the word before it leaves no
-    doubt; after a mere "key", a hash is taken for what it mostly is."""
+    """Whether a text looks random. ``certain`` is whether the keyword before it is unambiguous;
+    after a mere "key", a hash is taken for an ordinary hash."""
     if _is_example(secret) or _UUID.fullmatch(secret) or _is_made_of_words(secret):
         return False
     if _HEX.fullmatch(secret):
@@ -292,7 +294,8 @@ def _is_camel_case(part: str) -> bool:
 
 
 def _is_spoken(word: str) -> bool:
-    """Vowels and consonants in turns, as in words of most languages that use Latin letters."""
+    """Whether vowels and consonants alternate, as in words of most languages that use Latin
+    letters."""
     return bool(_VOWEL.search(word)) and not _UNSPOKEN.search(word)
 
 

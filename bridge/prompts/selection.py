@@ -16,7 +16,7 @@ class PromptSelection:
     folder: str | None = None
 
     def may_match_name(self, name: str) -> bool:
-        """Whether a prompt of this name can be meant, as far as the name tells."""
+        """Whether the names of the selection match a prompt's name."""
         if not self.names:
             return True
         if any(matches_glob(pattern, name) for pattern in self.excluded):
@@ -26,11 +26,13 @@ class PromptSelection:
     def matches(self, name: str, tags: tuple[str, ...], folder: str | None) -> bool:
         """Whether this prompt is meant. ``folder`` is PromptLayer's full path, ``A/B``; None is
         the top."""
-        return self.why_not(name, tags, folder) is None
+        return self.find_excluding_setting(name, tags, folder) is None
 
-    def why_not(self, name: str, tags: tuple[str, ...], folder: str | None) -> str | None:
-        """The setting that leaves this prompt out, as it stands in the mapping: ``tags: eu``. None
-        where the prompt is meant."""
+    def find_excluding_setting(
+        self, name: str, tags: tuple[str, ...], folder: str | None
+    ) -> str | None:
+        """Find the setting that leaves this prompt out, as it stands in the mapping: ``tags:
+        eu``. None where the prompt is selected."""
         if not self.may_match_name(name):
             return f"prompts: {', '.join(self.names)}"
         if not set(self.tags) <= set(tags):

@@ -1,4 +1,4 @@
-"""What is looked at: a target, and the proposal that carries it.
+"""The unit of reconciling: a target, and the proposal that carries it.
 
 Pure values; they travel through queues and tables as plain text and numbers.
 """
@@ -19,8 +19,8 @@ class Target:
 
 @dataclass(frozen=True, order=True)
 class Proposal:
-    """One branch of one mapping, and so one pull request. The branch is its identity: whatever
-    targets render to the same branch are proposed together."""
+    """One branch of one mapping, and so one pull request. The branch is its identity: all
+    targets that render to the same branch are proposed together."""
 
     mapping: str
     branch: str

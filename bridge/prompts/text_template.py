@@ -28,7 +28,7 @@ _LONGEST_MESSAGE = 50
 
 @dataclass(frozen=True)
 class TemplateFields:
-    """What a template may name; a field that does not apply is empty."""
+    """The fields that a template may use; a field that does not apply is empty."""
 
     summary: str = ""  # “Update support/reply (version 9)”
     prompt: str = ""  # the prompt's name; “3 prompts” where there are several
@@ -43,7 +43,7 @@ FIELDS = tuple(field.name for field in fields(TemplateFields))
 
 
 def check_text_template(template: str) -> None:
-    """Raise ValueError, in words for ``bridge.yaml``, for a template that cannot be filled."""
+    """Raise ValueError, worded for ``bridge.yaml``, for a template that cannot be filled."""
     unknown = [name for name in _FIELD.findall(template) if name not in FIELDS]
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in FIELDS)
@@ -94,8 +94,8 @@ def _only(values: Iterable[str]) -> str:
 
 
 def _filled(template: str, values: TemplateFields, room: int) -> str:
-    told = {name: _harmless(name, value, room) for name, value in asdict(values).items()}
-    line = _FIELD.sub(lambda match: told[match[1]], template)
+    filled = {name: _harmless(name, value, room) for name, value in asdict(values).items()}
+    line = _FIELD.sub(lambda match: filled[match[1]], template)
     return " ".join(_EMPTY_BRACKETS.sub("", line).split())
 
 

@@ -1,9 +1,9 @@
-"""The record of what both sides agreed on last: one small file for each target, kept in the
-repository beside its branches, so that a server, CI and other bridges share it, and a lost
-database loses nothing of it.
+"""Read and write the record of agreements: one small file for each target, in a ref of the
+repository.
 
-The record helps and is never needed: whatever it lacks is inferred from the history of the base
-branch and from PromptLayer's versions. So nothing that keeps it from being written is an error.
+Servers, CI and other bridges share the record, and it survives a lost database. It is never needed:
+whatever it lacks is inferred from the history of the base branch and from PromptLayer's versions.
+So a failed write is logged and is no error.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class AgreementRecord:
             log.warning("%s: the record was not fetched: %s", self.context.mapping.name, error)
 
     def read(self, targets: Collection[Target]) -> dict[Target, Agreement]:
-        """What is recorded of these targets."""
+        """Read the recorded agreements of these targets."""
         paths = {_path(target): target for target in targets}
         found = self._state.read(paths)
         read = ((paths[path], _parsed(text)) for path, text in found.items())
@@ -59,7 +59,7 @@ class AgreementRecord:
         try:
             self._write(agreements, now)
         except (RequestRefusedError, ForbiddenError) as error:
-            if self.context.mirror.refuses(STATE_NAMESPACE):
+            if self.context.mirror.record_refusal(STATE_NAMESPACE):
                 log.warning(
                     "%s: %s The bridge goes on without its record, and infers what both sides"
                     " agreed on last from their histories.",
@@ -92,7 +92,7 @@ class AgreementRecord:
 
 
 def _says_as_much(before: Agreement, after: Agreement) -> bool:
-    """Whether nothing is new but the commit at which it was seen."""
+    """Whether two agreements differ in their commit alone."""
     return replace(before, commit=after.commit) == after
 
 
@@ -102,17 +102,17 @@ def _path(target: Target) -> str:
 
 
 def _text(agreement: Agreement) -> bytes:
-    told = {key: value for key, value in asdict(agreement).items() if value is not None}
-    return (json.dumps(told, indent=1) + "\n").encode()
+    fields = {key: value for key, value in asdict(agreement).items() if value is not None}
+    return (json.dumps(fields, indent=1) + "\n").encode()
 
 
 def _parsed(text: bytes) -> Agreement | None:
-    """None for what nobody of ours wrote."""
+    """Parse a recorded file; None where the bridge did not write it."""
     try:
-        told = json.loads(text)
-        declined = DeclinedText(**told.pop("declined")) if told.get("declined") else None
-        platform, repository = told.get("platform"), told.get("repository")
-        more = told.get("version"), told.get("commit"), declined, told.get("path")
+        fields = json.loads(text)
+        declined = DeclinedText(**fields.pop("declined")) if fields.get("declined") else None
+        platform, repository = fields.get("platform"), fields.get("repository")
+        more = fields.get("version"), fields.get("commit"), declined, fields.get("path")
         return Agreement(platform, repository, *more)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -1,5 +1,6 @@
-"""Read what tells when both sides of a target agreed last: the record, the file's history on the
-base branch, PromptLayer's versions, and what people decided. As little as will do."""
+"""Find the last agreement of a target's two sides, from the record, the file's history on the
+base branch, PromptLayer's versions and people's decisions. Each source is read only where the
+ones before do not suffice."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.forge.forge import PullRequestState
-from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.agreement import (
     Agreement,
     AgreementEvidence,
@@ -36,14 +36,15 @@ _REACH = 20  # versions that are walked back
 
 @dataclass(frozen=True)
 class CommonAncestor:
-    """What both sides of a target agreed on last, and the texts that are at hand."""
+    """The last state that both sides of a target agreed on, with the texts that were read to
+    find it."""
 
     agreement: Agreement
     texts: Mapping[str, Prompt] = field(default_factory=dict)  # by digest
 
-    def text(self, promptlayer: PromptLayerClient, prompt_id: int | None) -> Prompt | None:
-        """What PromptLayer held then, to merge what both sides changed since; None where nobody
-        has it any more."""
+    def find_text(self, platform: PlatformReader, prompt_id: int | None) -> Prompt | None:
+        """PromptLayer's text of the agreement, to merge the changes of both sides since; None
+        where it cannot be read any more."""
         wanted = self.agreement.platform or self.agreement.repository
         if wanted is None:
             return None
@@ -51,13 +52,13 @@ class CommonAncestor:
             return self.texts[wanted]
         if prompt_id is None or self.agreement.version is None:
             return None
-        version = promptlayer.find_prompt(prompt_id, version=self.agreement.version)
+        version = platform.read_version(prompt_id, self.agreement.version)
         return version if version is not None and version.digest == wanted else None
 
 
 @dataclass
 class AncestorFinder:
-    """Finds ancestors of targets that are looked at together."""
+    """Finds the ancestors of the targets that are diffed together."""
 
     context: MappingContext
     platform: PlatformReader
@@ -70,9 +71,9 @@ class AncestorFinder:
         target: Target,
         platform_prompt: PlatformPrompt,
         file: BaseBranchFile | None,
-        home: str,
     ) -> CommonAncestor | None:
-        """None where nothing tells, and where nobody needs to know."""
+        """Find the last state that both sides agreed on; None where there is no evidence of one,
+        or where both say the same and nothing is recorded."""
         recorded = self.recorded.get(target)
         prompt = platform_prompt.prompt
         if recorded is not None and recorded.repository is None and file is not None:
@@ -83,7 +84,7 @@ class AncestorFinder:
             return CommonAncestor(recorded) if recorded else None
         if recorded is not None and self._is_enough(recorded, target, prompt):
             return CommonAncestor(recorded)
-        line = self._line(target, file, home, recorded)
+        line = self._line(target, file, recorded)
         if prompt is None:
             return self._without_prompt(target, file, line)
         return self._found(target, prompt, file, line, recorded)
@@ -94,7 +95,7 @@ class AncestorFinder:
         held: Mapping[Target, PlatformPrompt],
         found: Mapping[Target, BaseBranchFile],
     ) -> bool:
-        """Whether what the target's file said before has to be read."""
+        """Whether the history of the target's file has to be read."""
         if target not in found:
             return False
         recorded = self.recorded.get(target)
@@ -108,23 +109,24 @@ class AncestorFinder:
             return True
         return target.label == LATEST and prompt.version == recorded.version is not None
 
-    def _line(
-        self, target: Target, file: BaseBranchFile, home: str, recorded: Agreement | None
-    ) -> FileLine:
+    def _line(self, target: Target, file: BaseBranchFile, recorded: Agreement | None) -> FileLine:
         since = recorded.commit if recorded else None
         if since == self.history.base_files.commit:
             return build_present_line(file, since)
-        return self.history.of(target, file, home, since)
+        return self.history.read_line(target, file, since)
 
     def _without_prompt(
         self, target: Target, file: BaseBranchFile, line: FileLine
     ) -> CommonAncestor | None:
-        """PromptLayer tells nothing any more: what was merged once was there once."""
+        """Find the agreement on a prompt that PromptLayer has no longer: a version that was
+        merged into the file existed once."""
         name = file.prompt.name if file.prompt else ""
         merged = [d for d in self._decisions(target, name) if d.kind is DecisionKind.MERGED]
         for state in reversed(line.states):
-            told = (d.version for d in merged if d.place is not None and d.place >= state.place)
-            version = next(iter((*state.proposed, *told)), None)
+            merged_numbers = (
+                d.version for d in merged if d.place is not None and d.place >= state.place
+            )
+            version = next(iter((*state.proposed, *merged_numbers)), None)
             if version is not None and state.digest is not None:
                 return CommonAncestor(Agreement(None, state.digest, version, state.commits[-1]))
         return None
@@ -137,15 +139,15 @@ class AncestorFinder:
         line: FileLine,
         recorded: Agreement | None,
     ) -> CommonAncestor | None:
-        reading = _Versions(self, target, prompt, line, recorded)
+        reading = _VersionEvidenceReader(self, target, prompt, line, recorded)
         asked = self.pull_requests.is_cached
         decisions = self._decisions(target, prompt.name) if asked else ()
-        agreement = find_agreement(reading.evidence(file, decisions))
+        agreement = find_agreement(reading.build_evidence(file, decisions))
         if not asked and _have_both_moved(agreement, prompt, file):
             decisions = self._decisions(target, prompt.name)
-            agreement = find_agreement(reading.evidence(file, decisions))
+            agreement = find_agreement(reading.build_evidence(file, decisions))
         if agreement is None or agreement.repository is None:
-            agreement = reading.hinted(file, agreement or self.recorded.get(target))
+            agreement = reading.find_hinted_agreement(file, agreement or self.recorded.get(target))
         if _have_both_moved(agreement, prompt, file):
             agreement = self._with_other_labels(target, prompt, agreement)
         return CommonAncestor(agreement, {**line.texts, **reading.texts}) if agreement else None
@@ -153,23 +155,22 @@ class AncestorFinder:
     def _with_other_labels(
         self, target: Target, held: Prompt, agreed: Agreement | None
     ) -> Agreement | None:
-        """What another label's file was published as is no edit of this target's text."""
+        """Move the agreement to the newest version where that was published from another label's
+        file: such a version is no edit of this target."""
         base_files = self.history.base_files
         if agreed is None or not is_of_another_label(base_files, target, held, agreed):
             return agreed
-        if find_overtaken(base_files, target, held, agreed):
+        if find_overtaken(base_files, self.platform, target, held, agreed):
             return agreed
         return replace(agreed, platform=held.digest, version=held.version)
 
     def _decisions(self, target: Target, name: str) -> tuple[Decision, ...]:
-        """What people decided on pull requests, as these remember it. Of those that were declined
-        only the newest counts: what came later was decided anew."""
+        """Find people's decisions on a target's pull requests. Of the declined ones only the
+        newest counts: a later pull request asked people again."""
         found, is_newest = [], True
         for pull in self.pull_requests.list_pull_requests(target, name):
             metadata = parse_metadata(pull.body)
-            declined = (
-                _decision(target, metadata, DecisionKind.DECLINED, None) if metadata else None
-            )
+            declined = _find_declined(target, metadata) if metadata else None
             if metadata is None or declined is None:
                 continue  # it is about other prompts
             is_newest, was_newest = False, is_newest
@@ -190,12 +191,12 @@ def build_ancestry(
     held: Mapping[Target, PlatformPrompt],
     found: Mapping[Target, BaseBranchFile],
 ) -> AncestorFinder:
-    """For all of these targets; what the files of those whose sides differ said before is read
+    """Build the finder for all of these targets; the histories of the files that differ are read
     together."""
     record = AgreementRecord(base_files.context, base_files.snapshot)
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
     if any(target.label != LATEST for target in differing):
-        record.fetch()  # others may have moved a label, and no branch tells of that
+        record.fetch()  # others may have moved a label, which no branch shows
     recorded = record.read(differing)
     since = {agreement.commit or "" for agreement in recorded.values()}
     history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
@@ -217,17 +218,17 @@ def _have_both_moved(agreement: Agreement | None, held: Prompt, file: BaseBranch
     return compare_sides(held, file, agreement).status is DriftStatus.BOTH_MOVED
 
 
-def _decision(
-    target: Target, metadata: PullRequestMetadata, kind: DecisionKind, place: int | None
-) -> Decision | None:
-    key = (target.prompt_id, target.label)
-    version = next((n for id, label, n in metadata.versions if (id, label) == key), None)
-    sides = next(((p, r) for id, label, p, r in metadata.texts if (id, label) == key), (None, None))
-    return Decision(kind, version, *sides, place) if version is not None else None
+def _find_declined(target: Target, metadata: PullRequestMetadata) -> Decision | None:
+    """The decision of closing a pull request; None where it proposes nothing of the target."""
+    version = metadata.find_version(target)
+    if version is None:
+        return None
+    platform, repository = metadata.find_digests(target) or (None, None)
+    return Decision(DecisionKind.DECLINED, version, platform, repository)
 
 
-class _Versions:
-    """Reads the versions that may tell something of one target."""
+class _VersionEvidenceReader:
+    """Reads the versions that are evidence of one target's last agreement."""
 
     def __init__(
         self,
@@ -243,9 +244,10 @@ class _Versions:
         self._held = held
         self._line = line
         self._recorded = recorded
-        self._read: dict[int, Prompt | None] = {held.version or 0: held}
 
-    def evidence(self, file: BaseBranchFile, decisions: tuple[Decision, ...]) -> AgreementEvidence:
+    def build_evidence(
+        self, file: BaseBranchFile, decisions: tuple[Decision, ...]
+    ) -> AgreementEvidence:
         """All that is known of the target, with what people decided about it."""
         by_label = self._target.label != LATEST
         if self._recorded is not None and len(self._line.states) == 1:
@@ -255,17 +257,19 @@ class _Versions:
         return AgreementEvidence(self._line.states, versions, self._recorded, decisions, by_label)
 
     def _answered(self, decisions: tuple[Decision, ...]) -> tuple[VersionState, ...]:
-        """The versions that were merged for the file, though it says what it said before: a
-        reviewer may have kept the repository's text."""
-        told = {number for state in self._line.states for number in state.proposed}
-        told |= {each.version for each in decisions if each.version and each.place is not None}
+        """Read the versions that were merged for an unchanged file: a reviewer may have merged a
+        proposal with the repository's text."""
+        numbers = {number for state in self._line.states for number in state.proposed}
+        numbers |= {each.version for each in decisions if each.version and each.place is not None}
         known = {self._held.version, self._recorded.version if self._recorded else None}
-        found = [self._version(number) for number in sorted(told - known)]
+        found = [self._version(number) for number in sorted(numbers - known)]
         return (*(version for version in found if version is not None), self._state(self._held))
 
-    def hinted(self, file: BaseBranchFile, known: Agreement | None) -> Agreement | None:
-        """The version that the file names, where nothing else tells of an agreement; with what was
-        declined, as far as that is ``known``."""
+    def find_hinted_agreement(
+        self, file: BaseBranchFile, known: Agreement | None
+    ) -> Agreement | None:
+        """Find the agreement that the file's version number hints at, used where there is no
+        evidence; a decline in ``known`` stays in it."""
         number = file.prompt.version if file.prompt else None
         version = self._version(number) if number else None
         if version is None or version.digest is None:
@@ -284,8 +288,8 @@ class _Versions:
         return (*reversed(list(self._walked(newest - 1))), present)
 
     def _of_label(self) -> tuple[VersionState, ...]:
-        """Where the label may have been: nothing tells where it was but what was published with
-        it, and what was merged for it."""
+        """Read the versions that the label may have been on: those that were published with it,
+        and those that were merged for it."""
         newest = self._ancestry.platform.read_newest(self._target.prompt_id)
         found = {v.number: v for v in self._walked((newest.version if newest else None) or 0)}
         for state in self._line.states:
@@ -314,10 +318,10 @@ class _Versions:
         )
 
     def _version(self, number: int) -> VersionState | None:
-        if number not in self._read:
-            promptlayer = self._ancestry.context.promptlayer
-            self._read[number] = promptlayer.find_prompt(self._target.prompt_id, version=number)
-        prompt = self._read[number]
+        if number == self._held.version:
+            prompt: Prompt | None = self._held
+        else:
+            prompt = self._ancestry.platform.read_version(self._target.prompt_id, number)
         if prompt is None:
             return None
         self.texts[prompt.digest] = prompt

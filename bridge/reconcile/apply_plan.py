@@ -1,11 +1,11 @@
-"""Carry out a plan: the commit, the push, the pull request made to be as planned.
+"""Apply a plan: write the commit, push it, and bring the pull request up to date.
 
-In this order, so that a kill in between leaves something that the next look completes.
+In this order, so that the next reconcile completes whatever a kill interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bridge.errors import TransientError
@@ -28,12 +28,17 @@ from bridge.prompts.pull_request.markdown import (
     format_link,
     shorten,
 )
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, TakenOut, parse_metadata
+from bridge.prompts.pull_request.metadata import (
+    PullRequestMetadata,
+    TakenOut,
+    parse_metadata,
+    replace_hidden_line,
+)
 from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
 from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
 from bridge.reconcile.head_content import read_head
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import CreationPermit, MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import (
     FOLLOW_UP_TRAILER,
@@ -45,13 +50,9 @@ from bridge.reconcile.proposal_texts import build_commit_message, build_proposal
 from bridge.reconcile.pull_request_content import PullRequestDraft, build_pull_request_draft
 from bridge.reconcile.retarget import is_stranded, prepare_retarget, tell_stranded
 
-CreationPermit = Callable[
-    [MappingContext], None
-]  # raises RateLimitedError when no pull request may be created now
-
 _CONFLICT = "promptlayer-bridge-conflict"
 _WITHDRAWN = "promptlayer-bridge-withdrawn"
-_MOST_TEXTS = 5  # that a comment on a conflict shows
+_MOST_TEXTS = 5  # files whose text a comment on a conflict shows
 _LONGEST_TEXT = 8000  # characters
 
 
@@ -61,7 +62,7 @@ def apply_plan(
     plan: ProposalPlan,
     permit: CreationPermit,
 ) -> ReconcileOutcome:
-    """Do what the plan says and tell what came of it."""
+    """Apply the plan; returns its outcome."""
     for surplus in observation.surplus:
         _close(
             context,
@@ -143,7 +144,7 @@ def _retarget(
         return observation.tip_commit_id, plan
     tip = prepare_retarget(context, observation, plan, said)
     draft = build_pull_request_draft(context, summary, plan.metadata, observation.base, open_)
-    content = draft.content(context.forge.body_limit)
+    content = draft.render_content(context.forge.body_limit)
     ensured = ensure_pull_request(
         context.forge, open_, observation.proposal.branch, observation.base, content
     )
@@ -151,11 +152,11 @@ def _retarget(
 
 
 def _merge_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> BranchMerge | None:
-    """What has to change on a branch that people worked on; None where they did not. Raises
+    """Merge the edits into a branch with commits of people; None for any other branch. Raises
     BranchConflictError."""
     if observation.branch is None:
         return None
-    merged = BranchMerge(observation.branch)
+    merged = BranchMerge(observation.branch, observation.platform)
     edits = {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
     idle = {target_diff.target for target_diff in observation.target_diffs} - {
         *edits,
@@ -169,7 +170,7 @@ def _leave_branch(observation: ProposalObservation, plan: UpsertPullRequest) -> 
     """The branch as people left it."""
     if observation.branch is None:
         return None
-    merged = BranchMerge(observation.branch)
+    merged = BranchMerge(observation.branch, observation.platform)
     merged.keep_branch_as_is(
         {find_target(observation.proposal.mapping, edit): edit for edit in plan.edits}
     )
@@ -186,8 +187,8 @@ def _commit_and_push(
     *,
     is_held: bool,
 ) -> str:
-    """The branch's newest commit, which says what is proposed; ``tip`` is the one before.
-    ``is_held``: the branch holds it already, for the base that it goes to."""
+    """Commit and push the edits; returns the branch's newest commit. ``tip`` is the commit
+    before. With ``is_held`` the branch has the edits already, on the base that it goes to."""
     if merged is not None and not merged.changes:
         is_held = True
     if is_held and tip is not None and tip == observation.tip_commit_id:
@@ -237,16 +238,19 @@ def _ensure(
     open_: PullRequest | None,
     draft: PullRequestDraft,
 ) -> tuple[EnsurePullRequestResult, list[str]]:
-    """Make the pull request what it should be; with what the forge refused, in words. A refusal
-    is written down, so that it is told later as well, and not asked for again."""
+    """Bring the pull request up to date; returns it, and a sentence for each addition that the
+    forge refused. Refusals are stored in the hidden line, so that they are shown later as
+    well and are not requested again."""
     limit = context.forge.body_limit
-    content = draft.content(limit)
+    content = draft.render_content(limit)
     ensured = ensure_pull_request(
         context.forge, open_, observation.proposal.branch, observation.base, content
     )
     refused = (*draft.metadata.refused, *ensured.refused)
     if ensured.refused:
-        final = replace(draft, metadata=replace(draft.metadata, refused=refused)).content(limit)
+        final = replace(draft, metadata=replace(draft.metadata, refused=refused)).render_content(
+            limit
+        )
         without = PullRequestContent(final.title, final.body, final.draft)
         updated = context.forge.update_pull_request(ensured.pull_request, without)
         ensured = replace(ensured, pull_request=updated)
@@ -266,7 +270,8 @@ def _conflict(
     plan: UpsertPullRequest,
     conflict: BranchConflictError,
 ) -> ReconcileOutcome:
-    """Tell it on the pull request, whose body goes on describing what its head holds."""
+    """Comment on the conflict on the pull request, whose body still describes the branch's
+    newest commit."""
     words = "\n\n".join([*_spelled_conflict(conflict), *_newer_texts(observation, conflict)])
     open_, tip = plan.pull_request, observation.tip_commit_id
     if open_ is not None:
@@ -287,7 +292,7 @@ def _conflict(
 
 
 def _newer_texts(observation: ProposalObservation, conflict: BranchConflictError) -> Iterator[str]:
-    """What PromptLayer has of each file that stands against it, folded, with a link to it."""
+    """Render PromptLayer's text of each conflicting file, folded, with a link to its version."""
     against = {*conflict.edited, *conflict.absent}
     for edit in observation.edits[:_MOST_TEXTS]:
         change = edit.change
@@ -301,7 +306,7 @@ def _newer_texts(observation: ProposalObservation, conflict: BranchConflictError
 
 
 def _spelled_conflict(conflict: BranchConflictError) -> Iterator[str]:
-    """What stands against what, and what a person can do about it."""
+    """Describe the conflicting files, and how a person can resolve each conflict."""
     drop = "drop the commits that touch it: the next look then brings the branch up to date."
     if conflict.edited:
         yield (
@@ -333,7 +338,7 @@ def _withdraw(
     number = plan.pull_request.number
     found = context.forge.list_pull_requests(observation.proposal.branch)
     if not any(p.number == number and p.state is PullRequestState.OPEN for p in found):
-        # Merged or closed while we looked: that was the better answer.
+        # Somebody merged or closed it since it was observed: that decision stands.
         return _outcome(observation, observation.plan_input.no_change_kind, plan.reason)
     kept = observation.tip is not None and observation.tip.has_commits_of_people
     more = ["The branch stays, because it has commits that are not the bridge's."] if kept else []
@@ -351,7 +356,7 @@ def _close(
     more: Sequence[str] = (),
     taken_out: TakenOut = (),
 ) -> PullRequest:
-    """Close a pull request with a word why."""
+    """Close a pull request with a comment that gives the reason."""
     words = " ".join([f"Withdrawn: {reason}.", *more])
     context.forge.upsert_comment(pull_request.number, _WITHDRAWN, words)
     body = _withdrawn_body(pull_request, taken_out)
@@ -359,12 +364,10 @@ def _close(
 
 
 def _withdrawn_body(pull_request: PullRequest, taken_out: TakenOut) -> str:
-    """The body as it was, remembering that no person rejected this by closing it."""
+    """Add to the body's hidden line that the bridge closed it, so that it is no rejection."""
     metadata = parse_metadata(pull_request.body) or PullRequestMetadata("", "")
-    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
-    text = text or pull_request.body
     now = replace(metadata, withdrawn=True, pending=None, taken_out=taken_out)
-    return f"{text.rstrip()}\n\n{now.render_hidden_line()}"
+    return replace_hidden_line(pull_request.body, now)
 
 
 def _tidy(

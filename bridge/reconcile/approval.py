@@ -22,7 +22,7 @@ from bridge.reconcile.read_sources import PlatformPrompt, PlatformReader
 
 @dataclass(frozen=True)
 class PendingApprovalLookup:
-    """What is known of requests when a proposal is looked at."""
+    """Finds the pending approval of a target, from events and from the open pull request."""
 
     context: MappingContext
     reconcile_context: ReconcileContext
@@ -36,8 +36,9 @@ class PendingApprovalLookup:
         platform_prompt: PlatformPrompt,
         known: int | None,
     ) -> tuple[PlatformPrompt, PendingApproval | None]:
-        """What PromptLayer would hold if the request about a target's label were approved, and the
-        request; what it holds now where there is none. ``known`` is as in ``find``."""
+        """Preview the prompt as it would be once the request about a target's label is approved,
+        with that request; the present prompt where there is none. ``known`` is as in
+        ``find``."""
         pending_approval = self.find(target, platform_prompt, known)
         if pending_approval is None:
             return platform_prompt, None
@@ -53,15 +54,16 @@ class PendingApprovalLookup:
     def find(
         self, target: Target, platform_prompt: PlatformPrompt, known: int | None
     ) -> PendingApproval | None:
-        """The request about a target's label that nobody has decided; ``known`` is the version that
-        the base branch has. Raises TransientError where it was approved a moment ago."""
+        """Find the undecided request about a target's label; ``known`` is the version that the
+        base branch has. Raises TransientError where it was approved and PromptLayer does not
+        show that yet."""
         if self.context.mapping.pull_request.group is PullRequestGrouping.MAPPING:
             return None  # one undecided label must not turn everybody's proposal into a draft
         version = platform_prompt.prompt.version if platform_prompt.prompt else None
         newest = self.reconcile_context.label_events.get(target)
         remembered = self.pending_approval if _is_about(self.pending_approval, target) else None
         if remembered is None and newest and newest.type == LABEL_CHANGE_REQUESTED:
-            # An old request that no open pull request remembers was decided, and nobody told us.
+            # A request that is in no open pull request was decided, and its event was lost.
             newest = newest if newest in self.reconcile_context.trigger_events else None
         pending_approval = find_pending_approval(newest, remembered, version, known, self.now)
         if isinstance(pending_approval, ApprovalNotYetVisible):
@@ -79,11 +81,11 @@ def preview_requested_change(
     pending_approval: PendingApproval,
     platform_prompt: PlatformPrompt,
 ) -> PlatformPrompt:
-    """What the platform would hold if the request were approved; which version was asked for is
-    told nowhere, so the newest of that moment stands for it: not one that was saved later."""
+    """Preview the prompt with the requested change. No event names the requested version, so the
+    newest version at the time of the request is taken, and none that was saved later."""
     if pending_approval.request.change == "deletion":
         return PlatformPrompt(None, f"somebody asked to remove label {target.label}")
-    asked = platform.newest_at(
+    asked = platform.read_newest_at(
         target.prompt_id, pending_approval.request.at, pending_approval.shown_version
     )
     return PlatformPrompt(asked) if asked is not None else platform_prompt

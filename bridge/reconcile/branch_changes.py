@@ -1,4 +1,5 @@
-"""What people did to the bridge's files on a branch, for the reviewer: which file, how, and who."""
+"""Find people's changes to the bridge's files on a branch, for the reviewer: which file, how,
+and who."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from bridge.repo.commit import GitCommit
 def find_branch_changes(
     observation: ProposalObservation, edits: Sequence[FileEdit], merged: BranchMerge | None
 ) -> tuple[BranchChange, ...]:
-    """``merged`` is what becomes of the branch's files; None where nobody worked on it. Without
-    anything told of what is on other prompts' or nobody's files."""
+    """Find the changes of people; ``merged`` is the merge of the branch's files, None for a
+    branch without commits of people. Files of other prompts are left out."""
     if merged is None:
         return ()
     who = _find_people(observation)
@@ -67,7 +68,7 @@ def _taken_out(
 
 
 def _find_people(observation: ProposalObservation) -> dict[str, tuple[str, ...]]:
-    """Path → the people whose commits on the branch touch it, the newest first."""
+    """Find the people whose commits touch each path: path → people, the newest commit first."""
     tip = observation.tip
     if tip is None or not tip.others:
         return {}
@@ -77,7 +78,7 @@ def _find_people(observation: ProposalObservation) -> dict[str, tuple[str, ...]]
         touched = observation.snapshot.find_touched_paths(
             [*line, *([tip.base_commit_id] if tip.base_commit_id else [])]
         )
-    except StaleStateError:  # what the branch stood on was rewritten
+    except StaleStateError:  # the commit under the branch was rewritten
         return {}
     people: dict[str, dict[str, None]] = {}
     for commit in line:

@@ -1,4 +1,5 @@
-"""What a branch that people worked on holds of each prompt, beside what the bridge wrote there."""
+"""Read the prompt files of a branch with commits of people, and the bridge's last version of
+each."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from bridge.prompts.pull_request.commit_message import parse_trailers
 from bridge.prompts.pull_request.metadata import PullRequestMetadata
 from bridge.prompts.target import Target
 from bridge.reconcile.proposal_branch import FOLLOW_UP_TRAILER, BranchTip
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.repo.commit import GitCommit
 from bridge.repo.snapshot import TreeEntry
 
@@ -21,7 +22,7 @@ from bridge.repo.snapshot import TreeEntry
 class WrittenFile:
     """A prompt's file as the bridge wrote it last on a branch."""
 
-    path: str | None  # None: nobody knows any more
+    path: str | None  # None: unknown
     version: int | None  # PromptLayer's, that it was written from
     removed: bool = False  # the bridge took the file away
     file: BaseBranchFile | None = None  # with what others wrote in it, where it was merged
@@ -50,15 +51,14 @@ class BranchFiles:
         return cls(base_files, tip, here, _find_written(base_files, tip, metadata), onto)
 
     def find(self, homes: Mapping[Target, str]) -> dict[Target, BaseBranchFile]:
-        """The branch's files of these targets; each is first looked for at its place. One that
-        does not say any more whose it is still is the one at its place."""
+        """Find the branch's files of these targets, each first at its path. A file that lost its
+        id still belongs to the target of its path."""
         found = self.here.find(homes)
         entries = self.here.entries
         lost = {t: path for t, path in homes.items() if t not in found and path in entries}
-        texts = self.here.snapshot.read_blobs({entries[path].object_id for path in lost.values()})
-        context = self.here.context
+        files = read_files(self.here.snapshot, entries, lost.values())
         return found | {
-            target: parse_base_file(path, texts[entries[path].object_id], context)
+            target: files[path]
             for target, path in lost.items()
             if not self._belongs_to_another(target, path)
         }
@@ -68,15 +68,16 @@ class BranchFiles:
         return owner is not None and owner != target
 
     def get_written_path(self, target: Target, edit: FileEdit | None) -> str:
-        """Where the bridge put a target's file, or would."""
+        """The path at which the bridge wrote a target's file, or would write it; "" where there
+        is none."""
         written = self.written.get(target)
         if written is not None and written.path is not None:
             return written.path
         return edit.change.path if edit else ""
 
     def find_reverted_targets(self, edits: Mapping[Target, FileEdit]) -> frozenset[Target]:
-        """Of these, what the bridge wrote on the branch and people made again what it is on the
-        base, as long as PromptLayer has nothing newer."""
+        """Find the edits that people reverted on the branch to the content of its base, unless
+        PromptLayer has something newer."""
         asked = {
             t: self.get_written_path(t, edit)
             for t, edit in edits.items()
@@ -107,13 +108,13 @@ def keep_out(
     metadata: PullRequestMetadata | None,
     edits: Mapping[Target, FileEdit],
 ) -> frozenset[Target]:
-    """Of these targets, those that people took out of the proposal: now, or earlier with the same
-    content, and have not put back."""
-    told = set(metadata.taken_out if metadata else ())
+    """Find the targets that people took out of the proposal: on the branch now, or earlier with
+    the same content and not put back since."""
+    taken_out = set(metadata.taken_out if metadata else ())
     before = {
         target
         for target, edit in edits.items()
-        if (target.prompt_id, target.label, build_content_name(edit)) in told
+        if (target.prompt_id, target.label, build_content_name(edit)) in taken_out
     }
     if files is None:
         return frozenset(before)
@@ -138,7 +139,8 @@ def _entries(base_files: BaseFiles, commit: str) -> Mapping[str, TreeEntry]:
 def _find_written(
     base_files: BaseFiles, tip: BranchTip, metadata: PullRequestMetadata | None
 ) -> dict[Target, WrittenFile]:
-    """What the bridge wrote: in its own commit, or as PromptLayer's versions of that number."""
+    """Find the files that the bridge wrote: in its own commit, or as the versions that its
+    trailers name."""
     commit = tip.newest_bridge_commit
     if commit is not None and FOLLOW_UP_TRAILER not in commit.message:
         try:
@@ -146,8 +148,10 @@ def _find_written(
         except StaleStateError:  # rewritten long ago
             pass
     mapping = base_files.context.mapping.name
-    told = parse_trailers(commit.message if commit else tip.told.message if tip.told else "")
-    versions = {Target(mapping, each.prompt_id, each.label): each.version for each in told}
+    trailers = parse_trailers(
+        commit.message if commit else tip.trailer_commit.message if tip.trailer_commit else ""
+    )
+    versions = {Target(mapping, each.prompt_id, each.label): each.version for each in trailers}
     if not versions and metadata is not None:
         versions = {Target(mapping, id, label): version for id, label, version in metadata.versions}
     texts = _read_texts(base_files, commit, versions) if commit else {}
@@ -176,16 +180,16 @@ def _read_texts(
 
 
 def _read_written(base_files: BaseFiles, commit: GitCommit) -> dict[Target, WrittenFile]:
-    """What a commit of the bridge changed that stands on the base alone."""
+    """Read the files that a commit of the bridge changed, which stands directly on the base."""
     context, snapshot = base_files.context, base_files.snapshot
     changes = snapshot.find_changes(commit.parents[0], commit.object_id, context.folder)
     left = {path: after for path, (_, after) in changes.items() if after}
     went = {path: before for path, (before, after) in changes.items() if before and not after}
-    texts = snapshot.read_blobs({entry.object_id for entry in left.values()})
+    files = read_files(snapshot, left, left)
     found = {
         target: WrittenFile(path, file.prompt.version if file.prompt else None, False, file, True)
         for path, target in base_files.find_target_by_path(left).items()
-        for file in [parse_base_file(path, texts[left[path].object_id], context)]
+        for file in [files[path]]
     }
     gone = {
         target: WrittenFile(path, None, removed=True)

@@ -1,5 +1,5 @@
-"""The next commit on a branch that people worked on: what they did is kept, merged by meaning with
-what PromptLayer has now, and asked about only where both changed the same part."""
+"""Merge new edits into a branch with commits of people. Their changes stay, merged by meaning
+with PromptLayer's text; only a part that both sides changed is a conflict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.prompts.planning.three_way_merge import merge_prompts
 from bridge.prompts.prompt import Prompt, PromptFile
 from bridge.prompts.target import Target
 from bridge.reconcile.branch_files import BranchFiles, WrittenFile
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import PlatformReader, read_files
 
 
 class BranchConflictError(BridgeError):
@@ -33,9 +33,10 @@ class BranchConflictError(BridgeError):
 
 @dataclass
 class BranchMerge:
-    """What has to change on a branch, and what becomes of each target's file there."""
+    """Collects the changes that bring edits to a branch, and the resulting file of each target."""
 
     files: BranchFiles
+    platform: PlatformReader
     changes: dict[str, bytes | None] = field(default_factory=dict)
     left: dict[Target, tuple[str, bytes]] = field(default_factory=dict)
     """Target → the path and text of its file, once the changes are made."""
@@ -64,7 +65,7 @@ class BranchMerge:
             raise BranchConflictError(self._edited, self._removed, self._absent)
 
     def keep_branch_as_is(self, edits: Mapping[Target, FileEdit]) -> None:
-        """Leave the branch as it is, whatever these edits say."""
+        """Leave the branch as it is, and record its files as the result."""
         found = self.files.find(
             {t: self.files.get_written_path(t, edit) for t, edit in edits.items()}
         )
@@ -124,7 +125,8 @@ class BranchMerge:
     def _is_as_written(
         self, target: Target, written: WrittenFile | None, there: BaseBranchFile
     ) -> bool:
-        """Whether nobody has touched what the bridge wrote: to the letter, where that is known."""
+        """Whether the file is as the bridge wrote it: byte for byte where the bridge's file is
+        known, else by meaning."""
         if written is None:
             return False
         if written.exact:
@@ -202,9 +204,8 @@ class BranchMerge:
         there: BaseBranchFile,
         was: bytes | None,
     ) -> Prompt | None:
-        """What PromptLayer had when the bridge last wrote the file; what the branch stands on,
-        where it did not."""
-        context = self.files.here.context
+        """Find the prompt as PromptLayer had it when the bridge wrote the file last; where the
+        bridge did not write it, the prompt of the branch's base."""
         if written is None:
             if was is None:
                 return None
@@ -213,19 +214,18 @@ class BranchMerge:
             return written.file.prompt if written.file else self._on_base(there)
         if written.version is None:
             return self._on_base(there)
-        then = context.promptlayer.find_prompt(target.prompt_id, version=written.version)
+        then = self.platform.read_version(target.prompt_id, written.version)
         named = written.file.prompt if written.file else None
         if then is not None and named is not None:  # these have no versions
             then = replace(then, name=named.name, tags=named.tags)
         return then
 
     def _on_base(self, there: BaseBranchFile) -> Prompt | None:
-        """What the branch's base has at a file's place."""
-        entry = self.files.onto.get(there.path)
-        if entry is None:
+        """Read the prompt at a file's path in the commit that the branch stands on."""
+        path = there.path
+        if path not in self.files.onto:
             return None
-        text = self.files.here.snapshot.read_blobs([entry.object_id])[entry.object_id]
-        return parse_base_file(there.path, text, self.files.here.context).prompt
+        return read_files(self.files.here.snapshot, self.files.onto, [path])[path].prompt
 
 
 def _same(one: Prompt, other: Prompt) -> bool:
@@ -235,6 +235,6 @@ def _same(one: Prompt, other: Prompt) -> bool:
 def _destination(
     written: WrittenFile | None, there: BaseBranchFile, wanted: str, old_path: str | None = None
 ) -> str:
-    """Where a file goes: along with a rename, but where people moved it, there it stays."""
+    """Choose the path of a file: a rename moves it, unless people moved it on the branch."""
     homes = {written.path} if written and written.path else {old_path, wanted}
     return wanted if there.path in homes else there.path

@@ -10,7 +10,7 @@ from bridge.prompts.coverage import Coverage, CoverageGap, PromptSummary
 from bridge.prompts.prompt import LATEST
 from bridge.reconcile.mapping_context import MappingContext
 
-_ASKED = 20  # prompts whose labels are read, where a label is nowhere; no list tells labels
+_ASKED = 20  # prompts whose labels are read, where a label is nowhere; lists have no labels
 
 
 def build_summary(item: ListedPrompt, id: int) -> PromptSummary:

@@ -1,5 +1,5 @@
-"""What people decided about a pull request, told to PromptLayer: labels that move on a merge or on
-a rejection. Done once: the pull request remembers it."""
+"""Move labels in PromptLayer after a pull request was merged or declined. This is done once: the
+pull request's hidden line says that it was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from bridge.forge.forge import PullRequest, PullRequestContent, PullRequestState
 from bridge.promptlayer.publish_version import move_label
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.pull_request.markdown import escape_prose
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.pull_request.metadata import (
+    PullRequestMetadata,
+    parse_metadata,
+    replace_hidden_line,
+)
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
@@ -25,7 +29,7 @@ _MARKER = "promptlayer-bridge-labels"
 
 @dataclass(frozen=True)
 class DecisionLabelChanges:
-    """What a decision did to labels, and the same in words."""
+    """The labels that a decision moved, and a description of that for the outcome."""
 
     moved: tuple[CompletedLabelMove, ...] = ()
     description: str = ""
@@ -34,17 +38,17 @@ class DecisionLabelChanges:
 def apply_decision_labels(
     context: MappingContext, observation: ProposalObservation, results: Sequence[PublishResult] = ()
 ) -> DecisionLabelChanges:
-    """Move the label that a merge or a rejection moves. What was merged is told by its content:
-    ``results`` are what was just published of it. A label that PromptLayer refuses to move is told
-    on the pull request."""
+    """Move the labels that the mapping wants moved after a merge or a rejection. The merged
+    version is found by its content; ``results`` are the versions that were just published. A
+    move that PromptLayer refuses becomes a comment on the pull request."""
     last = observation.plan_input.pull_requests[0] if observation.plan_input.pull_requests else None
     metadata = parse_metadata(last.body) if last else None
     if last is None or metadata is None or metadata.followed or metadata.withdrawn:
         return DecisionLabelChanges()
     if not _moves(context, last, metadata):
         return DecisionLabelChanges()
-    merged = _Merged(context, observation, last, results)
-    moved, refused = _move(context, _moves(context, last, merged.versions(metadata)))
+    merged = _MergedVersions(context, observation, last, results)
+    moved, refused = _move(context, _moves(context, last, merged.resolve_versions(metadata)))
     refused += merged.without_version
     if merged.without_version and any(result.problem for result in results):
         return DecisionLabelChanges(
@@ -62,8 +66,8 @@ def apply_decision_labels(
     return DecisionLabelChanges(tuple(moved), "; ".join([*words, *refused]))
 
 
-class _Merged:
-    """What was merged with a pull request, as versions of PromptLayer."""
+class _MergedVersions:
+    """Finds the versions in PromptLayer with the content that a pull request was merged with."""
 
     def __init__(
         self,
@@ -78,10 +82,9 @@ class _Merged:
         self._pull_request = pull_request
         self._results = results
 
-    def versions(self, metadata: PullRequestMetadata) -> PullRequestMetadata:
-        """The memory with the versions that say what the base branch was given: a reviewer may
-        have changed the text on the branch, or merged before the pull request said what it
-        proposes."""
+    def resolve_versions(self, metadata: PullRequestMetadata) -> PullRequestMetadata:
+        """Replace the proposed versions by those with the merged content: a reviewer may have
+        changed the text on the branch, or merged before the body was up to date."""
         if self._pull_request.state is not PullRequestState.MERGED:
             return metadata
         versions = tuple(
@@ -107,12 +110,12 @@ class _Merged:
         return found
 
     def _text(self, target: Target) -> Prompt | None:
-        """What the target's file said when the pull request was merged."""
+        """Read the target's prompt at the merge commit; None where that is not available."""
         commit = self._pull_request.merge_commit
         if commit is None:
             return None
         try:
-            base_files = self._observation.base_files.at_commit(commit)
+            base_files = self._observation.base_files.read_files_at(commit)
             path = next(
                 (
                     s.path
@@ -168,7 +171,6 @@ def _move(
 def _remember(
     context: MappingContext, pull_request: PullRequest, metadata: PullRequestMetadata
 ) -> None:
-    text, _, _ = pull_request.body.rpartition("<!-- promptlayer-bridge:")
-    body = f"{text.rstrip()}\n\n{replace(metadata, followed=True).render_hidden_line()}"
+    body = replace_hidden_line(pull_request.body, replace(metadata, followed=True))
     content = PullRequestContent(pull_request.title, body, pull_request.is_draft)
     context.forge.update_pull_request(pull_request, content)

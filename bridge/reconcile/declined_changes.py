@@ -1,8 +1,8 @@
-"""Find what people declined: a decision belongs to each change of a closed pull request.
+"""Find the changes that people declined: closing a pull request declines each change in it.
 
-The newest pull request that proposed a change of a target tells. Where its hidden line does not
-name the target, its newest commit does; where no pull request does any more, as after a change of
-the mapping's ``group``, the record in the repository.
+The newest pull request that proposed a change of a target decides. Where its hidden line does not
+name the target, its newest commit is read; where no pull request is left, as after a change of the
+mapping's ``group``, the record in the repository is read.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from bridge.prompts.planning.plan import (
     FileEdit,
     build_content_name,
     build_decision_name,
-    name_content,
+    compute_content_name,
 )
-from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
+from bridge.prompts.pull_request.metadata import parse_metadata
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.proposal_branch import BranchTip
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.reconcile.target_diff import DeclinedChange
 
 
@@ -36,23 +36,23 @@ class DeclinedChanges:
     _heads: dict[int, Mapping[Target, str]] = field(default_factory=dict)
 
     def find(self, edits: Mapping[Target, FileEdit]) -> dict[Target, DeclinedChange]:
-        """Of these edits, those that people declined, and where."""
+        """Find the edits that people declined, with the pull request that each was declined on."""
         found = dict[Target, DeclinedChange]()
-        untold = list[Target]()
+        undecided = list[Target]()
         for target, edit in edits.items():
-            told = [(pull, _is_declined(pull)) for pull, same in self._tell(target, edit) if same]
-            newest = next((pull for pull, _ in self._tell(target, edit)), None)
-            if told and told[0] == (newest, True):
-                found[target] = DeclinedChange(newest)
-            elif not any(p.state is PullRequestState.OPEN or declined for p, declined in told):
-                untold.append(target)  # what was decided since stands for more than the record
-        return found | self._find_recorded(untold, edits)
+            proposals = list(self._find_proposals(target, edit))
+            same = [pull for pull, is_same in proposals if is_same]
+            if proposals and proposals[0][1] and _is_declined(same[0]):
+                found[target] = DeclinedChange(same[0])
+            elif not any(p.state is PullRequestState.OPEN or _is_declined(p) for p in same):
+                undecided.append(target)  # a decision on a pull request outweighs the record
+        return found | self._find_recorded(undecided, edits)
 
-    def _tell(self, target: Target, edit: FileEdit) -> Iterator[tuple[PullRequest, bool]]:
-        """The pull requests that proposed something of a target, and whether it was this."""
+    def _find_proposals(self, target: Target, edit: FileEdit) -> Iterator[tuple[PullRequest, bool]]:
+        """The pull requests that proposed a change of a target, and whether it was this one."""
         for pull in self.pull_requests:
             metadata = parse_metadata(pull.body)
-            named = _find_named(metadata, target)
+            named = metadata.find_content(target) if metadata else None
             if named is not None:
                 yield pull, named == build_decision_name(edit)
             elif (metadata is None or metadata.names_few) and pull is self._last_declined:
@@ -65,7 +65,7 @@ class DeclinedChanges:
         return next((pull for pull in self.pull_requests if _is_declined(pull)), None)
 
     def _read_head(self, pull: PullRequest) -> Mapping[Target, str]:
-        """What the newest commit of a pull request changes: target → the name of its content."""
+        """Read the changes in a pull request's newest commit: target → name of its content."""
         if pull.number not in self._heads:
             try:
                 self._heads[pull.number] = self._read_changes(pull.head_commit)
@@ -84,13 +84,13 @@ class DeclinedChanges:
         changes = snapshot.find_changes(onto, head, context.folder)
         left = {path: after for path, (_, after) in changes.items() if after}
         went = {path: before for path, (before, after) in changes.items() if before and not after}
-        texts = snapshot.read_blobs({entry.object_id for entry in left.values()})
+        files = read_files(snapshot, left, left)
         removed = {
-            target: name_content(None)
+            target: compute_content_name(None)
             for target in self.base_files.find_target_by_path(went).values()
         }
         return removed | {
-            target: name_content(parse_base_file(path, texts[left[path].object_id], context).prompt)
+            target: compute_content_name(files[path].prompt)
             for path, target in self.base_files.find_target_by_path(left).items()
         }
 
@@ -112,10 +112,3 @@ def _is_declined(pull: PullRequest) -> bool:
     metadata = parse_metadata(pull.body)
     closed = pull.state is PullRequestState.CLOSED
     return closed and not (metadata is not None and metadata.withdrawn)
-
-
-def _find_named(metadata: PullRequestMetadata | None, target: Target) -> str | None:
-    """What a pull request's hidden line says that it proposes of a target."""
-    key = (target.prompt_id, target.label)
-    named = metadata.contents if metadata else ()
-    return next((content for id, label, content in named if (id, label) == key), None)

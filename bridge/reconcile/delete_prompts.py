@@ -14,12 +14,11 @@ from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader
 def delete_prompts_of_removed_files(
     context: MappingContext, base_files: BaseFiles, deleted: Collection[Target]
 ) -> Iterator[str]:
-    """Delete the prompts of targets whose file a push deleted; says what was done.
-
-    Only where no file of the prompt is left under any label, and where PromptLayer still holds
-    what the file stood for: a file that went because its label was removed there takes nothing
-    with it. A file that is moved out of the mapping's folder counts as deleted.
-    """
+    """Delete the prompts of targets whose file a push deleted; returns a description of each
+    deletion. A prompt is deleted only where no file of it is left under any label, and where
+    PromptLayer still has the content of the deleted file: so a file that went because its
+    label was removed deletes nothing. A file that is moved out of the mapping's folder counts
+    as deleted."""
     left = {target.prompt_id for target in base_files.find_all_targets()}
     for target in sorted(deleted):
         if target.prompt_id in left:

@@ -1,4 +1,4 @@
-"""See targets: read both sides, compare, and make the edit that would bring them in step."""
+"""Diff targets: read both sides, compare, and build the edit that brings the file in step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from bridge.errors import RequestRefusedError, TransientError, UnsafePathError
 from bridge.forge.forge import PullRequestState
 from bridge.prompts.planning.drift import (
+    DELETED_IN_PROMPTLAYER,
     BaseBranchFile,
     DriftComparison,
     DriftStatus,
@@ -39,26 +40,25 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_target
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import (
-    DELETED_IN_PROMPTLAYER,
     BaseFiles,
     PlatformPrompt,
     PlatformReader,
-    choose_platform_reader,
     with_matching_version,
 )
 from bridge.reconcile.target_diff import TargetDiff
 from bridge.reconcile.target_edit import TargetDifference, TargetSides, build_edit
 
-_STORIES_WITH_USAGE = 20  # a proposal of more prompts does not ask who uses each
+_MOST_WITH_USERS = 20  # prompts; for a proposal of more, nobody asks which prompts use each
 
 
 @dataclass(frozen=True)
 class TargetDiffer:
-    """Looks at targets one after the other, with what was read once for all of them."""
+    """Diffs targets one after the other, with the files and pages that were read once for all."""
 
     context: MappingContext
     base_files: BaseFiles
-    branch: str | None  # of the proposal that is looked at; None: of no particular one
+    platform: PlatformReader
+    branch: str | None  # of the proposal that is reconciled; None: of no particular one
     reconcile_context: ReconcileContext
     pending_approval: PendingApproval | None
     now: datetime
@@ -69,11 +69,8 @@ class TargetDiffer:
         self, targets: tuple[Target, ...]
     ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
         """Every target, or why it cannot be placed."""
-        platform = choose_platform_reader(
-            self.context, targets, self.reconcile_context.listed_prompts
-        )
         refusals: list[tuple[Target, str]] = []
-        held = self._held(platform, targets, refusals)
+        held = self._held(targets, refusals)
         wanted = self._homes(held, refusals)
         names = {
             target: prompt.name
@@ -81,23 +78,22 @@ class TargetDiffer:
             if (prompt := held[target].prompt or held[target].unlabelled)
         }
         base = self.base_files.find(wanted, names)
-        ancestry = build_ancestry(self.base_files, platform, self.pull_requests, held, base)
-        asking = len(targets) <= _STORIES_WITH_USAGE
-        seen = []
-        for target, home in wanted.items():
+        ancestry = build_ancestry(self.base_files, self.platform, self.pull_requests, held, base)
+        asking = len(targets) <= _MOST_WITH_USERS
+        diffs = []
+        for target in wanted:
             try:
-                both_sides = held[target], base.get(target), home
-                one = self._see_one(platform, ancestry, target, *both_sides, asking)
-                seen.append(replace(one, held=held[target].prompt))
+                one = self._diff_target(ancestry, target, held[target], base.get(target), asking)
+                diffs.append(replace(one, held=held[target].prompt))
             except (UnsafePathError, RequestRefusedError) as error:
                 refusals.append((target, str(error)))
-        return self._placeable(seen, refusals)
+        return self._leave_out_blocked(diffs, refusals)
 
-    def _placeable(
-        self, seen: list[TargetDiff], refusals: list[tuple[Target, str]]
+    def _leave_out_blocked(
+        self, diffs: list[TargetDiff], refusals: list[tuple[Target, str]]
     ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
-        """Without those that something stands in the way of; asked of git once for all."""
-        writes = {s.target: s.edit.change.path for s in seen if s.edit and s.edit.text is not None}
+        """Refuse the edits whose path cannot be written; git checks all paths at once."""
+        writes = {d.target: d.edit.change.path for d in diffs if d.edit and d.edit.text is not None}
         snapshot = self.base_files.snapshot
         obstacles = snapshot.find_obstacles(snapshot.commit, sorted(set(writes.values())))
         blocked = {t: path for t, path in writes.items() if path in obstacles}
@@ -105,19 +101,18 @@ class TargetDiffer:
             (t, f"{path} cannot be written for prompt {t.prompt_id}: {obstacles[path]}.")
             for t, path in blocked.items()
         )
-        free = (replace(s, edit=None) if s.target in blocked else s for s in seen)
-        return tuple(s for s in free if s.edit or s.publication or s.target not in blocked), tuple(
+        free = (replace(d, edit=None) if d.target in blocked else d for d in diffs)
+        return tuple(d for d in free if d.edit or d.publication or d.target not in blocked), tuple(
             refusals
         )
 
-    @staticmethod
     def _held(
-        platform: PlatformReader, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
+        self, targets: tuple[Target, ...], refusals: list[tuple[Target, str]]
     ) -> dict[Target, PlatformPrompt]:
         held: dict[Target, PlatformPrompt] = {}
         for target in targets:
             try:
-                held[target] = platform.read_tracked(target)
+                held[target] = self.platform.read_tracked(target)
             except RequestRefusedError as error:  # this one cannot be understood; the others go on
                 refusals.append((target, str(error)))
         return held
@@ -134,24 +129,22 @@ class TargetDiffer:
                 refusals.append((target, str(error)))
         return homes
 
-    def _see_one(
+    def _diff_target(
         self,
-        platform: PlatformReader,
         ancestry: AncestorFinder,
         target: Target,
         platform_prompt: PlatformPrompt,
         base: BaseBranchFile | None,
-        home: str,
         asking: bool,
     ) -> TargetDiff:
         self._require_news(target, platform_prompt)
         if (kept := self._find_kept(target, platform_prompt, base)) is not None:
             return kept
-        sides = self._observe(platform, target, platform_prompt, base)
+        sides = self._observe(target, platform_prompt, base)
         if (elsewhere := self._elsewhere(sides)) is not None:
             comparison = DriftComparison(DriftStatus.IN_STEP, elsewhere)
             return TargetDiff(target, comparison, None, is_tracked_elsewhere=True)
-        sides = _with_ancestor(sides, ancestry.find(target, sides.platform_prompt, base, home))
+        sides = _with_ancestor(sides, ancestry.find(target, sides.platform_prompt, base))
         if (reason := self._release_reason(sides)) is not None:
             return self._released(sides, reason)
         difference = self._compare(sides)
@@ -164,7 +157,8 @@ class TargetDiffer:
     def _find_kept(
         self, target: Target, platform_prompt: PlatformPrompt, base: BaseBranchFile | None
     ) -> TargetDiff | None:
-        """The result for a target whose file stays although PromptLayer has it no longer."""
+        """Build the result for a target whose file stays although PromptLayer has the prompt no
+        longer."""
         if base is None and target not in self.carried:
             return None
         reason = explain_kept_target(
@@ -176,11 +170,7 @@ class TargetDiffer:
         return TargetDiff(target, comparison, None, file=base, absent=True, not_followed=True)
 
     def _observe(
-        self,
-        platform: PlatformReader,
-        target: Target,
-        platform_prompt: PlatformPrompt,
-        base: BaseBranchFile | None,
+        self, target: Target, platform_prompt: PlatformPrompt, base: BaseBranchFile | None
     ) -> TargetSides:
         """Both sides of a target: PromptLayer's without what the mapping leaves out, and as it
         would be once a waiting request is approved."""
@@ -190,13 +180,13 @@ class TargetDiffer:
             self.context, self.reconcile_context, self.pending_approval, self.now
         )
         platform_prompt, pending_approval = waiting.preview_approved_prompt(
-            platform, target, platform_prompt, known
+            self.platform, target, platform_prompt, known
         )
         return TargetSides(target, platform_prompt, base, pending_approval)
 
     def _compare(self, sides: TargetSides) -> TargetDifference:
-        """How the sides differ, with what a person has chosen, and the merge of the two where both
-        moved and the mapping publishes. Raises RequestRefusedError for a file nobody can read."""
+        """Compare the sides, apply a person's choice, and merge both texts where both changed
+        and the mapping publishes. Raises RequestRefusedError for a file that cannot be read."""
         platform_prompt, base = sides.platform_prompt, sides.base
         found = compare_sides(platform_prompt.prompt, base, sides.agreed, sides.target.label)
         side = self._side(sides.target, platform_prompt)
@@ -211,9 +201,7 @@ class TargetDiffer:
         if self.context.mapping.publish and comparison.status is DriftStatus.BOTH_MOVED:
             ancestor = sides.ancestor
             before = (
-                ancestor.text(self.context.promptlayer, platform_prompt.prompt.id)
-                if ancestor
-                else None
+                ancestor.find_text(self.platform, platform_prompt.prompt.id) if ancestor else None
             )
             merged = merge_if_diverged(comparison, before, platform_prompt.prompt, base.prompt)
         return TargetDifference(
@@ -235,16 +223,14 @@ class TargetDiffer:
         return None
 
     def _is_kept_and_edited(self, target: Target, text: Prompt) -> bool:
-        """Whether the last word on the target is that a person declined to remove its file, and
-        the file says something else now."""
-        key = target.prompt_id, target.label
+        """Whether the newest pull request of the target was closed and proposed to remove its
+        file, and the file was edited since."""
         for pull in self.pull_requests.list_pull_requests(target, text.name):
             metadata = parse_metadata(pull.body)
-            told = metadata.texts if metadata else ()
-            sides = next(((p, r) for id, label, p, r in told if (id, label) == key), None)
-            if metadata is None or sides is None or metadata.withdrawn:
+            digests = metadata.find_digests(target) if metadata else None
+            if metadata is None or digests is None or metadata.withdrawn:
                 continue
-            platform, file = sides
+            platform, file = digests
             declined = pull.state is PullRequestState.CLOSED and platform is None
             return declined and file is not None and not text.digest.startswith(file)
         return False
@@ -258,8 +244,8 @@ class TargetDiffer:
         return TargetDiff(target, comparison, None, sides.pending_approval, publication, file=base)
 
     def _ahead(self, sides: TargetSides, difference: TargetDifference) -> TargetDiff:
-        """The file's text goes to PromptLayer, and what PromptLayer calls the prompt is proposed
-        meanwhile; what stands in the way of that is told once both say the same."""
+        """Build the result of a file whose text goes to PromptLayer, with an edit for a new name
+        in PromptLayer. A refusal of that edit is reported once the texts are equal."""
         target, held, base = sides.target, sides.platform_prompt.prompt, sides.base
         assert held is not None
         assert base is not None
@@ -280,7 +266,9 @@ class TargetDiffer:
             return target_diff
         renamed = TargetSides(target, PlatformPrompt(with_text_of(held, base.prompt)), base)
         try:
-            edit = build_edit(self.context, self.base_files, renamed, TargetDifference(named))
+            edit = build_edit(
+                self.context, self.base_files, self.platform, renamed, TargetDifference(named)
+            )
         except (UnsafePathError, RequestRefusedError):
             return target_diff
         reason = f"{comparison.reason}, and {named.reason}"
@@ -305,7 +293,9 @@ class TargetDiffer:
         """The result with the edit that brings the file in step with PromptLayer."""
         comparison = _explained(sides.platform_prompt, difference.comparison)
         difference = replace(difference, comparison=comparison)
-        edit = build_edit(self.context, self.base_files, sides, difference, with_users=asking)
+        edit = build_edit(
+            self.context, self.base_files, self.platform, sides, difference, with_users=asking
+        )
         if edit.change.overtaken:
             numbers = ", ".join(str(number) for number in edit.change.overtaken)
             reason = f"{comparison.reason}; version {numbers} was overtaken by it"
@@ -330,7 +320,7 @@ class TargetDiffer:
             raise RequestRefusedError(base.problem)
 
     def _side(self, target: Target, platform_prompt: PlatformPrompt) -> AdoptedSide | None:
-        """Whose text a person has chosen."""
+        """Find the side that a person has chosen for the prompt."""
         return (
             self.reconcile_context.find_adopted_side(target.prompt_id, platform_prompt.prompt.name)
             if platform_prompt.prompt
@@ -338,7 +328,7 @@ class TargetDiffer:
         )
 
     def _require_news(self, target: Target, platform_prompt: PlatformPrompt) -> None:
-        """Raise TransientError where PromptLayer does not show yet what an event just told."""
+        """Raise TransientError where PromptLayer does not show the version of an event yet."""
         if (
             platform_prompt.prompt is None
             and platform_prompt.absence_reason != DELETED_IN_PROMPTLAYER
@@ -352,7 +342,8 @@ class TargetDiffer:
             )
 
     def _elsewhere(self, sides: TargetSides) -> str | None:
-        """A prompt whose name is in its branch's name has another branch after a rename."""
+        """Explain that another branch carries the prompt: a rename changes a branch whose name
+        has the prompt's name in it."""
         prompt = sides.platform_prompt.prompt or (sides.base.prompt if sides.base else None)
         if prompt is None or self.branch is None:
             return None

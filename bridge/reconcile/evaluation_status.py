@@ -1,4 +1,4 @@
-"""The commit status that says that a proposal waits for its evaluation."""
+"""Set the commit status of a proposal that waits for its evaluation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from bridge.reconcile.observe_proposal import ProposalObservation
 
 @dataclass(frozen=True)
 class EvaluationStatus:
-    """The commit that has a status, for the pull request to remember; or what kept it from
-    having one."""
+    """The commit whose status was set, for the hidden line, or the error that prevented it."""
 
     commit: str | None = None
     problem: BridgeError | None = None
@@ -27,9 +26,9 @@ def request_evaluation(
     open_: PullRequest | None,
     commit: str,
 ) -> EvaluationStatus:
-    """Say on ``commit``, the branch's newest, that it waits, where the mapping requires
-    evaluations. What an evaluation said there already stays. A commit that was just pushed has
-    nothing said on it, and one that the pull request remembers costs no request."""
+    """Set the pending status on ``commit``, the branch's newest, where the mapping requires
+    evaluations. A status that an evaluation set before stays. A commit that was just pushed
+    has no status, and one that the hidden line names needs no request."""
     if not context.mapping.evals.required:
         return EvaluationStatus()
     before = parse_metadata(open_.body) if open_ is not None else None
@@ -37,7 +36,7 @@ def request_evaluation(
         return EvaluationStatus(commit)
     forge = context.forge
     try:
-        if commit != observation.tip_commit_id or forge.status(commit, STATUS_NAME) is None:
+        if commit != observation.tip_commit_id or forge.read_status(commit, STATUS_NAME) is None:
             forge.set_commit_status(commit, STATUS_NAME, StatusState.PENDING, WAITING_TEXT, None)
     except BridgeError as problem:
         return EvaluationStatus(problem=problem)

@@ -1,7 +1,8 @@
-"""What a branch proposes already: the files that the bridge's one commit on it changed.
+"""Read the changes that a branch proposes already: the files that the bridge's commit on it
+changed.
 
-A rolling proposal of thousands of prompts is not read anew for one event: what nobody asked about
-stays as it is, as long as the base branch has not touched it.
+A rolling proposal of thousands of prompts is not read anew for one event: an edit of a target that
+is not reconciled now stays as it is, unless the base branch changed its file.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.target import Target
 from bridge.reconcile.proposal_branch import BranchTip, find_file_changes
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.repo.tree_entries import TreeEntryChange
 
 
 @dataclass
 class ExistingEdits:
-    """The branch's own changes, seen from the base as it is now. All of it is read at once: before
-    Python 3.12 a cached property would let one repository that hangs hold up all others."""
+    """The branch's changes against the present base. They are read in the constructor: before
+    Python 3.12 a cached property holds one lock for all instances, so one repository that
+    hangs would block all others."""
 
     base_files: BaseFiles
     tip: BranchTip | None
@@ -41,7 +43,7 @@ class ExistingEdits:
 
     @property
     def outdated_targets(self) -> frozenset[Target]:
-        """The targets whose file moved on the base branch meanwhile."""
+        """The targets whose file changed on the base branch since the bridge's commit."""
         now = self.base_files.entries
         return frozenset(
             target
@@ -49,9 +51,9 @@ class ExistingEdits:
             if self.changes[path][0] != now.get(path)
         )
 
-    def build_edits(self, looked_at: Collection[Target]) -> list[FileEdit]:
-        """The changes that stay, as nobody looked at their targets."""
-        done = set(looked_at)
+    def build_edits(self, reconciled: Collection[Target]) -> list[FileEdit]:
+        """Build the edits of targets that are not reconciled now: they stay as they are."""
+        done = set(reconciled)
         left = {target for path, target in self.target_by_path.items() if self.changes[path][1]}
         stay = {
             path: target
@@ -60,32 +62,28 @@ class ExistingEdits:
         }
         if not stay:
             return []
-        texts = self._texts(stay)
+        entries = {path: entry for path in stay if (entry := self.changes[path][1])}
+        files = read_files(self.base_files.snapshot, entries, entries)
         homes = {target: path for path, target in stay.items()}
         base = self.base_files.find(homes)
         kept = (
-            self._edit(path, target, texts.get(path), base.get(target))
+            self._build_edit(path, target, files.get(path), base.get(target))
             for path, target in stay.items()
         )
         return [edit for edit in kept if edit is not None]
 
-    def _texts(self, paths: Collection[str]) -> dict[str, bytes]:
-        names = {path: entry.object_id for path in paths if (entry := self.changes[path][1])}
-        blobs = self.base_files.snapshot.read_blobs(set(names.values()))
-        return {path: blobs[name] for path, name in names.items()}
-
-    def _edit(
-        self, path: str, target: Target, text: bytes | None, base: BaseBranchFile | None
+    @staticmethod
+    def _build_edit(
+        path: str, target: Target, file: BaseBranchFile | None, base: BaseBranchFile | None
     ) -> FileEdit | None:
         before = base.prompt if base else None
-        if text is None:
+        if file is None:
             if base is None or base.path != path or before is None:
                 return None  # gone from the base too, or one half of a move
             change = PromptChange(path, None, target.label, before, None, reason="proposed before")
             return FileEdit(change, None, base.text)
-        after = parse_base_file(path, text, self.base_files.context).prompt
-        if after is None:
+        if file.prompt is None:
             return None
         old_path = base.path if base and base.path != path else None
-        change = PromptChange(path, old_path, target.label, before, after)
-        return FileEdit(change, text, base.text if base else None)
+        change = PromptChange(path, old_path, target.label, before, file.prompt)
+        return FileEdit(change, file.text, base.text if base else None)

@@ -1,4 +1,4 @@
-"""What the files of targets said on the base branch, commit by commit, wherever they stood."""
+"""Read the history of targets' files on the base branch, commit by commit, across renames."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ class FileHistory:
         return self.base_files.snapshot.find_touched_paths(names, self.base_files.context.folder)
 
     def place(self, commit: str | None) -> int | None:
-        """Where a commit is on the line, the oldest is 0; None where it is not."""
+        """The index of a commit on the line, the oldest is 0; None where it is not on it."""
         names = [each.object_id for each in reversed(self.line)]
         return names.index(commit) if commit in names else None
 
     def is_elsewhere(self, commit: str | None) -> bool:
-        """Whether a commit is surely not on the line: all of the line is known."""
+        """Whether a commit is certainly not on the line: the line is known to its root."""
         if commit is None or self.place(commit) is not None:
             return False
         return not self.line or not self.line[-1].parents
 
     def prepare(self, paths: Collection[str]) -> None:
-        """Fetch what many files said before, in one request."""
+        """Read the earlier texts of many files with one call of git."""
         wanted = set()
         for newer, older in zip(self.line, self.line[1:], strict=False):
             for path in self._touched.get(newer.object_id, frozenset()) & set(paths):
@@ -80,18 +80,16 @@ class FileHistory:
                     wanted.add(entry.object_id)
         self._blobs |= self.base_files.snapshot.read_blobs(wanted - self._blobs.keys())
 
-    def of(
-        self, target: Target, file: BaseBranchFile | None, home: str, since: str | None
-    ) -> FileLine:
-        """The states of a target's file since a commit, or since as long as is known."""
-        walk = _Walk(self, target, file.path if file else home)
-        present = file.prompt if file else None
-        walk.begin(present, self.base_files.commit)
+    def read_line(self, target: Target, file: BaseBranchFile, since: str | None) -> FileLine:
+        """Read the states of a target's file since a commit; with None, as far back as the bridge
+        walks."""
+        walk = _HistoryWalk(self, target, file.path)
+        walk.begin(file.prompt, self.base_files.commit)
         for newer, older in zip(self.line, self.line[1:], strict=False):
             if newer.object_id == since:
                 break
-            walk.go(newer, older, self._touched.get(newer.object_id, frozenset()))
-        return walk.finished(self.place(since) or 0)
+            walk.walk_back(newer, older, self._touched.get(newer.object_id, frozenset()))
+        return walk.build_line(self.place(since) or 0)
 
     def _entries_at(self, commit: str) -> Mapping[str, TreeEntry]:
         if commit == self.base_files.commit:
@@ -103,37 +101,39 @@ class FileHistory:
         return self._entries[commit]
 
     def read_at(self, commit: str, path: str, target: Target) -> Prompt | None:
-        """What the target's file said at a commit, if it stood there."""
+        """Read the target's prompt at a commit and path; None where the file is not there."""
         entry = self._entries_at(commit).get(path)
         if entry is None or not entry.is_file:
             return None
         name = entry.object_id
         if name not in self._blobs:
             self._blobs |= self.base_files.snapshot.read_blobs([name])
-        file = parse_base_file(path, self._blobs[name], self.base_files.context)
+        file = parse_base_file(path, self._blobs[name])
         held = file.prompt
         return held if held is not None and held.id in (target.prompt_id, None) else None
 
     def find_at(self, commit: str, paths: Collection[str], target: Target) -> str | None:
-        """Which of these paths the target's file had at a commit."""
+        """Find the path of the target's file at a commit, among ``paths``."""
         there = self._entries_at(commit)
         some = {path: there[path] for path in paths if path in there}
         owned = self.base_files.find_target_by_path(some) if some else {}
         return next((path for path, owner in owned.items() if owner == target), None)
 
-    def proposed_with(self, commit: GitCommit, target: Target) -> tuple[int, ...]:
-        """The versions of the target that were merged with a commit of the base's line, as the
-        bridge's own messages name them: in a squash or a rebase here, else on the branch."""
+    def find_proposed_versions(self, commit: GitCommit, target: Target) -> tuple[int, ...]:
+        """Find the version of the target that was merged with a commit of the base's line: the
+        trailers of the bridge's commits name it, in a squash or a rebase here, else on the branch.
+        At most one."""
         messages = [commit.message]
         if len(commit.parents) > 1:
             messages += [each.message for each in self._merged(commit.parents[1])]
         mapping = target.mapping
         return tuple(
-            told.version
+            trailer.version
             for message in messages
             if parse_mapping_name(message) == mapping
-            for told in parse_trailers(message)
-            if (told.prompt_id, told.label) == (target.prompt_id, target.label) and told.version
+            for trailer in parse_trailers(message)
+            if (trailer.prompt_id, trailer.label) == (target.prompt_id, target.label)
+            and trailer.version
         )[:1]
 
     def _merged(self, tip: str) -> tuple[GitCommit, ...]:
@@ -167,7 +167,7 @@ class _Run:
         return self.held.digest if self.held else None
 
 
-class _Walk:
+class _HistoryWalk:
     """Walks back along the line with one file."""
 
     def __init__(self, history: FileHistory, target: Target, path: str) -> None:
@@ -180,12 +180,10 @@ class _Walk:
     def begin(self, held: Prompt | None, commit: str) -> None:
         self._runs.append(_Run(held, [commit]))
 
-    def go(self, newer: GitCommit, older: GitCommit, touched: frozenset[str]) -> None:
-        """One commit back."""
-        if self._path is None or self._path in touched:
-            self._go(newer, older, touched)
-
-    def _go(self, newer: GitCommit, older: GitCommit, touched: frozenset[str]) -> None:
+    def walk_back(self, newer: GitCommit, older: GitCommit, touched: frozenset[str]) -> None:
+        """Go one commit back; a commit that does not touch the file changes nothing."""
+        if self._path is not None and self._path not in touched:
+            return
         name, run = older.object_id, self._runs[-1]
         held = self._history.read_at(name, self._path, self._target) if self._path else None
         if held is None:
@@ -195,13 +193,13 @@ class _Walk:
                 self._path = moved
                 self._paths.add(moved)
         run.commits.append(newer.object_id)
-        run.proposed += self._history.proposed_with(newer, self._target)
+        run.proposed += self._history.find_proposed_versions(newer, self._target)
         if (held.digest if held else None) != run.digest:
             run.brought = newer
             self._runs.append(_Run(held, [name]))
 
-    def finished(self, start: int) -> FileLine:
-        """``start`` is the place where the walk ended."""
+    def build_line(self, start: int) -> FileLine:
+        """Build the history; ``start`` is the place where the walk ended."""
         states = tuple(self._state(run, start) for run in reversed(self._runs))
         texts = {run.held.digest: run.held for run in self._runs if run.held is not None}
         return FileLine(states, frozenset(self._paths), texts)
@@ -217,8 +215,8 @@ class _Walk:
         )
 
 
-def build_present_line(file: BaseBranchFile | None, commit: str) -> FileLine:
-    """The history of a file that has not moved."""
-    held = file.prompt if file else None
+def build_present_line(file: BaseBranchFile, commit: str) -> FileLine:
+    """Build the history of a file that has not moved."""
+    held = file.prompt
     texts = {held.digest: held} if held else {}
     return FileLine((FileState((commit,), held.digest if held else None),), frozenset(), texts)

@@ -1,11 +1,11 @@
-"""Assign files to targets: which prompt file of a folder is whose, and which is nobody's."""
+"""Assign each prompt file of a folder to its target, or report it as new, as an orphan or as a
+mistake."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.publication import NewPromptFile
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.target import Target
@@ -16,7 +16,7 @@ from bridge.reconcile.new_files import (
     find_new_files,
     find_untracked,
 )
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import read_files
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
@@ -36,14 +36,14 @@ def find_prompt_files(
     entries: Mapping[str, TreeEntry],
     homes: Mapping[Target, str],
 ) -> dict[str, PromptFileOwner]:
-    """Path → owner, without files that do not say that they are prompt files and stand where none
-    would be: neither at the home of a prompt that PromptLayer lists, nor where the mapping's
-    template may put one."""
+    """Find the prompt files: path → owner. A file without the header of a prompt file counts
+    only at the path of a listed prompt (``homes``), or where the mapping's template may put
+    one."""
     places = frozenset(homes.values())
     return {
         path: owner
         for path, owner in index.find_owners(snapshot, entries).items()
-        if owner.is_marked or path in places or context.expects(path)
+        if owner.is_marked or path in places or context.may_hold_prompt(path)
     }
 
 
@@ -56,14 +56,14 @@ def assign_files(
     claimed: Mapping[Target, str],
     known: Mapping[str, int],
 ) -> AssignedFiles:
-    """Every file of ``find_owners`` as a target's, a new prompt's, an orphan or a mistake. ``homes`` is
-    where the files of listed prompts belong, ``claimed`` the files that are as PromptLayer would
-    have them, and ``known`` the names of its prompts with their ids."""
+    """Assign every file of ``owners`` to a target, or report it as a new prompt's, an orphan or
+    a mistake. ``homes`` are the paths of listed prompts, ``claimed`` the files that equal
+    PromptLayer's prompt, and ``known`` the names of its prompts with their ids."""
     found = AssignedFiles()
     _note_orphans(context, snapshot, entries, owners, found)
     owned = _owned(context, owners, homes, claimed, known, found)
     without_id = [path for path, owner in owners.items() if owner.prompt_id is None]
-    files = _read(context, snapshot, entries, without_id)
+    files = read_files(snapshot, entries, without_id).values()
     others = find_new_files(context, files, known, {**claimed, **owned})
     for target in [one for one in others.existing if one.label == LATEST and one not in homes]:
         reason = (
@@ -94,7 +94,7 @@ def _note_orphans(
             unlabelled.append(path)
         elif owner.label not in context.mapping.track:
             found.orphans += find_untracked(context, path, owner.label)
-    files = _read(context, snapshot, entries, unlabelled)
+    files = read_files(snapshot, entries, unlabelled).values()
     found.mistakes += [file.problem for file in files if file.problem is not None]
 
 
@@ -129,15 +129,16 @@ def _owned(
 
 
 def _find_copied(context: MappingContext, target: Target, path: str, name: str) -> Target | None:
-    """The target in whose place another label's file was copied: it is that target's then."""
-    label = context.label_at(Prompt(name, {}, id=target.prompt_id), path)
+    """Find the target at whose path a copy of another label's file stands: the copy is that
+    target's file."""
+    label = context.find_label_at(Prompt(name, {}, id=target.prompt_id), path)
     return replace(target, label=label) if label not in (None, target.label) else None
 
 
 def _at_home(
     owners: Mapping[str, PromptFileOwner], homes: Mapping[Target, str]
 ) -> dict[Target, str]:
-    """Files in the places of prompts, that do not say as well as they should whose they are."""
+    """Find files at the paths of listed prompts whose header lacks the id or the label."""
     return {
         target: path
         for target, path in homes.items()
@@ -146,13 +147,3 @@ def _at_home(
         and owner.prompt_id in (target.prompt_id, None)
         and owner.label in (target.label, None)
     }
-
-
-def _read(
-    context: MappingContext,
-    snapshot: RepositorySnapshot,
-    entries: Mapping[str, TreeEntry],
-    paths: Collection[str],
-) -> list[BaseBranchFile]:
-    texts = snapshot.read_blobs({entries[path].object_id for path in paths})
-    return [parse_base_file(path, texts[entries[path].object_id], context) for path in paths]

@@ -16,9 +16,9 @@ from bridge.reconcile.read_sources import BaseFiles
 def compare_place(
     context: MappingContext, comparison: DriftComparison, file: BaseBranchFile | None
 ) -> DriftComparison:
-    """With what is in step to be moved, where the mapping's ``path`` or ``format`` became another
-    one since the file was written."""
-    misplaced = context.why_misplaced(file.path) if file and file.prompt else None
+    """Report a file in step as outdated where the mapping's ``path`` or ``format`` changed since
+    it was written."""
+    misplaced = context.explain_misplacement(file.path) if file and file.prompt else None
     if misplaced is None or comparison.status is not DriftStatus.IN_STEP:
         return comparison
     return DriftComparison(DriftStatus.PLATFORM_AHEAD, misplaced)
@@ -36,14 +36,15 @@ def place_file(
     if (file is None or file.path != path) and path in base_files.entries:
         raise RequestRefusedError(
             f"{path} is there already and does not belong to prompt {prompt.id}"
-            f" ({prompt.name!r}){base_files.problem_of(path)}. Move that file, or change the mapping's"
+            f" ({prompt.name!r}){base_files.describe_problem(path)}. Move that file, or change the mapping's"
             " `path`."
         )
     return path
 
 
 def _keep_place(context: MappingContext, home: str, path: str) -> str:
-    """Where a file stays that stands at ``path``: in the mapping's folder and format."""
+    """Keep the path of a file that is in the mapping's folder; its suffix follows the mapping's
+    format."""
     if not path.startswith(context.folder):
         return home
     if format_of(path) == context.mapping.format:

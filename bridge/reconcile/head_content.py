@@ -1,4 +1,5 @@
-"""What the newest commit of a proposal's branch holds, whoever wrote it: what merging it brings."""
+"""Read the content of a proposal's newest commit, whoever wrote it: merging it brings this
+content."""
 
 from __future__ import annotations
 
@@ -33,15 +34,15 @@ def read_head(
     edits: tuple[FileEdit, ...],
     merged: BranchMerge | None,
 ) -> HeadContent:
-    """What ``commit``, the branch's newest, holds of these edits, and what else it changes.
-    ``merged`` is what became of a branch with commits of others; any other one holds the edits
-    and nothing else, and is not read."""
+    """Read the edits as ``commit``, the branch's newest, has them, and the other files that it
+    changes. ``merged`` is the merge of a branch with commits of people; any other branch has
+    exactly the edits and is not read."""
     if merged is None:
         return HeadContent(edits)
     edits = tuple(_as_placed(context, edit, merged) for edit in edits)
     tip, entries = merged.files.tip, snapshot.list_entries(commit, context.folder)
     texts = _differing_texts(snapshot, entries, edits)
-    found = [_as_at_head(context, edit, texts) for edit in edits]
+    found = [_as_at_head(edit, texts) for edit in edits]
     remarks = [remark for _, remark in found if remark]
     others = _other_paths(context, snapshot, tip, commit, edits)
     if others:
@@ -76,10 +77,8 @@ def _differing_texts(
     return {path: blobs[entry.object_id] if entry else None for path, entry in differing.items()}
 
 
-def _as_at_head(
-    context: MappingContext, edit: FileEdit, texts: Mapping[str, bytes | None]
-) -> tuple[FileEdit, str | None]:
-    """The edit as the head has it, and what is to be said of it besides."""
+def _as_at_head(edit: FileEdit, texts: Mapping[str, bytes | None]) -> tuple[FileEdit, str | None]:
+    """Replace an edit by the content at the head; returns it with a remark for the reviewer."""
     change, path = edit.change, edit.change.path
     if path not in texts:
         return edit, None
@@ -89,7 +88,7 @@ def _as_at_head(
         if change.before is None:  # neither here nor on the base: nothing happens to it
             return edit, words
         return replace(edit, change=replace(change, after=None), text=None), words
-    file = parse_base_file(path, text, context)
+    file = parse_base_file(path, text)
     if file.prompt is None:
         problem = escape_prose(file.problem or "it holds no prompt")
         return edit, f"{format_code_span(path)} on this branch cannot be read: {problem}"
@@ -108,7 +107,7 @@ def _other_paths(
     commit: str,
     edits: tuple[FileEdit, ...],
 ) -> list[str]:
-    """What the branch changes in the mapping's folder besides the edits."""
+    """List the paths that the branch changes in the mapping's folder besides the edits."""
     if tip.base_commit_id is None:
         return []
     try:

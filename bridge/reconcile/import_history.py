@@ -1,7 +1,7 @@
-"""Bring a prompt's history along: every version as one commit, all on one branch.
+"""Import the history of prompts: every version becomes a commit, all on one branch.
 
-PromptLayer lists no versions, so they are walked by number. The same versions on the same base
-always become the same commits: a second run has nothing to push.
+PromptLayer lists no versions, so they are read by number. The same versions on the same base always
+become the same commits, so a second run pushes nothing.
 """
 
 from __future__ import annotations
@@ -24,25 +24,23 @@ from bridge.prompts.pull_request.markdown import (
 )
 from bridge.prompts.target import Target
 from bridge.prompts.text_template import TemplateFields, fill_text_template
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import CreationPermit, MappingContext
+from bridge.reconcile.proposal_branch import CommitMessage, write_commit
 from bridge.reconcile.read_sources import BaseFiles, list_tracked_prompts
 from bridge.reconcile.secret_guard import require_no_secrets
-from bridge.repo.commit import CommitDraft
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
 
 _AT_ONCE = 8  # prompts whose versions are read at the same time
 _NAMED = 50  # prompts that the pull request names
 
-ProgressCallback = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
-CreationPermit = Callable[
-    [MappingContext], None
-]  # raises RateLimitedError when no pull request may be created now
+ProgressCallback = Callable[[str, int, int], None]  # step, count done, count of all
 
 
 @dataclass(frozen=True)
 class HistoryImportResult:
-    """What came of a mapping. ``refusals``: prompt → why it, or a version of it, is left out."""
+    """The result of one mapping's import. ``refusals``: prompt → reason why it, or one of its
+    versions, is left out."""
 
     prompts: int
     versions: int
@@ -108,7 +106,7 @@ def _base_date(snapshot: RepositorySnapshot) -> datetime:
 
 
 class _VersionReader:
-    """Walks the versions of prompts, and remembers what has no place."""
+    """Reads the versions of prompts, and collects the refusals."""
 
     def __init__(
         self,
@@ -166,7 +164,7 @@ class _VersionReader:
                 )
                 file = PromptFile(version, target.label)
                 text = render_prompt_file(
-                    file, self._context.mapping.format, modeline=self._context.modeline(path)
+                    file, self._context.mapping.format, modeline=self._context.build_modeline(path)
                 )
             except (RequestRefusedError, PromptFileError) as error:
                 self.refusals.append((newest.name, str(error)))
@@ -208,26 +206,16 @@ def _commits(
     """One commit for each step on top of the base; the name of the last."""
     parent = snapshot.commit
     for done, step in enumerate(steps, start=1):
-        parent = snapshot.write_commit(_draft(context, parent, step))
+        # PromptLayer does not say who saved a version.
+        message = CommitMessage(_message(context, step), context.bot.identity, step.date)
+        parent = write_commit(context, snapshot, parent, {step.path: step.text}, message)
         tell("writing commits", done, len(steps))
     return parent
 
 
-def _draft(context: MappingContext, parent: str, step: _VersionCommit) -> CommitDraft:
-    return CommitDraft(
-        parent=parent,
-        changes={step.path: step.text},
-        message=_message(context, step),
-        author=context.bot.identity,  # PromptLayer does not tell who saved a version
-        committer=context.bot.identity,
-        date=step.date,
-        signing=context.bot.signing,
-    )
-
-
 def _message(context: MappingContext, step: _VersionCommit) -> str:
-    """Which version it is, and what was written with it. It names no mapping, as those of
-    proposals do: nothing of this branch is to be looked at again."""
+    """Build the commit message of a version. It names no mapping, unlike those of proposals, so
+    that no reconcile takes the branch for a proposal."""
     prompt = step.prompt
     name, said = (
         collapse_to_one_line(prompt.name),

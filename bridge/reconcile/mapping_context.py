@@ -1,8 +1,8 @@
-"""A mapping at its place: its settings, its repository, and the platform it follows."""
+"""The context of a mapping: its settings, its repository, and its PromptLayer workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +29,7 @@ from bridge.repo.snapshot import RepositorySnapshot
 
 @dataclass(frozen=True)
 class CommitterIdentity:
-    """Who commits."""
+    """The name, address and key that commits are made with."""
 
     identity: GitIdentity
     signing: CommitSigning | None = None
@@ -37,7 +37,7 @@ class CommitterIdentity:
 
 @dataclass(frozen=True)
 class EditorRoster:
-    """Who a PromptLayer user is in git and on the forge."""
+    """Finds the identity of a PromptLayer user in git and on the forge."""
 
     people: tuple[PersonSettings, ...] = ()
 
@@ -47,7 +47,7 @@ class EditorRoster:
         return by_email | {person.promptlayer.casefold(): person for person in self.people}
 
     def find_editor(self, name: str | None, email: str | None) -> PromptEditor | None:
-        """The person behind an event's user; None when the event names nobody."""
+        """Find the person behind an event's user; None when the event names nobody."""
         known = next(
             (
                 self._by_key[key.casefold()]
@@ -76,13 +76,14 @@ class MappingContext:
 
     @property
     def base_branch(self) -> str:
-        """The branch that is merged into. The forge remembers its default; a cached property
-        would, before Python 3.12, let one forge that hangs hold up all others."""
+        """The branch that proposals are merged into. The forge caches its default branch: a
+        cached property here would, before Python 3.12, let one forge that hangs block all
+        others."""
         return self.mapping.base or self.forge.find_default_branch()
 
     def fetch(self) -> RepositorySnapshot:
-        """The base branch and the mapping's branches as they are now. A base that is gone may be
-        the forge's default branch under its old name, so the forge is asked again."""
+        """Fetch the base branch and the mapping's branches. A base that is gone may be the
+        forge's default branch under its old name, so the forge is asked again."""
         base = self.base_branch
         try:
             return self.mirror.fetch(self.forge.create_git_remote(), base, self.branch_prefix)
@@ -98,8 +99,8 @@ class MappingContext:
         return None if self.mapping.base else self.forge.find_default_branch(fresh=True)
 
     def differs_from(self, other: MappingContext) -> bool:
-        """Whether its prompts, its files or where they are may be others than those of a site of
-        the same name."""
+        """Whether its prompts, its files or their places may differ from those of another
+        context of the same name."""
         places = (self.mapping, self.promptlayer, self.forge, self.mirror)
         return places != (other.mapping, other.promptlayer, other.forge, other.mirror)
 
@@ -108,8 +109,9 @@ class MappingContext:
         """The folder that holds all of the mapping's files; "" is the whole repository."""
         return find_static_prefix(self.mapping.path)
 
-    def why_misplaced(self, path: str) -> str | None:
-        """Why a prompt's file cannot stay at ``path``: the mapping's settings became others."""
+    def explain_misplacement(self, path: str) -> str | None:
+        """Explain why a file cannot stay at ``path`` since the mapping's settings changed; None
+        where it can."""
         if format_of(path) != self.mapping.format:
             return f"mapping {self.mapping.name} writes {self.mapping.format.upper()} now"
         if not path.startswith(self.folder):
@@ -118,11 +120,12 @@ class MappingContext:
 
     @property
     def branch_prefix(self) -> str:
-        """What all branches of the mapping begin with."""
+        """The prefix that all branches of the mapping share."""
         return self.mapping.branch_template.partition("{")[0]
 
     def build_file_path(self, prompt: Prompt, label: str) -> str:
-        """Where a prompt's file belongs; UnsafePath when nowhere."""
+        """Build the path of a prompt's file. Raises UnsafePathError where the template makes no
+        safe path."""
         return build_file_path(
             self.mapping.path,
             prompt=prompt.name,
@@ -131,15 +134,15 @@ class MappingContext:
             id=prompt.id or 0,
         )
 
-    def modeline(self, path: str) -> str:
-        """The first line of a new file at ``path``."""
+    def build_modeline(self, path: str) -> str:
+        """Build the first line of a new file at ``path``."""
         return find_modeline(self.mapping.schema_url, path)
 
-    def expects(self, path: str) -> bool:
+    def may_hold_prompt(self, path: str) -> bool:
         """Whether the mapping's template may put a prompt's file at ``path``."""
         return fits_template(self.mapping.path, path)
 
-    def belongs_to_neighbour(self, path: str, label: str) -> bool:
+    def is_tracked_by_neighbour(self, path: str, label: str) -> bool:
         """Whether a file that the mapping does not follow lies in the folder of another mapping
         that tracks its label."""
         return any(
@@ -147,8 +150,8 @@ class MappingContext:
             for other in self.neighbours
         )
 
-    def label_at(self, prompt: Prompt, path: str) -> str | None:
-        """The tracked label whose file of a prompt belongs at this path."""
+    def find_label_at(self, prompt: Prompt, path: str) -> str | None:
+        """Find the tracked label whose file of a prompt belongs at this path."""
         for label in self.mapping.track:
             try:
                 if self.build_file_path(prompt, label) == path:
@@ -175,3 +178,7 @@ class MappingContext:
         return self.version_url_template.format(
             workspace=prompt.workspace_id, id=prompt.id, version=prompt.version or ""
         )
+
+
+CreationPermit = Callable[[MappingContext], None]
+"""Raises RateLimitedError when no pull request may be created now."""

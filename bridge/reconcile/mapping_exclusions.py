@@ -1,4 +1,5 @@
-"""What a mapping leaves out: kept as it is, unless somebody in PromptLayer took it out."""
+"""Decide about prompts that a mapping leaves out: their files stay, unless somebody in
+PromptLayer took them out."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ def explain_kept_target(
     platform_prompt: PlatformPrompt,
     base: BaseBranchFile | None,
 ) -> str | None:
-    """Why a prompt that is left out stays as it is: nobody in PromptLayer took it out, the
-    mapping's settings did, or so many are gone at once that nobody may have meant it. None for
-    all others."""
+    """Explain why the file of a left-out prompt stays: a change of the mapping's settings left
+    it out, or so many prompts are gone at once that it may be a mistake. None for all other
+    prompts."""
     if platform_prompt.prompt is not None or reconcile_context.prune:
         return None
     if target in reconcile_context.held:
@@ -37,8 +38,8 @@ def explain_kept_target(
 
 
 def is_followed_by_mapping(context: MappingContext, file: Prompt | None) -> bool:
-    """Whether the mapping as it is now would follow what a file says, so that it was PromptLayer
-    where something changed. No file tells a folder."""
+    """Whether the mapping would follow the prompt of a file, so that it was PromptLayer where
+    something changed. Files name no folder."""
     selection = context.mapping.selection
     if file is None or selection.folder is not None:
         return False
@@ -48,7 +49,7 @@ def is_followed_by_mapping(context: MappingContext, file: Prompt | None) -> bool
 def exclude_unfollowed(
     context: MappingContext, reconcile_context: ReconcileContext, platform_prompt: PlatformPrompt
 ) -> PlatformPrompt:
-    """With the true reason where the prompt was changed, and not the mapping."""
+    """Give the reason of absence where the prompt was changed, not the mapping."""
     if platform_prompt.left_out_by is None or reconcile_context.prune:
         return platform_prompt
     words = f"it no longer matches mapping {context.mapping.name} ({platform_prompt.left_out_by})"

@@ -1,4 +1,4 @@
-"""Files without an id: prompts that an engineer wrote, and what is wrong with such files."""
+"""Classify files without an id: prompts that an engineer wrote, and mistakes in such files."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ def find_new_files(
     known: Mapping[str, int],
     owned: Mapping[Target, str],
 ) -> NewFiles:
-    """What becomes of ``files``. ``known`` are the names that PromptLayer has, with their ids, and
-    ``owned`` the files that carry an id: a file of such a name is the prompt's, wherever it stands,
-    unless another one is. Where two say the same, the one where its prompt belongs is taken."""
+    """Classify ``files``. ``known`` are PromptLayer's names with their ids, and ``owned`` the
+    files that carry an id: a file with a known name belongs to that prompt, at any path,
+    unless another file does. Of two files for one prompt, the one at the prompt's path is
+    taken."""
     found = NewFiles()
     taken: dict[tuple[str, str], str] = {}
     for file in sorted(files, key=lambda file: (not _is_at_home(context, file, known), file.path)):
@@ -71,7 +72,7 @@ def find_new_files(
 
 
 def describe_duplicate_file(path: str, prompt: str, label: str, first: str) -> str:
-    """What is wrong with one more file for a prompt."""
+    """Describe the mistake of one more file for a prompt."""
     return (
         f"{path}:1: expected one file for prompt {prompt} ({label}); {first} is it already. Remove"
         " one of them, or make this one a prompt of its own: another `name`, and no `id`."
@@ -80,7 +81,7 @@ def describe_duplicate_file(path: str, prompt: str, label: str, first: str) -> s
 
 def find_untracked(context: MappingContext, path: str, label: str) -> list[OrphanFile]:
     """A file of a label that the mapping does not track, unless it is another mapping's."""
-    if context.belongs_to_neighbour(path, label):
+    if context.is_tracked_by_neighbour(path, label):
         return []
     tracked = ", ".join(context.mapping.track)
     words = f"mapping {context.mapping.name} does not track label {label!r} (it tracks {tracked})"

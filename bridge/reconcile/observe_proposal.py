@@ -33,20 +33,30 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, compute_blob_id, is_current
 from bridge.reconcile.proposal_history import KnownProposalHistory
 from bridge.reconcile.proposal_state import ProposalState
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
-from bridge.reconcile.target_diff import TargetDiff, build_target_observation
+from bridge.reconcile.read_sources import (
+    BaseFiles,
+    PlatformReader,
+    choose_platform_reader,
+    parse_base_file,
+)
+from bridge.reconcile.target_diff import (
+    TargetDiff,
+    build_decided_pull_request,
+    build_target_observation,
+)
 from bridge.repo.snapshot import RepositorySnapshot
 
 _TAKEN_OUT = "somebody took it out of the branch; the next change is proposed again"
-_MOST_TAKEN_OUT = 200  # that a pull request's one hidden line remembers
+_MOST_TAKEN_OUT = 200  # entries of the hidden line
 
 
 @dataclass(frozen=True)
 class ProposalObservation:
-    """One proposal as it was found."""
+    """One proposal as it was observed, with the diffs of its targets and the input of its plan."""
 
     proposal: Proposal
     base_files: BaseFiles  # of the base branch
+    platform: PlatformReader
     tip: BranchTip | None
     plan_input: PlanInput
     target_diffs: tuple[TargetDiff, ...]
@@ -79,14 +89,15 @@ class ProposalObservation:
 
     @property
     def surplus(self) -> tuple[PullRequest, ...]:
-        """Open pull requests of the proposal besides the one: of a head there is one."""
+        """Open pull requests of the proposal besides the one that is used: a head should have
+        one."""
         kept = find_open(self.plan_input.pull_requests, self.base)
         opened = (p for p in self.plan_input.pull_requests if p.state is PullRequestState.OPEN)
         return tuple(pull for pull in opened if pull is not kept)
 
     @property
     def pending_publications(self) -> tuple[PromptPublication, ...]:
-        """What was merged and is not in PromptLayer yet."""
+        """The merged files that are not in PromptLayer yet."""
         return tuple(
             target_diff.publication
             for target_diff in self.target_diffs
@@ -104,11 +115,11 @@ class ProposalObservation:
         newest = next(iter(self.plan_input.pull_requests), None)
         if newest is None or newest.state is PullRequestState.OPEN:
             return None
-        return DecidedPullRequest(newest.number, newest.url, newest.state, newest.decided_at)
+        return build_decided_pull_request(newest)
 
     @cached_property
     def reason(self) -> str:
-        """Why there is something to propose, in words; of the first target where there are more."""
+        """The reason for the first edit, with the count of the others."""
         words = [
             target_diff.comparison.reason
             for target_diff in self.target_diffs
@@ -124,14 +135,17 @@ def diff_proposal(
     reconcile_context: ReconcileContext,
     now: datetime,
 ) -> ProposalObservation:
-    """Compare what was observed, target by target, and find what the proposal has to say."""
+    """Diff the proposal's targets, and build the input of the plan."""
     metadata, base_files = state.metadata, state.base_files
     reconcile_context = replace(
         reconcile_context, adopted_prompt_ids=frozenset(metadata.adopted if metadata else ())
     )
+    targets = tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
+    platform = choose_platform_reader(context, targets, reconcile_context.listed_prompts)
     differ = TargetDiffer(
         context,
         base_files,
+        platform,
         state.proposal.branch,
         reconcile_context,
         metadata.pending if metadata else None,
@@ -139,28 +153,27 @@ def diff_proposal(
         KnownProposalHistory(state.pull_requests),
         frozenset(state.existing_edits.target_by_path.values()),
     )
-    seen, refusals = differ.diff_targets(
-        tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
-    )
-    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
-    declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
-    seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
-    out = keep_out(state.branch, state.newest_memory, told)
-    edits = _edits(base_files, _untouched(state, seen, refusals), seen, out)
-    plan_input = _situation(context, state, seen, edits, out)
+    diffs, refusals = differ.diff_targets(targets)
+    chosen = {d.target for d in diffs if d.edit and _is_chosen(reconcile_context, d.edit)}
+    open_edits = {d.target: d.edit for d in diffs if d.edit and d.target not in chosen}
+    declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(open_edits)
+    diffs = tuple(replace(one, declined=declined.get(one.target)) for one in diffs)
+    out = keep_out(state.branch, state.newest_metadata, open_edits)
+    edits = _edits(base_files, _untouched(state, diffs, refusals), diffs, out)
     plan_input = replace(
-        plan_input,
-        is_chosen_by_person=any(s.edit and _is_chosen(reconcile_context, s.edit) for s in seen),
+        _situation(context, state, diffs, edits, out),
+        is_chosen_by_person=bool(chosen),
         refusal_reason=refusals[0][1] if refusals else None,
-        prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in seen),
+        prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in diffs),
         declined_in=next((one.pull_request for one in declined.values()), None),
     )
     return ProposalObservation(
         state.proposal,
         base_files,
+        platform,
         state.tip,
         plan_input,
-        seen,
+        diffs,
         refusals,
         reconcile_context.trigger_events,
         state.branch,
@@ -169,12 +182,12 @@ def diff_proposal(
 
 
 def _untouched(
-    state: ProposalState, seen: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
+    state: ProposalState, diffs: Sequence[TargetDiff], refusals: Sequence[tuple[Target, str]]
 ) -> Sequence[FileEdit]:
-    """What stays as it was proposed; what was refused is among it."""
+    """Build the edits that stay as they were proposed, refused targets among them."""
     if state.is_merged:
         return []
-    stay = state.existing_edits.build_edits({one.target for one in seen if not one.not_followed})
+    stay = state.existing_edits.build_edits({one.target for one in diffs if not one.not_followed})
     if not refusals:
         return stay
     snapshot = state.base_files.snapshot
@@ -185,18 +198,18 @@ def _untouched(
 def _situation(
     context: MappingContext,
     state: ProposalState,
-    seen: tuple[TargetDiff, ...],
+    diffs: tuple[TargetDiff, ...],
     edits: tuple[FileEdit, ...],
     out: Collection[Target],
 ) -> PlanInput:
-    """What is to be decided about, but for what a person said with this look."""
+    """Build the input of the plan, without a person's request to this reconcile."""
     snapshot, tip, pulls = state.base_files.snapshot, state.tip, state.pull_requests
     open_ = find_open(pulls, snapshot.base)
-    idle_kind, idle_reason = _idle(context, snapshot, pulls, seen, open_)
+    idle_kind, idle_reason = _idle(context, snapshot, pulls, diffs, open_)
     entries, changes = state.base_files.entries, state.existing_edits.changes
     return PlanInput(
         edits=edits,
-        metadata=_memory(seen, edits, out, state.newest_memory, state.metadata),
+        metadata=_build_metadata(diffs, edits, out, state.newest_metadata, state.metadata),
         no_change_kind=ReconcileOutcomeKind.REJECTED if out else idle_kind,
         no_change_reason=_TAKEN_OUT if out else idle_reason,
         pull_requests=pulls,
@@ -206,26 +219,26 @@ def _situation(
         tip_commit_id=tip.commit.object_id if tip else None,
         is_branch_current=is_current(context, snapshot, tip, changes, entries, edits),
         base=snapshot.base,
-        taken_back=_are_taken_back(context, snapshot, pulls, edits),
+        taken_back=_are_taken_back(snapshot, pulls, edits),
     )
 
 
 def _edits(
     base_files: BaseFiles,
     untouched: Sequence[FileEdit],
-    seen: Sequence[TargetDiff],
+    diffs: Sequence[TargetDiff],
     out: Collection[Target],
 ) -> tuple[FileEdit, ...]:
-    """What is proposed: of what was looked at, and of what stays as it was proposed. Whatever the
-    base branch says already is not."""
-    if seen and all(one.not_followed for one in seen):
+    """Collect the edits that are proposed: those of the diffed targets, and those that stay. An
+    edit that the base branch has already is left out."""
+    if diffs and all(one.not_followed for one in diffs):
         return ()  # the pull request is not touched
-    looked = [one.edit for one in seen if one.edit and not one.declined and one.target not in out]
-    return _sorted([edit for edit in (*looked, *untouched) if _changes_tree(edit, base_files)])
+    diffed = [one.edit for one in diffs if one.edit and not one.declined and one.target not in out]
+    return _sorted([edit for edit in (*diffed, *untouched) if _changes_tree(edit, base_files)])
 
 
 def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
-    """Whether the base branch does not hold it to the letter."""
+    """Whether the base branch differs from the edit, byte for byte."""
     for path, text in edit.text_by_path.items():
         entry = base_files.entries.get(path)
         if compute_blob_id(text, base_files.commit) != (entry.object_id if entry else None):
@@ -233,50 +246,51 @@ def _changes_tree(edit: FileEdit, base_files: BaseFiles) -> bool:
     return False
 
 
-def _memory(
-    seen: Sequence[TargetDiff],
+def _build_metadata(
+    diffs: Sequence[TargetDiff],
     edits: Sequence[FileEdit],
     out: Collection[Target],
     newest: PullRequestMetadata | None,
     now_open: PullRequestMetadata | None,
 ) -> PullRequestMetadata:
-    """What the pull request has to remember: ``newest`` is what the newest one does, ``now_open``
-    the same where it is open."""
-    looked = {(one.target.prompt_id, one.target.label) for one in seen}
+    """Build the metadata of the pull request from that of the ``newest`` one, and of the open
+    one (``now_open``)."""
+    diffed = {(one.target.prompt_id, one.target.label) for one in diffs}
     taken = {
         (one.target.prompt_id, one.target.label, build_content_name(one.edit))
-        for one in seen
+        for one in diffs
         if one.edit and one.target in out
     }
-    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in looked}
+    taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in diffed}
     return replace(
         build_metadata(edits),
-        pending=next((one.pending_approval for one in seen if one.pending_approval), None),
-        adopted=_adopted(seen, now_open, edits),
+        pending=next((one.pending_approval for one in diffs if one.pending_approval), None),
+        adopted=_adopted(diffs, now_open, edits),
         wrote=newest.wrote if newest else None,
         taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
     )
 
 
 def _adopted(
-    seen: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
+    diffs: Sequence[TargetDiff], metadata: PullRequestMetadata | None, edits: Sequence[FileEdit]
 ) -> tuple[int, ...]:
-    """The prompts whose proposal takes PromptLayer's text because a person chose it; of those
-    that nobody looked at now, the open pull request remembers, as long as it proposes them."""
+    """Find the prompts whose proposal takes PromptLayer's text because a person chose it. Of a
+    prompt that is not diffed now, the open pull request's metadata counts as long as it
+    proposes the prompt."""
     proposed = {edit.change.prompt.id for edit in edits}
-    looked = {one.target.prompt_id for one in seen}
+    diffed = {one.target.prompt_id for one in diffs}
     known = frozenset(metadata.adopted if metadata else ()) & proposed
-    before = (id for id in known if id not in looked)
-    return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
+    before = (id for id in known if id not in diffed)
+    return tuple(sorted({*before, *(one.target.prompt_id for one in diffs if one.adopted)}))
 
 
 def _is_chosen(reconcile_context: ReconcileContext, edit: FileEdit) -> bool:
-    told = (
+    side = (
         reconcile_context.adopt.find_side(edit.change.prompt.name)
         if reconcile_context.adopt
         else None
     )
-    return told is AdoptedSide.PLATFORM
+    return side is AdoptedSide.PLATFORM
 
 
 def _sorted(edits: list[FileEdit]) -> tuple[FileEdit, ...]:
@@ -287,18 +301,18 @@ def _idle(
     context: MappingContext,
     snapshot: RepositorySnapshot,
     pulls: Sequence[PullRequest],
-    seen: tuple[TargetDiff, ...],
+    diffs: tuple[TargetDiff, ...],
     open_: PullRequest | None,
 ) -> tuple[ReconcileOutcomeKind, str]:
-    """What it means where nothing is to be proposed, and why in words."""
-    declined = [one.declined for one in seen if one.declined]
+    """Find the outcome where nothing is proposed, with its reason."""
+    declined = [one.declined for one in diffs if one.declined]
     if declined and open_ is None:
         return ReconcileOutcomeKind.REJECTED, declined[0].reason
-    if any(s.not_followed for s in seen):
-        return ReconcileOutcomeKind.NOT_FOLLOWED, _idle_reason(seen)
-    ahead = [s for s in seen if s.comparison.status is DriftStatus.REPOSITORY_AHEAD]
+    if any(s.not_followed for s in diffs):
+        return ReconcileOutcomeKind.NOT_FOLLOWED, _idle_reason(diffs)
+    ahead = [s for s in diffs if s.comparison.status is DriftStatus.REPOSITORY_AHEAD]
     if not ahead:
-        return ReconcileOutcomeKind.IN_STEP, _idle_reason(seen)
+        return ReconcileOutcomeKind.IN_STEP, _idle_reason(diffs)
     merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
     if merged is not None and not context.mapping.publish:
         shown = (_held_at(context, snapshot, merged, one) for one in ahead)
@@ -307,7 +321,7 @@ def _idle(
                 f"#{merged.number} was merged and `{context.base_branch}` has been taken back since"
             )
             return ReconcileOutcomeKind.UNDONE, words
-    return ReconcileOutcomeKind.REPOSITORY_AHEAD, _idle_reason(seen)
+    return ReconcileOutcomeKind.REPOSITORY_AHEAD, _idle_reason(diffs)
 
 
 def _held_at(
@@ -324,11 +338,10 @@ def _held_at(
         if target_diff.file
         else context.build_file_path(target_diff.held, target_diff.target.label)
     )
-    return _said_at(context, snapshot, merged, path) == target_diff.held.digest
+    return _said_at(snapshot, merged, path) == target_diff.held.digest
 
 
 def _are_taken_back(
-    context: MappingContext,
     snapshot: RepositorySnapshot,
     pulls: Sequence[PullRequest],
     edits: Sequence[FileEdit],
@@ -336,31 +349,30 @@ def _are_taken_back(
     """Whether the newest pull request was merged with just these edits, and the base lost them."""
     merged = pulls[0] if pulls and pulls[0].state is PullRequestState.MERGED else None
     return merged is not None and all(
-        _said_at(context, snapshot, merged, edit.change.path)
+        _said_at(snapshot, merged, edit.change.path)
         == (edit.change.after.digest if edit.change.after else None)
         for edit in edits
     )
 
 
-def _said_at(
-    context: MappingContext, snapshot: RepositorySnapshot, merged: PullRequest, path: str
-) -> str | None:
-    """What a file meant when a pull request was merged; None where there was none."""
+def _said_at(snapshot: RepositorySnapshot, merged: PullRequest, path: str) -> str | None:
+    """Read the digest of a file at the merge commit of a pull request; None where there was no
+    file, "" where that is unknown."""
     if merged.merge_commit is None:
         return ""
     try:
         text = snapshot.read_file(merged.merge_commit, path)
     except BridgeError:  # the server has it no longer
         return ""
-    prompt = parse_base_file(path, text, context).prompt if text is not None else None
+    prompt = parse_base_file(path, text).prompt if text is not None else None
     return prompt.digest if prompt else None
 
 
-def _idle_reason(seen: tuple[TargetDiff, ...]) -> str:
+def _idle_reason(diffs: tuple[TargetDiff, ...]) -> str:
     words = sorted(
         {
             s.gone_because or s.comparison.reason
-            for s in seen
+            for s in diffs
             if not s.comparison.has_platform_changes
         }
     )

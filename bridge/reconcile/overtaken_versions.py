@@ -1,8 +1,9 @@
-"""Versions that were made of another label's file, and what they went over.
+"""Find versions that were published from another label's file, and the versions below them.
 
-A hotfix through the file of ``prod`` makes the newest version. For ``latest`` that is no save of a
-person: an edit of latest's own file does not conflict with it, and what people had saved before it
-is in neither text, so that it has to be named."""
+A hotfix through the file of ``prod`` makes the newest version. For ``latest`` that is no person's
+save: an edit of latest's own file does not conflict with it. A draft that people saved before it is
+in neither text, so the pull request has to name it.
+"""
 
 from __future__ import annotations
 
@@ -14,66 +15,58 @@ from bridge.prompts.agreement import Agreement
 from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.target import Target
-from bridge.reconcile.read_sources import BaseFiles
+from bridge.reconcile.read_sources import BaseFiles, PlatformReader
 from bridge.reconcile.source_commit import find_source_commits
 
 _REACH = 20  # versions that are walked back
 
 
 def find_overtaken(
-    base_files: BaseFiles, target: Target, held: Prompt, agreed: Agreement | None
+    base_files: BaseFiles,
+    platform: PlatformReader,
+    target: Target,
+    held: Prompt,
+    agreed: Agreement | None,
 ) -> tuple[int, ...]:
-    """The versions that people saved since both sides agreed, below a newest one that was made of
-    another label's file. Nothing where the newest version is a person's, who saved it over the
-    others knowingly."""
-    if not _have_room_between(held, agreed) or not is_of_another_label(
-        base_files, target, held, agreed
-    ):
+    """Find the versions that people saved since the agreement, below a newest version that was
+    published from another label's file. Empty where a person saved the newest version: that
+    person saw the others."""
+    if agreed is None or agreed.version is None or held.version is None:
         return ()
+    if held.version <= agreed.version + 1:
+        return ()
+    if not is_of_another_label(base_files, target, held, agreed):
+        return ()
+    known = (held.digest, agreed.platform, agreed.repository)
+    numbers = range(max(agreed.version + 1, held.version - _REACH), held.version)
+    versions = (platform.read_version(target.prompt_id, number) for number in numbers)
     return tuple(
         version.version or 0
-        for version in _between(base_files, target, held, agreed)
-        if not is_published_from_other_label(base_files, target, version)
+        for version in versions
+        if version is not None
+        and version.digest not in known
+        and not is_published_from_other_label(base_files, target, version)
     )
-
-
-def _have_room_between(held: Prompt, agreed: Agreement | None) -> bool:
-    if agreed is None or agreed.version is None or held.version is None:
-        return False
-    return held.version > agreed.version + 1
 
 
 def is_of_another_label(
     base_files: BaseFiles, target: Target, held: Prompt, agreed: Agreement | None
 ) -> bool:
-    """Whether the newest version is what another label's file was published as."""
+    """Whether the newest version was published from another label's file."""
     if target.label != LATEST or agreed is None or agreed.version == held.version:
         return False
     return is_published_from_other_label(base_files, target, held)
 
 
-def _between(
-    base_files: BaseFiles, target: Target, held: Prompt, agreed: Agreement | None
-) -> list[Prompt]:
-    """Those versions between the agreement and the newest that say something of their own."""
-    if not _have_room_between(held, agreed) or agreed is None:
-        return []
-    known = (held.digest, agreed.platform, agreed.repository)
-    newest, oldest = held.version or 0, agreed.version or 0
-    numbers = range(max(oldest + 1, newest - _REACH), newest)
-    promptlayer = base_files.context.promptlayer
-    found = (promptlayer.find_prompt(target.prompt_id, version=number) for number in numbers)
-    return [version for version in found if version and version.digest not in known]
-
-
 def is_published_from_other_label(base_files: BaseFiles, target: Target, version: Prompt) -> bool:
-    """As the version itself says; where PromptLayer dropped that, it is told by a file of another
-    label with its text, and by the message of the commit that brought it."""
-    labels = [label for label in base_files.context.mapping.track if label != target.label]
-    others = _files_of(base_files, target, version, labels)
+    """Whether a version was published from another label's file: by its metadata, or, where
+    PromptLayer dropped that, by a file of another label with its text whose commit message
+    the version has."""
     if version.source is not None:
         own = base_files.find({target: _home(base_files, version, target.label)}).get(target)
         return own is None or version.source.path != own.path
+    labels = [label for label in base_files.context.mapping.track if label != target.label]
+    others = _files_of(base_files, target, version, labels)
     same = [file for file in others if file.prompt and file.prompt.digest == version.digest]
     if not same:
         return False

@@ -1,10 +1,10 @@
-"""The proposal's branch: what the bridge wrote there, what people did, and the next commit.
+"""Read a proposal's branch: the commits of the bridge, the commits of people, and the base under
+them.
 
-A branch is the base plus one commit of the bridge, made afresh when the content changes or the
-base changes one of its files. Whose a commit is, is told by what is in it: the bridge's are those
-it committed, and those that a forge's rebase button copied with message and content as they were.
-Everything else is a person's: such a branch is theirs too, and the bridge adds on top, with what
-people did kept (``bridge.reconcile.branch_merge``).
+A branch is the base plus one commit of the bridge, made anew when the content changes or the base
+changes one of its files. A commit is the bridge's when the bridge committed it, or when a forge's
+rebase button copied it with the same message and content. All others are people's: to a branch with
+such commits the bridge only adds (``bridge.reconcile.branch_merge``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BranchTip:
         GitCommit | None
     )  # the bridge's newest commit, on the branch or rewritten by people
     base_commit_id: str | None  # the commit of the base that the branch stands on; None: not found
-    told: GitCommit | None = None  # the newest commit that says what it proposes
+    trailer_commit: GitCommit | None = None  # the newest commit with the bridge's trailers
     line: tuple[GitCommit, ...] = ()  # all that the branch adds to its base, newest first
     others: tuple[GitCommit, ...] = ()  # people's, of these
 
@@ -50,8 +50,9 @@ def read_branch_tip(
     known: Mapping[str, GitCommit] | None = None,
     metadata: PullRequestMetadata | None = None,
 ) -> BranchTip | None:
-    """``known`` are commits that were read already, by their names; ``memory`` is what the
-    branch's pull request remembers."""
+    """Read the newest commit of a branch; None where the branch does not exist. ``known`` are
+    commits that were read already, by their names; ``metadata`` is that of the branch's pull
+    request."""
     name = snapshot.branches.get(branch)
     if name is None:
         return None
@@ -67,9 +68,9 @@ def read_branch_tip(
         ours.add(line[-1].object_id)
     others = tuple(each for each in line if each.object_id not in ours)
     written = next((each for each in line if each.object_id in ours), wrote)
-    told = next((each for each in line if _is_told(context, each)), None)
+    trailer_commit = next((each for each in line if _has_trailers(context, each)), None)
     people = bool(others) or commit.object_id not in ours or FOLLOW_UP_TRAILER in commit.message
-    return BranchTip(commit, people, written, onto, told, line, others)
+    return BranchTip(commit, people, written, onto, trailer_commit, line, others)
 
 
 def _is_ours(context: MappingContext, commit: GitCommit) -> bool:
@@ -95,13 +96,14 @@ def _is_ignored(context: MappingContext, commit: GitCommit) -> bool:
     return context.mapping.is_ignored_author(commit.author.name, email, *filter(None, [login]))
 
 
-def _is_told(context: MappingContext, commit: GitCommit) -> bool:
-    """Whether it says what the bridge proposes: rewritten by people, it may hold anything."""
+def _has_trailers(context: MappingContext, commit: GitCommit) -> bool:
+    """Whether its message has the bridge's trailers: a commit that people rewrote may hold
+    anything."""
     return _is_ours(context, commit) or parse_mapping_name(commit.message) == context.mapping.name
 
 
 def _begins(context: MappingContext, commit: GitCommit) -> bool:
-    return _is_told(context, commit) and FOLLOW_UP_TRAILER not in commit.message
+    return _has_trailers(context, commit) and FOLLOW_UP_TRAILER not in commit.message
 
 
 def _parent(commit: GitCommit) -> str | None:
@@ -109,8 +111,8 @@ def _parent(commit: GitCommit) -> str | None:
 
 
 def _find_commit(snapshot: RepositorySnapshot, name: str | None) -> GitCommit | None:
-    """None where it is not to be had: rewritten long ago, on a server that gives only what a
-    branch has."""
+    """Read a commit; None where the server does not give it: it was rewritten long ago, and the
+    server gives only what a branch has."""
     try:
         return snapshot.read_commit(name) if name else None
     except BridgeError:
@@ -143,15 +145,16 @@ def _read_line(
 
 
 def _is_copy(snapshot: RepositorySnapshot, commit: GitCommit, wrote: GitCommit) -> bool:
-    """Whether a commit says and does what the bridge's did, on another base: a forge's rebase
-    button makes somebody else the committer and changes nothing else."""
+    """Whether a commit is a copy of the bridge's on another base: a forge's rebase button
+    changes the committer and nothing else."""
     if commit.message != wrote.message or not commit.parents or not wrote.parents:
         return False
     return _left(snapshot, commit) == _left(snapshot, wrote)
 
 
 def _left(snapshot: RepositorySnapshot, commit: GitCommit) -> dict[str, TreeEntry | None] | None:
-    """Path → what a commit leaves there, of all that it changes; None where nobody can tell."""
+    """Map each changed path to its entry after the commit; None where the commit's parent is not
+    available."""
     try:
         changes = snapshot.find_changes(commit.parents[0], commit.object_id)
     except StaleStateError:
@@ -162,9 +165,9 @@ def _left(snapshot: RepositorySnapshot, commit: GitCommit) -> dict[str, TreeEntr
 def find_file_changes(
     context: MappingContext, snapshot: RepositorySnapshot, tip: BranchTip
 ) -> dict[str, TreeEntryChange]:
-    """The files that a proposal changed: path → what it found there, and what it left. Those of
-    people count on a rolling branch only: any other is about the prompts that are looked at, and
-    nothing else."""
+    """Find the files that a proposal changed: path → entries before and after. Files that people
+    changed count on a rolling branch only: on any other branch the reconciled targets alone
+    matter."""
     if tip.base_commit_id is None or (
         tip.has_commits_of_people
         and context.mapping.pull_request.group is PullRequestGrouping.PROMPT
@@ -191,9 +194,9 @@ def is_current(
     now: Mapping[str, TreeEntry],
     edits: tuple[FileEdit, ...],
 ) -> bool:
-    """Whether the branch is the base plus exactly these edits already. ``find_changes`` is what it
-    changed, ``now`` the base's files: a base that moved on does not matter as long as it left the
-    branch's files alone, unless the mapping wants its branches up to date."""
+    """Whether the branch is the base plus exactly these edits. ``changes`` are the branch's
+    changes, ``now`` the base's files: a base that moved on does not matter as long as it left
+    the branch's files alone, unless the mapping wants its branches up to date."""
     if tip is None or tip.base_commit_id is None:
         return False
     if tip.base_commit_id != snapshot.commit:
@@ -229,7 +232,7 @@ def compute_blob_id(text: bytes | None, like: str) -> str | None:
 
 @dataclass(frozen=True)
 class CommitMessage:
-    """What a commit says, and who and when."""
+    """The message of a commit, with its author and date."""
 
     text: str
     author: GitIdentity

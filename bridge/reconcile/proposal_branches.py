@@ -19,8 +19,8 @@ from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 @dataclass(frozen=True)
 class ProposalBranch:
-    """A branch of the mapping: targets that are always looked at there, and files that stand for
-    the base's while it is proposed."""
+    """A branch of the mapping: targets that every resync reconciles, and files that replace the
+    base's while it is proposed."""
 
     proposal: Proposal
     targets: frozenset[Target]
@@ -30,7 +30,7 @@ class ProposalBranch:
 def find_proposal_branches(
     context: MappingContext, snapshot: RepositorySnapshot, index: PromptFileIndex
 ) -> Iterator[ProposalBranch]:
-    """The branches whose newest commit of the bridge's names this mapping."""
+    """Find the branches whose newest commit of the bridge names this mapping."""
     rolling = context.mapping.pull_request.group is PullRequestGrouping.MAPPING
     tips = snapshot.read_commits(snapshot.branches.values())
     for name in snapshot.branches:
@@ -38,16 +38,16 @@ def find_proposal_branches(
         if tip is None:
             continue
         proposal = Proposal(context.mapping.name, name)
-        if tip.told is None:
+        if tip.trailer_commit is None:
             if reworded := _find_reworded(context, snapshot, index, name, tip):
                 yield ProposalBranch(proposal, reworded, {})
             continue
-        if parse_mapping_name(tip.told.message) != context.mapping.name:
+        if parse_mapping_name(tip.trailer_commit.message) != context.mapping.name:
             continue
         if rolling:
             yield _rolling(context, snapshot, index, proposal, tip)
         else:
-            yield ProposalBranch(proposal, _trailed(context, tip.told.message), {})
+            yield ProposalBranch(proposal, _trailed(context, tip.trailer_commit.message), {})
 
 
 def _find_reworded(
@@ -57,7 +57,7 @@ def _find_reworded(
     branch: str,
     tip: BranchTip,
 ) -> frozenset[Target]:
-    """The targets of a branch whose commits do not say any more what they propose: those of its
+    """Find the targets of a branch whose commit messages lost the trailers: the targets of its
     files whose proposal it is."""
     if tip.base_commit_id is None:
         return frozenset()
@@ -98,9 +98,10 @@ def _rolling(
     proposal: Proposal,
     tip: BranchTip,
 ) -> ProposalBranch:
-    """One look at the mapping's one branch makes sure of its pull request; its files stand for
-    the base's while that is open, so that what is proposed already is not looked at prompt by
-    prompt. The branch of one that people closed stands for nothing."""
+    """Read the mapping's one rolling branch. One target of it is reconciled to make sure of its
+    pull request; its files replace the base's while that is open, so that an existing
+    proposal is not diffed prompt by prompt. The branch of a closed pull request counts for
+    nothing."""
     base_files = BaseFiles.read_at_commit(context, snapshot, snapshot.commit, index)
     overlay = {
         path: after for path, (_, after) in find_file_changes(context, snapshot, tip).items()

@@ -1,4 +1,4 @@
-"""The pull requests that told people of a target before."""
+"""List the earlier pull requests of a target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from bridge.forge.forge import PullRequest
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.reconcile.pull_request_closing import discount_closing
+from bridge.reconcile.pull_request_closing import mark_undecided_closing
 
 
 class ProposalHistory(Protocol):
@@ -17,15 +17,15 @@ class ProposalHistory(Protocol):
 
     @property
     def is_cached(self) -> bool:
-        """Whether they are known, so that asking costs no request."""
+        """Whether they are read already, so that listing costs no request."""
 
     def list_pull_requests(self, target: Target, name: str, /) -> Sequence[PullRequest]:
-        """Those of a target, the newest first; ``name`` is the prompt's."""
+        """List the pull requests of a target, the newest first; ``name`` is the prompt's."""
 
 
 @dataclass(frozen=True)
 class KnownProposalHistory:
-    """The pull requests of the one proposal that is looked at."""
+    """The pull requests of the one proposal that is reconciled."""
 
     pull_requests: Sequence[PullRequest]
     is_cached: bool = True
@@ -36,7 +36,7 @@ class KnownProposalHistory:
 
 @dataclass
 class ForgeProposalHistory:
-    """Asks the forge, once for each proposal."""
+    """Requests the pull requests from the forge, once for each proposal."""
 
     context: MappingContext
     is_cached: bool = False
@@ -46,5 +46,5 @@ class ForgeProposalHistory:
         proposal = self.context.build_proposal(name, target)
         if proposal not in self._known:
             found = self.context.forge.list_pull_requests(proposal.branch)
-            self._known[proposal] = discount_closing(self.context, found, branch_exists=True)
+            self._known[proposal] = mark_undecided_closing(self.context, found, branch_exists=True)
         return self._known[proposal]

@@ -14,7 +14,7 @@ from bridge.reconcile.branch_files import BranchFiles
 from bridge.reconcile.existing_edits import ExistingEdits
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_branch import BranchTip, read_branch_tip
-from bridge.reconcile.pull_request_closing import discount_closing
+from bridge.reconcile.pull_request_closing import mark_undecided_closing
 from bridge.reconcile.read_sources import BaseFiles
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
@@ -22,17 +22,17 @@ from bridge.repo.snapshot import RepositorySnapshot
 
 @dataclass(frozen=True)
 class ProposalState:
-    """What the forge and git hold of one proposal."""
+    """The state of one proposal on the forge and in git."""
 
     proposal: Proposal
     base_files: BaseFiles  # of the base branch
     pull_requests: tuple[PullRequest, ...]  # newest first
-    newest_memory: PullRequestMetadata | None  # of the open pull request, else of the newest one
+    newest_metadata: PullRequestMetadata | None  # of the open pull request, else of the newest one
     metadata: PullRequestMetadata | None  # of the open pull request
-    branch_tip: BranchTip | None  # whatever the branch stands for
-    tip: BranchTip | None  # the same, but for a branch that stands for nothing any more
+    branch_tip: BranchTip | None  # also where the branch was merged or declined
+    tip: BranchTip | None  # without the content of a branch that was merged or declined
     existing_edits: ExistingEdits  # what the branch proposes already
-    branch: BranchFiles | None  # where people worked on it
+    branch: BranchFiles | None  # None without commits of people
 
     @property
     def is_merged(self) -> bool:
@@ -43,12 +43,12 @@ class ProposalState:
 def observe_state(
     context: MappingContext, index: PromptFileIndex, proposal: Proposal
 ) -> ProposalState:
-    """Read a proposal from the forge and from git. The forge is asked before git, so that a pull
-    request merged in between is seen as merged by both, or by git alone."""
+    """Read a proposal from the forge and from git. The forge is read before git, so that a pull
+    request merged in between is merged for both, or for git alone."""
     found = tuple(context.forge.list_pull_requests(proposal.branch))
     snapshot = context.fetch()
     there = proposal.branch in snapshot.branches
-    pulls = discount_closing(
+    pulls = mark_undecided_closing(
         context, select_pull_requests(found, snapshot.base), branch_exists=there
     )
     open_ = find_open(pulls, snapshot.base)
@@ -77,9 +77,10 @@ def _tip(
     metadata: PullRequestMetadata | None,
     found: Sequence[PullRequest],
 ) -> BranchTip | None:
-    """The branch's tip. Once it is merged, everybody's commits on it have reached the base: the
-    next proposal starts from there, and names none of those who worked on this one. What a pull
-    request remembers of its branch is about that branch as long as it is open, or as it was then."""
+    """Read the branch's tip. Once it is merged, all commits on it are in the base: the next
+    proposal starts from there, and names none of its authors. A pull request's metadata is
+    about the branch as long as it is open, or while the branch is where it was when it was
+    closed."""
     about_it = newest is not None and (
         newest.state is PullRequestState.OPEN or newest.head_commit == snapshot.branches.get(branch)
     )
@@ -95,8 +96,8 @@ def _leave_declined(
     newest: PullRequest | None,
     metadata: PullRequestMetadata | None,
 ) -> BranchTip | None:
-    """The branch of a closed pull request stands for nothing: what comes next begins afresh. What
-    people wrote on one stays, but for a rolling one that they declined with all that is on it."""
+    """Empty the tip of a declined branch: the next proposal begins anew. Commits of people stay,
+    except on a rolling branch that was declined as a whole."""
     if tip is None or newest is None or newest.state is not PullRequestState.CLOSED:
         return tip
     if newest.head_commit != tip.commit.object_id:

@@ -1,4 +1,5 @@
-"""Who did it and what is told: from causes and changes to a story, its author and its date."""
+"""Build the summary of a proposal from events and changes, and its commit message with author
+and date."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.prompts.authorship import contributes, explains
+from bridge.prompts.authorship import is_author_of, is_contributor_to
 from bridge.prompts.planning.plan import FileEdit
 from bridge.prompts.planning.reconcile_context import TriggerEvent, sort_events_newest_first
 from bridge.prompts.prompt import parse_timestamp
@@ -43,37 +44,42 @@ class _Editing:
 def _find_editors(
     context: MappingContext, observation: ProposalObservation, edits: Sequence[FileEdit]
 ) -> _Editing:
-    """Who edited what is proposed: those of the events that tell of it, then those that the branch
-    names already. Of a version that no event tells of nobody knows the editor, and nobody else is
-    named for it."""
-    told = observation.tip.told if observation.tip else None
+    """Find the editors of the proposed versions: those of their events, then those that the
+    branch names already. A version without an event names no editor."""
+    trailer_commit = observation.tip.trailer_commit if observation.tip else None
     changes = [edit.change for edit in edits]
-    news = [change for change in changes if told is None or not _is_told(change, told)]
+    news = [
+        change
+        for change in changes
+        if trailer_commit is None or not _is_in_message(change, trailer_commit)
+    ]
     named = [
         trigger_event
         for trigger_event in sort_events_newest_first(observation.trigger_events)
         if trigger_event.user_name or trigger_event.user_email
     ]
-    known = all(any(explains(trigger_event, change) for trigger_event in named) for change in news)
+    known = all(
+        any(is_author_of(trigger_event, change) for trigger_event in named) for change in news
+    )
     if not known and len(changes) == 1:
         return _Editing((), False)
-    contributing = (c for c in named if any(contributes(c, change) for change in changes))
+    contributing = (c for c in named if any(is_contributor_to(c, change) for change in changes))
     found = [
         context.roster.find_editor(trigger_event.user_name, trigger_event.user_email)
         for trigger_event in contributing
     ]
-    earlier = _authors_of(context, told) if told is not None else ()
+    earlier = _authors_of(context, trailer_commit) if trailer_commit is not None else ()
     return _Editing(_unique([each for each in (*found, *earlier) if each is not None]), known)
 
 
-def _is_told(change: PromptChange, told: GitCommit) -> bool:
+def _is_in_message(change: PromptChange, trailer_commit: GitCommit) -> bool:
     """Whether the branch's commit names this very version, and name, already."""
     version = change.after.version if change.after else None
     named = CommitProvenance(change.prompt.id or 0, version, change.label) in parse_trailers(
-        told.message
+        trailer_commit.message
     )
     old = change.renamed_from
-    return named and (old is None or collapse_to_one_line(old) in told.message)
+    return named and (old is None or collapse_to_one_line(old) in trailer_commit.message)
 
 
 def _authors_of(context: MappingContext, commit: GitCommit) -> tuple[PromptEditor, ...]:
@@ -104,8 +110,8 @@ def build_proposal_summary(
     merged: BranchMerge | None = None,
     head: HeadContent | None = None,
 ) -> ProposalSummary:
-    """What is told of these edits, or of what the branch's head holds, where that was read.
-    ``merged`` is what becomes of a branch that people worked on."""
+    """Summarise the edits, or the content of the branch's head where that was read. ``merged``
+    is the merge of a branch with commits of people."""
     who = _find_editors(context, observation, edits)
     shown = edits if head is None else head.edits
     return ProposalSummary(
@@ -120,7 +126,7 @@ def build_proposal_summary(
 
 
 def _merging(context: MappingContext, edits: Sequence[FileEdit], head: HeadContent | None) -> str:
-    """What merging does, in the reviewer's words."""
+    """Describe the effect of merging, for the reviewer."""
     if head is not None and head.edited and context.mapping.publish:
         words = f"Merging writes this to `{context.base_branch}` and publishes it: PromptLayer gets a new"
         words += " version with the commits of others on this branch"
@@ -167,7 +173,7 @@ def _date(
     times = [
         c.occurred_at
         for c in trigger_events
-        if any(explains(c, change) for change in summary.changes)
+        if any(is_author_of(c, change) for change in summary.changes)
     ]
     if not times:
         created = (change.after.created_at for change in summary.changes if change.after)

@@ -1,8 +1,8 @@
-"""Publish: make versions in PromptLayer of what was merged, snippets before those who use them.
+"""Publish merged files as versions in PromptLayer, snippets before the prompts that use them.
 
-PromptLayer has no compare-and-swap. So each prompt is read once more right before, without cache,
-and left alone when it is not what the edit was based on: the next comparison then sees that both
-sides moved.
+PromptLayer has no compare-and-swap. So each prompt is read once more right before, without a cache,
+and left alone when it is not the one that the edit was based on: the next comparison then finds
+that both sides moved.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from bridge.repo.snapshot import RepositorySnapshot
 from bridge.telemetry.log_context import with_log_context
 
 MAX_PARALLEL_PUBLISHES = 8  # publications under way at the same time
-_REACH = 50  # versions among which one is looked for that says what a label's file says
+_REACH = 50  # versions that are searched for one with the content of a label's file
 
 PublishableFile = PromptPublication | NewPromptFile
 PublishProgressCallback = Callable[[int, int], None]  # how many are done, out of how many
@@ -48,7 +48,7 @@ PublishProgressCallback = Callable[[int, int], None]  # how many are done, out o
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What came of one file."""
+    """The result of publishing one file."""
 
     file: PublishableFile
     published_version: PublishedVersion | None  # None: nothing was made
@@ -173,7 +173,7 @@ class _PublishRun:
         return find_version(self.context.promptlayer, id, digest)
 
     def _release(self, work: PromptPublication, number: int) -> PublishResult:
-        """The label goes to the version that says what the file says: no new one is made."""
+        """Move the label to an existing version with the file's content: no new version is made."""
         move_label(self.context.promptlayer, work.target.prompt_id, work.target.label, number)
         return PublishResult(work, PublishedVersion(work.target.prompt_id, number), is_release=True)
 
@@ -218,8 +218,8 @@ class _PublishRun:
         return made
 
     def _pull_request(self, commit: GitCommit) -> PullRequest | None:
-        """The pull request that a commit was merged with; asked once for each commit. It is told
-        for convenience: a forge that does not answer keeps nothing from being published."""
+        """Find the pull request that a commit was merged with; one request for each commit. It
+        is informative only: where the forge does not answer, publishing goes on."""
         with self._asking:
             if commit.object_id not in self._pull_requests:
                 try:
@@ -234,7 +234,7 @@ class _PublishRun:
 def build_published_agreements(
     context: MappingContext, snapshot: RepositorySnapshot, results: Sequence[PublishResult]
 ) -> dict[Target, Agreement]:
-    """What both sides say since these files were published."""
+    """Build the agreements on the files that were published."""
     found = {}
     for result in results:
         work, made = result.file, result.published_version
@@ -252,7 +252,7 @@ def _target_of(context: MappingContext, work: PublishableFile, made: PublishedVe
 
 
 def describe_publish_result(result: PublishResult) -> str:
-    """What came of one file, in words."""
+    """Describe the result of one file."""
     if result.problem is not None:
         return str(result.problem)
     if result.published_version is None:
@@ -289,8 +289,8 @@ def find_prompt_by_name(context: MappingContext, name: str) -> Prompt | None:
 def find_version(
     promptlayer: PromptLayerClient, prompt_id: int, digest: str, first: Sequence[int | None] = ()
 ) -> int | None:
-    """The newest version that means this, or one of those that are looked at ``first``; None
-    where the newest ones do not."""
+    """Find the newest version with this digest, or one of ``first``, which are read before; None
+    where the newest ones differ."""
     newest = promptlayer.find_prompt(prompt_id)
     if newest is None or newest.version is None:
         return None
@@ -309,8 +309,8 @@ def find_version(
 
 
 def _overtaken(work: PromptPublication, held: Prompt | None, made: PublishedVersion) -> int | None:
-    """The number of a version that came between reading and writing; only the newest version's
-    number tells, so a label's does not."""
+    """Find the number of a version that was saved between reading and writing; only the newest
+    version's number shows one, a label's does not."""
     if work.labels or made.version is None or held is None or held.version is None:
         return None
     return made.version - 1 if made.version > held.version + 1 else None

@@ -1,8 +1,5 @@
-"""Survey a mapping: what merging has to say to PromptLayer, and what stands in its way.
-
-The same eye that proposes sees what is to be published; a survey looks at everything that differs
-and touches no pull request.
-"""
+"""Plan what ``publish`` does for a mapping: diff every target that differs, with the same
+comparison as a proposal. Changes no pull request."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.new_files import OrphanFile
 from bridge.reconcile.proposal_history import ForgeProposalHistory
-from bridge.reconcile.read_sources import BaseFiles
+from bridge.reconcile.read_sources import BaseFiles, choose_platform_reader
 from bridge.reconcile.scan_mapping import scan_mapping
 from bridge.reconcile.secret_guard import find_secrets_in_files
 from bridge.reconcile.target_diff import TargetDiff, find_agreements
@@ -48,7 +45,7 @@ class PublishPlan:
 
     @property
     def conflicting_targets(self) -> tuple[TargetDiff, ...]:
-        """Those whose edits overlap, so that a person has to decide."""
+        """The targets whose edits overlap, so that a person has to decide."""
         return tuple(
             target_diff
             for target_diff in self.diverged_targets
@@ -69,12 +66,19 @@ def plan_publish(
         targets, listed_prompts=found.listed_prompts, adopted_prompt_ids=adopted
     )
     differ = TargetDiffer(
-        context, base_files, None, reconcile_context, None, now, ForgeProposalHistory(context)
+        context,
+        base_files,
+        choose_platform_reader(context, targets, found.listed_prompts),
+        None,
+        reconcile_context,
+        None,
+        now,
+        ForgeProposalHistory(context),
     )
-    seen, refusals = differ.diff_targets(targets)
-    publications = tuple(s.publication for s in seen if s.publication)
+    diffs, refusals = differ.diff_targets(targets)
+    publications = tuple(s.publication for s in diffs if s.publication)
     leaking = find_secrets_in_files(context.mapping, (*publications, *found.new_prompts))
-    readable = [each for each in seen if each.target not in found.unreadable_targets]
+    readable = [each for each in diffs if each.target not in found.unreadable_targets]
     return PublishPlan(
         context=context,
         snapshot=found.snapshot,
@@ -88,19 +92,20 @@ def plan_publish(
         ),
         mistakes=(*found.mistakes, *leaking.values()),
         orphans=found.orphans,
-        gone=tuple(each for each in seen if each.edit and each.edit.change.after is None),
+        gone=tuple(each for each in diffs if each.edit and each.edit.change.after is None),
         behind=tuple(each for each in readable if _is_behind(each)),
-        agreements={**found.agreements, **find_agreements(seen, found.snapshot.commit)},
+        agreements={**found.agreements, **find_agreements(diffs, found.snapshot.commit)},
     )
 
 
 def _adopted(context: MappingContext) -> frozenset[int]:
-    """Prompts of which an open pull request takes PromptLayer's text because a person chose it."""
-    memories = (
+    """Find the prompts of which an open pull request takes PromptLayer's text because a person
+    chose it."""
+    bodies_metadata = (
         parse_metadata(pull.body)
         for pull in context.forge.list_open_pull_requests(context.branch_prefix)
     )
-    return frozenset(id for metadata in memories if metadata for id in metadata.adopted)
+    return frozenset(id for metadata in bodies_metadata if metadata for id in metadata.adopted)
 
 
 def _is_met(target_diff: TargetDiff) -> bool:

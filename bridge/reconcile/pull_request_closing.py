@@ -1,5 +1,5 @@
-"""Closings that are nobody's decision: by those whom ``ignore_authors`` names (a bot that tidies up),
-and by the forge itself, because somebody deleted the branch."""
+"""Mark closings that are no person's decision: those by ``ignore_authors`` (a bot that tidies
+up), and those by the forge because the branch was deleted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.prompts.pull_request.metadata import parse_metadata
+from bridge.prompts.pull_request.metadata import parse_metadata, replace_hidden_line
 from bridge.reconcile.mapping_context import MappingContext
 
 
-def discount_closing(
+def mark_undecided_closing(
     context: MappingContext, pull_requests: Sequence[PullRequest], *, branch_exists: bool
 ) -> tuple[PullRequest, ...]:
-    """The pull requests of one head, newest first; the newest as if the bridge had withdrawn it
-    where its closing was no decision. The forge is asked where that can be, once for a closing."""
+    """Mark the newest pull request as withdrawn where its closing was no decision; returns all
+    of them, the newest first. The forge is asked only where that is possible, once for each
+    closing."""
     pulls = tuple(pull_requests)
     if not pulls or pulls[0].state is not PullRequestState.CLOSED:
         return pulls
@@ -27,5 +28,5 @@ def discount_closing(
     closing = context.forge.read_closing(newest)
     if not closing.with_branch and not context.mapping.is_ignored_author(closing.by):
         return pulls
-    body = f"{newest.body}\n{replace(metadata, withdrawn=True).render_hidden_line()}"
+    body = replace_hidden_line(newest.body, replace(metadata, withdrawn=True))
     return (replace(newest, body=body), *pulls[1:])

@@ -1,5 +1,5 @@
-"""What a proposal's pull request should be: title, body, draft state, labels, people, and what its
-hidden line remembers of them. Compared at every look with what it is."""
+"""Build the wanted pull request of a proposal: title, body, draft state, labels and people.
+Every reconcile compares it with the present one."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Additions = tuple[tuple[str, str], ...]  # (label, reviewer or assignee; its nam
 
 @dataclass(frozen=True)
 class PullRequestDraft:
-    """A pull request as it should be. ``metadata`` is what its hidden line is to remember."""
+    """A pull request as it should be. ``metadata`` goes into its hidden line."""
 
     summary: ProposalSummary
     metadata: PullRequestMetadata
     draft: bool
     additions: PullRequestContent  # its title, and the labels and people to add
 
-    def content(self, limit: int) -> PullRequestContent:
-        """With a body of at most ``limit`` characters."""
+    def render_content(self, limit: int) -> PullRequestContent:
+        """Render the content, with a body of at most ``limit`` characters."""
         line = self.metadata.render_hidden_line()
         text = render_body(self.summary, limit, line)
         unasked = replace(self.metadata, requested=()).render_hidden_line()
@@ -46,8 +46,8 @@ def build_pull_request_draft(
     base: str,
     open_: PullRequest | None,
 ) -> PullRequestDraft:
-    """What the pull request should be. What was asked of the forge once is not asked again: people
-    may have taken it away since, and the forge may have refused it."""
+    """Build the wanted pull request. An addition that was requested once is not requested again:
+    people may have removed it since, and the forge may have refused it."""
     settings = context.mapping.pull_request
     before = parse_metadata(open_.body) if open_ is not None else None
     wanted = _configured(settings, is_conflict=any(one.is_conflict for one in summary.changes))
@@ -78,8 +78,8 @@ def build_pull_request_draft(
 def _find_requested(
     settings: PullRequestSettings, open_: PullRequest | None, before: PullRequestMetadata | None
 ) -> Additions:
-    """What the forge was asked for already. An older bridge asked for everything at once, and knew
-    no label of conflicts."""
+    """Find the additions that were requested already. An older bridge requested all of them at
+    once, and had no label of conflicts."""
     if open_ is None:
         return ()
     if before is None or before.requested is None:
@@ -90,8 +90,8 @@ def _find_requested(
 def _find_own(
     wanted: Additions, known: Additions, settings: PullRequestSettings, open_: PullRequest | None
 ) -> Additions:
-    """What the bridge asked for, and may take off: not a label of conflicts that was there before,
-    which is a person's."""
+    """Find the additions that the bridge requested and may remove: a label of conflicts that was
+    there before is a person's."""
     there = {name.casefold() for name in (open_.labels if open_ is not None else ())}
 
     def is_persons(kind: str, name: str) -> bool:
@@ -104,7 +104,7 @@ def _find_own(
 def _find_persons_title(
     open_: PullRequest | None, before: PullRequestMetadata | None
 ) -> str | None:
-    """The title that a person gave it since the bridge wrote it last; None where nobody did."""
+    """Find the title that a person wrote since the bridge wrote one; None where nobody did."""
     if open_ is None or before is None or before.title in (None, open_.title):
         return None
     return open_.title
@@ -139,8 +139,8 @@ def _is_draft(
     open_: PullRequest | None,
     before: PullRequestMetadata | None,
 ) -> bool:
-    """A pending request makes a draft, its end makes it what the mapping says; else whatever a
-    person made of it stays."""
+    """Whether it should be a draft: with a pending request it is one, after that as the mapping
+    says; otherwise a person's choice stays."""
     if metadata.pending is not None:
         return True
     if open_ is None or (before is not None and before.pending is not None):

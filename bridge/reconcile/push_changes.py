@@ -1,4 +1,4 @@
-"""Follow the base branch: which targets did a push change?"""
+"""Find the targets that a push to the base branch changed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from bridge.errors import BridgeError
 from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.publication import NewPromptFile
 from bridge.prompts.target import Target
+from bridge.reconcile.file_owners import find_prompt_files
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.new_files import NewFiles, OrphanFile, find_new_files
 from bridge.reconcile.publish_files import find_prompt_by_name
-from bridge.reconcile.read_sources import BaseFiles, parse_base_file
+from bridge.reconcile.read_sources import BaseFiles, read_files
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
+
+_REACH = 100  # commits that are walked back on each line
 
 
 @dataclass(frozen=True)
 class PushChanges:
-    """What changed between two commits of the mapping's folder."""
+    """The changes between two commits in the mapping's folder."""
 
-    snapshot: RepositorySnapshot
+    before: BaseFiles
+    after: BaseFiles
     targets: Mapping[Target, str]  # target → the prompt's name, as its file has it
     new_prompts: tuple[NewPromptFile, ...]
     mistakes: tuple[str, ...]
     deleted_targets: frozenset[Target] = frozenset()  # targets whose last file went
     orphans: tuple[OrphanFile, ...] = ()
     paths: frozenset[str] = frozenset()  # of all files that differ
+
+    @property
+    def snapshot(self) -> RepositorySnapshot:
+        return self.after.snapshot
 
 
 def find_push_changes(
@@ -37,8 +45,8 @@ def find_push_changes(
     before: str,
     after: str,
 ) -> PushChanges:
-    """The prompt files that differ between two commits, by whom they belong to. Raises
-    StaleStateError when the server has one of them no longer."""
+    """Find the prompt files that differ between two commits, by target. Raises StaleStateError
+    when the server has one of the commits no longer."""
     older = BaseFiles.read_at_commit(context, snapshot, before, index)
     newer = BaseFiles.read_at_commit(context, snapshot, after, index)
     differing = {
@@ -54,7 +62,8 @@ def find_push_changes(
     targets |= {target: names[path] for target, path in found.existing.items()}
     deleted = frozenset(older.find_target_by_path(gone).values()) - owned.keys()
     return PushChanges(
-        snapshot,
+        older,
+        newer,
         targets,
         tuple(found.new_prompts),
         mistakes,
@@ -66,12 +75,11 @@ def find_push_changes(
 
 def _named(base_files: BaseFiles, entries: Mapping[str, TreeEntry]) -> dict[Target, str]:
     owned = base_files.find_target_by_path(entries)
-    texts = base_files.snapshot.read_blobs({entries[path].object_id for path in owned})
     named = {}
-    for path, target in owned.items():
-        prompt = parse_base_file(path, texts[entries[path].object_id], base_files.context).prompt
+    for path, file in read_files(base_files.snapshot, entries, owned).items():
+        target, prompt = owned[path], file.prompt
         named[target] = prompt.name if prompt else ""
-        if prompt and (label := base_files.context.label_at(prompt, path)) is not None:
+        if prompt and (label := base_files.context.find_label_at(prompt, path)) is not None:
             named[replace(target, label=label)] = prompt.name  # where a copy may stand
     return {t: name for t, name in named.items() if t.label in base_files.context.mapping.track}
 
@@ -79,22 +87,13 @@ def _named(base_files: BaseFiles, entries: Mapping[str, TreeEntry]) -> dict[Targ
 def _new(
     base_files: BaseFiles, entries: Mapping[str, TreeEntry], owned: Mapping[Target, str]
 ) -> tuple[NewFiles, tuple[str, ...], dict[str, str]]:
-    """What becomes of the files without an id, what is wrong in any of these files, and the name
-    that each file without an id gives its prompt."""
-    owners = {
-        path: owner
-        for path, owner in base_files.index.find_owners(base_files.snapshot, entries).items()
-        if owner.is_marked or base_files.context.expects(path)
-    }
-    texts = base_files.snapshot.read_blobs({entries[path].object_id for path in owners})
-    read = {
-        path: parse_base_file(path, texts[entries[path].object_id], base_files.context)
-        for path in owners
-    }
+    """Classify the files without an id; returns them, the mistakes in any of these files, and
+    the prompt's name in each file without an id."""
+    context, snapshot = base_files.context, base_files.snapshot
+    owners = find_prompt_files(context, snapshot, base_files.index, entries, {})
+    read = read_files(snapshot, entries, owners)
     without_id = [read[path] for path, owner in sorted(owners.items()) if owner.prompt_id is None]
-    found = find_new_files(
-        base_files.context, without_id, _known(base_files.context, without_id), owned
-    )
+    found = find_new_files(context, without_id, _known(context, without_id), owned)
     broken = (
         file.problem
         for path, file in sorted(read.items())
@@ -110,12 +109,12 @@ def _known(context: MappingContext, files: list[BaseBranchFile]) -> dict[str, in
     return {prompt.name: prompt.id for prompt in prompts if prompt and prompt.id is not None}
 
 
-def find_fork_point(snapshot: RepositorySnapshot, head: str, reach: int = 100) -> str | None:
-    """Where a branch left the base branch, along first parents; None where that is too far back
-    to be found."""
-    base = {commit.object_id for commit in snapshot.read_history(snapshot.commit, _never, reach)}
+def find_fork_point(snapshot: RepositorySnapshot, head: str) -> str | None:
+    """Find the commit at which a branch left the base branch, along first parents; None where it
+    is more than 100 commits back."""
+    base = {commit.object_id for commit in snapshot.read_history(snapshot.commit, _never, _REACH)}
     try:
-        line = snapshot.read_history(head, lambda commit: commit.object_id in base, reach)
+        line = snapshot.read_history(head, lambda commit: commit.object_id in base, _REACH)
     except BridgeError:
         return None
     return line[-1].object_id if line and line[-1].object_id in base else None

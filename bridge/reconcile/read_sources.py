@@ -1,4 +1,4 @@
-"""Observe: what PromptLayer, the base branch and the proposal's branch hold, for some targets."""
+"""Read PromptLayer's prompts and the base branch's files for a set of targets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.agreement import Agreement
 from bridge.prompts.file_format.prompt_file import parse_prompt_file
 from bridge.prompts.file_format.source_text import format_of
-from bridge.prompts.planning.drift import BaseBranchFile
+from bridge.prompts.planning.drift import DELETED_IN_PROMPTLAYER, BaseBranchFile
 from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
@@ -28,7 +28,6 @@ from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 log = logging.getLogger("bridge.observe")
 
-DELETED_IN_PROMPTLAYER = "deleted in PromptLayer"
 _NO_NAMES: Mapping[Target, str] = {}
 _REACH = 20  # versions that are walked back to find one a file was published as
 LIST_PAGES_FROM = 50  # more prompts than this are read from the list pages, not one by one
@@ -36,7 +35,7 @@ LIST_PAGES_FROM = 50  # more prompts than this are read from the list pages, not
 
 @dataclass(frozen=True)
 class PlatformPrompt:
-    """What the platform holds for a target: a prompt, or why there is none."""
+    """The prompt that PromptLayer has for a target, or the reason why it has none."""
 
     prompt: Prompt | None
     absence_reason: str | None = None
@@ -45,31 +44,37 @@ class PlatformPrompt:
 
 
 def is_left_out(mapping: str, setting: str) -> PlatformPrompt:
-    """What a mapping holds of a prompt that one of its settings leaves out."""
+    """Build the result for a prompt that a setting of the mapping leaves out."""
     return PlatformPrompt(
         None, f"mapping {mapping} no longer follows it ({setting})", left_out_by=setting
     )
 
 
 class PlatformReader(Protocol):
-    """Reads what the platform holds for targets, one way or the other."""
+    """Reads prompts of PromptLayer for targets. One instance serves one reconcile."""
 
     def read_tracked(self, target: Target) -> PlatformPrompt:
-        """What the tracked label holds now."""
+        """Read the version that the tracked label is on now."""
 
     def read_newest(self, prompt_id: int) -> Prompt | None:
-        """The newest version, whatever its labels."""
+        """Read the newest version, whatever its labels."""
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        """The newest version of a moment (ISO 8601), whatever its labels; ``known`` is its number,
-        where that was found before."""
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        """The version of a number, requested once however often it is read; None where there is
+        none."""
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        """Read the newest version at a time (ISO 8601), whatever its labels; ``known`` is its
+        number, where that was found before."""
 
 
 @dataclass(frozen=True)
 class SinglePromptReader:
-    """Asks PromptLayer for each prompt."""
+    """Requests each prompt from PromptLayer, and caches numbered versions."""
 
     context: MappingContext
+    _versions: dict[tuple[int, int], Prompt | None] = field(default_factory=dict)
+    """(prompt id, version number) → the version; None where PromptLayer has none."""
 
     def read_tracked(self, target: Target) -> PlatformPrompt:
         mapping = self.context.mapping
@@ -85,15 +90,23 @@ class SinglePromptReader:
     def read_newest(self, prompt_id: int) -> Prompt | None:
         return self.context.promptlayer.find_prompt(prompt_id)
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        ask = self.context.promptlayer.find_prompt
-        found = ask(prompt_id, version=known)
-        for _ in range(_REACH if known is None else 0):
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        key = prompt_id, number
+        if key not in self._versions:
+            found = self.context.promptlayer.find_prompt(prompt_id, version=number)
+            self._versions[key] = found
+        return self._versions[key]
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        if known is not None:
+            return self.read_version(prompt_id, known) or self.read_newest(prompt_id)
+        found = self.read_newest(prompt_id)
+        for _ in range(_REACH):
             if found is None or not found.version or not _is_later(found.created_at, at):
                 break
             earlier = found.version - 1
-            found = ask(prompt_id, version=earlier) if earlier else None
-        return found or ask(prompt_id)
+            found = self.read_version(prompt_id, earlier) if earlier else None
+        return found or self.read_newest(prompt_id)
 
     def _absent(self, target: Target) -> PlatformPrompt:
         newest = self.read_newest(target.prompt_id) if target.label != LATEST else None
@@ -105,26 +118,26 @@ class SinglePromptReader:
     def _left_out_by(self, prompt: Prompt) -> str | None:
         selection = self.context.mapping.selection
         folder = _folder(self.context.promptlayer, prompt) if selection.folder is not None else None
-        return selection.why_not(prompt.name, prompt.tags, folder)
+        return selection.find_excluding_setting(prompt.name, prompt.tags, folder)
 
 
 def _is_later(created_at: str | None, at: str) -> bool:
-    """Whether a version was saved after a moment; one whose time nobody knows was not."""
+    """Whether a version was saved after a moment; a version without a readable time was not."""
     saved, moment = parse_timestamp(created_at or ""), parse_timestamp(at)
     return saved is not None and moment is not None and saved > moment
 
 
 def _folder(promptlayer: PromptLayerClient, prompt: Prompt) -> str | None:
-    """Only the list tells a prompt's folder."""
+    """Find a prompt's folder: only the list names it."""
     listed = promptlayer.list_prompts(name=prompt.name)
     return next((item.folder for item in listed if item.prompt.id == prompt.id), None)
 
 
 @dataclass
 class ListPageReader:
-    """Reads from list pages: for many targets at once. What the pages cannot tell for certain is
-    asked one by one: prompts that use snippets (nothing says that lists keep the references), and
-    prompts that are on no page."""
+    """Reads from list pages, for many targets at once. Prompts that use snippets (it is
+    undocumented whether lists keep the references) and prompts that are on no page are
+    requested one by one."""
 
     context: MappingContext
     prompts: Mapping[Target, Prompt]
@@ -143,12 +156,15 @@ class ListPageReader:
     def read_newest(self, prompt_id: int) -> Prompt | None:
         return self.fallback.read_newest(prompt_id)
 
-    def newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
-        return self.fallback.newest_at(prompt_id, at, known)
+    def read_version(self, prompt_id: int, number: int) -> Prompt | None:
+        return self.fallback.read_version(prompt_id, number)
+
+    def read_newest_at(self, prompt_id: int, at: str, known: int | None) -> Prompt | None:
+        return self.fallback.read_newest_at(prompt_id, at, known)
 
 
 def list_tracked_prompts(context: MappingContext, labels: Iterable[str]) -> dict[Target, Prompt]:
-    """What the list pages hold for these labels of a mapping, as far as it can be understood."""
+    """List the readable prompts with these labels that a mapping selects."""
     mapping = context.mapping
     return {
         Target(mapping.name, item.prompt.id, label): item.prompt
@@ -171,8 +187,8 @@ def find_snippet_user_ids(promptlayer: PromptLayerClient) -> frozenset[int]:
 
 
 def find_snippet_user_names(context: MappingContext, prompt: Prompt | None) -> tuple[str, ...]:
-    """The prompts that use this one, for people to read: only a completion can be a snippet. None
-    where PromptLayer does not tell, as nothing but words hangs on it."""
+    """Find the names of prompts that use this one, for people to read: only a completion can be
+    a snippet. Empty where PromptLayer does not answer."""
     if prompt is None or prompt.id is None or prompt.template.get("type") != "completion":
         return ()
     try:
@@ -217,16 +233,16 @@ class BaseFiles:
     ) -> BaseFiles:
         return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
 
-    def at_commit(self, commit: str) -> BaseFiles:
-        """The files of another commit."""
+    def read_files_at(self, commit: str) -> BaseFiles:
+        """Read the files of another commit."""
         return BaseFiles.read_at_commit(self.context, self.snapshot, commit, self.index)
 
     def find(
         self, wanted: Mapping[Target, str], names: Mapping[Target, str] = _NO_NAMES
     ) -> dict[Target, BaseBranchFile]:
-        """The files that belong to targets. ``wanted`` says where each should be: it is looked
-        there first, and everywhere in the folder only for those that are not there: for a file
-        with the id, and then for one without any of the prompt's name (``names``)."""
+        """Find the files of targets. ``wanted`` is the expected path of each; where the file is
+        not there, the whole folder is searched for the id, and then for a file without an id
+        that has the prompt's name (``names``)."""
         found = self._at_home(wanted)
         missing = {target for target in wanted if target not in found}
         if missing:
@@ -234,20 +250,17 @@ class BaseFiles:
             still = (missing - found.keys()) & names.keys()
             found.update(self._of_names({target: names[target] for target in still}))
         former = self._find_former({target for target in wanted if target not in found})
-        entries = {target: self.entries[path] for target, path in found.items()} | {
-            target: entry for target, (_, entry) in former.items()
-        }
+        entries = {path: self.entries[path] for path in found.values()} | dict(former.values())
         found.update({target: path for target, (path, _) in former.items()})
-        texts = self.snapshot.read_blobs({entry.object_id for entry in entries.values()})
-        return {
-            target: parse_base_file(path, texts[entries[target].object_id], self.context)
-            for target, path in found.items()
-        }
+        files = read_files(self.snapshot, entries, found.values())
+        return {target: files[path] for target, path in found.items()}
 
     def _find_former(self, missing: Collection[Target]) -> dict[Target, tuple[str, TreeEntry]]:
-        """The files that stand where both sides agreed on them last, outside of the folder: the
+        """Find files outside of the folder, at the path of their last recorded agreement: the
         mapping's ``path`` was another one then."""
-        recorded = AgreementRecord(self.context, self.snapshot).read(missing) if missing else {}
+        if not missing or not self.context.folder:
+            return {}
+        recorded = AgreementRecord(self.context, self.snapshot).read(missing)
         places = {
             target: agreement.path
             for target, agreement in recorded.items()
@@ -303,13 +316,13 @@ class BaseFiles:
             if (name, target.label) in nameless
         }
 
-    def problem_of(self, path: str) -> str:
-        """What keeps the file at ``path`` from being read, as the end of a sentence's part."""
+    def describe_problem(self, path: str) -> str:
+        """Describe why the file at ``path`` cannot be read, as a part of a sentence; "" where it
+        can."""
         entry = self.entries[path]
         if not entry.is_file:
             return ""
-        text = self.snapshot.read_blobs([entry.object_id])[entry.object_id]
-        problem = parse_base_file(path, text, self.context).problem
+        problem = read_files(self.snapshot, self.entries, [path])[path].problem
         return f", as it cannot be read: {problem}" if problem else ""
 
     def find_all_targets(self) -> dict[Target, str]:
@@ -333,8 +346,17 @@ class BaseFiles:
         }
 
 
-def parse_base_file(path: str, text: bytes, context: MappingContext) -> BaseBranchFile:  # noqa: ARG001
-    """A file's text with the prompt in it, or with what is wrong in it."""
+def read_files(
+    snapshot: RepositorySnapshot, entries: Mapping[str, TreeEntry], paths: Collection[str]
+) -> dict[str, BaseBranchFile]:
+    """Read and parse the files of ``entries`` at these paths: path → file, in the order of
+    ``paths``. All texts are read by one process of git."""
+    texts = snapshot.read_blobs({entries[path].object_id for path in paths})
+    return {path: parse_base_file(path, texts[entries[path].object_id]) for path in paths}
+
+
+def parse_base_file(path: str, text: bytes) -> BaseBranchFile:
+    """Parse a prompt file; where that fails, the result has the problem, with path and line."""
     try:
         file = parse_prompt_file(text, path=path, format=format_of(path))
         return BaseBranchFile(path, text, file.prompt, label=file.label)
@@ -345,8 +367,8 @@ def parse_base_file(path: str, text: bytes, context: MappingContext) -> BaseBran
 def with_matching_version(
     base: BaseBranchFile | None, agreed: Agreement | None
 ) -> BaseBranchFile | None:
-    """The file, naming the version it says the same as: once it was published, it still names the
-    one that it was edited from."""
+    """Put the number of the agreed version into the file: after publishing, it still names the
+    version that it was edited from."""
     if base is None or base.prompt is None or agreed is None:
         return base
     if agreed.platform != base.prompt.digest:

@@ -1,8 +1,8 @@
 """Reconcile one proposal: observe → diff → decide → apply.
 
 Each stage takes values and returns one: ``observe_state`` a ProposalState, ``diff_proposal`` a
-Look, ``decide_plan`` a Plan, ``apply`` an Outcome. Repeating it is harmless; killed anywhere, it is run
-again. Nothing here knows which event, sweep or person asked for it.
+ProposalObservation, ``decide_plan`` a ProposalPlan, ``apply`` a ReconcileOutcome. Repeating it is
+harmless: after a kill it runs again. No stage depends on which event, resync or person asked for it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bridge.prompts.planning.publication import PromptPublication
 from bridge.prompts.planning.reconcile_context import ReconcileContext
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.agreement_record import AgreementRecord
-from bridge.reconcile.apply_plan import CreationPermit, apply_plan
+from bridge.reconcile.apply_plan import apply_plan
 from bridge.reconcile.decision_labels import apply_decision_labels
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import CreationPermit, MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation, diff_proposal
 from bridge.reconcile.proposal_state import observe_state
 from bridge.reconcile.publish_files import (
@@ -43,7 +43,7 @@ def plan_proposal(
     reconcile_context: ReconcileContext,
     now: datetime,
 ) -> tuple[ProposalObservation, ProposalPlan]:
-    """What was found, and what would be done about it. Changes nothing."""
+    """Observe the proposal and decide the plan. Changes nothing."""
     with span("observe"):
         state = observe_state(context, index, proposal)
         observation = diff_proposal(context, state, reconcile_context, now)
@@ -59,15 +59,12 @@ def reconcile_proposal(
     now: datetime,
     permit: CreationPermit,
 ) -> ReconcileOutcome:
-    """Bring one proposal in step with what both sides hold now.
+    """Bring one proposal in step with PromptLayer and the base branch.
 
-    Raises TransientError (look again later) or PermanentError (a person has to act); everything
-    that was done until then stays valid.
+    Raises TransientError (reconcile again later) or PermanentError (a person has to act); every
+    change that was made before stays valid.
     """
-    with span("observe"):
-        state = observe_state(context, index, proposal)
-        observation = diff_proposal(context, state, reconcile_context, now)
-    plan = decide_plan(observation.plan_input)
+    observation, plan = plan_proposal(context, index, proposal, reconcile_context, now)
     with span("carry out"):
         return apply(context, observation, plan, permit, now)
 
@@ -79,10 +76,10 @@ def apply(
     permit: CreationPermit,
     now: datetime,
 ) -> ReconcileOutcome:
-    """Publish what was merged, move the labels that a decision moves, carry out the plan and
-    record what both sides agree on; returns what came of it."""
+    """Publish merged files, move the labels that a decision moves, apply the plan and record the
+    agreement of both sides."""
     results = publish_files(context, observation.snapshot, observation.pending_publications)
-    followed = apply_decision_labels(context, observation, results)
+    label_changes = apply_decision_labels(context, observation, results)
     outcome = write_back_ids(context, observation, plan) or apply_plan(
         context, observation, plan, permit
     )
@@ -91,12 +88,12 @@ def apply(
         _with_publications(outcome, results),
         observations=observation.target_observations,
         decided_pull_request=observation.decided_pull_request,
-        moved_labels=followed.moved,
+        moved_labels=label_changes.moved,
         selection=context.mapping.fingerprint,
     )
-    if not followed.description:
+    if not label_changes.description:
         return outcome
-    return replace(outcome, reason=f"{outcome.reason}; {followed.description}")
+    return replace(outcome, reason=f"{outcome.reason}; {label_changes.description}")
 
 
 def _record(
@@ -106,7 +103,7 @@ def _record(
     results: Sequence[PublishResult],
     now: datetime,
 ) -> None:
-    """Record what both sides agree on now. What was only proposed changes nothing of that."""
+    """Record the agreements of both sides. A proposal alone changes none of them."""
     published = build_published_agreements(context, observation.snapshot, results)
     all_declined = outcome.kind is ReconcileOutcomeKind.REJECTED
     declined = find_declined(
@@ -128,8 +125,8 @@ def _record(
 def _find_superseded(
     record: AgreementRecord, observation: ProposalObservation
 ) -> dict[Target, Agreement]:
-    """The agreements of what is proposed, without what was declined before: it is past as soon as
-    something else is proposed."""
+    """Find the agreements of proposed targets, without an earlier decline: proposing something
+    else ends it."""
     proposed = {
         one.target: one.edit for one in observation.target_diffs if one.edit and not one.declined
     }
@@ -144,8 +141,8 @@ def _find_superseded(
 def _with_publications(
     outcome: ReconcileOutcome, results: Sequence[PublishResult]
 ) -> ReconcileOutcome:
-    """What was published is the outcome where nothing else happened; it is told in any case, and so
-    is what was refused."""
+    """Add the publications and refusals to the outcome; where nothing else happened, publishing
+    is the outcome."""
     for result in results:
         if isinstance(result.problem, TransientError):
             raise result.problem

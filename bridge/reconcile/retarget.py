@@ -21,8 +21,8 @@ _MARKER = "promptlayer-bridge-base"
 
 
 def is_stranded(observation: ProposalObservation, plan: UpsertPullRequest) -> bool:
-    """Whether the branch has commits of others and stands on a base that is not the mapping's any
-    more: a pull request to the new base would bring what only the old one has."""
+    """Whether the branch has commits of people and stands on a base that is not the mapping's
+    any more: a pull request to the new base would bring commits of the old one."""
     before = plan.pull_request or next(iter(observation.plan_input.pull_requests), None)
     if (
         before is None
@@ -62,14 +62,12 @@ def prepare_retarget(
     open_, snapshot = plan.pull_request, observation.snapshot
     assert open_ is not None
     context.forge.upsert_comment(open_.number, _MARKER, _why(context, observation, open_))
-    if (
-        observation.tip is None
-        or observation.tip.has_commits_of_people
-        or _stands_on_base(observation)
-    ):
+    if observation.tip is None or observation.tip.has_commits_of_people:
         return observation.tip_commit_id
     onto = observation.tip.base_commit_id
     shared = find_fork_point(snapshot, onto) if onto is not None else None
+    if onto is not None and shared == onto:
+        return observation.tip_commit_id  # the branch stands on the base
     parent = shared or snapshot.commit
     commit = write_commit(context, snapshot, parent, merge_edit_contents(plan.edits), said)
     snapshot.push_branch(

@@ -17,10 +17,14 @@ from bridge.reconcile.diff_targets import TargetDiffer
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.proposal_history import ForgeProposalHistory
 from bridge.reconcile.push_changes import PushChanges, find_fork_point, find_push_changes
-from bridge.reconcile.read_sources import BaseFiles, SinglePromptReader, find_snippet_user_names
+from bridge.reconcile.read_sources import (
+    SinglePromptReader,
+    choose_platform_reader,
+    find_snippet_user_names,
+)
 from bridge.reconcile.secret_guard import find_secrets_in_files
 from bridge.reconcile.target_diff import TargetDiff
-from bridge.reconcile.unpublished import edits_fields
+from bridge.reconcile.unpublished import differs_in_unpublished_fields
 from bridge.repo.prompt_file_index import PromptFileIndex
 
 MARKER = "promptlayer-bridge-review"
@@ -53,71 +57,73 @@ def write_review_comment(
         or push_changes.orphans
     ):
         return None
-    base_files = BaseFiles.read_at_commit(context, snapshot, pull.head_commit, index)
-    seen, refusals = _diff_pushed_targets(context, base_files, push_changes, now)
+    diffs, refusals = _diff_pushed_targets(context, push_changes, now)
     secret = find_secrets_in_files(
         context.mapping,
-        [*push_changes.new_prompts, *(s.publication for s in seen if s.publication)],
+        [*push_changes.new_prompts, *(d.publication for d in diffs if d.publication)],
     )
-    unpublished = _unpublished(context, push_changes, before, base_files)
+    unpublished = _list_unpublished(context, push_changes, diffs)
     problems = [
         *unpublished,
         *(reason for _, reason in refusals),
         *secret.values(),
         *map(str, push_changes.orphans),
     ]
-    seen = tuple(s for s in seen if s.publication is None or s.publication.path not in secret)
+    diffs = tuple(d for d in diffs if d.publication is None or d.publication.path not in secret)
     push_changes = replace(
         push_changes,
         new_prompts=tuple(new for new in push_changes.new_prompts if new.path not in secret),
     )
-    told = _comment(context, pull, push_changes, seen, problems)
+    comment = _render_comment(context, pull, push_changes, diffs, problems)
     details = render_changes(
-        _changes(context, seen), context.forge.body_limit - len(told) - _MARGIN
+        _changes(context, diffs), context.forge.body_limit - len(comment) - _MARGIN
     )
-    told = "\n\n".join(filter(None, [told, details]))
-    context.forge.upsert_comment(number, MARKER, told)
-    return told
+    comment = "\n\n".join(filter(None, [comment, details]))
+    context.forge.upsert_comment(number, MARKER, comment)
+    return comment
 
 
 def _diff_pushed_targets(
-    context: MappingContext, base_files: BaseFiles, push_changes: PushChanges, now: datetime
+    context: MappingContext, push_changes: PushChanges, now: datetime
 ) -> tuple[tuple[TargetDiff, ...], tuple[tuple[Target, str], ...]]:
-    """What differs for each target whose file the pull request changes, and what is refused."""
+    """Diff each target whose file the pull request changes; returns the diffs and the refusals."""
     targets = tuple(sorted(push_changes.targets))
+    platform = choose_platform_reader(context, targets, {})
     proposals = ForgeProposalHistory(context)
     differ = TargetDiffer(
-        context, base_files, None, ReconcileContext(targets), None, now, proposals
+        context, push_changes.after, platform, None, ReconcileContext(targets), None, now, proposals
     )
     return differ.diff_targets(targets)
 
 
-def _unpublished(
-    context: MappingContext, push_changes: PushChanges, before: str, head: BaseFiles
+def _list_unpublished(
+    context: MappingContext, push_changes: PushChanges, diffs: tuple[TargetDiff, ...]
 ) -> list[str]:
-    """Edits of names and tags that differ from PromptLayer's, and that merging will not bring there."""
-    told = []
-    older = BaseFiles.read_at_commit(context, push_changes.snapshot, before, head.index)
-    now = head.find(dict.fromkeys(push_changes.targets, ""))
-    was = older.find(dict.fromkeys(now, ""))
-    for target, file in now.items():
-        former = was[target].prompt if target in was else None
-        if not (file.prompt and former and edits_fields(former, file.prompt)):
+    """List edits of names and tags that differ from PromptLayer's: merging does not publish them."""
+    lines = []
+    prompts = {diff.target: diff.held for diff in diffs}
+    files = push_changes.after.find(dict.fromkeys(push_changes.targets, ""))
+    old_files = push_changes.before.find(dict.fromkeys(files, ""))
+    for target, file in files.items():
+        former = old_files[target].prompt if target in old_files else None
+        if not (file.prompt and former and differs_in_unpublished_fields(former, file.prompt)):
             continue
-        held = SinglePromptReader(context).read_tracked(target).prompt
-        if held is not None and (words := describe_unpublished_fields(file.prompt, held)):
-            told.append(f"{file.path}: {words}.")
-    return told
+        if target not in prompts:  # it was refused
+            prompts[target] = SinglePromptReader(context).read_tracked(target).prompt
+        prompt = prompts[target]
+        if prompt is not None and (words := describe_unpublished_fields(file.prompt, prompt)):
+            lines.append(f"{file.path}: {words}.")
+    return lines
 
 
-def _comment(
+def _render_comment(
     context: MappingContext,
     pull: PullRequest,
     push_changes: PushChanges,
-    seen: tuple[TargetDiff, ...],
+    diffs: tuple[TargetDiff, ...],
     refusals: list[str],
 ) -> str:
-    rows = [*_publications(seen), *_creations(push_changes), *_others(seen)]
+    rows = [*_publications(diffs), *_creations(push_changes), *_others(diffs)]
     parts = [
         f"Merging this into {format_code_span(context.base_branch)} will do the following in PromptLayer."
     ]
@@ -138,9 +144,9 @@ def _comment(
     return "\n\n".join(parts)
 
 
-def _changes(context: MappingContext, seen: tuple[TargetDiff, ...]) -> list[PromptChange]:
+def _changes(context: MappingContext, diffs: tuple[TargetDiff, ...]) -> list[PromptChange]:
     """What differs between PromptLayer and each file that will be published, for the reader."""
-    publications = [one.publication for one in seen if one.publication is not None]
+    publications = [one.publication for one in diffs if one.publication is not None]
     return [
         PromptChange(
             path=one.path,
@@ -154,9 +160,9 @@ def _changes(context: MappingContext, seen: tuple[TargetDiff, ...]) -> list[Prom
     ]
 
 
-def _publications(seen: tuple[TargetDiff, ...]) -> list[str]:
+def _publications(diffs: tuple[TargetDiff, ...]) -> list[str]:
     rows = []
-    for one in seen:
+    for one in diffs:
         if one.publication is not None:
             what = one.publication.words
             changes = diff_prompts(one.publication.replaced_version, one.publication.prompt)
@@ -172,10 +178,10 @@ def _creations(push_changes: PushChanges) -> list[str]:
     ]
 
 
-def _others(seen: tuple[TargetDiff, ...]) -> list[str]:
+def _others(diffs: tuple[TargetDiff, ...]) -> list[str]:
     """Files that merging alone does not settle, with why."""
     rows = []
-    for one in seen:
+    for one in diffs:
         if one.edit is not None and one.edit.change.conflicts:
             places = ", ".join(conflict.place for conflict in one.edit.change.conflicts)
             what = "a conflict with PromptLayer, to be decided in a pull request of its own"

@@ -1,7 +1,7 @@
-"""Scan a mapping: which of its prompts are worth a look, from list pages and one fetch.
+"""Scan a mapping for targets to reconcile, from list pages and one fetch.
 
-The scan asks nothing about a single prompt. A file that is byte for byte what the list page would
-be written as is in step; whatever differs, for whatever reason, is looked at properly.
+The scan requests no single prompt. A file that equals, byte for byte, the rendered prompt of the
+list page is in step; every other file is reconciled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bridge.reconcile.mapping_exclusions import is_followed_by_mapping
 from bridge.reconcile.new_files import OrphanFile
 from bridge.reconcile.proposal_branch import compute_blob_id
 from bridge.reconcile.proposal_branches import find_proposal_branches
-from bridge.reconcile.read_sources import parse_base_file
+from bridge.reconcile.read_sources import read_files
 from bridge.reconcile.stored_files import find_filtered_files
 from bridge.reconcile.unpublished import find_unpublished_edits
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
@@ -34,7 +34,7 @@ from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 @dataclass(frozen=True)
 class ReconcileCandidate:
-    """A target that is worth a look, and the proposal it belongs to."""
+    """A target to reconcile, and the proposal it belongs to."""
 
     proposal: Proposal
     target: Target
@@ -89,11 +89,11 @@ def scan_mapping(
     age: float = 0.0,
     may_be_empty: bool = False,
 ) -> MappingScan:
-    """Compare all that a mapping follows. Raises RequestRefusedError when PromptLayer shows no
-    prompt at all while files carry ids, and nobody said that it ``may_be_empty``: that is more
-    likely a wrong key than an empty workspace. ``at`` is another commit to look at, as if it were
-    the base branch's newest; InvalidInputError when the repository does not have it. The list pages
-    may be of so many seconds ago (``age``). The forge's default branch is read anew."""
+    """Compare all prompts and files of a mapping. Raises RequestRefusedError when PromptLayer
+    lists no prompt at all while files carry ids, unless it ``may_be_empty``: that is more
+    likely a wrong key than an empty workspace. ``at`` is another commit to scan as if it were
+    the base branch's newest; InvalidInputError when the repository does not have it. The list
+    pages may be ``age`` seconds old. The forge's default branch is read anew."""
     context.read_default_branch()
     snapshot = context.fetch()
     if at is not None:
@@ -144,7 +144,7 @@ def _order(candidate: ReconcileCandidate) -> tuple[Proposal, Target]:
 
 
 class _MappingScanner:
-    """Walks list pages against files, and remembers what did not fit."""
+    """Compares list pages with files, and collects the differences."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class _MappingScanner:
             shown.append(build_summary(item, prompt.id))
             self._known[prompt.name] = prompt.id
             target = Target(self.context.mapping.name, prompt.id, label)
-            setting = self._selection.why_not(prompt.name, prompt.tags, item.folder)
+            setting = self._selection.find_excluding_setting(prompt.name, prompt.tags, item.folder)
             if setting is not None:
                 self._left_out[target] = setting
             elif item.unreadable is not None:
@@ -228,7 +228,7 @@ class _MappingScanner:
         """Of the file that the prompt would be written as, or was before ``schema_url`` was set,
         or by a bridge that did not have it."""
         text = render_prompt_file(PromptFile(prompt, label), self.context.mapping.format)
-        for line in dict.fromkeys((self.context.modeline(path), "", FORMER_MODELINE)):
+        for line in dict.fromkeys((self.context.build_modeline(path), "", FORMER_MODELINE)):
             yield compute_blob_id((line + text).encode(), self.snapshot.commit)
 
     def compare_rest(self, *, may_be_empty: bool) -> None:
@@ -306,8 +306,8 @@ class _MappingScanner:
             for path, both in self._of_one_meaning.items()
             if describe_unpublished_fields(*both)
         }
-        told = find_unpublished_edits(self.context, self.snapshot, differing)
-        self.mistakes.update(dict.fromkeys(told))
+        sentences = find_unpublished_edits(self.context, self.snapshot, differing)
+        self.mistakes.update(dict.fromkeys(sentences))
 
     def _note_unlisted_files(self, places: Mapping[Target, str]) -> None:
         """Note prompts which nobody lists. Their branches may bear the names that files give."""
@@ -324,11 +324,8 @@ class _MappingScanner:
             )
 
     def _read(self, places: Mapping[Target, str]) -> dict[Target, BaseBranchFile]:
-        texts = self.snapshot.read_blobs({self.entries[path].object_id for path in places.values()})
-        return {
-            target: parse_base_file(path, texts[self.entries[path].object_id], self.context)
-            for target, path in places.items()
-        }
+        files = read_files(self.snapshot, self.entries, places.values())
+        return {target: files[path] for target, path in places.items()}
 
     def _note_unreadable(self, target: Target, problem: str) -> None:
         self.mistakes[problem] = None
@@ -341,7 +338,7 @@ class _MappingScanner:
             if file is not None and file.prompt and file.prompt.digest == prompt.digest:
                 self._of_one_meaning[file.path] = (file.prompt, prompt)
             said = file is not None and _says(file, prompt) and file.label in (target.label, None)
-            if file is not None and said and self.context.why_misplaced(file.path) is None:
+            if file is not None and said and self.context.explain_misplacement(file.path) is None:
                 self._agree(target, prompt, file.path)
                 continue
             if file is not None and file.problem is not None:

@@ -1,5 +1,6 @@
-"""Which commit of the base branch brought a file to what it is: the one an engineer's edit was
-merged with. Told to PromptLayer with the version that is made of it."""
+"""Find the commit of the base branch that brought a file to its present content: the one an
+engineer's edit was merged with. It is stored in PromptLayer with the version that is made of
+the file."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from bridge.prompts.file_format.source_text import LFS_POINTER, is_lfs_pointer
 from bridge.prompts.paths import EXTENSIONS
+from bridge.reconcile.file_owners import find_prompt_files
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
@@ -23,7 +24,7 @@ def find_filtered_files(
     """What attributes of the base branch change on the way to a checkout, in words: one sentence for
     each attribute, however many of ``paths`` it is on."""
     set_for: dict[tuple[str, str], list[str]] = {}
-    found = snapshot.attributes(snapshot.commit, sorted(paths), _ATTRIBUTES)
+    found = snapshot.read_attributes(snapshot.commit, sorted(paths), _ATTRIBUTES)
     for (path, name), value in found.items():
         set_for.setdefault((name, value), []).append(path)
     return [_told(context, name, value, some) for (name, value), some in set_for.items()]
@@ -44,14 +45,13 @@ def find_unreadable_storage(
     """All of this in a mapping's folder, asked without PromptLayer: of the files that are there and
     of one that could be."""
     entries = snapshot.list_entries(snapshot.commit, context.folder)
-    owners = index.find_owners(snapshot, entries)
-    places = [path for path, owner in owners.items() if owner.is_marked or context.expects(path)]
-    unmarked = {path: entries[path].object_id for path in places if not owners[path].is_marked}
+    owners = find_prompt_files(context, snapshot, index, entries, {})
+    unmarked = {path: entries[path].object_id for path in owners if not owners[path].is_marked}
     texts = snapshot.read_blobs(unmarked.values())
     for path, name in sorted(unmarked.items()):
         if is_lfs_pointer(texts[name]):
             yield f"{path}:1: {LFS_POINTER}"
     suffix = next(end for end in EXTENSIONS if context.mapping.path.endswith(end))
     yield from find_filtered_files(
-        context, snapshot, places or [f"{context.folder}example{suffix}"]
+        context, snapshot, list(owners) or [f"{context.folder}example{suffix}"]
     )

@@ -1,4 +1,4 @@
-"""One target as a look found it."""
+"""The result of diffing one target."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from bridge.prompts.target import Target
 _GONE = "gone"  # begins no digest
 
 
+def build_decided_pull_request(pull: PullRequest) -> DecidedPullRequest:
+    return DecidedPullRequest(pull.number, pull.url, pull.state, pull.decided_at)
+
+
 @dataclass(frozen=True)
 class DeclinedChange:
-    """What people said of a target's change by closing a pull request."""
+    """A change of a target that people declined by closing a pull request."""
 
-    pull_request: PullRequest | None  # None: the record in the repository tells
+    pull_request: PullRequest | None  # None: it is in the record in the repository
 
     @property
     def reason(self) -> str:
@@ -30,15 +34,12 @@ class DeclinedChange:
 
     @property
     def decided(self) -> DecidedPullRequest | None:
-        pull = self.pull_request
-        return (
-            DecidedPullRequest(pull.number, pull.url, pull.state, pull.decided_at) if pull else None
-        )
+        return build_decided_pull_request(self.pull_request) if self.pull_request else None
 
 
 @dataclass(frozen=True)
 class TargetDiff:
-    """One target as it was found."""
+    """One target as it was diffed."""
 
     target: Target
     comparison: DriftComparison
@@ -57,14 +58,14 @@ class TargetDiff:
 
     @property
     def says_the_same(self) -> bool:
-        """Whether both sides do, whatever they call it."""
+        """Whether both sides have the same content, under any name."""
         if self.held is None or self.file is None or self.file.prompt is None:
             return False
         return self.held.digest == self.file.prompt.digest
 
 
 def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
-    """What the books keep of a target as it was seen."""
+    """Build the observation that is stored as the target's status."""
     change = target_diff.edit.change if target_diff.edit else None
     held = change.prompt if change else (target_diff.file.prompt if target_diff.file else None)
     path = change.path if change else (target_diff.file.path if target_diff.file else None)
@@ -87,7 +88,7 @@ def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
 
 
 def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Target, Agreement]:
-    """What both sides say the same about, at a commit of the base branch."""
+    """Build the agreements of targets in step, at a commit of the base branch."""
     return {
         one.target: Agreement(
             *(one.held.digest, one.held.digest, one.held.version, commit),
@@ -99,7 +100,7 @@ def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Targ
 
 
 def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
-    """What both sides agreed on last, with what was proposed of it and declined."""
+    """Build the agreements of targets whose edit was declined, with the declined texts."""
     unknown = Agreement(None, None, None, None)
     return {
         one.target: replace(one.agreed or unknown, declined=_tell_declined(one, one.edit))

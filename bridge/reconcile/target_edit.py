@@ -21,13 +21,18 @@ from bridge.reconcile.ancestry import CommonAncestor
 from bridge.reconcile.file_placement import place_file
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.overtaken_versions import find_overtaken
-from bridge.reconcile.read_sources import BaseFiles, PlatformPrompt, find_snippet_user_names
+from bridge.reconcile.read_sources import (
+    BaseFiles,
+    PlatformPrompt,
+    PlatformReader,
+    find_snippet_user_names,
+)
 from bridge.reconcile.secret_guard import require_no_secrets
 
 
 @dataclass(frozen=True)
 class TargetSides:
-    """Both sides of a target as they were read, and what they last had in common."""
+    """Both sides of a target as they were read, and their last agreement."""
 
     target: Target
     platform_prompt: PlatformPrompt  # what PromptLayer has
@@ -54,6 +59,7 @@ class TargetDifference:
 def build_edit(
     context: MappingContext,
     base_files: BaseFiles,
+    platform: PlatformReader,
     sides: TargetSides,
     difference: TargetDifference,
     *,
@@ -85,7 +91,7 @@ def build_edit(
         is_merge=merged is not None,
         conflicts=merged.conflicts if merged else (),
         restores=comparison.restores,
-        overtaken=find_overtaken(base_files, target, held, sides.agreed),
+        overtaken=find_overtaken(base_files, platform, target, held, sides.agreed),
     )
     return FileEdit(change, text, base.text if base else None, held.digest)
 
@@ -95,7 +101,7 @@ def _render(
 ) -> str:
     """The text that goes to ``path``: with what an engineer gave the file there is now."""
     if base is None or format_of(base.path) != format_of(path):
-        return render_prompt_file(file, format_of(path), modeline=context.modeline(path))
+        return render_prompt_file(file, format_of(path), modeline=context.build_modeline(path))
     existing = base.text.decode("utf-8", "replace")
     existing = move_modeline(existing, context.mapping.schema_url, base.path, path)
     return render_prompt_file(file, format_of(path), existing)

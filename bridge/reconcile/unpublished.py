@@ -25,16 +25,16 @@ def find_unpublished_edits(
     if not files:
         return []
     came_from = find_source_commits(context, snapshot, files.keys())
-    told = []
+    lines = []
     for path, (file, platform) in sorted(files.items())[:_MOST]:
         for parent in came_from[path].parents[:1]:
             text = snapshot.read_file(parent, path)
-            before = parse_base_file(path, text, context).prompt if text is not None else None
-            if before is not None and edits_fields(before, file):
-                told.append(f"{path}: {describe_unpublished_fields(file, platform)}.")
-    return told
+            before = parse_base_file(path, text).prompt if text is not None else None
+            if before is not None and differs_in_unpublished_fields(before, file):
+                lines.append(f"{path}: {describe_unpublished_fields(file, platform)}.")
+    return lines
 
 
-def edits_fields(before: Prompt, after: Prompt) -> bool:
-    """Whether an edit changes what belongs to no version."""
+def differs_in_unpublished_fields(before: Prompt, after: Prompt) -> bool:
+    """Whether an edit changes the name or the tags, which belong to no version."""
     return describe_unpublished_fields(before, after) is not None

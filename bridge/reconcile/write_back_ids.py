@@ -10,8 +10,8 @@ from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKi
 from bridge.prompts.planning.plan import ProposalPlan, UpsertPullRequest
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
+from bridge.reconcile.proposal_branch import CommitMessage, write_commit
 from bridge.reconcile.proposal_texts import build_commit_message, build_proposal_summary
-from bridge.repo.commit import CommitDraft
 
 log = logging.getLogger("bridge.write_back")
 
@@ -26,7 +26,10 @@ def write_back_ids(
         return None
     if plan.pull_request is not None or not all(edit.change.adds_only_an_id for edit in plan.edits):
         return None
-    commit = observation.snapshot.write_commit(_draft(context, observation, plan))
+    changes = {edit.change.path: edit.text for edit in plan.edits}
+    message = _build_message(context, observation, plan)
+    snapshot = observation.snapshot
+    commit = write_commit(context, snapshot, snapshot.commit, changes, message)
     try:
         observation.snapshot.push_branch(
             context.forge.create_git_remote(), observation.base, commit, observation.snapshot.commit
@@ -40,17 +43,11 @@ def write_back_ids(
     )
 
 
-def _draft(
+def _build_message(
     context: MappingContext, observation: ProposalObservation, plan: UpsertPullRequest
-) -> CommitDraft:
+) -> CommitMessage:
     summary = replace(build_proposal_summary(context, observation, plan.edits, None), editors=())
-    said = build_commit_message(context, observation.snapshot, summary, observation.trigger_events)
-    return CommitDraft(
-        parent=observation.snapshot.commit,
-        changes={edit.change.path: edit.text for edit in plan.edits},
-        message=said.text,
-        author=context.bot.identity,
-        committer=context.bot.identity,
-        date=said.date,
-        signing=context.bot.signing,
+    message = build_commit_message(
+        context, observation.snapshot, summary, observation.trigger_events
     )
+    return replace(message, author=context.bot.identity)

@@ -1,7 +1,8 @@
-"""Git attributes of files in a commit, asked of git itself: https://git-scm.com/docs/gitattributes.
+"""Read the git attributes of files in a commit with git itself:
+https://git-scm.com/docs/gitattributes.
 
-``git check-attr --source`` came with git 2.40; an index that holds nothing but the ``.gitattributes``
-files tells the same in older ones.
+``git check-attr --source`` came with git 2.40; in older versions an index of the ``.gitattributes``
+files alone gives the same result.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _NO_VALUE = ("unspecified", "unset")
 
 
 def find_attributes_files(paths: Iterable[str]) -> list[str]:
-    """Where the attributes of these files may be set: beside them, and in every folder above."""
+    """List the paths at which attributes of these files may be set: beside them, and in every
+    folder above."""
     folders = {""}
     for path in paths:
         folder = path.rpartition("/")[0]

@@ -86,8 +86,9 @@ def parse_commit(object_name: str, content: bytes) -> GitCommit:
 def build_fast_import_stream(
     draft: CommitDraft, ref: str, modes: Mapping[str, str]
 ) -> Iterator[bytes]:
-    """What ``git fast-import`` reads to write the draft, print its object name, and leave no ref
-    behind. ``modes`` has the mode of each changed file that exists in the parent."""
+    """Build the input of ``git fast-import`` that writes the draft, prints its object name, and
+    leaves no ref. ``modes`` has the mode of each changed file that exists in the parent.
+    https://git-scm.com/docs/git-fast-import"""
     yield f"commit {ref}\nmark :1\n".encode()
     yield f"author {format_identity(draft.author, draft.date)}\n".encode()
     yield f"committer {format_identity(draft.committer, draft.date)}\n".encode()
@@ -104,7 +105,7 @@ def format_identity(who: GitIdentity, when: datetime) -> str:
 
 
 def build_commit_environment(draft: CommitDraft) -> dict[str, str]:
-    """The same people and date for ``git commit-tree``, which takes them by environment."""
+    """Build the variables for ``git commit-tree``, which takes people and date by environment."""
     date = f"@{int(draft.date.timestamp())} {draft.date:%z}"
     return {
         "GIT_AUTHOR_NAME": _plain(draft.author.name),
@@ -162,7 +163,7 @@ def _escaped(byte: re.Match[bytes]) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Without what would end the field; git strips the rest of the crud by itself or keeps it."""
+    """Remove the characters that would end the field; git strips or accepts all others."""
     return "".join(c for c in text if c not in "<>" and c.isprintable()).strip() or "unknown"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.errors import UnavailableError
 
-_PAUSE = 0.02  # seconds between two looks at a lock that another process holds
+_PAUSE = 0.02  # seconds between two tries of a lock that another process has
 
 
 class FileLock:
@@ -21,7 +21,7 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = threading.Lock()  # threads queue here rather than all looking at the file
+        self._turn = threading.Lock()  # threads queue here, so that one alone tries the file
 
     @contextmanager
     def hold(self, timeout: float) -> Iterator[int]:

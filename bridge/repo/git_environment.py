@@ -46,11 +46,11 @@ def build_remote_environment(
     patience: float,
     ca_bundle: Path | None = None,
 ) -> dict[str, str]:
-    """The environment in which git reaches ``remote`` under the name ``REMOTE_NAME``. The credential
-    is offered to the remote's own scheme, host and port only; a transfer that stands still for
-    ``patience`` seconds ends by itself, even when nobody is left to end it. ``ca_bundle`` is all
-    that is trusted; None is git's own choice, the system's store."""
-    told = [
+    """Build the environment in which git reaches ``remote`` under the name ``REMOTE_NAME``. The
+    credential is offered to the remote's own scheme, host and port only; a transfer without
+    progress for ``patience`` seconds ends by itself, even after the bridge was killed.
+    ``ca_bundle`` is all that is trusted; None is git's own choice, the system's store."""
+    options = [
         (f"remote.{REMOTE_NAME}.url", remote.url),
         ("http.followRedirects", "initial"),
         ("http.lowSpeedLimit", "1"),
@@ -58,7 +58,7 @@ def build_remote_environment(
         *_credential(remote),
         *settings,
     ]
-    variables = build_config_environment(told)
+    variables = build_config_environment(options)
     variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     if remote.url.startswith(("https:", "http:")):
         variables |= _web(ca_bundle)
@@ -69,9 +69,9 @@ def build_remote_environment(
 
 
 def _web(ca_bundle: Path | None) -> dict[str, str]:
-    """What curl, inside git, reads of its environment. It would take a credential out of ~/.netrc
-    before it asks for ours, so it is told that home is nowhere; and it reads the proxy for plain
-    HTTP in small letters only."""
+    """Build the variables that curl, inside git, reads. It would take a credential out of
+    ~/.netrc before it uses the given one, so HOME points nowhere; it reads the proxy for
+    plain HTTP in small letters only."""
     variables = {"HOME": os.devnull}
     proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")
     if proxy:

@@ -1,4 +1,4 @@
-"""What git complains about when it talks to a remote, in the words of ``bridge.errors``."""
+"""Translate git's messages about a remote into the errors of ``bridge.errors``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bridge.forge.push_rules import find_remedy
 from bridge.network import failures
 from bridge.repo.git_environment import mask_password, mask_url_credentials
 
-_LONGEST = 600  # characters of the other side's words in a message
+_LONGEST = 600  # characters of the server's text in a message
 
 _UNREACHABLE = "{url} could not be reached with git: %s. It is tried again later."
 
-# What curl says in git's complaint, with OpenSSL and with GnuTLS: https://curl.se/libcurl/c/libcurl-errors.html
+# curl's messages in git's output, with OpenSSL and GnuTLS: https://curl.se/libcurl/c/libcurl-errors.html
 _CONNECTION: tuple[tuple[str, str], ...] = (
     (
         r"no alternative certificate subject name|does not match target host"
@@ -37,7 +37,7 @@ _CONNECTION: tuple[tuple[str, str], ...] = (
         r"ssl certificate problem|self.signed certificate|unable to get local issuer",
         failures.describe_untrusted("ca_file"),
     ),
-    (  # all that git says where it is built with GnuTLS
+    (  # git's whole message where it is built with GnuTLS
         r"server certificate verification failed",
         f"{failures.describe_untrusted('ca_file')}; or it has expired",
     ),
@@ -55,7 +55,7 @@ _CONNECTION: tuple[tuple[str, str], ...] = (
     (r"empty reply from server|connection reset", failures.CLOSED),
 )
 
-# The first that matches decides; {url} is the repository, {words} what git or the server said.
+# The first match decides; {url} is the repository, {words} the message of git or the server.
 _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
     (
         r"mismatched algorithms|unsupported object format|unknown object format"
@@ -118,7 +118,7 @@ _STATUS: Mapping[type[BridgeError], int] = {
     NotFoundError: 404,
 }
 
-# What a server answers to a push while it is not well; a push rule or a hook has other words.
+# Answers of a server that is failing; those of a push rule or a hook read otherwise.
 _PASSING = re.compile(
     r"\(failure\)|\[?failure\]?$|internal server error|internal api unreachable|deadline exceeded"
     r"|fatal error in commit_refs|failed to (?:update|lock) ref|service unavailable|try again"
@@ -128,7 +128,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _ARCHIVED = re.compile(r"archived", re.IGNORECASE)
-# What it answers because of a rule that stays until a person changes it or the commit.
+# Answers because of a rule that stays until a person changes the rule or the commit.
 # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository
 # https://docs.gitlab.com/user/project/repository/push_rules/
 _RULE = re.compile(
@@ -144,7 +144,7 @@ _MOVED = re.compile(
     r"|already exists|incorrect old value|but expected",
     re.IGNORECASE,
 )
-# git cannot have both a branch and others below its name; no second look changes that.
+# git cannot have both a branch and others below its name; a retry does not change that.
 _NAME_TAKEN = re.compile(r"'refs/heads/([^']+)' exists; cannot create", re.IGNORECASE)
 _UNSENT = re.compile(r"unable to read [0-9a-f]{40}|missing blob|bad object", re.IGNORECASE)
 
@@ -154,12 +154,12 @@ def translate_git_error(complaint: str, remote: GitRemote) -> BridgeError | None
     the remote."""
     for pattern, kind, sentence in _MEANINGS:
         if re.search(pattern, complaint, re.IGNORECASE):
-            told = sentence.format(
+            message = sentence.format(
                 url=mask_url_credentials(remote.url), words=_words(complaint, remote)
             )
             if kind in _STATUS and remote.renew(_STATUS[kind]):
-                return TransientRefusalError(f"{told} It is tried again with a new credential.")
-            return kind(told)
+                return TransientRefusalError(f"{message} It is tried again with a new credential.")
+            return kind(message)
     return None
 
 
@@ -187,19 +187,21 @@ def translate_push_error(
 
 
 def _rejected(complaint: str, reason: str, branch: str, remote: GitRemote) -> BridgeError:
-    """The server took the push and then said no: because it is not well, because of a rule, or for
-    a reason that nobody knows; then it is tried a few times."""
+    """Build the error for a push that the server rejected: because it is failing, because of a
+    rule, or for an unknown reason, which is retried a few times."""
     words = _words(f"{complaint}\n{reason}", remote)
-    told = f"{mask_url_credentials(remote.url)} refused our push to the branch {branch}: {words}."
+    message = (
+        f"{mask_url_credentials(remote.url)} refused our push to the branch {branch}: {words}."
+    )
     said = "\n".join([*(line for line in complaint.splitlines() if "remote:" in line), reason])
     if _PASSING.search(said) and not _ARCHIVED.search(said):
-        return UnavailableError(f"{told} It is tried again later.")
+        return UnavailableError(f"{message} It is tried again later.")
     remedy = find_remedy(words)
     if remedy or _RULE.search(said):
         remedy = remedy or "check its branch protection and push rules"
-        return RequestRefusedError(f"{told} {remedy[0].upper()}{remedy[1:]}.")
+        return RequestRefusedError(f"{message} {remedy[0].upper()}{remedy[1:]}.")
     return TransientRefusalError(
-        f"{told} That may pass; if it lasts, check its branch protection and push rules."
+        f"{message} That may pass; if it lasts, check its branch protection and push rules."
     )
 
 

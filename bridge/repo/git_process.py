@@ -17,12 +17,12 @@ from bridge.errors import ConfigError, UnavailableError
 from bridge.repo.git_environment import NON_INTERACTIVE_ENVIRONMENT
 from bridge.telemetry.log_context import span
 
-Progress = Callable[[], object]  # tells something that changes while a run gets on
+Progress = Callable[[], object]  # returns a value that changes while a run makes progress
 
 
 @dataclass(frozen=True)
 class GitResult:
-    """What git said and whether it did what was asked."""
+    """The output of a git command and its exit code."""
 
     is_success: bool
     output: bytes
@@ -39,10 +39,10 @@ def run_git(
     inherited: Sequence[int] = (),
     progress: Progress = lambda: None,
 ) -> GitResult:
-    """Run git in ``folder``. A run that is not done after ``timeout`` seconds is killed, its
-    children too, and raises UnavailableError, unless what ``progress`` tells has changed meanwhile:
-    then it has as long again. A failure of git is an ``Answer`` like any other. The file
-    descriptors in ``inherited`` stay open in the child."""
+    """Run git in ``folder``. A run that is not done after ``timeout`` seconds is killed with its
+    children and raises UnavailableError, unless the value of ``progress`` has changed
+    meanwhile: then it has the same time again. A failure of git is a ``GitResult`` too. The
+    file descriptors in ``inherited`` stay open in the child."""
     with span(f"git {arguments[0]}"):
         process = _start(
             arguments, folder, {**NON_INTERACTIVE_ENVIRONMENT, **(environment or {})}, inherited

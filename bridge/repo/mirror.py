@@ -1,4 +1,4 @@
-"""One bare, shallow, blobless mirror of one repository, kept between events."""
+"""One bare, shallow, blobless mirror of one repository, reused between events."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class RepositoryMirror:
         self._refused: set[str] = set()
 
     def fetch(self, remote: GitRemote, base: str, prefix: str) -> RepositorySnapshot:
-        """What the remote holds now of the branch ``base`` and of the branches whose names start
-        with ``prefix``. Asks for the branches, and fetches once if any of them moved; callers
-        that waited while a fetch began and ended share its result. Raises NotFoundError when the
-        repository is empty or has no such base, and the errors of the remote."""
+        """Fetch the branch ``base`` and the branches whose names start with ``prefix``. Lists
+        the branches, and fetches once if any of them moved; callers that waited while a fetch
+        began and ended share its result. Raises NotFoundError when the repository is empty or
+        has no such base, and the errors of the remote."""
         asked = time.monotonic()
         key = (remote.url, base, prefix)
         with self._store.lock_exclusively() as held:
@@ -53,8 +53,8 @@ class RepositoryMirror:
                 self._looks[key] = latest
         return replace(latest.snapshot, remote=remote)
 
-    def refuses(self, namespace: str) -> bool:
-        """Remember that the remote takes no refs of this namespace; whether that is new."""
+    def record_refusal(self, namespace: str) -> bool:
+        """Record that the remote takes no refs of this namespace; returns whether that is new."""
         is_new = namespace not in self._refused
         self._refused.add(namespace)
         return is_new
@@ -92,7 +92,7 @@ class RepositoryMirror:
         return RepositorySnapshot(base, tips[base], branches, remote, self._store)
 
     def _tips(self, remote: GitRemote, base: str, prefix: str) -> dict[str, str]:
-        """The newest commits of the base and of our branches, as the remote says."""
+        """List the newest commits of the base and of the bridge's branches on the remote."""
         answer = self._store.run_remote(remote, "ls-remote", "--quiet", "--heads", REMOTE_NAME)
         if not answer.is_success:
             raise translate_git_error(answer.error_output, remote) or self._store.mark_damaged(

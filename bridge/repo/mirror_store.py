@@ -122,7 +122,7 @@ class MirrorStore:
 
     def fetch_files(self, remote: GitRemote, object_names: Sequence[str]) -> None:
         """Fetch the content of these files in one request."""
-        # Without a word of what we have: the other side would take us to have all files of it.
+        # Without naming present commits: the server would assume that all their files are here.
         silent = ("fetch.negotiationAlgorithm", "noop")
         self._fetch(remote, object_names, (), (*PARTIAL_CLONE_SETTINGS, silent))
 
@@ -165,7 +165,7 @@ class MirrorStore:
         return sizes
 
     def mark_damaged(self, answer: GitResult) -> DamagedMirrorError:
-        """Remember that the store is damaged; the error says so."""
+        """Record that the store is damaged; the error names the cause."""
         self._broken.touch()
         said = answer.error_output.strip().splitlines()
         return DamagedMirrorError(

@@ -1,7 +1,7 @@
-"""Which file of a folder belongs to which prompt.
+"""Find the owner of each prompt file of a folder.
 
-A file says so itself: its id and its label stand in it, so it may be moved and renamed. A file is
-read once in its life, since a git object never changes.
+The id and the label are in the file, so it may be moved and renamed. Each content is parsed once,
+since a git object never changes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from threading import Lock
 
 from bridge.prompts.file_format.source_text import PromptFileFormat, format_of
 from bridge.prompts.header import PromptFileOwner, read_owner
+from bridge.prompts.paths import EXTENSIONS
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
 __all__ = ["PromptFileIndex", "PromptFileOwner"]
 
 _Content = tuple[str, PromptFileFormat]  # a git object's name, and how it is written
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass
 class PromptFileIndex:
-    """Remembers the owners of the files it has seen last, by object name; of ``max_entries``, as a bridge
-    that runs for years sees ever more. Safe for threads."""
+    """Caches the owners of the last ``max_entries`` files, by object name. Safe for threads."""
 
     max_entries: int = 500_000
     _owners: dict[_Content, PromptFileOwner | None] = field(default_factory=dict)
@@ -64,4 +63,4 @@ class PromptFileIndex:
 
 
 def _may_be_prompt(path: str, entry: TreeEntry) -> bool:
-    return entry.mode.startswith("100") and path.endswith(_SUFFIXES)
+    return entry.mode.startswith("100") and path.endswith(EXTENSIONS)

@@ -19,9 +19,10 @@ _HEADS = "refs/heads/"
 def push_branch(
     store: MirrorStore, remote: GitRemote, branch: str, commit: str, expected: str | None
 ) -> None:
-    """Make ``branch`` point to ``commit`` if it points to ``expected`` (None: if it is not there).
-    Raises StaleStateError when the branch is elsewhere, RequestRefusedError with the server's words
-    when it said no."""
+    """Move ``branch`` to ``commit`` if it points to ``expected`` (None: if it does not exist).
+    Raises StaleStateError when the branch is elsewhere, RequestRefusedError with the server's
+    text when it refused.
+    https://git-scm.com/docs/git-push#Documentation/git-push.txt---force-with-lease"""
     push_ref(store, remote, f"{_HEADS}{branch}", commit, expected)
 
 

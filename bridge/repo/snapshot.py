@@ -1,4 +1,4 @@
-"""A repository as it was when we looked: its base branch, our branches, and what they hold."""
+"""A repository at one moment: its base branch, the bridge's branches, and their files."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _OBJECTS_AT_ONCE = 20_000  # in one request
 
 @dataclass(frozen=True)
 class RepositorySnapshot:
-    """What the remote held at one moment. Reading is safe from several threads at once; a mirror
-    that turns out to be damaged raises UnavailableError, and the next fetch makes it anew."""
+    """The state of the remote at one moment. Reading is safe from several threads at once; a
+    damaged mirror raises UnavailableError, and the next fetch makes it anew."""
 
     base: str  # branch name
     commit: str  # the base branch's newest commit
@@ -62,8 +62,8 @@ class RepositorySnapshot:
         return found
 
     def find_changes(self, old: str, new: str, under: str = "") -> dict[str, TreeEntryChange]:
-        """Where two commits differ below a folder: path → what the one has, and the other. Costs
-        nothing for what both have."""
+        """Find the differences of two commits below a folder: path → entries in the first and
+        the second. Folders that are equal cost nothing."""
         folder = under.strip("/")
         scope = ("--", f"{folder}/") if folder else ()
         listing = self._about((old, new), "diff-tree", *_EVERY_FILE, old, new, *scope)
@@ -101,8 +101,8 @@ class RepositorySnapshot:
         return self.read_blobs([entry.object_id])[entry.object_id]
 
     def find_obstacle(self, commit: str, path: str) -> str | None:
-        """Why no file can be written at ``path``, in words (a symlink, submodule or file in the
-        way, a folder of that name), or None."""
+        """Find the reason why no file can be written at ``path`` (a symlink, submodule or file
+        in the way, a folder of that name), or None."""
         return self.find_obstacles(commit, [path]).get(path)
 
     def find_obstacles(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
@@ -112,7 +112,7 @@ class RepositorySnapshot:
         places = self._surroundings(commit, possible)
         return found | {path: why for path in possible if (why := find_obstacle(path, places, ()))}
 
-    def attributes(
+    def read_attributes(
         self, commit: str, paths: Sequence[str], names: Sequence[str]
     ) -> dict[tuple[str, str], str]:
         """(Path, attribute) → value, for the git attributes among ``names`` that a commit sets for
@@ -169,10 +169,10 @@ class RepositorySnapshot:
     def push_branch(
         self, remote: GitRemote, branch: str, commit: str, expected: str | None
     ) -> None:
-        """Make ``branch`` point to ``commit`` if it still points to ``expected`` (None: if it is
-        not there). Nothing is sent when both are the same. Raises StaleStateError when somebody was
-        faster, RequestRefusedError with the server's words when a rule of the repository forbids
-        it."""
+        """Move ``branch`` to ``commit`` if it still points to ``expected`` (None: if it does not
+        exist). Nothing is sent when both are the same. Raises StaleStateError when somebody
+        else moved it, RequestRefusedError with the server's text when a rule of the
+        repository forbids it."""
         push_branch.push_branch(self.store, remote, branch, commit, expected)
 
     def check_push(self, remote: GitRemote, branch: str) -> None:
@@ -199,14 +199,14 @@ class RepositorySnapshot:
         return places
 
     def _surroundings(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
-        """What is at these paths and above them."""
+        """Read the entries at these paths and above them."""
         places = self._places(commit, paths)
         # A listing goes through folders only: whatever else is in the way has to be asked for.
         unseen = {folder for path in paths if (folder := find_first_missing_folder(path, places))}
         return places | self._places(commit, sorted(unseen))
 
     def _places(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
-        """What is at these paths, and the folders on the way there."""
+        """Read the entries at these paths, and the folders above them."""
         if not paths:
             return {}
         if len(paths) <= _FEW_PATHS:
@@ -218,11 +218,11 @@ class RepositorySnapshot:
         return dict(parse_tree_listing(self._listing("-rt", commit, *scope)))
 
     def _listing(self, depth: str, commit: str, *scope: str) -> bytes:
-        """What ``git ls-tree`` lists of a commit."""
+        """Read the output of ``git ls-tree`` for a commit."""
         return self._about((commit,), "ls-tree", depth, "-z", commit, *scope)
 
     def _about(self, commits: Sequence[str], *command: str, stdin: bytes = b"") -> bytes:
-        """What a git command says of these commits, which are fetched when the mirror lacks them."""
+        """Run a git command about these commits, which are fetched when the mirror lacks them."""
         answer = self.store.try_local(*command, stdin=stdin)
         if answer.is_success:
             return answer.output
@@ -239,8 +239,8 @@ class RepositorySnapshot:
     def _line(
         self, commit: str, until: Callable[[GitCommit], bool], limit: int
     ) -> tuple[GitCommit, ...]:
-        """As much of ``read_history`` as the mirror has. What git takes for the end of a shallow history
-        may be there all the same, hence its list of such ends is left out."""
+        """Read as much of ``read_history`` as the mirror has. Commits at which git ends a
+        shallow history may be present all the same, so its list of such ends is left out."""
         asked = "".join(f"{commit}~{step}\n" for step in range(limit)).encode()
         answer = self.store.try_local(
             "cat-file", "--batch", stdin=asked, variables=IGNORE_SHALLOW_ENVIRONMENT
@@ -261,7 +261,7 @@ class RepositorySnapshot:
 
     def _signed(self, draft: CommitDraft, unsigned: str) -> str:
         assert draft.signing is not None
-        told = build_config_environment(
+        variables_of_git = build_config_environment(
             (("gpg.format", draft.signing.format), ("user.signingkey", draft.signing.key))
         )
         answer = self.store.try_local(
@@ -269,7 +269,7 @@ class RepositorySnapshot:
             *(("-p", draft.parent) if draft.parent else ()),
             *("-F", "-"),
             stdin=encode_message(draft.message),
-            variables=told | build_commit_environment(draft),
+            variables=variables_of_git | build_commit_environment(draft),
         )
         if not answer.is_success:
             raise ConfigError(

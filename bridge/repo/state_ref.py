@@ -1,7 +1,6 @@
-"""What the bridge keeps in a repository beside its branches: a ref outside ``refs/heads``, as git
-notes are one. It starts no CI and no webhook, nobody sees it in a list of branches, and it is
-shared by every bridge and every CI run that may push. https://git-scm.com/docs/git-notes
-"""
+"""Read and write the bridge's files in a repository beside its branches: in a ref outside
+``refs/heads``, as git notes are. It starts no CI and no webhook, is in no list of branches,
+and is shared by every bridge and CI run that may push. https://git-scm.com/docs/git-notes"""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ class StateReference:
     def fetch(self) -> None:
         """Fetch what the remote holds now; what it holds no longer is forgotten."""
         store = self.snapshot.store
-        # With the base, which is there: git fails, and says nothing, when no ref fits at all.
+        # With the base, which exists: git fails without a message when no ref matches at all.
         wanted = [f"refs/heads/{self.snapshot.base}", STATE_REFSPEC]
         with store.lock_exclusively() as held:
             store.fetch(self.snapshot.remote, wanted, depth=1, held=held)

@@ -1,7 +1,5 @@
-"""What lies at a path of a commit, and why a file cannot be put there.
-
-Pure: no process, no disk.
-"""
+"""Describe entries of a commit's tree, and why a file cannot be written at a path. Pure: no
+process, no disk."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ def parse_touched_paths(listing: bytes, commits: Collection[str]) -> dict[str, f
 
 
 def find_impossible_name_reason(path: str) -> str | None:
-    """Why git itself, or a checkout of it, could not hold a file of this name; in words."""
+    """Find the reason why git, or a checkout, cannot have a file of this name."""
     parts = path.split("/")
     if "\0" in path:
         return "its name has a NUL character in it"
@@ -94,8 +92,9 @@ def find_first_missing_folder(path: str, places: Mapping[str, TreeEntry]) -> str
 def find_obstacle(
     path: str, places: Mapping[str, TreeEntry], leaving: Collection[str]
 ) -> str | None:
-    """Why no file can be put at ``path``, in words, or None. ``places`` has everything that is
-    at the path or above it; what is at the ``leaving`` paths is about to be removed."""
+    """Find the reason why no file can be written at ``path``, or None. ``places`` has every
+    entry at the path or above it; the entries at the ``leaving`` paths are about to be
+    removed."""
     for folder in list_parent_folders(path):
         above = places.get(folder)
         if above is None or (folder in leaving and above.is_file):

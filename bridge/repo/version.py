@@ -13,15 +13,15 @@ _PATIENCE = 10.0  # seconds
 
 
 def require_git() -> str:
-    """The version of git that is installed. Raises ConfigError where there is none, or one so old
-    that it would silently ignore what it is told."""
+    """Read the version of the installed git. Raises ConfigError where there is none, or one so
+    old that it would silently ignore options."""
     answer = run_git(["version"], folder=Path.cwd(), timeout=_PATIENCE)
     said = answer.output.decode("utf-8", "replace").strip()
     return check_version(said)
 
 
 def check_version(said: str) -> str:
-    """The version in what ``git version`` says. Raises ConfigError for one that is too old."""
+    """Parse the output of ``git version``. Raises ConfigError for one that is too old."""
     found = re.search(r"git version (\d+)\.(\d+)[\w.-]*", said)
     if found is None:
         raise ConfigError(f"git does not tell its version, but “{said[:80]}”. Install git anew.")

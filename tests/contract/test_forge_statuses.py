@@ -74,12 +74,12 @@ def test_a_status_is_read_back_by_its_name_in_one_request(
     case.forge.set_commit_status(
         commit, "schema", StatusState.SUCCESS, "All files are valid.", None
     )
-    assert case.forge.status(commit, "evals") is None
+    assert case.forge.read_status(commit, "evals") is None
     case.forge.set_commit_status(commit, "evals", StatusState.PENDING, "Waiting.", None)
     case.forge.set_commit_status(commit, "evals", state, "0.91 of 1", None)
     before = case.calls
 
-    read = case.forge.status(commit, "evals")
+    read = case.forge.read_status(commit, "evals")
 
     assert case.calls - before <= 1
     without_error = case.name == "gitlab" and state is StatusState.ERROR
@@ -90,7 +90,7 @@ def test_the_status_of_a_commit_that_is_not_there_is_an_error_or_nothing(
     hosted_case: HostedCase,
 ) -> None:
     with pytest.raises((NotFoundError, RequestRefusedError)):
-        hosted_case.forge.status(NOWHERE, "evals")
+        hosted_case.forge.read_status(NOWHERE, "evals")
 
 
 def test_a_long_text_becomes_one_short_line(case: ForgeCase) -> None:

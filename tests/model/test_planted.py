@@ -83,7 +83,6 @@ def find_named_version(
     _target: Target,
     platform_prompt: PlatformPrompt,
     file: BaseBranchFile | None,
-    _home: str,
 ) -> CommonAncestor | None:
     """The version that a file names, as if that were what both sides agreed on last."""
     number = file.prompt.version if file and file.prompt else None

@@ -25,11 +25,11 @@ VAGUE_WORDS = frozenset(
 # What a public function may begin with. A new verb is added here, a noun is not.
 VERBS = frozenset(
     """
-    acquire act add align announce append apply approve attach authenticate begin build
+    acquire act add align announce append apply approve assign attach authenticate begin build
     calculate call cancel canonicalise change check choose claim clamp clear close collapse
     collect commit compare compute configure connect convert copy count create decide decode
     delete deny describe detach detect diff discard dispatch drop dump duplicate edit enable
-    encode end enqueue ensure escape estimate evaluate expand explain extend extract fetch file
+    encode end enqueue ensure escape estimate evaluate exclude expand explain extend extract fetch file
     fill filter find finish flush forget format forward generate get group handle hold ignore
     import index init initialise insert install invalidate join judge keep layout lead limit
     list load lock log make mark mask match measure merge migrate move mute neutralise new
@@ -148,11 +148,20 @@ def test_a_public_function_begins_with_a_verb() -> None:
         if not _begins_with_a_verb(name) and name not in NOUNS
     }
 
-    assert others == OLD_NAMES
+    assert not others
 
 
 # Names that a library or a protocol of Python's asks for, and the field's own for a factory of one thing.
-NOUNS = frozenset(("main", "span", "constant_time_equal", "formatMessage"))
+NOUNS = frozenset(
+    (
+        "main",
+        "span",
+        "constant_time_equal",
+        "formatMessage",
+        "cert_verify",
+        "proxy_manager_for",
+    )
+)
 
 
 _ERRORS_RAISED = re.compile(
@@ -179,62 +188,3 @@ def test_a_file_is_named_after_what_is_in_it() -> None:
     vague = {name for name in modules() if _is_vague(name.rpartition(".")[2])}
 
     assert vague == set()
-
-
-# Functions that do not begin with a verb yet. The set only shrinks: a name goes when it is changed.
-OLD_NAMES = frozenset(
-    """
-    bridge.forge.forge.status
-    bridge.forge.forge_webhooks.text_or
-    bridge.forge.github.status
-    bridge.forge.github_errors.another_address
-    bridge.forge.github_errors.moved
-    bridge.forge.github_pull_requests.given
-    bridge.forge.github_session.learn_login
-    bridge.forge.github_session.lose_credential
-    bridge.forge.github_session.wrote
-    bridge.forge.gitlab.status
-    bridge.forge.gitlab_merge_requests.author_id
-    bridge.forge.https_session.cert_verify
-    bridge.forge.https_session.proxy_manager_for
-    bridge.forge.local_forge.status
-    bridge.forge.local_pull_request_files.value
-    bridge.forge.push_rules.value_of
-    bridge.prompts.agreement.agreement
-    bridge.prompts.agreement.equal
-    bridge.prompts.agreement.follows
-    bridge.prompts.agreement.merged
-    bridge.prompts.agreement.proven
-    bridge.prompts.agreement.simultaneous
-    bridge.prompts.agreement.unproven_label
-    bridge.prompts.authorship.contributes
-    bridge.prompts.authorship.explains
-    bridge.prompts.coverage.followed
-    bridge.prompts.file_format.source_text.anchor
-    bridge.prompts.planning.plan.name_content
-    bridge.prompts.selection.why_not
-    bridge.reconcile.ancestry.evidence
-    bridge.reconcile.ancestry.hinted
-    bridge.reconcile.ancestry.text
-    bridge.reconcile.decision_labels.versions
-    bridge.reconcile.file_history.finished
-    bridge.reconcile.file_history.go
-    bridge.reconcile.file_history.of
-    bridge.reconcile.file_history.proposed_with
-    bridge.reconcile.file_owners.assign_files
-    bridge.reconcile.mapping_context.belongs_to_neighbour
-    bridge.reconcile.mapping_context.expects
-    bridge.reconcile.mapping_context.label_at
-    bridge.reconcile.mapping_context.modeline
-    bridge.reconcile.mapping_context.why_misplaced
-    bridge.reconcile.mapping_exclusions.exclude_unfollowed
-    bridge.reconcile.pull_request_closing.discount_closing
-    bridge.reconcile.pull_request_content.content
-    bridge.reconcile.read_sources.at_commit
-    bridge.reconcile.read_sources.newest_at
-    bridge.reconcile.read_sources.problem_of
-    bridge.reconcile.unpublished.edits_fields
-    bridge.repo.mirror.refuses
-    bridge.repo.snapshot.attributes
-""".split()  # noqa: SIM905 - words read better as words
-)

@@ -32,8 +32,8 @@ _FUNCTION_KEYS = ("name", "description", "strict", "parameters", "arguments")
 
 
 def build_document(file: PromptFile) -> JsonObject:
-    """What the file shows. Template fields that do not fit the schema go under ``template``, where
-    everything fits, so every canonical prompt has a document."""
+    """Build the document of a prompt file. Template fields that do not fit the schema go under
+    ``template``, where everything fits, so every canonical prompt has a document."""
     document = _head(file) | _model(file.prompt) | _template(file.prompt.template)
     unfit = {misfit.location[0] for misfit in find_schema_violations(document) if misfit.location}
     unfit &= {"model", *file.prompt.template}

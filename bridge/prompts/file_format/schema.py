@@ -1,7 +1,7 @@
-"""What a prompt file may hold, as pydantic models; ``prompts-schema/prompt.v1.json`` is their dump.
+"""The schema of prompt files, as pydantic models; ``prompts-schema/prompt.v1.json`` is their dump.
 
-The models only say what fits: values are taken from the file itself, so nothing is coerced and
-nothing unknown inside a message or a part is lost.
+The models validate only: values are taken from the file itself, so nothing is coerced and nothing
+unknown inside a message or a part is lost.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class SchemaViolation:
     """One place of a document that does not fit the schema."""
 
     location: tuple[str | int, ...]
-    what: str  # what was expected there, and what stands there
+    what: str  # the expected value and the present one
 
     def __str__(self) -> str:
         return f"{format_location(self.location)}: {self.what}" if self.location else self.what
@@ -216,7 +216,7 @@ def _misfit(document: JsonObject, error: ErrorDetails) -> SchemaViolation:
 
 
 def _location(document: JsonObject, steps: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Where in the document pydantic means, without its names for the branches of a union."""
+    """Format pydantic's location in the document, without its names for the branches of a union."""
     here: Json = document
     location: list[str | int] = []
     for step in steps:

@@ -1,8 +1,9 @@
-"""The text of a prompt file as JSON values that know their lines.
+"""Parse the text of a prompt file into JSON values with their lines.
 
 libyaml's events are built into JSON values and nothing else: no dates or tags, no key twice. An
-alias is what its anchor stands at, written out. What YAML 1.1 and YAML 1.2 read differently (``no``, ``12:30:45``, ``1e3``) is told as a
-mistake instead of guessed. JSON takes the same road, so that its mistakes have lines too.
+alias becomes a copy of its anchor's value. A scalar that YAML 1.1 and YAML 1.2 read differently
+(``no``, ``12:30:45``, ``1e3``) is a mistake instead of a guess. JSON is parsed in the same way, so
+that its mistakes have lines too.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def is_lfs_pointer(text: bytes) -> bool:
 
 
 def build_mistake_error(path: str, line: int, what: str) -> PromptFileError:
-    """A mistake in a prompt file, said where it is, on one line that holds no control characters
-    of the file's."""
+    """Build the error for a mistake in a prompt file: its line, on one line of text without the
+    file's control characters."""
     return PromptFileError(
         f"{collapse_to_one_line(path)}:{line}: {shorten(collapse_to_one_line(what), _LONGEST_MISTAKE)}"
     )
@@ -75,7 +76,7 @@ def build_mistake_error(path: str, line: int, what: str) -> PromptFileError:
 
 @dataclass
 class SourceDocument:
-    """What a file holds, and the line (from 1) on which each key or item of it starts."""
+    """The values of a file, and the line (from 1) on which each key or item starts."""
 
     value: Json = None
     lines: dict[tuple[int, str | int], int] = field(default_factory=dict)
@@ -186,7 +187,7 @@ def _take(event: yaml.Event, line: int, building: _DocumentBuilder) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             value = _scalar(event, line, building)
             building.place(value, line)
-            building.anchor(event.anchor, value)
+            building.record_anchor(event.anchor, value)
         else:
             _open(event, line, building)
     elif isinstance(event, yaml.CollectionEndEvent):
@@ -200,7 +201,7 @@ def _open(event: Any, line: int, building: _DocumentBuilder) -> None:
         raise building.build_mistake(line, f"tags are not supported: leave out {event.tag}")
     container: Json = [] if isinstance(event, yaml.SequenceStartEvent) else {}
     building.open(container, line)
-    building.anchor(event.anchor, container)
+    building.record_anchor(event.anchor, container)
 
 
 def _scalar(event: yaml.ScalarEvent, line: int, building: _DocumentBuilder) -> Json:
@@ -220,7 +221,8 @@ def _scalar(event: yaml.ScalarEvent, line: int, building: _DocumentBuilder) -> J
 
 @lru_cache(maxsize=1024)
 def _meaning(word: str) -> Json:
-    """What a plain word means to every YAML reader alike, or _AMBIGUOUS."""
+    """Parse a plain scalar that every YAML reader takes for the same value, or return
+    _AMBIGUOUS."""
     if word.lower() in _WORDS and word in (word.lower(), word.upper(), word.title()):
         return _WORDS[word.lower()]
     if _INTEGER.fullmatch(word):
@@ -233,7 +235,7 @@ def _meaning(word: str) -> Json:
 
 
 def _is_ambiguous(word: str) -> bool:
-    """Whether YAML 1.1 or YAML 1.2 takes a plain word for something else than text."""
+    """Whether YAML 1.1 or YAML 1.2 takes a plain scalar for something else than text."""
     if _YES_OR_NO.fullmatch(word) or _YAML_1_2_NUMBER.fullmatch(word):
         return True
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(word[0], [])
@@ -277,8 +279,8 @@ class _DocumentBuilder:
         else:
             self._place_value(self._open[-1], *self._keys[-1], value)
 
-    def anchor(self, name: str | None, value: Json) -> None:
-        """Remember what an anchor stands at."""
+    def record_anchor(self, name: str | None, value: Json) -> None:
+        """Record the value of an anchor."""
         if name is not None:
             self._anchors[name] = value
 

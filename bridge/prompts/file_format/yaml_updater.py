@@ -22,7 +22,7 @@ from bridge.prompts.prompt import Json, JsonObject
 # (mapping, sequence, offset): how far engineers indent, the bridge's own way first.
 _INDENTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
 
-# What ruamel runs into in rare corners of YAML: the file is written afresh.
+# Errors of ruamel in rare YAML: the file is rendered anew.
 _BEYOND_THE_ROUND_TRIP = (
     YAMLError,
     ValueError,

@@ -13,14 +13,14 @@ from functools import lru_cache
 
 from bridge.prompts.prompt import Json, JsonObject
 
-# Plain only when nobody can take it for anything else: starts like a word and has no indicator.
+# Plain only when it is unambiguous: it starts with a letter and has no indicator.
 _PLAIN = re.compile(
     r"[A-Za-z_/\u00c0-\u1fff\u3040-\ud7ff](?:[^\x00-\x20\x7f-\xa0:#\ufffe\uffff\ufeff\u2028\u2029\ud800-\udfff]|:(?=[^\s])|(?<! )#| +(?=[^ #]))*"
 )
 _PLAIN_IN_FLOW = re.compile(r"[A-Za-z0-9_./ -]+")
 _RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 
-# What a quoted or literal scalar cannot show as it is.
+# Characters that a quoted or literal scalar has to escape.
 _UNPRINTABLE = re.compile(
     r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -57,7 +57,7 @@ def dump_yaml(document: JsonObject, flow: frozenset[str] = frozenset()) -> str:
 
 
 def _write(value: Json, indent: int, lines: list[str]) -> None:
-    """A collection that is not empty, as a block whose entries start at column ``indent``."""
+    """Write a collection that is not empty, as a block whose entries start at column ``indent``."""
     if indent >= INDENT * MAX_DEPTH:
         raise RecursionError
     if isinstance(value, dict):
@@ -125,7 +125,7 @@ def _float(value: float) -> str:
 
 
 def _text(text: str, indent: int) -> str:
-    """``text`` as a scalar whose further lines, if any, stand at column ``indent``."""
+    """Write ``text`` as a scalar whose further lines, if any, start at column ``indent``."""
     if "\n" in text and text.strip("\n \t"):
         return _literal(text, indent) if fits_literal_block(text) else _folded(text, indent)
     return text if fits_plain_scalar(text) else _quoted(text)

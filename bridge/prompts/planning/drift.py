@@ -1,7 +1,7 @@
-"""Compare what the platform holds with what the base branch holds. Pure.
+"""Compare PromptLayer's prompt with the file of the base branch. Pure.
 
-The answer says who moved since both agreed, and never who sent an event: the same comparison
-serves a webhook, the sweep, the first import, ``publish`` and ``plan``.
+The result names the side that moved since both agreed, and never the sender of an event: the same
+comparison serves a webhook, the resync, the first import, ``publish`` and ``plan``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bridge.prompts.prompt import Prompt
 
 
 class DriftStatus(StrEnum):
-    """How platform and repository stand to each other, for one target."""
+    """The drift between platform and repository, for one target."""
 
     IN_STEP = "in step"
     PLATFORM_AHEAD = "platform is ahead"
@@ -24,7 +24,7 @@ class DriftStatus(StrEnum):
 
 
 class SideStatus(StrEnum):
-    """What became of one side since both agreed."""
+    """The change of one side since both agreed."""
 
     UNCHANGED = "unchanged"
     CHANGED = "changed"
@@ -33,6 +33,7 @@ class SideStatus(StrEnum):
     UNREADABLE = "unreadable"  # a file alone: a prompt that cannot be understood is left alone
 
 
+DELETED_IN_PROMPTLAYER = "deleted in PromptLayer"
 _SAME = "same content"
 _NEW = "{version} in PromptLayer"
 _EDITED = "edited in the repository"
@@ -96,8 +97,8 @@ def compare_sides(
     agreed: Agreement | None,
     label: str | None = None,
 ) -> DriftComparison:
-    """Who moved since both agreed? ``agreed`` is None where nothing tells; ``label`` is what the
-    file has to track, None where that is not to be compared."""
+    """Compare both sides with their last agreement. ``agreed`` is None without one; ``label`` is
+    the label that the file has to track, None where that is not to be compared."""
     if platform and base and base.prompt and platform.digest == base.prompt.digest:
         return compare_names(platform, base.prompt, base.label, label)
     if (
@@ -137,8 +138,8 @@ def _file_status(base: BaseBranchFile | None, agreed: Agreement | None) -> SideS
 
 
 def _is_edited_since_declined(platform: Prompt, file: Prompt, agreed: Agreement | None) -> bool:
-    """Whether a person declined what PromptLayer still holds, and the file went on since. A decline
-    answers one text: what the repository says afterwards goes on its way."""
+    """Whether a person declined PromptLayer's present text, and the file was edited since. A
+    decline concerns one text: a later edit of the file is published."""
     declined = agreed.declined if agreed else None
     if declined is None or platform.version != declined.version:
         return False
@@ -150,8 +151,8 @@ def _is_edited_since_declined(platform: Prompt, file: Prompt, agreed: Agreement 
 def compare_names(
     platform: Prompt, base: Prompt, tracked: str | None = None, label: str | None = None
 ) -> DriftComparison:
-    """Whether a file that says what PromptLayer holds also calls it what PromptLayer does, and
-    says which label it tracks (``tracked`` where it should be ``label``)."""
+    """Compare name and label where both sides have the same text: the file has to have
+    PromptLayer's name, and to track ``label`` (``tracked`` is its present one)."""
     if platform.name != base.name:
         return DriftComparison(
             DriftStatus.PLATFORM_AHEAD, f"renamed in PromptLayer to {platform.name!r}"
@@ -166,7 +167,7 @@ def compare_names(
 
 
 def with_text_of(platform: Prompt, file: Prompt) -> Prompt:
-    """What PromptLayer calls a prompt, and what its file says."""
+    """PromptLayer's prompt with the text of its file."""
     return replace(
         platform,
         template=file.template,

@@ -1,4 +1,4 @@
-"""What came of looking at a proposal. Pure."""
+"""The outcome of reconciling a proposal. Pure."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class DecidedPullRequest:
     number: int
     url: str
     state: PullRequestState
-    at: datetime | None = None  # when, where the forge tells
+    at: datetime | None = None  # when, where the forge's answer has it
 
 
 @dataclass(frozen=True)
 class TargetObservation:
-    """One target as the look found it."""
+    """One target as the reconcile observed it."""
 
     target: Target
     standing: DriftStatus
@@ -52,7 +52,7 @@ class TargetObservation:
     is_proposed: bool = False  # the proposal changes its file
     is_tracked_elsewhere: bool = False  # another proposal carries it now
     absent: bool = False  # PromptLayer, or the mapping, has it no longer
-    not_followed: bool = False  # and it is left as it is until a person says otherwise
+    not_followed: bool = False  # its file stays until a person decides otherwise
     conflict: bool = False  # the proposal says what goes of two texts for the same part
     declined: str | None = None  # why nothing of it is proposed, where people declined it
     declined_in: DecidedPullRequest | None = None  # the pull request where they did
@@ -77,7 +77,7 @@ class ReconcileOutcome:
     moved_labels: tuple[
         tuple[int, str, int], ...
     ] = ()  # prompt id, release label, and its version now
-    selection: str | None = None  # the fingerprint of what the mapping selected at this look
+    selection: str | None = None  # the fingerprint of the mapping's selection in this reconcile
 
     @cached_property
     def observation_by_target(self) -> Mapping[Target, TargetObservation]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bridge.forge.forge import PullRequest, PullRequestState
+from bridge.prompts.planning.drift import DELETED_IN_PROMPTLAYER
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import (
@@ -18,12 +19,12 @@ from bridge.prompts.pull_request.metadata import (
 from bridge.prompts.pull_request.proposal_summary import PromptChange
 from bridge.prompts.target import Target
 
-_DIGEST_LENGTH = 12  # characters of a digest that it remembers
+_DIGEST_LENGTH = 12  # characters of a digest in the hidden line
 
 
 @dataclass(frozen=True)
 class FileEdit:
-    """One file as the proposal wants it."""
+    """One file as it is proposed."""
 
     change: PromptChange
     text: bytes | None  # None: the file goes
@@ -32,14 +33,14 @@ class FileEdit:
 
     @property
     def text_by_path(self) -> dict[str, bytes | None]:
-        """What it does to the tree: path → text, None where a file goes."""
+        """The changes of the tree: path → text, None where a file is removed."""
         gone = {self.change.old_path: None} if self.change.old_path else {}
         return {**gone, self.change.path: self.text}
 
 
 @dataclass(frozen=True)
 class NoChange:
-    """Nothing to do, and why."""
+    """Change nothing, for the reason."""
 
     kind: ReconcileOutcomeKind
     reason: str
@@ -48,7 +49,7 @@ class NoChange:
 
 @dataclass(frozen=True)
 class UpsertPullRequest:
-    """Make branch and pull request say this."""
+    """Bring branch and pull request to these edits."""
 
     edits: tuple[FileEdit, ...]
     metadata: PullRequestMetadata
@@ -57,7 +58,8 @@ class UpsertPullRequest:
 
 @dataclass(frozen=True)
 class ClosePullRequest:
-    """Close the pull request with a word why; the branch goes unless people worked on it."""
+    """Close the pull request with a comment that gives the reason; delete its branch unless
+    people worked on it."""
 
     pull_request: PullRequest
     reason: str
@@ -65,7 +67,7 @@ class ClosePullRequest:
 
 @dataclass(frozen=True)
 class DeleteBranch:
-    """A branch of ours that is not needed any more goes."""
+    """Delete a branch of the bridge that is not needed any more."""
 
     reason: str
 
@@ -75,11 +77,11 @@ ProposalPlan = NoChange | UpsertPullRequest | ClosePullRequest | DeleteBranch
 
 @dataclass(frozen=True)
 class PlanInput:
-    """What was observed about one proposal."""
+    """The observation of one proposal, as far as the plan depends on it."""
 
     edits: tuple[FileEdit, ...]
     metadata: PullRequestMetadata  # as a new pull request would carry it
-    no_change_kind: ReconcileOutcomeKind  # what it means when there are no edits
+    no_change_kind: ReconcileOutcomeKind  # the outcome when there are no edits
     no_change_reason: str
     pull_requests: Sequence[PullRequest]  # newest first
     branch_exists: bool
@@ -88,7 +90,7 @@ class PlanInput:
     is_branch_current: bool  # the branch says already what would be proposed
     base: str  # the base branch's name
     is_chosen_by_person: bool = False  # a person has just chosen PromptLayer's text
-    refusal_reason: str | None = None  # why a target could not be looked at or placed
+    refusal_reason: str | None = None  # why a target could not be read or placed
     prune: bool = False  # its branch goes, whatever was decided: another one stands for it now,
     # or a person lets go what the mapping leaves out
     taken_back: bool = False  # the newest pull request was merged, and the base lost it later
@@ -96,8 +98,8 @@ class PlanInput:
 
 
 def decide_plan(plan_input: PlanInput) -> ProposalPlan:
-    """The one decision of the bridge. Same situation, same plan. That a person has just chosen
-    PromptLayer's text outweighs what was decided on earlier pull requests."""
+    """Decide the plan. The same input gives the same plan. A person's present choice of
+    PromptLayer's text outweighs the decisions on earlier pull requests."""
     open_ = find_open(plan_input.pull_requests, plan_input.base)
     if not plan_input.edits:
         return _nothing_to_propose(plan_input, open_)
@@ -109,9 +111,9 @@ def decide_plan(plan_input: PlanInput) -> ProposalPlan:
 
 
 def select_pull_requests(found: Sequence[PullRequest], base: str) -> tuple[PullRequest, ...]:
-    """Those of a head branch that are about its proposal to ``base``. To another base, that is
-    the bridge's own (before the mapping's base changed, or since a person took it there), unless
-    it was merged there: that is no answer for this base. A person's is the person's."""
+    """Select the pull requests of a head branch that are about its proposal to ``base``. One to
+    another base counts if the bridge made it (the mapping's base changed since, or a person
+    retargeted it) and it was not merged there. A person's own does not count."""
     return tuple(
         each
         for each in found
@@ -127,7 +129,9 @@ def find_open(pull_requests: Sequence[PullRequest], base: str) -> PullRequest | 
 
 
 def _nothing_to_propose(plan_input: PlanInput, open_: PullRequest | None) -> ProposalPlan:
-    if plan_input.refusal_reason is not None:  # that is no word on what was proposed before
+    if (
+        plan_input.refusal_reason is not None
+    ):  # a refusal is no reason to close what was proposed before
         return NoChange(ReconcileOutcomeKind.PARKED, plan_input.refusal_reason, open_)
     if plan_input.no_change_kind is ReconcileOutcomeKind.NOT_FOLLOWED:
         return NoChange(plan_input.no_change_kind, plan_input.no_change_reason, open_)
@@ -153,10 +157,8 @@ def _why_withdrawn(plan_input: PlanInput, open_: PullRequest) -> str:
     words = {
         "same content": f"PromptLayer and `{plan_input.base}` hold the same content again",
         "on neither side": "PromptLayer has it no longer",
-        "deleted in PromptLayer": "PromptLayer has it no longer: it was deleted there",
+        DELETED_IN_PROMPTLAYER: "PromptLayer has it no longer: it was deleted there",
     }
-    if plan_input.no_change_reason.startswith("no longer matches"):
-        return f"the prompt {plan_input.no_change_reason}"
     return words.get(plan_input.no_change_reason, plan_input.no_change_reason)
 
 
@@ -166,11 +168,11 @@ def _withdrawn(pull_request: PullRequest) -> bool:
 
 
 def _decided_before(plan_input: PlanInput, last: PullRequest) -> NoChange | None:
-    """A closed pull request is a person's answer to exactly what it proposed.
+    """Find the decision of the last pull request about exactly this proposal; None without one.
 
-    A file that was merged and is gone again is told, and no prompt is ever deleted for it: that
-    people deleted the file, moved it out of the mapping's folder, or took the mapping elsewhere
-    all look the same from here."""
+    A merged file that is gone again is reported, and its prompt is never deleted: people may have
+    deleted the file, moved it out of the mapping's folder, or moved the mapping elsewhere.
+    """
     metadata = parse_metadata(last.body)
     if last.state is PullRequestState.CLOSED:
         same = (
@@ -202,13 +204,13 @@ def _decided_before(plan_input: PlanInput, last: PullRequest) -> NoChange | None
 
 
 def tell_declined(number: int | None) -> str:
-    """Why a change that people declined is not proposed, in words."""
+    """Describe why a declined change is not proposed."""
     where = f"#{number} proposed this and was closed" if number else "this was declined earlier"
     return f"{where}; the next change is proposed again"
 
 
 def build_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
-    """What a pull request with these edits has to remember."""
+    """Build the metadata of a pull request with these edits."""
     proposes: dict[str, str | None] = {}
     replaces: dict[str, str | None] = {}
     for edit in edits:
@@ -234,7 +236,7 @@ def build_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
 
 
 def _replaced(edit: FileEdit) -> str | None:
-    """What a reviewer's decision was about: a file that cannot be read is not one that is absent."""
+    """Name the replaced content: a file that cannot be read differs from an absent one."""
     if edit.change.before is None and edit.text_before is not None:
         return f"unreadable {hashlib.sha256(edit.text_before).hexdigest()}"
     return _meaning(edit.change.before)
@@ -265,28 +267,28 @@ def _versions(
 
 
 def find_target(mapping: str, edit: FileEdit) -> Target:
-    """The target that an edit is about."""
+    """Find the target of an edit."""
     prompt = edit.change.prompt
-    assert prompt.id is not None  # what PromptLayer has, and what a file was found by
+    assert prompt.id is not None  # each edited prompt has an id
     return Target(mapping, prompt.id, edit.change.label)
 
 
 def build_content_name(edit: FileEdit) -> str:
-    """One short name for what an edit proposes, wherever the file is put."""
-    return name_content(edit.change.after)
+    """Build a short name of the proposed content, independent of its path."""
+    return compute_content_name(edit.change.after)
 
 
 def build_decision_name(edit: FileEdit) -> str:
-    """One short name for what a person decides about: the content, and the place where nothing
-    else changes."""
+    """Build a short name of a person's decision: the content, or the path where only that
+    changes."""
     change = edit.change
     if change.before is None or _meaning(change.before) != _meaning(change.after):
         return build_content_name(edit)
     return compute_fingerprint({change.path: _meaning(change.after)})
 
 
-def name_content(prompt: Prompt | None) -> str:
-    """One short name for what a file says; for its removal where that is None."""
+def compute_content_name(prompt: Prompt | None) -> str:
+    """Compute a short name of a prompt's content; of a removal for None."""
     return compute_fingerprint({"": _meaning(prompt)})
 
 

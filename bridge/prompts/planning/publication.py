@@ -1,4 +1,4 @@
-"""What goes from the repository to PromptLayer: one file's content as a new version. Pure."""
+"""The publication of one file's content as a new version of PromptLayer. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bridge.prompts.target import Target
 class PromptPublication:
     target: Target
     path: str
-    prompt: Prompt  # what the file says
-    replaced_version: Prompt | None  # what PromptLayer holds; None: the label is not set yet
+    prompt: Prompt  # the file's prompt
+    replaced_version: Prompt | None  # PromptLayer's prompt; None: the label is not set yet
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -26,8 +26,8 @@ class PromptPublication:
 
     @property
     def words(self) -> str:
-        """What will happen. A label goes to a version that says the same already, if there is one;
-        that is looked up only when it is published."""
+        """Describe what will happen. A label moves to an existing version with the same content,
+        if there is one; that is found only while publishing."""
         above = (
             f" on top of version {self.replaced_version.version}" if self.replaced_version else ""
         )
@@ -51,28 +51,28 @@ class AdoptedSide(StrEnum):
 
 @dataclass(frozen=True)
 class AdoptRequest:
-    """A person's word on whose text goes, where both sides have one."""
+    """A person's choice of the side whose text is taken, where both sides have one."""
 
     side: AdoptedSide
     names: tuple[str, ...] = ()  # names and globs of the prompts that are meant; none: all
 
     def find_side(self, name: str) -> AdoptedSide | None:
-        """What was decided for the prompt of this name, if anything was."""
+        """Find the side that was chosen for the prompt of this name; None without a choice."""
         return self.side if PromptSelection(self.names).may_match_name(name) else None
 
 
 def describe_unpublished_fields(file: Prompt, platform: Prompt) -> str | None:
-    """What a file says of a prompt that no version carries, where PromptLayer says otherwise: its
-    name and its tags, in words."""
-    told = []
+    """Describe the name and tags in a file that differ from PromptLayer's: no version carries
+    them. None where they are equal."""
+    differences = []
     if file.name != platform.name:
-        told.append(f"`name` is {file.name!r} here and {platform.name!r} in PromptLayer")
+        differences.append(f"`name` is {file.name!r} here and {platform.name!r} in PromptLayer")
     if set(file.tags) != set(platform.tags):
         here, there = (", ".join(sorted(tags)) for tags in (file.tags, platform.tags))
-        told.append(f"`tags` are [{here}] here and [{there}] in PromptLayer")
-    if not told:
+        differences.append(f"`tags` are [{here}] here and [{there}] in PromptLayer")
+    if not differences:
         return None
-    return f"{' and '.join(told)}, and a file cannot change that: change it in PromptLayer"
+    return f"{' and '.join(differences)}, and a file cannot change that: change it in PromptLayer"
 
 
 def apply_adopted_side(
@@ -97,7 +97,7 @@ def apply_adopted_side(
 def merge_if_diverged(
     comparison: DriftComparison, ancestor: Prompt | None, platform: Prompt, repository: Prompt
 ) -> MergeResult | None:
-    """What both sides say together, where both moved away from ``ancestor``."""
+    """Merge both sides where both moved away from ``ancestor``."""
     if comparison.status is not DriftStatus.BOTH_MOVED or ancestor is None:
         return None
     return merge_prompts(ancestor, platform, repository)

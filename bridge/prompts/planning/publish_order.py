@@ -10,7 +10,7 @@ from bridge.prompts.snippets import find_snippet_references
 
 
 class SnippetCycleError(ValueError):
-    """Snippets that use each other in a circle; ``names`` tells the way round."""
+    """Snippets use each other in a cycle; ``names`` lists it."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)

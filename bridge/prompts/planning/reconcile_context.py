@@ -1,7 +1,7 @@
-"""Why a proposal is looked at: targets, and what is known of who did what. Pure.
+"""The context of a reconcile: its targets, and the events and choices of people about them. Pure.
 
-An occasion never says what to do; it names who edited, whether somebody asked for approval, and
-whose text a person has chosen, because neither side tells these.
+A context never says what to do; it names who edited, whether somebody requested an approval, and
+whose text a person has chosen, because neither side has these.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ LABEL_EVENTS = (
     LABEL_DELETED,
 )
 
-# An event may come before PromptLayer shows what it tells of; so long the bridge asks again.
+# An event may arrive before PromptLayer shows its version; for this long the bridge retries.
 STALE_READ_WINDOW = timedelta(seconds=30)
-NOT_YET_PAUSE = 6.0  # seconds: five looks, before pauses grow, are as long as the patience
+NOT_YET_PAUSE = 6.0  # seconds: five retries, before pauses grow, are as long as the patience
 
 
 @dataclass(frozen=True)
 class TriggerEvent:
-    """One event, as far as looking needs it."""
+    """One event, with the fields that a reconcile needs."""
 
     type: str
     prompt_id: int
     label: str | None
-    occurred_at: datetime  # when it happened, as PromptLayer says; aware
+    occurred_at: datetime  # when it happened, by PromptLayer's clock; aware
     received_at: datetime  # aware
     user_name: str | None = None
     user_email: str | None = None
@@ -62,23 +62,23 @@ class TriggerEvent:
 @dataclass(frozen=True)
 class ReconcileContext:
     targets: tuple[Target, ...]
-    trigger_events: tuple[TriggerEvent, ...] = ()  # events that nobody has looked after yet
+    trigger_events: tuple[TriggerEvent, ...] = ()  # events that no reconcile has handled yet
     label_events: Mapping[Target, TriggerEvent] = field(default_factory=dict)  # the newest of each
     listed_prompts: Mapping[Target, Prompt] = field(
         default_factory=dict
     )  # just read from list pages
-    adopt: AdoptRequest | None = None  # a person's word, said with this very look
+    adopt: AdoptRequest | None = None  # a person's choice for this reconcile
     adopted_prompt_ids: frozenset[int] = (
         frozenset()
     )  # prompts whose open proposal takes PromptLayer's text
-    followed: frozenset[Target] = frozenset()  # once seen, with the mapping as it is now
+    followed: frozenset[Target] = frozenset()  # listed before, with the mapping as it is now
     held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
     prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
 
     def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
-        """Whose text a person has chosen for a prompt."""
-        told = self.adopt.find_side(name) if self.adopt else None
-        return told or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
+        """Find the side whose text a person has chosen for a prompt."""
+        side = self.adopt.find_side(name) if self.adopt else None
+        return side or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,10 @@ def find_pending_approval(
     known_version: int | None,
     now: datetime,
 ) -> PendingApproval | ApprovalNotYetVisible | None:
-    """Is a change of this protected label waiting for a decision?
-
-    ``version`` is where the label stands now, ``known_version`` where the base branch has it,
-    ``remembered`` what the open pull request says. Events may come in any order; the newest by
-    PromptLayer's clock decides, and a label that moved has been decided in any case.
-    """
+    """Find the undecided change of this protected label. ``version`` is the label's version now,
+    ``known_version`` the base branch's, ``remembered`` the pending approval of the open pull
+    request. Events may come in any order; the newest by PromptLayer's clock decides, and a
+    label that moved has been decided in any case."""
     before = pending_approval.from_version if pending_approval else known_version
     if pending_approval is not None and version != pending_approval.from_version:
         return None
@@ -132,8 +130,8 @@ def _asked(
 def is_read_stale(
     target: Target, version: int | None, trigger_events: Sequence[TriggerEvent], now: datetime
 ) -> bool:
-    """Whether PromptLayer shows less of a newest version (``version``, None: no prompt) than an
-    event told moments ago. A label that stands elsewhere may have moved on; it is believed."""
+    """Whether PromptLayer shows an older newest version (``version``, None: no prompt) than a
+    recent event. A label on another version may have moved on, and is not stale."""
     if target.label != LATEST:
         return False
     about = [

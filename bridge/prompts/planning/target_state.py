@@ -1,4 +1,4 @@
-"""How a target stands, in the words that people read. Pure."""
+"""The state of a target, as people read it. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TargetState(StrEnum):
     """Of one target: exactly one at any time."""
 
     IN_STEP = "in step"
-    WAITING = "waiting"  # for a look; the bridge comes back by itself
+    WAITING = "waiting"  # for a reconcile; the bridge retries by itself
     OPEN = "pull request open"
     DECLINED = "declined"  # a person closed or took back what was proposed
     PERSON = "needs a person"  # the sides differ, and only a person can say what holds
@@ -44,13 +44,13 @@ _OF_KIND = {
 
 
 def get_state_of_outcome_kind(kind: ReconcileOutcomeKind) -> TargetState:
-    """What an outcome means for the targets that it is about."""
+    """Get the state of the targets that an outcome is about."""
     return _OF_KIND[kind]
 
 
 def get_target_state(outcome: ReconcileOutcome, target: Target) -> tuple[TargetState, str]:
-    """How one target stands after a look, and why. A proposal may carry many targets, and each
-    stands as it was seen itself."""
+    """Get the state of one target after a reconcile, and its reason. A proposal may carry many
+    targets, and each has a state of its own."""
     if target in outcome.refusal_by_target:
         return TargetState.PARKED, outcome.refusal_by_target[target]
     sight = outcome.observation_by_target.get(target)

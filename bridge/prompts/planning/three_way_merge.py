@@ -1,7 +1,7 @@
 """Merge two edits of one prompt, part by part: message by message, parameter by parameter. Pure.
 
-Where both sides changed the same part in different ways there is a conflict: the platform's text
-is taken for the proposal, and both texts are told, so that nobody's is dropped silently.
+Where both sides changed the same part in different ways there is a conflict: the platform's text is
+taken for the proposal, and both texts are shown, so that none is dropped silently.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MergeConflict:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """``prompt`` holds what both sides changed, the platform's word where they conflict."""
+    """``prompt`` has the changes of both sides, and the platform's text where they conflict."""
 
     prompt: Prompt
     conflicts: tuple[MergeConflict, ...] = ()

@@ -47,7 +47,7 @@ _CLOSING = "Closing without merging declines it: the same content is not propose
 
 @dataclass(frozen=True)
 class _DetailLevel:
-    """How much is told. The largest texts are the first to be shortened."""
+    """How much of the changes is shown. The largest texts are the first to be shortened."""
 
     texts: int = 10**9  # characters of each diff; 0 leaves the diffs out
     rows: int = 60  # settings of each change
@@ -73,12 +73,12 @@ class _ChangeDiff:
 
 
 def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
-    """Markdown of at most ``limit`` characters whose last line is ``memory``, whole. What does
-    not fit is left out in order of worth: first the long diffs are shortened, then all of them
-    go, then settings, then rows of the overview. A limit below the memory's own length gives the
-    memory alone."""
+    """Render Markdown of at most ``limit`` characters whose last line is ``memory``, the hidden
+    line, unshortened. Text that does not fit is left out in order of importance: first the
+    long diffs are shortened, then all of them go, then settings, then rows of the overview. A
+    limit below the hidden line's own length returns that line alone."""
     detailed = len(story.changes) <= _MOST_DETAILED
-    told = [
+    diffs = [
         _ChangeDiff(
             change, diff_prompts(change.before, change.after) if detailed else PromptDiff((), ())
         )
@@ -87,7 +87,7 @@ def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
     first = [render_headline(story), *render_cautions(story)]
     last = [f"{neutralise_forge_syntax(story.merge_effect)} {_CLOSING}".strip(), memory]
     for detail in _DETAILS:
-        sections = _differences(told, replace(detail, each=detail.each and detailed))
+        sections = _differences(diffs, replace(detail, each=detail.each and detailed))
         text = "\n\n".join([*first, *sections, *last])
         if len(text) <= limit:
             return text
@@ -95,11 +95,11 @@ def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
 
 
 def render_changes(changes: Sequence[PromptChange], limit: int) -> str:
-    """What each of these changes is, one folded section each: settings, diffs, who uses it. Of at
-    most ``limit`` characters; shortened as a body is."""
-    told = [_ChangeDiff(change, diff_prompts(change.before, change.after)) for change in changes]
+    """Render each of these changes as one folded section: settings, diffs, users. At most
+    ``limit`` characters; shortened as a body is."""
+    diffs = [_ChangeDiff(change, diff_prompts(change.before, change.after)) for change in changes]
     for detail in _DETAILS:
-        text = "\n\n".join(_folded_change(one, detail) for one in told)
+        text = "\n\n".join(_folded_change(one, detail) for one in diffs)
         if len(text) <= limit:
             return text
     return ""
@@ -108,29 +108,29 @@ def render_changes(changes: Sequence[PromptChange], limit: int) -> str:
 # What differs.
 
 
-def _differences(told: Sequence[_ChangeDiff], detail: _DetailLevel) -> Iterator[str]:
-    return _told_alone(told[0], detail) if len(told) == 1 else _told_together(told, detail)
+def _differences(diffs: Sequence[_ChangeDiff], detail: _DetailLevel) -> Iterator[str]:
+    return _render_single(diffs[0], detail) if len(diffs) == 1 else _render_several(diffs, detail)
 
 
-def _told_alone(told: _ChangeDiff, detail: _DetailLevel) -> Iterator[str]:
-    if told.change.after is not None:
-        yield from _settings(told, detail)
-        yield from _texts(told.difference.texts, detail, nested=False)
-    yield from _surroundings(told.change)
+def _render_single(diff: _ChangeDiff, detail: _DetailLevel) -> Iterator[str]:
+    if diff.change.after is not None:
+        yield from _settings(diff, detail)
+        yield from _texts(diff.difference.texts, detail, nested=False)
+    yield from _surroundings(diff.change)
 
 
-def _told_together(told: Sequence[_ChangeDiff], detail: _DetailLevel) -> Iterator[str]:
-    yield from _overview(told, detail.prompts)
+def _render_several(diffs: Sequence[_ChangeDiff], detail: _DetailLevel) -> Iterator[str]:
+    yield from _overview(diffs, detail.prompts)
     if detail.each:
-        yield from (_folded_change(one, detail) for one in told if one.change.after is not None)
+        yield from (_folded_change(one, detail) for one in diffs if one.change.after is not None)
 
 
-def _overview(told: Sequence[_ChangeDiff], most: int) -> Iterator[str]:
+def _overview(diffs: Sequence[_ChangeDiff], most: int) -> Iterator[str]:
     if not most:
         return
-    rows = [_overview_row(one.change) for one in told[:most]]
-    if len(told) > most:
-        rows.append(f"| and {len(told) - most:,} more | | | |")
+    rows = [_overview_row(one.change) for one in diffs[:most]]
+    if len(diffs) > most:
+        rows.append(f"| and {len(diffs) - most:,} more | | | |")
     yield "\n".join(["| prompt | label | version | change |", "|---|---|---|---|", *rows])
 
 
@@ -154,27 +154,27 @@ def _what(change: PromptChange) -> str:
     return words[change.kind] + warning
 
 
-def _folded_change(told: _ChangeDiff, detail: _DetailLevel) -> str:
-    change = told.change
+def _folded_change(diff: _ChangeDiff, detail: _DetailLevel) -> str:
+    change = diff.change
     name, label = shorten_middle(change.prompt.name, MAX_NAME_LENGTH), shorten(change.label, 40)
     versions = f": version {_versions(change)}" if _versions(change) else ""
     content = [
         render_commit_message_quote(change),
-        *_settings(told, detail),
-        *_texts(told.difference.texts, detail, nested=True),
+        *_settings(diff, detail),
+        *_texts(diff.difference.texts, detail, nested=True),
         *_surroundings(change),
     ]
     return _details(f"{name} ({label}){versions}", list(filter(None, content)))
 
 
-def _settings(told: _ChangeDiff, detail: _DetailLevel) -> Iterator[str]:
-    rows = [*_place_rows(told.change), *map(_row, told.difference.rows)]
+def _settings(diff: _ChangeDiff, detail: _DetailLevel) -> Iterator[str]:
+    rows = [*_place_rows(diff.change), *map(_row, diff.difference.rows)]
     shown = rows[: detail.rows]
     if not shown:
         return
     if len(rows) > len(shown):
         shown.append((f"and {len(rows) - len(shown):,} more settings", "", ""))
-    if told.change.before is None:
+    if diff.change.before is None:
         lines = ["| | |", "|---|---|", *(f"| {aspect} | {new} |" for aspect, _, new in shown)]
     else:
         lines = ["| | before | after |", "|---|---|---|"]
@@ -242,7 +242,8 @@ def _counted(text: TextChange) -> str:
 
 
 def _first(lines: Sequence[str], most: int) -> tuple[list[str], int]:
-    """As many whole lines as fit into ``most`` characters, one at least; how many are left out."""
+    """Take as many whole lines as fit into ``most`` characters, one at least; returns the count
+    of the others too."""
     shown: list[str] = []
     room = most
     for line in lines:
@@ -258,7 +259,7 @@ def _details(summary: str, content: Sequence[str]) -> str:
     return f"<details>\n<summary>{escape_html_text(summary)}</summary>\n\n{inside}\n\n</details>"
 
 
-# What hangs on it.
+# Users of the prompt.
 
 
 def _surroundings(change: PromptChange) -> Iterator[str]:

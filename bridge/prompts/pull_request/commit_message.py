@@ -1,7 +1,8 @@
-"""The title of a pull request and the message of its commit, and what the message remembers.
+"""Render the title of a pull request and the message of its commit, and parse the message's
+trailers. Pure.
 
-Both may end up in a history that no forge renders, so nothing of a stranger's text may act there:
-no trailer, no closing keyword, no mention, no command to CI. Pure.
+Both may end up in a history that no forge renders, so foreign text is made harmless: no trailer, no
+closing keyword, no mention, no command to CI.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ _LONGEST_QUOTE = 200
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./-]+)*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+# Trailers: https://git-scm.com/docs/git-interpret-trailers
 _MAPPING = re.compile(r"^PromptLayer-Mapping: (.+)$", re.MULTILINE)
 _TRAILER = re.compile(r"^PromptLayer-(Prompt|Version|Label): (.*)$", re.MULTILINE)
 
 
 class CommitProvenance(NamedTuple):
-    """What one file of a commit was made from."""
+    """The prompt, version and label that one file of a commit was made from."""
 
     prompt_id: int
     version: int | None
@@ -50,7 +52,7 @@ class CommitProvenance(NamedTuple):
 
 
 def render_title(story: ProposalSummary, template: str = SUMMARY) -> str:
-    """One line of at most 72 characters, as ``template`` says; long names lose their middle."""
+    """Render one line of at most 72 characters after ``template``; long names lose their middle."""
     summary = _summary(story)
     return (
         summary
@@ -60,7 +62,7 @@ def render_title(story: ProposalSummary, template: str = SUMMARY) -> str:
 
 
 def _summary(summary: ProposalSummary) -> str:
-    """What the bridge calls a proposal by itself."""
+    """Build the bridge's own title of a proposal."""
     if len(summary.changes) != 1:
         return _fitted(lambda room: _counted(summary, room))
     change = summary.changes[0]
@@ -87,18 +89,19 @@ def render_commit_message(
     if len(summary.changes) > _MOST_LINES:
         lines.append(f"- and {len(summary.changes) - _MOST_LINES:,} more")
     author = editor_is_author and summary.author_known
-    told = summary.editors[1:] if author else summary.editors
+    coauthors = summary.editors[1:] if author else summary.editors
     paragraphs = [
         render_title(summary, subject),
         "\n".join(lines),
-        "\n".join(_trailer_lines(summary, told)),
+        "\n".join(_trailer_lines(summary, coauthors)),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def parse_trailers(message: str) -> list[CommitProvenance]:
-    """What a message of ours remembers, in order; also where a forge has put several of them
-    into one (a squash merge). Nothing for a message that is not ours."""
+    """Parse the trailers of the bridge's message, in order; also where a squash merge put
+    several messages into one. Empty for any other message.
+    https://git-scm.com/docs/git-interpret-trailers"""
     found: list[CommitProvenance] = []
     prompt_id = version = None
     for key, value in _TRAILER.findall(message):
@@ -113,13 +116,13 @@ def parse_trailers(message: str) -> list[CommitProvenance]:
 
 
 def parse_mapping_name(message: str) -> str | None:
-    """The mapping whose proposal a message belongs to; None for a message that is not ours."""
+    """Parse the mapping's name in the bridge's message; None for any other message."""
     found = _MAPPING.findall(message)
     return _read_label(found[-1]) if found else None
 
 
 def _fitted(write: Callable[[int], str]) -> str:
-    """What ``write`` makes of the most room for names that keeps the whole within a subject."""
+    """Call ``write`` with the most room for names that keeps the whole within a subject."""
     room = SUBJECT_LIMIT
     text = neutralise_forge_syntax(write(room))
     while len(text) > SUBJECT_LIMIT and room > 12:
@@ -142,7 +145,7 @@ def _name(name: str, room: int) -> str:
 
 
 def _at(change: PromptChange) -> str:
-    """Where the label stands: `` (prod → version 9)``."""
+    """Format the label's place: `` (prod → version 9)``."""
     version = f"version {change.after.version}" if change.after and change.after.version else ""
     label = "" if change.label == LATEST else _name(change.label, _LONGEST_LABEL)
     place = " → ".join(filter(None, (label, version)))
@@ -196,7 +199,7 @@ def _provenance_lines(change: PromptChange) -> Iterator[str]:
 
 
 def _written_label(label: str) -> str:
-    """As it is where that is harmless; else a JSON string with everything odd as ``\\uXXXX``."""
+    """Write a label as it is where that is harmless; else a JSON string with escapes."""
     if _PLAIN_LABEL.fullmatch(label) and neutralise_forge_syntax(label) == label:
         return label
     return f'"{"".join(map(_escaped, label))}"'

@@ -31,7 +31,7 @@ _LONGEST_PART = 2000  # characters
 
 
 def render_headline(summary: ProposalSummary) -> str:
-    """One sentence: who did what and, in their own words, why."""
+    """Render one sentence: who did what, and the reason that they wrote."""
     if len(summary.changes) != 1:
         count = f"{len(summary.prompts):,} prompts of mapping {format_name(summary.mapping)}"
         if len(summary.prompts) == 1:
@@ -99,7 +99,8 @@ def _people(editors: Sequence[PromptEditor]) -> str:
 
 
 def _person(editor: PromptEditor) -> str:
-    """Their login is told and never mentioned: a bot that pings people is switched off."""
+    """Format a person with the login, but without a mention: a bot that pings people is switched
+    off."""
     name = f"**{escape_prose(shorten(editor.name, 60)) or 'somebody'}**"
     return f"{name} ({format_name(editor.login)})" if editor.login else name
 
@@ -109,7 +110,7 @@ def _label(change: PromptChange) -> str:
 
 
 def render_commit_message_quote(change: PromptChange) -> str:
-    """What the editor wrote about the version; empty where nothing."""
+    """Quote the editor's message of the version; empty where there is none."""
     words = escape_prose(shorten((change.message or "").strip(), _LONGEST_QUOTE))
     return f"“{words}”" if words else ""
 
@@ -130,7 +131,8 @@ def render_cautions(summary: ProposalSummary) -> Iterator[str]:
 
 
 def _branch_changes(changes: Sequence[BranchChange]) -> str:
-    """What people did on the branch, which stays: it is merged with what PromptLayer has."""
+    """Describe people's changes on the branch, which stay: they are merged with PromptLayer's
+    text."""
     lines = [f"- {_branch_change(change)}" for change in changes[:_MOST_BRANCH_CHANGES]]
     if len(changes) > _MOST_BRANCH_CHANGES:
         lines.append(f"- and {len(changes) - _MOST_BRANCH_CHANGES:,} more")
@@ -216,8 +218,8 @@ def _overtaken(summary: ProposalSummary) -> Iterator[str]:
 
 
 def _conflicts(change: PromptChange) -> str:
-    """Both texts of every part that both sides changed, as long as there is room for them."""
-    told = "\n\n".join(_conflict(conflict) for conflict in change.conflicts[:_MOST_CONFLICTS])
+    """Show both texts of every part that both sides changed, as long as there is room."""
+    conflicts = "\n\n".join(_conflict(conflict) for conflict in change.conflicts[:_MOST_CONFLICTS])
     more = len(change.conflicts) - _MOST_CONFLICTS
     rest = f"\n\nAnd {more:,} more." if more > 0 else ""
     headline = _banner(
@@ -226,7 +228,7 @@ def _conflicts(change: PromptChange) -> str:
         " this branch where the repository's text should stay, then merge: what is merged is"
         " published.",
     )
-    return f"{headline}\n\n{told}{rest}"
+    return f"{headline}\n\n{conflicts}{rest}"
 
 
 def _conflict(conflict: MergeConflict) -> str:

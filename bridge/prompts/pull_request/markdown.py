@@ -1,10 +1,10 @@
-"""Text of strangers, made harmless for a pull request on any forge.
+"""Make foreign text harmless for a pull request on any forge. Pure.
 
-Markdown's own escapes are not enough: forges look for mentions and references in the rendered
-text, squash merges turn a body into a commit message where a code fence means nothing, and some
-words (``[skip ci]``, ``/close``) act wherever they stand. So every such pattern is broken by an
-invisible word joiner (U+2060), everywhere, and Markdown is escaped on top of that. What is shown
-looks like what was written. Pure.
+Markdown's own escapes are not enough: forges search the rendered text for mentions and references,
+squash merges turn a body into a commit message where a code fence means nothing, and some words
+(``[skip ci]``, ``/close``) act anywhere. So every such pattern is broken by an invisible word
+joiner (U+2060), everywhere, and Markdown is escaped on top of that. The shown text reads as it was
+written.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def format_code_span(text: str) -> str:
 
 
 def format_table_cell(text: str) -> str:
-    """Inline code inside a table's row: no bar of it ends the cell. A backslash before a bar is
-    kept away from it, since parsers disagree about the two together."""
+    """Format inline code inside a table's row: no bar of it ends the cell. A backslash before a
+    bar is separated from it, since parsers disagree about the two together."""
     return format_code_span(text).replace("\\|", f"\\{WORD_JOINER}|").replace("|", "\\|")
 
 
@@ -102,7 +102,7 @@ def format_code_block(text: str, language: str = "") -> str:
 
 
 def format_link(words: str, address: str) -> str:
-    """Words of ours, linked where the address is one a link can safely hold."""
+    """Link a text of the bridge's where the address can be linked safely."""
     if not _SAFE_ADDRESS.fullmatch(address) or len(address) > 1000:
         return words
     return f"[{words}]({address})"
@@ -114,7 +114,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def shorten_middle(text: str, most: int) -> str:
-    """At most ``most`` (≥ 3) characters; a name's beginning and end both tell what it is."""
+    """Shorten to at most ``most`` (≥ 3) characters; the beginning and the end of a name stay."""
     if len(text) <= most:
         return text
     tail = (most - 1) // 2
@@ -127,7 +127,7 @@ def format_name(name: str) -> str:
 
 
 def join_with_others(items: Sequence[str], count: int, noun: str) -> str:
-    """``a, b and 3 others``, where ``count`` things are told of and ``items`` are named."""
+    """Join ``a, b and 3 others``, where ``count`` things exist and ``items`` are named."""
     rest = [f"{count - len(items):,} {noun}"] if count > len(items) else []
     *first, last = [*items, *rest] or [""]
     return f"{', '.join(first)} and {last}" if first else last

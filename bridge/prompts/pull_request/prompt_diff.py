@@ -1,7 +1,7 @@
-"""What differs between two versions of a prompt, in the terms of the person who wrote them: settings
-as rows of a table, texts as lines of a diff. Provenance and tags are not looked at. Pure.
+"""Diff two versions of a prompt, in the terms of the person who wrote them: settings as rows of a
+table, texts as lines of a diff. Provenance and tags are ignored. Pure.
 
-Nothing in here is escaped: names, values and lines are what the prompt says.
+Nothing in here is escaped: names, values and lines are the prompt's own.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Message:
 
 
 def diff_prompts(before: Prompt | None, after: Prompt | None) -> PromptDiff:
-    """What changes from ``before`` to ``after``; None is a prompt that is not there."""
+    """Diff two versions of a prompt; None is a prompt that does not exist."""
     found: list[SettingChange | TextChange] = [
         *_names(before, after),
         *_models(_metadata(before).get("model"), _metadata(after).get("model")),
@@ -155,7 +155,7 @@ def _setting(aspect: str, before: Json, after: Json) -> Iterator[SettingChange |
 
 
 def _members(aspect: str, before: list[str], after: list[str]) -> Iterator[SettingChange]:
-    """Who came and who went; those that stay are not told."""
+    """List added and removed members; those that stay are left out."""
     stay = set(before) & set(after)
     gone = tuple(name for name in before if name not in stay)
     new = tuple(name for name in after if name not in stay)
@@ -254,7 +254,7 @@ def _message_change(
     shown = now or was
     assert shown is not None  # a pair has a side
     texts = (was.text if was else None, now.text if now else None)
-    if texts[0] == texts[1]:  # the same words in other parts
+    if texts[0] == texts[1]:  # the same text in other parts
         texts = (_pretty(was.raw if was else None), _pretty(now.raw if now else None))
     what = "Prompt" if shown.role == "completion" else f"Message {number}"
     return _text_change(what, None if what == "Prompt" else shown.role, *texts)
@@ -274,7 +274,7 @@ def _paired(
 
 
 def _matches(before: list[_Message], after: list[_Message]) -> list[tuple[int, int]]:
-    """The alignment with the most words in common, within the roles."""
+    """Find the alignment with the most words in common, within the roles."""
     if len(before) * len(after) > _MOST_MESSAGES_COMPARED:
         roles = SequenceMatcher(None, [m.role for m in before], [m.role for m in after])
         blocks = roles.get_matching_blocks()

@@ -1,8 +1,8 @@
-"""What a proposal tells its reviewer, as values: the title, the body and the commit message are
-written from a ``ProposalSummary`` and from nothing else.
+"""The summary of a proposal, as values: the title, the body and the commit message are rendered
+from a ``ProposalSummary`` and from nothing else. Pure.
 
-Pure. But for ``merge_effect`` and links, every string in here may come from a stranger; who writes it
-out makes it harmless.
+Except for ``merge_effect`` and links, every string in here may come from a stranger; the renderers
+make it harmless.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.prompts.prompt import Prompt
 
 
 class ChangeKind(Enum):
-    """What a change does to the repository; the value is the verb of a title."""
+    """How a change affects the repository; the value is the verb of a title."""
 
     ADD = "Add"
     UPDATE = "Update"
@@ -30,9 +30,9 @@ class PromptChange:
 
     path: str
     old_path: str | None  # where the file was, when it moves
-    label: str  # what the file tracks
-    before: Prompt | None  # what the base branch holds
-    after: Prompt | None  # what is proposed; None removes the file
+    label: str  # the label that the file tracks
+    before: Prompt | None  # the prompt of the base branch
+    after: Prompt | None  # the proposed prompt; None removes the file
     link: str | None = None  # address of the version in PromptLayer
     uses: tuple[str, ...] = ()  # snippets, as a person spells them
     used_by: tuple[str, ...] = ()  # prompts that use this one, when it is a snippet
@@ -67,7 +67,7 @@ class PromptChange:
 
     @property
     def adds_only_an_id(self) -> bool:
-        """Whether its file says the same already, and lacks nothing but the prompt's id."""
+        """Whether the file has the same content already, and lacks only the prompt's id."""
         before, after = self.before, self.after
         return (
             before is not None
@@ -79,8 +79,8 @@ class PromptChange:
 
     @property
     def message(self) -> str | None:
-        """What its editor wrote about it. A rename and an id say nothing of what was saved, so the
-        message of that, which is older, is not theirs."""
+        """The editor's message of the version. A rename or an id makes no version, so the older
+        message is not theirs."""
         if self.after is None or self.adds_only_an_id:
             return None
         if self.before and self.renamed_from and self.before.digest == self.after.digest:
@@ -121,7 +121,7 @@ class ApprovalRequest:
 
 @dataclass(frozen=True)
 class BranchChange:
-    """What people did to one of the bridge's files on the proposal's branch."""
+    """A change by people of one of the bridge's files on the proposal's branch."""
 
     path: str  # where the file is on the branch, or was
     deed: Literal["edited", "moved", "taken out"]
@@ -138,7 +138,7 @@ class ProposalSummary:
     editors: tuple[PromptEditor, ...] = ()  # the first is the author
     approval_request: ApprovalRequest | None = None
     merge_effect: str = ""  # a sentence, in Markdown of ours: what merging does
-    author_known: bool = True  # False: nobody knows who wrote the newest of it
+    author_known: bool = True  # False: the author of the newest change is unknown
     branch_changes: tuple[BranchChange, ...] = ()
 
     @property

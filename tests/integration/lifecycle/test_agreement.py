@@ -4,15 +4,19 @@ the same, whoever brought it about."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.planning.reconcile_context import ReconcileContext
 from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
+from bridge.reconcile.reconcile_proposal import plan_proposal
+from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.sandbox.registry_entries import build_chat_template
 from tests.contract.forge_case import MergeMethod
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
@@ -669,3 +673,42 @@ def test_what_a_reviewer_refused_does_not_come_back_with_the_next_version(
     pull = environment.pull_request()
     assert environment.says(PATH, pull.head_branch) == "Answer kindly."
     assert "{question} Thanks." in (environment.repository.text(PATH, pull.head_branch) or "")
+
+
+@dataclass
+class RecordedQueries:
+    """PromptLayer's stand-in, with the path and query of each request for a numbered version."""
+
+    app: ASGIApp
+    queries: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope.get("query_string", b"").decode()
+        if "version=" in query:
+            self.queries.append(f"{scope['path']}?{query}")
+        await self.app(scope, receive, send)
+
+
+def test_a_reconcile_requests_each_numbered_version_once(make_world: MakeWorld) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.save("Answer with a draft.")
+    environment.settle()
+    edited(environment, "kindly", "safely", PROD)
+    environment.sweep()
+    record_and_stamps(environment)
+    recorded = RecordedQueries(environment.address.platform)
+    environment.address.platform = recorded
+    context = environment.controller.contexts[environment.settings[0].name]
+    target = Target(context.mapping.name, 1, LATEST)
+
+    observation, _ = plan_proposal(
+        context,
+        PromptFileIndex(),
+        context.build_proposal(NAME, target),
+        ReconcileContext((target,)),
+        environment.clock(),
+    )
+
+    assert observation.edits[0].change.overtaken == (2,)
+    assert recorded.queries
+    assert len(recorded.queries) == len(set(recorded.queries))

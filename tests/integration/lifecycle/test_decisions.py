@@ -11,6 +11,7 @@ import pytest
 from bridge.errors import UnavailableError
 from bridge.forge.forge import Forge, GitRemote, PullRequest, PullRequestContent, PullRequestState
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
+from bridge.prompts.pull_request.metadata import parse_metadata
 from tests.contract.forge_case import MergeMethod
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
 from tests.integration.lifecycle.forge_repository import EVERY_FORGE
@@ -46,6 +47,24 @@ def test_a_pull_request_is_withdrawn_when_the_platform_goes_back(
     (words,) = environment.repository.comments(opened.number)
     assert "Withdrawn: PromptLayer and `main` hold the same content again." in words
     assert environment.standing().kind is ReconcileOutcomeKind.WITHDRAWN
+
+
+@on_every_forge
+def test_text_that_a_person_wrote_below_the_hidden_line_stays_when_it_is_withdrawn(
+    environment: BridgeEnvironment,
+) -> None:
+    in_step(environment, "Answer kindly.")
+    environment.propose("Answer briefly.")
+    opened = environment.pull_request()
+    environment.repository.edit(opened, body=f"{opened.body}\n\nDiscussed with Ann on Monday.")
+
+    environment.propose("Answer kindly.")
+
+    closed = environment.repository.newest(opened.head_branch)
+    metadata = parse_metadata(closed.body)
+    assert metadata is not None
+    assert metadata.withdrawn
+    assert closed.body.rstrip().endswith("Discussed with Ann on Monday.")
 
 
 @on_every_forge

@@ -14,13 +14,13 @@ from markdown_it import MarkdownIt
 
 from bridge.evals.eval_run import EvaluationCase, EvaluationRun, PromptReference
 from bridge.evals.verdict_report import (
-    STATUS_LIMIT,
     EvaluationThreshold,
     EvaluationVerdict,
     judge_run,
     render_report,
     render_status_text,
 )
+from bridge.forge.forge import STATUS_LIMIT
 
 GOLDEN = Path(__file__).parent / "golden"
 REPLY = PromptReference("support/reply", id=17, version=9)

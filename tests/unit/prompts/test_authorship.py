@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.prompts.authorship import contributes, explains
+from bridge.prompts.authorship import is_author_of, is_contributor_to
 from bridge.prompts.planning.reconcile_context import (
     DELETED,
     LABEL_CHANGE_DENIED,
@@ -61,4 +61,4 @@ def cause(
 def test_an_event_tells_of_its_own_version(
     told: TriggerEvent, change: PromptChange, expected: tuple[bool, bool]
 ) -> None:
-    assert (explains(told, change), contributes(told, change)) == expected
+    assert (is_author_of(told, change), is_contributor_to(told, change)) == expected

@@ -15,6 +15,7 @@ from bridge.prompts.pull_request.metadata import (
     PullRequestMetadata,
     compute_fingerprint,
     parse_metadata,
+    replace_hidden_line,
 )
 from bridge.prompts.pull_request.proposal_summary import ApprovalRequest
 
@@ -45,6 +46,24 @@ def test_a_memory_is_recalled_from_between_other_texts(
     metadata: PullRequestMetadata, before: str, after: str
 ) -> None:
     assert parse_metadata(f"{before}\n{metadata.render_hidden_line()}\n{after}") == metadata
+
+
+@given(memories, memories, texts, texts)
+@settings(max_examples=100, deadline=None)
+def test_text_above_and_below_the_hidden_line_stays_when_it_is_replaced(
+    before: PullRequestMetadata, after: PullRequestMetadata, above: str, below: str
+) -> None:
+    body = f"{above}\n{before.render_hidden_line()}\n{below}"
+
+    assert replace_hidden_line(body, after) == f"{above}\n{after.render_hidden_line()}\n{below}"
+
+
+def test_a_body_without_a_hidden_line_gets_one_at_its_end() -> None:
+    body = replace_hidden_line("See `<!-- promptlayer-bridge:`, says a person.\n", PLAIN)
+
+    assert body == (
+        f"See `<!-- promptlayer-bridge:`, says a person.\n\n{PLAIN.render_hidden_line()}"
+    )
 
 
 def base64_of(line: str) -> str:
