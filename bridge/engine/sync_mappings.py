@@ -102,13 +102,14 @@ def _describe_problems(mapping: str, scan: MappingScan) -> Iterator[SyncResult]:
 
 
 def _without_repeats(done: Sequence[SyncResult]) -> list[SyncResult]:
-    """What is parked is told once, though the scan and the look at it both find it."""
+    """Parked targets and warnings once each, though several steps find them."""
     kept: list[SyncResult] = []
     told: set[str] = set()
     for one in done:
-        if one.kind is not ReconcileOutcomeKind.PARKED or one.reason not in told:
+        once = one.warning or one.kind is ReconcileOutcomeKind.PARKED
+        if not once or one.reason not in told:
             kept.append(one)
-        if one.kind is ReconcileOutcomeKind.PARKED:
+        if once:
             told.add(one.reason)
     return kept
 
