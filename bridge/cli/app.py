@@ -16,7 +16,7 @@ import typer
 from bridge import __version__
 from bridge.cli import deliveries_app, evals_app
 from bridge.cli.reload_signal import install_reload_signal
-from bridge.errors import BridgeError, InvalidInputError
+from bridge.errors import BridgeError, InvalidInputError, TransientError
 from bridge.prompts.planning.publication import AdoptedSide, AdoptRequest
 from bridge.prompts.planning.target_state import TargetState
 from bridge.telemetry.logs import LogFormat
@@ -322,8 +322,9 @@ def main(words: Sequence[str] | None = None) -> None:
     except BridgeError as error:
         from rich.console import Console
 
+        again = " Run the command again." if isinstance(error, TransientError) else ""
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            str(error), style="red", markup=False
+            f"{error}{again}", style="red", markup=False
         )
         sys.exit(1)
     except KeyboardInterrupt:

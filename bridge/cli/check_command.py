@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from bridge.config.bridge_config import BridgeConfig, LoadedConfig, load_config_with_files
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, TransientError
 from bridge.forge.forge import AccessFinding, FindingSeverity
 from bridge.promptlayer.workspace_source import find_config_section
 from bridge.reconcile.coverage import check_coverage
@@ -125,7 +125,8 @@ def _repository(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
                 findings += check_push_rules(each)
             findings += _stored(contexts, snapshot)
     except BridgeError as error:
-        findings.append(AccessFinding(FindingSeverity.PROBLEM, str(error)))
+        again = " Run check again." if isinstance(error, TransientError) else ""
+        findings.append(AccessFinding(FindingSeverity.PROBLEM, f"{error}{again}"))
     yield from _named(context.forge.repository, findings)
 
 

@@ -146,11 +146,13 @@ def _ahead(
 
 def _publishing(target_diff: TargetDiff) -> str:
     if target_diff.file is None:
-        return "nothing (delete the prompt in PromptLayer, or restore the file)"
+        return "nothing"
     if target_diff.publication is None:
         return "nothing (the mapping does not publish)"
-    labels = "".join(f" and move {label} to it" for label in target_diff.publication.labels)
-    return f"publish a new version{labels}"
+    if not target_diff.publication.labels:
+        return "publish a new version"
+    labels = " and ".join(target_diff.publication.labels)
+    return f"move {labels} to the version with this content, or publish one and move {labels} to it"
 
 
 def _standing(target_diff: TargetDiff, change: PromptChange, planned: ProposalPlan) -> str:
@@ -168,7 +170,7 @@ def _drift(target_diff: TargetDiff, change: PromptChange) -> str:
     if target_diff.comparison.status is DriftStatus.BOTH_MOVED:
         return f"edited on both sides, {_meeting(change)}"
     if change.renamed_from is not None:
-        return "renamed on the platform"
+        return "the names differ"
     return "edited on the platform" if target_diff.target.label == LATEST else "label differs"
 
 

@@ -157,7 +157,9 @@ def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None)
             console.print(f"warning: {one.reason}", markup=False)
         elif one.kind is not ReconcileOutcomeKind.IN_STEP:
             address = f" {one.pull_request}" if one.pull_request else ""
-            console.print(f"{one.kind}: {one.subject}: {one.reason}{address}", markup=False)
+            subject = "" if one.reason.startswith(one.subject) else f"{one.subject}: "
+            again = " Run sync again." if one.kind is ReconcileOutcomeKind.WAITING else ""
+            console.print(f"{one.kind}: {subject}{one.reason}{address}{again}", markup=False)
     console.print(_summary(done), markup=False)
     kinds = {one.kind for one in done}
     if ReconcileOutcomeKind.CONFLICT in kinds:

@@ -17,7 +17,7 @@ from bridge.config.bridge_config import load_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.reconciler import Reconciler
-from bridge.errors import InvalidInputError
+from bridge.errors import InvalidInputError, TransientError
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.publication import NewPromptFile, PromptPublication
 from bridge.prompts.target import Target
@@ -43,7 +43,7 @@ class PublishFileReport:
 
     ``action``: *publish* and *create* on a dry run, then *published*, *created* or *failed*; *id*:
     its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is
-    proposed; *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*:
+    proposed or was declined; *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*:
     left out; *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no
     longer.
     """
@@ -77,6 +77,8 @@ def publish(
         lines = [line for one in surveys for line in _planned(one)]
         if not dry_run:
             lines = [line for one in surveys for line in _carried_out(controller, one)]
+    for warning in dict.fromkeys(words for one in surveys for words in one.warnings):
+        typer.echo(f"warning: {warning}", err=True)
     _show(lines, as_json=as_json)
     _leave(lines, surveys, dry_run=dry_run)
 
@@ -114,9 +116,10 @@ def _rest(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
         if target_diff.edit is not None:
             change = target_diff.edit.change
             name = publish_plan.context.mapping.name
-            yield PublishFileReport(
-                name, change.path, change.prompt.name, "behind", target_diff.comparison.reason
-            )
+            reason = target_diff.comparison.reason
+            if target_diff.declined is not None:
+                reason = f"{reason}; {target_diff.declined.reason}"
+            yield PublishFileReport(name, change.path, change.prompt.name, "behind", reason)
     yield from _told(publish_plan)
 
 
@@ -136,7 +139,7 @@ def _met(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
 def _told(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
     name = publish_plan.context.mapping.name
     for target_diff in publish_plan.gone:
-        if target_diff.edit is not None:
+        if target_diff.edit is not None and target_diff not in publish_plan.diverged_targets:
             change = target_diff.edit.change
             reason = f"{change.reason or target_diff.comparison.reason}; sync proposes to remove the file"
             yield PublishFileReport(name, change.path, change.prompt.name, "gone", reason)
@@ -202,6 +205,7 @@ def _published(publish_plan: PublishPlan) -> list[PublishResult]:
 
 def _line(context: MappingContext, result: PublishResult) -> PublishFileReport:
     action = "failed" if result.problem else "published"
+    again = " Run publish again." if isinstance(result.problem, TransientError) else ""
     if isinstance(result.file, NewPromptFile) and result.problem is None:
         action = "created"
     return PublishFileReport(
@@ -209,7 +213,7 @@ def _line(context: MappingContext, result: PublishResult) -> PublishFileReport:
         result.file.path,
         result.file.prompt.name,
         action,
-        describe_publish_result(result),
+        f"{describe_publish_result(result)}{again}",
     )
 
 

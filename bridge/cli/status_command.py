@@ -71,9 +71,9 @@ def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
     _show_problems(answer)
     if answer.targets:
         _show(answer, alone=wanted.text is not None)
-    elif wanted.mapping or wanted.state or answer.problems:
+    elif wanted.mapping or wanted.state:
         typer.echo("No prompt fits.")
-    else:
+    elif not answer.problems:
         typer.echo("Nothing is known yet. A first sync, or serve, fills the books.")
 
 
@@ -108,8 +108,12 @@ def _show_problems(answer: _StatusReport) -> None:
         )
     for one in answer.problems:
         about = f"{one.mapping}: " if one.mapping else ""
+        subject = f"{one.subject}: "
+        if one.message.startswith((one.subject, f"mapping {one.mapping} ")):
+            subject = ""
+            about = "" if one.message.startswith("mapping ") else about
         often = f" ({one.attempts} times in a row)" if one.attempts > 1 else ""
-        console.print(f"{one.kind}: {about}{one.subject}: {one.message}{often}", markup=False)
+        console.print(f"{one.kind}: {about}{subject}{one.message}{often}", markup=False)
 
 
 def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | None:

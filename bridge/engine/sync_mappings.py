@@ -97,14 +97,15 @@ def _describe_problems(mapping: str, scan: MappingScan) -> Iterator[SyncResult]:
 
 
 def _without_repeats(done: Sequence[SyncResult]) -> list[SyncResult]:
-    """Each parked result once, though both the scan and the reconcile report it."""
+    """Each parked result and each warning once, though several steps report it."""
     results: list[SyncResult] = []
-    parked_reasons: set[str] = set()
+    reported: set[str] = set()
     for one in done:
-        if one.kind is not ReconcileOutcomeKind.PARKED or one.reason not in parked_reasons:
+        is_unique = one.warning or one.kind is ReconcileOutcomeKind.PARKED
+        if not is_unique or one.reason not in reported:
             results.append(one)
-        if one.kind is ReconcileOutcomeKind.PARKED:
-            parked_reasons.add(one.reason)
+        if is_unique:
+            reported.add(one.reason)
     return results
 
 

@@ -60,8 +60,7 @@ def _made_current(
         before = PullRequestContent(found.title, found.body, found.is_draft)
         forge.update_pull_request(updated, before)  # else the merged content is the present one
     raise StaleStateError(
-        f"#{found.number} of {forge.repository} was {updated.state} while we were looking; it is"
-        " looked at again."
+        f"#{found.number} of {forge.repository} was {updated.state} while the bridge compared it."
     )
 
 
@@ -71,7 +70,7 @@ def _found_again(forge: Forge, head: str, base: str) -> PullRequest:
             return pull_request
     raise StaleStateError(
         f"{forge.repository} says a pull request from {head!r} to {base!r} exists already, and "
-        "shows none that is open; it is looked at again."
+        "shows none that is open."
     )
 
 

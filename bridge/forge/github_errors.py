@@ -116,7 +116,7 @@ def build_error(
     if answer.status == 408 or answer.status >= 500:
         return UnavailableError(
             f"GitHub could not {attempt.what} in {attempt.repository} just now (HTTP "
-            f"{answer.status}). The bridge tries again by itself.",
+            f"{answer.status}).",
             retry_after=answer.retry_after,
         )
     if needs_tls(str(answer.body)):
@@ -149,8 +149,8 @@ def build_other_address_error(attempt: GitHubRequestAttempt, api: str) -> Reques
 def build_no_response_error(attempt: GitHubRequestAttempt, why: str) -> UnavailableError:
     """Build the error for a request without an answer, or without an answer of GitHub's."""
     return UnavailableError(
-        f"The bridge could not {attempt.what} in {attempt.repository} just now: {why}. It tries "
-        "again by itself; if this lasts, look whether GitHub can be reached from here."
+        f"The bridge could not {attempt.what} in {attempt.repository} just now: {why}. If "
+        "this lasts, check that the forge's address can be reached from here."
     )
 
 
@@ -179,7 +179,7 @@ def _rate_limited(
         pause = SECONDARY_LIMIT_SECONDS
     return RateLimitedError(
         f"GitHub's {limit} is reached for {attempt.credential}; it would not {attempt.what} in "
-        f"{attempt.repository}. The bridge tries again in {pause:.0f} seconds.",
+        f"{attempt.repository}. The limit ends in {pause:.0f} seconds.",
         retry_after=pause,
     )
 

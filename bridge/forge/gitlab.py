@@ -337,7 +337,7 @@ class GitLabForge:
             ) from None
         except requests.RequestException as error:
             raise errors.UnavailableError(
-                f"{asked}, because {self._url} {describe_failure(error, self._ca_setting)}. It is tried again."
+                f"{asked}, because {self._url} {describe_failure(error, self._ca_setting)}."
             ) from None
         except errors.BridgeError:
             raise

@@ -58,7 +58,7 @@ def build_refusal_error(
         return errors.UnavailableError(f"{asked}, because {SPEAKS_TLS}.")
     if status >= 500 or status == 408:
         return errors.UnavailableError(
-            f"{asked}, because GitLab has a problem of its own ({status}). It is tried again."
+            f"{asked}, because GitLab has a problem of its own ({status})."
         )
     if status == 409 and "already exists" in words:
         return errors.AlreadyExistsError(f"{asked}, because there is one already (409).{says}")
@@ -79,7 +79,7 @@ def build_interruption_error(
     answer."""
     if status == 429:
         return errors.RateLimitedError(
-            f"GitLab asks to slow down (429) for {repository}; it is tried again later.",
+            f"GitLab asks to slow down (429) for {repository}.",
             retry_after=_pause(headers, now),
         )
     if status in REDIRECT_STATUSES:

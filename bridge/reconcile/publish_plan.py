@@ -42,6 +42,7 @@ class PublishPlan:
     gone: tuple[TargetDiff, ...]  # PromptLayer has them no longer, and their files are still there
     behind: tuple[TargetDiff, ...]  # PromptLayer has something newer, which is proposed
     agreements: Mapping[Target, Agreement]  # of what both sides say the same about
+    warnings: tuple[str, ...] = ()  # settings that take no prompt in
 
     @property
     def conflicting_targets(self) -> tuple[TargetDiff, ...]:
@@ -95,6 +96,7 @@ def plan_publish(
         gone=tuple(each for each in diffs if each.edit and each.edit.change.after is None),
         behind=tuple(each for each in readable if _is_behind(each)),
         agreements={**found.agreements, **find_agreements(diffs, found.snapshot.commit)},
+        warnings=tuple(gap.message for gap in found.gaps),
     )
 
 

@@ -51,6 +51,5 @@ class FileLock:
 
     def _too_long(self, timeout: float) -> UnavailableError:
         return UnavailableError(
-            f"The mirror {self._path.stem} was in use by others for {timeout:g} seconds. "
-            "It is tried again later."
+            f"The mirror {self._path.stem} was in use by others for {timeout:g} seconds."
         )

@@ -23,7 +23,7 @@ from bridge.repo.git_environment import mask_password, mask_url_credentials
 
 _LONGEST = 600  # characters of the server's text in a message
 
-_UNREACHABLE = "{url} could not be reached with git: %s. It is tried again later."
+_UNREACHABLE = "{url} could not be reached with git: %s."
 
 # curl's messages in git's output, with OpenSSL and GnuTLS: https://curl.se/libcurl/c/libcurl-errors.html
 _CONNECTION: tuple[tuple[str, str], ...] = (
@@ -94,12 +94,12 @@ _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
     (
         r"returned error: 429",
         RateLimitedError,
-        "{url} asked us to slow down with git. It is tried again later.",
+        "{url} asked us to slow down with git.",
     ),
     (
         r"not our ref",
         StaleStateError,
-        "{url} has moved while we were looking. It is looked at again.",
+        "{url} has moved while the bridge compared it.",
     ),
     (
         r"unable to access|could ?n[o']t (resolve|connect)|connection|early eof|hung up|disconnect"
@@ -108,7 +108,7 @@ _MEANINGS: tuple[tuple[str, type[BridgeError], str], ...] = (
         r"|internal server error|internal api unreachable|deadline exceeded|service unavailable"
         r"|remote error",
         UnavailableError,
-        "{url} could not be reached with git ({words}). It is tried again later.",
+        "{url} could not be reached with git ({words}).",
     ),
 )
 # The HTTP status that each of these stands for; a credential that was just made may not be known.
@@ -158,7 +158,7 @@ def translate_git_error(complaint: str, remote: GitRemote) -> BridgeError | None
                 url=mask_url_credentials(remote.url), words=_words(complaint, remote)
             )
             if kind in _STATUS and remote.renew(_STATUS[kind]):
-                return TransientRefusalError(f"{message} It is tried again with a new credential.")
+                return TransientRefusalError(f"{message} A new credential is made.")
             return kind(message)
     return None
 
@@ -175,14 +175,12 @@ def translate_push_error(
         )
     if _MOVED.search(reason):
         return StaleStateError(
-            f"The branch {branch} of {mask_url_credentials(remote.url)} moved while we were looking. "
-            "It is looked at again."
+            f"The branch {branch} of {mask_url_credentials(remote.url)} moved while the bridge compared it."
         )
     if "remote rejected" in reason and "unpacker error" not in reason:
         return _rejected(complaint, reason.partition("] ")[2], branch, remote)
     return translate_git_error(complaint, remote) or UnavailableError(
-        f"The push to {branch} of {mask_url_credentials(remote.url)} failed ({_words(complaint, remote)}). "
-        "It is tried again later."
+        f"The push to {branch} of {mask_url_credentials(remote.url)} failed ({_words(complaint, remote)})."
     )
 
 
@@ -195,7 +193,7 @@ def _rejected(complaint: str, reason: str, branch: str, remote: GitRemote) -> Br
     )
     said = "\n".join([*(line for line in complaint.splitlines() if "remote:" in line), reason])
     if _PASSING.search(said) and not _ARCHIVED.search(said):
-        return UnavailableError(f"{message} It is tried again later.")
+        return UnavailableError(message)
     remedy = find_remedy(words)
     if remedy or _RULE.search(said):
         remedy = remedy or "check its branch protection and push rules"

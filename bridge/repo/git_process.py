@@ -66,8 +66,7 @@ def _finished(
                 if progress() == before:
                     raise UnavailableError(
                         f"git {command} was not done after {timeout:g} seconds without any progress"
-                        " and was ended. It is tried again later; the setting git.timeout says how"
-                        " long that may take."
+                        " and was ended; the setting git.timeout says how long that may take."
                     ) from late
             else:
                 return output, complaint

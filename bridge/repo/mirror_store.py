@@ -170,7 +170,7 @@ class MirrorStore:
         said = answer.error_output.strip().splitlines()
         return DamagedMirrorError(
             f"The mirror {self.path.name} on this disk is damaged "
-            f"({said[-1][:300] if said else 'git gave no reason'}). It is made anew at the next try."
+            f"({said[-1][:300] if said else 'git gave no reason'}). The next attempt makes it anew."
         )
 
     def _run(

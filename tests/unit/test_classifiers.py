@@ -3,7 +3,9 @@ is not. One table for each adapter, and one for git's messages."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -236,3 +238,34 @@ def test_a_minted_credential_that_git_is_refused_is_made_anew(code: int) -> None
     assert type(error) is TransientRefusalError
     assert "new credential" in str(error)
     assert refused == [code]
+
+
+_PROMISE = re.compile(r"(tried|tries|looked at|looks) again|again by itself|again later", re.I)
+_EDGES = ("forge", "network", "promptlayer", "repo", "storage")
+
+
+def find_promises(source: str) -> list[str]:
+    """The texts of a module that promise another attempt, without its docstrings."""
+    tree = ast.parse(source)
+    statements = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    docstrings = {id(value) for value in statements}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in docstrings and _PROMISE.search(node.value)
+    ]
+
+
+def test_no_error_of_the_edges_promises_another_attempt() -> None:
+    """A command that ends makes none: who shows the error says whether and when one follows."""
+    assert find_promises('raise Error(f"{what} failed. It is tried again later.")')
+    bridge = Path(__file__).parents[2] / "bridge"
+    modules = [path for edge in _EDGES for path in (bridge / edge).rglob("*.py")]
+
+    found = {path.name: find_promises(path.read_text("utf-8")) for path in modules}
+
+    assert len(modules) > 40
+    assert {name: texts for name, texts in found.items() if texts} == {
+        "group_commit.py": [" deliveries are waiting for the disk. Send it again later."],
+    }

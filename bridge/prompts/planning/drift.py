@@ -40,6 +40,7 @@ _EDITED = "edited in the repository"
 _GONE = "no longer in PromptLayer"
 _BROKEN = "the file cannot be read: {problem}"
 _REMOVED = "removed from the repository"
+_DELETE_OR_RESTORE = f"{_REMOVED}: delete the prompt in PromptLayer, or restore the file"
 
 _PLATFORM, _FILE = SideStatus, SideStatus
 
@@ -47,7 +48,7 @@ STANDINGS: Mapping[tuple[SideStatus, SideStatus], tuple[DriftStatus, str]] = {
     # what PromptLayer holds, what the file says → who is ahead, and why in words. Both sides
     # differ here: where they say the same they are in step, whatever happened.
     (_PLATFORM.UNCHANGED, _FILE.CHANGED): (DriftStatus.REPOSITORY_AHEAD, _EDITED),
-    (_PLATFORM.UNCHANGED, _FILE.ABSENT): (DriftStatus.REPOSITORY_AHEAD, _REMOVED),
+    (_PLATFORM.UNCHANGED, _FILE.ABSENT): (DriftStatus.REPOSITORY_AHEAD, _DELETE_OR_RESTORE),
     (_PLATFORM.UNCHANGED, _FILE.UNREADABLE): (DriftStatus.BOTH_MOVED, _BROKEN),
     (_PLATFORM.CHANGED, _FILE.UNCHANGED): (DriftStatus.PLATFORM_AHEAD, _NEW),
     (_PLATFORM.CHANGED, _FILE.CHANGED): (DriftStatus.BOTH_MOVED, f"{_NEW}, and {_EDITED}"),
@@ -154,9 +155,8 @@ def compare_names(
     """Compare name and label where both sides have the same text: the file has to have
     PromptLayer's name, and to track ``label`` (``tracked`` is its present one)."""
     if platform.name != base.name:
-        return DriftComparison(
-            DriftStatus.PLATFORM_AHEAD, f"renamed in PromptLayer to {platform.name!r}"
-        )
+        reason = f"the file says `name: {base.name}`, and PromptLayer calls it {platform.name!r}"
+        return DriftComparison(DriftStatus.PLATFORM_AHEAD, reason)
     if base.id is None:
         return DriftComparison(DriftStatus.PLATFORM_AHEAD, "the file does not carry its id yet")
     if label is not None and tracked not in (label, None):

@@ -72,6 +72,8 @@ def _summary(summary: ProposalSummary) -> str:
         return _fitted(lambda room: f"Add the id of {_name(change.prompt.name, room)} to its file")
     if change.renamed_from is not None and change.kind is ChangeKind.MOVE:
         old, new = change.renamed_from, change.prompt.name
+        if change.old_path in (None, change.path):
+            return _fitted(lambda room: f"Set the name of {_name(new, room)} in its file")
         return _fitted(lambda room: f"Move {_name(old, room // 2)} to {_name(new, room // 2)}")
     return _fitted(
         lambda room: f"{change.kind.value} {_name(change.prompt.name, room)}{_at(change)}"

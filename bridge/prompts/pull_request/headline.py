@@ -74,7 +74,9 @@ def _deed(change: PromptChange, editors: Sequence[PromptEditor]) -> str:
     who = _people(editors)
     if change.renamed_from is not None:
         old = format_name(change.renamed_from)
-        return _told_of(who, f"renamed {old} to {name}", f"{old} was renamed to {name}")
+        if not who:  # the file's name may have been edited as well: nothing tells
+            return f"Gives the file of {name} the name that the prompt has in PromptLayer; it says {old}"
+        return f"{who} renamed {old} to {name} in PromptLayer"
     if change.label != LATEST:
         verb = "put" if change.before is None else "moved"
         where = f"{'on' if change.before is None else 'to'} {version} of {name}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from bridge.prompts.file_format.prompt_file import parse_prompt_file, render_prompt_file
-from tests.integration.cli.cli_workspace import CONFIG, CliWorkspace, CommandResult
+from tests.integration.cli.cli_workspace import CONFIG, NOBODY, CliWorkspace, CommandResult
 from tests.integration.cli.repository_engineer import RepositoryEngineer, new_file, path, publishing
 
 REPLY = "support/reply"
@@ -140,7 +140,7 @@ def test_a_file_that_nobody_follows_is_told_with_its_path(
     assert (published.status, published.out) == (1, f"orphan     {place}: {reason}\n")
     assert (dry.status, dry.out) == (1, published.out)
     assert synced.status == 1
-    assert f"parked: {place}: {place}: {reason}" in synced.out
+    assert f"parked: {place}: {reason}" in synced.out
     assert planned.status == 2
     (row,) = planned.json["out_of_step"]
     assert (row["path"], row["action"]) == (place, f"nothing: {reason}")
@@ -482,3 +482,66 @@ def test_a_pointer_of_git_lfs_is_told_by_check(
 
     assert said.status == 1
     assert f"{path(REPLY)}:1: expected a prompt file, got a pointer of Git LFS" in said.out
+
+
+def test_a_mapping_that_follows_nothing_is_told_once_by_each_command(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.save(REPLY)
+    workspace.configure(f"{CONFIG}    publish: true\n    track: [prodd]\n")
+
+    for command in ("sync", "status", "publish"):
+        said = workspace.run(command)
+        assert f"{said.out}{said.err}".count("follows 0 of 1 prompts") == 1, command
+        assert "No prompt fits." not in said.out
+
+
+@pytest.mark.parametrize("command", ["sync", "plan", "publish"])
+def test_a_command_that_could_not_reach_promptlayer_says_to_run_it_again(
+    workspace: CliWorkspace, command: str
+) -> None:
+    workspace.configure(f"{CONFIG}    publish: true\n", platform=NOBODY)
+
+    said = workspace.run(command)
+
+    assert said.status == 1
+    assert said.err.rstrip().endswith("Run the command again.")
+    assert "tries again" not in said.err
+
+
+def test_a_name_that_was_edited_in_a_file_is_not_said_to_be_renamed_in_promptlayer(
+    workspace: CliWorkspace,
+) -> None:
+    engineer = publishing(workspace)
+    workspace.save(REPLY)
+    engineer.take_files(REPLY)
+    engineer.edit_file(REPLY, f"name: {REPLY}", "name: support/other")
+
+    planned = workspace.run("plan", "--json")
+    workspace.run("sync")
+
+    reason = f"the file says `name: support/other`, and PromptLayer calls it '{REPLY}'"
+    standings = [row["standing"] for row in planned.json["out_of_step"]]
+    assert f"the names differ: {reason}" in standings
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    assert opened.title == f"Set the name of {REPLY} in its file"
+    assert "was renamed" not in opened.body
+
+
+def test_a_file_that_was_removed_is_told_with_what_a_person_can_do(
+    workspace: CliWorkspace,
+) -> None:
+    engineer = publishing(workspace)
+    workspace.save(REPLY)
+    engineer.take_files(REPLY)
+    workspace.run("sync")
+    engineer.merge_files({path(REPLY): None})
+    workspace.run("sync")
+
+    planned, status = workspace.run("plan", "--json"), workspace.run("status", "--json")
+
+    (row,) = planned.json["out_of_step"]
+    todo = "delete the prompt in PromptLayer, or restore the file"
+    assert (row["prompt"], row["action"]) == (REPLY, "nothing")
+    assert row["standing"].endswith(todo)
+    assert todo in status.out

@@ -49,7 +49,14 @@ UPDATE = change(prompt(version=8), prompt(message="Friendlier greeting"))
         (change(None, prompt(version=1)), "Add support/reply (prod → version 1)"),
         (change(prompt(), None), "Remove support/reply (prod)"),
         (change(prompt(), None, LATEST), "Remove support/reply"),
-        (change(prompt("support/old"), prompt()), "Move support/old to support/reply"),
+        (
+            replace(change(prompt("support/old"), prompt()), old_path="support/old.yaml"),
+            "Move support/old to support/reply",
+        ),
+        (
+            change(prompt("support/old"), prompt()),
+            "Set the name of support/reply in its file",
+        ),
         (replace(UPDATE, old_path="x.yaml"), "Move support/reply (prod → version 9)"),
         (change(prompt(), prompt(version=None)), "Update support/reply (prod)"),
     ],

@@ -55,7 +55,10 @@ STANDINGS = {
     ),
     "removed from the repository": (
         *(ONE, None, on(ONE)),
-        *(DriftStatus.REPOSITORY_AHEAD, "removed from the repository"),
+        *(
+            DriftStatus.REPOSITORY_AHEAD,
+            "removed from the repository: delete the prompt in PromptLayer, or restore the file",
+        ),
     ),
     "removed from the repository, and saved": (
         *(TWO, None, on(ONE)),
@@ -100,7 +103,10 @@ STANDINGS = {
     ),
     "renamed": (
         *(prompt("one", name="support/answer"), file_of(ONE), None),
-        *(DriftStatus.PLATFORM_AHEAD, "renamed in PromptLayer to 'support/answer'"),
+        *(
+            DriftStatus.PLATFORM_AHEAD,
+            "the file says `name: support/reply`, and PromptLayer calls it 'support/answer'",
+        ),
     ),
     "a file without an id": (
         *(ONE, file_of(prompt("one", id=None)), None),
