@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.engine.controller import BridgeController
+from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.prompt import LATEST
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.snapshot import RepositorySnapshot
-from bridge.serve import release_batch
 from bridge.serve.release_confirmer import ReleaseConfirmer
 from bridge.serve.release_store import ReleaseStore
 from bridge.wiring import create_release_confirmer
@@ -193,7 +193,7 @@ def _killed_in(chance: random.Random) -> Iterator[None]:
     """A process that dies before an answer comes, before its changes are stored, or right after
     that: none of them is announced then."""
     place = chance.choice(("answer", "before", "after"))
-    ask, save = release_batch.request_answer, ReleaseStore.save
+    save = ReleaseStore.save
 
     def die(*_: object) -> object:
         raise ProcessKilledError
@@ -204,8 +204,7 @@ def _killed_in(chance: random.Random) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         if place == "answer":
-            patch.setattr(release_batch, "request_answer", die)
+            patch.setattr(PromptLayerClient, "send", die)
         else:
             patch.setattr(ReleaseStore, "save", die if place == "before" else save_and_die)
         yield
-    assert release_batch.request_answer is ask

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from bridge.prompts.file_format.prompt_file import render_prompt_file
-from bridge.prompts.prompt import LATEST, PromptFile
+from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.snapshot import RepositorySnapshot
+from bridge.serve.fetch_answers import needs_provider_key
 from bridge.serve.release import AnswerKey, PromptRelease
 from bridge.serve.release_confirmer import ReleaseConfirmer
 from bridge.wiring import create_answer_fetcher, create_release_confirmer
@@ -23,6 +24,7 @@ from tests.integration.lifecycle.bridge_environment import (
     BridgeEnvironment,
     MakeWorld,
     first_text,
+    template,
 )
 
 MERGED = {"serve": "merged"}
@@ -576,3 +578,38 @@ def test_an_answer_of_another_version_is_given_and_not_kept(serving: ServingEnvi
 
     assert first_text(json.loads(fetched.body)["prompt_template"]) == "Answer kindly."
     assert key not in replica.index.snapshot.answers
+
+
+def test_the_key_of_a_custom_provider_is_asked_for_again_after_a_start(
+    serving: ServingEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "planted-provider-key"
+    provider = {"client": "openai", "api_key": key, "base_url": "https://models.example.com"}
+    serving.bridge.save("Answer kindly.", extra={"custom_provider": provider})
+    serving.bridge.repository.commit({PATH: _prompt_file("Answer kindly.").encode()})
+    serving.sweep()
+    release = serving.release()
+    assert release is not None
+    answer = serving.confirmer.replica.index.snapshot.find_answer(release)
+    assert answer is not None
+    assert answer.provider_key == key
+    assert key.encode() not in answer.body
+
+    serving.restart()
+    again = serving.confirmer.replica.index.snapshot.find_answer(release)
+    assert again is not None
+    assert needs_provider_key(again)
+
+    serving.sweep()
+    found = serving.confirmer.replica.index.snapshot.find_answer(release)
+    assert found is not None
+    assert found.provider_key == key
+    with serving.bridge.database.open_read_transaction() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM served_answers").all()
+    assert key not in repr(rows)
+    assert key not in caplog.text
+
+
+def _prompt_file(text: str) -> str:
+    prompt = Prompt(NAME, template(text), id=1, version=1)
+    return render_prompt_file(PromptFile(prompt, LATEST))
