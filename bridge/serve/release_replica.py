@@ -82,9 +82,9 @@ class ReleaseReplica:
             (key.source, key.prompt_id, record.release.version)
             for key, record in self._records.items()
         }
-        for kept in (self._answers, self._provider_keys):
-            for key in [each for each in kept if _version_of(each) not in served]:
-                del kept[key]
+        for values in (self._answers, self._provider_keys):
+            for key in [each for each in values if _version_of(each) not in served]:
+                del values[key]
 
     def _build_snapshot(self) -> ReleaseSnapshot:
         told = {
