@@ -80,11 +80,12 @@ class BackgroundLoops:
                 "sweeper": self._recorded("sweeper", self._sweep),
                 "caretaker": self._recorded("caretaker", self._recover),
                 "tidier": self._recorded("tidier", self._prune),
+                "confirmer": self._recorded("confirmer", self._confirm_releases),
             },
             error_pause=_IDLE,
         )
         # The loops with an open problem. At the start all, as an earlier process may have left one.
-        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier"}
+        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier", "confirmer"}
 
     def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
         """Wrap a round: record its unexpected errors as problems, each with a longer pause before the
@@ -195,6 +196,14 @@ class BackgroundLoops:
                 log.info("too old to keep: %s", gone)
             delete_finished_jobs(self._controller.clock() - _FINISHED, self._threads.wait)
         self._threads.wait(_PRUNE_PERIOD.total_seconds())
+
+    def _confirm_releases(self) -> None:
+        confirmer = self._controller.release_confirmer
+        if confirmer is None:
+            self._threads.wait(_IDLE)
+            return
+        confirmer.wait(_IDLE)
+        confirmer.confirm_pending()
 
 
 def _settings_of(context: MappingContext) -> str:

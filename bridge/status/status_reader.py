@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bridge.prompts.planning.target_state import TargetState
+from bridge.serve.release_store import (
+    ReleaseDoubt,
+    ReleaseStatistics,
+    list_doubts,
+    read_release_statistics,
+)
 from bridge.status import daily_statistics, delivery_queries, queue_status, target_queries
 from bridge.status.daily_statistics import DailyStatistics
 from bridge.status.delivery_queries import DeliveryDetails, DeliveryFilter, DeliverySummary
@@ -128,6 +134,16 @@ class StatusReader:
     def read_last_resyncs(self) -> Mapping[str, LastResync]:
         """The newest resync of each mapping."""
         return read_last_resyncs(self._database)
+
+    def read_release_statistics(self) -> ReleaseStatistics:
+        """How many prompts are served to applications, and since when that is unconfirmed."""
+        with self._database.open_read_transaction() as connection:
+            return read_release_statistics(connection)
+
+    def list_release_doubts(self) -> tuple[ReleaseDoubt, ...]:
+        """Every prompt whose newest merged content is not served, by mapping and name."""
+        with self._database.open_read_transaction() as connection:
+            return list_doubts(connection)
 
     def list_rate_limits(self) -> tuple[ForgeRateLimit, ...]:
         """The remaining request budget of each forge, by the forge's name."""

@@ -1,0 +1,10 @@
+"""Answers applications: the version of a prompt that the base branch names, from memory.
+
+``release`` has the values, ``release_index`` holds them in memory, ``release_store`` in the
+database, and ``release_replica`` brings one up to date with the other. ``release_confirmer``
+confirms a mapping behind its reconciles, resyncs and pushes. The endpoints read the index alone, so
+no database and no PromptLayer is in the path of a read.
+
+Go on with bridge.serve.release, then bridge.serve.release_confirmer; bridge.web.app mounts the
+endpoints, and bridge.config.serve_settings has the settings.
+"""
