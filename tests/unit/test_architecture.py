@@ -225,7 +225,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpx2": ("bridge.promptlayer.client", "bridge.sandbox", "bridge.web.oidc_provider"),
     "requests": ("bridge.forge",),
     "urllib3": ("bridge.forge",),
-    "starlette": ("bridge.web", "bridge.sandbox"),
+    "starlette": ("bridge.web", "bridge.sandbox", "bridge.serve", "bridge.network.read_body"),
     "uvicorn": ("bridge.cli.serve_command", "bridge.cli.process_monitoring", "bridge.sandbox"),
     "jinja2": ("bridge.web", "bridge.sandbox", "bridge.prompts.input_variables"),
     "markdown_it": ("bridge.sandbox.forge_page_rendering",),
