@@ -248,6 +248,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config.config_files",
         "bridge.config.mapping_settings",
         "bridge.config.config_text",
+        "bridge.config.serve_settings",
         "bridge.config.setting_types",
         "bridge.config.monitoring_settings",
         "bridge.promptlayer",
