@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 
 from bridge.errors import (
     BridgeError,
@@ -15,15 +16,19 @@ from bridge.errors import (
     StaleStateError,
     UnavailableError,
 )
+from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.prompt import Json, JsonObject
 from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import AnswerKey, PromptAnswer, PromptRelease
-from bridge.serve.render_f_string import UnfillableTemplateError, compile_f_string_answer
+from bridge.serve.render_f_string import UnfillableTemplateError, render_f_string_answer
 from bridge.serve.template_request import TemplateRequest
 
 FetchAnswer = Callable[[AnswerKey], Awaitable[PromptAnswer]]
 # A source, a prompt's number and a body for POST /prompt-templates/{number}: PromptLayer's answer.
 AskPromptLayer = Callable[[str, int, JsonObject], Awaitable[Json]]
+
+_THREADS = 16
+_MOST_ASKED = 64  # requests under way and waiting
 
 
 class AnswerFinder:
@@ -60,7 +65,7 @@ class AnswerFinder:
             answer = await self.find_answer(view, release, request.provider, request.model)
             body = build_answer_body(answer, release.warning)
             try:
-                return compile_f_string_answer(body).render(request.input_variables)
+                return render_f_string_answer(body, request.input_variables)
             except UnfillableTemplateError as error:
                 reason = str(error)
         return await self._ask_for_rendering(view, release, request, reason)
@@ -112,6 +117,31 @@ class AnswerFinder:
         self._fetches.pop(key, None)
         if not done.cancelled():
             done.exception()  # who asked may be gone, and nobody else would take it
+
+
+class PromptLayerThreads:
+    """Asks PromptLayer in threads of its own, so that one that hangs holds up nothing else of the
+    server. ``find_client`` gives the client of a workspace by its source."""
+
+    def __init__(self, find_client: Callable[[str], PromptLayerClient]) -> None:
+        self._find_client = find_client
+        self._threads = ThreadPoolExecutor(_THREADS, "ask-promptlayer")
+        self._asked = 0
+
+    async def ask(self, source: str, prompt_id: int, body: JsonObject) -> Json:
+        """An ``AskPromptLayer``. Raises what the client raises, and UnavailableError when very many
+        wait already."""
+        if self._asked >= _MOST_ASKED:
+            raise UnavailableError("Too many requests wait for PromptLayer at once.")
+        self._asked += 1
+        try:
+            send = partial(self._find_client(source).send, "POST", f"/prompt-templates/{prompt_id}")
+            return await asyncio.get_running_loop().run_in_executor(self._threads, send, body)
+        finally:
+            self._asked -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def build_answer_body(answer: PromptAnswer, warning: str | None) -> bytes:
