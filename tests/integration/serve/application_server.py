@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bridge.config.serve_settings import ServeSettings
 from bridge.promptlayer.client import PromptLayerClient
@@ -71,6 +72,7 @@ class ApplicationServer:
     reads: list[tuple[str, int]] = field(default_factory=list)
     fetches: list[AnswerKey] = field(default_factory=list)
     url: str = ""
+    app: ASGIApp = field(default_factory=Starlette)
 
     def configure(self, settings: Mapping[str, object]) -> None:
         self.tokens = build_application_tokens(ServeSettings.model_validate(settings), [SOURCE])
@@ -178,8 +180,8 @@ def start_application_server(timeout: float = 5.0) -> Iterator[ApplicationServer
             count_read=lambda name, status: made.reads.append((name, status)),
         )
         app = Starlette(routes=create_serve_routes(services))
-        limited = RateLimitMiddleware(app, TokenBucket(5), lambda *_: None, SERVE_PREFIXES)
-        made.url = stack.enter_context(serve(limited))
+        made.app = RateLimitMiddleware(app, TokenBucket(5), lambda *_: None, SERVE_PREFIXES)
+        made.url = stack.enter_context(serve(made.app))
         yield made
 
 
