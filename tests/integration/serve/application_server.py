@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from bridge.sandbox.local_http_client import create_local_client
 from bridge.sandbox.promptlayer_app import create_promptlayer_app
 from bridge.sandbox.registry import PromptRegistry
 from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
-from bridge.serve.find_answers import AnswerFinder, PromptLayerThreads
+from bridge.serve.find_answers import AnswerFinder
 from bridge.serve.prompt_endpoints import ServedMapping
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.release import (
@@ -126,9 +125,9 @@ class ApplicationServer:
         content = self.client.send("POST", f"/prompt-templates/{key.prompt_id}", body)
         return build_answer(key, content)
 
-    async def fetch(self, key: AnswerKey) -> PromptAnswer:
+    def fetch(self, key: AnswerKey) -> PromptAnswer:
         self.fetches.append(key)
-        return await asyncio.to_thread(self.ask, key)
+        return self.ask(key)
 
     @property
     def asked(self) -> list[str]:
@@ -170,11 +169,11 @@ def start_application_server(timeout: float = 5.0) -> Iterator[ApplicationServer
         client = stack.enter_context(PromptLayerClient(KEY, base_url=platform_url, timeout=timeout))
         made = ApplicationServer(registry, platform_url, faults, client)
         made.configure(SETTINGS)
-        threads = stack.enter_context(closing(PromptLayerThreads(lambda _: client)))
+        answers = stack.enter_context(closing(AnswerFinder(lambda _: client, made.fetch)))
         services = ServeServices(
             find_tokens=lambda: made.tokens,
             reader=ReleaseReader(made.index, lambda: made.now, lambda: timedelta(days=7)),
-            answers=AnswerFinder(made.fetch, threads.ask),
+            answers=answers,
             find_mappings=lambda: made.mappings,
             is_stopping=lambda: made.is_stopping,
             count_read=lambda name, status: made.reads.append((name, status)),

@@ -6,8 +6,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -152,6 +155,39 @@ def test_a_refusal_is_an_error_of_the_sdk_with_words(
 
     assert type(raised.value).__name__ == error
     assert len(str(raised.value)) > 60
+
+
+# PromptLayer's SDK for JavaScript, which does not encode names
+
+JAVASCRIPT = os.environ.get("PROMPTLAYER_JS_FOLDER")  # where `npm install promptlayer` was run
+SCRIPT = """
+import { PromptLayer } from "promptlayer";
+const [url, key, name, parameters] = process.argv.slice(2);
+const sdk = new PromptLayer({ apiKey: key, baseURL: url });
+console.log(JSON.stringify(await sdk.templates.get(name, JSON.parse(parameters))));
+"""
+
+
+@pytest.mark.skipif(not JAVASCRIPT, reason="PROMPTLAYER_JS_FOLDER names no folder with the SDK")
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_are_the_same_for_javascript(filled: ApplicationServer, name: str) -> None:
+    id = str(filled.registry.find_entry(name).id)
+
+    through = get_by_javascript(filled.url, TOKEN, name)
+
+    assert through == get_by_javascript(filled.platform_url, KEY, id)
+    assert through["prompt_name"] == name
+
+
+def get_by_javascript(url: str, key: str, name: str) -> Any:
+    script = Path(str(JAVASCRIPT)) / "get-template.mjs"
+    script.write_text(SCRIPT)
+    parameters = json.dumps({"input_variables": GIVEN})
+    said = subprocess.run(
+        ["node", script, url, key, name, parameters], capture_output=True, text=True, timeout=60
+    )
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
 
 
 # ``run``: the template, then the model's provider, then the log

@@ -459,14 +459,6 @@ def test_a_rendered_answer_has_an_end(server: ApplicationServer) -> None:
     assert server.post(ONE, {"input_variables": {"x": "y" * 60_000}}).status_code == 424
 
 
-def test_the_rest_of_promptlayers_api_is_closed(reply: ApplicationServer) -> None:
-    for method in ("PUT", "PATCH", "DELETE"):
-        answer = reply.send(method, ONE, {"X-API-KEY": TOKEN})
-        assert answer.status_code == 403
-        assert "relay: true" in answer.json()["error"]
-        assert reply.send(method, ONE, {"X-API-KEY": "wrong"}).status_code == 401
-
-
 def test_no_content_and_no_token_is_logged(
     reply: ApplicationServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
