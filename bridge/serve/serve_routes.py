@@ -13,7 +13,7 @@ from bridge.serve.prompt_endpoints import (
     CommitEndpoint,
     FindServedMappings,
     IsStopping,
-    PromptDocuments,
+    ReleaseDocuments,
     PromptEndpoint,
     PromptListEndpoint,
 )
@@ -53,7 +53,7 @@ def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
     """The routes, to stand before all others of the web server."""
     register_url_convertor("prompt_name", _NameConvertor())
     tokens, count, reader = services.find_tokens, services.count_read, services.reader
-    documents, stopping = PromptDocuments(), services.is_stopping
+    documents, stopping = ReleaseDocuments(), services.is_stopping
     template = TemplateEndpoint(tokens, count, reader, services.answers)
     templates = TemplateListEndpoint(tokens, count, reader)
     prompt = PromptEndpoint(tokens, count, documents, reader, services.answers)

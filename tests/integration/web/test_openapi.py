@@ -206,7 +206,9 @@ def _request(client: httpx2.Client, case: Any, sign: Sign) -> httpx2.Request:
         data = made["data"]
         body = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     headers = {**made.get("headers", {}), **sign(body)}
-    sendable = {name: str(text).strip().encode("utf-8", "replace") for name, text in headers.items()}
+    sendable = {
+        name: str(text).strip().encode("utf-8", "replace") for name, text in headers.items()
+    }
     return client.build_request(
         made["method"], made["url"], params=made.get("params"), content=body, headers=sendable
     )
