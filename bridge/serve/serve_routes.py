@@ -13,9 +13,9 @@ from bridge.serve.prompt_endpoints import (
     CommitEndpoint,
     FindServedMappings,
     IsStopping,
-    ReleaseDocuments,
     PromptEndpoint,
     PromptListEndpoint,
+    ReleaseDocuments,
 )
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.serve_response import CountRead
@@ -59,11 +59,10 @@ def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
     prompt = PromptEndpoint(tokens, count, documents, reader, services.answers)
     prompts = PromptListEndpoint(tokens, count, documents, reader, stopping)
     commit = CommitEndpoint(tokens, count, reader, services.find_mappings, stopping)
-    one = "/prompt-templates/{identifier:prompt_name}"
-    return [
-        Route(one, template, methods=["GET", "POST"]),
-        Route("/prompt-templates", templates, methods=["GET"]),
+    return [  # most asked first
+        Route("/prompt-templates/{identifier:prompt_name}", template, methods=["GET", "POST"]),
         Route("/v1/prompts/{identifier:prompt_name}", prompt, methods=["GET"]),
+        Route("/prompt-templates", templates, methods=["GET"]),
         Route("/v1/prompts", prompts, methods=["GET"]),
         Route("/v1/commits/{commit}", commit, methods=["GET"]),
     ]
