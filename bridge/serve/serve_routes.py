@@ -49,7 +49,10 @@ class ServeServices:
     count_read: CountRead
 
 
-def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
+ServeRoutes = list[BaseRoute]
+
+
+def create_serve_routes(services: ServeServices) -> ServeRoutes:
     """The routes, to stand before all others of the web server."""
     register_url_convertor("prompt_name", _NameConvertor())
     tokens, count, reader = services.find_tokens, services.count_read, services.reader
