@@ -27,6 +27,7 @@ from bridge.engine.adaptive_polling import QueueTiming
 from bridge.engine.controller import BridgeController
 from bridge.engine.durable_queues import DurableQueues
 from bridge.engine.heartbeat import HeartbeatLoop
+from bridge.engine.poll_releases import poll_releases
 from bridge.engine.retention import RetentionPruner
 from bridge.errors import BridgeError, ConfigError
 from bridge.storage.instances import InstanceRegistry
@@ -74,6 +75,7 @@ def serve(
         listening = _listen(host, port)
         told = _until_told_otherwise()
         with (
+            poll_releases(opened.controller),
             register_instance(config, name, "serve") as instances,
             _queues(config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
