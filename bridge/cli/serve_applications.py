@@ -24,14 +24,11 @@ def open_serve_routes(
     count_read: CountRead,
     is_stopping: IsStopping,
 ) -> Iterator[ServeRoutes]:
-    """The routes, as the configuration in force has it at each request. What is served is loaded
-    before, so that nobody is answered 404 for what is not read yet. Raises what the database
-    raises."""
+    """The routes, as the configuration in force has it at each request."""
     if (confirmer := controller.release_confirmer) is None:
         yield []
         return
     replica = confirmer.replica
-    replica.refresh()
     fetcher = create_answer_fetcher(controller, replica)
     reader = ReleaseReader(replica.index, get_current_time, lambda: _find_stale(live.config))
     with closing(AnswerFinder(fetcher.find_client, fetcher.fetch_answer)) as answers:
