@@ -20,6 +20,7 @@ from bridge.engine.failures import describe_exception
 from bridge.engine.loop_threads import LoopThreads
 from bridge.errors import BridgeError
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
 from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
 from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_time
 
@@ -44,6 +45,7 @@ class LiveConfig:
     ) -> None:
         self.config = config
         self.endpoints: WebhookEndpoints = build_webhook_endpoints(config)
+        self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time())
         # Those of former configurations too, as work that began with them may still log them.
         self.secrets = frozenset(find_secrets(config))
@@ -80,6 +82,7 @@ class LiveConfig:
         before, self._controller.contexts = self._controller.contexts, contexts
         # Endpoints last, so that a delivery at a new one finds its mapping.
         self.config, self.endpoints = config, endpoints
+        self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)
         changed = _changed(before, contexts)
         _log_changes(changed, before.keys() - contexts.keys(), waiting)
@@ -88,6 +91,10 @@ class LiveConfig:
     def _refuse(self, mistake: str) -> None:
         self.state = replace(self.state, mistake=mistake)
         log.error("%s is not taken over, what was in force stays:\n%s", self._path, mistake)
+
+
+def _build_application_tokens(config: BridgeConfig) -> ApplicationTokens:
+    return build_application_tokens(config.serve, list(config.workspace_by_source))
 
 
 def _changed(

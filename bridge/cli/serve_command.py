@@ -19,6 +19,7 @@ from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.health_monitoring import HealthMonitoring, open_monitoring, serve_probes
 from bridge.cli.instance_registration import register_instance
 from bridge.cli.resources import connect_database, open_controller, tune_garbage_collection
+from bridge.cli.serve_applications import open_serve_routes
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.config_files import ConfigFiles
 from bridge.config.file_watch import FileWatcher
@@ -30,10 +31,11 @@ from bridge.engine.heartbeat import HeartbeatLoop
 from bridge.engine.poll_releases import poll_releases
 from bridge.engine.retention import RetentionPruner
 from bridge.errors import BridgeError, ConfigError
+from bridge.serve.serve_routes import SERVE_PREFIXES
 from bridge.storage.instances import InstanceRegistry
 from bridge.telemetry import logs
 from bridge.telemetry.logs import LogFormat
-from bridge.web.app import WebSettings, create_app
+from bridge.web.app import DashboardApp, WebSettings, create_app
 from bridge.web.probes import create_probe_routes
 from bridge.web.rate_limit_middleware import RateLimitMiddleware
 from bridge.wiring import AdapterCache, build_queue_database_url, get_current_time
@@ -53,25 +55,22 @@ def serve(
     name: str | None,
     log_format: LogFormat | None,
 ) -> None:
+    server: uvicorn.Server
     with (
         _opened(path, asked, log_format, serving=True) as opened,
         open_dashboard_app(opened.config, opened.controller.inbox, opened.live) as pages,
+        open_serve_routes(
+            opened.live,
+            opened.controller,
+            opened.monitoring.probes.metrics.count_read,
+            lambda: server.should_exit,
+        ) as reads,
     ):
         config, inbox, probes = opened.config, opened.controller.inbox, opened.monitoring.probes
         front = WebSettings(get_current_time, lambda: opened.live.endpoints)
-        application = create_app(front, inbox, routes=create_probe_routes(probes), pages=pages)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                RateLimitMiddleware(
-                    application, opened.monitoring.refusal_bucket, probes.metrics.count_response
-                ),
-                forwarded_allow_ips=list(config.limits.proxies),
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
+        routes = [*create_probe_routes(probes), *reads]
+        application = create_app(front, inbox, routes=routes, pages=pages)
+        server = _create_server(config, application, opened.monitoring)
         listening = _listen(host, port)
         stopping = _wait_for_signal()
         with (
@@ -83,6 +82,22 @@ def serve(
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not stopping.is_set():
                 server.run(sockets=[listening])
+
+
+def _create_server(
+    config: BridgeConfig, application: DashboardApp, watch: HealthMonitoring
+) -> uvicorn.Server:
+    count = watch.probes.metrics.count_response
+    return uvicorn.Server(
+        uvicorn.Config(
+            RateLimitMiddleware(application, watch.refusal_bucket, count, SERVE_PREFIXES),
+            forwarded_allow_ips=list(config.limits.proxies),
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_GRACE,
+        )
+    )
 
 
 def work(

@@ -222,7 +222,9 @@ def find_merged_files(base: BaseFiles) -> dict[Target, str]:
 def has_unreadable_files(base: BaseFiles) -> bool:
     """Whether a file may be a prompt's and does not tell whose: it may be the one that is missed."""
     owners = base.index.find_owners(base.snapshot, base.entries)
-    return any(not owner.is_marked and base.context.may_hold_prompt(path) for path, owner in owners.items())
+    return any(
+        not owner.is_marked and base.context.may_hold_prompt(path) for path, owner in owners.items()
+    )
 
 
 def _order_by_snippets(

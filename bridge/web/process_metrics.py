@@ -51,11 +51,13 @@ class ProcessMetrics:
         self._registry = CollectorRegistry()
         for theirs in (ProcessCollector, PlatformCollector, GCCollector):
             theirs(registry=self._registry)
-        self._answers = Counter(
-            f"{METRIC_PREFIX}_answers",
-            "Answers of this process to webhooks, by door and HTTP status.",
-            ["door", "status"],
-            registry=self._registry,
+        self._answers = self._create_counter(
+            "answers", "Answers of this process to webhooks, by door and HTTP status.", "door"
+        )
+        self._reads = self._create_counter(
+            "reads",
+            "Answers of this process to applications, by their names and HTTP status.",
+            "application",
         )
         self._steps = Histogram(
             f"{METRIC_PREFIX}_step_seconds",
@@ -87,6 +89,11 @@ class ProcessMetrics:
         self._registry.register(_BuildInfoCollector(version))
         self._registry.register(SharedMetricsCollector(read, mappings, stale))
 
+    def _create_counter(self, name: str, told: str, label: str) -> Counter:
+        """Of answers, by their HTTP status too."""
+        labels, registry = [label, "status"], self._registry
+        return Counter(f"{METRIC_PREFIX}_{name}", told, labels, registry=registry)
+
     def record_config(self, loaded_at: datetime, mistake: str | None) -> None:
         """Record when the configuration in force was loaded, and whether a newer one has a
         mistake."""
@@ -102,6 +109,9 @@ class ProcessMetrics:
 
     def count_response(self, endpoint: str, status: int) -> None:
         self._answers.labels(endpoint, str(status)).inc()
+
+    def count_read(self, application: str, status: int) -> None:
+        self._reads.labels(application, str(status)).inc()
 
     @contextmanager
     def start_span(self, name: str, known: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG002

@@ -1,4 +1,5 @@
 """Limit refused requests: an address that was refused too often gets 429 before any other work.
+Of applications' requests, only those with a wrong token are limited.
 
 Only refused requests count, so a burst of valid deliveries is never limited; a refused large body
 counts as several. A trusted proxy is not limited itself, as one that forwards no addresses stands
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.web.read_body import SMALL_BODY_BYTES
+from bridge.network.read_body import SMALL_BODY_BYTES
 
 WEBHOOK_PREFIX = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))
@@ -90,19 +91,30 @@ class TokenBucket:
 
 
 class RateLimitMiddleware:
-    """ASGI middleware before the webhook endpoints; other paths pass. ``count`` is called with each
-    of their responses."""
+    """ASGI middleware before the webhooks' endpoints and those of applications, whose paths begin
+    with one of ``prefixes``; other paths pass. ``count`` is called with each
+    response to a webhook."""
 
-    def __init__(self, app: ASGIApp, bucket: TokenBucket, count: CountResponse) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bucket: TokenBucket,
+        count: CountResponse,
+        prefixes: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
         self._bucket = bucket
         self._count = count
+        self._prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(self._prefixes):
+            await self._limit_tokens(scope, receive, send)
+            return
         if scope["type"] != "http" or not scope["path"].startswith(WEBHOOK_PREFIX):
             await self._app(scope, receive, send)
             return
-        address = scope["client"][0] if scope.get("client") else ""
+        address = _address(scope)
         if seconds := self._bucket.compute_wait_seconds(address):
             self._count("any", 429)
             await _send_too_many_requests(send, seconds)
@@ -123,13 +135,34 @@ class RateLimitMiddleware:
 
         await self._app(scope, weighed, watched)
 
+    async def _limit_tokens(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = _address(scope)
+        if seconds := self._bucket.compute_wait_seconds(address):
+            await _send_too_many_requests(send, seconds)
+            return
+
+        async def note_refusal(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                self._take(address)
+            await send(message)
+
+        await self._app(scope, receive, note_refusal)
+
+    def _take(self, address: str, times: int = 1) -> None:
+        if self._bucket.take(address, times):
+            log.warning("%s was refused too often and has to wait", address)
+
     def _note(self, path: str, address: str, status: int, read: int) -> None:
         self._count(
             path.removeprefix(WEBHOOK_PREFIX) if status in _WEBHOOK_PATH else "none", status
         )
         times = max(1, math.ceil(read / SMALL_BODY_BYTES))
-        if status in _REFUSED and self._bucket.take(address, times):
-            log.warning("%s was refused too often and has to wait", address)
+        if status in _REFUSED:
+            self._take(address, times)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 async def _send_too_many_requests(send: Send, seconds: float) -> None:
