@@ -14,30 +14,24 @@ from bridge.sandbox.fake_evaluations import (
     FakeEvaluations,
     FakeReportRun,
     FakeWorkflowRun,
-    LoggedRequest,
     RunProgress,
 )
 from bridge.sandbox.rest_endpoint import (
     EndpointAction,
     create_endpoint,
     get_flag_parameter,
-    get_integer_field,
     get_number_parameter,
 )
 
-_LOG_FIELDS = ("provider", "model", "input", "output", "request_start_time", "request_end_time")
-
 
 class EvaluationsRestApi:
-    """Logged requests, reports and workflows."""
+    """Reports and workflows."""
 
     def __init__(self, evaluations: FakeEvaluations) -> None:
         self._evaluations = evaluations
 
     def create_routes(self, api_key: str) -> list[Route]:
         table: list[tuple[str, str, EndpointAction]] = [
-            ("POST", "/log-request", self.log),
-            ("POST", "/rest/track-score", self.track_score),
             ("POST", "/reports/{id:int}/run", self.run_report),
             ("GET", "/reports/{id:int}", self.report),
             ("GET", "/reports/{id:int}/score", self.report_score),
@@ -48,24 +42,6 @@ class EvaluationsRestApi:
             Route(path, create_endpoint(action, api_key), methods=[method])
             for method, path, action in table
         ]
-
-    def log(self, _: Request, body: JsonObject) -> Response:
-        for name in _LOG_FIELDS:
-            if name not in body:
-                raise RequestRefusedError(f"{name}: Field required")
-        for name in ("input", "output"):
-            _check_template(name, body[name])
-        _check_score(body.get("score", 0))
-        for key, value in (body.get("metadata") or {}).items():
-            if not isinstance(value, str):
-                raise RequestRefusedError(f"metadata.{key}: Input should be a valid string")
-        return JSONResponse(_log_answer(self._evaluations.log_request(body)), 201)
-
-    def track_score(self, _: Request, body: JsonObject) -> Response:
-        score = _check_score(get_integer_field(body, "score"))
-        name = body.get("name") or "default"
-        self._evaluations.track_score(get_integer_field(body, "request_id"), name, score)
-        return JSONResponse({"success": True, "message": "success"})
 
     def run_report(self, request: Request, body: JsonObject) -> Response:
         name = body.get("name")
@@ -98,30 +74,6 @@ class EvaluationsRestApi:
         if get_flag_parameter(request, "return_all_outputs"):
             return JSONResponse(nodes, status)
         return JSONResponse([*nodes.values()][-1]["value"], status)
-
-
-def _check_template(name: str, template: Json) -> None:
-    if not isinstance(template, dict) or template.get("type") not in ("chat", "completion"):
-        raise RequestRefusedError(f"{name}: Input should be a chat or a completion")
-    for message in template.get("messages") or [template]:
-        if not isinstance(message.get("content"), list):
-            raise RequestRefusedError(f"{name}: content should be a list of parts")
-
-
-def _check_score(score: Json) -> int:
-    if not isinstance(score, int) or isinstance(score, bool) or not 0 <= score <= 100:
-        raise RequestRefusedError("score: Input should be an integer from 0 to 100")
-    return score
-
-
-def _log_answer(log: LoggedRequest) -> JsonObject:
-    version = log.version
-    template = version.template if version else log.body["input"]
-    told = {"prompt_template": template, "commit_message": None, "metadata": None}
-    if version:
-        told |= {"commit_message": version.commit_message, "metadata": version.metadata}
-    status = {"status": "SUCCESS", "error_type": None, "error_message": None}
-    return {"id": log.id, "prompt_version": told, **status}
 
 
 def _report_answer(run: FakeReportRun, workspace_id: int) -> JsonObject:

@@ -1,5 +1,5 @@
-"""What the stand-in knows of evaluations: logged requests and their scores, reports and workflows
-with a scripted outcome, and tables.
+"""What the stand-in knows of evaluations: reports and workflows with a scripted outcome, tables,
+and the logged requests.
 
 Every end of a run is announced as PromptLayer's webhooks announce it. May be used by many threads.
 """
@@ -13,22 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from bridge.errors import MalformedPayloadError, NotFoundError, RequestRefusedError
+from bridge.errors import NotFoundError
 from bridge.prompts.prompt import Json, JsonObject
 from bridge.sandbox.event_announcer import EventClock, EventListener, build_event_payload
 from bridge.sandbox.fake_tables import FakeTables
 from bridge.sandbox.registry import PromptRegistry, get_current_time
-from bridge.sandbox.registry_entries import DEFAULT_EDITOR, RegistryVersion
-
-
-@dataclass(frozen=True)
-class LoggedRequest:
-    """One logged request, as it was sent, and the version it is about."""
-
-    id: int
-    body: JsonObject
-    version: RegistryVersion | None
-    scores: dict[str, int] = field(default_factory=dict)  # tracked afterwards, by name
+from bridge.sandbox.registry_entries import DEFAULT_EDITOR
+from bridge.sandbox.request_logs import RequestLogs
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class FakeEvaluations:
 
     def __init__(self, registry: PromptRegistry, *, clock: EventClock = get_current_time) -> None:
         self.lock = threading.RLock()
-        self.logs: dict[int, LoggedRequest] = {}
+        self.logs = RequestLogs(registry)
         self.pipelines: dict[int, ReportPipeline] = {}
         self.workflows: dict[str, ScriptedWorkflow] = {}
         self.report_runs: dict[int, FakeReportRun] = {}
@@ -156,18 +147,6 @@ class FakeEvaluations:
 
     # What the API does
 
-    def log_request(self, body: JsonObject) -> LoggedRequest:
-        with self.lock:
-            log = LoggedRequest(next(self._numbers), body, self._version_of(body))
-            self.logs[log.id] = log
-            return log
-
-    def track_score(self, request_id: Json, name: str, score: int) -> None:
-        with self.lock:
-            if request_id not in self.logs:
-                raise MalformedPayloadError(f"Request {request_id} not found.")
-            self.logs[request_id].scores[name] = score
-
     def run_report(self, id: int, name: str) -> FakeReportRun:
         with self.lock:
             if id not in self.pipelines:
@@ -200,15 +179,6 @@ class FakeEvaluations:
         if id not in self.workflow_runs:
             raise NotFoundError(f"Workflow version execution {id} not found.")
         return self.workflow_runs[id]
-
-    def _version_of(self, body: JsonObject) -> RegistryVersion | None:
-        identifier = body.get("prompt_id") or body.get("prompt_name")
-        if identifier is None:
-            if body.get("prompt_version_number") is not None:
-                raise RequestRefusedError("prompt_version_number needs prompt_id or prompt_name")
-            return None
-        number = body.get("prompt_version_number")
-        return self._registry.find_version(self._registry.find_entry(identifier), number=number)
 
     def _workflow(self, identifier: str) -> ScriptedWorkflow:
         for workflow in self.workflows.values():

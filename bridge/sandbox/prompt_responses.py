@@ -11,6 +11,8 @@ from bridge.errors import NotFoundError
 from bridge.prompts.input_variables import find_message_variables
 from bridge.prompts.prompt import Json, JsonObject
 from bridge.prompts.snippets import find_snippet_references
+from bridge.sandbox.fill_template import fill_template
+from bridge.sandbox.model_arguments import build_model_arguments
 from bridge.sandbox.registry import PromptRegistry
 from bridge.sandbox.registry_entries import RegistryEntry, RegistryLabel, RegistryVersion
 
@@ -49,18 +51,36 @@ def build_raw_response(
 
 
 def build_resolved_response(
-    registry: PromptRegistry, entry: RegistryEntry, version: RegistryVersion
+    registry: PromptRegistry, entry: RegistryEntry, version: RegistryVersion, wanted: JsonObject
 ) -> JsonObject:
-    """The answer of ``POST /prompt-templates/{identifier}``: for running, not for editing."""
-    return {
+    """The answer of ``POST /prompt-templates/{identifier}`` to the body ``wanted``: for running,
+    not for editing."""
+    answer = {
         **_version_fields(entry, version, _resolved(registry, version.template)),
         "version": version.number,
         "workspace_id": registry.workspace_id,
         "snippets": _snippets(registry, version),
-        "llm_kwargs": None,
         "provider_base_url": None,
         "warning": None,
     }
+    template, variables = answer["prompt_template"], wanted.get("input_variables")
+    arguments = _arguments(template, version, wanted)
+    if not wanted.get("skip_input_variable_rendering") and (variables or arguments):
+        template = fill_template(template, variables or {})
+        arguments = _arguments(template, version, wanted)
+    return {**answer, "prompt_template": template, "llm_kwargs": arguments}
+
+
+def _arguments(
+    template: JsonObject, version: RegistryVersion, wanted: JsonObject
+) -> JsonObject | None:
+    return build_model_arguments(
+        template,
+        version.metadata,
+        provider=wanted.get("provider"),
+        model=wanted.get("model"),
+        overrides=wanted.get("model_parameter_overrides"),
+    )
 
 
 def build_publish_response(

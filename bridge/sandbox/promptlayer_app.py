@@ -16,6 +16,7 @@ from bridge.sandbox.fake_evaluations import FakeEvaluations
 from bridge.sandbox.registry import PromptRegistry
 from bridge.sandbox.registry_page import RegistryPageRoutes
 from bridge.sandbox.registry_rest import FolderRestApi, RegistryRestApi
+from bridge.sandbox.request_logs_rest import RequestLogsRestApi
 from bridge.sandbox.tables_rest import TablesRestApi
 from bridge.sandbox.webhook_sender import WebhookSender
 
@@ -44,6 +45,7 @@ def create_promptlayer_app(
             *FolderRestApi(registry).create_routes(api_key),
             *EvaluationsRestApi(evaluations).create_routes(api_key),
             *TablesRestApi(evaluations.tables).create_routes(api_key),
+            *RequestLogsRestApi(registry, evaluations.logs).create_routes(api_key),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
     )

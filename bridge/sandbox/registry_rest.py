@@ -34,6 +34,7 @@ from bridge.sandbox.rest_endpoint import (
     get_integer_field,
     get_number_parameter,
 )
+from bridge.sandbox.validation import check_wanted_prompt
 
 
 class RegistryRestApi:
@@ -88,13 +89,14 @@ class RegistryRestApi:
             return build_raw_response(self._registry, entry, version, resolve=resolve)
 
     def resolve_prompt(self, request: Request, body: JsonObject) -> Response:
+        check_wanted_prompt(body)
         with self._registry.lock:
             entry, label = self._entry(request), body.get("label")
             wanted = (
                 get_integer_field(body, "version") if body.get("version") and not label else None
             )
             version = self._registry.find_version(entry, number=wanted, label=label)
-            return JSONResponse(build_resolved_response(self._registry, entry, version))
+            return JSONResponse(build_resolved_response(self._registry, entry, version, body))
 
     def list_labels(self, request: Request, _: JsonObject) -> Response:
         with self._registry.lock:

@@ -33,12 +33,18 @@ _STATUSES: list[tuple[type[BridgeError], int]] = [
 ]
 
 
-def create_endpoint(action: EndpointAction, api_key: str) -> AsgiEndpoint:
-    """An endpoint that calls ``action`` with the request and its JSON body ({} without one)."""
+def create_endpoint(
+    action: EndpointAction, api_key: str, *, key_in_body: bool = False
+) -> AsgiEndpoint:
+    """An endpoint that calls ``action`` with the request and its JSON body ({} without one).
+    ``key_in_body`` says that the body may carry the key instead of the header."""
 
     async def answer(request: Request) -> Response:
         try:
-            _check_key(request, api_key)
+            given = request.headers.get("X-API-KEY")
+            if key_in_body and given is None:
+                given = str((await _body(request)).get("api_key"))
+            _check_key(given or "", api_key)
             return action(request, await _body(request))
         except BridgeError as error:
             return build_error_response(error)
@@ -81,8 +87,7 @@ def get_integer_field(body: JsonObject, name: str) -> int:
     return value
 
 
-def _check_key(request: Request, api_key: str) -> None:
-    given = request.headers.get("X-API-KEY", "")
+def _check_key(given: str, api_key: str) -> None:
     if not hmac.compare_digest(given.encode(), api_key.encode()):
         raise UnauthorizedError("Invalid API key. Please check your API key and try again.")
 

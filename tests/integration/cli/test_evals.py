@@ -156,7 +156,7 @@ def test_results_of_each_form_are_seen_on_both_sides(
     assert status(workspace, pull.head_commit)[0] == "success"
     (comment,) = comments(workspace, pull)
     assert comment.startswith("**Evaluation of `support/reply` (version 1): good.**")
-    (log,) = evaluations.logs.values()
+    (log,) = evaluations.logs.requests.values()
     assert log.version is not None
     assert log.version.number == 1
     assert (log.body["score"], log.body["metadata"]["case"]) == (100, "refund")
@@ -170,7 +170,7 @@ def test_named_scores_are_seen_in_promptlayer(
 
     push(workspace, write(workspace, "out.json", PROMPTFOO), "--pull-request", pull.number)
 
-    assert [log.scores for log in evaluations.logs.values()] == [{"tone": 75}]
+    assert [log.scores for log in evaluations.logs.requests.values()] == [{"tone": 75}]
     assert "| `tone` | 0.75 |" in comments(workspace, pull)[0]
 
 
@@ -236,7 +236,7 @@ def test_a_run_goes_into_a_table_where_the_mapping_wants_it(
     assert sheet.title.startswith(f"version 1 · {pull.head_commit[:10]} · score 0.700 · ")
     assert sheet.list_column_values("case") == ["refund", "order"]
     assert sheet.list_column_values("reason") == ["no refund | promised", ""]
-    assert evaluations.logs == {}
+    assert evaluations.logs.requests == {}
     link = f"/smart-tables/{table.id}?sheet={sheet.id}"
     assert link in comments(workspace, pull)[0]
     assert (workspace.forge.read_statuses(pull.head_commit)[STATUS_NAME].url or "").endswith(link)
@@ -262,7 +262,7 @@ def test_several_prompts_are_judged_each(
         "failure",
         "1 of 2 prompts are good enough. support/thank: 0.50 is below the minimum of 0.80",
     )
-    assert len(evaluations.logs) == 2
+    assert len(evaluations.logs.requests) == 2
 
 
 def test_a_commit_is_enough_to_find_its_pull_request(workspace: CliWorkspace) -> None:
@@ -284,7 +284,7 @@ def test_without_a_commit_only_promptlayer_is_told(
     said = push(workspace, write(workspace, "good.json", GOOD), "--prompt", TITLE, "--version", 1)
 
     assert (said.status, said.out) == (0, "support/reply version 1: 0.950, good\n")
-    assert len(evaluations.logs) == 2
+    assert len(evaluations.logs.requests) == 2
     assert comments(workspace, pull) == []
 
 
@@ -298,7 +298,7 @@ def test_results_need_not_be_recorded(
     )
 
     assert (said.status, len(comments(workspace, pull))) == (0, 1)
-    assert evaluations.logs == {}
+    assert evaluations.logs.requests == {}
 
 
 def test_results_in_which_nothing_was_graded_are_not_good(
@@ -311,7 +311,7 @@ def test_results_in_which_nothing_was_graded_are_not_good(
 
     assert said.status == EXIT_BELOW_THRESHOLD
     assert status(workspace, pull.head_commit) == ("failure", "Nothing was graded")
-    assert evaluations.logs == {}
+    assert evaluations.logs.requests == {}
 
 
 # Mistakes
@@ -339,7 +339,7 @@ def test_a_mistake_in_the_results_is_told_with_the_file(
     state, text = status(workspace, pull.head_commit)
     assert state == "error"
     assert text.startswith(told)
-    assert evaluations.logs == {}
+    assert evaluations.logs.requests == {}
 
 
 def test_a_mistake_in_the_results_of_the_base_is_told_before_anything_is_recorded(
@@ -349,7 +349,7 @@ def test_a_mistake_in_the_results_of_the_base_is_told_before_anything_is_recorde
 
     said = push(workspace, after, "--base", base, "--prompt", TITLE)
 
-    assert (said.status, evaluations.logs) == (1, {})
+    assert (said.status, evaluations.logs.requests) == (1, {})
     assert said.err.startswith("base.json: ")
 
 
@@ -374,7 +374,7 @@ def test_a_mistake_on_the_command_line_is_told_and_nothing_is_recorded(
     assert (said.status, said.out) == (1, "")
     assert told in said.err
     assert "Traceback" not in said.err
-    assert evaluations.logs == {}
+    assert evaluations.logs.requests == {}
 
 
 # Running an evaluation

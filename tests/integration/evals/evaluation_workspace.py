@@ -24,5 +24,5 @@ class EvaluationWorkspace:
 
     def logs(self) -> list[JsonObject]:
         """The logged bodies in the order of their cases' names."""
-        bodies = [log.body for log in self.evaluations.logs.values()]
+        bodies = [log.body for log in self.evaluations.logs.requests.values()]
         return sorted(bodies, key=lambda body: str(body["metadata"]["case"]))

@@ -69,7 +69,7 @@ def test_each_graded_case_is_logged_with_its_score(workspace: EvaluationWorkspac
 def test_named_scores_are_tracked_beside_it(workspace: EvaluationWorkspace) -> None:
     LogRecorder(workspace.client).record(RUN)
 
-    scores = [log.scores for log in workspace.evaluations.logs.values() if log.scores]
+    scores = [log.scores for log in workspace.evaluations.logs.requests.values() if log.scores]
     assert scores == [{"tone": 76, "length": 100}]
 
 
@@ -85,7 +85,7 @@ def test_a_model_that_the_results_do_not_tell_is_the_recorders(
 def test_a_prompt_without_a_number_is_logged_by_its_name(workspace: EvaluationWorkspace) -> None:
     LogRecorder(workspace.client).record(replace(RUN, prompt=PromptReference("support/reply")))
 
-    (log, *_) = workspace.evaluations.logs.values()
+    (log, *_) = workspace.evaluations.logs.requests.values()
     assert log.version is not None
     assert log.version.number == 2  # the newest, as PromptLayer takes it
 
@@ -114,7 +114,7 @@ def test_a_log_that_stops_halfway_says_how_far_it_came(workspace: EvaluationWork
         LogRecorder(workspace.client, at_once=1).record(many)
 
     assert limited.value.retry_after == 7
-    assert len(workspace.evaluations.logs) == 3
+    assert len(workspace.evaluations.logs.requests) == 3
     assert len(workspace.faults.requests) == 4  # the rest was not tried
 
 
@@ -123,7 +123,7 @@ def test_many_cases_are_logged_at_the_same_time(workspace: EvaluationWorkspace) 
 
     LogRecorder(workspace.client, at_once=4).record(many)
 
-    assert len(workspace.evaluations.logs) == 60
+    assert len(workspace.evaluations.logs.requests) == 60
     assert len({request.client for request in workspace.faults.requests}) > 1
 
 
