@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 
 @dataclass(frozen=True, order=True)
@@ -78,10 +79,28 @@ class ReleaseSnapshot:
     def find_release(self, source: str, identifier: str, label: str) -> PromptRelease | None:
         """The release of a prompt, by its name or its number; a name counts first, as in
         PromptLayer's API. None where nothing is served."""
+        id = self.find_prompt_id(source, identifier)
+        return None if id is None else self.releases.get(ReleaseKey(source, id, label))
+
+    def find_prompt_id(self, source: str, identifier: str) -> int | None:
+        """The number of a prompt, by its name or its number."""
         id = self.ids_by_name.get((source, identifier))
         if id is None and identifier.isascii() and identifier.isdigit() and len(identifier) < 19:
             id = int(identifier)
-        return None if id is None else self.releases.get(ReleaseKey(source, id, label))
+        return id
+
+    def list_releases_of(self, source: str, identifier: str) -> tuple[PromptRelease, ...]:
+        """The releases of a prompt at all labels, by its name or its number."""
+        id = self.find_prompt_id(source, identifier)
+        return () if id is None else self._releases_by_prompt.get((source, id), ())
+
+    @cached_property
+    def _releases_by_prompt(self) -> Mapping[tuple[str, int], tuple[PromptRelease, ...]]:
+        found: dict[tuple[str, int], tuple[PromptRelease, ...]] = {}
+        for key, release in sorted(self.releases.items()):
+            place = (key.source, key.prompt_id)
+            found[place] = (*found.get(place, ()), release)
+        return found
 
     def find_answer(
         self, release: PromptRelease, provider: str = "", model: str = ""

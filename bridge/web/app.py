@@ -11,9 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
+from bridge.network.read_body import LargeBodyQuota
 from bridge.storage.inbox import Clock, DeliveryInbox
 from bridge.web.probes import create_health_endpoint
-from bridge.web.read_body import LargeBodyQuota
 from bridge.web.receive_forge_webhook import FORGE_WEBHOOK_PATH, ForgeWebhookReceiver
 from bridge.web.receive_promptlayer_webhook import PromptLayerWebhookReceiver
 from bridge.web.webhook_endpoints import FindEndpoints, require_secrets

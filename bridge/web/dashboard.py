@@ -31,6 +31,7 @@ from bridge.errors import (
     TransientError,
     UnauthorizedError,
 )
+from bridge.network.read_body import ClientDisconnectedError
 from bridge.status.status_reader import StatusReader
 from bridge.storage.database import Database
 from bridge.storage.ended_sessions import EndedSessionStore
@@ -42,7 +43,6 @@ from bridge.web.delivery_pages import DeliveryPages
 from bridge.web.page_renderer import PageRenderer
 from bridge.web.prompt_pages import FindSource, PromptPages, find_no_source
 from bridge.web.queue_pages import QueuePages
-from bridge.web.read_body import ClientDisconnectedError
 from bridge.web.session import SignedInVisitor
 from bridge.web.session_guard import SessionGuard
 from bridge.web.sign_in import SignInPages

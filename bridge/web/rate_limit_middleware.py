@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.web.read_body import SMALL_BODY_BYTES
+from bridge.network.read_body import SMALL_BODY_BYTES
 
 WEBHOOK_PREFIX = "/webhooks/"
 _REFUSED = frozenset((400, 401, 403, 404, 405, 408, 413))

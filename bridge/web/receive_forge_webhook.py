@@ -12,10 +12,10 @@ from starlette.types import Scope, Send
 
 from bridge.errors import TransientError
 from bridge.forge.forge_webhooks import ForgeEndpoint
+from bridge.network.read_body import ClientDisconnectedError, LargeBodyQuota, read_body
 from bridge.storage.forge_delivery import build_forge_delivery, compute_delivery_id
 from bridge.storage.inbox import Clock, Delivery, DeliveryInbox
 from bridge.telemetry.log_context import span
-from bridge.web.read_body import ClientDisconnectedError, LargeBodyQuota, read_body
 from bridge.web.receive_promptlayer_webhook import (
     REFUSAL_ERRORS,
     WebhookResponse,

@@ -27,17 +27,17 @@ from bridge.errors import (
     SignatureMismatchError,
     TransientError,
 )
-from bridge.promptlayer import webhook_signature
-from bridge.promptlayer.webhook_events import check_age, parse_event
-from bridge.promptlayer.workspace_source import build_source
-from bridge.storage.inbox import Clock, Delivery, DeliveryInbox, DeliveryState, InboxPutResult
-from bridge.telemetry.log_context import span
-from bridge.web.read_body import (
+from bridge.network.read_body import (
     SMALL_BODY_BYTES,
     ClientDisconnectedError,
     LargeBodyQuota,
     read_body,
 )
+from bridge.promptlayer import webhook_signature
+from bridge.promptlayer.webhook_events import check_age, parse_event
+from bridge.promptlayer.workspace_source import build_source
+from bridge.storage.inbox import Clock, Delivery, DeliveryInbox, DeliveryState, InboxPutResult
+from bridge.telemetry.log_context import span
 from bridge.web.webhook_endpoints import FindEndpoints, WorkspaceEndpoint
 
 RETRY_AFTER_SECONDS = 5.0  # seconds, where the error names no pause

@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.errors import ForbiddenError, NotFoundError
+from bridge.network.read_body import read_body
 from bridge.storage.ended_sessions import EndedSessionStore
 from bridge.storage.inbox import Clock
 from bridge.web.query_parameters import remove_nul
-from bridge.web.read_body import read_body
 from bridge.web.session import (
     SignedInVisitor,
     clear_session,

@@ -26,11 +26,11 @@ import uvicorn
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from bridge.network.read_body import read_body
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.read_body import read_body
 from bridge.web.receive_promptlayer_webhook import WebhookResponse
 from tests.bench.figure import Figure, counted, gain
 from tests.standins.webhook_endpoints import one_workspace

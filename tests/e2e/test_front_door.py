@@ -9,9 +9,9 @@ import socket
 
 import httpx2
 
+from bridge.network.read_body import BODY_LIMIT
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
-from bridge.web.read_body import BODY_LIMIT
 from tests.e2e.product_environment import SECRET, ProductEnvironment
 
 ANSWER_IN = 10.0  # seconds

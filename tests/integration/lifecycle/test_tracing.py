@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, format_trace_id
 from starlette.types import Receive, Scope, Send
 
+from bridge.network.read_body import read_body
 from bridge.telemetry import log_context
 from bridge.telemetry.opentelemetry import OpenTelemetryTracer, create_http_tracer
-from bridge.web.read_body import read_body
 from bridge.web.receive_promptlayer_webhook import WebhookResponse
 from tests.integration.lifecycle.bridge_environment import KEY, SECRET, BridgeEnvironment
 from tests.standins.serve_app import serve

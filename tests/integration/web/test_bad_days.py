@@ -16,12 +16,12 @@ import pytest
 from starlette.types import Message
 
 from bridge.errors import BodyTimeoutError, BodyTooLargeError, RateLimitedError
+from bridge.network.read_body import BODY_LIMIT, SMALL_BODY_BYTES, LargeBodyQuota, read_body
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER, sign_payload
 from bridge.sandbox.local_http_client import create_local_client
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH, WebSettings, create_app
-from bridge.web.read_body import BODY_LIMIT, SMALL_BODY_BYTES, LargeBodyQuota, read_body
 from tests.integration.sample_deliveries import NOON, version_created
 from tests.integration.web import webhook_server_process
 from tests.integration.web.webhook_client import DEADLINE, SECRET, WebhookServer

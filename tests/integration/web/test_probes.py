@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
+from bridge.network.read_body import SMALL_BODY_BYTES
 from bridge.status.metrics_snapshot import read_metrics_snapshot
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
@@ -19,7 +20,6 @@ from bridge.web.app import WebSettings, create_app
 from bridge.web.probes import HealthProbes, create_probe_app, create_probe_routes
 from bridge.web.process_metrics import ProcessMetrics
 from bridge.web.rate_limit_middleware import RateLimitMiddleware, TokenBucket
-from bridge.web.read_body import SMALL_BODY_BYTES
 from tests.integration.sample_deliveries import NOON, version_created
 from tests.integration.web.webhook_client import DEADLINE, SECRET, WebhookServer
 from tests.standins.serve_app import serve

@@ -1,0 +1,163 @@
+"""PromptLayer's answer for a release: from memory, or asked of PromptLayer for exactly its version."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+
+from bridge.errors import (
+    BridgeError,
+    InvalidInputError,
+    NotFoundError,
+    RequestRefusedError,
+    StaleStateError,
+    UnavailableError,
+)
+from bridge.prompts.prompt import Json, JsonObject
+from bridge.serve.read_releases import ReleaseView
+from bridge.serve.release import AnswerKey, PromptAnswer, PromptRelease
+from bridge.serve.render_f_string import UnfillableTemplateError, compile_f_string_answer
+from bridge.serve.template_request import TemplateRequest
+
+FetchAnswer = Callable[[AnswerKey], Awaitable[PromptAnswer]]
+# A source, a prompt's number and a body for POST /prompt-templates/{number}: PromptLayer's answer.
+AskPromptLayer = Callable[[str, int, JsonObject], Awaitable[Json]]
+
+
+class AnswerFinder:
+    """Finds answers for applications. ``fetch_answer`` brings one that is not there yet, unrendered,
+    and keeps it; ``ask_promptlayer`` has PromptLayer render one. For one thread."""
+
+    def __init__(self, fetch_answer: FetchAnswer, ask_promptlayer: AskPromptLayer) -> None:
+        self._fetch_answer = fetch_answer
+        self._ask_promptlayer = ask_promptlayer
+        self._fetches: dict[AnswerKey, asyncio.Task[PromptAnswer]] = {}
+
+    async def find_answer(
+        self, view: ReleaseView, release: PromptRelease, provider: str = "", model: str = ""
+    ) -> PromptAnswer:
+        """The answer for a release, unrendered. Raises errors for an application where PromptLayer
+        has to be asked and cannot be."""
+        found = view.find_answer(release, provider, model)
+        if found is None:
+            key = release.key
+            asked = AnswerKey(key.source, key.prompt_id, release.version, provider, model)
+            found = await self._fetch_once(asked)
+        if provider or model:
+            _check_snippets(view, release, _read_snippets(found.body))
+        return found
+
+    async def render(
+        self, view: ReleaseView, release: PromptRelease, request: TemplateRequest
+    ) -> bytes:
+        """The answer for a release with its input variables filled: here where they are plain
+        names of an f-string, else by PromptLayer. Raises as ``find_answer`` does."""
+        if request.overrides:
+            reason = f"{' and '.join(request.overrides)} were given"
+        else:
+            answer = await self.find_answer(view, release, request.provider, request.model)
+            body = build_answer_body(answer, release.warning)
+            try:
+                return compile_f_string_answer(body).render(request.input_variables)
+            except UnfillableTemplateError as error:
+                reason = str(error)
+        return await self._ask_for_rendering(view, release, request, reason)
+
+    async def _ask_for_rendering(
+        self, view: ReleaseView, release: PromptRelease, request: TemplateRequest, reason: str
+    ) -> bytes:
+        key = release.key
+        try:
+            answer = await self._ask_promptlayer(
+                key.source, key.prompt_id, request.build_upstream_body(release.version)
+            )
+        except ValueError:  # half a character, or a number beyond all bounds
+            raise InvalidInputError("The body has a text or number that cannot be sent.") from None
+        except BridgeError as error:
+            raise _translate_error(
+                error,
+                f"{release.name} has to be rendered by PromptLayer, as {reason}.",
+                " With skip_input_variable_rendering it is answered unrendered.",
+            ) from None
+        # PromptLayer looks a number up as a name too, and a version of another prompt is not asked.
+        if not isinstance(answer, dict) or (answer.get("id"), answer.get("version")) != (
+            key.prompt_id,
+            release.version,
+        ):
+            raise UnavailableError(
+                f"PromptLayer was asked for version {release.version} of {release.name} and"
+                " answered something else."
+            )
+        _check_snippets(view, release, answer.get("snippets"))
+        if release.warning:
+            answer["warning"] = _join_warnings(answer.get("warning"), release.warning)
+        return json.dumps(answer).encode()
+
+    async def _fetch_once(self, key: AnswerKey) -> PromptAnswer:
+        """Who asks for the same answer meanwhile waits for the same request."""
+        task = self._fetches.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._fetch_answer(key))
+            self._fetches[key] = task
+            task.add_done_callback(lambda done: self._forget_fetch(key, done))
+        try:
+            return await asyncio.shield(task)
+        except BridgeError as error:
+            told = f"PromptLayer has to be asked for version {key.version} of this prompt first."
+            raise _translate_error(error, told, "") from None
+
+    def _forget_fetch(self, key: AnswerKey, done: asyncio.Task[PromptAnswer]) -> None:
+        self._fetches.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # who asked may be gone, and nobody else would take it
+
+
+def build_answer_body(answer: PromptAnswer, warning: str | None) -> bytes:
+    """PromptLayer's answer as it was made, but for a warning of the bridge and the key of a custom
+    provider, which is kept apart."""
+    if warning is None and answer.provider_key is None:
+        return answer.body
+    return _complete_body(answer.body, warning, answer.provider_key)
+
+
+def _check_snippets(view: ReleaseView, release: PromptRelease, snippets: Json) -> None:
+    """PromptLayer puts snippets in as they are there now; the ones that are merged are those of the
+    answer that was confirmed. Raises StaleStateError for others."""
+    confirmed = view.find_answer(release)
+    if confirmed is not None and (snippets or None) != _read_snippets(confirmed.body):
+        raise StaleStateError(
+            f"The snippets of {release.name} have other versions in PromptLayer than those that are"
+            " merged. Merge or withdraw them, or ask without provider, model and variables."
+        )
+
+
+@lru_cache(maxsize=1024)
+def _complete_body(body: bytes, warning: str | None, provider_key: str | None) -> bytes:
+    content = json.loads(body)
+    if warning is not None:
+        content["warning"] = _join_warnings(content.get("warning"), warning)
+    if provider_key is not None and isinstance(content.get("custom_provider"), dict):
+        content["custom_provider"]["api_key"] = provider_key
+    return json.dumps(content).encode()
+
+
+@lru_cache(maxsize=4096)
+def _read_snippets(body: bytes) -> Json:
+    return json.loads(body).get("snippets") or None
+
+
+def _join_warnings(theirs: Json, ours: str) -> str:
+    return f"{theirs} {ours}" if isinstance(theirs, str) and theirs else ours
+
+
+def _translate_error(error: BridgeError, told: str, advice: str) -> BridgeError:
+    """An error of PromptLayer for an application, which neither holds the bridge's key nor asked
+    for what the bridge may do: what PromptLayer refused is told, all else may be tried again."""
+    if isinstance(error, NotFoundError | InvalidInputError):
+        return type(error)(f"{told} {error}")
+    if isinstance(error, RequestRefusedError):
+        return RequestRefusedError(f"{told} {error}")
+    after = getattr(error, "retry_after", None)
+    return UnavailableError(f"{told} That fails now: {error}{advice}", retry_after=after)
