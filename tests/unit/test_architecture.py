@@ -222,7 +222,12 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "authlib": ("bridge.web.oidc_provider",),
     "joserfc": ("bridge.web.oidc_provider",),
     "anyio": ("bridge.web.session_guard",),
-    "httpx2": ("bridge.promptlayer.client", "bridge.sandbox", "bridge.web.oidc_provider"),
+    "httpx2": (
+        "bridge.promptlayer.client",
+        "bridge.sandbox",
+        "bridge.serve.upstream",
+        "bridge.web.oidc_provider",
+    ),
     "requests": ("bridge.forge",),
     "urllib3": ("bridge.forge",),
     "starlette": ("bridge.web", "bridge.sandbox", "bridge.serve", "bridge.network.read_body"),
