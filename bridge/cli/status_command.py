@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from bridge.status.metrics_snapshot import SWEEPS_MISSED, find_stale
 from bridge.status.problems import MappingProblem
 from bridge.status.status_reader import StatusReader
 from bridge.status.target_queries import TargetFilter, TargetView, TimelineStep
+from bridge.storage.log_queue import LogQueueStatus
 from bridge.web.template_filters import format_age as when
 from bridge.web.template_filters import format_duration
 from bridge.wiring import get_current_time
@@ -54,6 +55,7 @@ class _StatusReport:
     problems: tuple[MappingProblem, ...]
     stale: Mapping[str, timedelta]  # mappings that were not compared for so long
     not_followed: Mapping[str, tuple[int, int]]  # prompts and open pull requests, by mapping
+    log_queue: LogQueueStatus
 
 
 def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
@@ -89,7 +91,15 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
     more, every = found.next_cursor is not None, reader.not_followed()
     kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
     return _StatusReport(
-        found.rows, more, counts, steps, reader.get_current_time(), tuple(problems), stale, kept
+        found.rows,
+        more,
+        counts,
+        steps,
+        reader.get_current_time(),
+        tuple(problems),
+        stale,
+        kept,
+        reader.read_log_queue_status(),
     )
 
 
@@ -104,10 +114,23 @@ def _show_problems(answer: _StatusReport) -> None:
             f" kept as they are until `promptlayer-bridge prune {name}`",
             markup=False,
         )
+    for line in _describe_log_queue(answer.log_queue):
+        console.print(line, markup=False)
     for one in answer.problems:
         about = f"{one.mapping}: " if one.mapping else ""
         often = f" ({one.attempts} times in a row)" if one.attempts > 1 else ""
         console.print(f"{one.kind}: {about}{one.subject}: {one.message}{often}", markup=False)
+
+
+def _describe_log_queue(queue: LogQueueStatus) -> Iterator[str]:
+    if queue.waiting:
+        age = format_duration(timedelta(seconds=queue.oldest_seconds))
+        size = f"{queue.waiting_bytes / 1024:.0f} KiB"
+        yield f"logs of applications: {queue.waiting} wait for PromptLayer ({size}), the oldest for {age}"
+    if queue.parked:
+        yield f"logs of applications: {queue.parked} parked"
+    for reason, count in queue.parked_reasons:
+        yield f"  {count} times: {reason}"
 
 
 def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | None:
@@ -184,6 +207,7 @@ def _document(answer: _StatusReport) -> dict[str, Any]:
             for name, (prompts, pulls) in answer.not_followed.items()
         },
         "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
+        "logs": asdict(answer.log_queue),
     }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bridge.errors import StaleStateError, UnavailableError
+from bridge.errors import StaleStateError, TransientError, UnavailableError
 from bridge.network.read_body import LargeBodyQuota, reserve_received
 from bridge.prompts.prompt import Json, JsonObject
 from bridge.serve.application_tokens import FindTokens
@@ -26,6 +26,7 @@ from bridge.serve.serve_response import (
     ServeEndpoint,
     ServeRequest,
     ServeResponse,
+    build_error_response,
     build_json_response,
 )
 from bridge.serve.upstream import PromptLayerUpstream
@@ -51,7 +52,7 @@ class LogEndpoint(ServeEndpoint):
     """One path of ``LOG_CALLS``.
 
     200 or 201 as PromptLayer's SDKs want it; 400, 401, 413; what PromptLayer answers where the
-    call is passed through; 424 where it cannot be queued and PromptLayer cannot be reached.
+    call is passed through; 503 where it cannot be queued and PromptLayer cannot be reached.
     """
 
     body_limit = LOG_LIMIT
@@ -79,7 +80,10 @@ class LogEndpoint(ServeEndpoint):
                 return build_json_response(
                     call.status, call.build_answer(self._path, log.id, content)
                 )
-        return await self._pass_through(request, content)
+        try:
+            return await self._pass_through(request, content)
+        except TransientError as error:  # SDKs repeat a 503, and lose a model's answer otherwise
+            return replace(build_error_response(error), status=503)
 
     def _build_log(self, request: ServeRequest, call: LogCall, content: JsonObject) -> QueuedLog:
         id, source = generate_id(), request.application.source

@@ -18,6 +18,7 @@ from bridge.storage.backoff import repository_pauses_table
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
 from bridge.storage.instances import DEAD_AFTER, instances_table
+from bridge.storage.log_queue import LogQueueStatus, read_log_queue_status
 from bridge.storage.rate_limits import ForgeRateLimit, list_rate_limits
 from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
 
@@ -53,6 +54,7 @@ class MetricsSnapshot:
     rate_limits: tuple[ForgeRateLimit, ...]
     problems: Mapping[tuple[str, str], int]  # that last, by mapping and kind
     exceptions: Mapping[str, int]  # errors that nobody expected, ever, by mapping
+    log_queue: LogQueueStatus = LogQueueStatus()  # noqa: RUF009 - frozen
 
 
 def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
@@ -72,6 +74,7 @@ def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
             exceptions=count_exceptions(connection),
             repository_pauses=_pauses(connection, now),
             rate_limits=list_rate_limits(connection),
+            log_queue=read_log_queue_status(connection, now),
         )
 
 

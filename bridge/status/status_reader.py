@@ -24,6 +24,7 @@ from bridge.status.target_queries import (
 )
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock
+from bridge.storage.log_queue import LogQueueStatus, read_log_queue_status
 from bridge.storage.rate_limits import ForgeRateLimit, list_rate_limits
 
 _ALL, _EVERY = TargetFilter(), DeliveryFilter()
@@ -131,6 +132,11 @@ class StatusReader:
         with self._database.open_read_transaction() as connection:
             rows = connection.execute(select(resyncs_table.c.mapping, resyncs_table.c.at))
             return {row.mapping: row.at for row in rows}
+
+    def read_log_queue_status(self) -> LogQueueStatus:
+        """How many logs of applications wait for PromptLayer, or were not taken."""
+        with self._database.open_read_transaction() as connection:
+            return read_log_queue_status(connection, self._clock())
 
     def list_rate_limits(self) -> tuple[ForgeRateLimit, ...]:
         """What each forge has left of its requests, by the forge's name."""

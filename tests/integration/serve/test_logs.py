@@ -216,7 +216,7 @@ def test_a_full_queue_lets_the_application_wait_for_promptlayer(database: Databa
         bridge.deliver_all()
 
         assert passed["request_id"] == 1
-        assert refused.status_code == 424
+        assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "5"
         assert bridge.logs.requests[2].scores == {"default": 1}
 
@@ -240,7 +240,7 @@ def test_a_call_that_cannot_be_passed_through_is_no_fault_of_the_application(
     with bridge.open_client(THROUGH_TOKEN) as api:
         answer = api.post("/log-request", json=LOGGED)
 
-    assert answer.status_code == 424
+    assert answer.status_code == 503
     assert "PromptLayer" in answer.json()["error"]
 
 
