@@ -23,6 +23,7 @@ from bridge.telemetry.logs import LogFormat
 
 NAME = "promptlayer-bridge"
 DEFAULT_CONFIG_PATH = Path("bridge.yaml")
+DEFAULT_URL = "http://127.0.0.1:8484"
 
 app = typer.Typer(
     name=NAME,
@@ -44,6 +45,15 @@ ConfigPath = Annotated[
 LogFormatOption = Annotated[
     LogFormat | None,
     typer.Option(help="Lines for people, or JSON; default: what bridge.yaml says."),
+]
+BridgeUrl = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="BRIDGE_URL", help="Of a running bridge; its token is in BRIDGE_TOKEN."
+    ),
+]
+LabelOption = Annotated[
+    str | None, typer.Option(help="Default: the first label of the token's application.")
 ]
 MappingNames = Annotated[list[str] | None, typer.Argument(help="Names of mappings; default: all.")]
 
@@ -243,6 +253,48 @@ def status(
 
     wanted = status_command.StatusQuery(prompt, mapping, state, limit)
     status_command.show_status(config, wanted, as_json=as_json)
+
+
+@app.command()
+def served(
+    commit: Annotated[str, typer.Option(help="A commit of the base branch, such as of a merge.")],
+    wait: Annotated[str, typer.Option(help="How long at most.")] = "0s",
+    url: BridgeUrl = DEFAULT_URL,
+) -> None:
+    """Wait until a commit, or a later one, is what applications are served: for deployments.
+
+    Exits with 2 when it is not in time, and with 1 when the token or the commit is refused.
+    """
+    from bridge.cli import served_command
+
+    served_command.wait_until_served(url, commit, wait)
+
+
+@app.command()
+def export(
+    label: LabelOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: standard output.")
+    ] = None,
+    url: BridgeUrl = DEFAULT_URL,
+) -> None:
+    """Write what applications are served as JSON, to bake it into an image."""
+    from bridge.cli import served_command
+
+    served_command.export(url, label, out)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="The prompt's name or number.")],
+    label: LabelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    url: BridgeUrl = DEFAULT_URL,
+) -> None:
+    """Show one prompt as applications are served it."""
+    from bridge.cli import served_command
+
+    served_command.show_prompt(url, name, label, as_json=as_json)
 
 
 @app.command("import")

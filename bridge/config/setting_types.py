@@ -31,13 +31,16 @@ class SettingsSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def parse_duration(text: str) -> timedelta:
+    """A duration with its unit. Raises ValueError."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise ValueError("expected a duration with its unit, such as 30s, 10m, 1h or 7d")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
 def _duration(value: object) -> object:
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found:
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("expected a duration with its unit, such as 30s, 10m, 1h or 7d")
+    return value if isinstance(value, timedelta) else parse_duration(str(value))
 
 
 def _positive(value: timedelta) -> timedelta:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import TypeVar
 
 from bridge.errors import (
     BridgeError,
@@ -15,25 +17,35 @@ from bridge.errors import (
     StaleStateError,
     UnavailableError,
 )
-from bridge.prompts.prompt import Json, JsonObject
+from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.prompt import Json
 from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import AnswerKey, PromptAnswer, PromptRelease
-from bridge.serve.render_f_string import UnfillableTemplateError, compile_f_string_answer
+from bridge.serve.render_f_string import UnfillableTemplateError, render_f_string_answer
 from bridge.serve.template_request import TemplateRequest
 
-FetchAnswer = Callable[[AnswerKey], Awaitable[PromptAnswer]]
-# A source, a prompt's number and a body for POST /prompt-templates/{number}: PromptLayer's answer.
-AskPromptLayer = Callable[[str, int, JsonObject], Awaitable[Json]]
+_THREADS = 16
+_MOST_ASKED = 64  # requests under way and waiting
+
+FetchAnswer = Callable[[AnswerKey], PromptAnswer]
+FindClient = Callable[[str], PromptLayerClient]  # of a workspace, by its source
+_T = TypeVar("_T")
 
 
 class AnswerFinder:
     """Finds answers for applications. ``fetch_answer`` brings one that is not there yet, unrendered,
-    and keeps it; ``ask_promptlayer`` has PromptLayer render one. For one thread."""
+    and keeps it. PromptLayer is asked in threads of their own, so that one that hangs holds up
+    nothing else of the server. For one event loop."""
 
-    def __init__(self, fetch_answer: FetchAnswer, ask_promptlayer: AskPromptLayer) -> None:
+    def __init__(self, find_client: FindClient, fetch_answer: FetchAnswer) -> None:
+        self._find_client = find_client
         self._fetch_answer = fetch_answer
-        self._ask_promptlayer = ask_promptlayer
         self._fetches: dict[AnswerKey, asyncio.Task[PromptAnswer]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "ask-promptlayer")
+        self._asked = 0
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def find_answer(
         self, view: ReleaseView, release: PromptRelease, provider: str = "", model: str = ""
@@ -60,7 +72,7 @@ class AnswerFinder:
             answer = await self.find_answer(view, release, request.provider, request.model)
             body = build_answer_body(answer, release.warning)
             try:
-                return compile_f_string_answer(body).render(request.input_variables)
+                return render_f_string_answer(body, request.input_variables)
             except UnfillableTemplateError as error:
                 reason = str(error)
         return await self._ask_for_rendering(view, release, request, reason)
@@ -70,9 +82,9 @@ class AnswerFinder:
     ) -> bytes:
         key = release.key
         try:
-            answer = await self._ask_promptlayer(
-                key.source, key.prompt_id, request.build_upstream_body(release.version)
-            )
+            client, path = self._find_client(key.source), f"/prompt-templates/{key.prompt_id}"
+            body = request.build_upstream_body(release.version)
+            answer = await self._ask(partial(client.send, "POST", path, body))
         except ValueError:  # half a character, or a number beyond all bounds
             raise InvalidInputError("The body has a text or number that cannot be sent.") from None
         except BridgeError as error:
@@ -99,7 +111,7 @@ class AnswerFinder:
         """Who asks for the same answer meanwhile waits for the same request."""
         task = self._fetches.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._fetch_answer(key))
+            task = asyncio.ensure_future(self._ask(partial(self._fetch_answer, key)))
             self._fetches[key] = task
             task.add_done_callback(lambda done: self._forget_fetch(key, done))
         try:
@@ -107,6 +119,16 @@ class AnswerFinder:
         except BridgeError as error:
             told = f"PromptLayer has to be asked for version {key.version} of this prompt first."
             raise _translate_error(error, told, "") from None
+
+    async def _ask(self, call: Callable[[], _T]) -> _T:
+        """Raises what the call raises, and UnavailableError when very many wait already."""
+        if self._asked >= _MOST_ASKED:
+            raise UnavailableError("Too many requests wait for PromptLayer at once.")
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        finally:
+            self._asked -= 1
 
     def _forget_fetch(self, key: AnswerKey, done: asyncio.Task[PromptAnswer]) -> None:
         self._fetches.pop(key, None)

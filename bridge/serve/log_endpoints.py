@@ -70,7 +70,7 @@ class LogEndpoint(ServeEndpoint):
         content = {name: value for name, value in request.content.items() if name != "api_key"}
         services, call = self._services, LOG_CALLS[self._path]
         wants_queue = request.application.settings.log == "queue"
-        if wants_queue and not services.queue.is_full:
+        if wants_queue and not services.queue.is_full():
             log = self._build_log(request, call, content)
             try:
                 await services.queue.put_async(log)

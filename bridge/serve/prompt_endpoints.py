@@ -52,7 +52,7 @@ FindServedMappings = Callable[[], Sequence[ServedMapping]]
 
 
 @dataclass(frozen=True)
-class PromptDocument:
+class ReleaseDocument:
     """A release as JSON: what the bridge says of it, up to PromptLayer's answer, which follows."""
 
     release: PromptRelease
@@ -65,14 +65,14 @@ class PromptDocument:
         return (self.head, self.answer.body, b"}")
 
 
-class PromptDocuments:
+class ReleaseDocuments:
     """The documents of the newest snapshot, each made once. For one thread."""
 
     def __init__(self) -> None:
         self._snapshot = ReleaseSnapshot()
-        self._documents: dict[ReleaseKey, PromptDocument] = {}
+        self._documents: dict[ReleaseKey, ReleaseDocument] = {}
 
-    def get_document(self, view: ReleaseView, release: PromptRelease) -> PromptDocument | None:
+    def get_document(self, view: ReleaseView, release: PromptRelease) -> ReleaseDocument | None:
         """None where PromptLayer's answer is not there."""
         if self._snapshot is not view.snapshot:
             self._snapshot, self._documents = view.snapshot, {}
@@ -84,7 +84,7 @@ class PromptDocuments:
         return document
 
 
-def build_document(release: PromptRelease, answer: PromptAnswer) -> PromptDocument:
+def build_document(release: PromptRelease, answer: PromptAnswer) -> ReleaseDocument:
     told = {
         "name": release.name,
         "id": release.key.prompt_id,
@@ -96,7 +96,7 @@ def build_document(release: PromptRelease, answer: PromptAnswer) -> PromptDocume
         "warning": release.warning,
     }
     head = json.dumps(told).encode()[:-1] + b', "prompt": '
-    return PromptDocument(release, head, answer, _compute_etag(head, answer.etag.encode()))
+    return ReleaseDocument(release, head, answer, _compute_etag(head, answer.etag.encode()))
 
 
 class PromptEndpoint(ServeEndpoint):
@@ -106,7 +106,7 @@ class PromptEndpoint(ServeEndpoint):
         self,
         find_tokens: FindTokens,
         count_read: CountRead,
-        documents: PromptDocuments,
+        documents: ReleaseDocuments,
         reader: ReleaseReader,
         answers: AnswerFinder,
     ) -> None:
@@ -139,7 +139,7 @@ class PromptListEndpoint(ServeEndpoint):
         self,
         find_tokens: FindTokens,
         count_read: CountRead,
-        documents: PromptDocuments,
+        documents: ReleaseDocuments,
         reader: ReleaseReader,
         is_stopping: IsStopping,
     ) -> None:
@@ -170,9 +170,9 @@ class PromptListEndpoint(ServeEndpoint):
 
     async def _list(
         self, application: ServedApplication, label: str
-    ) -> tuple[ReleaseView, list[PromptDocument]]:
+    ) -> tuple[ReleaseView, list[ReleaseDocument]]:
         view = self._reader.open_view(application)
-        found = list[PromptDocument]()
+        found = list[ReleaseDocument]()
         for number, release in enumerate(view.list_releases(label)):
             if (document := self._documents.get_document(view, release)) is not None:
                 found.append(document)
@@ -272,13 +272,13 @@ def _compute_etag(*parts: bytes) -> bytes:
     return b'"%s"' % digest.hexdigest()[:32].encode()
 
 
-def _compute_list_etag(label: str, documents: Sequence[PromptDocument]) -> bytes:
+def _compute_list_etag(label: str, documents: Sequence[ReleaseDocument]) -> bytes:
     tags = [document.etag for document in documents]
     return _compute_etag(label.encode("utf-8", "surrogatepass"), *tags)
 
 
 def _build_list_response(
-    label: str, documents: Sequence[PromptDocument], headers: Headers
+    label: str, documents: Sequence[ReleaseDocument], headers: Headers
 ) -> ServeResponse:
     body = [b'{"label": ', json.dumps(label).encode(), b', "prompts": [']
     for number, document in enumerate(documents):

@@ -23,8 +23,15 @@ from bridge.serve.serve_response import (
     read_api_key,
 )
 
-# PromptLayer's API besides what the bridge answers itself, as far as it has no header for the key.
-_PREFIXES = ("/api/", "/connection/", "/library-", "/rest/", "/ws-token-request-library")
+# PromptLayer's API besides what the bridge answers itself:
+# https://docs.promptlayer.com/reference/introduction, and ``promptlayer`` 1.5.16
+_PREFIXES = (
+    *("/api/", "/connection/", "/library-", "/prompt-labels/", "/report-columns", "/reports"),
+    *("/rest/", "/v1/traces", "/workflow", "/ws-token-request-library"),
+)
+_SHARED_PREFIXES = ("/prompt-templates", "/prompts/")  # with pages and endpoints of the bridge
+# Whose wrong tokens are limited as refused webhooks are.
+RELAY_PREFIXES = (*_PREFIXES, *_SHARED_PREFIXES)
 _READ_SECONDS = 600.0  # between two parts of an answer: a model may be behind it
 _WEB_SOCKET = (
     "The bridge passes no WebSocket through. Let the application ask for the results of a workflow"
@@ -134,7 +141,7 @@ class _RelayRequest:
 
 
 class _RelayRoute(BaseRoute):
-    """Every request that shows a token in a header, or is for a path of PromptLayer's alone."""
+    """Every path of PromptLayer's; one that the bridge has too only where a token is shown."""
 
     def __init__(self, endpoint: RelayEndpoint) -> None:
         self._endpoint = endpoint
@@ -142,8 +149,10 @@ class _RelayRoute(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return Match.NONE, {}
-        shows = find_token(dict(scope["headers"])) is not None
-        return (Match.FULL if shows or scope["path"].startswith(_PREFIXES) else Match.NONE), {}
+        path: str = scope["path"]
+        is_shared = path.startswith(_SHARED_PREFIXES)
+        shows = is_shared and find_token(dict(scope["headers"])) is not None
+        return (Match.FULL if shows or path.startswith(_PREFIXES) else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._endpoint(scope, receive, send)

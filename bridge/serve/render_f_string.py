@@ -51,6 +51,19 @@ class FStringAnswer:
         return b"".join(parts)
 
 
+def render_f_string_answer(body: bytes, variables: Mapping[str, Json]) -> bytes:
+    """PromptLayer's answer, unrendered, with its variables filled. Raises UnfillableTemplateError
+    where only PromptLayer can do so."""
+    if not variables and not _has_arguments(body):
+        return body  # PromptLayer leaves it as it is too
+    return compile_f_string_answer(body).render(variables)
+
+
+@lru_cache(maxsize=4 * _COMPILED)
+def _has_arguments(body: bytes) -> bool:
+    return json.loads(body).get("llm_kwargs") is not None
+
+
 @lru_cache(maxsize=_COMPILED)
 def compile_f_string_answer(body: bytes) -> FStringAnswer:
     """PromptLayer's answer, unrendered, ready to be filled. Raises UnfillableTemplateError."""

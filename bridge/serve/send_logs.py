@@ -76,7 +76,7 @@ class LogSender:
             yield
         finally:
             self._stopping.set()
-            self._queue.wake()
+            self._queue.notify_waiting()
             thread.join(within)
 
     def _run(self) -> None:
@@ -103,7 +103,7 @@ class LogSender:
                 self._queue.wait_for_new(_IDLE)
                 return
             results = runner.run(self._deliver(upstream, claimed))
-            self._queue.settle(results)
+            self._queue.record_results(results)
         except BridgeError as error:
             log.warning("the log queue stands still: %s", error)
             self._stopping.wait(_IDLE)
@@ -151,9 +151,9 @@ class LogSender:
         ids = self._queue.find_platform_ids(call.source, named) if named else {}
         if missing := named - ids.keys():
             return self._postpone(call, missing)
-        key = upstream.find_settings(call.source).api_key
-        body = build_delivered_body(call.path, content, ids, key)
         try:
+            key = upstream.find_settings(call.source).api_key
+            body = build_delivered_body(call.path, content, ids, key)
             async with asyncio.timeout(self._settings.lease.total_seconds() / 2):
                 response, answer = await upstream.post_json(call.source, call.path, body)
         except (UnavailableError, TimeoutError) as error:

@@ -156,7 +156,7 @@ def parse_body(body: bytes) -> JsonObject:
     if not body.strip():
         return {}
     try:
-        content = json.loads(body)
+        content = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise MalformedPayloadError("The body is no JSON.") from None
     if content is None:
@@ -164,6 +164,10 @@ def parse_body(body: bytes) -> JsonObject:
     if not isinstance(content, dict):
         raise MalformedPayloadError("The body is no JSON object.")
     return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def read_api_key(content: JsonObject) -> bytes | None:

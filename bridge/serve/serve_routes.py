@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
-from bridge.errors import ForbiddenError
 from bridge.serve.application_tokens import FindTokens
 from bridge.serve.find_answers import AnswerFinder
 from bridge.serve.prompt_endpoints import (
     CommitEndpoint,
     FindServedMappings,
     IsStopping,
-    PromptDocuments,
     PromptEndpoint,
     PromptListEndpoint,
+    ReleaseDocuments,
 )
 from bridge.serve.read_releases import ReleaseReader
-from bridge.serve.serve_response import CountRead, ServeEndpoint, ServeRequest, ServeResponse
+from bridge.serve.serve_response import CountRead
 from bridge.serve.template_endpoints import TemplateEndpoint, TemplateListEndpoint
 
 # Whose wrong tokens are limited as refused webhooks are: what begins with one of these.
@@ -50,22 +49,11 @@ class ServeServices:
     count_read: CountRead
 
 
-class RefusalEndpoint(ServeEndpoint):
-    """403: the rest of PromptLayer's API is not for applications."""
-
-    async def respond(self, request: ServeRequest) -> ServeResponse:
-        raise ForbiddenError(
-            f"{request.scope['method']} here is not for applications of the bridge, which read"
-            " what is merged. Set relay: true for this application in bridge.yaml, or ask"
-            " PromptLayer itself."
-        )
-
-
 def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
     """The routes, to stand before all others of the web server."""
     register_url_convertor("prompt_name", _NameConvertor())
     tokens, count, reader = services.find_tokens, services.count_read, services.reader
-    documents, stopping = PromptDocuments(), services.is_stopping
+    documents, stopping = ReleaseDocuments(), services.is_stopping
     template = TemplateEndpoint(tokens, count, reader, services.answers)
     templates = TemplateListEndpoint(tokens, count, reader)
     prompt = PromptEndpoint(tokens, count, documents, reader, services.answers)
@@ -74,7 +62,6 @@ def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
     one = "/prompt-templates/{identifier:prompt_name}"
     return [
         Route(one, template, methods=["GET", "POST"]),
-        Route(one, RefusalEndpoint(tokens, count), include_in_schema=False),
         Route("/prompt-templates", templates, methods=["GET"]),
         Route("/v1/prompts/{identifier:prompt_name}", prompt, methods=["GET"]),
         Route("/v1/prompts", prompts, methods=["GET"]),

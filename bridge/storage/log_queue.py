@@ -129,7 +129,6 @@ class LogQueue:
         self._something_new = threading.Event()
         self._writer = GroupCommitWriter(self._write, backlog=backlog)
 
-    @property
     def is_full(self) -> bool:
         """Whether the waiting calls reach the limit, as measured a moment ago."""
         return self._bytes >= self._limit
@@ -144,12 +143,12 @@ class LogQueue:
         self._writer.put(log)
 
     def wait_for_new(self, timeout: float) -> None:
-        """Wait until this process put something, or ``wake``, for ``timeout`` seconds at most. For
+        """Wait until this process put something, or ``notify_waiting``, for ``timeout`` seconds at most. For
         one waiting thread."""
         self._something_new.wait(timeout)
         self._something_new.clear()
 
-    def wake(self) -> None:
+    def notify_waiting(self) -> None:
         """End a ``wait_for_new``."""
         self._something_new.set()
 
@@ -186,7 +185,7 @@ class LogQueue:
                     .values(not_before=self._database.now)
                 )
 
-    def settle(self, results: Sequence[LogDeliveryResult]) -> None:
+    def record_results(self, results: Sequence[LogDeliveryResult]) -> None:
         """Store what came of attempts, in one transaction."""
         delivered = [one for one in results if one.state is LogState.DELIVERED]
         with self._database.open_transaction() as connection:
@@ -261,7 +260,7 @@ class LogQueue:
     def close(self) -> None:
         """Store what is waiting for the disk and turn further calls away."""
         self._writer.close()
-        self.wake()
+        self.notify_waiting()
 
     def _measure(self, connection: Connection) -> None:
         if time.monotonic() - self._measured_at >= _MEASURED:

@@ -50,11 +50,13 @@ class ProcessMetrics:
         self._registry = CollectorRegistry()
         for theirs in (ProcessCollector, PlatformCollector, GCCollector):
             theirs(registry=self._registry)
-        self._answers = Counter(
-            f"{METRIC_PREFIX}_answers",
-            "Answers of this process to webhooks, by door and HTTP status.",
-            ["door", "status"],
-            registry=self._registry,
+        self._answers = self._create_counter(
+            "answers", "Answers of this process to webhooks, by door and HTTP status.", "door"
+        )
+        self._reads = self._create_counter(
+            "reads",
+            "Answers of this process to applications, by their names and HTTP status.",
+            "application",
         )
         self._steps = Histogram(
             f"{METRIC_PREFIX}_step_seconds",
@@ -86,6 +88,11 @@ class ProcessMetrics:
         self._registry.register(_BuildInfoCollector(version))
         self._registry.register(SharedMetricsCollector(read, mappings, stale))
 
+    def _create_counter(self, name: str, told: str, label: str) -> Counter:
+        """Of answers, by their HTTP status too."""
+        labels, registry = [label, "status"], self._registry
+        return Counter(f"{METRIC_PREFIX}_{name}", told, labels, registry=registry)
+
     def record_config(self, loaded_at: datetime, mistake: str | None) -> None:
         """Which configuration is in force, and what is wrong with a newer one."""
         self._config_loaded.set(loaded_at.timestamp())
@@ -99,6 +106,9 @@ class ProcessMetrics:
 
     def count_response(self, door: str, status: int) -> None:
         self._answers.labels(door, str(status)).inc()
+
+    def count_read(self, application: str, status: int) -> None:
+        self._reads.labels(application, str(status)).inc()
 
     @contextmanager
     def start_span(self, name: str, known: Mapping[str, str]) -> Iterator[None]:  # noqa: ARG002

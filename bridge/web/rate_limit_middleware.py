@@ -1,4 +1,5 @@
 """Who may knock: before any work, an address that was refused too often is asked to come later.
+Of applications, a wrong token counts.
 
 Only refused requests count, so a burst of real deliveries is never hurt, however large; those with
 large bodies count as several. A trusted proxy is not limited itself: behind one that tells no
@@ -90,19 +91,30 @@ class TokenBucket:
 
 
 class RateLimitMiddleware:
-    """ASGI middleware before the webhooks' doors; everything else passes untouched. ``count``
-    hears of every answer that is given there."""
+    """ASGI middleware before the webhooks' endpoints and those of applications, whose paths begin
+    with one of ``prefixes``; everything else passes untouched. ``count`` hears of every answer to a
+    webhook."""
 
-    def __init__(self, app: ASGIApp, bucket: TokenBucket, count: CountResponse) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bucket: TokenBucket,
+        count: CountResponse,
+        prefixes: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
         self._bucket = bucket
         self._count = count
+        self._prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(self._prefixes):
+            await self._limit_tokens(scope, receive, send)
+            return
         if scope["type"] != "http" or not scope["path"].startswith(WEBHOOK_PREFIX):
             await self._app(scope, receive, send)
             return
-        address = scope["client"][0] if scope.get("client") else ""
+        address = _address(scope)
         if seconds := self._bucket.compute_wait_seconds(address):
             self._count("any", 429)
             await _come_later(send, seconds)
@@ -123,11 +135,32 @@ class RateLimitMiddleware:
 
         await self._app(scope, weighed, watched)
 
+    async def _limit_tokens(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = _address(scope)
+        if seconds := self._bucket.compute_wait_seconds(address):
+            await _come_later(send, seconds)
+            return
+
+        async def note_refusal(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                self._take(address)
+            await send(message)
+
+        await self._app(scope, receive, note_refusal)
+
+    def _take(self, address: str, times: int = 1) -> None:
+        if self._bucket.take(address, times):
+            log.warning("%s was refused too often and has to wait", address)
+
     def _note(self, path: str, address: str, status: int, read: int) -> None:
         self._count(path.removeprefix(WEBHOOK_PREFIX) if status in _AT_A_DOOR else "none", status)
         times = max(1, math.ceil(read / SMALL_BODY_BYTES))
-        if status in _REFUSED and self._bucket.take(address, times):
-            log.warning("%s was refused too often and has to wait", address)
+        if status in _REFUSED:
+            self._take(address, times)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 async def _come_later(send: Send, seconds: float) -> None:

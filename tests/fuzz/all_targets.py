@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import parser_targets, renderer_targets, webhook_targets
+from tests.fuzz import application_targets, parser_targets, renderer_targets, webhook_targets
 from tests.fuzz.fuzz_target import AnyTarget
 
 TARGETS: Mapping[str, AnyTarget] = {
     each.name: each
-    for each in (*webhook_targets.TARGETS, *parser_targets.TARGETS, *renderer_targets.TARGETS)
+    for each in (
+        *webhook_targets.TARGETS,
+        *parser_targets.TARGETS,
+        *renderer_targets.TARGETS,
+        *application_targets.TARGETS,
+    )
 }

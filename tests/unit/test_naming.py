@@ -27,17 +27,17 @@ VERBS = frozenset(
     """
     acquire act add align announce append apply approve attach authenticate begin build
     calculate call cancel canonicalise change check choose claim clamp clear close collapse
-    collect commit compare compute configure connect convert copy count create decide decode
+    collect commit compare compile compute configure connect convert copy count create decide decode
     delete deny describe detach detect diff discard dispatch drop dump duplicate edit enable
-    encode end enqueue ensure escape estimate evaluate expand explain extend extract fetch file
+    encode end enqueue ensure escape estimate evaluate expand explain export extend extract fetch file
     fill filter find finish flush forget format forward generate get group handle hold ignore
     import index init initialise insert install invalidate join judge keep layout lead limit
     list load lock log make mark mask match measure merge migrate move mute neutralise new
     normalise note notify observe open order parse partition patch pause place plan poll
-    postpone prepare preview process propose protect prune publish push put quote raise read
+    post postpone prepare preview process propose protect prune publish push put quote raise read
     rebase recalculate receive reconcile record recover recreate redeliver redirect redispatch
     reduce refresh refuse register reject release reload remove rename render reopen repair
-    replace reply report request requeue require reserve reset resolve restore resume resync
+    replace reply report request requeue require reserve reset resolve respond restore resume resync
     retry return revert review revoke rewrite rotate run save scan schedule select send serve
     set shorten show sign skip sleep sort split start stop store strip subscribe substitute
     subtract sum summarise sweep sync take tell to touch track transform translate trigger trim

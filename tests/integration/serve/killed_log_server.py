@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ class _LoggingApplications:
             self.scored.add(mark)
 
     def _post(
-        self, client: httpx2.Client, path: str, body: dict[str, object]
+        self, client: httpx2.Client, path: str, body: Mapping[str, object]
     ) -> httpx2.Response | None:
         """None where the server was killed meanwhile: nobody knows whether the call counts."""
         try:

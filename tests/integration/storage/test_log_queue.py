@@ -82,7 +82,7 @@ def test_calls_of_one_subject_wait_for_each_other(queue: LogQueue) -> None:
     (first,) = queue.claim_due(10, LEASE)
     assert claim(queue) == []
 
-    queue.settle([LogDeliveryResult(first, LogState.DELIVERED, 7)])
+    queue.record_results([LogDeliveryResult(first, LogState.DELIVERED, 7)])
 
     assert claim(queue) == ["pb_1"]
 
@@ -125,8 +125,8 @@ def test_what_promptlayer_calls_a_delivered_call_is_known_in_its_workspace(
     (claimed,) = queue.claim_due(1, LEASE)
 
     delivered = LogDeliveryResult(claimed, LogState.DELIVERED, 132)
-    queue.settle([delivered])
-    queue.settle([delivered])  # by another process, whose claim had ended
+    queue.record_results([delivered])
+    queue.record_results([delivered])  # by another process, whose claim had ended
 
     assert queue.find_platform_ids("promptlayer", ["pb_1", "pb_2"]) == {"pb_1": 132}
     assert queue.find_platform_ids("promptlayer:other", ["pb_1"]) == {}
@@ -138,7 +138,7 @@ def test_a_call_that_waits_is_due_after_its_pause(queue: LogQueue) -> None:
         queue.put(log(f"pb_{number}"))
     first, second = queue.claim_due(2, LEASE)
 
-    queue.settle(
+    queue.record_results(
         [
             LogDeliveryResult(first, LogState.WAITING, retry_after=60, reason="503"),
             LogDeliveryResult(second, LogState.WAITING, reason="503"),
@@ -153,7 +153,7 @@ def test_a_parked_call_is_counted_and_holds_up_nothing(database: Database, queue
         queue.put(log(f"pb_{number}", "pb_0"))
     (first,) = queue.claim_due(1, LEASE)
 
-    queue.settle([LogDeliveryResult(first, LogState.PARKED, reason="refused with 422")])
+    queue.record_results([LogDeliveryResult(first, LogState.PARKED, reason="refused with 422")])
 
     status = read_status(database, START + timedelta(seconds=5))
     assert status == LogQueueStatus(1, 2, 5.0, 1, (("refused with 422", 1),))
@@ -169,15 +169,15 @@ def test_the_queue_is_full_at_its_limit_until_calls_are_delivered(
 ) -> None:
     monkeypatch.setattr("bridge.storage.log_queue._MEASURED", 0.0)
     queue.put(log("pb_1", body="x" * (LIMIT - 1)))
-    assert not queue.is_full
+    assert not queue.is_full()
     queue.put(log("pb_2"))
-    assert queue.is_full
+    assert queue.is_full()
 
     delivered = [LogDeliveryResult(one, LogState.DELIVERED) for one in queue.claim_due(2, LEASE)]
-    queue.settle(delivered)
+    queue.record_results(delivered)
     claim(queue)
 
-    assert not queue.is_full
+    assert not queue.is_full()
 
 
 def test_old_ids_and_parked_calls_are_deleted(
@@ -186,8 +186,8 @@ def test_old_ids_and_parked_calls_are_deleted(
     for number in range(2):
         queue.put(log(f"pb_{number}"))
     first, second = queue.claim_due(2, LEASE)
-    queue.settle([LogDeliveryResult(first, LogState.DELIVERED, 1)])
-    queue.settle([LogDeliveryResult(second, LogState.PARKED, reason="refused")])
+    queue.record_results([LogDeliveryResult(first, LogState.DELIVERED, 1)])
+    queue.record_results([LogDeliveryResult(second, LogState.PARKED, reason="refused")])
 
     settable_clock.now = datetime.now(UTC) + PARKED_STAY - LEASE
     queue.delete_old()
@@ -205,7 +205,9 @@ def test_parked_calls_beyond_the_limit_are_deleted_the_oldest_first(
     for number in range(3):
         queue.put(log(f"pb_{number}", body="x" * (LIMIT // 2)))
     claimed = queue.claim_due(3, LEASE)
-    queue.settle([LogDeliveryResult(one, LogState.PARKED, reason="refused") for one in claimed])
+    queue.record_results(
+        [LogDeliveryResult(one, LogState.PARKED, reason="refused") for one in claimed]
+    )
 
     queue.delete_old()
 

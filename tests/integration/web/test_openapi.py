@@ -20,10 +20,25 @@ from schemathesis.specs.openapi import checks
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from bridge.config.serve_settings import ServeSettings
+from bridge.errors import UnavailableError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.forge_webhooks import ForgeEndpoint
+from bridge.promptlayer.client import PromptLayerClient
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER
 from bridge.promptlayer.workspace_source import build_source
+from bridge.serve.application_tokens import build_application_tokens
+from bridge.serve.find_answers import AnswerFinder
+from bridge.serve.read_releases import ReleaseReader
+from bridge.serve.release import (
+    AnswerKey,
+    PromptAnswer,
+    PromptRelease,
+    ReleaseKey,
+    ReleaseSnapshot,
+)
+from bridge.serve.release_index import ReleaseIndex
+from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
 from bridge.status.metrics_snapshot import read_metrics_snapshot
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
@@ -64,7 +79,38 @@ def _application(inbox: DeliveryInbox, database: Database) -> Starlette:
     metrics = ProcessMetrics("1.0", lambda: read_metrics_snapshot(database, lambda: NOON), dict)
     probes = HealthProbes(inbox, dict, metrics)
     web = WebSettings(clock=lambda: NOON, find_endpoints=lambda: DOORS)
-    return create_app(web, inbox, routes=create_probe_routes(probes))
+    routes = [*create_probe_routes(probes), *create_serve_routes(_serve_services())]
+    return create_app(web, inbox, routes=routes)
+
+
+def _serve_services() -> ServeServices:
+    """One prompt, whose name is a number too, and a PromptLayer that answers nothing."""
+    key = ReleaseKey(build_source(None), 0, "prod")
+    release = PromptRelease(key, "0", 1, "support", "c" * 40, "0.yaml", NOON, NOON)
+    answer = PromptAnswer(AnswerKey(key.source, 0, 1), b'{"prompt_template": {}}', '"1"')
+    index = ReleaseIndex()
+    index.replace(
+        ReleaseSnapshot(1, {key: release}, {answer.key: answer}, {}, {(key.source, "0"): 0})
+    )
+    application = {"name": "bot", "tokens": [SECRET], "labels": ["prod"]}
+    settings = ServeSettings.model_validate({"applications": [application]})
+    tokens = build_application_tokens(settings, [key.source])
+    return ServeServices(
+        find_tokens=lambda: tokens,
+        reader=ReleaseReader(index, lambda: NOON, lambda: settings.stale),
+        answers=AnswerFinder(_find_no_client, _fetch_nothing),
+        find_mappings=tuple,
+        is_stopping=lambda: False,
+        count_read=lambda *_: None,
+    )
+
+
+def _find_no_client(source: str) -> PromptLayerClient:
+    raise UnavailableError(f"{source} is away.")
+
+
+def _fetch_nothing(key: AnswerKey) -> PromptAnswer:
+    raise UnavailableError(f"{key} is away.")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +133,7 @@ def test_every_route_is_described_and_every_description_has_a_route(
 ) -> None:
     routes = [route for route in application.routes if isinstance(route, Route)]
     there = {
-        (route.path, method)
+        (route.path_format, method)
         for route in routes
         for method in (route.methods or set()) - {"HEAD"}
         if route.include_in_schema
@@ -99,6 +145,7 @@ def test_every_route_is_described_and_every_description_has_a_route(
     assert described == there
 
 
+BEARER: Mapping[str, Sign] = {"signed": lambda _body: {"Authorization": f"Bearer {SECRET}"}}
 UNSIGNED: Mapping[str, Sign] = {"unsigned": lambda _body: {}}
 SIGNED: Mapping[str, Mapping[str, Sign]] = {
     "/webhooks/promptlayer": {"signed": lambda body: {SIGNATURE_HEADER: signed_raw(body)}},
@@ -112,6 +159,7 @@ SIGNED: Mapping[str, Mapping[str, Sign]] = {
         "gitlab": lambda _body: {gitlab_webhooks.TOKEN_HEADER: SECRET},
         "local": lambda body: local_webhooks.build_signed_headers(body, SECRET, "1"),
     },
+    **{path: BEARER for path in DESCRIBED["paths"] if path.startswith(SERVE_PREFIXES)},
 }
 # What fits the description, and, of a body, what nearly does.
 MODES = {"get": [GenerationMode.POSITIVE], "post": list(GenerationMode)}
@@ -158,7 +206,9 @@ def _request(client: httpx2.Client, case: Any, sign: Sign) -> httpx2.Request:
         data = made["data"]
         body = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     headers = {**made.get("headers", {}), **sign(body)}
-    sendable = {name: str(text).encode("utf-8", "replace") for name, text in headers.items()}
+    sendable = {
+        name: str(text).strip().encode("utf-8", "replace") for name, text in headers.items()
+    }
     return client.build_request(
         made["method"], made["url"], params=made.get("params"), content=body, headers=sendable
     )
