@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.errors import MalformedPayloadError
 from bridge.prompts.prompt import Json, JsonObject
 
 _OWN_ID = re.compile(r"pb_[0-9a-f]{32}")
@@ -86,6 +87,15 @@ def find_subject(call: LogCall, id: str, source: str, content: JsonObject) -> st
     return f"{source} {ascii(named)[:_LONGEST_ID]}"
 
 
+def dump_call(content: JsonObject) -> str:
+    """A call as JSON, in ASCII. Raises MalformedPayloadError for a number beyond all bounds, which
+    JSON has not."""
+    try:
+        return json.dumps(content, allow_nan=False)
+    except ValueError:
+        raise MalformedPayloadError("The body has a number that cannot be passed on.") from None
+
+
 def build_delivered_body(
     path: str, content: JsonObject, ids: Mapping[str, Json], api_key: str
 ) -> bytes:
@@ -97,7 +107,7 @@ def build_delivered_body(
         if isinstance(value := content.get(name), str) and value in ids
     }
     key = {"api_key": api_key} if LOG_CALLS[path].has_key else {}
-    return json.dumps({**content, **replaced, **key}).encode()
+    return dump_call({**content, **replaced, **key}).encode()
 
 
 def describe_refusal(path: str, status: int, answer: Json) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from bridge.serve.log_calls import (
     LOG_CALLS,
     LogCall,
     build_delivered_body,
+    dump_call,
     find_own_ids,
     find_subject,
     generate_id,
@@ -93,7 +93,7 @@ class LogEndpoint(ServeEndpoint):
             request.application.settings.name,
             self._path,
             find_subject(call, id, source, content),
-            json.dumps(content),
+            dump_call(content),
             self._services.clock(),
         )
 
