@@ -66,6 +66,7 @@ def serve(
                 ),
                 forwarded_allow_ips=list(config.limits.proxies),
                 lifespan="off",
+                ws="none",  # an endpoint answers what asks for a WebSocket
                 access_log=False,
                 log_config=None,
                 timeout_graceful_shutdown=_GRACE,
