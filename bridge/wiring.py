@@ -22,16 +22,22 @@ from bridge.config.mapping_settings import MappingSettings
 from bridge.engine.controller import BridgeController
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import ReconcileStore
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, NotFoundError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.forge import Forge, RateLimitListener, RateLimitStatus, ignore_rate_limit
 from bridge.forge.forge_webhooks import ForgeEndpoint, ForgeWebhooks
 from bridge.forge.local_forge import LocalForge
 from bridge.network.trust import read_authorities
 from bridge.promptlayer.client import PromptLayerClient
+from bridge.promptlayer.workspace_source import find_config_section
 from bridge.reconcile.mapping_context import CommitterIdentity, EditorRoster, MappingContext
 from bridge.repo.commit import CommitSigning, GitIdentity
 from bridge.repo.mirror import RepositoryMirror
+from bridge.serve.fetch_answers import AnswerFetcher
+from bridge.serve.release_confirmer import ReleaseConfirmer
+from bridge.serve.release_index import ReleaseIndex
+from bridge.serve.release_replica import ReleaseReplica
+from bridge.serve.release_store import ReleaseStore
 from bridge.serve.upstream import UpstreamSettings
 from bridge.storage.backoff import RepositoryBackoff
 from bridge.storage.database import Database
@@ -342,7 +348,7 @@ def create_controller(
         RepositoryBackoff(database, get_current_time),
     )
     adapters.note = rate_limits.record
-    return BridgeController(
+    controller = BridgeController(
         contexts=adapters.build_contexts(config),
         inbox=DeliveryInbox(database, get_current_time),
         store=ReconcileStore(database, get_current_time),
@@ -351,3 +357,30 @@ def create_controller(
         clock=get_current_time,
         rate_limits=rate_limits,
     )
+    controller.release_confirmer = create_release_confirmer(controller, database)
+    return controller
+
+
+def create_release_confirmer(controller: BridgeController, database: Database) -> ReleaseConfirmer:
+    """What confirms the releases of the mappings in force; its replica has the index that
+    applications read."""
+    replica = ReleaseReplica(
+        ReleaseStore(database),
+        ReleaseIndex(),
+        lambda: [n for n, each in controller.contexts.items() if each.mapping.serve != "off"],
+    )
+    return ReleaseConfirmer(
+        lambda: controller.contexts, controller.file_index, replica, controller.clock
+    )
+
+
+def create_answer_fetcher(controller: BridgeController, replica: ReleaseReplica) -> AnswerFetcher:
+    """What fetches the answers that applications ask for and that are not kept yet."""
+
+    def find_client(source: str) -> PromptLayerClient:
+        for context in controller.contexts.values():
+            if context.mapping.source == source:
+                return context.promptlayer
+        raise NotFoundError(f"No mapping follows {find_config_section(source)} any more.")
+
+    return AnswerFetcher(find_client, replica)

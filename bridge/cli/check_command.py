@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bridge.config.bridge_config import BridgeConfig, LoadedConfig, load_config_with_files
+from bridge.config.serving_conflicts import find_serving_gaps
 from bridge.errors import BridgeError
 from bridge.forge.forge import AccessFinding, FindingSeverity
 from bridge.promptlayer.workspace_source import find_config_section
@@ -51,6 +52,7 @@ def _findings(loaded: LoadedConfig, *, offline: bool) -> Iterator[AccessFinding]
         yield AccessFinding(FindingSeverity.OK, f"{path} is valid. {holds}")
     yield from _git()
     yield from _secrets(loaded.config)
+    yield from _serving(loaded.config)
     yield from _database(loaded.config, offline=offline)
     if not offline:
         yield from _asked(loaded.config)
@@ -71,6 +73,11 @@ def _secrets(config: BridgeConfig) -> Iterator[AccessFinding]:
                 f"{find_config_section(source)}.webhook_secret is not set: serve will not start. PromptLayer"
                 " shows the secret once, when the webhook is registered (Settings, Webhook).",
             )
+
+
+def _serving(config: BridgeConfig) -> Iterator[AccessFinding]:
+    for message in find_serving_gaps(config.mappings, config.serve):
+        yield AccessFinding(FindingSeverity.WARNING, message)
 
 
 def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]:

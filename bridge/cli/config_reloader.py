@@ -20,6 +20,7 @@ from bridge.engine.failures import describe_exception
 from bridge.engine.loop_threads import LoopThreads
 from bridge.errors import BridgeError, UnavailableError
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
 from bridge.serve.upstream import UpstreamSettings
 from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
 from bridge.wiring import (
@@ -51,6 +52,7 @@ class LiveConfig:
         self.config = config
         self.endpoints: WebhookEndpoints = build_webhook_endpoints(config)
         self._upstreams = build_upstream_settings(config)
+        self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time())
         # Those of former configurations too: what began with them may still tell of them.
         self.secrets = frozenset(find_secrets(config))
@@ -93,6 +95,7 @@ class LiveConfig:
         before, self._controller.contexts = self._controller.contexts, contexts
         # The doors come last: what comes in by a new one finds its mapping.
         self.config, self.endpoints, self._upstreams = config, endpoints, upstreams
+        self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)
         changed = _changed(before, contexts)
         _tell(changed, before.keys() - contexts.keys(), waiting)
@@ -101,6 +104,10 @@ class LiveConfig:
     def _refuse(self, mistake: str) -> None:
         self.state = replace(self.state, mistake=mistake)
         log.error("%s is not taken over, what was in force stays:\n%s", self._path, mistake)
+
+
+def _build_application_tokens(config: BridgeConfig) -> ApplicationTokens:
+    return build_application_tokens(config.serve, list(config.workspace_by_source))
 
 
 def _changed(

@@ -19,6 +19,7 @@ from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.instance_registration import register_instance
 from bridge.cli.open_resources import connect_database, open_controller, tune_garbage_collection
 from bridge.cli.process_monitoring import ProcessMonitoring, open_monitoring, serve_probes
+from bridge.cli.serve_applications import open_log_delivery, open_serve_routes
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.config_files import ConfigFiles
 from bridge.config.file_watch import FileWatcher
@@ -27,18 +28,23 @@ from bridge.engine.adaptive_polling import QueueTiming
 from bridge.engine.controller import BridgeController
 from bridge.engine.durable_queues import DurableQueues
 from bridge.engine.heartbeat import HeartbeatLoop
+from bridge.engine.poll_releases import poll_releases
 from bridge.engine.retention import RetentionPruner
 from bridge.errors import BridgeError, ConfigError
+from bridge.serve.log_calls import LOG_CALLS
+from bridge.serve.relay import RELAY_PREFIXES
+from bridge.serve.serve_routes import SERVE_PREFIXES
 from bridge.storage.instances import InstanceRegistry
 from bridge.telemetry import logs
 from bridge.telemetry.logs import LogFormat
-from bridge.web.app import WebSettings, create_app
+from bridge.web.app import DashboardApp, WebSettings, create_app
 from bridge.web.probes import create_probe_routes
 from bridge.web.rate_limit_middleware import RateLimitMiddleware
 from bridge.wiring import AdapterCache, build_queue_database_url, get_current_time
 
 log = logging.getLogger("bridge")
 
+_LIMITED_PREFIXES = (*SERVE_PREFIXES, *RELAY_PREFIXES, *LOG_CALLS)  # where tokens are shown
 _GRACE = 1  # seconds for requests in flight at the end
 
 
@@ -52,29 +58,27 @@ def serve(
     name: str | None,
     log_format: LogFormat | None,
 ) -> None:
+    server: uvicorn.Server
     with (
         _opened(path, asked, log_format, serving=True) as opened,
         open_dashboard_app(opened.config, opened.controller.inbox, opened.live) as pages,
+        open_serve_routes(
+            opened.live,
+            opened.controller,
+            opened.watch.probes.metrics.count_read,
+            lambda: server.should_exit,
+        ) as reads,
+        open_log_delivery(opened.live, opened.watch.probes.metrics.count_read) as logs_and_relay,
     ):
         config, inbox, probes = opened.config, opened.controller.inbox, opened.watch.probes
         front = WebSettings(get_current_time, lambda: opened.live.endpoints)
-        application = create_app(front, inbox, routes=create_probe_routes(probes), pages=pages)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                RateLimitMiddleware(
-                    application, opened.watch.refusal_bucket, probes.metrics.count_response
-                ),
-                forwarded_allow_ips=list(config.limits.proxies),
-                lifespan="off",
-                ws="none",  # an endpoint answers what asks for a WebSocket
-                access_log=False,
-                log_config=None,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
+        routes = [*create_probe_routes(probes), *reads, *logs_and_relay]
+        application = create_app(front, inbox, routes=routes, pages=pages)
+        server = _create_server(config, application, opened.watch)
         listening = _listen(host, port)
         told = _until_told_otherwise()
         with (
+            poll_releases(opened.controller),
             register_instance(config, name, "serve") as instances,
             _queues(config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
@@ -82,6 +86,23 @@ def serve(
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not told.is_set():
                 server.run(sockets=[listening])
+
+
+def _create_server(
+    config: BridgeConfig, application: DashboardApp, watch: ProcessMonitoring
+) -> uvicorn.Server:
+    count = watch.probes.metrics.count_response
+    return uvicorn.Server(
+        uvicorn.Config(
+            RateLimitMiddleware(application, watch.refusal_bucket, count, _LIMITED_PREFIXES),
+            forwarded_allow_ips=list(config.limits.proxies),
+            lifespan="off",
+            ws="none",  # an endpoint answers what asks for a WebSocket
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_GRACE,
+        )
+    )
 
 
 def work(

@@ -23,6 +23,8 @@ from bridge.config.dashboard_settings import DashboardSettings
 from bridge.config.mapping_conflicts import find_misplaced_settings
 from bridge.config.mapping_settings import MappingSettings
 from bridge.config.monitoring_settings import LimitsSettings, LogSettings, MetricsSettings
+from bridge.config.serve_settings import ServeSettings
+from bridge.config.serving_conflicts import find_application_mistakes, find_serving_conflicts
 from bridge.config.setting_types import (
     Duration,
     NonEmptySecret,
@@ -175,6 +177,9 @@ class BridgeConfig(SettingsSection):
     dashboard: DashboardSettings | None = Field(
         None, description="Pages that show what is in step, what waits, and why."
     )
+    serve: ServeSettings | None = Field(
+        None, description="Applications that read prompts through the bridge."
+    )
     sweep: PositiveDuration = Field(timedelta(hours=1), description="Compare everything so often.")
     quiet: Duration = Field(
         timedelta(seconds=2), description="Wait so long for more edits of the same prompt."
@@ -268,6 +273,10 @@ def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> LoadedConf
     )
     if not mistakes:
         mistakes = _unplaced(config, MappingLocations(main, in_main, parts))
+        mistakes += tuple(
+            main.format_mistake(("serve", "applications", each.index, each.setting), each.message)
+            for each in find_application_mistakes(config.serve, config.workspaces)
+        )
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     files = {str(path): _names(config.mappings[:in_main])}
@@ -288,14 +297,23 @@ def _parts(
 
 
 def _filled_in(config: BridgeConfig, parts: Sequence[ParsedMappingsFile]) -> BridgeConfig:
-    """With the mappings of all files, each of which names its workspace if that has a name."""
+    """With the mappings of all files and the applications, each of which names its workspace if
+    that has a name."""
     only = next(iter(config.workspaces)) if len(config.workspaces) == 1 else None
     every = (*config.mappings, *(mapping for part in parts for mapping in part.mappings))
     named = (
         _changed(mapping, workspace=only) if only and mapping.workspace is None else mapping
         for mapping in every
     )
-    return _changed(config, mappings=tuple(named))
+    applications = config.serve.applications if config.serve else ()
+    serving = config.serve and _changed(
+        config.serve,
+        applications=tuple(
+            _changed(each, workspace=only) if only and each.workspace is None else each
+            for each in applications
+        ),
+    )
+    return _changed(config, mappings=tuple(named), serve=serving)
 
 
 def _unplaced(config: BridgeConfig, places: MappingLocations) -> tuple[str, ...]:
@@ -303,7 +321,8 @@ def _unplaced(config: BridgeConfig, places: MappingLocations) -> tuple[str, ...]
         where = ", here or in a file of mappings_folder" if config.mappings_folder else ""
         return (places.main.format_mistake(("mappings",), f"expected at least one{where}"),)
     found = find_misplaced_settings(config.mappings, config.forges, config.workspaces)
-    return tuple(places.describe_misplaced(each) for each in found)
+    served_twice = find_serving_conflicts(config.mappings)
+    return tuple(places.describe_misplaced(each) for each in (*found, *served_twice))
 
 
 def _names(mappings: Iterable[MappingSettings]) -> tuple[str, ...]:

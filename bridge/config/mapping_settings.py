@@ -162,6 +162,11 @@ class MappingSettings(SettingsSection):
         description="Withdraw and remove by itself what a change of these settings leaves out.",
     )
     publish: bool = Field(False, description="Make a new version in PromptLayer of what is merged.")
+    serve: Literal["merged", "platform", "off"] = Field(
+        "off",
+        description="What applications read through the bridge: the version that is merged, or the"
+        " label as PromptLayer has it.",
+    )
     write_back: Literal["proposal", "commit"] = Field(
         "proposal", description="How a new prompt's id comes into the file that it was made of."
     )
@@ -195,6 +200,11 @@ class MappingSettings(SettingsSection):
     def _path(cls, value: str) -> str:
         check_path_template(value)
         return value
+
+    @field_validator("serve", mode="before")
+    @classmethod
+    def _serve(cls, value: object) -> object:
+        return "off" if value is False else value  # as YAML 1.1 reads the word off
 
     @field_validator("schema_url")
     @classmethod

@@ -17,6 +17,7 @@ _AT_ONCE = frozenset(
         "mappings_folder",
         "roster",
         "identity",
+        "serve",
         "sweep",
         "quiet",
         "log",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from bridge.config.setting_types import NonEmptySecret, PositiveDuration, SettingsSection
 from bridge.prompts.glob import check_glob
 
+_Item = TypeVar("_Item")
+_ONE_AT_LEAST: dict[str, Any] = {"minItems": 1}
 _SIZE = re.compile(r"(\d{1,12})\s*(KiB|MiB|GiB)")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -36,6 +38,18 @@ def _check_glob(value: str) -> str:
     return value
 
 
+def _check_label(value: str) -> str:
+    if not value.strip():
+        raise ValueError('expected a label, or "*" for every label and version')
+    return value
+
+
+def _require_one(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    if not values:
+        raise ValueError("expected at least one")
+    return values
+
+
 class LogQueueSettings(SettingsSection):
     """How long, and how many bytes of, applications' logs wait for PromptLayer."""
 
@@ -49,14 +63,17 @@ class ApplicationSettings(SettingsSection):
     """An application: its tokens, and what it may read."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    tokens: tuple[NonEmptySecret, ...] = Field(
-        min_length=1, description="Any of them opens; name them as ${BOT_TOKEN}."
+    tokens: Annotated[tuple[NonEmptySecret, ...], AfterValidator(_require_one)] = Field(
+        json_schema_extra=_ONE_AT_LEAST,
+        description="Each of them is accepted; name them as ${BOT_TOKEN}.",
     )
     workspace: str | None = Field(None, description="Named where there are several workspaces.")
     prompts: tuple[Annotated[str, AfterValidator(_check_glob)], ...] = ("**",)
-    labels: tuple[str, ...] = Field(
+    labels: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_label)], ...], AfterValidator(_require_one)
+    ] = Field(
         ("*",),
-        min_length=1,
+        json_schema_extra=_ONE_AT_LEAST,
         description='Labels it may read, the first by default; "*": every label and version.',
     )
     log: Literal["queue", "through"] = Field(
@@ -74,4 +91,6 @@ class ServeSettings(SettingsSection):
         timedelta(days=7), description="A release that nothing confirmed for so long ends."
     )
     log: LogQueueSettings = LogQueueSettings.model_validate({})
-    applications: tuple[ApplicationSettings, ...] = Field(min_length=1)
+    applications: Annotated[tuple[ApplicationSettings, ...], AfterValidator(_require_one)] = Field(
+        json_schema_extra=_ONE_AT_LEAST
+    )

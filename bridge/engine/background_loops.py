@@ -77,11 +77,12 @@ class BackgroundLoops:
                 "sweeper": self._recorded("sweeper", self._sweep),
                 "caretaker": self._recorded("caretaker", self._take_care),
                 "tidier": self._recorded("tidier", self._tidy),
+                "confirmer": self._recorded("confirmer", self._confirm_releases),
             },
             breath=_IDLE,
         )
         # Loops whose last round raised what nobody expected; at the start, in an earlier process.
-        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier"}
+        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier", "confirmer"}
 
     def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
         """A round whose errors that nobody expected are written down; it is called again after a
@@ -192,6 +193,14 @@ class BackgroundLoops:
                 log.info("too old to keep: %s", gone)
             delete_finished_jobs(self._controller.clock() - _FINISHED, self._threads.wait)
         self._threads.wait(_TIDIED.total_seconds())
+
+    def _confirm_releases(self) -> None:
+        confirmer = self._controller.release_confirmer
+        if confirmer is None:
+            self._threads.wait(_IDLE)
+            return
+        confirmer.wait(_IDLE)
+        confirmer.confirm_pending()
 
 
 def _settings_of(context: MappingContext) -> str:

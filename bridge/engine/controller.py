@@ -12,6 +12,7 @@ from bridge.engine.reconcile_store import ReconcileStore
 from bridge.prompts.target import Proposal
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.prompt_file_index import PromptFileIndex
+from bridge.serve.release_confirmer import ReleaseConfirmer
 from bridge.storage.backoff import RepositoryBackoff
 from bridge.storage.inbox import Clock, DeliveryInbox
 from bridge.storage.rate_limits import RateLimitStore
@@ -34,6 +35,7 @@ class BridgeController:
     clock: Clock
     file_index: PromptFileIndex = field(default_factory=PromptFileIndex)
     rate_limits: RateLimitStore | None = None
+    release_confirmer: ReleaseConfirmer | None = None  # where this process serves or works
     failures: FailureRecords = field(init=False)
 
     def __post_init__(self) -> None:

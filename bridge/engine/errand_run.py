@@ -85,6 +85,12 @@ class ErrandRun:
             push_changes = None
         if push_changes is None:
             return ResyncRunner(controller).resync(job.mapping, enqueue, attempt=self.attempt)
+        if controller.release_confirmer is not None:
+            controller.release_confirmer.request_targets(
+                job.mapping,
+                push_changes.targets,
+                is_complete=bool(push_changes.deleted_targets) and not push_changes.mistakes,
+            )
         ResyncRunner(controller).create_prompts(context, push_changes)
         for proposal in note_followed(
             controller.store, context, push_changes, controller.file_index

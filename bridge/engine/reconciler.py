@@ -154,6 +154,9 @@ class Reconciler:
         if outcome.kind is ReconcileOutcomeKind.PROPOSED:
             self.controller.quota.resume(proposal.mapping)
         self.controller.store.record_outcome(proposal, waiting, outcome)
+        if self.controller.release_confirmer is not None:
+            targets = {pending.target for pending in waiting}
+            self.controller.release_confirmer.request_targets(proposal.mapping, targets)
         log.info(
             "%s: %s (%s)%s",
             proposal.branch,

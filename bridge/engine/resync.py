@@ -70,6 +70,8 @@ class ResyncRunner:
             return self.controller.failures.record(mapping, SWEEP, error)
         self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {})
         self.controller.failures.mend(mapping, SWEEP)
+        if self.controller.release_confirmer is not None:
+            self.controller.release_confirmer.request_scan(mapping, found)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
         for proposal in (*proposals, *admitted):

@@ -18,7 +18,7 @@ from bridge.errors import (
     UnavailableError,
 )
 from bridge.promptlayer.client import PromptLayerClient
-from bridge.prompts.prompt import Json
+from bridge.serve.fetch_answers import read_snippets
 from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import AnswerKey, PromptAnswer, PromptRelease
 from bridge.serve.render_f_string import UnfillableTemplateError, render_f_string_answer
@@ -30,6 +30,7 @@ _MOST_ASKED = 64  # requests under way and waiting
 FetchAnswer = Callable[[AnswerKey], PromptAnswer]
 FindClient = Callable[[str], PromptLayerClient]  # of a workspace, by its source
 _T = TypeVar("_T")
+_read_snippets = lru_cache(maxsize=4096)(read_snippets)
 
 
 class AnswerFinder:
@@ -58,7 +59,7 @@ class AnswerFinder:
             asked = AnswerKey(key.source, key.prompt_id, release.version, provider, model)
             found = await self._fetch_once(asked)
         if provider or model:
-            _check_snippets(view, release, _read_snippets(found.body))
+            _check_snippets(view, release, found)
         return found
 
     async def render(
@@ -102,10 +103,10 @@ class AnswerFinder:
                 f"PromptLayer was asked for version {release.version} of {release.name} and"
                 " answered something else."
             )
-        _check_snippets(view, release, answer.get("snippets"))
-        if release.warning:
-            answer["warning"] = _join_warnings(answer.get("warning"), release.warning)
-        return json.dumps(answer).encode()
+        place = AnswerKey(key.source, key.prompt_id, release.version)
+        rendered = PromptAnswer(place, json.dumps(answer).encode(), etag="")
+        _check_snippets(view, release, rendered)
+        return build_answer_body(rendered, release.warning)
 
     async def _fetch_once(self, key: AnswerKey) -> PromptAnswer:
         """Who asks for the same answer meanwhile waits for the same request."""
@@ -141,37 +142,24 @@ def build_answer_body(answer: PromptAnswer, warning: str | None) -> bytes:
     provider, which is kept apart."""
     if warning is None and answer.provider_key is None:
         return answer.body
-    return _complete_body(answer.body, warning, answer.provider_key)
+    content = json.loads(answer.body)
+    if warning is not None:
+        theirs = content.get("warning")
+        content["warning"] = f"{theirs} {warning}" if theirs else warning
+    if answer.provider_key is not None and isinstance(content.get("custom_provider"), dict):
+        content["custom_provider"]["api_key"] = answer.provider_key
+    return json.dumps(content).encode()
 
 
-def _check_snippets(view: ReleaseView, release: PromptRelease, snippets: Json) -> None:
+def _check_snippets(view: ReleaseView, release: PromptRelease, found: PromptAnswer) -> None:
     """PromptLayer puts snippets in as they are there now; the ones that are merged are those of the
     answer that was confirmed. Raises StaleStateError for others."""
     confirmed = view.find_answer(release)
-    if confirmed is not None and (snippets or None) != _read_snippets(confirmed.body):
+    if confirmed is not None and _read_snippets(confirmed) != _read_snippets(found):
         raise StaleStateError(
             f"The snippets of {release.name} have other versions in PromptLayer than those that are"
             " merged. Merge or withdraw them, or ask without provider, model and variables."
         )
-
-
-@lru_cache(maxsize=1024)
-def _complete_body(body: bytes, warning: str | None, provider_key: str | None) -> bytes:
-    content = json.loads(body)
-    if warning is not None:
-        content["warning"] = _join_warnings(content.get("warning"), warning)
-    if provider_key is not None and isinstance(content.get("custom_provider"), dict):
-        content["custom_provider"]["api_key"] = provider_key
-    return json.dumps(content).encode()
-
-
-@lru_cache(maxsize=4096)
-def _read_snippets(body: bytes) -> Json:
-    return json.loads(body).get("snippets") or None
-
-
-def _join_warnings(theirs: Json, ours: str) -> str:
-    return f"{theirs} {ours}" if isinstance(theirs, str) and theirs else ours
 
 
 def _translate_error(error: BridgeError, told: str, advice: str) -> BridgeError:

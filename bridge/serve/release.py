@@ -57,6 +57,21 @@ class PromptAnswer:
 
 
 @dataclass(frozen=True)
+class ReleaseRecord:
+    """A release as the store has it, with what proves it. Its ``release`` has version 0 where
+    nothing is served: yet, and then its ``warning`` says why, or any more."""
+
+    release: PromptRelease
+    digest: str = ""  # of the content that is served; "" where PromptLayer's label decides
+    blob: str = ""  # git's name of the file whose content is served
+    doubtful_blob: str = ""  # of the merged file that is not served, for the reason of ``warning``
+
+    @property
+    def is_served(self) -> bool:
+        return self.release.version > 0
+
+
+@dataclass(frozen=True)
 class ServedCommit:
     """A commit of a repository's base branch that is served whole: every release of the mapping
     follows it or a later one."""
@@ -75,6 +90,7 @@ class ReleaseSnapshot:
     answers: Mapping[AnswerKey, PromptAnswer] = field(default_factory=dict)
     commits: Mapping[str, tuple[ServedCommit, ...]] = field(default_factory=dict)  # by mapping
     ids_by_name: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (source, name)
+    doubts: Mapping[ReleaseKey, str] = field(default_factory=dict)  # why nothing is served yet
 
     def find_release(self, source: str, identifier: str, label: str) -> PromptRelease | None:
         """The release of a prompt, by its name or its number; a name counts first, as in

@@ -56,7 +56,7 @@ def render_f_string_answer(body: bytes, variables: Mapping[str, Json]) -> bytes:
     where only PromptLayer can do so."""
     if not variables and not _has_arguments(body):
         return body  # PromptLayer leaves it as it is too
-    return compile_f_string_answer(body).render(variables)
+    return parse_f_string_answer(body).render(variables)
 
 
 @lru_cache(maxsize=4 * _COMPILED)
@@ -65,7 +65,7 @@ def _has_arguments(body: bytes) -> bool:
 
 
 @lru_cache(maxsize=_COMPILED)
-def compile_f_string_answer(body: bytes) -> FStringAnswer:
+def parse_f_string_answer(body: bytes) -> FStringAnswer:
     """PromptLayer's answer, unrendered, ready to be filled. Raises UnfillableTemplateError."""
     answer = json.loads(body)
     template = answer.get("prompt_template")

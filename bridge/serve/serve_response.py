@@ -7,8 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from urllib.parse import parse_qsl
 
-from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from bridge.errors import (
@@ -100,8 +102,8 @@ class ServeRequest:
         return method != "POST"
 
     @property
-    def query(self) -> QueryParams:
-        return QueryParams(self.scope["query_string"])
+    def query(self) -> Mapping[str, str]:
+        return _parse_query(self.scope["query_string"])
 
 
 class ServeEndpoint(ABC):
@@ -156,7 +158,7 @@ def parse_body(body: bytes) -> JsonObject:
     if not body.strip():
         return {}
     try:
-        content = json.loads(body, parse_constant=_refuse_constant)
+        content = _DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         raise MalformedPayloadError("The body is no JSON.") from None
     if content is None:
@@ -168,6 +170,15 @@ def parse_body(body: bytes) -> JsonObject:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # made once: it takes a while
+
+
+@lru_cache(maxsize=256)
+def _parse_query(query: bytes) -> Mapping[str, str]:
+    """Of doubled parameters the last counts."""
+    return MappingProxyType(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
 
 
 def read_api_key(content: JsonObject) -> bytes | None:

@@ -49,7 +49,10 @@ class ServeServices:
     count_read: CountRead
 
 
-def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
+ServeRoutes = list[BaseRoute]
+
+
+def create_serve_routes(services: ServeServices) -> ServeRoutes:
     """The routes, to stand before all others of the web server."""
     register_url_convertor("prompt_name", _NameConvertor())
     tokens, count, reader = services.find_tokens, services.count_read, services.reader
@@ -59,11 +62,10 @@ def create_serve_routes(services: ServeServices) -> list[BaseRoute]:
     prompt = PromptEndpoint(tokens, count, documents, reader, services.answers)
     prompts = PromptListEndpoint(tokens, count, documents, reader, stopping)
     commit = CommitEndpoint(tokens, count, reader, services.find_mappings, stopping)
-    one = "/prompt-templates/{identifier:prompt_name}"
-    return [
-        Route(one, template, methods=["GET", "POST"]),
-        Route("/prompt-templates", templates, methods=["GET"]),
+    return [  # most asked first
+        Route("/prompt-templates/{identifier:prompt_name}", template, methods=["GET", "POST"]),
         Route("/v1/prompts/{identifier:prompt_name}", prompt, methods=["GET"]),
+        Route("/prompt-templates", templates, methods=["GET"]),
         Route("/v1/prompts", prompts, methods=["GET"]),
         Route("/v1/commits/{commit}", commit, methods=["GET"]),
     ]

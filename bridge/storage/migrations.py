@@ -201,6 +201,47 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     (
+        "CREATE TABLE served_revision (revision BIGINT NOT NULL)",
+        """CREATE TABLE served_releases (
+            source TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            label TEXT NOT NULL,
+            mapping TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version BIGINT NOT NULL,
+            commit_name TEXT NOT NULL,
+            path TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            blob TEXT NOT NULL,
+            doubtful_blob TEXT NOT NULL,
+            warning TEXT,
+            released_at BIGINT NOT NULL,
+            confirmed_at BIGINT NOT NULL,
+            revision BIGINT NOT NULL,
+            PRIMARY KEY (source, prompt_id, label)
+        )""",
+        "CREATE INDEX served_releases_by_revision ON served_releases (revision)",
+        """CREATE TABLE served_answers (
+            source TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            version BIGINT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            body TEXT NOT NULL,
+            revision BIGINT NOT NULL,
+            PRIMARY KEY (source, prompt_id, version, provider, model)
+        )""",
+        "CREATE INDEX served_answers_by_revision ON served_answers (revision)",
+        """CREATE TABLE served_commits (
+            mapping TEXT NOT NULL,
+            commit_name TEXT NOT NULL,
+            position BIGINT NOT NULL,
+            revision BIGINT NOT NULL,
+            PRIMARY KEY (mapping, commit_name)
+        )""",
+        "CREATE INDEX served_commits_by_revision ON served_commits (revision)",
+    ),
+    (
         """CREATE TABLE queued_logs (
             id TEXT PRIMARY KEY,
             position BIGINT NOT NULL,

@@ -147,7 +147,7 @@ def test_a_page_of_help_waits_for_no_library_but_its_own() -> None:
         ("bridge.reconcile", ("bridge.engine", "bridge.status", "bridge.storage")),
         ("bridge.engine", ("bridge.web",)),
         ("bridge.web", ("bridge.reconcile",)),
-        ("bridge.serve", ("bridge.engine", "bridge.web", "bridge.status")),
+        ("bridge.serve", ("bridge.engine", "bridge.status", "bridge.web")),
     ],
 )
 def test_a_room_imports_nothing_from_above_it(room: str, above: tuple[str, ...]) -> None:
@@ -218,7 +218,12 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "gitlab": ("bridge.forge.gitlab", "bridge.forge.gitlab_errors"),
     "git": ("bridge.repo", "bridge.forge.local_repository"),
     "dbos": ("bridge.engine.dbos_jobs", "bridge.engine.durable_queues"),
-    "sqlalchemy": ("bridge.status", "bridge.engine", "bridge.storage"),
+    "sqlalchemy": (
+        "bridge.status",
+        "bridge.engine",
+        "bridge.storage",
+        "bridge.serve.release_store",
+    ),
     "sqlite3": ("bridge.storage.database",),
     "authlib": ("bridge.web.oidc_provider",),
     "joserfc": ("bridge.web.oidc_provider",),
@@ -258,6 +263,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config.serve_settings",
         "bridge.config.setting_types",
         "bridge.config.monitoring_settings",
+        "bridge.config.serve_settings",
         "bridge.promptlayer",
         "bridge.prompts.file_format.document",
         "bridge.prompts.pull_request.metadata",

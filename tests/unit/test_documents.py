@@ -20,6 +20,7 @@ from bridge.config import bridge_config as config
 from bridge.config import dashboard_settings as config_dashboard
 from bridge.config import mapping_settings as config_mapping
 from bridge.config import monitoring_settings as config_watch
+from bridge.config import serve_settings as config_serve
 from bridge.config import setting_types as config_types
 from bridge.config.setting_types import SettingsSection, WebhookSourceSettings
 from bridge.errors import PromptFileError
@@ -69,6 +70,9 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`metrics`": config_watch.MetricsSettings,
     "`limits`": config_watch.LimitsSettings,
     "`git`": config.GitSettings,
+    "`serve`": config_serve.ServeSettings,
+    "`serve`, `log`": config_serve.LogQueueSettings,
+    "`serve`, `applications`": config_serve.ApplicationSettings,
     "`dashboard`": config_dashboard.DashboardSettings,
     "`dashboard`, `oidc`": config_dashboard.OidcSettings,
     "The whole file": config.BridgeConfig,
@@ -79,6 +83,7 @@ _BELOW = (
     config_mapping.PullRequestSettings,
     config_mapping.EvalsSettings,
     config_types.SecretScanSettings,
+    config_serve.LogQueueSettings,
 )
 
 _ROW = re.compile(r"^\| `([a-z_]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
@@ -86,6 +91,7 @@ _METRIC_ROW = re.compile(r"^\| `(promptlayer_bridge_\w+)` \|", re.MULTILINE)
 _COMMAND_ROW = re.compile(r"^\| `promptlayer-bridge ([a-z -]+)` \|", re.MULTILINE)
 _CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
+_GIB = 1 << 30
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -114,6 +120,8 @@ def _written(default: object) -> str:
         return _duration(int(default.total_seconds()))
     if isinstance(default, tuple):
         return f"[{', '.join(map(str, default))}]"
+    if isinstance(default, int) and default and default % _GIB == 0:
+        return f"{default // _GIB}GiB"
     return default.value if isinstance(default, StrEnum) else str(default)
 
 

@@ -64,6 +64,7 @@ def told() -> dict[str, list[dict[str, str]]]:
     """The labels of each sample of /metrics, by its name."""
     metrics = ProcessMetrics("1", everything, lambda: {"support"}, lambda _: {"support": 0.0})
     metrics.count_response("promptlayer", 401)
+    metrics.count_read("support-bot", 200)
     metrics.record_config(NOON, None)
     with metrics.start_span("git push", {}):
         pass

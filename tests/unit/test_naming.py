@@ -27,7 +27,7 @@ VERBS = frozenset(
     """
     acquire act add align announce append apply approve attach authenticate begin build
     calculate call cancel canonicalise change check choose claim clamp clear close collapse
-    collect commit compare compile compute configure connect convert copy count create decide decode
+    collect commit compare compute configure confirm connect convert copy count create decide decode
     delete deny describe detach detect diff discard dispatch drop dump duplicate edit enable
     encode end enqueue ensure escape estimate evaluate expand explain export extend extract fetch file
     fill filter find finish flush forget format forward generate get group handle hold ignore

@@ -147,7 +147,7 @@ def _tool_variable() -> JsonObject:
     return {**build_chat_template(("user", "Hi")), "tools": [{"type": "variable", "name": "x"}]}
 
 
-ONLY_PROMPTLAYER = {
+ONLY_PROMPTLAYER: dict[str, tuple[JsonObject, JsonObject, str]] = {
     "jinja2": (_jinja2(), {"input_variables": {"x": "y"}}, "jinja2"),
     "placeholder": (_placeholder(), {"input_variables": {"x": []}}, "placeholders"),
     "tool variable": (_tool_variable(), {"input_variables": {"x": []}}, "tools"),

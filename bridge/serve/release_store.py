@@ -1,0 +1,381 @@
+"""The releases in the database: every process stores a change here before it serves it.
+
+A change is accepted only from a writer who has read everything that others stored about the same
+release since: ``seen`` is the revision up to which the writer had read before it looked at the base
+branch. So of two processes that race, the one that looked earlier never overwrites the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    String,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from bridge.serve.release import (
+    AnswerKey,
+    PromptAnswer,
+    PromptRelease,
+    ReleaseKey,
+    ReleaseRecord,
+    ServedCommit,
+)
+from bridge.storage.database import Database, InstantColumn, TextColumn, metadata
+
+KEPT_COMMITS = 1000  # of each mapping
+_CHUNK = 200  # rows that one statement asks for
+
+revision_table = Table("served_revision", metadata, Column("revision", BigInteger, nullable=False))
+releases_table = Table(
+    "served_releases",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("prompt_id", BigInteger, primary_key=True),
+    Column("label", TextColumn, primary_key=True),
+    Column("mapping", String, nullable=False),
+    Column("name", TextColumn, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("commit_name", String, nullable=False),
+    Column("path", TextColumn, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("blob", String, nullable=False),
+    Column("doubtful_blob", String, nullable=False),
+    Column("warning", TextColumn),
+    Column("released_at", InstantColumn, nullable=False),
+    Column("confirmed_at", InstantColumn, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+answers_table = Table(
+    "served_answers",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("prompt_id", BigInteger, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("provider", TextColumn, primary_key=True),
+    Column("model", TextColumn, primary_key=True),
+    Column("body", TextColumn, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+commits_table = Table(
+    "served_commits",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("commit_name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class ReleaseChanges:
+    """What was stored since a revision."""
+
+    revision: int
+    records: tuple[ReleaseRecord, ...]
+    answers: tuple[PromptAnswer, ...]
+    commits: Mapping[str, tuple[ServedCommit, ...]]  # all of each mapping that has new ones
+
+
+@dataclass(frozen=True)
+class ReleaseStatistics:
+    """How the releases stand, by mapping."""
+
+    served: Mapping[str, int]
+    oldest_confirmed: Mapping[str, datetime]
+    doubts: Mapping[str, int]  # releases whose newest merged content is not served
+
+
+class ReleaseStore:
+    """The releases of one database, of all processes that share it. Raises UnavailableError when
+    the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read_revision(self) -> int:
+        """The newest revision; 0 where nothing was ever stored."""
+        with self._database.open_read_transaction() as connection:
+            return _read_revision(connection)
+
+    def load(self, since: int = 0) -> ReleaseChanges:
+        """What was stored after a revision, as of one moment."""
+        with self._database.open_read_transaction() as connection:
+            revision = _read_revision(connection)
+            if revision <= since:
+                return ReleaseChanges(revision, (), (), {})
+            records = connection.execute(
+                select(releases_table).where(releases_table.c.revision > since)
+            )
+            answers = connection.execute(
+                select(answers_table).where(answers_table.c.revision > since)
+            )
+            changed = select(commits_table.c.mapping).where(commits_table.c.revision > since)
+            commits: dict[str, list[ServedCommit]] = defaultdict(list)
+            for row in connection.execute(
+                select(commits_table)
+                .where(commits_table.c.mapping.in_(changed))
+                .order_by(commits_table.c.position)
+            ):
+                commits[row.mapping].append(
+                    ServedCommit(row.mapping, row.commit_name, row.position)
+                )
+            return ReleaseChanges(
+                revision,
+                tuple(map(_build_record, records)),
+                tuple(map(_build_stored_answer, answers)),
+                {mapping: tuple(found) for mapping, found in commits.items()},
+            )
+
+    def save(
+        self, records: Sequence[ReleaseRecord], answers: Sequence[PromptAnswer], seen: int
+    ) -> frozenset[ReleaseKey]:
+        """Store changed releases with the answers for their versions, and delete the answers that
+        no release needs any more. Returns the keys of those that are not stored, with their
+        answers, as another process stored them after ``seen``."""
+        with self._database.open_transaction() as connection:
+            revision = self._begin(connection)
+            stored = _read_stored_versions(connection, [each.release.key for each in records])
+            refused = frozenset(key for key, (at, _) in stored.items() if at > seen)
+            accepted = [each for each in records if each.release.key not in refused]
+            for record in accepted:
+                self._upsert(connection, releases_table, _list_values(record, revision))
+            prompts = {(key.source, key.prompt_id) for key in refused}
+            self._save_answers(
+                connection,
+                [a for a in answers if (a.key.source, a.key.prompt_id) not in prompts],
+                seen,
+                revision,
+            )
+            _delete_unneeded(connection, accepted, stored)
+        return refused
+
+    def save_answers(self, answers: Sequence[PromptAnswer], seen: int) -> bool:
+        """Store answers for versions that are released. False where one of them is not stored, as
+        another process stored it after ``seen``."""
+        with self._database.open_transaction() as connection:
+            revision = self._begin(connection)
+            return self._save_answers(connection, answers, seen, revision)
+
+    def save_commits(
+        self, mapping: str, commits: Sequence[str], seen: int, *, rewritten: bool
+    ) -> bool:
+        """Note commits of the base branch, the oldest first, as served whole; with ``rewritten``
+        in place of all that were noted. False where another process noted some after ``seen``."""
+        ours = commits_table.c.mapping == mapping
+        with self._database.open_transaction() as connection:
+            revision = self._begin(connection)
+            newest, last = connection.execute(
+                select(
+                    func.max(commits_table.c.revision), func.max(commits_table.c.position)
+                ).where(ours)
+            ).one()
+            if (newest or 0) > seen:
+                return False
+            if rewritten:
+                connection.execute(delete(commits_table).where(ours))
+            first = (last or 0) + 1
+            rows = [
+                {
+                    "mapping": mapping,
+                    "commit_name": commit,
+                    "position": first + at,
+                    "revision": revision,
+                }
+                for at, commit in enumerate(commits)
+            ]
+            if rows:
+                connection.execute(insert(commits_table), rows)
+            past = first + len(rows) - 1 - KEPT_COMMITS
+            connection.execute(delete(commits_table).where(ours, commits_table.c.position <= past))
+        return True
+
+    def _begin(self, connection: Connection) -> int:
+        """The revision of this transaction. Writers wait for one another, so that revisions are
+        committed in their order."""
+        self._database.lock_until_commit(connection, "served releases")
+        revision = _read_revision(connection) + 1
+        values = {"revision": revision}
+        if not connection.execute(update(revision_table).values(values)).rowcount:
+            connection.execute(insert(revision_table).values(values))
+        return revision
+
+    def _upsert(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+        keys = [column.name for column in table.primary_key]
+        changed = {name: value for name, value in values.items() if name not in keys}
+        statement = self._database.build_insert(table).values(dict(values))
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+    def _save_answers(
+        self, connection: Connection, answers: Sequence[PromptAnswer], seen: int, revision: int
+    ) -> bool:
+        complete = True
+        for answer in answers:
+            key = answer.key
+            newer = select(answers_table.c.revision).where(
+                _is_answer(key), answers_table.c.revision > seen
+            )
+            if connection.execute(newer).first() is not None:
+                complete = False
+                continue
+            values = {
+                "source": key.source,
+                "prompt_id": key.prompt_id,
+                "version": key.version,
+                "provider": key.provider,
+                "model": key.model,
+                "body": answer.body.decode(),
+                "revision": revision,
+            }
+            self._upsert(connection, answers_table, values)
+        return complete
+
+
+def build_answer(key: AnswerKey, body: bytes, provider_key: str | None = None) -> PromptAnswer:
+    """An answer with the entity tag of its body."""
+    return PromptAnswer(key, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', provider_key)
+
+
+def read_release_statistics(connection: Connection) -> ReleaseStatistics:
+    """How the releases stand, in a transaction that is open already."""
+    mapping, is_served = releases_table.c.mapping, releases_table.c.version > 0
+    served = select(mapping, func.count(), func.min(releases_table.c.confirmed_at))
+    rows = connection.execute(served.where(is_served).group_by(mapping)).all()
+    doubts = select(mapping, func.count()).where(releases_table.c.warning.is_not(None))
+    return ReleaseStatistics(
+        {row[0]: row[1] for row in rows},
+        {row[0]: row[2] for row in rows},
+        {row[0]: row[1] for row in connection.execute(doubts.group_by(mapping))},
+    )
+
+
+def list_doubts(connection: Connection) -> tuple[tuple[str, str, str, str], ...]:
+    """Mapping, label, prompt's name and reason of every release whose newest merged content is not
+    served."""
+    columns = releases_table.c
+    query = select(columns.mapping, columns.label, columns.name, columns.warning)
+    rows = connection.execute(
+        query.where(columns.warning.is_not(None)).order_by(columns.mapping, columns.name)
+    )
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows)
+
+
+def _read_revision(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(revision_table.c.revision))).scalar() or 0)
+
+
+def _read_stored_versions(
+    connection: Connection, keys: Sequence[ReleaseKey]
+) -> dict[ReleaseKey, tuple[int, int]]:
+    """The revision and the version that is stored for each of these keys."""
+    columns = releases_table.c
+    found = {}
+    for start in range(0, len(keys), _CHUNK):
+        same = (
+            and_(
+                columns.source == key.source,
+                columns.prompt_id == key.prompt_id,
+                columns.label == key.label,
+            )
+            for key in keys[start : start + _CHUNK]
+        )
+        for row in connection.execute(select(releases_table).where(or_(*same))):
+            key = ReleaseKey(row.source, row.prompt_id, row.label)
+            found[key] = (int(row.revision), int(row.version))
+    return found
+
+
+def _delete_unneeded(
+    connection: Connection,
+    accepted: Iterable[ReleaseRecord],
+    stored: Mapping[ReleaseKey, tuple[int, int]],
+) -> None:
+    """Delete the answers of versions that a release named until now, and none does any more."""
+    releases, answers = releases_table.c, answers_table.c
+    for record in accepted:
+        key = record.release.key
+        before = stored.get(key, (0, 0))[1]
+        if not before or before == record.release.version:
+            continue
+        other = select(releases.version).where(
+            releases.source == key.source,
+            releases.prompt_id == key.prompt_id,
+            releases.version == before,
+        )
+        if connection.execute(other).first() is None:
+            connection.execute(
+                delete(answers_table).where(
+                    answers.source == key.source,
+                    answers.prompt_id == key.prompt_id,
+                    answers.version == before,
+                )
+            )
+
+
+def _is_answer(key: AnswerKey) -> Any:
+    columns = answers_table.c
+    return and_(
+        columns.source == key.source,
+        columns.prompt_id == key.prompt_id,
+        columns.version == key.version,
+        columns.provider == key.provider,
+        columns.model == key.model,
+    )
+
+
+def _list_values(record: ReleaseRecord, revision: int) -> dict[str, Any]:
+    release = record.release
+    return {
+        "source": release.key.source,
+        "prompt_id": release.key.prompt_id,
+        "label": release.key.label,
+        "mapping": release.mapping,
+        "name": release.name,
+        "version": release.version,
+        "commit_name": release.commit,
+        "path": release.path,
+        "digest": record.digest,
+        "blob": record.blob,
+        "doubtful_blob": record.doubtful_blob,
+        "warning": release.warning,
+        "released_at": release.released_at,
+        "confirmed_at": release.confirmed_at,
+        "revision": revision,
+    }
+
+
+def _build_record(row: Any) -> ReleaseRecord:
+    release = PromptRelease(
+        ReleaseKey(row.source, row.prompt_id, row.label),
+        row.name,
+        row.version,
+        row.mapping,
+        row.commit_name,
+        row.path,
+        row.released_at,
+        row.confirmed_at,
+        row.warning,
+        row.revision,
+    )
+    return ReleaseRecord(release, row.digest, row.blob, row.doubtful_blob)
+
+
+def _build_stored_answer(row: Any) -> PromptAnswer:
+    key = AnswerKey(row.source, row.prompt_id, row.version, row.provider, row.model)
+    return build_answer(key, row.body.encode())
