@@ -59,7 +59,7 @@ class LiveConfig:
         self._path = path
         self._controller = controller
         self._adapters = adapters
-        self._serving = serving
+        self.is_serving = serving
 
     def find_source(self, mapping: str) -> str | None:
         """Of the workspace that a mapping follows; None where there is no such mapping now."""
@@ -88,7 +88,7 @@ class LiveConfig:
     def _take_over(self, new: BridgeConfig) -> frozenset[str]:
         config, waiting = merge_reloadable_settings(self.config, new)
         endpoints, upstreams = build_webhook_endpoints(config), build_upstream_settings(config)
-        if self._serving:
+        if self.is_serving:
             require_secrets(endpoints)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))

@@ -69,7 +69,8 @@ def open_monitoring(
         stale = StaleMappingFinder(controller, live)
         metrics = ProcessMetrics(__version__, measures, lambda: controller.contexts, stale.measure)
         token = config.metrics.token.get_secret_value() if config.metrics.token else None
-        problems = CachedValue(ReadinessCheck(database, config.data).find_problems)
+        check = ReadinessCheck(database, config.data)
+        problems = CachedValue(partial(_find_problems, check, controller, live))
         metrics.ready.set_function(lambda: float(not problems()))
         limits = config.limits
         bucket = TokenBucket(limits.refused_per_minute, limits.proxies)
@@ -130,6 +131,18 @@ class StaleMappingFinder:
     def measure(self, sweeps: Mapping[str, LastResync]) -> Mapping[str, float]:
         found = self.find(sweeps)
         return {name: float(name in found) for name in self.controller.contexts}
+
+
+def _find_problems(
+    check: ReadinessCheck, controller: BridgeController, live: LiveConfig
+) -> Mapping[str, str]:
+    """What keeps this process from working, or from answering applications."""
+    problems = dict(check.find_problems())
+    confirmer = controller.release_confirmer
+    serves = any(each.mapping.serve != "off" for each in controller.contexts.values())
+    if live.is_serving and serves and confirmer and not confirmer.replica.index.is_loaded:
+        problems["releases"] = "what applications are served was not read from the database yet"
+    return problems
 
 
 def _warnings(

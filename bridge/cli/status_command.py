@@ -19,6 +19,7 @@ from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.errors import InvalidInputError
 from bridge.prompts.planning.target_state import TargetState
+from bridge.serve.release_store import ReleaseDoubt, ReleaseStatistics
 from bridge.status.metrics_snapshot import SWEEPS_MISSED, find_stale
 from bridge.status.problems import MappingProblem
 from bridge.status.status_reader import StatusReader
@@ -55,6 +56,9 @@ class _StatusReport:
     problems: tuple[MappingProblem, ...]
     stale: Mapping[str, timedelta]  # mappings that were not compared for so long
     not_followed: Mapping[str, tuple[int, int]]  # prompts and open pull requests, by mapping
+    releases: ReleaseStatistics
+    served: Mapping[str, int]  # prompts and labels that applications read, by mapping
+    doubts: tuple[ReleaseDoubt, ...]
     log_queue: LogQueueStatus
 
 
@@ -90,6 +94,8 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
     stale = find_stale(reader.swept(), names, reader.get_current_time(), longest)
     more, every = found.next_cursor is not None, reader.not_followed()
     kept = {name: counts for name, counts in every.items() if wanted.mapping in (None, name)}
+    releases = reader.read_release_statistics()
+    doubts = tuple(one for one in reader.list_release_doubts() if one.mapping in names)
     return _StatusReport(
         found.rows,
         more,
@@ -99,6 +105,9 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
         tuple(problems),
         stale,
         kept,
+        releases,
+        {name: count for name, count in releases.served.items() if name in names},
+        doubts,
         reader.read_log_queue_status(),
     )
 
@@ -112,6 +121,12 @@ def _show_problems(answer: _StatusReport) -> None:
         console.print(
             f"mapping {name}: no longer followed: {prompts} prompts, {pulls} open pull requests;"
             f" kept as they are until `promptlayer-bridge prune {name}`",
+            markup=False,
+        )
+    for doubt in answer.doubts:
+        served = "the content merged before is served" if doubt.is_served else "nothing is served"
+        console.print(
+            f"mapping {doubt.mapping}: {doubt.name} at {doubt.label}: {served}: {doubt.reason}",
             markup=False,
         )
     for line in _describe_log_queue(answer.log_queue):
@@ -156,6 +171,12 @@ def _show(answer: _StatusReport, *, alone: bool) -> None:
     elif not alone:
         counts = (f"{count} {state}" for state, count in answer.counts.items() if count)
         console.print(", ".join(counts), markup=False)
+        for name, count in answer.served.items():
+            age = format_duration(answer.at - answer.releases.oldest_confirmed[name])
+            console.print(
+                f"mapping {name} serves {count} to applications, confirmed {age} ago or later",
+                markup=False,
+            )
 
 
 def _cells(one: TargetView, at: datetime) -> tuple[str, ...]:
@@ -206,6 +227,15 @@ def _document(answer: _StatusReport) -> dict[str, Any]:
             name: {"prompts": prompts, "open_pull_requests": pulls}
             for name, (prompts, pulls) in answer.not_followed.items()
         },
+        "served": {
+            name: {
+                "count": count,
+                "confirmed_at": answer.releases.oldest_confirmed[name].isoformat(),
+                "in_doubt": answer.releases.doubts.get(name, 0),
+            }
+            for name, count in answer.served.items()
+        },
+        "doubts": [asdict(doubt) for doubt in answer.doubts],
         "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
         "logs": asdict(answer.log_queue),
     }

@@ -62,6 +62,7 @@ def build_resolved_response(
         "snippets": _snippets(registry, version),
         "provider_base_url": None,
         "warning": None,
+        **{key: version.extra[key] for key in ("custom_provider",) if key in version.extra},
     }
     template, variables = answer["prompt_template"], wanted.get("input_variables")
     arguments = _arguments(template, version, wanted)

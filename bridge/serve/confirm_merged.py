@@ -8,11 +8,12 @@ is fetched.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bridge.errors import BridgeError, TransientError, UnsafePathError
+from bridge.errors import BridgeError, RequestRefusedError, TransientError, UnsafePathError
 from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.publish_order import SnippetCycleError, build_publish_layers
 from bridge.prompts.prompt import Prompt
@@ -25,10 +26,27 @@ from bridge.reconcile.source_commit import find_source_commits
 from bridge.serve.confirmation_request import ConfirmationRequest
 from bridge.serve.fetch_answers import needs_provider_key, read_snippets, request_answer
 from bridge.serve.find_versions import MergedVersionFinder, read_merged_prompt
-from bridge.serve.release import AnswerKey, ReleaseRecord
+from bridge.serve.release import AnswerKey, PromptAnswer, ReleaseRecord
 from bridge.serve.release_batch import ReleaseBatch, ReleaseContent
+from bridge.telemetry.log_context import with_log_context
 
 log = logging.getLogger("bridge.serve")
+
+_FETCHED_AT_ONCE = 8  # requests to PromptLayer
+_FETCHED_TOGETHER = 100  # releases that are in memory before they are stored
+
+
+@dataclass(frozen=True)
+class _PreparedRelease:
+    """What was found for a target; neither content nor error where the mapping leaves it out."""
+
+    target: Target
+    name: str
+    path: str
+    content: ReleaseContent | None = None
+    answers: Sequence[PromptAnswer] = ()
+    error: BridgeError | None = None
+    blob: str = ""  # of the file, where the error lasts until that changes
 
 
 @dataclass
@@ -109,57 +127,64 @@ class MergedReleaseConfirmer:
         return self.batch.find_unmerged_snippet(answer, content) is not None
 
     def _release_all(self, paths: Mapping[Target, str]) -> None:
+        """Find and fetch several at once, and take them in by their order."""
         if not paths:
             return
         files = self.base.find(paths)
         commits = find_source_commits(self.context, self.base.snapshot, set(paths.values()))
-        for target in _order_by_snippets(paths, files):
-            path = paths[target]
-            self._release(target, path, files.get(target), commits[path].object_id)
 
-    def _release(self, target: Target, path: str, file: BaseBranchFile | None, commit: str) -> None:
+        def prepare(target: Target) -> _PreparedRelease:
+            path = paths[target]
+            return self._prepare(target, path, files.get(target), commits[path].object_id)
+
+        with ThreadPoolExecutor(_FETCHED_AT_ONCE, "confirm") as pool:
+            for layer in _order_by_snippets(paths, files):
+                for start in range(0, len(layer), _FETCHED_TOGETHER):
+                    some = layer[start : start + _FETCHED_TOGETHER]
+                    for prepared in pool.map(with_log_context(prepare), some):
+                        self._take_in(prepared)
+
+    def _prepare(
+        self, target: Target, path: str, file: BaseBranchFile | None, commit: str
+    ) -> _PreparedRelease:
+        """What PromptLayer says of a target. Changes nothing."""
         before = self.batch.find_record(target)
-        name = before.release.name if before else ""
-        blob = self.base.entries[path].object_id
+        name, blob = before.release.name if before else "", self.base.entries[path].object_id
         try:
             prompt = read_merged_prompt(file)
             name = prompt.name
             if not self._is_selected(prompt):
-                return
+                return _PreparedRelease(target, name, path)
             finder = MergedVersionFinder(self.context, self.base.snapshot, self.request.versions)
             version = finder.find_version(target, prompt)
-        except TransientError as error:
-            self._doubt(target, name, path, error, is_transient=True)
-            return
         except BridgeError as error:
-            self._doubt(target, name, path, error, blob)
-            return
+            return _PreparedRelease(target, name, path, error=error, blob=blob)
         references = find_snippet_references(prompt.template)
         content = ReleaseContent(
             target, name, version, commit, path, prompt.digest, blob, references
         )
         try:
-            self.batch.release(content)
-        except TransientError as error:
-            self._doubt(target, name, path, error, is_transient=True)
-        except BridgeError as error:  # a snippet may be merged later, without a change of this file
-            self._doubt(target, name, path, error)
+            answers = self.batch.fetch_answers(content)
+        except BridgeError as error:
+            return _PreparedRelease(target, name, path, error=error)
+        return _PreparedRelease(target, name, path, content, answers)
 
-    def _doubt(
-        self,
-        target: Target,
-        name: str,
-        path: str,
-        error: BridgeError,
-        blob: str = "",
-        *,
-        is_transient: bool = False,
-    ) -> None:
+    def _take_in(self, prepared: _PreparedRelease) -> None:
+        error = prepared.error
+        if prepared.content is not None:
+            try:
+                self.batch.release(prepared.content, prepared.answers)
+            except RequestRefusedError as refused:  # a snippet may be merged without this file
+                error = refused
+        if error is None:
+            return
+        target, path, lasts = prepared.target, prepared.path, not isinstance(error, TransientError)
         self.doubtful.add(target)
-        if is_transient:
+        if not lasts:
             self.unanswered.add(target)
         log.warning("%s at %s is not served as merged: %s", path, target.label, error)
-        self.batch.warn(target, name, path, str(error), blob, lasts=not is_transient)
+        blob = prepared.blob if lasts else ""
+        self.batch.warn(target, prepared.name, path, str(error), blob, lasts=lasts)
 
     def _is_selected(self, prompt: Prompt) -> bool:
         """Whether the mapping's patterns and tags take a prompt in; no file tells a folder."""
@@ -202,20 +227,16 @@ def has_unreadable_files(base: BaseFiles) -> bool:
 
 def _order_by_snippets(
     targets: Iterable[Target], files: Mapping[Target, BaseBranchFile]
-) -> list[Target]:
-    """Snippets before those who use them."""
-    prompts = {file.prompt.name: file.prompt for file in files.values() if file.prompt is not None}
+) -> list[list[Target]]:
+    """In layers, snippets before those who use them."""
+    prompts = {target: file.prompt for target, file in files.items() if file.prompt is not None}
     try:
-        layers = build_publish_layers(prompts)
+        layers = build_publish_layers({prompt.name: prompt for prompt in prompts.values()})
     except SnippetCycleError:
-        return sorted(targets)
+        return [sorted(targets)]
     place = {name: at for at, layer in enumerate(layers) for name in layer}
-    return sorted(
-        targets,
-        key=lambda target: (
-            place.get(file.prompt.name, 0)
-            if (file := files.get(target)) is not None and file.prompt is not None
-            else 0,
-            target,
-        ),
-    )
+    ordered: dict[int, list[Target]] = {}
+    for target in sorted(targets):
+        at = place[prompts[target].name] if target in prompts else 0
+        ordered.setdefault(at, []).append(target)
+    return [ordered[at] for at in sorted(ordered)]

@@ -60,7 +60,8 @@ class PlatformReleaseConfirmer:
         if record is not None and is_same and not self._has_to_be_read(target, record):
             self.batch.confirm(record, record.release.path)
             return
-        self.batch.release(ReleaseContent(target, name, version, "", "", checks_snippets=False))
+        content = ReleaseContent(target, name, version, "", "", checks_snippets=False)
+        self.batch.release(content, self.batch.fetch_answers(content))
 
     def _has_to_be_read(self, target: Target, record: ReleaseRecord) -> bool:
         """Whether the answer may be another, as it has snippets in it and there was an event."""

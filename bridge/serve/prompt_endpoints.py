@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bridge.errors import InvalidInputError, NotFoundError
 from bridge.serve.application_tokens import FindTokens, ServedApplication
@@ -65,23 +66,51 @@ class ReleaseDocument:
         return (self.head, self.answer.body, b"}")
 
 
+@dataclass(frozen=True)
+class ReleaseList:
+    """All that an application may read at a label, by name."""
+
+    documents: Sequence[ReleaseDocument]
+    etag: bytes
+    confirmed_at: datetime  # of the one that was confirmed the longest time ago
+
+
 class ReleaseDocuments:
-    """The documents of the newest snapshot, each made once. For one thread."""
+    """Documents and lists of the newest snapshot, each made once. For one event loop."""
 
     def __init__(self) -> None:
         self._snapshot = ReleaseSnapshot()
         self._documents: dict[ReleaseKey, ReleaseDocument] = {}
+        self._lists: dict[tuple[ServedApplication, str], ReleaseList] = {}
 
     def get_document(self, view: ReleaseView, release: PromptRelease) -> ReleaseDocument | None:
         """None where PromptLayer's answer is not there."""
         if self._snapshot is not view.snapshot:
-            self._snapshot, self._documents = view.snapshot, {}
+            self._snapshot, self._documents, self._lists = view.snapshot, {}, {}
         document = self._documents.get(release.key)
         if document is None and (answer := view.find_answer(release)):
             document = build_document(release, answer)
             if release.key.label:
                 self._documents[release.key] = document
         return document
+
+    async def get_list(self, view: ReleaseView, label: str) -> ReleaseList:
+        """Raises NotFoundError for a label that the application may not read."""
+        place = (view.application, label)
+        known = self._lists.get(place) if self._snapshot is view.snapshot else None
+        if known is not None and view.now - known.confirmed_at <= view.stale:
+            return known
+        documents, confirmed_at = list[ReleaseDocument](), view.now
+        for number, release in enumerate(view.list_releases(label)):
+            if (document := self.get_document(view, release)) is not None:
+                documents.append(document)
+            confirmed_at = min(confirmed_at, release.confirmed_at)
+            if number % _LISTED_AT_ONCE == _LISTED_AT_ONCE - 1:
+                await asyncio.sleep(0)  # other reads have their turn
+        made = ReleaseList(documents, _compute_list_etag(label, documents), confirmed_at)
+        if self._snapshot is view.snapshot:
+            self._lists[place] = made
+        return made
 
 
 def build_document(release: PromptRelease, answer: PromptAnswer) -> ReleaseDocument:
@@ -152,33 +181,22 @@ class PromptListEndpoint(ServeEndpoint):
         label = read_text(request.query, "label") or request.application.default_label
         wait = parse_wait_preference(request.headers)
         deadline = time.monotonic() + (wait or 0)
-        view, found = await self._list(request.application, label)
-        etag = _compute_list_etag(label, found)
-        while matches_etag(request.headers, etag):
+        view = self._reader.open_view(request.application)
+        found = await self._documents.get_list(view, label)
+        while matches_etag(request.headers, found.etag):
             if not await self._wait_for_change(view.snapshot.revision, deadline):
                 break
-            view, found = await self._list(request.application, label)
-            etag = _compute_list_etag(label, found)
-        age = max((view.compute_age(document.release) for document in found), default=0)
+            view = self._reader.open_view(request.application)
+            found = await self._documents.get_list(view, label)
+        etag, documents = found.etag, found.documents
+        age = int((view.now - found.confirmed_at).total_seconds()) if documents else 0
         headers: list[tuple[bytes, bytes]] = [(b"etag", etag), _CACHE_CONTROL]
         headers.append((b"bridge-age", b"%d" % age))
         if wait is not None:
             headers.append((b"preference-applied", b"wait=%d" % wait))
         if matches_etag(request.headers, etag):
             return ServeResponse(304, (), headers)
-        return _build_list_response(label, found, headers)
-
-    async def _list(
-        self, application: ServedApplication, label: str
-    ) -> tuple[ReleaseView, list[ReleaseDocument]]:
-        view = self._reader.open_view(application)
-        found = list[ReleaseDocument]()
-        for number, release in enumerate(view.list_releases(label)):
-            if (document := self._documents.get_document(view, release)) is not None:
-                found.append(document)
-            if number % _LISTED_AT_ONCE == _LISTED_AT_ONCE - 1:
-                await asyncio.sleep(0)  # other reads have their turn
-        return view, found
+        return _build_list_response(label, documents, headers)
 
     async def _wait_for_change(self, revision: int, deadline: float) -> bool:
         """Whether there may be a change; False once the time is over."""

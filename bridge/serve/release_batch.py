@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -55,6 +55,11 @@ class ReleaseBatch:
         self.records = dict(self.replica.records)
         self._changed: dict[ReleaseKey, ReleaseRecord] = {}
         self._answers: list[PromptAnswer] = []
+        self._variants: dict[tuple[str, int, int], list[AnswerKey]] = {}
+        for key in self.replica.index.snapshot.answers:
+            if key.provider or key.model:
+                version = key.source, key.prompt_id, key.version
+                self._variants.setdefault(version, []).append(key)
 
     def find_key(self, target: Target) -> ReleaseKey:
         return ReleaseKey(self.context.mapping.source, target.prompt_id, target.label)
@@ -81,10 +86,12 @@ class ReleaseBatch:
         if after != record or is_old:
             self._put(replace(after, release=replace(after.release, confirmed_at=self.now)))
 
-    def release(self, content: ReleaseContent) -> None:
-        """Fetch a version's answers and serve it from now on. Raises what PromptLayer's client
-        raises; RequestRefusedError where the answer holds a snippet that is not merged."""
-        answers = self._fetch_answers(content)
+    def release(self, content: ReleaseContent, answers: Sequence[PromptAnswer]) -> None:
+        """Serve a version from now on. ``answers`` begin with the one for nobody's provider and
+        model. Raises RequestRefusedError where a snippet in it is not merged."""
+        reason = self.find_unmerged_snippet(answers[0], content)
+        if reason is not None:
+            raise RequestRefusedError(reason)
         key, before = self.find_key(content.target), self.find_record(content.target)
         same = before is not None and before.release.version == content.version
         release = PromptRelease(
@@ -144,24 +151,16 @@ class ReleaseBatch:
     def _put(self, record: ReleaseRecord) -> None:
         self._changed[record.release.key] = self.records[record.release.key] = record
 
-    def _fetch_answers(self, content: ReleaseContent) -> list[PromptAnswer]:
+    def fetch_answers(self, content: ReleaseContent) -> list[PromptAnswer]:
         """The answer for a version, and those with a provider or model that applications asked for
-        of the version before."""
+        of the version before. Raises what PromptLayer's client raises. Safe for threads."""
         source, prompt_id = self.context.mapping.source, content.target.prompt_id
         main = AnswerKey(source, prompt_id, content.version)
         answer = request_answer(self.context.promptlayer, main)
-        reason = self.find_unmerged_snippet(answer, content)
-        if reason is not None:
-            raise RequestRefusedError(reason)
         found, before = [answer], self.find_record(content.target)
-        for key in self.replica.index.snapshot.answers if before is not None else ():
-            is_variant = (key.provider or key.model) and before is not None
-            if is_variant and (key.source, key.prompt_id, key.version) == (
-                source,
-                prompt_id,
-                before.release.version if before else 0,
-            ):
-                found += self._fetch_variant(replace(key, version=content.version), answer)
+        past = before.release.version if before else 0
+        for key in self._variants.get((source, prompt_id, past), ()):
+            found += self._fetch_variant(replace(key, version=content.version), answer)
         return found
 
     def _fetch_variant(self, key: AnswerKey, main: PromptAnswer) -> list[PromptAnswer]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -97,9 +97,20 @@ class ReleaseChanges:
 class ReleaseStatistics:
     """How the releases stand, by mapping."""
 
-    served: Mapping[str, int]
-    oldest_confirmed: Mapping[str, datetime]
-    doubts: Mapping[str, int]  # releases whose newest merged content is not served
+    served: Mapping[str, int] = field(default_factory=dict)
+    oldest_confirmed: Mapping[str, datetime] = field(default_factory=dict)
+    doubts: Mapping[str, int] = field(default_factory=dict)  # newest merged content is not served
+
+
+@dataclass(frozen=True)
+class ReleaseDoubt:
+    """Why the newest merged content of a prompt is not served at a label."""
+
+    mapping: str
+    name: str
+    label: str
+    reason: str
+    is_served: bool  # whether what was merged before is
 
 
 class ReleaseStore:
@@ -265,15 +276,14 @@ def read_release_statistics(connection: Connection) -> ReleaseStatistics:
     )
 
 
-def list_doubts(connection: Connection) -> tuple[tuple[str, str, str, str], ...]:
-    """Mapping, label, prompt's name and reason of every release whose newest merged content is not
-    served."""
+def list_doubts(connection: Connection) -> tuple[ReleaseDoubt, ...]:
+    """Every release whose newest merged content is not served, by mapping and name."""
     columns = releases_table.c
-    query = select(columns.mapping, columns.label, columns.name, columns.warning)
+    query = select(columns.mapping, columns.name, columns.label, columns.warning, columns.version)
     rows = connection.execute(
         query.where(columns.warning.is_not(None)).order_by(columns.mapping, columns.name)
     )
-    return tuple((row[0], row[1], row[2], row[3]) for row in rows)
+    return tuple(ReleaseDoubt(row[0], row[1], row[2], row[3], row[4] > 0) for row in rows)
 
 
 def _read_revision(connection: Connection) -> int:

@@ -6,11 +6,12 @@ Each query reads an index or a small table, whatever the number of deliveries.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from bridge.serve.release_store import ReleaseStatistics, read_release_statistics
 from bridge.status.lifetime_totals import LifetimeTotals, read_lifetime_totals
 from bridge.status.problems import count_exceptions, count_problems
 from bridge.status.tables import resyncs_table, target_statuses_table
@@ -54,7 +55,8 @@ class MetricsSnapshot:
     rate_limits: tuple[ForgeRateLimit, ...]
     problems: Mapping[tuple[str, str], int]  # that last, by mapping and kind
     exceptions: Mapping[str, int]  # errors that nobody expected, ever, by mapping
-    log_queue: LogQueueStatus = LogQueueStatus()  # noqa: RUF009 - frozen
+    log_queue: LogQueueStatus = field(default_factory=LogQueueStatus)
+    releases: ReleaseStatistics = field(default_factory=ReleaseStatistics)
 
 
 def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
@@ -75,6 +77,7 @@ def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
             repository_pauses=_pauses(connection, now),
             rate_limits=list_rate_limits(connection),
             log_queue=read_log_queue_status(connection, now),
+            releases=read_release_statistics(connection),
         )
 
 

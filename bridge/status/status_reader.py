@@ -8,6 +8,12 @@ from datetime import datetime
 from sqlalchemy import select
 
 from bridge.prompts.planning.target_state import TargetState
+from bridge.serve.release_store import (
+    ReleaseDoubt,
+    ReleaseStatistics,
+    list_doubts,
+    read_release_statistics,
+)
 from bridge.status import daily_statistics, delivery_queries, queue_status, target_queries
 from bridge.status.daily_statistics import DailyStatistics
 from bridge.status.delivery_queries import DeliveryDetails, DeliveryFilter, DeliverySummary
@@ -137,6 +143,16 @@ class StatusReader:
         """How many logs of applications wait for PromptLayer, or were not taken."""
         with self._database.open_read_transaction() as connection:
             return read_log_queue_status(connection, self._clock())
+
+    def read_release_statistics(self) -> ReleaseStatistics:
+        """How many prompts are served to applications, and since when that is unconfirmed."""
+        with self._database.open_read_transaction() as connection:
+            return read_release_statistics(connection)
+
+    def list_release_doubts(self) -> tuple[ReleaseDoubt, ...]:
+        """Every prompt whose newest merged content is not served, by mapping and name."""
+        with self._database.open_read_transaction() as connection:
+            return list_doubts(connection)
 
     def list_rate_limits(self) -> tuple[ForgeRateLimit, ...]:
         """What each forge has left of its requests, by the forge's name."""

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.errors import BridgeError
+from bridge.serve.release_store import ReleaseStatistics
 from bridge.status.lifetime_totals import LifetimeTotals
 from bridge.status.metrics_snapshot import LastResync, MetricsSnapshot
 from bridge.storage.log_queue import LogQueueStatus
@@ -76,6 +77,7 @@ class SharedMetricsCollector(Collector):
             self._stale(measures.last_resyncs),
         )
         yield from _of_problems(measures, self._mappings())
+        yield from _of_releases(measures.releases, self._mappings())
         yield from _of_forges(measures)
         yield from _of_log_queue(measures.log_queue)
 
@@ -185,6 +187,28 @@ def _of_problems(measures: MetricsSnapshot, mappings: Container[str]) -> Iterato
     ever = {name: n for name, n in measures.exceptions.items() if not name or name in mappings}
     yield _counter(
         "unexpected_errors", "Errors that nobody expected, each tried again.", ["mapping"], ever
+    )
+
+
+def _of_releases(releases: ReleaseStatistics, mappings: Container[str]) -> Iterator[Metric]:
+    served, doubts, confirmed = (
+        {name: value for name, value in values.items() if name in mappings}
+        for values in (
+            releases.served,
+            releases.doubts,
+            {name: at.timestamp() for name, at in releases.oldest_confirmed.items()},
+        )
+    )
+    mapping = ["mapping"]
+    yield _gauge("releases", "Prompts and labels that are served.", mapping, served)
+    yield _gauge(
+        "releases_in_doubt", "Those whose newest merged content is not served.", mapping, doubts
+    )
+    yield _gauge(
+        "releases_confirmed_timestamp_seconds",
+        "When the one that waits longest was confirmed.",
+        mapping,
+        confirmed,
     )
 
 

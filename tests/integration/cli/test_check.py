@@ -313,3 +313,14 @@ def test_an_odd_server_is_a_sentence_in_every_command(
     assert said.status == 1
     assert "Traceback" not in said.out + said.err
     assert ("elsewhere.example" in said.out + said.err) is (code == 301)
+
+
+def test_what_applications_would_wait_for_in_vain_is_a_warning(workspace: CliWorkspace) -> None:
+    config = workspace.folder / "bridge.yaml"
+    config.write_text(config.read_text() + "    serve: merged\n")
+
+    said = workspace.run("check", "--offline")
+
+    assert said.status == 0
+    assert "warning Mapping support serves merged, and no application" in said.out
+    assert "warning Mapping support serves merged and does not publish" in said.out

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
+from bridge.serve.release import PromptRelease, ReleaseKey, ReleaseRecord
+from bridge.serve.release_store import ReleaseStore
 from bridge.storage.database import Database
 from bridge.storage.log_queue import LogDeliveryResult, LogQueue, LogState, QueuedLog
 from bridge.wiring import get_current_time
@@ -110,3 +113,41 @@ def test_nothing_that_fits_is_not_told_as_nothing_known(workspace: CliWorkspace)
     for words in (("--state", "parked"), ("--mapping", "sales")):
         said = workspace.run("status", *words)
         assert (said.status, said.out) == (0, "No prompt fits.\n")
+
+
+def test_what_is_served_and_what_is_in_doubt_is_told(workspace: CliWorkspace) -> None:
+    workspace.save("support/reply")
+    workspace.run("sync")
+    with closing(Database(f"sqlite:///{workspace.folder}/bridge-data/bridge.sqlite")) as database:
+        now = get_current_time()
+        releases = [
+            PromptRelease(
+                ReleaseKey("promptlayer", number, "latest"),
+                name,
+                version,
+                "support",
+                "c" * 40,
+                f"{name}.yaml",
+                now,
+                now,
+                warning,
+            )
+            for number, name, version, warning in (
+                (1, "support/reply", 3, None),
+                (2, "support/phone", 1, "it is not published"),
+                (3, "support/mail", 0, "its snippet is not merged"),
+            )
+        ]
+        ReleaseStore(database).save([ReleaseRecord(each) for each in releases], [], 0)
+
+    said = workspace.run("status")
+
+    assert "mapping support serves 2 to applications, confirmed" in said.out
+    assert (
+        "mapping support: support/phone at latest: the content merged before is served: it is not"
+        " published"
+    ) in said.err
+    assert "support/mail at latest: nothing is served: its snippet is not merged" in said.err
+    document = workspace.run("status", "--json").json
+    assert document["served"]["support"]["in_doubt"] == 2
+    assert [doubt["name"] for doubt in document["doubts"]] == ["support/mail", "support/phone"]

@@ -182,6 +182,20 @@ def test_thousands_of_prompts_come_whole_whatever_changes_meanwhile(
         changing.result()
 
 
+def test_a_list_ends_what_nothing_confirmed_for_too_long(reply: ApplicationServer) -> None:
+    save(reply, "support/thank", "Thanks")
+    reply.release("support/thank", confirmed_at=NOON + timedelta(days=1))
+
+    def names() -> list[str]:
+        return [each["name"] for each in reply.get("/v1/prompts").json()["prompts"]]
+
+    assert names() == ["support/reply", "support/thank"]
+    reply.now += timedelta(days=7, seconds=1)
+    assert names() == ["support/thank"]
+    reply.configure({"applications": [{"name": "support-bot", "tokens": [TOKEN], "labels": ["x"]}]})
+    assert names() == []
+
+
 # Waiting
 
 

@@ -206,7 +206,7 @@ def test_snippets_that_moved_in_promptlayer_are_not_served(server: ApplicationSe
     assert "snippets" in for_a_model.json()["error"]
 
 
-def test_an_answer_for_a_model_is_asked_for_once_however_many_want_it(
+def test_an_answer_for_a_model_is_asked_for_once(
     reply: ApplicationServer,
 ) -> None:
     body = {"provider": "anthropic", "model": "claude-sonnet-4", **SKIP}
