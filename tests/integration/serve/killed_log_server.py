@@ -30,6 +30,7 @@ from tests.standins.serve_app import serve
 
 _APPLICATIONS = 4
 _LAST_SCORE = 2
+_DELIVERY_SECONDS = 600.0  # for all that has gathered
 
 
 @dataclass
@@ -155,7 +156,7 @@ def _wait_for_delivery(folder: Path) -> None:
         assert found.parked == 0, found
         return found.waiting == 0
 
-    until(is_empty, "not everything was delivered")
+    until(is_empty, "not everything was delivered", patience=_DELIVERY_SECONDS)
     database.close()
 
 
