@@ -36,9 +36,13 @@ def poll_releases(controller: BridgeController) -> Iterator[None]:
             if not failing.is_set():
                 log.warning("what is served stays as it is: %s", error)
             failing.set()
-        stopping.wait(POLL_SECONDS)
 
-    threads = LoopThreads({"releases": poll}, breath=POLL_SECONDS)
+    def poll_after_pause() -> None:
+        if not stopping.wait(POLL_SECONDS):
+            poll()
+
+    poll()
+    threads = LoopThreads({"releases": poll_after_pause}, breath=POLL_SECONDS)
     threads.start()
     try:
         yield

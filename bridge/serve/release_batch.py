@@ -115,12 +115,12 @@ class ReleaseBatch:
         """Go on with what was served, and say why it is not what is merged. A doubt about a file
         (``blob``) is not looked into again before it is asked for; one that does not last, as
         somebody did not answer, does not count as a confirmation."""
-        before = self.find_record(target)
+        key, mapping = self.find_key(target), self.context.mapping.name
+        before = self.records.get(key)  # a mapping that served it until now may be gone
         if before is None:
-            key, mapping = self.find_key(target), self.context.mapping.name
             release = PromptRelease(key, name, 0, mapping, "", path, self.now, self.now)
-            before = ReleaseRecord(replace(release, path=path))
-        release = replace(before.release, warning=reason)
+            before = ReleaseRecord(release)
+        release = replace(before.release, mapping=mapping, warning=reason)
         after = replace(before, release=release, doubtful_blob=blob)
         is_old = lasts and self.now - release.confirmed_at >= _CONFIRMED_EVERY
         if after != before or is_old:

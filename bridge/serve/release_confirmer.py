@@ -78,10 +78,8 @@ class ReleaseConfirmer:
 
     def confirm_pending(self) -> None:
         """Confirm every mapping for which that is due."""
-        with self._changed:
-            due = [n for n, each in self._pending.items() if each.due <= time.monotonic()]
-            taken = {name: self._pending.pop(name) for name in due}
-        for name, pending in taken.items():
+        while (taken := self._take_due()) is not None:
+            name, pending = taken
             context = self._find_contexts().get(name)
             if context is None or context.mapping.serve == "off":
                 continue
@@ -95,6 +93,13 @@ class ReleaseConfirmer:
             else:
                 if again is not None:
                     self._try_again(name, pending, again)
+
+    def _take_due(self) -> tuple[str, _PendingConfirmation] | None:
+        with self._changed:
+            for name, pending in self._pending.items():
+                if pending.due <= time.monotonic():
+                    return name, self._pending.pop(name)
+        return None
 
     def _add(self, mapping: str, request: ConfirmationRequest) -> None:
         context = self._find_contexts().get(mapping)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,11 +20,9 @@ from sqlalchemy import (
     Connection,
     String,
     Table,
-    and_,
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -165,8 +163,8 @@ class ReleaseStore:
             stored = _read_stored_versions(connection, [each.release.key for each in records])
             refused = frozenset(key for key, (at, _) in stored.items() if at > seen)
             accepted = [each for each in records if each.release.key not in refused]
-            for record in accepted:
-                self._upsert(connection, releases_table, _list_values(record, revision))
+            rows = [_list_values(record, revision) for record in accepted]
+            self._upsert(connection, releases_table, rows)
             prompts = {(key.source, key.prompt_id) for key in refused}
             self._save_answers(
                 connection,
@@ -227,35 +225,40 @@ class ReleaseStore:
             connection.execute(insert(revision_table).values(values))
         return revision
 
-    def _upsert(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    def _upsert(
+        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if not rows:
+            return
         keys = [column.name for column in table.primary_key]
-        changed = {name: value for name, value in values.items() if name not in keys}
-        statement = self._database.build_insert(table).values(dict(values))
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+        statement = self._database.build_insert(table)
+        changed = {
+            column.name: statement.excluded[column.name]
+            for column in table.columns
+            if column.name not in keys
+        }
+        upsert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        connection.execute(upsert, [dict(row) for row in rows])
 
     def _save_answers(
         self, connection: Connection, answers: Sequence[PromptAnswer], seen: int, revision: int
     ) -> bool:
-        complete = True
-        for answer in answers:
-            key = answer.key
-            newer = select(answers_table.c.revision).where(
-                _is_answer(key), answers_table.c.revision > seen
-            )
-            if connection.execute(newer).first() is not None:
-                complete = False
-                continue
-            values = {
+        newer = _read_newer_answers(connection, [answer.key for answer in answers], seen)
+        rows = [
+            {
                 "source": key.source,
                 "prompt_id": key.prompt_id,
                 "version": key.version,
                 "provider": key.provider,
                 "model": key.model,
-                "body": answer.body.decode(),
+                "body": body.decode(),
                 "revision": revision,
             }
-            self._upsert(connection, answers_table, values)
-        return complete
+            for key, body in {answer.key: answer.body for answer in answers}.items()
+            if key not in newer
+        ]
+        self._upsert(connection, answers_table, rows)
+        return not newer
 
 
 def build_answer(key: AnswerKey, body: bytes, provider_key: str | None = None) -> PromptAnswer:
@@ -291,24 +294,44 @@ def _read_revision(connection: Connection) -> int:
 
 
 def _read_stored_versions(
-    connection: Connection, keys: Sequence[ReleaseKey]
+    connection: Connection, keys: Collection[ReleaseKey]
 ) -> dict[ReleaseKey, tuple[int, int]]:
     """The revision and the version that is stored for each of these keys."""
     columns = releases_table.c
+    query = select(
+        columns.source, columns.prompt_id, columns.label, columns.revision, columns.version
+    )
     found = {}
-    for start in range(0, len(keys), _CHUNK):
-        same = (
-            and_(
-                columns.source == key.source,
-                columns.prompt_id == key.prompt_id,
-                columns.label == key.label,
-            )
-            for key in keys[start : start + _CHUNK]
-        )
-        for row in connection.execute(select(releases_table).where(or_(*same))):
-            key = ReleaseKey(row.source, row.prompt_id, row.label)
-            found[key] = (int(row.revision), int(row.version))
-    return found
+    for source, ids in _list_prompts(keys):
+        asked = query.where(columns.source == source, columns.prompt_id.in_(ids))
+        for row in connection.execute(asked):
+            found[ReleaseKey(row[0], row[1], row[2])] = (int(row[3]), int(row[4]))
+    return {key: found[key] for key in keys if key in found}
+
+
+def _read_newer_answers(
+    connection: Connection, keys: Collection[AnswerKey], seen: int
+) -> frozenset[AnswerKey]:
+    """Those of the keys whose answer was stored after ``seen``."""
+    columns = answers_table.c
+    query = select(
+        columns.source, columns.prompt_id, columns.version, columns.provider, columns.model
+    ).where(columns.revision > seen)
+    found = set()
+    for source, ids in _list_prompts(keys):
+        asked = query.where(columns.source == source, columns.prompt_id.in_(ids))
+        found |= {AnswerKey(*row) for row in connection.execute(asked)}
+    return frozenset(found & set(keys))
+
+
+def _list_prompts(
+    keys: Collection[ReleaseKey] | Collection[AnswerKey],
+) -> Iterator[tuple[str, list[int]]]:
+    """The prompts of each source, so many at once as one statement asks for."""
+    for source in sorted({key.source for key in keys}):
+        ids = sorted({key.prompt_id for key in keys if key.source == source})
+        for start in range(0, len(ids), _CHUNK):
+            yield source, ids[start : start + _CHUNK]
 
 
 def _delete_unneeded(
@@ -336,17 +359,6 @@ def _delete_unneeded(
                     answers.version == before,
                 )
             )
-
-
-def _is_answer(key: AnswerKey) -> Any:
-    columns = answers_table.c
-    return and_(
-        columns.source == key.source,
-        columns.prompt_id == key.prompt_id,
-        columns.version == key.version,
-        columns.provider == key.provider,
-        columns.model == key.model,
-    )
 
 
 def _list_values(record: ReleaseRecord, revision: int) -> dict[str, Any]:

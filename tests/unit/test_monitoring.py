@@ -19,6 +19,7 @@ from promql_parser import VectorSelector
 from bridge.forge.forge import RateLimitStatus
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.target_state import TargetState
+from bridge.serve.release_store import ReleaseStatistics
 from bridge.status.lifetime_totals import LifetimeTotals
 from bridge.status.metrics_snapshot import BacklogStatistics, LastResync, MetricsSnapshot
 from bridge.status.problems import ProblemKind
@@ -56,6 +57,7 @@ def everything() -> MetricsSnapshot:
         rate_limits=(budget,),
         problems={("support", kind): 1 for kind in ProblemKind},
         exceptions={"support": 1},
+        releases=ReleaseStatistics({"support": 2}, {"support": NOON}, {"support": 1}),
     )
 
 
