@@ -38,6 +38,7 @@ from bridge.serve.release_confirmer import ReleaseConfirmer
 from bridge.serve.release_index import ReleaseIndex
 from bridge.serve.release_replica import ReleaseReplica
 from bridge.serve.release_store import ReleaseStore
+from bridge.serve.upstream import UpstreamSettings
 from bridge.storage.backoff import RepositoryBackoff
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
@@ -66,6 +67,19 @@ def create_promptlayer(config: BridgeConfig, source: str) -> PromptLayerClient:
         timeout=settings.timeout.total_seconds(),
         authorities=find_authorities(config, settings.ca_file),
     )
+
+
+def build_upstream_settings(config: BridgeConfig) -> dict[str, UpstreamSettings]:
+    """Where requests of applications for each workspace go, by its source. Raises ConfigError."""
+    return {
+        source: UpstreamSettings(
+            settings.base_url,
+            settings.api_key.get_secret_value(),
+            settings.timeout.total_seconds(),
+            find_authorities(config, settings.ca_file),
+        )
+        for source, settings in config.workspace_by_source.items()
+    }
 
 
 def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:

@@ -18,11 +18,17 @@ from bridge.engine.controller import BridgeController
 from bridge.engine.durable_queues import DurableQueues
 from bridge.engine.failures import describe_exception
 from bridge.engine.loop_threads import LoopThreads
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, UnavailableError
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
+from bridge.serve.upstream import UpstreamSettings
 from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
-from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_time
+from bridge.wiring import (
+    AdapterCache,
+    build_upstream_settings,
+    build_webhook_endpoints,
+    get_current_time,
+)
 
 log = logging.getLogger("bridge.config")
 
@@ -45,6 +51,7 @@ class LiveConfig:
     ) -> None:
         self.config = config
         self.endpoints: WebhookEndpoints = build_webhook_endpoints(config)
+        self._upstreams = build_upstream_settings(config)
         self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time())
         # Those of former configurations too, as work that began with them may still log them.
@@ -60,6 +67,13 @@ class LiveConfig:
         context = self._controller.contexts.get(mapping)
         return context.mapping.source if context else None
 
+    def find_upstream(self, source: str) -> UpstreamSettings:
+        """Where requests of applications for a workspace go. Raises UnavailableError when there is
+        no such workspace now."""
+        if source not in self._upstreams:
+            raise UnavailableError(f"bridge.yaml has no workspace any more for {source}.")
+        return self._upstreams[source]
+
     def reload(self) -> frozenset[str] | None:
         """Load the files as they are now. Returns the mappings that are new or changed; None for a
         mistake: then everything stays as it was, and ``state`` has the message."""
@@ -74,14 +88,14 @@ class LiveConfig:
 
     def _apply(self, new: BridgeConfig) -> frozenset[str]:
         config, waiting = merge_reloadable_settings(self.config, new)
-        endpoints = build_webhook_endpoints(config)
+        endpoints, upstreams = build_webhook_endpoints(config), build_upstream_settings(config)
         if self.is_serving:
             require_secrets(endpoints)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
         before, self._controller.contexts = self._controller.contexts, contexts
         # Endpoints last, so that a delivery at a new one finds its mapping.
-        self.config, self.endpoints = config, endpoints
+        self.config, self.endpoints, self._upstreams = config, endpoints, upstreams
         self.applications = _build_application_tokens(config)
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)
         changed = _changed(before, contexts)

@@ -7,9 +7,12 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from bridge.cli.config_reloader import LiveConfig
+from bridge.cli.resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
+from bridge.config.serve_settings import LogQueueSettings
 from bridge.engine.controller import BridgeController
 from bridge.serve.find_answers import AnswerFinder
+from bridge.serve.log_delivery import open_log_routes
 from bridge.serve.prompt_endpoints import IsStopping, ServedMapping
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.serve_response import CountRead
@@ -41,6 +44,26 @@ def open_serve_routes(
             count_read=count_read,
         )
         yield create_serve_routes(services)
+
+
+@contextmanager
+def open_log_delivery(live: LiveConfig, count_read: CountRead) -> Iterator[ServeRoutes]:
+    """The routes for logs and for what is relayed. What is queued is delivered while this lasts,
+    over connections of its own to the database."""
+    serve = live.config.serve
+    settings = serve.log if serve else LogQueueSettings.model_validate({})
+    with (
+        connect_database(live.config) as database,
+        open_log_routes(
+            database,
+            get_current_time,
+            settings,
+            live.find_upstream,
+            lambda: live.applications,
+            count_read,
+        ) as routes,
+    ):
+        yield routes
 
 
 def list_served_mappings(config: BridgeConfig) -> Sequence[ServedMapping]:

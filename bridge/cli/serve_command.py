@@ -19,7 +19,7 @@ from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.health_monitoring import HealthMonitoring, open_monitoring, serve_probes
 from bridge.cli.instance_registration import register_instance
 from bridge.cli.resources import connect_database, open_controller, tune_garbage_collection
-from bridge.cli.serve_applications import open_serve_routes
+from bridge.cli.serve_applications import open_log_delivery, open_serve_routes
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.config_files import ConfigFiles
 from bridge.config.file_watch import FileWatcher
@@ -31,6 +31,8 @@ from bridge.engine.heartbeat import HeartbeatLoop
 from bridge.engine.poll_releases import poll_releases
 from bridge.engine.retention import RetentionPruner
 from bridge.errors import BridgeError, ConfigError
+from bridge.serve.log_calls import LOG_CALLS
+from bridge.serve.relay import RELAY_PREFIXES
 from bridge.serve.serve_routes import SERVE_PREFIXES
 from bridge.storage.instances import InstanceRegistry
 from bridge.telemetry import logs
@@ -42,6 +44,7 @@ from bridge.wiring import AdapterCache, build_queue_database_url, get_current_ti
 
 log = logging.getLogger("bridge")
 
+_LIMITED_PREFIXES = (*SERVE_PREFIXES, *RELAY_PREFIXES, *LOG_CALLS)  # where tokens are shown
 _GRACE = 1  # seconds for requests in flight at the end
 
 
@@ -65,10 +68,13 @@ def serve(
             opened.monitoring.probes.metrics.count_read,
             lambda: server.should_exit,
         ) as reads,
+        open_log_delivery(
+            opened.live, opened.monitoring.probes.metrics.count_read
+        ) as logs_and_relay,
     ):
         config, inbox, probes = opened.config, opened.controller.inbox, opened.monitoring.probes
         front = WebSettings(get_current_time, lambda: opened.live.endpoints)
-        routes = [*create_probe_routes(probes), *reads]
+        routes = [*create_probe_routes(probes), *reads, *logs_and_relay]
         application = create_app(front, inbox, routes=routes, pages=pages)
         server = _create_server(config, application, opened.monitoring)
         listening = _listen(host, port)
@@ -90,9 +96,10 @@ def _create_server(
     count = watch.probes.metrics.count_response
     return uvicorn.Server(
         uvicorn.Config(
-            RateLimitMiddleware(application, watch.refusal_bucket, count, SERVE_PREFIXES),
+            RateLimitMiddleware(application, watch.refusal_bucket, count, _LIMITED_PREFIXES),
             forwarded_allow_ips=list(config.limits.proxies),
             lifespan="off",
+            ws="none",  # an endpoint answers what asks for a WebSocket
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=_GRACE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from bridge.status.metrics_snapshot import SWEEPS_MISSED, find_stale
 from bridge.status.problems import MappingProblem
 from bridge.status.status_reader import StatusReader
 from bridge.status.target_queries import TargetFilter, TargetView, TimelineStep
+from bridge.storage.log_queue import LogQueueStatus
 from bridge.web.template_filters import format_age as when
 from bridge.web.template_filters import format_duration
 from bridge.wiring import get_current_time
@@ -58,6 +59,7 @@ class _StatusReport:
     releases: ReleaseStatistics
     served: Mapping[str, int]  # prompts and labels that applications read, by mapping
     doubts: tuple[ReleaseDoubt, ...]
+    log_queue: LogQueueStatus
 
 
 def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
@@ -107,6 +109,7 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
         releases,
         {name: count for name, count in releases.served.items() if name in names},
         doubts,
+        reader.read_log_queue_status(),
     )
 
 
@@ -128,6 +131,8 @@ def _show_problems(answer: _StatusReport) -> None:
             f"mapping {doubt.mapping}: {doubt.name} at {doubt.label}: {served}: {doubt.reason}",
             markup=False,
         )
+    for line in _describe_log_queue(answer.log_queue):
+        console.print(line, markup=False)
     for one in answer.problems:
         about = f"{one.mapping}: " if one.mapping else ""
         subject = f"{one.subject}: "
@@ -136,6 +141,17 @@ def _show_problems(answer: _StatusReport) -> None:
             about = "" if one.message.startswith("mapping ") else about
         often = f" ({one.attempts} times in a row)" if one.attempts > 1 else ""
         console.print(f"{one.kind}: {about}{subject}{one.message}{often}", markup=False)
+
+
+def _describe_log_queue(queue: LogQueueStatus) -> Iterator[str]:
+    if queue.waiting:
+        age = format_duration(timedelta(seconds=queue.oldest_seconds))
+        size = f"{queue.waiting_bytes / 1024:.0f} KiB"
+        yield f"logs of applications: {queue.waiting} wait for PromptLayer ({size}), the oldest for {age}"
+    if queue.parked:
+        yield f"logs of applications: {queue.parked} parked"
+    for reason, count in queue.parked_reasons:
+        yield f"  {count} times: {reason}"
 
 
 def _meant(found: Sequence[TargetView], text: str | None) -> tuple[str, int] | None:
@@ -227,6 +243,7 @@ def _document(answer: _StatusReport) -> dict[str, Any]:
         },
         "doubts": [asdict(doubt) for doubt in answer.doubts],
         "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
+        "logs": asdict(answer.log_queue),
     }
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from bridge.errors import BodyTimeoutError, BodyTooLargeError, RateLimitedError
 
@@ -52,6 +52,20 @@ class LargeBodyQuota:
             yield hold
         finally:
             self._left += held
+
+
+def reserve_received(reserve: ReserveBytes, receive: Receive) -> Receive:
+    """``receive``, with every byte of a body reserved. It raises RateLimitedError then."""
+    size = 0
+
+    async def receive_reserved() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        reserve(size)
+        return message
+
+    return receive_reserved
 
 
 def _no_matter(_: int) -> None:

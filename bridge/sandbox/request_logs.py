@@ -56,13 +56,13 @@ class RequestLogs:
         number = int(id) if isinstance(id, str) and id.isdecimal() and len(id) < 19 else id
         found = self.requests.get(number) if isinstance(number, int) else None
         if found is None:
-            raise MalformedPayloadError(f"Invalid request_id: {id}")
+            raise MalformedPayloadError(f"Invalid request_id: {id!a}")
         return found
 
     def check_group(self, id: Json) -> int:
         """The number of a group. Raises MalformedPayloadError when there is none."""
         if not isinstance(id, int) or isinstance(id, bool) or not 1 <= id <= self.group_count:
-            raise MalformedPayloadError(f"Invalid group_id: {id}")
+            raise MalformedPayloadError(f"Invalid group_id: {id!a}")
         return id
 
     def _find_version(self, body: JsonObject) -> RegistryVersion | None:

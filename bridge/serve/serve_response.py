@@ -109,6 +109,8 @@ class ServeRequest:
 class ServeEndpoint(ABC):
     """An ASGI endpoint for applications. ``count_read`` hears of every answer to one of them."""
 
+    body_limit = READ_LIMIT  # bytes
+
     def __init__(self, find_tokens: FindTokens, count_read: CountRead) -> None:
         self._find_tokens = find_tokens
         self._count_read = count_read
@@ -140,7 +142,7 @@ class ServeEndpoint(ABC):
         application = None if token is None else tokens.authenticate(token)
         content: JsonObject = {}
         if scope["method"] == "POST":
-            body = await read_body(headers, receive, READ_LIMIT)
+            body = await read_body(headers, receive, self.body_limit)
             try:
                 content = parse_body(body)
             except MalformedPayloadError:

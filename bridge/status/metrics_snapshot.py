@@ -19,6 +19,7 @@ from bridge.storage.backoff import repository_pauses_table
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
 from bridge.storage.instances import DEAD_AFTER, instances_table
+from bridge.storage.log_queue import LogQueueStatus, read_log_queue_status
 from bridge.storage.rate_limits import ForgeRateLimit, list_rate_limits
 from bridge.storage.reconcile_tables import proposals_table, reconcile_requests_table
 
@@ -56,6 +57,7 @@ class MetricsSnapshot:
     rate_limits: tuple[ForgeRateLimit, ...]
     problems: Mapping[tuple[str, str], int]  # open ones, by mapping and kind
     exceptions: Mapping[str, int]  # unexpected errors ever, by mapping
+    log_queue: LogQueueStatus = field(default_factory=LogQueueStatus)
     releases: ReleaseStatistics = field(default_factory=ReleaseStatistics)
 
 
@@ -76,6 +78,7 @@ def read_metrics_snapshot(database: Database, clock: Clock) -> MetricsSnapshot:
             exceptions=count_exceptions(connection),
             repository_pauses=_pauses(connection, now),
             rate_limits=list_rate_limits(connection),
+            log_queue=read_log_queue_status(connection, now),
             releases=read_release_statistics(connection),
         )
 

@@ -29,6 +29,7 @@ from bridge.status.target_queries import (
 )
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock
+from bridge.storage.log_queue import LogQueueStatus, read_log_queue_status
 from bridge.storage.rate_limits import ForgeRateLimit, list_rate_limits
 
 _ALL, _EVERY = TargetFilter(), DeliveryFilter()
@@ -134,6 +135,11 @@ class StatusReader:
     def read_last_resyncs(self) -> Mapping[str, LastResync]:
         """The newest resync of each mapping."""
         return read_last_resyncs(self._database)
+
+    def read_log_queue_status(self) -> LogQueueStatus:
+        """How many logs of applications wait for PromptLayer, or were not taken."""
+        with self._database.open_read_transaction() as connection:
+            return read_log_queue_status(connection, self._clock())
 
     def read_release_statistics(self) -> ReleaseStatistics:
         """How many prompts are served to applications, and since when that is unconfirmed."""

@@ -241,4 +241,31 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX served_commits_by_revision ON served_commits (revision)",
     ),
+    (
+        """CREATE TABLE queued_logs (
+            id TEXT PRIMARY KEY,
+            position BIGINT NOT NULL,
+            source TEXT NOT NULL,
+            application TEXT NOT NULL,
+            path TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            body TEXT NOT NULL,
+            size BIGINT NOT NULL,
+            received_at BIGINT NOT NULL,
+            state TEXT NOT NULL,
+            attempts BIGINT NOT NULL,
+            not_before BIGINT NOT NULL,
+            reason TEXT
+        )""",
+        "CREATE INDEX queued_logs_by_subject ON queued_logs (subject, position, state)",
+        """CREATE INDEX queued_logs_by_state
+            ON queued_logs (state, position, not_before, size, received_at)""",
+        """CREATE TABLE logged_ids (
+            id TEXT PRIMARY KEY,
+            source TEXT NOT NULL,
+            platform_id TEXT NOT NULL,
+            delivered_at BIGINT NOT NULL
+        )""",
+        "CREATE INDEX logged_ids_by_age ON logged_ids (delivered_at)",
+    ),
 )

@@ -18,6 +18,7 @@ from bridge.errors import BridgeError
 from bridge.serve.release_store import ReleaseStatistics
 from bridge.status.lifetime_totals import LifetimeTotals
 from bridge.status.metrics_snapshot import LastResync, MetricsSnapshot
+from bridge.storage.log_queue import LogQueueStatus
 
 METRIC_PREFIX = "promptlayer_bridge"
 _DELIVERY = ["source", "type", "state"]
@@ -78,6 +79,7 @@ class SharedMetricsCollector(Collector):
         yield from _of_problems(measures, self._mappings())
         yield from _of_releases(measures.releases, self._mappings())
         yield from _of_forges(measures)
+        yield from _of_log_queue(measures.log_queue)
 
 
 def _of_processes(measures: MetricsSnapshot) -> Iterator[Metric]:
@@ -227,6 +229,13 @@ def _of_forges(measures: MetricsSnapshot) -> Iterator[Metric]:
     yield _gauge(
         "forge_budget_reset_timestamp_seconds", "When it is whole again.", ["forge"], resets
     )
+
+
+def _of_log_queue(queue: LogQueueStatus) -> Iterator[Metric]:
+    yield _gauge("logs_waiting", "Logs of applications for PromptLayer.", [], queue.waiting)
+    yield _gauge("logs_waiting_bytes", "The size of these.", [], queue.waiting_bytes)
+    yield _gauge("logs_oldest_seconds", "Age of the oldest of these.", [], queue.oldest_seconds)
+    yield _gauge("logs_parked", "Logs that PromptLayer did not take.", [], queue.parked)
 
 
 def _gauge(name: str, description: str, labels: list[str], values: _Values) -> Metric:

@@ -14,7 +14,7 @@ import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,9 +67,13 @@ class Nothing:
         await WebhookResponse(202, {"delivery": "0" * 64, "status": "accepted"}).send(send)
 
 
+# A folder, a listener, and where to say that the server is ready.
+Serve = Callable[[Path, socket.socket, "Connection[None, Any]"], None]
+BuildRequest = Callable[[str, int], bytes]  # a path and a number: a request like no other
+
+
 def measure() -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as port:
-        stored, nothing = _load(port)
+    stored, nothing = compare_with_nothing(_serve, _request, PROMPTLAYER_WEBHOOK_PATH)
     durable = statistics.median(each.rate for each in stored)
     baseline = statistics.median(each.rate for each in nothing)
     p99 = statistics.median(_p99(each) for each in stored) * 1000
@@ -77,15 +81,23 @@ def measure() -> Iterator[Figure]:
     yield counted("ack_p99", round(p99, 1), "ms", 25)
 
 
+def compare_with_nothing(
+    serve: Serve, build: BuildRequest, path: str
+) -> tuple[list[Round], list[Round]]:
+    """Rounds of load on ``path``, and on ``NOTHING_PATH`` of the same server."""
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), serve) as port:
+        return _load(port, build, path)
+
+
 def _p99(one: Round) -> float:
     return statistics.quantiles(one.latencies, n=100)[98]
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[int]:
+def _server(folder: Path, serve: Serve) -> Iterator[int]:
     listener = _listener()
     ours, theirs = _processes.Pipe()
-    process = _processes.Process(target=_serve, args=(folder, listener, theirs), daemon=True)
+    process = _processes.Process(target=serve, args=(folder, listener, theirs), daemon=True)
     process.start()
     try:
         ours.recv()
@@ -105,7 +117,7 @@ def _listener() -> socket.socket:
 
 
 def _serve(folder: Path, listener: socket.socket, ready: Connection[None, Any]) -> None:
-    _stay_on_core(0)
+    stay_on_core(0)
     database = Database(f"sqlite:///{folder}/bridge.sqlite")
     inbox = DeliveryInbox(database, lambda: datetime.now(UTC))
     app = create_app(
@@ -118,10 +130,10 @@ def _serve(folder: Path, listener: socket.socket, ready: Connection[None, Any]) 
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _load(port: int) -> tuple[list[Round], list[Round]]:
+def _load(port: int, build: BuildRequest, path: str) -> tuple[list[Round], list[Round]]:
     """Run the load in a process of its own: rounds that store, rounds that do not."""
     ours, theirs = _processes.Pipe()
-    process = _processes.Process(target=_generate, args=(port, theirs), daemon=True)
+    process = _processes.Process(target=_generate, args=(port, build, path, theirs), daemon=True)
     process.start()
     try:
         rounds: tuple[list[Round], list[Round]] = ours.recv()
@@ -131,28 +143,28 @@ def _load(port: int) -> tuple[list[Round], list[Round]]:
     return rounds
 
 
-def _generate(port: int, results: Connection[Any, None]) -> None:
-    _stay_on_core(1)
-    asyncio.run(_round(port, _requests(NOTHING_PATH, 0, 500)))  # warm up
-    stored, nothing = [], []
+def _generate(port: int, build: BuildRequest, path: str, results: Connection[Any, None]) -> None:
+    stay_on_core(1)
+    asyncio.run(_round(port, _requests(build, NOTHING_PATH, 0, 500)))  # warm up
+    stored: list[Round] = []
+    nothing: list[Round] = []
     for number in range(ROUNDS):
         first = number * ROUND_REQUESTS
-        stored.append(
-            asyncio.run(_round(port, _requests(PROMPTLAYER_WEBHOOK_PATH, first, ROUND_REQUESTS)))
-        )
-        nothing.append(asyncio.run(_round(port, _requests(NOTHING_PATH, first, ROUND_REQUESTS))))
+        for one, rounds in ((path, stored), (NOTHING_PATH, nothing)):
+            requests = _requests(build, one, first, ROUND_REQUESTS)
+            rounds.append(asyncio.run(_round(port, requests)))
     results.send((stored, nothing))
 
 
-def _stay_on_core(number: int) -> None:
+def stay_on_core(number: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) >= 2:
             os.sched_setaffinity(0, {cores[number]})
 
 
-def _requests(path: str, first: int, count: int) -> list[bytes]:
-    return [_request(path, number) for number in range(first, first + count)]
+def _requests(build: BuildRequest, path: str, first: int, count: int) -> list[bytes]:
+    return [build(path, number) for number in range(first, first + count)]
 
 
 def _request(path: str, number: int) -> bytes:
@@ -207,7 +219,7 @@ async def _connection(
 
 async def _read_acknowledgement(reader: asyncio.StreamReader) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 202"):
+    if not head.startswith(b"HTTP/1.1 20"):
         raise RuntimeError(f"The server did not acknowledge: {head[:80]!r}")
     length = head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0]
     await reader.readexactly(int(length))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import application_targets, parser_targets, renderer_targets, webhook_targets
+from tests.fuzz import (
+    application_targets,
+    log_targets,
+    parser_targets,
+    renderer_targets,
+    webhook_targets,
+)
 from tests.fuzz.fuzz_target import AnyTarget
 
 TARGETS: Mapping[str, AnyTarget] = {
@@ -14,5 +20,6 @@ TARGETS: Mapping[str, AnyTarget] = {
         *parser_targets.TARGETS,
         *renderer_targets.TARGETS,
         *application_targets.TARGETS,
+        *log_targets.TARGETS,
     )
 }

@@ -232,6 +232,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.cli.release_client",
         "bridge.promptlayer.client",
         "bridge.sandbox",
+        "bridge.serve.upstream",
         "bridge.web.oidc_provider",
     ),
     "requests": ("bridge.forge",),

@@ -34,7 +34,7 @@ VERBS = frozenset(
     import index init initialise insert install invalidate join judge keep layout lead limit
     list load lock log make mark mask match measure merge migrate move mute neutralise new
     normalise note notify observe open order parse partition patch pause place plan poll
-    postpone prepare preview process propose protect prune publish push put quote raise read
+    post postpone prepare preview process propose protect prune publish push put quote raise read
     rebase recalculate receive reconcile record recover recreate redeliver redirect redispatch
     reduce refresh refuse register reject release reload remove rename render reopen repair
     replace reply report request requeue require reserve reset resolve respond restore resume resync

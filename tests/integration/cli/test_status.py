@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 
 from bridge.serve.release import PromptRelease, ReleaseKey, ReleaseRecord
 from bridge.serve.release_store import ReleaseStore
 from bridge.storage.database import Database
+from bridge.storage.log_queue import LogDeliveryResult, LogQueue, LogState, QueuedLog
 from bridge.wiring import get_current_time
 from tests.integration.cli.cli_workspace import CliWorkspace
 
@@ -48,6 +50,35 @@ def test_of_one_prompt_the_way_is_told(workspace: CliWorkspace) -> None:
     assert [step["what"] for step in told["way"]] == ["looked at", "pull request opened"]
     assert told["way"][1]["pull_request"].endswith("/pull/1")
     assert [one["number"] for one in told["prompts"]] == [opened.number]
+
+
+def test_logs_that_wait_and_logs_that_were_not_taken_are_told(workspace: CliWorkspace) -> None:
+    workspace.run("sync")
+    database = Database(f"sqlite:///{workspace.folder}/bridge-data/bridge.sqlite")
+    queue = LogQueue(database, get_current_time, limit=1 << 20)
+    for number in range(3):
+        log = QueuedLog(
+            f"pb_{number}",
+            "promptlayer",
+            "bot",
+            "/track-request",
+            f"{number}",
+            "{}",
+            get_current_time(),
+        )
+        queue.put(log)
+    (first,) = queue.claim_due(1, timedelta(minutes=1))
+    queue.record_results([LogDeliveryResult(first, LogState.PARKED, reason="refused with 422")])
+    queue.close()
+    database.close()
+
+    said = workspace.run("status")
+    told = workspace.run("status", "--json").json["logs"]
+
+    assert "logs of applications: 2 wait for PromptLayer" in said.err
+    assert "logs of applications: 1 parked" in said.err
+    assert "1 times: refused with 422" in said.err
+    assert (told["waiting"], told["parked"]) == (2, 1)
 
 
 def test_a_prompt_that_nobody_knows_is_told(workspace: CliWorkspace) -> None:

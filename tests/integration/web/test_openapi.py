@@ -24,11 +24,14 @@ from bridge.config.serve_settings import ServeSettings
 from bridge.errors import UnavailableError
 from bridge.forge import github_webhooks, gitlab_webhooks, local_webhooks
 from bridge.forge.forge_webhooks import ForgeEndpoint
+from bridge.network.read_body import LargeBodyQuota
 from bridge.promptlayer.client import PromptLayerClient
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER
 from bridge.promptlayer.workspace_source import build_source
-from bridge.serve.application_tokens import build_application_tokens
+from bridge.serve.application_tokens import FindTokens, build_application_tokens
 from bridge.serve.find_answers import AnswerFinder
+from bridge.serve.log_calls import LOG_CALLS
+from bridge.serve.log_endpoints import LogServices, create_log_routes
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.release import (
     AnswerKey,
@@ -39,9 +42,11 @@ from bridge.serve.release import (
 )
 from bridge.serve.release_index import ReleaseIndex
 from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
+from bridge.serve.upstream import PromptLayerUpstream, UpstreamSettings
 from bridge.status.metrics_snapshot import read_metrics_snapshot
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
+from bridge.storage.log_queue import LogQueue
 from bridge.web.app import WebSettings, create_app
 from bridge.web.probes import HealthProbes, create_probe_routes
 from bridge.web.process_metrics import ProcessMetrics
@@ -79,7 +84,9 @@ def _application(inbox: DeliveryInbox, database: Database) -> Starlette:
     metrics = ProcessMetrics("1.0", lambda: read_metrics_snapshot(database, lambda: NOON), dict)
     probes = HealthProbes(inbox, dict, metrics)
     web = WebSettings(clock=lambda: NOON, find_endpoints=lambda: DOORS)
-    routes = [*create_probe_routes(probes), *create_serve_routes(_serve_services())]
+    services = _serve_services()
+    logs = create_log_routes(_log_services(services.find_tokens, database))
+    routes = [*create_probe_routes(probes), *create_serve_routes(services), *logs]
     return create_app(web, inbox, routes=routes)
 
 
@@ -102,6 +109,15 @@ def _serve_services() -> ServeServices:
         find_mappings=tuple,
         is_stopping=lambda: False,
         count_read=lambda *_: None,
+    )
+
+
+def _log_services(find_tokens: FindTokens, database: Database) -> LogServices:
+    queue = LogQueue(database, lambda: NOON, limit=1 << 30)
+    nowhere = UpstreamSettings("http://127.0.0.1:9", "pl_key")
+    upstream = PromptLayerUpstream(lambda _: nowhere)
+    return LogServices(
+        find_tokens, lambda *_: None, queue, upstream, lambda: NOON, LargeBodyQuota()
     )
 
 
@@ -159,7 +175,11 @@ SIGNED: Mapping[str, Mapping[str, Sign]] = {
         "gitlab": lambda _body: {gitlab_webhooks.TOKEN_HEADER: SECRET},
         "local": lambda body: local_webhooks.build_signed_headers(body, SECRET, "1"),
     },
-    **{path: BEARER for path in DESCRIBED["paths"] if path.startswith(SERVE_PREFIXES)},
+    **{
+        path: BEARER
+        for path in DESCRIBED["paths"]
+        if path.startswith((*SERVE_PREFIXES, *LOG_CALLS))
+    },
 }
 # What fits the description, and, of a body, what nearly does.
 MODES = {"get": [GenerationMode.POSITIVE], "post": list(GenerationMode)}
