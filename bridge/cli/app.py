@@ -91,6 +91,24 @@ def check(
 
 
 @app.command()
+def validate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Prompt files, bridge.yaml; default: all of this folder."),
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Validate bridge.yaml and prompt files, without any credential or network.
+
+    For a pre-commit hook and for CI. Exits with 1 when a file has a mistake.
+    """
+    from bridge.cli import validate_command
+
+    validate_command.validate(config, files or [], as_json=as_json)
+
+
+@app.command()
 def serve(
     config: ConfigPath = DEFAULT_CONFIG_PATH,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bridge.cli.check_command import describe_missing_secret
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.file_watch import FileWatcher
 from bridge.config.monitoring_settings import find_secrets
@@ -20,7 +21,7 @@ from bridge.engine.failures import describe_exception
 from bridge.engine.loop_threads import LoopThreads
 from bridge.errors import BridgeError
 from bridge.reconcile.mapping_context import MappingContext
-from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
+from bridge.web.webhook_endpoints import WebhookEndpoints
 from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_time
 
 log = logging.getLogger("bridge.config")
@@ -31,7 +32,7 @@ _ENDS = 5.0  # seconds for a reload that is under way at the end
 
 class LiveConfig:
     """The configuration in force, and what was made of it. Who asks for a part at each use gets
-    what is in force then. With ``serving``, every workspace needs a secret."""
+    what is in force then."""
 
     def __init__(
         self,
@@ -39,8 +40,6 @@ class LiveConfig:
         config: BridgeConfig,
         controller: BridgeController,
         adapters: AdapterCache,
-        *,
-        serving: bool,
     ) -> None:
         self.config = config
         self.endpoints: WebhookEndpoints = build_webhook_endpoints(config)
@@ -50,7 +49,6 @@ class LiveConfig:
         self._path = path
         self._controller = controller
         self._adapters = adapters
-        self._serving = serving
 
     def find_source(self, mapping: str) -> str | None:
         """Of the workspace that a mapping follows; None where there is no such mapping now."""
@@ -72,11 +70,12 @@ class LiveConfig:
     def _take_over(self, new: BridgeConfig) -> frozenset[str]:
         config, waiting = merge_reloadable_settings(self.config, new)
         endpoints = build_webhook_endpoints(config)
-        if self._serving:
-            require_secrets(endpoints)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
         before, self._controller.contexts = self._controller.contexts, contexts
+        for source in endpoints.sources_without_secret:
+            if source not in self.endpoints.sources_without_secret:
+                log.warning("%s", describe_missing_secret(config, source))
         # The doors come last: what comes in by a new one finds its mapping.
         self.config, self.endpoints = config, endpoints
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)

@@ -78,7 +78,7 @@ def report_results(
     *,
     record: bool,
 ) -> None:
-    settings = load_config(path)
+    settings = load_config(path, defer_secrets=True)
     chosen = settings.find_mapping(mapping)
     change = _change(_forge(settings, chosen), evaluated)
     with connect_promptlayer(settings, chosen) as promptlayer, change.report_pending():
@@ -95,7 +95,7 @@ def run_evaluation(
     path: Path, mapping: str, pull_request: int, *, patience: float, compare: bool
 ) -> None:
     """``compare`` evaluates what the base branch has, too."""
-    settings = load_config(path)
+    settings = load_config(path, defer_secrets=True)
     chosen = settings.find_mapping(mapping)
     change = _change(_forge(settings, chosen), ChangeOptions(pull_request, None))
     with connect_promptlayer(settings, chosen) as promptlayer:

@@ -56,7 +56,7 @@ class MappingPlan:
 
 
 def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     with open_controller(config) as controller:
         plans = [
             _plan_of(controller, context, diff=diff)
@@ -145,7 +145,7 @@ def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None
 
 
 def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     if adopt is not None and adopt.side is AdoptedSide.REPOSITORY:
         _require_publish(config, mappings)
     console = Console(highlight=False, soft_wrap=True)

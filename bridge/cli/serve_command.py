@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+from bridge.cli.check_command import describe_missing_secret
 from bridge.cli.config_reloader import ConfigReloader, LiveConfig
 from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.instance_registration import register_instance
@@ -35,6 +36,7 @@ from bridge.telemetry.logs import LogFormat
 from bridge.web.app import WebSettings, create_app
 from bridge.web.probes import create_probe_routes
 from bridge.web.rate_limit_middleware import RateLimitMiddleware
+from bridge.web.webhook_endpoints import WebhookEndpoints
 from bridge.wiring import AdapterCache, build_queue_database_url, get_current_time
 
 log = logging.getLogger("bridge")
@@ -53,7 +55,7 @@ def serve(
     log_format: LogFormat | None,
 ) -> None:
     with (
-        _opened(path, asked, log_format, serving=True) as opened,
+        _opened(path, asked, log_format) as opened,
         open_dashboard_app(opened.config, opened.controller.inbox, opened.live) as pages,
     ):
         config, inbox, probes = opened.config, opened.controller.inbox, opened.watch.probes
@@ -78,6 +80,7 @@ def serve(
             _queues(config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
         ):
+            _warn_of_missing_secrets(config, opened.live.endpoints)
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not told.is_set():
                 server.run(sockets=[listening])
@@ -93,7 +96,7 @@ def work(
     metrics_host: str,
     metrics_port: int | None,
 ) -> None:
-    with _opened(path, asked, log_format, serving=False) as opened:
+    with _opened(path, asked, log_format) as opened:
         stop = _until_told_otherwise()
         probing = None if metrics_port is None else _listen(metrics_host, metrics_port)
         with (
@@ -123,14 +126,14 @@ class _ProcessResources:
 
 @contextmanager
 def _opened(
-    path: Path, asked: threading.Event, log_format: LogFormat | None, *, serving: bool
+    path: Path, asked: threading.Event, log_format: LogFormat | None
 ) -> Iterator[_ProcessResources]:
     files = FileWatcher(ConfigFiles(path))
     config, adapters = load_config(path), AdapterCache()
     _log_as(config, log_format, find_secrets(config))
     with open_controller(config, adapters) as controller:
         tune_garbage_collection()
-        live = LiveConfig(path, config, controller, adapters, serving=serving)
+        live = LiveConfig(path, config, controller, adapters)
         with open_monitoring(config, controller, live) as watch:
 
             def heard() -> None:
@@ -144,6 +147,11 @@ def _opened(
                 watch,
                 lambda queues: ConfigReloader(live, files, asked, queues, heard),
             )
+
+
+def _warn_of_missing_secrets(config: BridgeConfig, endpoints: WebhookEndpoints) -> None:
+    for source in endpoints.sources_without_secret:
+        log.warning("%s", describe_missing_secret(config, source))
 
 
 @contextmanager

@@ -227,24 +227,28 @@ class LoadedConfig:
     files: Mapping[str, tuple[str, ...]]  # path → names of mappings, the main file first
 
 
-def load_config(path: Path, environment: Mapping[str, str] | None = None) -> BridgeConfig:
+def load_config(
+    path: Path, environment: Mapping[str, str] | None = None, *, defer_secrets: bool = False
+) -> BridgeConfig:
     """Read and validate ``bridge.yaml`` and the files of its mappings folder.
 
     Relative paths in it are taken from the file's folder. Raises ConfigError listing every
-    mistake, each with file, line and what was expected.
+    mistake, each with file, line and what was expected. With ``defer_secrets`` a secret whose
+    variable is missing raises only when it is used, for commands that may not need it.
     """
-    return load_config_with_files(path, environment).config
+    return load_config_with_files(path, environment, defer_secrets=defer_secrets).config
 
 
 def load_config_with_files(
-    path: Path, environment: Mapping[str, str] | None = None
+    path: Path, environment: Mapping[str, str] | None = None, *, defer_secrets: bool = False
 ) -> LoadedConfig:
     """``load_config``, telling which file holds what."""
     if not path.exists():
         raise ConfigError(
             f"{path} is not there. `promptlayer-bridge init` writes one to start from."
         )
-    loaded = _parsed(read_text(path), path, os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
+    loaded = _parsed(read_text(path), path, variables, defer_secrets=defer_secrets)
     return replace(loaded, config=_anchored(loaded.config, path.parent.resolve()))
 
 
@@ -253,9 +257,12 @@ def parse_config(text: str, path: str, environment: Mapping[str, str]) -> Bridge
     return _parsed(text, Path(path), environment).config
 
 
-def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> LoadedConfig:
+def _parsed(
+    text: str, path: Path, environment: Mapping[str, str], *, defer_secrets: bool = False
+) -> LoadedConfig:
     main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
-    values = main.substitute_variables(VariableSource(environment, path.parent))
+    variables = VariableSource(environment, path.parent)
+    values = main.substitute_variables(variables, defer_secrets=defer_secrets)
     parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
     try:
         config = _filled_in(BridgeConfig.model_validate(values), parts)

@@ -76,12 +76,19 @@ def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
                 yield entry.path
 
 
+def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, without the names of Python and the operating system."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start + 1})"
+    return error.strerror or "the operating system refuses it"
+
+
 def read_text(path: Path) -> str:
     """Raises ConfigError when a file cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        raise ConfigError(f"{path} cannot be read: {describe_read_error(error)}.") from None
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,8 @@ class ConfigFiles:
             self._named = tuple(
                 str(self._path.parent / name) for name in main.list_referenced_files()
             )
-            values = main.substitute_variables(VariableSource(os.environ, self._path.parent))
+            variables = VariableSource(os.environ, self._path.parent)
+            values = main.substitute_variables(variables, defer_secrets=True)
             self._folder = _beside(self._path, values.get("mappings_folder"))
             self._keys = tuple(_keys(self._path, values))
 

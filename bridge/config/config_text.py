@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bridge.config.unresolved_secret import UnresolvedSecret
 from bridge.config.variable_source import FILE_PREFIX, VariableSource
 from bridge.errors import ConfigError, PromptFileError
 from bridge.prompts.file_format.source_text import SourceDocument, read_source_document
@@ -49,10 +50,12 @@ class ConfigText:
             raise ConfigError(f"{path}:1: expected {expected}")
         return cls(path, source)
 
-    def substitute_variables(self, variables: VariableSource) -> dict[str, Any]:
+    def substitute_variables(
+        self, variables: VariableSource, *, defer_secrets: bool = False
+    ) -> dict[str, Any]:
         """The values, each variable in its place. Raises ConfigError listing all that are not
-        there."""
-        filling = _VariableSubstitution(self, variables)
+        there; with ``defer_secrets`` an UnresolvedSecret takes the place of such a value."""
+        filling = _VariableSubstitution(self, variables, defer_secrets)
         values: dict[str, Any] = filling.fill(self.source.value, ())
         if filling.mistakes:
             raise ConfigError("\n".join(filling.mistakes))
@@ -76,7 +79,10 @@ class ConfigText:
         return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(words)}"
 
     def _lines(self, error: ValidationError) -> Iterator[str]:
-        for found in error.errors(include_url=False, include_input=False):
+        for found in error.errors(include_url=False):
+            if isinstance(found["input"], UnresolvedSecret):  # of a setting that is no secret
+                yield found["input"].explanation
+                continue
             words = _words(found["type"], found["msg"], found.get("ctx", {}))
             yield self.format_mistake(_in_file(found["loc"]), words)
 
@@ -107,6 +113,7 @@ class _VariableSubstitution:
 
     text: ConfigText
     variables: VariableSource
+    defer_secrets: bool
     mistakes: list[str] = field(default_factory=list)
 
     def fill(self, value: Any, location: SettingLocation) -> Any:
@@ -122,14 +129,18 @@ class _VariableSubstitution:
                 " one $"
             )
             self.mistakes.append(self.text.format_mistake(location, words))
-        filled = _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
+        missing: list[str] = []
+        filled = _HIDDEN.sub(lambda found: self._variable(found[1], location, missing), value)
+        if missing and self.defer_secrets:
+            return UnresolvedSecret("\n".join(missing))
+        self.mistakes.extend(missing)
         return filled.replace(_DOLLAR, "$")
 
-    def _variable(self, name: str, location: SettingLocation) -> str:
+    def _variable(self, name: str, location: SettingLocation, missing: list[str]) -> str:
         try:
             return self.variables.find(name)
         except LookupError as error:
-            self.mistakes.append(self.text.format_mistake(location, str(error)))
+            missing.append(self.text.format_mistake(location, str(error)))
             return ""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from bridge.config.setting_types import NonEmptySecret, SettingsSection
+from bridge.config.unresolved_secret import UnresolvedSecret
 
 
 def _network(value: str) -> str:
@@ -56,7 +57,10 @@ class LimitsSettings(SettingsSection):
 
 
 def find_secrets(value: object) -> Iterator[str]:
-    """Each secret below a setting, and the password of each address among them."""
+    """Each secret below a setting that has a value, and the password of each address among
+    them."""
+    if isinstance(value, UnresolvedSecret):
+        return
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         yield text

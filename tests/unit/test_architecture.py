@@ -249,6 +249,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config.mapping_settings",
         "bridge.config.config_text",
         "bridge.config.setting_types",
+        "bridge.config.unresolved_secret",
         "bridge.config.monitoring_settings",
         "bridge.promptlayer",
         "bridge.prompts.file_format.document",

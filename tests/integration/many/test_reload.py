@@ -57,7 +57,7 @@ def running(environment: TwoWorkspacesEnvironment) -> Iterator[Running]:
     environment.configure(CARE, workspaces=only_care)
     config, adapters = load_config(environment.config), AdapterCache()
     with open_controller(config, adapters) as controller:
-        live = LiveConfig(environment.config, config, controller, adapters, serving=True)
+        live = LiveConfig(environment.config, config, controller, adapters)
         with serve(
             create_app(WebSettings(get_current_time, lambda: live.endpoints), controller.inbox)
         ) as address:
@@ -136,11 +136,11 @@ def test_once_the_mistake_is_mended_it_is_forgotten(running: Running) -> None:
     assert running.live.state.mistake is None
 
 
-@pytest.mark.parametrize("settings", [{"webhook_secret": None}, {"api_key": "a key"}])
+@pytest.mark.parametrize("settings", [{"api_key": "a key"}])
 def test_what_only_building_shows_is_a_mistake_too(
     running: Running, settings: dict[str, str | None]
 ) -> None:
-    """A workspace without a secret, and a key that no client takes."""
+    """A key that no client takes."""
     before = running.controller.contexts
     sales = {**running.environment.workspaces["sales"].settings, **settings}
     care = running.environment.workspaces["care"].settings
@@ -319,3 +319,18 @@ def test_a_private_key_that_was_exchanged_makes_another_adapter(tmp_path: Path) 
     assert same.forge is first.forge
     assert adapters.build_contexts(load_config(config))["a"].forge is not first.forge
     adapters.close()
+
+
+def test_a_workspace_that_loses_its_secret_is_told_and_receives_no_webhooks(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    care = running.environment.workspaces["care"]
+    running.environment.configure(
+        CARE, workspaces={"care": {**care.settings, "webhook_secret": None}}
+    )
+
+    running.live.reload()
+
+    care.save("greeting", "Say hello.")
+    assert running.tell(care) == 404
+    assert "workspaces.care.webhook_secret is not set: serve receives no webhooks" in caplog.text
