@@ -267,7 +267,9 @@ def _parsed(
     try:
         config = _filled_in(BridgeConfig.model_validate(values), parts)
     except ValidationError as error:
-        raise ConfigError("\n".join((str(main.explain_error(error)), *mistakes))) from None
+        raise ConfigError(
+            "\n".join((str(main.explain_error(error, BridgeConfig)), *mistakes))
+        ) from None
     in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
     mistakes += tuple(
         main.format_mistake(location, words)

@@ -37,7 +37,7 @@ class ParsedMappingsFile:
                 text.substitute_variables(VariableSource(environment))
             )
         except ValidationError as error:
-            raise text.explain_error(error) from None
+            raise text.explain_error(error, MappingsFileSettings) from None
         return cls(text, content.mappings)
 
 
@@ -153,8 +153,7 @@ class ConfigFiles:
             self._named = tuple(
                 str(self._path.parent / name) for name in main.list_referenced_files()
             )
-            variables = VariableSource(os.environ, self._path.parent)
-            values = main.substitute_variables(variables, defer_secrets=True)
+            values = main.substitute_variables(VariableSource(os.environ, self._path.parent))
             self._folder = _beside(self._path, values.get("mappings_folder"))
             self._keys = tuple(_keys(self._path, values))
 

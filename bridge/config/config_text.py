@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from bridge.config.setting_suggestion import suggest_setting
 from bridge.config.unresolved_secret import UnresolvedSecret
 from bridge.config.variable_source import FILE_PREFIX, VariableSource
 from bridge.errors import ConfigError, PromptFileError
@@ -24,6 +25,7 @@ SettingLocation = tuple[str | int, ...]
 # A variable is taken out of YAML's sight first: ``{`` would mean something to it.
 _NAME = rf"[A-Za-z_][A-Za-z0-9_]*|{FILE_PREFIX}[A-Za-z0-9_./@+-]+"
 _VARIABLE = re.compile(rf"\$\$|\$\{{({_NAME})\}}")
+_UNBRACED = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _HIDDEN = re.compile(f"\ue000({_NAME})\ue001")
 _DOLLAR = "\ue002"
 
@@ -69,21 +71,24 @@ class ConfigText:
             name.removeprefix(FILE_PREFIX) for name in names if name.startswith(FILE_PREFIX)
         )
 
-    def explain_error(self, error: ValidationError) -> ConfigError:
-        """Every mistake that was found, one a line: where it is and what was expected."""
-        return ConfigError("\n".join(self._lines(error)))
+    def explain_error(self, error: ValidationError, model: type[BaseModel]) -> ConfigError:
+        """Every mistake that was found, one a line: where it is and what was expected. ``model``
+        is that of the whole file."""
+        return ConfigError("\n".join(self._lines(error, model)))
 
     def format_mistake(self, location: SettingLocation, words: str) -> str:
         name = _brief(_shown(_spelled(location)))
         line = self.source.find_line(location)
         return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(words)}"
 
-    def _lines(self, error: ValidationError) -> Iterator[str]:
+    def _lines(self, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
         for found in error.errors(include_url=False):
             if isinstance(found["input"], UnresolvedSecret):  # of a setting that is no secret
                 yield found["input"].explanation
                 continue
             words = _words(found["type"], found["msg"], found.get("ctx", {}))
+            if found["type"] == "extra_forbidden":
+                words += suggest_setting(model, found["loc"])
             yield self.format_mistake(_in_file(found["loc"]), words)
 
 
@@ -123,7 +128,7 @@ class _VariableSubstitution:
             return [self.fill(inner, (*location, at)) for at, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
-        if "${" in value:
+        if "${" in value or _UNBRACED.fullmatch(value):
             words = (
                 "expected ${NAME}, a name of letters, digits and _, or ${file:/path}; $$ stands for"
                 " one $"

@@ -248,6 +248,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bridge.config.config_files",
         "bridge.config.mapping_settings",
         "bridge.config.config_text",
+        "bridge.config.setting_suggestion",
         "bridge.config.setting_types",
         "bridge.config.unresolved_secret",
         "bridge.config.monitoring_settings",

@@ -92,7 +92,10 @@ def test_a_mistake_in_the_file_is_all_that_is_told(workspace: CliWorkspace) -> N
     said = workspace.run("check")
 
     assert (said.status, said.out) == (1, "")
-    assert said.err == "bridge.yaml:11: mappings[0].brunch: this setting is not known\n"
+    assert (
+        said.err
+        == "bridge.yaml:11: mappings[0].brunch: this setting is not known; did you mean branch?\n"
+    )
 
 
 def test_a_wrong_key_is_told_and_the_rest_is_asked_all_the_same(workspace: CliWorkspace) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.cli.cli_workspace import CONFIG, NOBODY, CliWorkspace
 
 GOOD = """\
@@ -73,7 +75,10 @@ def test_a_mistake_in_bridge_yaml_is_told_with_its_line(workspace: CliWorkspace)
     said = workspace.run("validate")
 
     assert said.status == 1
-    assert "bridge.yaml:9: mappings[0].promts: this setting is not known" in said.out
+    assert (
+        "bridge.yaml:9: mappings[0].promts: this setting is not known; did you mean prompts?"
+        in said.out
+    )
 
 
 def test_a_file_that_holds_a_secret_is_a_mistake_and_the_secret_is_not_printed(
@@ -140,3 +145,52 @@ def test_serve_still_asks_for_every_secret_at_its_start(workspace: CliWorkspace)
     assert said.status == 1
     assert "PROMPTLAYER_WEBHOOK_SECRET is not set" in said.err
     assert "PROMPTLAYER_API_KEY is not set" in said.err
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place", "meant"),
+    [
+        ("webhook_secret:", "webhook_secrt:", "promptlayer.webhook_secrt", "webhook_secret"),
+        ("page_url:", "page_ulr:", "forges.local.page_ulr", "page_url"),
+        ("forges:", "forge:", "forge", "forges"),
+    ],
+    ids=["a workspace's", "a forge's", "a section"],
+)
+def test_an_unknown_setting_is_told_with_the_one_that_was_meant(
+    workspace: CliWorkspace, right: str, wrong: str, place: str, meant: str
+) -> None:
+    workspace.configure(CONFIG.replace(right, wrong))
+
+    said = workspace.run("validate")
+
+    assert said.status == 1
+    assert f"{place}: this setting is not known; did you mean {meant}?" in said.out
+
+
+def test_a_variable_without_braces_is_a_mistake_and_two_dollars_are_one(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.configure(CONFIG.replace("${{PROMPTLAYER_API_KEY}}", "$PROMPTLAYER_API_KEY"))
+    said = workspace.run("validate")
+    assert said.status == 1
+    assert "promptlayer.api_key: expected ${NAME}" in said.out
+
+    workspace.configure(CONFIG.replace("${{PROMPTLAYER_API_KEY}}", "$$PROMPTLAYER_API_KEY"))
+    assert workspace.run("validate").status == 0
+
+
+def test_status_of_a_mapping_that_is_not_there_names_those_that_are(
+    workspace: CliWorkspace,
+) -> None:
+    said = workspace.run("status", "--mapping", "nope")
+
+    assert said.status == 1
+    assert said.err == "There is no mapping named 'nope'; this file has: support.\n"
+
+
+@pytest.mark.parametrize("words", [["-h"], ["sync", "-h"], ["deliveries", "list", "-h"]])
+def test_h_prints_help_as_help_does(workspace: CliWorkspace, words: list[str]) -> None:
+    said = workspace.run(*words)
+
+    assert (said.status, said.err) == (0, "")
+    assert said.out == workspace.run(*words[:-1], "--help").out
