@@ -16,6 +16,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
+from bridge.cli.drift_summary import sort_naturally, summarise_drift
 from bridge.cli.open_resources import open_controller
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.publish_command import EXIT_CONFLICT, reject_pull_request_event
@@ -62,7 +63,7 @@ def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> N
             _plan_of(controller, context, diff=diff)
             for context in _chosen(config, controller, mappings)
         ]
-    rows = [row for each in plans for row in each.rows]
+    rows = sort_naturally(row for each in plans for row in each.rows)
     warnings = [words for each in plans for words in each.warnings]
     kept = [each.not_followed for each in plans if each.not_followed is not None]
     if as_json:
@@ -137,6 +138,7 @@ def _show(rows: Sequence[DriftRow], words: Sequence[str], *, diff: bool) -> None
             *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
         )
     console.print(table)
+    console.print(f"\n{summarise_drift(rows)}", markup=False)
     for row in rows if diff else ():
         if console.is_terminal:
             console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
