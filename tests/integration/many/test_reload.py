@@ -115,7 +115,7 @@ def test_a_mistake_keeps_what_was_in_force_and_is_told_loudly(
     with caplog.at_level(logging.ERROR):
         assert running.live.reload() is None
 
-    told = "bridge.yaml:38: mappings[1].brunch: this setting is not known"
+    told = "bridge.yaml:38: mappings[1].brunch: this setting is not known; did you mean branch?"
     assert running.live.state.mistake is not None
     assert running.live.state.mistake.endswith(told)
     assert told in caplog.text
