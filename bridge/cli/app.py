@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(deliveries_app.app, name="deliveries")
 app.add_typer(evals_app.app, name="evals")
@@ -98,6 +99,24 @@ def check(
     from bridge.cli import check_command
 
     check_command.check(config, offline=offline)
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Prompt files, bridge.yaml; default: all of this folder."),
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Validate bridge.yaml and prompt files, without any credential or network.
+
+    For a pre-commit hook and for CI. Exits with 1 when a file has a mistake.
+    """
+    from bridge.cli import validate_command
+
+    validate_command.validate(config, files or [], as_json=as_json)
 
 
 @app.command()

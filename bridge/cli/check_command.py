@@ -23,6 +23,7 @@ from bridge.repo.snapshot import RepositorySnapshot
 from bridge.repo.version import require_git
 from bridge.storage.database import check_connection
 from bridge.storage.database_address import find_sqlite_file
+from bridge.web.template_filters import format_duration
 from bridge.wiring import AdapterCache, build_database_url, create_promptlayer
 
 _MARKS = {
@@ -35,7 +36,7 @@ _MARKS = {
 def check(path: Path, *, offline: bool) -> None:
     """Print each finding as it is made. Exits with 1 when one of them is a problem. A warning does
     not fail: a setting that matches no prompt may be for one that is created later."""
-    loaded = load_config_with_files(path)
+    loaded = load_config_with_files(path, defer_secrets=offline)
     console = Console(highlight=False, soft_wrap=True)
     well = True
     for finding in _findings(loaded, offline=offline):
@@ -67,12 +68,17 @@ def _git() -> Iterator[AccessFinding]:
 
 def _secrets(config: BridgeConfig) -> Iterator[AccessFinding]:
     for source, settings in config.workspace_by_source.items():
-        if not settings.secrets:
-            yield AccessFinding(
-                FindingSeverity.PROBLEM,
-                f"{find_config_section(source)}.webhook_secret is not set: serve will not start. PromptLayer"
-                " shows the secret once, when the webhook is registered (Settings, Webhook).",
-            )
+        if not (settings.webhook_secret or settings.webhook_secrets):
+            yield AccessFinding(FindingSeverity.WARNING, describe_missing_secret(config, source))
+
+
+def describe_missing_secret(config: BridgeConfig, source: str) -> str:
+    """What ``serve`` does for a workspace whose webhooks have no secret."""
+    return (
+        f"{find_config_section(source)}.webhook_secret is not set: serve receives no webhooks of"
+        f" PromptLayer and finds changes only by its resync, every {format_duration(config.sweep)}."
+        " PromptLayer shows the secret once, when the webhook is registered (Settings, Webhook)."
+    )
 
 
 def _serving(config: BridgeConfig) -> Iterator[AccessFinding]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bridge.cli.check_command import describe_missing_secret
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.file_watch import FileWatcher
 from bridge.config.monitoring_settings import find_secrets
@@ -22,7 +23,7 @@ from bridge.errors import BridgeError, UnavailableError
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
 from bridge.serve.upstream import UpstreamSettings
-from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
+from bridge.web.webhook_endpoints import WebhookEndpoints
 from bridge.wiring import (
     AdapterCache,
     build_upstream_settings,
@@ -37,8 +38,8 @@ _ENDS = 5.0  # seconds that a stop waits for a reload
 
 
 class LiveConfig:
-    """The configuration in force, and the adapters built from it. With ``serving``, every workspace
-    needs a webhook secret."""
+    """The configuration in force, and the adapters built from it. Each access returns the
+    part in force."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class LiveConfig:
         self._path = path
         self._controller = controller
         self._adapters = adapters
-        self.is_serving = serving
+        self.is_serving = serving  # whether this process answers requests
 
     def find_source(self, mapping: str) -> str | None:
         """The source of the workspace that a mapping follows; None where there is no such
@@ -89,11 +90,12 @@ class LiveConfig:
     def _apply(self, new: BridgeConfig) -> frozenset[str]:
         config, waiting = merge_reloadable_settings(self.config, new)
         endpoints, upstreams = build_webhook_endpoints(config), build_upstream_settings(config)
-        if self.is_serving:
-            require_secrets(endpoints)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
         before, self._controller.contexts = self._controller.contexts, contexts
+        for source in endpoints.sources_without_secret:
+            if source not in self.endpoints.sources_without_secret:
+                log.warning("%s", describe_missing_secret(config, source))
         # Endpoints last, so that a delivery at a new one finds its mapping.
         self.config, self.endpoints, self._upstreams = config, endpoints, upstreams
         self.applications = _build_application_tokens(config)

@@ -17,7 +17,7 @@ from bridge.wiring import add_database_driver, build_database_url, find_local_da
 
 
 def copy_database(path: Path, from_: str | None, to: str | None) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     source_url, target_url = _ends(config, from_, to)
     with closing(Database(source_url)) as source, closing(Database(target_url)) as target:
         counts = _with_progress(source, target)

@@ -24,7 +24,7 @@ from bridge.wiring import get_current_time
 def list_deliveries(
     path: Path, *, limit: int, state: DeliveryState | None, prompt: int | str | None, as_json: bool
 ) -> None:
-    with connect_database(load_config(path)) as database:
+    with connect_database(load_config(path, defer_secrets=True)) as database:
         inbox = DeliveryInbox(database, get_current_time)
         try:
             found = inbox.list_recent(limit, state=state, prompt=prompt)
@@ -53,7 +53,7 @@ def list_deliveries(
 
 
 def show_delivery(path: Path, delivery: str, *, as_json: bool) -> None:
-    with connect_database(load_config(path)) as database:
+    with connect_database(load_config(path, defer_secrets=True)) as database:
         found = _find(database, delivery)
         reconciles = ReconcileStore(database, get_current_time).find_reconciles_of_delivery(
             found.id
@@ -78,7 +78,7 @@ def show_delivery(path: Path, delivery: str, *, as_json: bool) -> None:
 
 
 def redeliver(path: Path, delivery: str) -> None:
-    with connect_database(load_config(path)) as database:
+    with connect_database(load_config(path, defer_secrets=True)) as database:
         found = _find(database, delivery)
         inbox = DeliveryInbox(database, get_current_time)
         try:

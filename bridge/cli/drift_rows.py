@@ -25,6 +25,8 @@ from bridge.reconcile.scan_mapping import MappingScan
 from bridge.reconcile.secret_guard import find_secrets_in_files
 from bridge.reconcile.target_diff import TargetDiff
 
+IN_CONFLICT = "in conflict"
+
 
 @dataclass(frozen=True)
 class DriftRow:
@@ -175,7 +177,7 @@ def _drift(target_diff: TargetDiff, change: PromptChange) -> str:
 
 
 def _meeting(change: PromptChange) -> str:
-    return "merged" if change.is_merge and not change.conflicts else "in conflict"
+    return "merged" if change.is_merge and not change.conflicts else IN_CONFLICT
 
 
 def _diff(edit: FileEdit) -> str:

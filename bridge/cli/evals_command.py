@@ -78,7 +78,7 @@ def report_results(
     *,
     record: bool,
 ) -> None:
-    settings = load_config(path)
+    settings = load_config(path, defer_secrets=True)
     chosen = settings.find_mapping(mapping)
     change = _change(_forge(settings, chosen), evaluated)
     with connect_promptlayer(settings, chosen) as promptlayer, change.report_pending():
@@ -96,7 +96,7 @@ def run_evaluation(
 ) -> None:
     """Run the mapping's evaluation and report its results. ``compare`` also evaluates the prompts
     of the base branch."""
-    settings = load_config(path)
+    settings = load_config(path, defer_secrets=True)
     chosen = settings.find_mapping(mapping)
     change = _change(_forge(settings, chosen), ChangeOptions(pull_request, None))
     with connect_promptlayer(settings, chosen) as promptlayer:

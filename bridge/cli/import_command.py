@@ -23,7 +23,7 @@ def import_(path: Path, mappings: Sequence[str], *, history: bool) -> None:
             "import brings every version along and wants to be asked for it: import --history."
             " What is newest comes with `promptlayer-bridge sync`."
         )
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     names = [config.find_mapping(name).name for name in mappings]
     with open_controller(config) as controller:
         contexts = [controller.contexts[name] for name in names or controller.contexts]

@@ -16,6 +16,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
+from bridge.cli.drift_summary import sort_naturally, summarise_drift
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.publish_command import EXIT_CONFLICT, reject_pull_request_event
 from bridge.cli.resources import open_controller
@@ -56,13 +57,13 @@ class MappingPlan:
 
 
 def plan(path: Path, mappings: Sequence[str], *, as_json: bool, diff: bool) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     with open_controller(config) as controller:
         plans = [
             _plan_of(controller, context, diff=diff)
             for context in _chosen(config, controller, mappings)
         ]
-    rows = [row for each in plans for row in each.rows]
+    rows = sort_naturally(row for each in plans for row in each.rows)
     warnings = [message for each in plans for message in each.warnings]
     kept = [each.not_followed for each in plans if each.not_followed is not None]
     if as_json:
@@ -137,6 +138,7 @@ def _show(rows: Sequence[DriftRow], messages: Sequence[str], *, diff: bool) -> N
             *(Text(cell) for cell in (row.mapping, row.prompt, row.label, row.standing, row.action))
         )
     console.print(table)
+    console.print(f"\n{summarise_drift(rows)}", markup=False)
     for row in rows if diff else ():
         if console.is_terminal:
             console.print(Syntax(row.diff, "diff", background_color="default", word_wrap=True))
@@ -145,7 +147,7 @@ def _show(rows: Sequence[DriftRow], messages: Sequence[str], *, diff: bool) -> N
 
 
 def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     if adopt is not None and adopt.side is AdoptedSide.REPOSITORY:
         _require_publish(config, mappings)
     console = Console(highlight=False, soft_wrap=True)

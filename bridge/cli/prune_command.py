@@ -39,7 +39,7 @@ class PruneCandidate:
 
 
 def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     name = config.find_mapping(mapping).name
     with open_controller(config) as controller:
         context = controller.contexts[name]

@@ -62,7 +62,7 @@ def publish(
         raise InvalidInputError("--at goes with --dry-run: only the base branch is ever published.")
     if not dry_run:
         reject_pull_request_event(os.environ)
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     with open_controller(config) as controller:
         names = [config.find_mapping(name).name for name in mappings] or list(controller.contexts)
         contexts = [

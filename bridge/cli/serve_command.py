@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+from bridge.cli.check_command import describe_missing_secret
 from bridge.cli.config_reloader import ConfigReloader, LiveConfig
 from bridge.cli.dashboard_app import open_dashboard_app
 from bridge.cli.health_monitoring import HealthMonitoring, open_monitoring, serve_probes
@@ -40,6 +41,7 @@ from bridge.telemetry.logs import LogFormat
 from bridge.web.app import DashboardApp, WebSettings, create_app
 from bridge.web.probes import create_probe_routes
 from bridge.web.rate_limit_middleware import RateLimitMiddleware
+from bridge.web.webhook_endpoints import WebhookEndpoints
 from bridge.wiring import AdapterCache, build_queue_database_url, get_current_time
 
 log = logging.getLogger("bridge")
@@ -85,6 +87,7 @@ def serve(
             _queues(config, opened.controller, workers, instances) as queues,
             opened.run_reloader(queues),
         ):
+            _warn_of_missing_secrets(config, opened.live.endpoints)
             log.info("listening on http://%s:%d", host, listening.getsockname()[1])
             if not stopping.is_set():
                 server.run(sockets=[listening])
@@ -168,6 +171,11 @@ def _opened(
                 monitoring,
                 lambda queues: ConfigReloader(live, files, asked, queues, apply_reload),
             )
+
+
+def _warn_of_missing_secrets(config: BridgeConfig, endpoints: WebhookEndpoints) -> None:
+    for source in endpoints.sources_without_secret:
+        log.warning("%s", describe_missing_secret(config, source))
 
 
 @contextmanager

@@ -63,9 +63,11 @@ class _StatusReport:
 
 
 def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
-    config = load_config(path)
+    config = load_config(path, defer_secrets=True)
     with connect_database(config) as database:
         answer = _answer(StatusReader(database, get_current_time), wanted, config)
+    if wanted.mapping and not answer.targets:
+        config.find_mapping(wanted.mapping)
     if wanted.text and not answer.targets:
         raise InvalidInputError(
             f"The bridge knows no prompt {wanted.text!r}. See: promptlayer-bridge status; and"

@@ -232,24 +232,28 @@ class LoadedConfig:
     files: Mapping[str, tuple[str, ...]]  # path → names of mappings, the main file first
 
 
-def load_config(path: Path, environment: Mapping[str, str] | None = None) -> BridgeConfig:
+def load_config(
+    path: Path, environment: Mapping[str, str] | None = None, *, defer_secrets: bool = False
+) -> BridgeConfig:
     """Read and validate ``bridge.yaml`` and the files of its mappings folder.
 
     Relative paths in it are taken from the file's folder. Raises ConfigError listing every
-    mistake, each with file, line and what was expected.
+    mistake, each with file, line and what was expected. With ``defer_secrets`` a secret whose
+    variable is missing raises only when it is used, for commands that may not need it.
     """
-    return load_config_with_files(path, environment).config
+    return load_config_with_files(path, environment, defer_secrets=defer_secrets).config
 
 
 def load_config_with_files(
-    path: Path, environment: Mapping[str, str] | None = None
+    path: Path, environment: Mapping[str, str] | None = None, *, defer_secrets: bool = False
 ) -> LoadedConfig:
     """``load_config`` with the file of each mapping."""
     if not path.exists():
         raise ConfigError(
             f"{path} is not there. `promptlayer-bridge init` writes one to start from."
         )
-    loaded = _parsed(read_text(path), path, os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
+    loaded = _parsed(read_text(path), path, variables, defer_secrets=defer_secrets)
     return replace(loaded, config=_anchored(loaded.config, path.parent.resolve()))
 
 
@@ -258,14 +262,19 @@ def parse_config(text: str, path: str, environment: Mapping[str, str]) -> Bridge
     return _parsed(text, Path(path), environment).config
 
 
-def _parsed(text: str, path: Path, environment: Mapping[str, str]) -> LoadedConfig:
+def _parsed(
+    text: str, path: Path, environment: Mapping[str, str], *, defer_secrets: bool = False
+) -> LoadedConfig:
     main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
-    values = main.substitute_variables(VariableSource(environment, path.parent))
+    variables = VariableSource(environment, path.parent)
+    values = main.substitute_variables(variables, defer_secrets=defer_secrets)
     parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
     try:
         config = _filled_in(BridgeConfig.model_validate(values), parts)
     except ValidationError as error:
-        raise ConfigError("\n".join((str(main.explain_error(error)), *mistakes))) from None
+        raise ConfigError(
+            "\n".join((str(main.explain_error(error, BridgeConfig)), *mistakes))
+        ) from None
     in_main = len(config.mappings) - sum(len(part.mappings) for part in parts)
     mistakes += tuple(
         main.format_mistake(location, message)

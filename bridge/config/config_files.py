@@ -37,7 +37,7 @@ class ParsedMappingsFile:
                 text.substitute_variables(VariableSource(environment))
             )
         except ValidationError as error:
-            raise text.explain_error(error) from None
+            raise text.explain_error(error, MappingsFileSettings) from None
         return cls(text, content.mappings)
 
 
@@ -76,12 +76,19 @@ def _found(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
                 yield entry.path
 
 
+def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, without the names of Python and the operating system."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start + 1})"
+    return error.strerror or "the operating system refuses it"
+
+
 def read_text(path: Path) -> str:
     """The text of a file. Raises ConfigError when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        raise ConfigError(f"{path} cannot be read: {describe_read_error(error)}.") from None
 
 
 @dataclass(frozen=True)

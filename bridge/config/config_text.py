@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from bridge.config.setting_suggestion import suggest_setting
+from bridge.config.unresolved_secret import UnresolvedSecret
 from bridge.config.variable_source import FILE_PREFIX, VariableSource
 from bridge.errors import ConfigError, PromptFileError
 from bridge.prompts.file_format.source_text import SourceDocument, read_source_document
@@ -23,6 +25,7 @@ SettingLocation = tuple[str | int, ...]
 # A variable is replaced by a placeholder first, as ``{`` starts a mapping in YAML.
 _NAME = rf"[A-Za-z_][A-Za-z0-9_]*|{FILE_PREFIX}[A-Za-z0-9_./@+-]+"
 _VARIABLE = re.compile(rf"\$\$|\$\{{({_NAME})\}}")
+_UNBRACED = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _HIDDEN = re.compile(f"\ue000({_NAME})\ue001")
 _DOLLAR = "\ue002"
 
@@ -49,10 +52,12 @@ class ConfigText:
             raise ConfigError(f"{path}:1: expected {expected}")
         return cls(path, source)
 
-    def substitute_variables(self, variables: VariableSource) -> dict[str, Any]:
+    def substitute_variables(
+        self, variables: VariableSource, *, defer_secrets: bool = False
+    ) -> dict[str, Any]:
         """The values with each variable replaced. Raises ConfigError listing all that are not
-        set."""
-        filling = _VariableSubstitution(self, variables)
+        set; with ``defer_secrets`` an UnresolvedSecret takes the place of such a value."""
+        filling = _VariableSubstitution(self, variables, defer_secrets)
         values: dict[str, Any] = filling.fill(self.source.value, ())
         if filling.mistakes:
             raise ConfigError("\n".join(filling.mistakes))
@@ -66,18 +71,24 @@ class ConfigText:
             name.removeprefix(FILE_PREFIX) for name in names if name.startswith(FILE_PREFIX)
         )
 
-    def explain_error(self, error: ValidationError) -> ConfigError:
-        """Every mistake on a line of its own: its location and what was expected."""
-        return ConfigError("\n".join(self._lines(error)))
+    def explain_error(self, error: ValidationError, model: type[BaseModel]) -> ConfigError:
+        """Every mistake on a line of its own: its location and what was expected. ``model`` is the
+        model of the whole file."""
+        return ConfigError("\n".join(self._lines(error, model)))
 
     def format_mistake(self, location: SettingLocation, description: str) -> str:
         name = _brief(_shown(_spelled(location)))
         line = self.source.find_line(location)
         return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(description)}"
 
-    def _lines(self, error: ValidationError) -> Iterator[str]:
-        for found in error.errors(include_url=False, include_input=False):
+    def _lines(self, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+        for found in error.errors(include_url=False):
+            if isinstance(found["input"], UnresolvedSecret):  # of a setting that is no secret
+                yield found["input"].explanation
+                continue
             description = _words(found["type"], found["msg"], found.get("ctx", {}))
+            if found["type"] == "extra_forbidden":
+                description += suggest_setting(model, found["loc"])
             yield self.format_mistake(_in_file(found["loc"]), description)
 
 
@@ -107,6 +118,7 @@ class _VariableSubstitution:
 
     text: ConfigText
     variables: VariableSource
+    defer_secrets: bool
     mistakes: list[str] = field(default_factory=list)
 
     def fill(self, value: Any, location: SettingLocation) -> Any:
@@ -116,20 +128,24 @@ class _VariableSubstitution:
             return [self.fill(inner, (*location, at)) for at, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
-        if "${" in value:
+        if "${" in value or _UNBRACED.fullmatch(value):
             description = (
                 "expected ${NAME}, a name of letters, digits and _, or ${file:/path}; $$ stands for"
                 " one $"
             )
             self.mistakes.append(self.text.format_mistake(location, description))
-        filled = _HIDDEN.sub(lambda found: self._variable(found[1], location), value)
+        missing: list[str] = []
+        filled = _HIDDEN.sub(lambda found: self._variable(found[1], location, missing), value)
+        if missing and self.defer_secrets:
+            return UnresolvedSecret("\n".join(missing))
+        self.mistakes.extend(missing)
         return filled.replace(_DOLLAR, "$")
 
-    def _variable(self, name: str, location: SettingLocation) -> str:
+    def _variable(self, name: str, location: SettingLocation, missing: list[str]) -> str:
         try:
             return self.variables.find(name)
         except LookupError as error:
-            self.mistakes.append(self.text.format_mistake(location, str(error)))
+            missing.append(self.text.format_mistake(location, str(error)))
             return ""
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, WrapValidator, model_validator
 
 from bridge.config.setting_types import (
     NonEmptySecret,
@@ -14,6 +14,7 @@ from bridge.config.setting_types import (
     SettingsSection,
     validate_web_address,
 )
+from bridge.config.unresolved_secret import skip_unresolved_secret
 
 EVERYBODY = "*"  # everybody whom the provider signs in
 _SHORTEST_SECRET = 16  # characters; anybody may guess at a sign-in
@@ -42,7 +43,9 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
-SignInSecret = Annotated[NonEmptySecret, AfterValidator(_long_enough)]
+SignInSecret = Annotated[
+    NonEmptySecret, AfterValidator(_long_enough), WrapValidator(skip_unresolved_secret)
+]
 
 
 class OidcSettings(SettingsSection):

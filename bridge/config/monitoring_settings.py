@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from bridge.config.setting_types import NonEmptySecret, SettingsSection
+from bridge.config.unresolved_secret import UnresolvedSecret
 
 
 def _network(value: str) -> str:
@@ -57,7 +58,9 @@ class LimitsSettings(SettingsSection):
 
 
 def find_secrets(value: object) -> Iterator[str]:
-    """Every secret in a setting and below it, and the passwords in addresses."""
+    """Every secret with a value in a setting and below it, and the passwords in addresses."""
+    if isinstance(value, UnresolvedSecret):
+        return
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         yield text

@@ -16,8 +16,10 @@ from pydantic import (
     Field,
     SecretStr,
     WithJsonSchema,
+    WrapValidator,
 )
 
+from bridge.config.unresolved_secret import skip_unresolved_secret
 from bridge.prompts.secret_scan import check_allowed
 
 _DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d)")
@@ -84,7 +86,9 @@ def _not_empty(value: SecretStr) -> SecretStr:
     return value
 
 
-NonEmptySecret = Annotated[SecretStr, AfterValidator(_not_empty)]
+NonEmptySecret = Annotated[
+    SecretStr, AfterValidator(_not_empty), WrapValidator(skip_unresolved_secret)
+]
 
 
 class WebhookSourceSettings(SettingsSection):

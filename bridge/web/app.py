@@ -16,7 +16,7 @@ from bridge.storage.inbox import Clock, DeliveryInbox
 from bridge.web.probes import create_health_endpoint
 from bridge.web.receive_forge_webhook import FORGE_WEBHOOK_PATH, ForgeWebhookReceiver
 from bridge.web.receive_promptlayer_webhook import PromptLayerWebhookReceiver
-from bridge.web.webhook_endpoints import FindEndpoints, require_secrets
+from bridge.web.webhook_endpoints import FindEndpoints
 
 PROMPTLAYER_WEBHOOK_PATH = "/webhooks/promptlayer"
 WORKSPACE_WEBHOOK_PATH = "/webhooks/promptlayer/{workspace}"
@@ -46,8 +46,7 @@ def create_app(
     large: LargeBodyQuota | None = None,
 ) -> Starlette:
     """The application, with ``routes`` beside the webhook endpoints; ``pages`` handles every other
-    path. Raises ConfigError where a workspace has no secret."""
-    require_secrets(settings.find_endpoints())
+    path."""
     large = large or LargeBodyQuota()
     receive = PromptLayerWebhookReceiver(inbox, settings.clock, settings.find_endpoints, large)
     forges = ForgeWebhookReceiver(inbox, settings.clock, settings.find_endpoints, large)

@@ -63,6 +63,11 @@ _NO_WORKSPACE = (
     " where bridge.yaml has workspaces, in /webhooks/promptlayer/ and the name of one."
 )
 
+_NO_SECRET = (
+    "Webhooks of this workspace are not received here: bridge.yaml has no webhook_secret for it, so"
+    " nobody could tell who sends them."
+)
+
 log = logging.getLogger("bridge.web")
 
 
@@ -88,7 +93,7 @@ class PromptLayerWebhookReceiver:
 
     202 {"delivery", "status": accepted | duplicate | ignored} once the delivery is on disk;
     400, 401, 408, 413 {"error"} for what cannot be accepted, 404 for a workspace that is not
-    configured; 503 with Retry-After when it cannot be stored now.
+    configured or has no secret; 503 with Retry-After when it cannot be stored now.
     """
 
     def __init__(
@@ -115,6 +120,8 @@ class PromptLayerWebhookReceiver:
         endpoint = self._find_endpoints().workspaces.get(source)
         if endpoint is None:
             return build_unknown_endpoint(_NO_WORKSPACE)
+        if not any(endpoint.secrets):
+            return build_unknown_endpoint(_NO_SECRET)
         try:
             headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts
             with self._large.reserve() as hold:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.errors import ConfigError
 from bridge.forge.forge_webhooks import ForgeEndpoint
-from bridge.promptlayer.workspace_source import find_config_section
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,20 @@ class WebhookEndpoints:
     @property
     def open_names(self) -> tuple[str, ...]:
         """The names of the open endpoints: the path behind ``/webhooks/``."""
-        opening = (name for name, endpoint in self.forges.items() if any(endpoint.secrets))
-        return (*(source.replace(":", "/", 1) for source in self.workspaces), *opening)
+        forges = (name for name, endpoint in self.forges.items() if any(endpoint.secrets))
+        workspaces = (
+            source.replace(":", "/", 1)
+            for source, endpoint in self.workspaces.items()
+            if any(endpoint.secrets)
+        )
+        return (*workspaces, *forges)
+
+    @property
+    def sources_without_secret(self) -> tuple[str, ...]:
+        """The workspaces whose webhooks are refused, as no signature can be verified."""
+        return tuple(
+            name for name, endpoint in self.workspaces.items() if not any(endpoint.secrets)
+        )
 
 
 FindEndpoints = Callable[[], WebhookEndpoints]  # those in force
-
-
-def require_secrets(endpoints: WebhookEndpoints) -> None:
-    """Raise ConfigError unless every workspace has a secret, without which no delivery can be
-    verified."""
-    for source, endpoint in endpoints.workspaces.items():
-        if not endpoint.secrets or not all(endpoint.secrets):
-            raise ConfigError(
-                "No webhook secret is configured, or an empty one, so anybody could deliver. Set "
-                f"{find_config_section(source)}.webhook_secret to the secret PromptLayer shows for this"
-                " webhook."
-            )

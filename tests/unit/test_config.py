@@ -75,15 +75,15 @@ def test_the_shortest_file_has_defaults_for_everything_else() -> None:
 MISTAKES = {
     "an unknown section": (
         GOOD + "mapings: []\n",
-        "bridge.yaml:10: mapings: this setting is not known",
+        "bridge.yaml:10: mapings: this setting is not known; did you mean mappings?",
     ),
     "an unknown setting of a mapping": (
         GOOD + "    brunch: x\n",
-        "bridge.yaml:10: mappings[0].brunch: this setting is not known",
+        "bridge.yaml:10: mappings[0].brunch: this setting is not known; did you mean branch?",
     ),
     "an unknown setting of a forge": (
         PROMPTLAYER + "forges:\n  github:\n    type: github\n    token: t\n    uri: x\n" + MAPPINGS,
-        "bridge.yaml:8: forges.github.uri: this setting is not known",
+        "bridge.yaml:8: forges.github.uri: this setting is not known; did you mean url?",
     ),
     "a missing section": (
         PROMPTLAYER + FORGES,

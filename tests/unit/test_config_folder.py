@@ -118,10 +118,10 @@ def test_the_mistakes_of_all_files_are_told_at_once_each_with_its_file_and_line(
 
     assert told[:6] == [
         "bridge.yaml:5: workers: expected a whole number",
-        "mappings.d/a.yaml:5: mappings[0].brunch: this setting is not known",
+        "mappings.d/a.yaml:5: mappings[0].brunch: this setting is not known; did you mean branch?",
         "mappings.d/b.yaml:5: mappings[0].base: the environment variable NOBODY is not set",
         "mappings.d/c.yaml:1: mappings: this setting is missing",
-        "mappings.d/c.yaml:1: mapings: this setting is not known",
+        "mappings.d/c.yaml:1: mapings: this setting is not known; did you mean mappings?",
         told[5],
     ]
     assert told[5].startswith("mappings.d/d.yaml:2: not valid YAML")

@@ -39,7 +39,7 @@ VERBS = frozenset(
     reduce refresh refuse register reject release reload remove rename render reopen repair
     replace reply report request requeue require reserve reset resolve respond restore resume resync
     retry return revert review revoke rewrite rotate run save scan schedule select send serve
-    set shorten show sign skip sleep sort split start stop store strip subscribe substitute
+    set shorten show sign skip sleep sort split start stop store strip subscribe substitute suggest
     subtract sum summarise sweep sync take tell to touch track transform translate trigger trim
     try tune unpark unregister unwrap update upsert use validate verify wait walk warn watch
     withdraw work write yield

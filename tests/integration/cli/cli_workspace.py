@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,8 @@ def columns(line: str) -> list[str]:
 
 
 def rows(table: str) -> list[dict[str, str]]:
-    """A printed table without empty cells, each row by its headings."""
-    heading, *lines = table.splitlines()
+    """A printed table without empty cells, each row by its headings; it ends at an empty line."""
+    heading, *lines = takewhile(str.strip, table.splitlines())
     starts = _starts(heading)
     return [
         {name: line[start:end].strip() for name, (start, end) in starts.items()} for line in lines

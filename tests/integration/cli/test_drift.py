@@ -11,9 +11,11 @@ FIRST, SECOND = "Be kind.", "Be kind and brief."
 
 TABLE = """\
 mapping  prompt            label   standing                                          sync would
-support  support/new       latest  never synced: a new file                          make a prompt of it
 support  support/file      latest  edited in the repository                          publish a new version
+support  support/new       latest  never synced: a new file                          make a prompt of it
 support  support/platform  latest  edited on the platform: version 2 in PromptLayer  open a pull request
+
+1 to propose, 2 to publish
 """
 
 

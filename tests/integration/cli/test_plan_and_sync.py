@@ -12,6 +12,8 @@ TABLE = """\
 mapping  prompt         label   standing                                 sync would
 support  support/reply  latest  never synced: not in the repository yet  open a pull request
 support  support/thank  latest  never synced: not in the repository yet  open a pull request
+
+2 to propose
 """
 DIFF = """\
 --- /dev/null

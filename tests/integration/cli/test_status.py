@@ -110,7 +110,7 @@ def test_nothing_that_fits_is_not_told_as_nothing_known(workspace: CliWorkspace)
     workspace.save("support/reply")
     workspace.run("sync")
 
-    for words in (("--state", "parked"), ("--mapping", "sales")):
+    for words in (("--state", "parked"), ("--mapping", "support", "--state", "parked")):
         said = workspace.run("status", *words)
         assert (said.status, said.out) == (0, "No prompt fits.\n")
 

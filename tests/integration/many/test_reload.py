@@ -115,7 +115,7 @@ def test_a_mistake_keeps_what_was_in_force_and_is_told_loudly(
     with caplog.at_level(logging.ERROR):
         assert running.live.reload() is None
 
-    told = "bridge.yaml:38: mappings[1].brunch: this setting is not known"
+    told = "bridge.yaml:38: mappings[1].brunch: this setting is not known; did you mean branch?"
     assert running.live.state.mistake is not None
     assert running.live.state.mistake.endswith(told)
     assert told in caplog.text
@@ -136,11 +136,11 @@ def test_once_the_mistake_is_mended_it_is_forgotten(running: Running) -> None:
     assert running.live.state.mistake is None
 
 
-@pytest.mark.parametrize("settings", [{"webhook_secret": None}, {"api_key": "a key"}])
+@pytest.mark.parametrize("settings", [{"api_key": "a key"}])
 def test_what_only_building_shows_is_a_mistake_too(
     running: Running, settings: dict[str, str | None]
 ) -> None:
-    """A workspace without a secret, and a key that no client takes."""
+    """A key that no client takes."""
     before = running.controller.contexts
     sales = {**running.environment.workspaces["sales"].settings, **settings}
     care = running.environment.workspaces["care"].settings
@@ -319,3 +319,18 @@ def test_a_private_key_that_was_exchanged_makes_another_adapter(tmp_path: Path) 
     assert same.forge is first.forge
     assert adapters.build_contexts(load_config(config))["a"].forge is not first.forge
     adapters.close()
+
+
+def test_a_workspace_that_loses_its_secret_is_told_and_receives_no_webhooks(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    care = running.environment.workspaces["care"]
+    running.environment.configure(
+        CARE, workspaces={"care": {**care.settings, "webhook_secret": None}}
+    )
+
+    running.live.reload()
+
+    care.save("greeting", "Say hello.")
+    assert running.tell(care) == 404
+    assert "workspaces.care.webhook_secret is not set: serve receives no webhooks" in caplog.text

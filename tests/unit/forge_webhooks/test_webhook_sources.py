@@ -12,7 +12,7 @@ from bridge.sandbox.forge_event_diff import RepositoryState, diff_states
 from bridge.wiring import build_webhook_endpoints
 
 CONFIG = """\
-promptlayer: {api_key: key}
+promptlayer: {api_key: key, webhook_secret: zero}
 forges:
   hub: {type: github, token: t, webhook_secret: one}
   lab: {type: gitlab, token: t, webhook_secrets: [one, two]}
@@ -40,6 +40,11 @@ def test_doors_are_named_as_in_their_addresses_and_shut_ones_not_at_all() -> Non
 
     assert build_webhook_endpoints(parse_config(CONFIG, "bridge.yaml", {})).open_names == (
         "promptlayer",
+        "hub",
+        "lab",
+    )
+    shut = CONFIG.replace(", webhook_secret: zero", "")
+    assert build_webhook_endpoints(parse_config(shut, "bridge.yaml", {})).open_names == (
         "hub",
         "lab",
     )
