@@ -8,7 +8,7 @@ from datetime import datetime
 from bridge.config.bridge_config import BridgeConfig
 
 # All other settings need a restart: databases, folders, listeners, pages.
-_AT_ONCE = frozenset(
+RELOADABLE_SETTINGS = frozenset(
     (
         "promptlayer",
         "workspaces",
@@ -39,7 +39,7 @@ def merge_reloadable_settings(
 ) -> tuple[BridgeConfig, tuple[str, ...]]:
     """The new configuration with the running values of settings that need a restart, and the names
     of those that changed."""
-    fixed = BridgeConfig.model_fields.keys() - _AT_ONCE
+    fixed = BridgeConfig.model_fields.keys() - RELOADABLE_SETTINGS
     waiting = {name for name in fixed if getattr(new, name) != getattr(running, name)}
     kept = {name: getattr(running, name) for name in waiting}
     return new.model_copy(update=kept), tuple(sorted(waiting))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from starlette.routing import Mount, Route
 from bridge.cli.app import app
 from bridge.config.bridge_config import load_config
 from bridge.config.dashboard_settings import DashboardSettings
+from bridge.config.reloadable_settings import RELOADABLE_SETTINGS
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
 from tests.integration.dashboard.dashboard_browser import DashboardEnvironment
@@ -106,7 +108,7 @@ def test_helms_own_linter_is_content() -> None:
     ["", ",serve.replicas=1", ",serve.replicas=1,work.replicas=0,work.autoscaling.enabled=true"],
 )
 def test_a_volume_for_several_processes_is_refused_with_what_to_do(more: str) -> None:
-    values = f"data.persistent=true{more}"
+    values = f"secrets.existing=own,data.persistent=true{more}"
 
     done = helm("template", "bridge", str(CHART), *PLACE, "--set", values)
 
@@ -114,9 +116,79 @@ def test_a_volume_for_several_processes_is_refused_with_what_to_do(more: str) ->
     assert "leave work.autoscaling off" in done.stderr
 
 
+def render_deployments(*settings: str) -> dict[str, Any]:
+    """The pod templates that helm makes of the values as they come with ``settings``, by part."""
+    words = [word for each in ("secrets.existing=own", *settings) for word in ("--set", each)]
+    done = helm("template", "bridge", str(CHART), *PLACE, *words)
+    assert done.returncode == 0, done.stderr
+    documents = [each for each in yaml.safe_load_all(done.stdout) if each]
+    return {
+        each["metadata"]["name"]: each["spec"]["template"]
+        for each in documents
+        if each["kind"] == "Deployment"
+    }
+
+
+def config_checksums(config: str) -> set[str]:
+    templates = render_deployments(f"config={config}")
+    return {each["metadata"]["annotations"]["checksum/config"] for each in templates.values()}
+
+
+def test_a_changed_setting_that_cannot_be_reloaded_rolls_the_pods() -> None:
+    before = config_checksums("data: /data\nworkers: 4\nquiet: 1s")
+
+    assert config_checksums("data: /data\nworkers: 5\nquiet: 1s") != before
+
+
+def test_a_changed_setting_that_running_processes_reload_rolls_no_pod() -> None:
+    before = config_checksums("data: /data\nworkers: 4\nquiet: 1s")
+
+    assert config_checksums("data: /data\nworkers: 4\nquiet: 2s") == before
+
+
+def test_the_chart_knows_every_setting_that_is_reloaded() -> None:
+    template = (CHART / "templates/_parts.tpl").read_text(encoding="utf-8")
+    (words,) = re.findall(r"omit \$config ([^|]*)\|", template)
+
+    assert set(re.findall(r'"(\w+)"', words)) == RELOADABLE_SETTINGS
+
+
+def test_a_variable_that_no_pod_would_have_fails_the_template() -> None:
+    done = helm(
+        *("template", "bridge", str(CHART), *PLACE),
+        *("--set", "secrets.values.GITHUB_TOKEN=x", "--set", "extraEnv[0].name=DATABASE_URL"),
+    )
+
+    assert done.returncode != 0
+    names = "PROMPTLAYER_API_KEY, PROMPTLAYER_WEBHOOK_SECRET"
+    assert f"bridge.yaml names {names}, which no pod would have" in done.stderr
+
+
+def test_openshift_chooses_user_and_group_where_the_values_leave_them_out() -> None:
+    templates = render_deployments("podSecurityContext.fsGroup=null")
+
+    for template in templates.values():
+        assert template["spec"]["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}
+
+
+def test_the_pods_of_each_part_are_spread_by_themselves() -> None:
+    for pod, part in zip(pods("shared"), ("serve", "work"), strict=True):
+        (spread,) = pod["topologySpreadConstraints"]
+        labels = spread["labelSelector"]["matchLabels"]
+        assert labels["app.kubernetes.io/component"] == part
+
+
+def test_the_rules_of_prometheus_are_those_of_the_alerts_file() -> None:
+    (rule,) = [each for each in rendered("shared") if each["kind"] == "PrometheusRule"]
+
+    alerts = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text(encoding="utf-8"))
+    assert rule["spec"] == alerts
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+
+
 @pytest.mark.parametrize("half", ["name", "key"])
 def test_half_a_reference_to_the_token_of_the_metrics_is_refused(half: str) -> None:
-    values = f"podMonitor.enabled=true,podMonitor.tokenSecret.{half}=x"
+    values = f"secrets.existing=own,podMonitor.enabled=true,podMonitor.tokenSecret.{half}=x"
 
     done = helm("template", "bridge", str(CHART), *PLACE, "--set", values)
 
@@ -149,7 +221,7 @@ def test_kubernetes_takes_what_the_chart_makes(name: str) -> None:
     said = run("kubernetes-validate", "--strict", "-k", KUBERNETES, GOLDEN / f"{name}.yaml")
 
     unknown = [line for line in said.splitlines() if line.startswith("WARN")]
-    assert all("PodMonitor" in line for line in unknown)  # Prometheus' operator brings that one
+    assert all(re.search("PodMonitor|PrometheusRule", line) for line in unknown)  # the operator's
 
 
 @pytest.mark.parametrize("name", [None, *NAMES])
@@ -190,7 +262,7 @@ def test_no_secret_stands_in_a_config_map(name: str) -> None:
     texts = [text for each in maps for text in each["data"].values()]
     assert all("token: ${" not in text or "${GITHUB_TOKEN}" in text for text in texts)
     assert [each["kind"] for each in rendered(name) if "stringData" in each] == (
-        [] if name == "shared" else ["Secret"]
+        ["Secret"] if name == "alone" else []
     )
 
 

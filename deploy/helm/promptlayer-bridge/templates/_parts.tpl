@@ -29,6 +29,33 @@ backend:
 {{- if or .Values.work.autoscaling.enabled (gt (int .Values.work.replicas) 0) -}}yes{{- end -}}
 {{- end }}
 
+{{/* The part of bridge.yaml that a running process does not reload: a change of it rolls the pods. */}}
+{{- define "bridge.fixedConfig" -}}
+{{- $config := fromYaml .Values.config -}}
+{{- if hasKey $config "Error" -}}
+{{- .Values.config -}}
+{{- else -}}
+{{- omit $config "forges" "identity" "log" "mappings" "mappings_folder" "promptlayer" "quiet" "roster" "serve" "sweep" "workspaces" | toJson -}}
+{{- end -}}
+{{- end }}
+
+{{/* Fails where bridge.yaml names a variable that no pod would have. */}}
+{{- define "bridge.requireSecrets" -}}
+{{- if not .Values.secrets.existing -}}
+{{- $text := join "\n" (prepend (values .Values.mappings) .Values.config) | replace "$$" "" -}}
+{{- $set := keys .Values.secrets.values -}}
+{{- range .Values.extraEnv }}{{ $set = append $set .name }}{{ end -}}
+{{- $missing := list -}}
+{{- range regexFindAll "\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}" $text -1 | uniq -}}
+{{- $name := trimAll "${}" . -}}
+{{- if not (has $name $set) }}{{ $missing = append $missing $name }}{{ end -}}
+{{- end -}}
+{{- if $missing -}}
+{{- fail (printf "bridge.yaml names %s, which no pod would have: set them in secrets.values or extraEnv, or name a Secret that has them in secrets.existing." (join ", " $missing)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The pod of either part. Takes a dict: root, part ("serve" or "work"), args. */}}
 {{- define "bridge.pod" -}}
 {{- $root := .root -}}
@@ -37,8 +64,8 @@ metadata:
   labels:
     {{- include "bridge.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .part }}
-  {{- /* The files are watched by the bridge; the variables are read at the start only. */}}
-  {{- $notes := $root.Values.podAnnotations }}
+  {{- /* The bridge reloads most of its files itself; variables are read at the start only. */}}
+  {{- $notes := merge (dict "checksum/config" (include "bridge.fixedConfig" $root | sha256sum)) $root.Values.podAnnotations }}
   {{- if not $root.Values.secrets.existing }}
   {{- $sum := $root.Values.secrets.values | toJson | sha256sum }}
   {{- $notes = merge (dict "checksum/secrets" $sum) $notes }}
@@ -56,11 +83,8 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   securityContext:
-    runAsNonRoot: true
-    runAsUser: 10001
-    runAsGroup: 10001
-    fsGroup: 10001
-    seccompProfile: {type: RuntimeDefault}
+    {{- $security := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") }}
+    {{- toYaml (merge $security $root.Values.podSecurityContext) | nindent 4 }}
   containers:
     - name: {{ .part }}
       image: "{{ $root.Values.image.repository }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}"
@@ -68,6 +92,10 @@ spec:
       args: {{ .args | toJson }}
       envFrom:
         - secretRef: {name: {{ include "bridge.secret" $root }}}
+      {{- with $root.Values.extraEnv }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       ports:
         - {name: http, containerPort: 8484}
       startupProbe:
@@ -100,6 +128,9 @@ spec:
         {{- end }}
         - {name: data, mountPath: /data}
         - {name: tmp, mountPath: /tmp}
+        {{- with $root.Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
   volumes:
     - name: config
       configMap: {name: {{ include "bridge.name" $root }}}
@@ -119,6 +150,9 @@ spec:
       {{- end }}
     - name: tmp
       emptyDir: {}
+    {{- with $root.Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- with $root.Values.nodeSelector }}
   nodeSelector:
     {{- toYaml . | nindent 4 }}
@@ -126,6 +160,13 @@ spec:
   {{- with $root.Values.tolerations }}
   tolerations:
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $root.Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- $own := dict "matchLabels" (merge (dict "app.kubernetes.io/component" $.part) (fromYaml (include "bridge.labels" $root))) }}
+    {{- range . }}
+    - {{ toYaml (merge (deepCopy .) (dict "labelSelector" $own)) | indent 6 | trim }}
+    {{- end }}
   {{- end }}
   {{- with $root.Values.affinity }}
   affinity:
