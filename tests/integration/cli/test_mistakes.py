@@ -95,7 +95,7 @@ def test_words_that_make_no_sense_are_told_with_the_way_to_help(
 
     assert (said.status, said.out) == (2, "")
     assert said.err.startswith("Usage: promptlayer-bridge ")
-    assert "--help' for help" in said.err
+    assert "-h' for help" in said.err
 
 
 def test_json_of_the_demo_needs_once(workspace: CliWorkspace) -> None:
