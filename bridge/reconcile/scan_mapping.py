@@ -6,8 +6,10 @@ list page is in step; every other file is reconciled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from shlex import quote
 
 from bridge.errors import InvalidInputError, RequestRefusedError, StaleStateError, UnsafePathError
 from bridge.prompts.agreement import Agreement
@@ -30,6 +32,9 @@ from bridge.reconcile.stored_files import find_filtered_files
 from bridge.reconcile.unpublished import find_unpublished_edits
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
+
+# https://git-scm.com/docs/hash-function-transition: 40 digits are SHA-1, 64 are SHA-256.
+_OBJECT_NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,17 @@ def scan_mapping(
 
 
 def _at(context: MappingContext, snapshot: RepositorySnapshot, commit: str) -> RepositorySnapshot:
+    if not _OBJECT_NAME.fullmatch(commit):
+        raise InvalidInputError(
+            f"--at takes a commit's full name, of 40 or 64 digits, and not {commit!r}:"
+            f" `git rev-parse {quote(commit)}` prints it."
+        )
     try:
         return replace(snapshot, commit=snapshot.read_commit(commit).object_id)
     except StaleStateError:
         raise InvalidInputError(
-            f"There is no commit {commit} in {context.forge.repository}; expected its full name, of"
-            " 40 or 64 digits."
+            f"There is no commit {commit} in {context.forge.repository}: push it first, or name"
+            " another one."
         ) from None
 
 

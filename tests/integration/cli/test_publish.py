@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 
 import pytest
 
@@ -110,6 +111,17 @@ def test_a_commit_that_is_not_there_is_told(
 
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith("There is no commit beef")
+
+
+@pytest.mark.parametrize("at", ["beef123", "main", "HEAD~1", "v1.0; ls"])
+def test_a_short_name_of_a_commit_is_refused_with_the_way_to_the_full_one(
+    workspace: CliWorkspace, engineer: RepositoryEngineer, at: str
+) -> None:
+    said = workspace.run("publish", "--dry-run", "--at", at)
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith("--at takes a commit's full name, of 40 or 64 digits, and not ")
+    assert f"`git rev-parse {quote(at)}`" in said.err
 
 
 def test_only_the_base_branch_is_ever_published(
