@@ -332,7 +332,7 @@ class TargetDiffer:
     def _side(self, target: Target, platform_prompt: PlatformPrompt) -> AdoptedSide | None:
         """Whose text a person has chosen."""
         return (
-            self.reconcile_context.find_adopted_side(target.prompt_id, platform_prompt.prompt.name)
+            self.reconcile_context.find_adopted_side(target, platform_prompt.prompt.name)
             if platform_prompt.prompt
             else None
         )

@@ -142,7 +142,7 @@ def diff_proposal(
     seen, refusals = differ.diff_targets(
         tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
     )
-    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s.edit)}
+    told = {s.target: s.edit for s in seen if s.edit and not _is_chosen(reconcile_context, s)}
     declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(told)
     seen = tuple(replace(one, declined=declined.get(one.target)) for one in seen)
     out = keep_out(state.branch, state.newest_memory, told)
@@ -150,7 +150,7 @@ def diff_proposal(
     plan_input = _situation(context, state, seen, edits, out)
     plan_input = replace(
         plan_input,
-        is_chosen_by_person=any(s.edit and _is_chosen(reconcile_context, s.edit) for s in seen),
+        is_chosen_by_person=any(_is_chosen(reconcile_context, one) for one in seen),
         refusal_reason=refusals[0][1] if refusals else None,
         prune=any(s.is_tracked_elsewhere or (reconcile_context.prune and s.absent) for s in seen),
         declined_in=next((one.pull_request for one in declined.values()), None),
@@ -270,13 +270,12 @@ def _adopted(
     return tuple(sorted({*before, *(one.target.prompt_id for one in seen if one.adopted)}))
 
 
-def _is_chosen(reconcile_context: ReconcileContext, edit: FileEdit) -> bool:
-    told = (
-        reconcile_context.adopt.find_side(edit.change.prompt.name)
-        if reconcile_context.adopt
-        else None
-    )
-    return told is AdoptedSide.PLATFORM
+def _is_chosen(reconcile_context: ReconcileContext, target_diff: TargetDiff) -> bool:
+    if target_diff.edit is None:
+        return False
+    name = target_diff.edit.change.prompt.name
+    side = reconcile_context.find_requested_side(target_diff.target, name)
+    return side is AdoptedSide.PLATFORM
 
 
 def _sorted(edits: list[FileEdit]) -> tuple[FileEdit, ...]:

@@ -51,16 +51,31 @@ def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
     for a payload that another version wrote in another format."""
     if find_forge_name(delivery) is None:
         return None
-    payload: dict[str, Any] = json.loads(delivery.payload)
+    event = _parse_payload(delivery.payload)
+    if event is None:
+        raise MalformedPayloadError(f"The delivery {delivery.id[:12]} holds no event of a forge.")
+    return event
+
+
+def describe_forge_event(source: str, payload: str) -> str:
+    """The repository of a forge's event, with the pull request or the branch that was pushed; "" for
+    every other delivery."""
+    event = _parse_payload(payload) if source.startswith(_SOURCE) else None
+    if isinstance(event, PushEvent):
+        return f"{event.repository} {event.branch}"
+    return f"{event.repository} #{event.number}" if event is not None else ""
+
+
+def _parse_payload(text: str) -> ForgeEvent | None:
+    """The event that ``build_forge_delivery`` stored; None for any other payload."""
+    payload: dict[str, Any] = json.loads(text)
     try:
         if payload.keys() == {each.name for each in fields(PushEvent)}:
             return PushEvent(**payload)
         action = PullRequestAction(payload["action"])
         return PullRequestEvent(**payload | {"action": action})
     except (KeyError, TypeError, ValueError):
-        raise MalformedPayloadError(
-            f"The delivery {delivery.id[:12]} holds no event of a forge."
-        ) from None
+        return None
 
 
 def _kind(event: ForgeEvent) -> str:
