@@ -52,11 +52,9 @@ class LiveConfig:
         self._adapters = adapters
         self._serving = serving
 
-    def find_source(self, mapping: str) -> str | None:
-        """The source of the workspace that a mapping follows; None where there is no such
-        mapping."""
-        context = self._controller.contexts.get(mapping)
-        return context.mapping.source if context else None
+    def find_context(self, mapping: str) -> MappingContext | None:
+        """The mapping of this name as it is in force; None where there is no such mapping."""
+        return self._controller.contexts.get(mapping)
 
     def reload(self) -> frozenset[str] | None:
         """Load the files as they are now. Returns the mappings that are new or changed; None for a

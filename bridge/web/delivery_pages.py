@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bridge.engine.operator_actions import OperatorActions
 from bridge.errors import NotFoundError
 from bridge.status.delivery_queries import DeliveryFilter
 from bridge.status.status_reader import StatusReader
-from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from bridge.storage.inbox import DeliveryState
 from bridge.web.page_renderer import PageRenderer
 from bridge.web.query_parameters import QueryParameters
 from bridge.web.session import SignedInVisitor, store_flash_message
@@ -27,7 +28,7 @@ class DeliveryPages:
 
     renderer: PageRenderer
     reader: StatusReader
-    inbox: DeliveryInbox
+    actions: OperatorActions
 
     def create_routes(self, guard: SessionGuard) -> list[Route]:
         return [
@@ -67,13 +68,14 @@ class DeliveryPages:
             "delivery.html",
             visitor=visitor,
             delivery=shown.delivery,
+            subject=shown.subject,
             looks=shown.reconciles,
             payload=self.renderer.render_payload(shown.delivery.payload),
         )
 
     def redeliver(self, request: Request, visitor: SignedInVisitor, _form: FormFields) -> Response:
         id = request.path_params["id"]
-        self.inbox.redeliver(id)
+        self.actions.redeliver(id, by=visitor.name)
         message = "%s asked to have delivery %s taken up again"
         log.info(message, ascii(visitor.name), id[:12], extra={"delivery": id})
         store_flash_message(request, "It is new again; the bridge takes it up within a second.")
