@@ -56,6 +56,10 @@ class LiveConfig:
         """The mapping of this name as it is in force; None where there is no such mapping."""
         return self._controller.contexts.get(mapping)
 
+    def list_branch_prefixes(self) -> set[str]:
+        """The prefixes of the branches that the bridge pushes to."""
+        return {context.branch_prefix for context in self._controller.contexts.values()} - {""}
+
     def reload(self) -> frozenset[str] | None:
         """Load the files as they are now. Returns the mappings that are new or changed; None for a
         mistake: then everything stays as it was, and ``state`` has the message."""

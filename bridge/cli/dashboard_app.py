@@ -34,6 +34,7 @@ def open_dashboard_app(
             lambda: live.secrets,
             lambda: live.state.mistake,
             lambda name: _describe_mapping(live.find_context(name)),
+            live.list_branch_prefixes,
             find_authorities(config, None),
         )
         yield create_dashboard(config.dashboard, sources)

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, select
 
+from bridge.forge.forge_webhooks import ForgeEvent
 from bridge.prompts.target import Proposal, Target
 from bridge.status.pagination import Page, encode_cursor, select_after_cursor
 from bridge.status.search_words import LIKE_ESCAPE, build_like_patterns
-from bridge.storage.forge_delivery import describe_forge_event
+from bridge.storage.forge_delivery import describe_forge_event, find_forge_event
 from bridge.storage.inbox import Delivery, DeliveryState, deliveries_table, parse_delivery_row
 from bridge.storage.reconcile_tables import (
     proposals_table,
@@ -70,7 +71,12 @@ class DeliverySummary:
     state: DeliveryState
     outcome: str | None
     seen: int
-    subject: str = ""  # of a forge's event: the repository, with the pull request or the branch
+    forge_event: ForgeEvent | None = None
+
+    @property
+    def subject(self) -> str:
+        """Of a forge's event: the repository, with the pull request or the branch; else ""."""
+        return describe_forge_event(self.forge_event) if self.forge_event else ""
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,9 @@ class DeliveryDetails:
 
     @property
     def subject(self) -> str:
-        """Of a forge's event: the repository, with the pull request or the branch."""
-        return describe_forge_event(self.delivery.source, self.delivery.payload)
+        """Of a forge's event: the repository, with the pull request or the branch; else ""."""
+        event = find_forge_event(self.delivery.source, self.delivery.payload)
+        return describe_forge_event(event) if event else ""
 
 
 def list_deliveries(
@@ -197,8 +204,8 @@ def _end(
 def _listed(row: Any) -> DeliverySummary:
     columns = row._asdict()
     payload = columns.pop("forge_payload")
-    subject = describe_forge_event(row.source, payload) if payload is not None else ""
-    return DeliverySummary(**columns | {"state": DeliveryState(row.state), "subject": subject})
+    event = find_forge_event(row.source, payload) if payload is not None else None
+    return DeliverySummary(**columns | {"state": DeliveryState(row.state), "forge_event": event})
 
 
 def _parse_reconcile(row: Any) -> RequestedReconcile:

@@ -57,13 +57,26 @@ def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
     return event
 
 
-def describe_forge_event(source: str, payload: str) -> str:
-    """The repository of a forge's event, with the pull request or the branch that was pushed; "" for
-    every other delivery."""
-    event = _parse_payload(payload) if source.startswith(_SOURCE) else None
+def find_forge_event(source: str, payload: str) -> ForgeEvent | None:
+    """The event of a forge's delivery; None for every other delivery and for a payload of another
+    version."""
+    return _parse_payload(payload) if source.startswith(_SOURCE) else None
+
+
+def describe_forge_event(event: ForgeEvent) -> str:
+    """The repository of an event, with the pull request or the branch that was pushed."""
     if isinstance(event, PushEvent):
         return f"{event.repository} {event.branch}"
-    return f"{event.repository} #{event.number}" if event is not None else ""
+    return f"{event.repository} #{event.number}"
+
+
+def find_changed_branch(event: ForgeEvent) -> str | None:
+    """The branch that was pushed, or from which a pull request was opened or updated; None for a
+    decision about a pull request and for a branch of a fork."""
+    if isinstance(event, PushEvent):
+        return event.branch
+    is_change = event.action in (PullRequestAction.OPENED, PullRequestAction.UPDATED)
+    return event.head if is_change and not event.from_fork else None
 
 
 def _parse_payload(text: str) -> ForgeEvent | None:

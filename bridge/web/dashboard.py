@@ -40,7 +40,7 @@ from bridge.storage.instances import InstanceRegistry
 from bridge.storage.shared_keys import get_or_create_key
 from bridge.web.assets import StaticAssets
 from bridge.web.audit_pages import AuditPages
-from bridge.web.delivery_pages import DeliveryPages
+from bridge.web.delivery_pages import DeliveryPages, ListBranchPrefixes
 from bridge.web.followed_mapping import FindMapping, find_no_mapping
 from bridge.web.page_renderer import PageRenderer
 from bridge.web.prompt_pages import PromptPages
@@ -90,6 +90,7 @@ class DashboardSources:
     list_secrets: Callable[[], Iterable[str]] = field(repr=False)
     find_config_mistake: Callable[[], str | None] = lambda: None
     find_mapping: FindMapping = find_no_mapping
+    list_branch_prefixes: ListBranchPrefixes = tuple  # of the branches that the bridge pushes to
     authorities: str = ""  # certificates (PEM) to trust besides the system's
 
 
@@ -119,7 +120,9 @@ def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> 
                 sources.authorities,
             ).create_routes(),
             *PromptPages(renderer, reader, actions, sources.find_mapping).create_routes(guard),
-            *DeliveryPages(renderer, reader, actions).create_routes(guard),
+            *DeliveryPages(renderer, reader, actions, sources.list_branch_prefixes).create_routes(
+                guard
+            ),
             *AuditPages(renderer, reader).create_routes(guard),
             *QueuePages(renderer, reader, instances.list_instances).create_routes(guard),
         ],

@@ -41,10 +41,21 @@
     }
   };
 
+  // htmx gives the focus back only to what is visible, so not to what is in a closed fold.
+  let focused = "";
+  const restoreFocus = () => {
+    const node = focused && document.getElementById(focused);
+    if (node && document.activeElement !== node) node.focus({ preventScroll: true });
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     showLocalTimes(document);
+    document.body.addEventListener("htmx:beforeSwap", () => {
+      focused = document.activeElement?.id ?? "";
+    });
     document.body.addEventListener("htmx:afterSwap", () => {
       restoreFolds(document);
+      restoreFocus();
       showLocalTimes(document);
     });
   });

@@ -75,6 +75,7 @@ class DashboardEnvironment:
             lambda: (CONFIGURED,),
             lambda: self.mistake,
             self.mappings.get,
+            lambda: ["promptlayer/"],
         )
         front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=create_dashboard(settings, sources))

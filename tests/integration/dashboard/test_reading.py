@@ -303,10 +303,30 @@ def test_the_bridges_own_deliveries_are_dimmed(
     form = {"token": browser.token(page), "label": "latest"}
     browser.post("/prompts/support/17/look", form)
 
-    rows = browser.get("/deliveries").text.split("<tr")
+    now, branch = environment.clock.now, "promptlayer/support/latest/17"
+    others = ("acme/bot", 12, PullRequestAction.MERGED, branch, "main", "a" * 40, False, "jane")
+    opened = PullRequestEvent("acme/bot", 11, PullRequestAction.OPENED, *others[3:])
+    for id, event in (
+        ("1", PushEvent("acme/bot", branch, None, "b" * 40)),
+        ("2", PushEvent("acme/bot", branch + "0", None, "b" * 40)),  # a person's: it asked for work
+        ("3", opened),
+        ("4", PullRequestEvent(*others)),
+    ):
+        environment.inbox.put(build_forge_delivery("gh", id * 64, event, now))
+    environment.inbox.set_state(["1" * 64], DeliveryState.IGNORED)
 
-    (own,) = [row for row in rows if row.startswith(' class="own"')]
-    assert '<span class="quiet">bridge</span>' in own
+    own, plain = rows_of(browser.get("/deliveries").text)
+
+    assert [row for row in own if ">bridge</span>" in row]
+    assert {id for id in "1234" if any(id * 64 in row for row in own)} == {"1", "3"}
+    assert {id for id in "1234" if any(id * 64 in row for row in plain)} == {"2", "4"}
+
+
+def rows_of(page: str) -> tuple[list[str], list[str]]:
+    """The rows that are dimmed, and the others."""
+    rows = page.split("<tr")
+    own = [row for row in rows if row.startswith(' class="own"')]
+    return own, [row for row in rows if row not in own]
 
 
 def test_the_queue_says_what_waits_and_why(
