@@ -29,6 +29,7 @@ MILA = EventUser(8, "Mila Novak", "mila@example.com")
 OMAR = EventUser(9, "Omar Haddad", "omar@example.com")
 
 REPLY = "support/reply"
+CONFLICT = "support/summary"
 IN_STEP = (
     ("onboarding/welcome", MILA, "Say hello by name"),
     ("sales/follow-up", OMAR, "First draft"),
@@ -65,6 +66,8 @@ class Afternoon:
         self._until_open(len(PROPOSED) + 2)
         self.environment.forge.close(self._open_of("sales/discount"))
         self._save("support/lookup", f"with the key {LEAK}", "Look the order up", MILA)
+        self._both_sides_edit()
+        self._until_told("conflict 1")
         self._until_told("parked 1")
         self._until_told("declined 1")
         self._until_told("waiting 0")
@@ -85,6 +88,12 @@ class Afternoon:
         wait_until(lambda: len(entry.versions) == 3, "the engineer's edit was not published")
         self.environment.registry.move_label(entry.id, DEMO_LABEL, 3, actor=DEMO_EDITOR)
         self._until_open(1)
+
+    def _both_sides_edit(self) -> None:
+        """An engineer and an editor change the same message, and neither sees the other's."""
+        engineer, path = self.environment.engineer, f"prompts/latest/{CONFLICT}.yaml"
+        self._save(CONFLICT, "in two sentences", "Two sentences", OMAR)
+        engineer.merge(engineer.edit(path, "kindly", "in one sentence", why="One sentence"))
 
     def _save(self, name: str, tone: str, why: str, who: EventUser) -> None:
         text: JsonObject = build_template(tone)
@@ -147,6 +156,8 @@ def main() -> None:
         with window(browser, environment, **TALL) as page:
             id = environment.registry.find_entry_by_name(REPLY).id
             take(page, f"/prompts/support/{id}", "dashboard-prompt")
+            id = environment.registry.find_entry_by_name(CONFLICT).id
+            take(page, f"/prompts/support/{id}", "dashboard-difference")
         with window(browser, environment, color_scheme="dark", **WIDE) as page:
             take(page, "/deliveries", "dashboard-dark")
         with window(browser, environment, **PHONE) as page:

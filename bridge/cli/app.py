@@ -204,6 +204,21 @@ def sync(
 
 
 @app.command()
+def audit(
+    config: ConfigPath = DEFAULT_CONFIG_PATH,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    action: Annotated[str | None, typer.Option(help="Only this action, as listed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show who acted on the bridge: signed in, redelivered, chose a text, pruned."""
+    from bridge.cli import audit_command
+
+    audit_command.list_audit_entries(
+        config, limit=limit, action=audit_command.parse_action(action), as_json=as_json
+    )
+
+
+@app.command()
 def plan(
     mappings: MappingNames = None,
     config: ConfigPath = DEFAULT_CONFIG_PATH,

@@ -62,11 +62,13 @@ class LiveConfig:
         self._adapters = adapters
         self.is_serving = serving  # whether this process answers requests
 
-    def find_source(self, mapping: str) -> str | None:
-        """The source of the workspace that a mapping follows; None where there is no such
-        mapping."""
-        context = self._controller.contexts.get(mapping)
-        return context.mapping.source if context else None
+    def find_context(self, mapping: str) -> MappingContext | None:
+        """The mapping of this name as it is in force; None where there is no such mapping."""
+        return self._controller.contexts.get(mapping)
+
+    def list_branch_prefixes(self) -> set[str]:
+        """The prefixes of the branches that the bridge pushes to."""
+        return {context.branch_prefix for context in self._controller.contexts.values()} - {""}
 
     def find_upstream(self, source: str) -> UpstreamSettings:
         """Where requests of applications for a workspace go. Raises UnavailableError when there is

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from bridge.cli.config_reloader import LiveConfig
 from bridge.cli.resources import connect_database
 from bridge.config.bridge_config import BridgeConfig
+from bridge.reconcile.mapping_context import MappingContext
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import DashboardApp, create_dashboard_placeholder
+from bridge.web.followed_mapping import FollowedMapping
 from bridge.wiring import find_authorities, get_current_time
 
 
@@ -31,7 +33,19 @@ def open_dashboard_app(
             get_current_time,
             lambda: live.secrets,
             lambda: live.state.mistake,
-            live.find_source,
+            lambda name: _describe_mapping(live.find_context(name)),
+            live.list_branch_prefixes,
             find_authorities(config, None),
         )
         yield create_dashboard(config.dashboard, sources)
+
+
+def _describe_mapping(context: MappingContext | None) -> FollowedMapping | None:
+    if context is None:
+        return None
+    return FollowedMapping(
+        context.mapping.source,
+        context.mapping.publish,
+        lambda path: context.forge.build_file_url(path, context.mapping.base),
+        context.build_prompt_link,
+    )

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.cli.audit_command import find_terminal_user
 from bridge.cli.resources import connect_database
 from bridge.cli.terminal_tables import create_table, create_table_console
 from bridge.config.bridge_config import load_config
 from bridge.engine.reconcile_store import ReconcileStore
 from bridge.errors import InvalidInputError
+from bridge.status.audit_log import AuditAction, AuditLog
 from bridge.status.delivery_queries import RequestedReconcile
 from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryInbox, DeliveryState
@@ -80,6 +82,12 @@ def show_delivery(path: Path, delivery: str, *, as_json: bool) -> None:
 def redeliver(path: Path, delivery: str) -> None:
     with connect_database(load_config(path, defer_secrets=True)) as database:
         found = _find(database, delivery)
+        AuditLog(database, get_current_time).record(
+            find_terminal_user(),
+            AuditAction.REDELIVERED,
+            subject=f"delivery {found.id[:12]}",
+            link=f"/deliveries/{found.id}",
+        )
         inbox = DeliveryInbox(database, get_current_time)
         try:
             inbox.redeliver(found.id)

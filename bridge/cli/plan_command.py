@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from bridge.cli.audit_command import find_terminal_user
 from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
 from bridge.cli.drift_summary import sort_naturally, summarise_drift
 from bridge.cli.progress_bar import show_progress_bar
@@ -42,6 +43,7 @@ from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.reconcile_proposal import plan_proposal
 from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
+from bridge.status.audit_log import AuditAction
 
 EXIT_OUT_OF_STEP = 2
 _AT_ONCE = 8
@@ -153,6 +155,8 @@ def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None)
     console = Console(highlight=False, soft_wrap=True)
     with open_controller(config) as controller:
         names = [context.mapping.name for context in _chosen(config, controller, mappings)]
+        if adopt is not None:
+            _record_adoption(controller, names, adopt)
         done = _with_progress(controller, names, adopt)
     for one in done:
         if one.warning:
@@ -172,6 +176,18 @@ def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None)
         ReconcileOutcomeKind.REPOSITORY_AHEAD,
     }:
         raise typer.Exit(1)
+
+
+def _record_adoption(
+    controller: BridgeController, mappings: Iterable[str], adopt: AdoptRequest
+) -> None:
+    is_platform = adopt.side is AdoptedSide.PLATFORM
+    action = AuditAction.ADOPTED_PLATFORM if is_platform else AuditAction.ADOPTED_REPOSITORY
+    subject = ", ".join(adopt.names) or "every prompt that differs"
+    for mapping in mappings:
+        controller.store.audit.record(
+            find_terminal_user(), action, mapping=mapping, subject=subject
+        )
 
 
 def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:

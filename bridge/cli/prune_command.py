@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bridge.cli.audit_command import find_terminal_user
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.resources import open_controller
 from bridge.cli.terminal_tables import create_table, create_table_console
@@ -23,6 +24,7 @@ from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.target import Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
+from bridge.status.audit_log import AuditAction
 from bridge.status.target_status import TargetStatus
 
 
@@ -53,6 +55,12 @@ def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) 
         if not as_json:
             _show(name, going)
         if going and not dry_run and (yes or _is_confirmed(as_json)):
+            controller.store.audit.record(
+                find_terminal_user(),
+                AuditAction.PRUNED,
+                mapping=name,
+                subject=f"{len(going)} unfollowed target{'' if len(going) == 1 else 's'}",
+            )
             with show_progress_bar("pruning") as tell:
                 done = prune_targets(controller, name, found, unfollowed, entries, tell)
     if as_json:

@@ -30,6 +30,7 @@ from bridge.engine.reconcile_request_rows import (
 from bridge.engine.repository_job_store import RepositoryJobStore
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
+from bridge.status.audit_log import AuditLog
 from bridge.status.delivery_queries import RequestedReconcile, read_reconciles_of_delivery
 from bridge.status.history_events import HistoryEventsById, store_history_events
 from bridge.status.problems import ProblemRecords
@@ -76,6 +77,7 @@ class ReconcileStore:
         self._clock = clock
         self.target_statuses = TargetStatusStore(database)
         self.problems = ProblemRecords(database, clock)
+        self.audit = AuditLog(database, clock)
         self.repository_jobs = RepositoryJobStore(database, clock)
 
     def request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,12 +22,14 @@ from bridge.errors import (
     UnavailableError,
 )
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
+from bridge.prompts.planning.publication import AdoptedSide
 from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.reconcile_proposal import reconcile_proposal
-from bridge.storage.inbox import DeliveryInbox
+from bridge.storage.inbox import Delivery, DeliveryInbox
+from bridge.storage.operator_delivery import parse_operator_request
 from bridge.telemetry.log_context import span
 
 log = logging.getLogger("bridge.worker")
@@ -210,7 +212,20 @@ def read_reconcile_context(
     ]
     workspaces = {d.workspace_id for d in deliveries if d.workspace_id is not None}
     events = _label_events(inbox, source, targets, workspaces)
-    return ReconcileContext(targets, tuple(trigger_events), events, listed)
+    return ReconcileContext(
+        targets,
+        tuple(trigger_events),
+        events,
+        listed,
+        adopted_sides=find_adopted_sides(deliveries),
+    )
+
+
+def find_adopted_sides(deliveries: Iterable[Delivery]) -> dict[Target, AdoptedSide]:
+    """The sides that operators chose in these deliveries; for each target the newest choice."""
+    oldest_first = sorted(deliveries, key=lambda delivery: delivery.received_at)
+    requests = [parse_operator_request(delivery) for delivery in oldest_first]
+    return {each.target: each.adopt for each in requests if each and each.adopt}
 
 
 def _label_events(

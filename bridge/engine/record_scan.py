@@ -150,6 +150,7 @@ def _build_statuses(
             before,
             name=place.name,
             path=place.path or before.path,
+            workspace_id=place.workspace_id or before.workspace_id,
             followed_as=scan_run.mapping.fingerprint,
             absent_since=None,
             held=None,

@@ -32,7 +32,11 @@ from sqlalchemy import (
 from bridge.status.daily_sums import DailySumStore, find_final_before
 from bridge.status.history_events import HistoryEventKind
 from bridge.status.problems import ProblemRecords
-from bridge.status.tables import history_events_table, target_statuses_table
+from bridge.status.tables import (
+    audit_entries_table,
+    history_events_table,
+    target_statuses_table,
+)
 from bridge.status.target_status_store import TargetStatusStore
 from bridge.storage.database import Database
 from bridge.storage.inbox import Clock, DeliveryState, deliveries_table
@@ -61,6 +65,7 @@ class DeletedRowCounts:
     deliveries: int = 0
     reconcile_requests: int = 0
     history_events: int = 0
+    audit_entries: int = 0
     of_removed_mappings: int = 0
 
     def __bool__(self) -> bool:
@@ -69,6 +74,7 @@ class DeletedRowCounts:
     def __str__(self) -> str:
         return (
             f"{self.deliveries} deliveries, {self.reconcile_requests} looks and {self.history_events} moments,"
+            f" {self.audit_entries} entries of the audit list,"
             f" {self.of_removed_mappings} rows of mappings that are gone"
         )
 
@@ -96,6 +102,8 @@ class RetentionPruner:
         for kind in HistoryEventKind:
             for rows in self._slices(_select_old_events(before, kind), history_events_table, rest):
                 gone.history_events += self._delete(history_events_table, [row.id for row in rows])
+        too_old = audit_entries_table.c.at < before
+        gone.audit_entries += self._delete_all(audit_entries_table, too_old, rest)
         for table, time in (
             (reconcile_requests_table, reconcile_requests_table.c.settled_at),
             (proposals_table, proposals_table.c.changed_at),

@@ -159,6 +159,10 @@ class Forge(Protocol):
         """How many pull requests one credential may create: (count, seconds), each window.
         Empty where the forge sets no such limit."""
 
+    def build_file_url(self, path: str, branch: str | None = None) -> str | None:
+        """The address of a file's page for people, on ``branch`` or the default branch; None where
+        the forge has no such page. No request."""
+
     def create_git_remote(self) -> GitRemote:
         """Create the address to fetch from and push to, with a credential that is valid for at
         least five minutes (short-lived ones are minted here)."""

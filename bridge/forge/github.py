@@ -105,6 +105,11 @@ class GitHubForge:
     def repository(self) -> str:
         return self._session.name
 
+    def build_file_url(self, path: str, branch: str | None = None) -> str | None:
+        # https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
+        web = self._session.clone_url.removesuffix(".git")
+        return f"{web}/blob/{quote(branch or 'HEAD')}/{quote(path)}"
+
     @property
     def body_limit(self) -> int:
         return BODY_LIMIT

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import gitlab
 import requests
@@ -107,6 +108,9 @@ class GitLabForge:
             session=self._session(),
         )
         self._project = self._gitlab.projects.get(repository, lazy=True)
+
+    def build_file_url(self, path: str, branch: str | None = None) -> str | None:
+        return f"{self._url}/{self._path}/-/blob/{quote(branch or 'HEAD')}/{quote(path)}"
 
     def create_git_remote(self) -> GitRemote:
         return GitRemote(f"{self._url}/{self._path}.git", "oauth2", self._token, self._authorities)

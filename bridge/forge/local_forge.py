@@ -88,6 +88,9 @@ class LocalForge:
     def creation_limits(self) -> tuple[tuple[int, float], ...]:
         return ()
 
+    def build_file_url(self, path: str, branch: str | None = None) -> str | None:  # noqa: ARG002 - no page
+        return None
+
     def create_git_remote(self) -> GitRemote:
         return GitRemote(str(self._git.path))
 

@@ -322,7 +322,7 @@ class TargetDiffer:
     def _side(self, target: Target, platform_prompt: PlatformPrompt) -> AdoptedSide | None:
         """Find the side that a person has chosen for the prompt."""
         return (
-            self.reconcile_context.find_adopted_side(target.prompt_id, platform_prompt.prompt.name)
+            self.reconcile_context.find_adopted_side(target, platform_prompt.prompt.name)
             if platform_prompt.prompt
             else None
         )

@@ -175,8 +175,14 @@ class MappingContext:
         """The version's page in PromptLayer, when the workspace is known."""
         if prompt.workspace_id is None or prompt.id is None:
             return None
+        return self.build_prompt_link(prompt.workspace_id, prompt.id, prompt.version)
+
+    def build_prompt_link(
+        self, workspace_id: int, prompt_id: int, version: int | None = None
+    ) -> str:
+        """The page of a prompt's version in PromptLayer."""
         return self.version_url_template.format(
-            workspace=prompt.workspace_id, id=prompt.id, version=prompt.version or ""
+            workspace=workspace_id, id=prompt_id, version=version or ""
         )
 
 

@@ -154,7 +154,7 @@ def diff_proposal(
         frozenset(state.existing_edits.target_by_path.values()),
     )
     diffs, refusals = differ.diff_targets(targets)
-    chosen = {d.target for d in diffs if d.edit and _is_chosen(reconcile_context, d.edit)}
+    chosen = {d.target for d in diffs if _is_chosen(reconcile_context, d)}
     open_edits = {d.target: d.edit for d in diffs if d.edit and d.target not in chosen}
     declined = DeclinedChanges(base_files, state.pull_requests, state.branch_tip).find(open_edits)
     diffs = tuple(replace(one, declined=declined.get(one.target)) for one in diffs)
@@ -284,12 +284,11 @@ def _adopted(
     return tuple(sorted({*before, *(one.target.prompt_id for one in diffs if one.adopted)}))
 
 
-def _is_chosen(reconcile_context: ReconcileContext, edit: FileEdit) -> bool:
-    side = (
-        reconcile_context.adopt.find_side(edit.change.prompt.name)
-        if reconcile_context.adopt
-        else None
-    )
+def _is_chosen(reconcile_context: ReconcileContext, target_diff: TargetDiff) -> bool:
+    if target_diff.edit is None:
+        return False
+    name = target_diff.edit.change.prompt.name
+    side = reconcile_context.find_requested_side(target_diff.target, name)
     return side is AdoptedSide.PLATFORM
 
 

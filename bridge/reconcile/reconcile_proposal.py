@@ -30,7 +30,11 @@ from bridge.reconcile.publish_files import (
     describe_publish_result,
     publish_files,
 )
-from bridge.reconcile.target_diff import find_agreements, find_declined
+from bridge.reconcile.target_diff import (
+    build_target_observations,
+    find_agreements,
+    find_declined,
+)
 from bridge.reconcile.write_back_ids import write_back_ids
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.telemetry.log_context import span
@@ -86,7 +90,7 @@ def apply(
     _record(context, observation, outcome, results, now)
     outcome = replace(
         _with_publications(outcome, results),
-        observations=observation.target_observations,
+        observations=build_target_observations(observation.target_diffs),
         decided_pull_request=observation.decided_pull_request,
         moved_labels=label_changes.moved,
         selection=context.mapping.fingerprint,

@@ -51,6 +51,7 @@ class ScannedTarget:
 
     name: str
     path: str | None
+    workspace_id: int | None = None  # where PromptLayer names it
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ class _MappingScanner:
             self._homes[target] = path
 
     def _agree(self, target: Target, prompt: Prompt, path: str) -> None:
-        self.agreed[target] = ScannedTarget(prompt.name, path)
+        self.agreed[target] = ScannedTarget(prompt.name, path, prompt.workspace_id)
         commit = self.snapshot.commit
         if path in self._proposed:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.forge.forge import PullRequest
@@ -11,11 +11,13 @@ from bridge.prompts.planning.drift import BaseBranchFile, DriftComparison
 from bridge.prompts.planning.outcome import DecidedPullRequest, TargetObservation
 from bridge.prompts.planning.plan import FileEdit, build_decision_name, tell_declined
 from bridge.prompts.planning.publication import PromptPublication
+from bridge.prompts.planning.side_difference import SideDifference, build_side_difference
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import PendingApproval
 from bridge.prompts.target import Target
 
 _GONE = "gone"  # begins no digest
+_MOST_DIFFERENCES = 200  # of one reconcile; a resync of a whole mapping may find thousands
 
 
 def build_decided_pull_request(pull: PullRequest) -> DecidedPullRequest:
@@ -84,6 +86,40 @@ def build_target_observation(target_diff: TargetDiff) -> TargetObservation:
         declined=target_diff.declined.reason if target_diff.declined else None,
         declined_in=target_diff.declined.decided if target_diff.declined else None,
         unpublished=change is not None and change.is_merge,
+        workspace_id=target_diff.held.workspace_id if target_diff.held else None,
+    )
+
+
+def build_target_observations(target_diffs: Sequence[TargetDiff]) -> tuple[TargetObservation, ...]:
+    """The observations of a proposal's targets, with the difference of each of the first 200 whose
+    sides differ."""
+    differing = [one for one in target_diffs if _has_difference(one)][:_MOST_DIFFERENCES]
+    differences = {one.target: _build_difference(one) for one in differing}
+    return tuple(
+        replace(build_target_observation(one), difference=differences.get(one.target))
+        for one in target_diffs
+    )
+
+
+def _has_difference(target_diff: TargetDiff) -> bool:
+    if target_diff.is_tracked_elsewhere or target_diff.not_followed:
+        return False
+    file = target_diff.file
+    if file is not None and file.prompt is None:
+        return False  # it cannot be read
+    if target_diff.held is None or file is None or file.prompt is None:
+        return target_diff.held is not None or file is not None
+    is_renamed = target_diff.held.name != file.prompt.name
+    return is_renamed or not target_diff.says_the_same
+
+
+def _build_difference(target_diff: TargetDiff) -> SideDifference:
+    change = target_diff.edit.change if target_diff.edit else None
+    return build_side_difference(
+        target_diff.file.prompt if target_diff.file else None,
+        target_diff.held,
+        is_conflict=change is not None and change.is_conflict,
+        conflicts=change.conflicts if change else (),
     )
 
 

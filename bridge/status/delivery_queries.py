@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, case, select
 
+from bridge.forge.forge_webhooks import ForgeEvent
 from bridge.prompts.target import Proposal, Target
 from bridge.status.pagination import Page, encode_cursor, select_after_cursor
+from bridge.status.search_words import LIKE_ESCAPE, build_like_patterns
+from bridge.storage.forge_delivery import describe_forge_event, find_forge_event
 from bridge.storage.inbox import Delivery, DeliveryState, deliveries_table, parse_delivery_row
 from bridge.storage.reconcile_tables import (
     proposals_table,
@@ -34,6 +37,10 @@ _LISTED = (
     deliveries_table.c.state,
     deliveries_table.c.outcome,
     deliveries_table.c.seen,
+    # Of a forge's events alone, which are short.
+    case(
+        (deliveries_table.c.source.startswith("forge:"), deliveries_table.c.payload), else_=None
+    ).label("forge_payload"),
 )
 _BEGINNING = re.compile(r"[0-9a-f]{6,64}")
 _MOST_RECONCILES = 200  # of one delivery
@@ -47,7 +54,7 @@ class DeliveryFilter:
     type: str | None = None  # of the event
     prompt_id: int | None = None
     source: str | None = None
-    text: str | None = None  # a part of the prompt's name, or the beginning of the id
+    text: str | None = None  # words of the prompt's name, or the beginning of the id
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,12 @@ class DeliverySummary:
     state: DeliveryState
     outcome: str | None
     seen: int
+    forge_event: ForgeEvent | None = None
+
+    @property
+    def subject(self) -> str:
+        """Of a forge's event: the repository, with the pull request or the branch; else ""."""
+        return describe_forge_event(self.forge_event) if self.forge_event else ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,12 @@ class DeliveryDetails:
 
     delivery: Delivery
     reconciles: tuple[RequestedReconcile, ...]
+
+    @property
+    def subject(self) -> str:
+        """Of a forge's event: the repository, with the pull request or the branch; else ""."""
+        event = find_forge_event(self.delivery.source, self.delivery.payload)
+        return describe_forge_event(event) if event else ""
 
 
 def list_deliveries(
@@ -160,8 +179,8 @@ def _scanned(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
         yield deliveries_table.c.event_type == wanted.type
     if wanted.source is not None:
         yield deliveries_table.c.source == wanted.source
-    if begins is None and wanted.text and wanted.text.strip():
-        yield deliveries_table.c.prompt_name.icontains(wanted.text.strip(), autoescape=True)
+    for pattern in build_like_patterns(wanted.text or "") if begins is None else ():
+        yield deliveries_table.c.prompt_name.ilike(pattern, escape=LIKE_ESCAPE)
 
 
 def _beginning(wanted: DeliveryFilter) -> str | None:
@@ -183,7 +202,10 @@ def _end(
 
 
 def _listed(row: Any) -> DeliverySummary:
-    return DeliverySummary(**row._asdict() | {"state": DeliveryState(row.state)})
+    columns = row._asdict()
+    payload = columns.pop("forge_payload")
+    event = find_forge_event(row.source, payload) if payload is not None else None
+    return DeliverySummary(**columns | {"state": DeliveryState(row.state), "forge_event": event})
 
 
 def _parse_reconcile(row: Any) -> RequestedReconcile:

@@ -13,13 +13,21 @@ from bridge.serve.release_store import (
     list_doubts,
     read_release_statistics,
 )
-from bridge.status import daily_statistics, delivery_queries, queue_status, target_queries
+from bridge.status import (
+    audit_log,
+    daily_statistics,
+    delivery_queries,
+    queue_status,
+    target_queries,
+)
+from bridge.status.audit_log import AuditAction, AuditEntry
 from bridge.status.daily_statistics import DailyStatistics
 from bridge.status.delivery_queries import DeliveryDetails, DeliveryFilter, DeliverySummary
 from bridge.status.metrics_snapshot import LastResync, read_last_resyncs
 from bridge.status.pagination import DEFAULT_PAGE_SIZE, Page
 from bridge.status.problems import MappingProblem, list_open_problems
 from bridge.status.queue_status import QueueStatus
+from bridge.status.target_differences import StoredDifference, read_differences
 from bridge.status.target_queries import (
     PullRequestDetails,
     TargetFilter,
@@ -79,6 +87,22 @@ class StatusReader:
         """All targets of one prompt, of one mapping or of all; empty where there are none."""
         with self._database.open_read_transaction() as connection:
             return target_queries.find_targets_of_prompt(connection, prompt_id, mapping)
+
+    def read_differences(self, mapping: str, prompt_id: int) -> Mapping[str, StoredDifference]:
+        """The differences between both sides of one prompt, by label; none for equal sides."""
+        with self._database.open_read_transaction() as connection:
+            return read_differences(connection, mapping, prompt_id)
+
+    def list_audit_entries(
+        self,
+        action: AuditAction | None = None,
+        *,
+        after: str | None = None,
+        limit: int = DEFAULT_PAGE_SIZE,
+    ) -> Page[AuditEntry]:
+        """The recorded actions of people, the newest first."""
+        with self._database.open_read_transaction() as connection:
+            return audit_log.list_audit_entries(connection, action, after, limit)
 
     def list_timeline(
         self,

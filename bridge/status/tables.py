@@ -30,6 +30,31 @@ target_statuses_table = Table(
     Column("followed_as", String),  # fingerprint of the selection that last matched it
     Column("absent_since", InstantColumn),  # when a reconcile found it deleted or excluded
     Column("held", TextColumn),  # why it stays as it is until it is back or pruned
+    Column("workspace_id", BigInteger),  # of the prompt in PromptLayer
+)
+
+# Apart from the statuses, as lists and scans read those and never the differences.
+target_differences_table = Table(
+    "target_differences",
+    metadata,
+    Column("mapping", String, primary_key=True),
+    Column("prompt_id", BigInteger, primary_key=True),
+    Column("label", TextColumn, primary_key=True),
+    Column("compared_at", InstantColumn, nullable=False),
+    Column("difference", TextColumn, nullable=False),  # JSON
+)
+
+audit_entries_table = Table(
+    "audit_entries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", InstantColumn, nullable=False),
+    Column("actor", TextColumn, nullable=False),  # who acted
+    Column("channel", String, nullable=False),  # dashboard or command line
+    Column("action", String, nullable=False),
+    Column("mapping", TextColumn, nullable=False),  # "" where it concerns none
+    Column("subject", TextColumn, nullable=False),  # "" where the action says all
+    Column("link", TextColumn, nullable=False),  # path of the dashboard; "" for none
 )
 
 history_events_table = Table(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true
 
 from bridge.forge.forge import PullRequestState
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
@@ -21,6 +21,7 @@ from bridge.status.history_events import (
     parse_history_event,
 )
 from bridge.status.pagination import Page, encode_cursor, select_after_cursor
+from bridge.status.search_words import LIKE_ESCAPE, build_like_patterns
 from bridge.status.tables import history_events_table, resyncs_table, target_statuses_table
 from bridge.status.target_status import TargetStatus
 from bridge.status.target_status_store import parse_target_status
@@ -55,7 +56,7 @@ class TargetOrder(StrEnum):
 class TargetFilter:
     """Select targets; every given field has to match."""
 
-    text: str | None = None  # a part of the prompt's name, or its id
+    text: str | None = None  # words of the prompt's name, or its id
     mapping: str | None = None
     label: str | None = None
     state: TargetState | None = None
@@ -231,7 +232,11 @@ def _conditions(wanted: TargetFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _match_text(text: str) -> Iterator[ColumnElement[bool]]:
-    yield target_statuses_table.c.searched.contains(text.casefold(), autoescape=True)
+    patterns = build_like_patterns(text.casefold())
+    yield and_(
+        true(),
+        *(target_statuses_table.c.searched.like(one, escape=LIKE_ESCAPE) for one in patterns),
+    )
     if text.isdecimal() and int(text) < _LARGEST:
         yield target_statuses_table.c.prompt_id == int(text)
 

@@ -56,6 +56,7 @@ class TargetStatus:
     followed_as: str | None = None  # fingerprint of the selection that last matched it
     absent_since: datetime | None = None  # when a reconcile found it deleted or excluded
     held: str | None = None  # why it stays as it is until it is back or pruned
+    workspace_id: int | None = None  # of the prompt in PromptLayer; None: unknown
 
     @property
     def target(self) -> Target:
@@ -109,6 +110,7 @@ def update_target_status(
         name=(observation and observation.name) or status.name,
         path=(observation and observation.path) or status.path,
         version=(observation and observation.version) or status.version,
+        workspace_id=(observation and observation.workspace_id) or status.workspace_id,
         state=state,
         reason=reason,
         since=since or now,

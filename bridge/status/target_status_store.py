@@ -17,6 +17,11 @@ from bridge.prompts.planning.target_state import TargetState
 from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import index_by_event_id, store_history_events
 from bridge.status.tables import resyncs_table, target_statuses_table
+from bridge.status.target_differences import (
+    delete_differences,
+    delete_differences_of_other_mappings,
+    record_differences,
+)
 from bridge.status.target_status import (
     IdentifiedEvent,
     ReconcileResult,
@@ -121,6 +126,7 @@ class TargetStatusStore:
             elif new is not status:
                 after.append(new)
         self.write_statuses(connection, after, waiting)
+        record_differences(connection, self._database, results)
         self.delete_targets(connection, gone)
         store_history_events(connection, self._database, index_by_event_id(events))
 
@@ -171,6 +177,8 @@ class TargetStatusStore:
         for some in _slices(changed):
             with self._database.open_transaction() as connection:
                 self.write_statuses(connection, some, seen_before=started)
+                equal = [one.target for one in some if one.state is TargetState.IN_STEP]
+                delete_differences(connection, equal, before=started)
         for targets in _slices(gone):
             with self._database.open_transaction() as connection:
                 self.delete_targets(connection, targets, seen_before=started)
@@ -195,6 +203,7 @@ class TargetStatusStore:
             ):
                 gone = table.c.mapping.not_in(list(mappings))
                 connection.execute(delete(table).where(gone, seen_at < before))
+            delete_differences_of_other_mappings(connection, mappings, before)
 
     def delete_targets(
         self,
@@ -204,13 +213,15 @@ class TargetStatusStore:
     ) -> None:
         """Delete the statuses of targets; with ``seen_before``, only of those last observed before
         it. Their history stays."""
+        targets = sorted(targets)
         rows = [
             {"of_mapping": one.mapping, "of_prompt": one.prompt_id, "of_label": one.label}
-            for one in sorted(targets)
+            for one in targets
         ]
         older = () if seen_before is None else (target_statuses_table.c.seen_at < seen_before,)
         if rows:
             connection.execute(_REMOVE.where(*older), rows)
+            delete_differences(connection, targets, seen_before)
 
     def find_by_targets(
         self, connection: Connection, targets: Iterable[Target]

@@ -51,16 +51,44 @@ def parse_forge_event(delivery: Delivery) -> ForgeEvent | None:
     for a payload that another version wrote in another format."""
     if find_forge_name(delivery) is None:
         return None
-    payload: dict[str, Any] = json.loads(delivery.payload)
+    event = _parse_payload(delivery.payload)
+    if event is None:
+        raise MalformedPayloadError(f"The delivery {delivery.id[:12]} holds no event of a forge.")
+    return event
+
+
+def find_forge_event(source: str, payload: str) -> ForgeEvent | None:
+    """The event of a forge's delivery; None for every other delivery and for a payload of another
+    version."""
+    return _parse_payload(payload) if source.startswith(_SOURCE) else None
+
+
+def describe_forge_event(event: ForgeEvent) -> str:
+    """The repository of an event, with the pull request or the branch that was pushed."""
+    if isinstance(event, PushEvent):
+        return f"{event.repository} {event.branch}"
+    return f"{event.repository} #{event.number}"
+
+
+def find_changed_branch(event: ForgeEvent) -> str | None:
+    """The branch that was pushed, or from which a pull request was opened or updated; None for a
+    decision about a pull request and for a branch of a fork."""
+    if isinstance(event, PushEvent):
+        return event.branch
+    is_change = event.action in (PullRequestAction.OPENED, PullRequestAction.UPDATED)
+    return event.head if is_change and not event.from_fork else None
+
+
+def _parse_payload(text: str) -> ForgeEvent | None:
+    """The event that ``build_forge_delivery`` stored; None for any other payload."""
+    payload: dict[str, Any] = json.loads(text)
     try:
         if payload.keys() == {each.name for each in fields(PushEvent)}:
             return PushEvent(**payload)
         action = PullRequestAction(payload["action"])
         return PullRequestEvent(**payload | {"action": action})
     except (KeyError, TypeError, ValueError):
-        raise MalformedPayloadError(
-            f"The delivery {delivery.id[:12]} holds no event of a forge."
-        ) from None
+        return None
 
 
 def _kind(event: ForgeEvent) -> str:

@@ -268,4 +268,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX logged_ids_by_age ON logged_ids (delivered_at)",
     ),
+    (
+        "ALTER TABLE standings ADD COLUMN workspace_id BIGINT",
+        """CREATE TABLE target_differences (
+            mapping TEXT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            label TEXT NOT NULL,
+            compared_at BIGINT NOT NULL,
+            difference TEXT NOT NULL,
+            PRIMARY KEY (mapping, prompt_id, label)
+        )""",
+        """CREATE TABLE audit_entries (
+            id TEXT PRIMARY KEY,
+            at BIGINT NOT NULL,
+            actor TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            action TEXT NOT NULL,
+            mapping TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            link TEXT NOT NULL
+        )""",
+        "CREATE INDEX audit_entries_by_time ON audit_entries (at, id)",
+    ),
 )

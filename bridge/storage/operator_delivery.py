@@ -1,4 +1,5 @@
-"""An operator's request to reconcile one target, as a delivery of the inbox."""
+"""An operator's request to reconcile one target, as a delivery of the inbox. It may choose the side
+whose text holds."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.prompts.planning.publication import AdoptedSide
 from bridge.prompts.target import Target
 from bridge.storage.inbox import Delivery
 
@@ -22,6 +24,7 @@ class OperatorRequest:
     target: Target
     name: str
     branch: str
+    adopt: AdoptedSide | None = None  # None: the reconcile decides as usual
 
 
 def build_operator_delivery(request: OperatorRequest, by: str, now: datetime) -> Delivery:
@@ -36,6 +39,7 @@ def build_operator_delivery(request: OperatorRequest, by: str, now: datetime) ->
             "branch": request.branch,
             "asked_by": by,
             "asked_at": now.isoformat(),
+            **({"adopt": request.adopt.value} if request.adopt else {}),
         }
     )
     return Delivery(
@@ -58,4 +62,7 @@ def parse_operator_request(delivery: Delivery) -> OperatorRequest | None:
         return None
     fields = json.loads(delivery.payload)
     target = Target(fields["mapping"], fields["prompt_id"], fields["label"])
-    return OperatorRequest(target, fields["name"], fields["branch"])
+    adopt = fields.get("adopt")
+    return OperatorRequest(
+        target, fields["name"], fields["branch"], AdoptedSide(adopt) if adopt else None
+    )

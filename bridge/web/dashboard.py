@@ -32,6 +32,7 @@ from bridge.errors import (
     UnauthorizedError,
 )
 from bridge.network.read_body import ClientDisconnectedError
+from bridge.status.audit_log import AuditLog
 from bridge.status.status_reader import StatusReader
 from bridge.storage.database import Database
 from bridge.storage.ended_sessions import EndedSessionStore
@@ -39,9 +40,11 @@ from bridge.storage.inbox import Clock, DeliveryInbox
 from bridge.storage.instances import InstanceRegistry
 from bridge.storage.shared_keys import get_or_create_key
 from bridge.web.assets import StaticAssets
-from bridge.web.delivery_pages import DeliveryPages
+from bridge.web.audit_pages import AuditPages
+from bridge.web.delivery_pages import DeliveryPages, ListBranchPrefixes
+from bridge.web.followed_mapping import FindMapping, find_no_mapping
 from bridge.web.page_renderer import PageRenderer
-from bridge.web.prompt_pages import FindSource, PromptPages, find_no_source
+from bridge.web.prompt_pages import PromptPages
 from bridge.web.queue_pages import QueuePages
 from bridge.web.session import SignedInVisitor
 from bridge.web.session_guard import SessionGuard
@@ -86,7 +89,8 @@ class DashboardSources:
     clock: Clock
     list_secrets: Callable[[], Iterable[str]] = field(repr=False)
     find_config_mistake: Callable[[], str | None] = lambda: None
-    find_source: FindSource = find_no_source
+    find_mapping: FindMapping = find_no_mapping
+    list_branch_prefixes: ListBranchPrefixes = tuple  # of the branches that the bridge pushes to
     authorities: str = ""  # certificates (PEM) to trust besides the system's
 
 
@@ -108,10 +112,18 @@ def create_dashboard(settings: DashboardSettings, sources: DashboardSources) -> 
         routes=[
             assets.create_route(),
             *SignInPages.create(
-                settings, sources.clock, guard, renderer, sources.authorities
+                settings,
+                sources.clock,
+                guard,
+                renderer,
+                AuditLog(sources.database, sources.clock),
+                sources.authorities,
             ).create_routes(),
-            *PromptPages(renderer, reader, actions, sources.find_source).create_routes(guard),
-            *DeliveryPages(renderer, reader, sources.inbox).create_routes(guard),
+            *PromptPages(renderer, reader, actions, sources.find_mapping).create_routes(guard),
+            *DeliveryPages(renderer, reader, actions, sources.list_branch_prefixes).create_routes(
+                guard
+            ),
+            *AuditPages(renderer, reader).create_routes(guard),
             *QueuePages(renderer, reader, instances.list_instances).create_routes(guard),
         ],
         middleware=[

@@ -20,6 +20,7 @@ from bridge.storage.inbox import Clock
 from bridge.web import template_filters
 from bridge.web.assets import StaticAssets
 from bridge.web.session import SignedInVisitor, take_flash_message
+from bridge.web.timeline_folds import fold_timeline
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 
@@ -41,6 +42,7 @@ def _templates() -> Environment:
         span=template_filters.format_duration,
         at=template_filters.format_time,
         event=template_filters.format_event_type,
+        folds=fold_timeline,
         link=template_filters.filter_web_address,
     )
     return templates
@@ -73,6 +75,9 @@ class PageRenderer:
         **values: Any,
     ) -> Response:
         now = self._clock()
+        # A part of a page that updates by itself does not show the message, so it does not take it.
+        is_whole = request.headers.get("hx-target", "main") == "main"
+        shows_note = status < 400 and visitor is not None and is_whole
         html = (
             _templates()
             .get_template(template)
@@ -83,7 +88,7 @@ class PageRenderer:
                 here=request.url.path,
                 now=now,
                 ago=lambda then: template_filters.format_age(then, now),
-                note=take_flash_message(request) if status < 400 and visitor else None,
+                note=take_flash_message(request) if shows_note else None,
                 **{"token": visitor.token if visitor else "", **values},
             )
         )

@@ -73,6 +73,10 @@ class SessionGuard:
             clear_session(request)
         return None
 
+    async def run_in_thread(self, work: Callable[[], object]) -> None:
+        """Run work that waits for the database, beside the event loop."""
+        await run_sync(work, limiter=self.threads)
+
     async def end_session(self, request: Request) -> None:
         """End the session of the signed-in person, with all copies of its cookie. Raises
         UnavailableError when the database does not answer; the session stays open then."""

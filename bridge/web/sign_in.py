@@ -6,6 +6,7 @@ import hmac
 import logging
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from bridge.config.dashboard_settings import DashboardSettings
 from bridge.errors import InvalidInputError, UnavailableError
+from bridge.status.audit_log import AuditAction, AuditActor, AuditChannel, AuditLog
 from bridge.storage.inbox import Clock
 from bridge.web.page_renderer import PageRenderer
 from bridge.web.rate_limit_middleware import TokenBucket
@@ -39,6 +41,7 @@ class SignInPages:
     renderer: PageRenderer
     attempt_bucket: TokenBucket
     provider: OidcProvider | None
+    audit: AuditLog
 
     @classmethod
     def create(
@@ -47,6 +50,7 @@ class SignInPages:
         clock: Clock,
         guard: SessionGuard,
         renderer: PageRenderer,
+        audit: AuditLog,
         authorities: str,
     ) -> SignInPages:
         provider = None
@@ -55,7 +59,7 @@ class SignInPages:
 
             provider = OidcProvider(settings.oidc, settings.url + OIDC_CALLBACK_PATH, authorities)
         attempt_bucket = TokenBucket(_WRONG_PER_MINUTE, clock=lambda: clock().timestamp())
-        return cls(settings, clock, guard, renderer, attempt_bucket, provider)
+        return cls(settings, clock, guard, renderer, attempt_bucket, provider, audit)
 
     def create_routes(self) -> list[Route]:
         routes = [
@@ -126,13 +130,22 @@ class SignInPages:
 
     async def _welcome(self, request: Request, name: str, role: VisitorRole) -> Response:
         await self.guard.end_session(request)  # of the visitor who was signed in before
+        await self._record(name, AuditAction.SIGNED_IN, f"as {role}")
         wanted = start_session(request, name, role, self.clock() + self.settings.session)
         log.info("%s signed in as %s", ascii(name), role)
         return RedirectResponse(wanted, 303)
 
+    async def _record(self, name: str, action: AuditAction, subject: str = "") -> None:
+        actor = AuditActor(name, AuditChannel.DASHBOARD)
+        record = partial(self.audit.record, actor, action, subject=subject)
+        await self.guard.run_in_thread(record)
+
     async def sign_out(self, request: Request) -> Response:
         await self.guard.read_form(request)
         try:
+            visitor = await self.guard.find_visitor(request)
+            if visitor is not None:
+                await self._record(visitor.name, AuditAction.SIGNED_OUT)
             await self.guard.end_session(request)
         except UnavailableError as error:
             raise UnavailableError(f"You are not signed out. Try again soon. {error}") from error

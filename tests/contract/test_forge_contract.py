@@ -51,6 +51,18 @@ def found(case: ForgeCase, head: str = HEAD) -> PullRequest:
     return pull_request
 
 
+def test_the_address_of_a_file_costs_no_request_and_is_escaped(case: ForgeCase) -> None:
+    name = case.forge.repository.partition(":")[2]
+
+    url = case.forge.build_file_url("prompts/a b#?.yaml", "release/1")
+    default = case.forge.build_file_url("prompts/reply.yaml")
+
+    assert url is None or url.startswith(("http://", "https://"))
+    assert url is None or url.endswith("/blob/release/1/prompts/a%20b%23%3F.yaml")
+    assert default is None or f"/{name}/" in default
+    assert default is None or default.endswith("/blob/HEAD/prompts/reply.yaml")
+
+
 # Opening and finding.
 
 

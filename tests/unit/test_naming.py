@@ -25,12 +25,12 @@ VAGUE_WORDS = frozenset(
 # What a public function may begin with. A new verb is added here, a noun is not.
 VERBS = frozenset(
     """
-    acquire act add align announce append apply approve assign attach authenticate begin build
+    acquire act add adopt align announce append apply approve assign attach authenticate begin build
     calculate call cancel canonicalise change check choose claim clamp clear close collapse
     collect commit compare compute configure confirm connect convert copy count create decide decode
     delete deny describe detach detect diff discard dispatch drop dump duplicate edit enable
     encode end enqueue ensure escape estimate evaluate exclude expand explain export extend extract fetch file
-    fill filter find finish flush forget format forward generate get group handle hold ignore
+    fill filter find finish flush fold forget format forward generate get group handle hold ignore
     import index init initialise insert install invalidate join judge keep layout lead limit
     list load lock log make mark mask match measure merge migrate move mute neutralise new
     normalise note notify observe open order parse partition patch pause place plan poll

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bridge.forge.forge import PullRequestState
 from bridge.prompts.planning.drift import DriftStatus
 from bridge.prompts.target import Target
+
+if TYPE_CHECKING:
+    from bridge.prompts.planning.side_difference import SideDifference  # its libraries load slowly
 
 
 class ReconcileOutcomeKind(StrEnum):
@@ -57,6 +61,8 @@ class TargetObservation:
     declined: str | None = None  # why nothing of it is proposed, where people declined it
     declined_in: DecidedPullRequest | None = None  # the pull request where they did
     unpublished: bool = False  # it holds a text of the repository's that PromptLayer has not
+    workspace_id: int | None = None  # of the prompt in PromptLayer, where it has one
+    difference: SideDifference | None = None  # None: both sides mean the same, or one is unreadable
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ class ReconcileContext:
         default_factory=dict
     )  # just read from list pages
     adopt: AdoptRequest | None = None  # a person's choice for this reconcile
+    adopted_sides: Mapping[Target, AdoptedSide] = field(
+        default_factory=dict
+    )  # the side that a person chose for one target, in the request for this reconcile
     adopted_prompt_ids: frozenset[int] = (
         frozenset()
     )  # prompts whose open proposal takes PromptLayer's text
@@ -75,10 +78,18 @@ class ReconcileContext:
     held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
     prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
 
-    def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
-        """Find the side whose text a person has chosen for a prompt."""
-        side = self.adopt.find_side(name) if self.adopt else None
-        return side or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
+    def find_adopted_side(self, target: Target, name: str) -> AdoptedSide | None:
+        """Find the side whose text a person has chosen for a target, now or in its open pull
+        request."""
+        is_adopted_before = target.prompt_id in self.adopted_prompt_ids
+        return self.find_requested_side(target, name) or (
+            AdoptedSide.PLATFORM if is_adopted_before else None
+        )
+
+    def find_requested_side(self, target: Target, name: str) -> AdoptedSide | None:
+        """Find the side whose text a person chose in the request for this reconcile."""
+        by_name = self.adopt.find_side(name) if self.adopt else None
+        return self.adopted_sides.get(target) or by_name
 
 
 @dataclass(frozen=True)

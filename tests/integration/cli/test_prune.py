@@ -102,6 +102,9 @@ def test_prune_withdraws_with_the_true_reason(typo: CliWorkspace) -> None:
     assert {one["reason"] for one in said.json["done"]} == {REASON}
     assert open_heads(typo) == []
     assert "Nothing is left" in typo.run("prune", "support", "--yes").out
+    (entry,) = typo.run("audit", "--json").json["entries"]
+    assert (entry["action"], entry["mapping"]) == ("pruned", "support")
+    assert entry["subject"] == "2 unfollowed targets"
 
 
 def test_a_label_that_no_prompt_has_is_told(workspace: CliWorkspace) -> None:

@@ -17,6 +17,7 @@ from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import WebSettings, create_app
 from bridge.web.dashboard import DashboardSources, create_dashboard
+from bridge.web.followed_mapping import FollowedMapping
 from tests.integration.manual_clock import ManualClock
 from tests.standins.webhook_endpoints import one_workspace
 
@@ -59,7 +60,7 @@ class DashboardEnvironment:
     inbox: DeliveryInbox
     clock: ManualClock = field(default_factory=ManualClock)
     mistake: str | None = None  # in the configuration's files
-    sources: dict[str, str] = field(default_factory=dict)  # of workspaces, by mapping
+    mappings: dict[str, FollowedMapping] = field(default_factory=dict)  # by name
     opened: list[httpx2.Client] = field(default_factory=list)
 
     @property
@@ -73,7 +74,8 @@ class DashboardEnvironment:
             self.clock,
             lambda: (CONFIGURED,),
             lambda: self.mistake,
-            self.sources.get,
+            self.mappings.get,
+            lambda: ["promptlayer/"],
         )
         front = WebSettings(self.clock, one_workspace("whsec"))
         return create_app(front, self.inbox, pages=create_dashboard(settings, sources))

@@ -7,7 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
+from bridge.prompts.planning.drift import DriftStatus
+from bridge.prompts.planning.outcome import (
+    ReconcileOutcome,
+    ReconcileOutcomeKind,
+    TargetObservation,
+)
+from bridge.prompts.planning.side_difference import ConflictingPart, SideDifference
 from bridge.prompts.planning.target_state import TargetState
+from bridge.prompts.pull_request.prompt_diff import SettingChange, TextChange
 from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import (
     HistoryEvent,
@@ -15,8 +23,10 @@ from bridge.status.history_events import (
     index_by_event_id,
     store_history_events,
 )
-from bridge.status.target_status import IdentifiedEvent, TargetStatus
+from bridge.status.target_differences import record_differences
+from bridge.status.target_status import IdentifiedEvent, ReconcileResult, TargetStatus
 from bridge.status.target_status_store import TargetStatusStore
+from bridge.web.followed_mapping import FollowedMapping
 from tests.integration.dashboard.dashboard_browser import DashboardEnvironment
 from tests.integration.sample_deliveries import delivery_of, version_created
 
@@ -130,3 +140,38 @@ def _steps(now: datetime, delivery: str) -> list[IdentifiedEvent]:
         saved, kind=HistoryEventKind.RECONCILED, at=now, arrived_at=None, who=None, text=""
     )
     return [(saved, (1,)), (looked, (2,)), (opened, (3,))]
+
+
+FOLLOWED = FollowedMapping(
+    "promptlayer",
+    publishes=True,
+    build_file_url=lambda path: f"https://forge.example/acme/bot/blob/HEAD/{path}",
+    build_prompt_url=lambda workspace, prompt: (
+        f"https://promptlayer.example/workspace/{workspace}/prompt/{prompt}"
+    ),
+)
+
+
+def conflict_of_a_prompt(environment: DashboardEnvironment, *, has_file: bool = True) -> None:
+    """Prompt 17 at ``latest``, whose two sides changed the same message."""
+    conflict = entry(environment, 17, TargetState.CONFLICT, "support/reply")
+    conflict = replace(conflict, pull_request=URL, number=12, pull_request_state="open")
+    write(environment, [replace(conflict, branch=BRANCH, workspace_id=5)])
+    difference = SideDifference(
+        (SettingChange("temperature", ("0.2",), ("0.7",)),),
+        (TextChange("Message 1", "system", "changed", ("-Answer briefly.", "+Answer at length.")),),
+        has_file=has_file,
+        has_version=True,
+        file_version=8,
+        platform_version=9,
+        is_conflict=True,
+        conflicts=(ConflictingPart("messages[0].content", "Answer at length.", "Answer briefly."),),
+    )
+    target = Target(MAPPING, 17, "latest")
+    observation = TargetObservation(
+        target, DriftStatus.BOTH_MOVED, "", "support/reply", difference=difference
+    )
+    outcome = ReconcileOutcome(ReconcileOutcomeKind.UPDATED, "", observations=(observation,))
+    result = ReconcileResult(Proposal(MAPPING, BRANCH), target, outcome, environment.clock.now)
+    with environment.database.open_transaction() as connection:
+        record_differences(connection, environment.database, [result])

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
+from bridge.prompts.planning.publication import AdoptedSide
 from bridge.prompts.planning.target_state import TargetState
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox, DeliveryState
+from bridge.storage.operator_delivery import parse_operator_request
 from tests.integration.dashboard.chromium import chromium_path
 from tests.integration.dashboard.dashboard_browser import ACT, LOOK, DashboardEnvironment
-from tests.integration.dashboard.seeded_statuses import one_of_each, way_of_a_prompt
+from tests.integration.dashboard.seeded_statuses import (
+    FOLLOWED,
+    MAPPING,
+    conflict_of_a_prompt,
+    entry,
+    one_of_each,
+    way_of_a_prompt,
+    write,
+)
 from tests.integration.manual_clock import ManualClock
 from tests.programs import end_without
 from tests.standins.serve_app import serve
@@ -74,6 +84,7 @@ class Desk:
             "/queue",
             "/problems",
             "/charts",
+            "/audit",
         )
 
     def _note(self, said: ConsoleMessage) -> None:
@@ -118,6 +129,8 @@ def running(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Ite
     environment = DashboardEnvironment(database, DeliveryInbox(database, clock), clock)
     one_of_each(environment)
     delivery = way_of_a_prompt(environment)
+    conflict_of_a_prompt(environment)
+    environment.mappings["support"] = FOLLOWED
     with serve(environment.app()) as url:
         yield Desk(url, environment, chromium, delivery)
     environment.close()
@@ -232,6 +245,68 @@ def test_every_text_stands_out_from_its_ground(desk: Desk, scheme: str) -> None:
             page.goto(path)
             faint = [text for contrast, text in page.evaluate(CONTRASTS) if contrast < 4.5]
             assert faint == [], path
+
+
+def test_a_slash_focuses_the_search_and_is_typed_where_one_types(desk: Desk) -> None:
+    with desk.page() as page:
+        search = page.get_by_label("Search by name or id")
+        page.keyboard.press("/")
+        expect(search).to_be_focused()
+        expect(search).to_have_value("")
+        page.keyboard.press("/")
+        expect(search).to_have_value("/")
+
+
+def test_times_are_in_the_zone_of_the_reader(desk: Desk) -> None:
+    """The delivery was received at 11:59:56, UTC."""
+    path = f"/deliveries/{desk.delivery}"
+    for zone, words in (("Asia/Tokyo", "8:59:56 PM"), ("America/New_York", "6:59:56 AM")):
+        with desk.page(LOOK, timezone_id=zone, locale="en-US") as page:
+            page.goto(path)
+            expect(page.locator("time.full").first).to_contain_text(words)
+    with desk.page(LOOK, java_script_enabled=False) as page:
+        page.goto(path)
+        expect(page.locator("time.full").first).to_have_text("2026-01-02 11:59:56 UTC")
+
+
+def test_a_prompts_page_updates_itself_and_its_open_folds_stay_open(desk: Desk) -> None:
+    with desk.page() as page:
+        page.clock.install()
+        page.goto("/prompts/support/17")
+        fold = page.locator("details[id^=fold]").first
+        fold.locator("summary").click()
+        expect(fold).to_have_attribute("open", "")
+        changed = replace(
+            entry(desk.environment, 17, TargetState.CONFLICT, "support/reply"),
+            reason="the difference is another one",
+        )
+        write(desk.environment, [changed])
+
+        page.clock.fast_forward(11_000)
+
+        expect(page.locator("#live")).to_contain_text("the difference is another one")
+        expect(fold).to_have_attribute("open", "")
+        expect(page.locator("details[id^=choices]")).not_to_have_attribute("open", "")
+    conflict_of_a_prompt(desk.environment)
+
+
+def test_an_operator_chooses_a_text_by_keyboard(desk: Desk) -> None:
+    with desk.page() as page:
+        page.goto("/prompts/support/17")
+        page.locator("details.choices summary").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        button = page.get_by_role("button", name="Take the repository’s text at latest")
+        expect(button).to_be_focused()
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_role("status")).to_contain_text("takes the repository's text at latest")
+        expect(button).to_be_focused()
+    newest = desk.environment.inbox.list_recent(1)[0]
+    request = parse_operator_request(newest)
+    assert request is not None
+    assert (request.target.mapping, request.adopt) == (MAPPING, AdoptedSide.REPOSITORY)
 
 
 def test_everything_works_without_javascript(desk: Desk) -> None:

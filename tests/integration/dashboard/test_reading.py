@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
+from bridge.forge.forge_webhooks import PullRequestAction, PullRequestEvent, PushEvent
 from bridge.prompts.planning.target_state import TargetState
 from bridge.status.daily_sums import StatisticKind
 from bridge.status.pagination import encode_cursor
 from bridge.status.problems import ProblemKind, ProblemRecords
+from bridge.storage.forge_delivery import build_forge_delivery
 from bridge.storage.inbox import DeliveryState
 from bridge.storage.instances import InstanceRegistry
+from bridge.web.followed_mapping import FollowedMapping
 from tests.integration.dashboard.dashboard_browser import (
     ACT,
     CONFIGURED,
@@ -68,8 +72,9 @@ def test_a_prompt_of_the_same_number_in_another_workspace_is_another_prompt(
 ) -> None:
     here = entry(environment, 1, TargetState.IN_STEP, "greeting")
     write(environment, [here, replace(here, mapping="also"), replace(here, mapping="sales")])
-    environment.sources.update({"support": "promptlayer:care", "also": "promptlayer:care"})
-    environment.sources["sales"] = "promptlayer:sales"
+    care = FollowedMapping("promptlayer:care")
+    environment.mappings.update({"support": care, "also": care})
+    environment.mappings["sales"] = FollowedMapping("promptlayer:sales")
 
     shown = browser.get("/prompts/support/1").text
 
@@ -98,6 +103,33 @@ def test_a_search_finds_a_part_of_a_name_or_an_id(
     assert "support/parked" in text_of(browser.get("/?q=PARK"))
     assert "support/open" in text_of(browser.get("/?q=3"))
     assert "Nothing fits." in text_of(browser.get("/?q=nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("support pen", {"support/open", "support/pending_100%"}),
+        ("SUPPORT  OPEN", {"support/open"}),
+        ("support/o*", {"support/open"}),
+        ("*pen*", {"support/open", "support/pending_100%"}),
+        ("open*", set()),  # a word with a star has to fit the whole name
+        ("100%", {"support/pending_100%"}),
+        ("g_1", {"support/pending_100%"}),
+        ("s_pport", set()),
+    ],
+)
+def test_a_search_takes_several_words_and_stars(
+    environment: DashboardEnvironment, browser: DashboardBrowser, text: str, found: set[str]
+) -> None:
+    names = ("support/open", "support/pending_100%", "sales/closed")
+    for number, name in enumerate(names, start=70):
+        write(environment, [entry(environment, number, TargetState.OPEN, name)])
+        payload = version_created(number, prompt_template_name=name)
+        environment.inbox.put(delivery_of(payload, environment.clock.now))
+
+    for path in ("/", "/deliveries"):
+        page = browser.get(f"{path}?q={quote(text)}").text
+        assert {name for name in names if f">{name}<" in page} == found, path
 
 
 def test_what_makes_no_sense_in_an_address_counts_as_not_asked(
@@ -243,6 +275,58 @@ def test_deliveries_are_found_by_prompt_state_and_id(
     assert other.id not in browser.get("/deliveries?prompt=17").text
     assert id not in browser.get("/deliveries?state=ignored").text
     assert "Only of “tea ready”" in text_of(browser.get("/deliveries?type=tea_ready"))
+
+
+def test_deliveries_of_a_forge_name_their_repository_and_pull_request_or_branch(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    merged = PullRequestEvent(
+        "acme/bot", 12, PullRequestAction.MERGED, "topic", "main", "a" * 40, False, "jane"
+    )
+    pushed = PushEvent("acme/bot", "main", None, "b" * 40)
+    now = environment.clock.now
+    for id, event in (("1" * 64, merged), ("2" * 64, pushed)):
+        environment.inbox.put(build_forge_delivery("gh", id, event, now))
+
+    text = text_of(browser.get("/deliveries"))
+
+    assert "pull request merged forge:gh acme/bot #12" in text
+    assert "pushed forge:gh acme/bot main" in text
+    assert "pull request merged: acme/bot #12" in text_of(browser.get(f"/deliveries/{'1' * 64}"))
+
+
+def test_the_bridges_own_deliveries_are_dimmed(
+    environment: DashboardEnvironment, browser: DashboardBrowser
+) -> None:
+    way_of_a_prompt(environment)
+    page = browser.get("/prompts/support/17")
+    form = {"token": browser.token(page), "label": "latest"}
+    browser.post("/prompts/support/17/look", form)
+
+    now, branch = environment.clock.now, "promptlayer/support/latest/17"
+    others = ("acme/bot", 12, PullRequestAction.MERGED, branch, "main", "a" * 40, False, "jane")
+    opened = PullRequestEvent("acme/bot", 11, PullRequestAction.OPENED, *others[3:])
+    for id, event in (
+        ("1", PushEvent("acme/bot", branch, None, "b" * 40)),
+        ("2", PushEvent("acme/bot", branch + "0", None, "b" * 40)),  # a person's: it asked for work
+        ("3", opened),
+        ("4", PullRequestEvent(*others)),
+    ):
+        environment.inbox.put(build_forge_delivery("gh", id * 64, event, now))
+    environment.inbox.set_state(["1" * 64], DeliveryState.IGNORED)
+
+    own, plain = rows_of(browser.get("/deliveries").text)
+
+    assert [row for row in own if ">bridge</span>" in row]
+    assert {id for id in "1234" if any(id * 64 in row for row in own)} == {"1", "3"}
+    assert {id for id in "1234" if any(id * 64 in row for row in plain)} == {"2", "4"}
+
+
+def rows_of(page: str) -> tuple[list[str], list[str]]:
+    """The rows that are dimmed, and the others."""
+    rows = page.split("<tr")
+    own = [row for row in rows if row.startswith(' class="own"')]
+    return own, [row for row in rows if row not in own]
 
 
 def test_the_queue_says_what_waits_and_why(

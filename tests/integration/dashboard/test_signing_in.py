@@ -248,5 +248,5 @@ def test_pages_are_not_kept_by_caches_and_their_style_is_for_good(
 def _assets(page: httpx2.Response) -> list[str]:
     found = [part.partition('"')[0] for part in page.text.split('="')[1:]]
     assets = [each for each in found if each.startswith("/static/")]
-    assert len(assets) == 2
+    assert len(assets) == 3
     return assets

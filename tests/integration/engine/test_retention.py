@@ -10,8 +10,10 @@ from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
 from bridge.engine.retention import DeletedRowCounts, RetentionPruner
 from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKind
 from bridge.prompts.target import Proposal, Target
+from bridge.status.audit_log import AuditAction, AuditActor, AuditChannel, AuditLog
 from bridge.status.daily_sums import StatisticKind, read_stored_sums
 from bridge.status.history_events import HistoryEvent, HistoryEventKind, index_by_event_id
+from bridge.status.status_reader import StatusReader
 from bridge.storage import operator_delivery
 from bridge.storage.database import Database
 from bridge.storage.inbox import Delivery, DeliveryInbox, DeliveryState
@@ -267,3 +269,18 @@ def test_a_second_time_there_is_nothing_to_do(
     tidy(database, clock)
 
     assert tidy(database, clock) == DeletedRowCounts()
+
+
+def test_an_entry_of_the_audit_list_goes_after_its_time(
+    database: Database, clock: ManualClock
+) -> None:
+    audit, jane = AuditLog(database, clock), AuditActor("jane", AuditChannel.DASHBOARD)
+    audit.record(jane, AuditAction.SIGNED_IN)
+    clock.advance(20 * DAY)
+    audit.record(jane, AuditAction.PRUNED, mapping="gone")
+    clock.advance(11 * DAY)
+
+    assert tidy(database, clock).audit_entries == 1
+
+    left = StatusReader(database, clock).list_audit_entries().rows
+    assert [(one.action, one.mapping) for one in left] == [(AuditAction.PRUNED, "gone")]

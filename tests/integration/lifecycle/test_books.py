@@ -294,7 +294,7 @@ def test_the_same_events_again_tell_nothing_twice(environment: BridgeEnvironment
     before = [each for each in kinds(way(environment)) if each is not HistoryEventKind.RECONCILED]
     (delivery,) = environment.controller.inbox.list_recent(5)
 
-    assert actions(environment).redeliver([delivery.id]) == 1
+    actions(environment).redeliver(delivery.id, by="jane")
     environment.settle()
 
     assert [

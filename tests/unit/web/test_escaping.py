@@ -10,13 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from bridge.prompts.planning.publication import AdoptedSide
+from bridge.prompts.planning.side_difference import ConflictingPart, SideDifference
 from bridge.prompts.planning.target_state import TargetState
+from bridge.prompts.pull_request.prompt_diff import SettingChange, TextChange
 from bridge.status.history_events import HistoryEvent, HistoryEventKind
 from bridge.status.pagination import Page
+from bridge.status.target_differences import StoredDifference
 from bridge.status.target_queries import TargetOrder, TargetView, TimelineStep
 from bridge.status.target_status import TargetStatus
 from bridge.web.assets import StaticAssets
 from bridge.web.page_renderer import PageRenderer
+from bridge.web.prompt_pages import TargetDetails
 from bridge.web.query_parameters import QueryParameters
 from bridge.web.session import SignedInVisitor, VisitorRole
 
@@ -56,6 +61,20 @@ def target(words: str) -> TargetView:
     return TargetView(status, NOON)
 
 
+def details(words: str) -> TargetDetails:
+    difference = SideDifference(
+        (SettingChange(words, (words,), (words,)),),
+        (TextChange("Message 1", words, "changed", (f"-{words}", f"+{words}")),),
+        has_file=True,
+        has_version=True,
+        is_conflict=True,
+        conflicts=(ConflictingPart(words, words, words),),
+    )
+    view = target(words)
+    stored = StoredDifference(view.status.target, difference, NOON)
+    return TargetDetails(view, stored, words, words, tuple(AdoptedSide))
+
+
 def listed(words: str) -> Skeleton:
     return shown(
         "prompts.html",
@@ -81,7 +100,7 @@ def told(words: str) -> Skeleton:
         mapping=words,
         prompt_id=17,
         name=words,
-        targets=(target(words),),
+        targets=(details(words),),
         elsewhere=[target(words)],
         source=words,
         steps=Page((TimelineStep(told, NOON, None),), next_cursor=words),
