@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.engine.controller import BridgeController
+from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.record_scan import ScanRecord, ScanRun, record_scan
 from bridge.errors import BridgeError, TransientError
+from bridge.prompts.pull_request.check_boxes import find_checked_actions
 from bridge.prompts.target import Proposal
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
@@ -59,6 +61,7 @@ class ResyncRunner:
             found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
             self.create_prompts(context, found)
             proposals = self.record_scan(context, found, started, age).proposals
+            checked = self.request_checked_proposals(context)
             admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
             context.mirror.collect_garbage()
         except TransientError as error:
@@ -75,7 +78,11 @@ class ResyncRunner:
         self.controller.failures.resolve(mapping, SWEEP)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
-        for proposal in (*proposals, *admitted):
+        for proposal in (
+            *proposals,
+            *(each for each in checked if each not in proposals),
+            *admitted,
+        ):
             enqueue(proposal)
         log.info(
             "sweep of %s: %d in step, %d to look at", mapping, found.in_step_count, len(proposals)
@@ -106,6 +113,24 @@ class ResyncRunner:
             self.controller.store,
             ScanRun(context.mapping, scan, started, self.controller.clock(), age),
         )
+
+    def request_checked_proposals(self, context: MappingContext) -> list[Proposal]:
+        """Request reconciles of the proposals in whose pull request a person checked a box, in case
+        no webhook told it. The forge is asked only where a pull request is open."""
+        name, store = context.mapping.name, self.controller.store
+        if not store.target_statuses.has_open_pull_request(name):
+            return []
+        proposals = [
+            Proposal(name, pull.head_branch)
+            for pull in context.forge.list_open_pull_requests(context.branch_prefix)
+            if find_checked_actions(pull.body)
+        ]
+        store.request(
+            ReconcileRequest(proposal, target)
+            for proposal in proposals
+            for target in store.find_targets(proposal)
+        )
+        return proposals
 
     def create_prompts(
         self, context: MappingContext, scan: MappingScan | PushChanges

@@ -18,6 +18,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import index_by_event_id, store_history_events
 from bridge.status.tables import resyncs_table, target_statuses_table
 from bridge.status.target_status import (
+    OPEN_PULL_REQUEST,
     IdentifiedEvent,
     ReconcileResult,
     TargetStatus,
@@ -290,6 +291,17 @@ class TargetStatusStore:
         )
         with self._database.open_read_transaction() as connection:
             return [parse_target_status(row) for row in connection.execute(query)]
+
+    def has_open_pull_request(self, mapping: str) -> bool:
+        """Whether a pull request of the mapping is recorded as open."""
+        rows = target_statuses_table.c
+        query = (
+            select(rows.number)
+            .where(rows.mapping == mapping, rows.pull_request_state == OPEN_PULL_REQUEST)
+            .limit(1)
+        )
+        with self._database.open_read_transaction() as connection:
+            return connection.execute(query).first() is not None
 
     def find_by_state(self, state: TargetState, mapping: str | None = None) -> list[TargetStatus]:
         """The statuses in this state, of one mapping or of all."""

@@ -71,6 +71,8 @@ class ReconcileContext:
     adopted_prompt_ids: frozenset[int] = (
         frozenset()
     )  # prompts whose open proposal takes PromptLayer's text
+    repository_prompt_ids: frozenset[int] = frozenset()
+    """Prompts for which a person chose the repository's text in their open pull request."""
     followed: frozenset[Target] = frozenset()  # listed before, with the mapping as it is now
     held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
     prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
@@ -78,6 +80,8 @@ class ReconcileContext:
     def find_adopted_side(self, prompt_id: int, name: str) -> AdoptedSide | None:
         """Find the side whose text a person has chosen for a prompt."""
         side = self.adopt.find_side(name) if self.adopt else None
+        if side is None and prompt_id in self.repository_prompt_ids:
+            return AdoptedSide.REPOSITORY
         return side or (AdoptedSide.PLATFORM if prompt_id in self.adopted_prompt_ids else None)
 
 
