@@ -19,7 +19,7 @@ from bridge.config.bridge_config import (
     LocalSettings,
 )
 from bridge.config.mapping_settings import MappingSettings
-from bridge.engine.controller import BridgeController
+from bridge.engine.controller import BridgeController, NotificationConfig
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import ReconcileStore
 from bridge.errors import ConfigError
@@ -60,6 +60,12 @@ def create_promptlayer(config: BridgeConfig, source: str) -> PromptLayerClient:
         timeout=settings.timeout.total_seconds(),
         authorities=find_authorities(config, settings.ca_file),
     )
+
+
+def build_notification_config(config: BridgeConfig) -> NotificationConfig:
+    """The settings of notifications with the certificates to trust. Raises ConfigError where
+    ``ca_file`` cannot be read."""
+    return NotificationConfig(config.notify, find_authorities(config, None))
 
 
 def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
@@ -336,4 +342,5 @@ def create_controller(
         quota=PullRequestQuota(database, backoff, get_current_time),
         clock=get_current_time,
         rate_limits=rate_limits,
+        notifications=build_notification_config(config),
     )

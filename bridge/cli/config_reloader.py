@@ -21,7 +21,12 @@ from bridge.engine.loop_threads import LoopThreads
 from bridge.errors import BridgeError
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.web.webhook_endpoints import WebhookEndpoints, require_secrets
-from bridge.wiring import AdapterCache, build_webhook_endpoints, get_current_time
+from bridge.wiring import (
+    AdapterCache,
+    build_notification_config,
+    build_webhook_endpoints,
+    get_current_time,
+)
 
 log = logging.getLogger("bridge.config")
 
@@ -77,7 +82,9 @@ class LiveConfig:
             require_secrets(endpoints)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
+        notifications = build_notification_config(config)
         before, self._controller.contexts = self._controller.contexts, contexts
+        self._controller.notifications = notifications
         # Endpoints last, so that a delivery at a new one finds its mapping.
         self.config, self.endpoints = config, endpoints
         self.state = ConfigReloadState(get_current_time(), settings_pending_restart=waiting)

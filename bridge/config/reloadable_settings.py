@@ -20,6 +20,7 @@ _AT_ONCE = frozenset(
         "sweep",
         "quiet",
         "log",
+        "notify",
     )
 )
 

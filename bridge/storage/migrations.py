@@ -200,4 +200,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (delivery_id, mapping, kind)
         )""",
     ),
+    (
+        """CREATE TABLE notifications (
+            webhook TEXT NOT NULL,
+            item TEXT NOT NULL,
+            announced_at BIGINT NOT NULL,
+            PRIMARY KEY (webhook, item)
+        )""",
+        """CREATE TABLE notify_webhooks (
+            webhook TEXT PRIMARY KEY,
+            attempts BIGINT NOT NULL,
+            not_before BIGINT NOT NULL,
+            problem TEXT
+        )""",
+    ),
 )

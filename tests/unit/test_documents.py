@@ -20,6 +20,7 @@ from bridge.config import bridge_config as config
 from bridge.config import dashboard_settings as config_dashboard
 from bridge.config import mapping_settings as config_mapping
 from bridge.config import monitoring_settings as config_watch
+from bridge.config import notify_settings as config_notify
 from bridge.config import setting_types as config_types
 from bridge.config.setting_types import SettingsSection, WebhookSourceSettings
 from bridge.errors import PromptFileError
@@ -68,6 +69,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`log`": config_watch.LogSettings,
     "`metrics`": config_watch.MetricsSettings,
     "`limits`": config_watch.LimitsSettings,
+    "`notify`": config_notify.NotifySettings,
+    "`notify`, `webhooks`": config_notify.NotifyWebhookSettings,
     "`git`": config.GitSettings,
     "`dashboard`": config_dashboard.DashboardSettings,
     "`dashboard`, `oidc`": config_dashboard.OidcSettings,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from bridge.forge.forge import PullRequest, PullRequestState
@@ -9,12 +11,18 @@ from bridge.forge.forge_webhooks import PullRequestAction
 from bridge.prompts.pull_request.check_boxes import CheckBoxAction, find_checked_actions
 from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, MakeWorld
 from tests.integration.lifecycle.forge_repository import FORGES
+from tests.integration.lifecycle.interruptions import FAULTS, every_interruption
 from tests.integration.lifecycle.test_choosing import edited_on_both_sides
-from tests.integration.lifecycle.test_forge_events import decision_told
+from tests.integration.lifecycle.test_forge_events import announce, decision_told
 from tests.integration.lifecycle.test_publishing import PUBLISH, published
+from tests.standins.git_http import git
 
 every_forge = pytest.mark.parametrize("forge_name", FORGES)
 EVALUATED = {"evals": {"required": True}}
+LABELS = {
+    CheckBoxAction.REBASE: "Rebase now",
+    CheckBoxAction.EVALUATE: "Run the evaluation again",
+}
 
 
 def check(
@@ -131,6 +139,50 @@ def test_a_sweep_finds_a_checked_box_that_no_webhook_announced(make_world: MakeW
 
     assert base_commit(environment) == newest
     assert find_checked_actions(environment.pull_request().body) == frozenset()
+
+
+def count_commits(environment: BridgeEnvironment) -> int:
+    """All commits of the repository, those that no branch has any more included."""
+    listed = git(
+        environment.repository.repository,
+        "cat-file",
+        "--batch-all-objects",
+        "--batch-check=%(objecttype)",
+    )
+    return listed.split().count("commit")
+
+
+@pytest.mark.parametrize(("forge_name", "how"), list(product(FORGES, FAULTS)))
+@pytest.mark.parametrize("action", [CheckBoxAction.REBASE, CheckBoxAction.EVALUATE])
+def test_what_a_box_asks_for_is_done_once_wherever_it_is_cut_short(
+    make_world: MakeWorld, action: CheckBoxAction, how: str
+) -> None:
+    environment = make_world(EVALUATED)
+    environment.propose("Answer kindly.")
+    before, pull = 0, environment.pull_request()
+
+    def prepare(number: int) -> None:
+        nonlocal before, pull
+        environment.repository.commit({"README.md": f"Change {number}\n".encode()})
+        environment.sweep()
+        before, pull = count_commits(environment), environment.pull_request()
+
+    def act(_: int) -> None:
+        environment.clock.advance(60)
+        check(environment, pull, action)
+        announce(environment, pull, PullRequestAction.EDITED)
+
+    def require_once(_: int) -> None:
+        pull = environment.pull_request()
+        assert count_commits(environment) == before + 1
+        assert find_checked_actions(pull.body) == frozenset()
+        assert f"`sam` checked “{LABELS[action]}”" in pull.body
+        assert environment.repository.head(f"{pull.head_branch}~1") == environment.repository.head(
+            "main"
+        )
+
+    requests = every_interruption(environment, how, act, require_once, prepare)
+    assert len(requests) > 3
 
 
 def test_a_branch_with_commits_of_people_is_not_rebased(make_world: MakeWorld) -> None:
