@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.errors import PermanentError
 from bridge.prompts.planning.plan import find_open
 from bridge.prompts.pull_request.check_boxes import CheckBoxAction, find_checked_actions
 from bridge.prompts.pull_request.metadata import CheckBoxAnswer, PullRequestMetadata
@@ -76,8 +77,13 @@ def read_requested_actions(
     checked &= frozenset(list_offered_actions(context))
     if open_ is None or not checked:
         return RequestedActions()
-    by = context.forge.find_body_editor(open_)
-    if refusal := _find_refusal(context, by):
+    by = ""
+    try:
+        by = context.forge.find_body_editor(open_)
+        refusal = _find_refusal(context, by)
+    except PermanentError as error:  # the credential may not read it
+        refusal = f"not done: {error}"
+    if refusal is not None:
         return RequestedActions(checked, by, refusal)
     can_rebase, rebase_answer = _judge_rebase(state)
     return RequestedActions(

@@ -15,6 +15,7 @@ from tests.integration.lifecycle.interruptions import FAULTS, every_interruption
 from tests.integration.lifecycle.test_choosing import edited_on_both_sides
 from tests.integration.lifecycle.test_forge_events import announce, decision_told
 from tests.integration.lifecycle.test_publishing import PUBLISH, published
+from tests.standins.fault_injection import status
 from tests.standins.git_http import git
 
 every_forge = pytest.mark.parametrize("forge_name", FORGES)
@@ -126,6 +127,24 @@ def test_a_box_that_somebody_without_the_right_checked_is_cleared_and_does_nothi
     assert "`mallory` checked" in pull.body
     assert "mallory may not push to" in pull.body.replace("\u2060", "")
     assert find_checked_actions(pull.body) == frozenset()
+
+
+@pytest.mark.parametrize("forge_name", ["github"])
+def test_a_credential_that_may_not_read_rights_clears_the_box_and_says_so(
+    make_world: MakeWorld,
+) -> None:
+    environment = make_world()
+    environment.propose("Answer kindly.")
+    faults = environment.repository.faults
+    assert faults is not None
+    refusal = status(403, {"message": "Resource not accessible by personal access token"})
+    faults.add(lambda _, path: path.endswith("/permission"), refusal, times=100)
+
+    pull = check_and_announce(environment, CheckBoxAction.REBASE)
+
+    assert find_checked_actions(pull.body) == frozenset()
+    assert "`sam` checked “Rebase now”: not done: " in pull.body
+    assert "Metadata: read" in pull.body
 
 
 @every_forge
