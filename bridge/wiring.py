@@ -19,7 +19,7 @@ from bridge.config.bridge_config import (
     LocalSettings,
 )
 from bridge.config.mapping_settings import MappingSettings
-from bridge.engine.controller import BridgeController
+from bridge.engine.controller import BridgeController, NotificationConfig
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import ReconcileStore
 from bridge.errors import ConfigError, NotFoundError
@@ -80,6 +80,12 @@ def build_upstream_settings(config: BridgeConfig) -> dict[str, UpstreamSettings]
         )
         for source, settings in config.workspace_by_source.items()
     }
+
+
+def build_notification_config(config: BridgeConfig) -> NotificationConfig:
+    """The settings of notifications with the certificates to trust. Raises ConfigError where
+    ``ca_file`` cannot be read."""
+    return NotificationConfig(config.notify, find_authorities(config, None))
 
 
 def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
@@ -356,6 +362,7 @@ def create_controller(
         quota=PullRequestQuota(database, backoff, get_current_time),
         clock=get_current_time,
         rate_limits=rate_limits,
+        notifications=build_notification_config(config),
     )
     controller.release_confirmer = create_release_confirmer(controller, database)
     return controller

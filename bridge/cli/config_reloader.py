@@ -26,6 +26,7 @@ from bridge.serve.upstream import UpstreamSettings
 from bridge.web.webhook_endpoints import WebhookEndpoints
 from bridge.wiring import (
     AdapterCache,
+    build_notification_config,
     build_upstream_settings,
     build_webhook_endpoints,
     get_current_time,
@@ -94,7 +95,9 @@ class LiveConfig:
         endpoints, upstreams = build_webhook_endpoints(config), build_upstream_settings(config)
         contexts = self._adapters.build_contexts(config)
         self.secrets |= frozenset(find_secrets(config))
+        notifications = build_notification_config(config)
         before, self._controller.contexts = self._controller.contexts, contexts
+        self._controller.notifications = notifications
         for source in endpoints.sources_without_secret:
             if source not in self.endpoints.sources_without_secret:
                 log.warning("%s", describe_missing_secret(config, source))

@@ -23,6 +23,7 @@ from bridge.config.dashboard_settings import DashboardSettings
 from bridge.config.mapping_conflicts import find_misplaced_settings
 from bridge.config.mapping_settings import MappingSettings
 from bridge.config.monitoring_settings import LimitsSettings, LogSettings, MetricsSettings
+from bridge.config.notify_settings import NotifySettings
 from bridge.config.serve_settings import ServeSettings
 from bridge.config.serving_conflicts import find_application_mistakes, find_serving_conflicts
 from bridge.config.setting_types import (
@@ -195,6 +196,10 @@ class BridgeConfig(SettingsSection):
     )
     metrics: MetricsSettings = Field(
         default_factory=lambda: MetricsSettings.model_validate({}), description="Who reads them."
+    )
+    notify: NotifySettings = Field(
+        default_factory=lambda: NotifySettings.model_validate({}),
+        description="Who hears of what needs a person.",
     )
     limits: LimitsSettings = Field(
         default_factory=lambda: LimitsSettings.model_validate({}), description="At the door."

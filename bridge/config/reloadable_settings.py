@@ -21,6 +21,7 @@ RELOADABLE_SETTINGS = frozenset(
         "sweep",
         "quiet",
         "log",
+        "notify",
     )
 )
 

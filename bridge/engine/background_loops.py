@@ -1,5 +1,5 @@
 """Run the loops beside the queues, each in a thread of its own: dispatch deliveries, resync mappings,
-recover lost jobs, and delete old rows."""
+recover lost jobs, delete old rows, and announce what needs a person."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bridge.engine.dbos_jobs import (
 from bridge.engine.dispatcher import Dispatcher
 from bridge.engine.failures import LONGEST_PAUSE
 from bridge.engine.loop_threads import LoopThreads
+from bridge.engine.problem_notifier import ProblemNotifier
 from bridge.engine.repository_jobs import RepositoryJob
 from bridge.engine.retention import RetentionPruner
 from bridge.errors import BridgeError
@@ -35,6 +36,7 @@ _END = 1.5  # seconds that a stop waits for the current rounds
 _RECOVERY_SECONDS = 120.0  # between two searches for lost jobs
 _TOGETHER = timedelta(minutes=3)  # processes that start within this time resync a mapping once
 _PRUNE_PERIOD = timedelta(hours=1)  # between two deletions of old rows, by one of all processes
+_NOTIFY_SECONDS = 10.0  # between two searches for what is to be announced
 _FINISHED = timedelta(hours=1)  # how long DBOS' row of a finished job stays
 
 
@@ -63,7 +65,7 @@ class JobQueues(Protocol):
 
 
 class BackgroundLoops:
-    """The dispatcher, sweeper, caretaker and tidier of one process; these names are the subjects of
+    """The dispatcher, sweeper, caretaker, tidier and notifier of one process; these names are the subjects of
     their problems on the dashboard."""
 
     def __init__(
@@ -74,6 +76,7 @@ class BackgroundLoops:
         self._retention = retention
         self._resync_wake_up = threading.Event()
         self._begun = set[str]()  # the loops that ran their first round
+        self._had_webhooks = True  # an earlier process may have
         self._threads = LoopThreads(
             {
                 "dispatcher": self._recorded("dispatcher", self._dispatch),
@@ -81,11 +84,12 @@ class BackgroundLoops:
                 "caretaker": self._recorded("caretaker", self._recover),
                 "tidier": self._recorded("tidier", self._prune),
                 "confirmer": self._recorded("confirmer", self._confirm_releases),
+                "notifier": self._recorded("notifier", self._notify),
             },
             error_pause=_IDLE,
         )
         # The loops with an open problem. At the start all, as an earlier process may have left one.
-        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier", "confirmer"}
+        self._failing = {"dispatcher", "sweeper", "caretaker", "tidier", "confirmer", "notifier"}
 
     def _recorded(self, name: str, round: Callable[[], None]) -> Callable[[], None]:
         """Wrap a round: record its unexpected errors as problems, each with a longer pause before the
@@ -204,6 +208,17 @@ class BackgroundLoops:
             return
         confirmer.wait(_IDLE)
         confirmer.confirm_pending()
+
+    def _notify(self) -> None:
+        """Announce what is due. A round without webhooks follows the last one with some, as it
+        resolves their problems."""
+        has_webhooks = bool(self._controller.notifications.settings.webhooks)
+        if self._threads.wait(_NOTIFY_SECONDS) or not (has_webhooks or self._had_webhooks):
+            return
+        with self._instances.locks.try_hold("notify") as alone:
+            if alone:
+                ProblemNotifier(self._controller).send_due()
+                self._had_webhooks = has_webhooks
 
 
 def _settings_of(context: MappingContext) -> str:

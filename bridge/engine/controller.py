@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bridge.config.notify_settings import NotifySettings
 from bridge.engine.failures import FailureRecords
 from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import ReconcileStore
@@ -18,6 +19,14 @@ from bridge.storage.inbox import Clock, DeliveryInbox
 from bridge.storage.rate_limits import RateLimitStore
 
 _OVERDUE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class NotificationConfig:
+    """The settings of notifications, and certificates (PEM) to trust besides the system's."""
+
+    settings: NotifySettings = field(default_factory=lambda: NotifySettings.model_validate({}))
+    authorities: str = field(default="", repr=False)
 
 
 @dataclass
@@ -36,6 +45,7 @@ class BridgeController:
     file_index: PromptFileIndex = field(default_factory=PromptFileIndex)
     rate_limits: RateLimitStore | None = None
     release_confirmer: ReleaseConfirmer | None = None  # where this process serves or works
+    notifications: NotificationConfig = field(default_factory=NotificationConfig)
     failures: FailureRecords = field(init=False)
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.status.audit_log import AuditLog
 from bridge.status.delivery_queries import RequestedReconcile, read_reconciles_of_delivery
 from bridge.status.history_events import HistoryEventsById, store_history_events
+from bridge.status.notification_store import NotificationStore
 from bridge.status.problems import ProblemRecords
 from bridge.status.target_status_store import TargetStatusStore, select_proposals_of_prompt
 from bridge.storage.backoff import compute_backoff_delay
@@ -79,6 +80,7 @@ class ReconcileStore:
         self.problems = ProblemRecords(database, clock)
         self.audit = AuditLog(database, clock)
         self.repository_jobs = RepositoryJobStore(database, clock)
+        self.notifications = NotificationStore(database)
 
     def request(
         self, requests: Iterable[ReconcileRequest], history: HistoryEventsById | None = None

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.engine.controller import BridgeController
+from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.record_scan import ScanRecord, ScanRun, record_scan
 from bridge.errors import BridgeError, TransientError
+from bridge.prompts.pull_request.check_boxes import find_checked_actions
 from bridge.prompts.target import Proposal
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
@@ -52,15 +54,8 @@ class ResyncRunner:
             return None
         together = with_others and self._follows_with_others(context)
         age = _LISTED_TOGETHER if together else timedelta()
-        started = self.controller.clock()
         try:
-            if self.controller.rate_limits:
-                self.controller.rate_limits.require_spare(context.mapping.forge_name)
-            found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
-            self.create_prompts(context, found)
-            proposals = self.record_scan(context, found, started, age).proposals
-            admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
-            context.mirror.collect_garbage()
+            found, proposals = self._compare(context, age)
         except TransientError as error:
             log.warning("sweep of %s waits: %s", mapping, error)
             self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {SWEEP: str(error)})
@@ -77,12 +72,27 @@ class ResyncRunner:
             self.controller.release_confirmer.request_scan(mapping, found)
         for target, reason in found.refusals:
             log.warning("sweep of %s: prompt %s is left out: %s", mapping, target.prompt_id, reason)
-        for proposal in (*proposals, *admitted):
+        for proposal in proposals:
             enqueue(proposal)
         log.info(
             "sweep of %s: %d in step, %d to look at", mapping, found.in_step_count, len(proposals)
         )
         return None
+
+    def _compare(
+        self, context: MappingContext, age: timedelta
+    ) -> tuple[MappingScan, tuple[Proposal, ...]]:
+        """Scan the mapping and record the result; returns it with the proposals to reconcile."""
+        started = self.controller.clock()
+        if self.controller.rate_limits:
+            self.controller.rate_limits.require_spare(context.mapping.forge_name)
+        found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
+        self.create_prompts(context, found)
+        proposals = self.record_scan(context, found, started, age).proposals
+        checked = self.request_checked_proposals(context)
+        admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
+        context.mirror.collect_garbage()
+        return found, tuple(dict.fromkeys((*proposals, *checked, *admitted)))
 
     def _follows_with_others(self, context: MappingContext) -> bool:
         """Whether other mappings follow the same workspace."""
@@ -108,6 +118,24 @@ class ResyncRunner:
             self.controller.store,
             ScanRun(context.mapping, scan, started, self.controller.clock(), age),
         )
+
+    def request_checked_proposals(self, context: MappingContext) -> list[Proposal]:
+        """Request reconciles of the proposals in whose pull request a person checked a box, in case
+        no webhook told it. The forge is asked only where a pull request is open."""
+        name, store = context.mapping.name, self.controller.store
+        if not store.target_statuses.has_open_pull_request(name):
+            return []
+        proposals = [
+            Proposal(name, pull.head_branch)
+            for pull in context.forge.list_open_pull_requests(context.branch_prefix)
+            if find_checked_actions(pull.body)
+        ]
+        store.request(
+            ReconcileRequest(proposal, target)
+            for proposal in proposals
+            for target in store.find_targets(proposal)
+        )
+        return proposals
 
     def create_prompts(
         self, context: MappingContext, scan: MappingScan | PushChanges

@@ -188,6 +188,14 @@ class Forge(Protocol):
         """Read who or what closed a pull request without a merge. The answer is cached: reading
         the same closing again costs no request."""
 
+    def find_body_editor(self, pull_request: PullRequest) -> str:
+        """Find the login of the person who edited the body last; empty where the forge does not
+        say it. One request."""
+
+    def may_write(self, login: str) -> bool:
+        """Whether this person may push to the repository; False for a login that the forge does
+        not know."""
+
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         """The pull requests that brought a commit, or that would, newest first; those of forks
         too. Empty where there are none and where the forge does not know the commit."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,8 @@ from bridge.errors import MalformedPayloadError, SignatureMismatchError
 
 Headers = Mapping[str, str]  # names in lower case
 
+_CHECKED_BOX = re.compile(r"^[-*] \[[xX]\] <!-- promptlayer-bridge-box:", re.MULTILINE)
+
 
 class PullRequestAction(StrEnum):
     OPENED = "opened"
@@ -25,6 +28,7 @@ class PullRequestAction(StrEnum):
     MERGED = "merged"
     CLOSED = "closed"  # without a merge
     REOPENED = "reopened"
+    EDITED = "edited"  # the body, in which a check box of the bridge's is checked now
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,12 @@ def require_matching_signature(matches: Iterable[bool], refusal: str) -> None:
 def constant_time_equal(one: str, other: str) -> bool:
     """Whether two texts are equal, in a time that does not show where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
+
+
+def contains_checked_box(body: object) -> bool:
+    """Whether a body may have a checked box of the bridge's. It decides only whether to reconcile:
+    which boxes count is decided when the body is read from the forge."""
+    return isinstance(body, str) and _CHECKED_BOX.search(body) is not None
 
 
 def compute_hmac_hex(secret: str, message: bytes) -> str:

@@ -57,6 +57,14 @@ MAX_LISTED = 30  # of one head
 REFUSAL_LASTS = 3600.0  # seconds that a reviewer whom GitHub refused is not asked again
 UNKNOWN_COMMIT = "No commit found for"  # as GitHub spells them
 
+# https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+WRITING_ROLES = ("admin", "write")
+BODY_EDITOR_QUERY = """
+query ($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) { pullRequest(number: $number) { editor { login } } }
+}
+"""
+
 READ_PERMISSION = "“Metadata: read”"
 LIST_PERMISSION = "“Pull requests: read”"
 PROPOSE_PERMISSION = "“Pull requests: write”"
@@ -173,6 +181,27 @@ class GitHubForge:
                 events = self._repository().get_issue(pull_request.number).get_events()
                 self._closings[key] = find_closing(events)
         return self._closings[key]
+
+    def find_body_editor(self, pull_request: PullRequest) -> str:
+        # https://docs.github.com/en/graphql/reference/objects#pullrequest
+        with self._trying(f"read who edited pull request #{pull_request.number}", LIST_PERMISSION):
+            repository = self._repository()
+            about = {
+                "owner": self._owner,
+                "name": self.repository.rpartition("/")[2],
+                "number": pull_request.number,
+            }
+            _, answer = repository.requester.graphql_query(BODY_EDITOR_QUERY, about)
+            editor = answer["data"]["repository"]["pullRequest"]["editor"]
+            return str(editor["login"]) if editor else ""
+
+    def may_write(self, login: str) -> bool:
+        try:
+            with self._trying(f"read what {login} may do", READ_PERMISSION):
+                role = self._repository().get_collaborator_permission(login)
+        except NotFoundError:
+            return False
+        return role in WRITING_ROLES
 
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         try:

@@ -17,6 +17,7 @@ from bridge.forge.forge_webhooks import (
     WebhookPayload,
     compute_hmac_hex,
     constant_time_equal,
+    contains_checked_box,
     parse_push_event,
     require_matching_signature,
 )
@@ -101,8 +102,11 @@ def _action(payload: WebhookPayload) -> PullRequestAction | None:
     if action == "closed":
         merged = payload.find("pull_request.merged") or payload.find("pull_request.merged_at")
         return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
-    if action == "edited":  # of title or body, but for this
-        return PullRequestAction.UPDATED if payload.find("changes.base") else None
+    if action == "edited":  # title, body or base
+        if payload.find("changes.base"):
+            return PullRequestAction.UPDATED
+        checked = contains_checked_box(payload.find("pull_request.body"))
+        return PullRequestAction.EDITED if payload.find("changes.body") and checked else None
     return _ACTIONS.get(action)
 
 

@@ -33,6 +33,7 @@ from bridge.forge.forge import (
     shorten_status_text,
 )
 from bridge.forge.gitlab_access_check import (
+    DEVELOPER_ACCESS_LEVEL,
     check_expiry,
     check_role,
     check_scopes,
@@ -50,6 +51,8 @@ from bridge.forge.gitlab_merge_requests import (
     STATUS_STATES,
     filter_own_pull_requests,
     find_author_id,
+    find_author_login,
+    is_description_note,
     mark_title,
     note_body,
     parse_merge_request,
@@ -157,6 +160,23 @@ class GitLabForge:
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
         return PullRequestClosing(pull_request.closed_by or "")
+
+    def find_body_editor(self, pull_request: PullRequest) -> str:
+        with self._translated(f"read who edited merge request !{pull_request.number}"):
+            notes = self._project.mergerequests.get(pull_request.number, lazy=True).notes
+            newest = notes.list(per_page=PAGE_SIZE, order_by="created_at", sort="desc", page=1)
+        return next((find_author_login(each) for each in newest if is_description_note(each)), "")
+
+    def may_write(self, login: str) -> bool:
+        known = self._user_id(login)
+        if known is None:
+            return False
+        try:
+            with self._translated(f"read the access level of {login}"):
+                member = self._project.members_all.get(known).attributes
+        except errors.NotFoundError:
+            return False
+        return int(member["access_level"]) >= DEVELOPER_ACCESS_LEVEL
 
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         try:

@@ -92,3 +92,18 @@ def _names(users: Iterable[GitLabResponse] | None) -> frozenset[str]:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def find_author_login(note: Any) -> str:
+    """Find the login of a comment's author; empty where the account is gone."""
+    return (note.attributes.get("author") or {}).get("username") or ""
+
+
+# GitLab writes one of these for each change of a description:
+# https://gitlab.com/gitlab-org/gitlab/-/blob/master/app/services/system_notes/issuables_service.rb
+_DESCRIPTION_NOTE = re.compile(r"changed the description|marked the (?:checklist item|task) ")
+
+
+def is_description_note(note: Any) -> bool:
+    """Whether GitLab wrote a comment because somebody changed the description."""
+    return bool(note.attributes.get("system")) and bool(_DESCRIPTION_NOTE.match(note_body(note)))

@@ -20,6 +20,7 @@ from bridge.forge.forge_webhooks import (
     PullRequestEvent,
     WebhookPayload,
     constant_time_equal,
+    contains_checked_box,
     parse_push_event,
     require_matching_signature,
 )
@@ -121,7 +122,10 @@ def _action(payload: WebhookPayload) -> PullRequestAction | None:
     if action == "update":
         signs = ("object_attributes.oldrev", "changes.target_branch", "changes.draft")
         moved = any(payload.find(sign) for sign in signs)
-        return PullRequestAction.UPDATED if moved else None
+        if moved:
+            return PullRequestAction.UPDATED
+        checked = contains_checked_box(payload.find("object_attributes.description"))
+        return PullRequestAction.EDITED if payload.find("changes.description") and checked else None
     return _ACTIONS.get(action) if isinstance(action, str) else None
 
 

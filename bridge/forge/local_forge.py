@@ -115,6 +115,12 @@ class LocalForge:
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
         return PullRequestClosing(pull_request.closed_by or "")
 
+    def find_body_editor(self, pull_request: PullRequest) -> str:
+        return self._pulls.read(pull_request.number).edited_by or ""
+
+    def may_write(self, login: str) -> bool:
+        return self._people is None or login in self._people
+
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         return self._seen(self._history.find_pull_requests_with(self._pulls.read_all(), commit))
 
@@ -150,6 +156,7 @@ class LocalForge:
                 base=base or pull.base,
                 title=content.title,
                 body=content.body,
+                edited_by=pull.edited_by if content.body == pull.body else BOT_LOGIN,
                 draft=content.draft,
                 labels=_joined(pull.labels, content.labels, content.removed_labels),
                 assignees=_joined(pull.assignees, self._known(content.assignees)),
@@ -247,6 +254,12 @@ class LocalForge:
                     f"Pull request {number} is {state}, so it cannot be merged."
                 )
             return self._kept(self._history.merge(pull, how, parse_person(author)))
+
+    def edit_body(self, number: int, body: str, by: str) -> PullRequest:
+        """Write another body, as the login ``by``."""
+        self._check("A body", body)
+        with self._pulls.lock_for_writing():
+            return self._kept(replace(self._pulls.read(number), body=body, edited_by=by))
 
     def open_from_fork(self, owner: str, head: str, commit: str, base: str, title: str) -> int:
         """Open a pull request from branch ``head`` of ``owner``'s fork, which is at ``commit``

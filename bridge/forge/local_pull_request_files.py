@@ -38,6 +38,7 @@ class PullRequestFile:
     author: str = ""
     decided_at: str | None = None  # ISO 8601: when it was merged or closed
     closed_by: str | None = None  # login
+    edited_by: str | None = None  # login of the person who edited the body last
 
     @classmethod
     def parse(cls, text: str) -> PullRequestFile:

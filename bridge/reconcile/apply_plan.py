@@ -21,8 +21,10 @@ from bridge.prompts.planning.plan import (
     UpsertPullRequest,
     find_target,
 )
+from bridge.prompts.pull_request.check_boxes import merge_answers, replace_check_boxes
 from bridge.prompts.pull_request.markdown import (
     escape_html_text,
+    escape_prose,
     format_code_block,
     format_code_span,
     format_link,
@@ -102,9 +104,7 @@ def _propose(
     summary = build_proposal_summary(context, observation, plan.edits, plan.metadata.pending)
     said = build_commit_message(context, observation.snapshot, summary, observation.trigger_events)
     open_ = plan.pull_request
-    is_held = observation.is_branch_current and (
-        open_ is None or open_.base_branch == observation.base
-    )
+    is_held = _holds_edits(observation, open_)
     tip, plan = _retarget(context, observation, plan, summary, said)
     try:
         merged = _merge_branch(observation, plan)
@@ -112,7 +112,10 @@ def _propose(
         return _conflict(context, observation, plan, conflict)
     commit = _commit_and_push(context, observation, plan, said, merged, tip, is_held=is_held)
     plan = replace(
-        plan, metadata=replace(plan.metadata, wrote=_find_wrote(observation, plan, commit))
+        plan,
+        metadata=replace(
+            _add_answers(observation, plan.metadata), wrote=_find_wrote(observation, plan, commit)
+        ),
     )
     status = request_evaluation(context, observation, plan.pull_request, commit)
     draft = _draft(context, observation, plan, commit, merged, status.commit)
@@ -126,8 +129,17 @@ def _propose(
     }[ensured.action]
     if kind is ReconcileOutcomeKind.UNCHANGED and commit != observation.tip_commit_id:
         kind = ReconcileOutcomeKind.UPDATED
-    reason = "; ".join([observation.reason, *remarks, *_tell_status(status)])
+    answers = observation.requested.describe()
+    reason = "; ".join([observation.reason, *remarks, *_tell_status(status), *answers])
     return _outcome(observation, kind, reason, ensured.pull_request, commit)
+
+
+def _holds_edits(observation: ProposalObservation, open_: PullRequest | None) -> bool:
+    """Whether the branch has the edits on the base that it goes to, and no person asked for a new
+    commit."""
+    is_for_base = open_ is None or open_.base_branch == observation.base
+    is_asked = observation.requested.needs_new_commit
+    return observation.is_branch_current and is_for_base and not is_asked
 
 
 def _retarget(
@@ -189,10 +201,13 @@ def _commit_and_push(
 ) -> str:
     """Commit and push the edits; returns the branch's newest commit. ``tip`` is the commit
     before. With ``is_held`` the branch has the edits already, on the base that it goes to."""
-    if merged is not None and not merged.changes:
+    requested = observation.requested
+    if merged is not None and not merged.changes and not requested.needs_new_commit:
         is_held = True
     if is_held and tip is not None and tip == observation.tip_commit_id:
         return tip
+    if requested.needs_new_commit and requested.at is not None:
+        said = replace(said, date=requested.at)  # else it may be the same commit again
     parent, changes = observation.snapshot.commit, merge_edit_contents(plan.edits)
     if merged is not None:
         assert tip is not None
@@ -203,6 +218,17 @@ def _commit_and_push(
         context.forge.create_git_remote(), observation.proposal.branch, commit, tip
     )
     return commit
+
+
+def _add_answers(
+    observation: ProposalObservation,
+    metadata: PullRequestMetadata,
+    *,
+    has_conflict: bool = False,
+) -> PullRequestMetadata:
+    """Add the answers to the boxes that a person checked."""
+    answers = observation.requested.build_answers(has_conflict=has_conflict)
+    return replace(metadata, answers=merge_answers(metadata.answers, answers))
 
 
 def _find_wrote(
@@ -278,7 +304,7 @@ def _conflict(
         context.forge.upsert_comment(open_.number, _CONFLICT, words)
         metadata = parse_metadata(open_.body)
         if metadata is not None and tip is not None:  # it proposes what it proposed before
-            plan = replace(plan, metadata=metadata)
+            plan = replace(plan, metadata=_add_answers(observation, metadata, has_conflict=True))
             draft = _draft(
                 context,
                 observation,
@@ -343,10 +369,23 @@ def _withdraw(
     kept = observation.tip is not None and observation.tip.has_commits_of_people
     more = ["The branch stays, because it has commits that are not the bridge's."] if kept else []
     taken_out = observation.plan_input.metadata.taken_out
-    closed = _close(context, plan.pull_request, plan.reason, more, taken_out)
+    more += [f"{escape_prose(one)}." for one in observation.requested.describe()]
+    answered = _answer_in_body(observation, plan.pull_request)
+    closed = _close(context, answered, plan.reason, more, taken_out)
     if not kept:
         _delete_branch(context, observation)
     return _outcome(observation, ReconcileOutcomeKind.WITHDRAWN, plan.reason, closed)
+
+
+def _answer_in_body(observation: ProposalObservation, pull_request: PullRequest) -> PullRequest:
+    """Put the answers to the checked boxes in place of all boxes, as a closed pull request has
+    nothing to ask for."""
+    metadata = parse_metadata(pull_request.body)
+    if metadata is None:
+        return pull_request
+    metadata = _add_answers(observation, metadata)
+    body = replace_check_boxes(pull_request.body, metadata.answers)
+    return replace(pull_request, body=replace_hidden_line(body, metadata))
 
 
 def _close(

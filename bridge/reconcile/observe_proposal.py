@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -24,6 +24,7 @@ from bridge.prompts.planning.plan import (
 )
 from bridge.prompts.planning.publication import AdoptedSide, PromptPublication
 from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
+from bridge.prompts.pull_request.check_boxes import CheckBoxAction
 from bridge.prompts.pull_request.metadata import PullRequestMetadata
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.branch_files import BranchFiles, keep_out
@@ -39,6 +40,7 @@ from bridge.reconcile.read_sources import (
     choose_platform_reader,
     parse_base_file,
 )
+from bridge.reconcile.requested_actions import RequestedActions, read_requested_actions
 from bridge.reconcile.target_diff import (
     TargetDiff,
     build_decided_pull_request,
@@ -64,6 +66,7 @@ class ProposalObservation:
     trigger_events: tuple[TriggerEvent, ...]
     branch: BranchFiles | None = None  # where people worked on it
     taken_out: tuple[Target, ...] = ()  # what people took out of the proposal
+    requested: RequestedActions = field(default_factory=RequestedActions)
 
     @property
     def snapshot(self) -> RepositorySnapshot:
@@ -137,10 +140,9 @@ def diff_proposal(
 ) -> ProposalObservation:
     """Diff the proposal's targets, and build the input of the plan."""
     metadata, base_files = state.metadata, state.base_files
-    reconcile_context = replace(
-        reconcile_context, adopted_prompt_ids=frozenset(metadata.adopted if metadata else ())
-    )
-    targets = tuple(sorted({*reconcile_context.targets, *state.existing_edits.outdated_targets}))
+    requested = read_requested_actions(context, state, now)
+    reconcile_context = _add_choices(reconcile_context, state, requested)
+    targets = reconcile_context.targets
     platform = choose_platform_reader(context, targets, reconcile_context.listed_prompts)
     differ = TargetDiffer(
         context,
@@ -178,6 +180,24 @@ def diff_proposal(
         reconcile_context.trigger_events,
         state.branch,
         tuple(sorted(out)),
+        requested,
+    )
+
+
+def _add_choices(
+    reconcile_context: ReconcileContext, state: ProposalState, requested: RequestedActions
+) -> ReconcileContext:
+    """Add the sides that people chose in the open pull request, and the targets that are diffed
+    because of its branch: all of it where a check box takes the repository's text."""
+    chosen = set[Target]()
+    if requested.contains(CheckBoxAction.TAKE_REPOSITORY):
+        chosen.update(state.existing_edits.target_by_path.values())
+    outdated = state.existing_edits.outdated_targets
+    return replace(
+        reconcile_context,
+        targets=tuple(sorted({*reconcile_context.targets, *outdated, *chosen})),
+        adopted_prompt_ids=frozenset(state.metadata.adopted if state.metadata else ()),
+        repository_prompt_ids=frozenset(target.prompt_id for target in chosen),
     )
 
 
@@ -267,6 +287,7 @@ def _build_metadata(
         pending=next((one.pending_approval for one in diffs if one.pending_approval), None),
         adopted=_adopted(diffs, now_open, edits),
         wrote=newest.wrote if newest else None,
+        answers=now_open.answers if now_open else (),
         taken_out=tuple(sorted(taken)[:_MOST_TAKEN_OUT]),
     )
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from bridge.config.mapping_settings import PullRequestSettings
 from bridge.forge.forge import PullRequest, PullRequestContent
 from bridge.prompts.pull_request.body import render_body
+from bridge.prompts.pull_request.check_boxes import CheckBoxAction, render_check_boxes
 from bridge.prompts.pull_request.commit_message import render_title
 from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
 from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.requested_actions import list_offered_actions
 
 Additions = tuple[tuple[str, str], ...]  # (label, reviewer or assignee; its name)
 
@@ -25,11 +27,13 @@ class PullRequestDraft:
     metadata: PullRequestMetadata
     draft: bool
     additions: PullRequestContent  # its title, and the labels and people to add
+    check_boxes: tuple[CheckBoxAction, ...] = ()
 
     def render_content(self, limit: int) -> PullRequestContent:
         """Render the content, with a body of at most ``limit`` characters."""
         line = self.metadata.render_hidden_line()
-        text = render_body(self.summary, limit, line)
+        boxes = render_check_boxes(self.check_boxes, self.metadata.answers)
+        text = render_body(self.summary, limit, line, boxes)
         unasked = replace(self.metadata, requested=()).render_hidden_line()
         return replace(
             self.additions,
@@ -72,7 +76,10 @@ def build_pull_request_draft(
             if kind == "label" and name == settings.conflict_label and name not in wanted.labels
         ),
     )
-    return PullRequestDraft(summary, metadata, draft, additions)
+    offered = list_offered_actions(context)
+    if all(change.before is None for change in summary.changes):  # no text to take
+        offered = tuple(one for one in offered if one is not CheckBoxAction.TAKE_REPOSITORY)
+    return PullRequestDraft(summary, metadata, draft, additions, offered)
 
 
 def _find_requested(

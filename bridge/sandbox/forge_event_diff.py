@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.forge.forge_webhooks import ForgeEvent, PullRequestAction, PullRequestEvent, PushEvent
+from bridge.forge.forge_webhooks import (
+    ForgeEvent,
+    PullRequestAction,
+    PullRequestEvent,
+    PushEvent,
+    contains_checked_box,
+)
 
 _TURNS = {
     PullRequestState.OPEN: PullRequestAction.REOPENED,
@@ -60,6 +66,8 @@ def _actions(before: PullRequest | None, now: PullRequest) -> Iterator[PullReque
         yield _TURNS[now.state]
     elif before is not None and now.state is PullRequestState.OPEN and _moved(before, now):
         yield PullRequestAction.UPDATED
+    if before is not None and before.body != now.body and contains_checked_box(now.body):
+        yield PullRequestAction.EDITED
 
 
 def _moved(before: PullRequest, now: PullRequest) -> bool:

@@ -17,7 +17,7 @@ from bridge.prompts.planning.target_state import TargetState, get_target_state
 from bridge.prompts.target import Proposal, Target
 from bridge.status.history_events import HistoryEvent, HistoryEventKind
 
-_OPEN, WITHDRAWN = str(PullRequestState.OPEN), "withdrawn"
+OPEN_PULL_REQUEST, WITHDRAWN = str(PullRequestState.OPEN), "withdrawn"
 _EVENT_KINDS = {
     TargetState.PERSON: HistoryEventKind.NEEDS_PERSON,
     TargetState.PARKED: HistoryEventKind.PARKED,
@@ -64,7 +64,7 @@ class TargetStatus:
 
     @property
     def has_open_pull_request(self) -> bool:
-        return self.number is not None and self.pull_request_state == _OPEN
+        return self.number is not None and self.pull_request_state == OPEN_PULL_REQUEST
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _with_pull_request(status: TargetStatus, result: ReconcileResult) -> TargetS
         status,
         pull_request=outcome.pull_request,
         number=outcome.number,
-        pull_request_state=str(decided.state) if decided and same else _OPEN,
+        pull_request_state=str(decided.state) if decided and same else OPEN_PULL_REQUEST,
     )
 
 

@@ -23,6 +23,7 @@ from bridge.status.target_differences import (
     record_differences,
 )
 from bridge.status.target_status import (
+    OPEN_PULL_REQUEST,
     IdentifiedEvent,
     ReconcileResult,
     TargetStatus,
@@ -301,6 +302,17 @@ class TargetStatusStore:
         )
         with self._database.open_read_transaction() as connection:
             return [parse_target_status(row) for row in connection.execute(query)]
+
+    def has_open_pull_request(self, mapping: str) -> bool:
+        """Whether a pull request of the mapping is recorded as open."""
+        rows = target_statuses_table.c
+        query = (
+            select(rows.number)
+            .where(rows.mapping == mapping, rows.pull_request_state == OPEN_PULL_REQUEST)
+            .limit(1)
+        )
+        with self._database.open_read_transaction() as connection:
+            return connection.execute(query).first() is not None
 
     def find_by_state(self, state: TargetState, mapping: str | None = None) -> list[TargetStatus]:
         """The statuses in this state, of one mapping or of all."""

@@ -290,4 +290,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX audit_entries_by_time ON audit_entries (at, id)",
     ),
+    (
+        """CREATE TABLE notifications (
+            webhook TEXT NOT NULL,
+            item TEXT NOT NULL,
+            announced_at BIGINT NOT NULL,
+            PRIMARY KEY (webhook, item)
+        )""",
+        """CREATE TABLE notify_webhooks (
+            webhook TEXT PRIMARY KEY,
+            attempts BIGINT NOT NULL,
+            not_before BIGINT NOT NULL,
+            problem TEXT
+        )""",
+    ),
 )

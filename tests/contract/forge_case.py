@@ -55,6 +55,9 @@ class ForgeCase(Protocol):
 
     def reopen(self, number: int) -> None: ...
 
+    def edit_body(self, number: int, body: str, by: str) -> None:
+        """Let the login ``by`` write another body; “sam” may push, “mallory” may not."""
+
     def delete_branch(self, branch: str) -> None: ...
 
     def set_default_branch(self, branch: str) -> None: ...

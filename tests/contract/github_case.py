@@ -79,6 +79,9 @@ class GitHubCase:
     def reopen(self, number: int) -> None:
         self._site.reopen(number)
 
+    def edit_body(self, number: int, body: str, by: str) -> None:
+        self._site.edit_body(number, body, by)
+
     def delete_branch(self, branch: str) -> None:
         self._site.delete_branch(branch)
 

@@ -89,6 +89,10 @@ class GitLabCase:
     def reopen(self, number: int) -> None:
         self.project.reopen(number)
 
+    def edit_body(self, number: int, body: str, by: str) -> None:
+        who = next((one for one in self.project.users.values() if one.username == by), None)
+        self.project.edit_body(number, body, who or self.standin.user(by))
+
     def delete_branch(self, branch: str) -> None:
         self.project.delete_branch(branch)
 

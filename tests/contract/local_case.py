@@ -25,7 +25,7 @@ class LocalCase:
     def __init__(self, root: Path) -> None:
         self._root = root
         path = LocalForge.create_repository(root, "acme/support-bot", {"README.md": b"# Bot\n"})
-        self.forge = LocalForge(root, "acme/support-bot", people={"alice", "bob"})
+        self.forge = LocalForge(root, "acme/support-bot", people={"alice", "bob", "sam"})
         self._git = BareRepository(path)
 
     @property
@@ -43,6 +43,9 @@ class LocalCase:
 
     def reopen(self, number: int) -> None:
         self.forge.reopen(number)
+
+    def edit_body(self, number: int, body: str, by: str) -> None:
+        self.forge.edit_body(number, body, by)
 
     def delete_branch(self, branch: str) -> None:
         self._git.delete_branch(branch)

@@ -723,3 +723,23 @@ def file_on(remote: GitRemote, branch: str, path: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         git(remote, "clone", "--quiet", "--branch", branch, remote.url, folder)
         return (Path(folder) / path).read_bytes()
+
+
+# People who edit the body.
+
+
+def test_the_person_who_edited_the_body_last_is_found(case: ForgeCase) -> None:
+    pull_request = opened(case)
+    case.edit_body(pull_request.number, "- [x] Checked by a person", "mallory")
+    case.edit_body(pull_request.number, "- [x] Checked by another one", "sam")
+
+    assert case.forge.find_body_editor(pull_request) == "sam"
+
+
+def test_only_people_who_may_push_may_write(case: ForgeCase) -> None:
+    pull_request = opened(case)
+    case.edit_body(pull_request.number, "Edited", "mallory")
+
+    assert case.forge.may_write("sam")
+    assert not case.forge.may_write("mallory")
+    assert not case.forge.may_write("nobody")

@@ -144,6 +144,19 @@ def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
     assert told[0] == expected  # who opened it is known at least then
 
 
+def test_a_checked_box_is_announced(case: ForgeCase) -> None:
+    created = opened(case)
+    with listening(case) as listener:
+        body = "- [x] <!-- promptlayer-bridge-box:rebase -->Rebase now"
+        case.edit_body(created.number, body, "sam")
+        case.tell()
+
+        (event,) = listener.events(case, 1)
+
+    assert isinstance(event, PullRequestEvent)
+    assert (event.action, event.number) == (PullRequestAction.EDITED, created.number)
+
+
 @pytest.mark.parametrize("how", MERGES)
 def test_a_merge_is_told_as_a_push_and_as_the_end_of_the_pull_request(
     case: ForgeCase, how: MergeMethod

@@ -21,6 +21,7 @@ ACTIONS = {
     PullRequestAction.MERGED: "closed",
     PullRequestAction.CLOSED: "closed",
     PullRequestAction.REOPENED: "reopened",
+    PullRequestAction.EDITED: "edited",
 }
 
 
@@ -82,7 +83,7 @@ def _pull_request(
         "pull_request": shapes.full_pull(repository, pull, SENDER),
         "repository": shapes.repository(repository, SENDER),
         "sender": shapes.user("sam"),
-    }
+    } | ({"changes": {"body": {"from": ""}}} if event.action is PullRequestAction.EDITED else {})
 
 
 def _seen(repository: Repository, pull: Pull) -> PullRequest:
@@ -94,7 +95,7 @@ def _seen(repository: Repository, pull: Pull) -> PullRequest:
         base_branch=pull.base,
         head_commit=pull.head_commit,
         title=pull.title,
-        body="",
+        body=pull.body or "",
         is_draft=pull.draft,
         is_from_fork=pull.head_owner != repository.owner,
         author=pull.author,

@@ -82,7 +82,7 @@ def rest_app(github: GitHubStandIn, more: Sequence[tuple[str, str, Handler]]) ->
         Route(path, _endpoint(github, handler), methods=[method])
         for method, path, handler in [*ROUTES, *more]
     ]
-    graphql = _endpoint(github, change_draft)
+    graphql = _endpoint(github, answer_graphql)
     enterprise = [
         Mount("/api/v3", routes=routes),
         Route("/api/graphql", graphql, methods=["POST"]),
@@ -227,7 +227,7 @@ def _edit(call: Call) -> None:
     elif changes.get("state") == "open":
         pull.reopen()
     pull.title = changes.get("title", pull.title)
-    pull.body = changes.get("body", pull.body)
+    pull.write(changes.get("body", pull.body), call.credential.login)
 
 
 def add_labels(call: Call) -> Response:
@@ -307,6 +307,24 @@ def merge_pull(call: Call) -> Response:
     return JSONResponse(done)
 
 
+def show_permission(call: Call) -> Response:
+    login = call.request.path_params["login"]
+    role = "write" if login in call.repository.collaborators else "read"
+    if login == "nobody":
+        raise Refusal(404, f"{login} is not a user")
+    user = call.shapes.user(login)
+    return JSONResponse({"permission": role, "role_name": role, "user": user})
+
+
+def answer_graphql(call: Call) -> Response:
+    if "editor {" not in call.body["query"]:
+        return change_draft(call)
+    about = call.body["variables"]
+    pull = call.github.repositories[f"{about['owner']}/{about['name']}"].pull(about["number"])
+    editor = {"login": pull.editor} if pull.editor else None
+    return JSONResponse({"data": {"repository": {"pullRequest": {"editor": editor}}}})
+
+
 def change_draft(call: Call) -> Response:
     """The two GraphQL mutations about drafts; everything else is an unknown field."""
     query: str = call.body["query"]
@@ -358,6 +376,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/user", show_user),
     ("GET", "/rate_limit", show_rate_limit),
     ("GET", REPOSITORY, show_repository),
+    ("GET", REPOSITORY + "/collaborators/{login}/permission", show_permission),
     ("GET", REPOSITORY + "/rules/branches/{branch:path}", show_branch_rules),
     ("GET", f"{REPOSITORY}/installation", find_installation),
     ("POST", "/app/installations/{installation:int}/access_tokens", create_installation_token),

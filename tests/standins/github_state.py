@@ -110,6 +110,11 @@ class Pull:
     reviewers: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    editor: str | None = None  # who changed the body last
+
+    def write(self, body: str | None, by: str) -> None:
+        if body != self.body:
+            self.body, self.editor = body, by
 
     def close(self, at: datetime, by: str = "sam") -> None:
         self.state, self.closed_at = "closed", at
@@ -253,6 +258,10 @@ class Repository:
 
     def reopen(self, number: int) -> None:
         self.pull(number).reopen()
+        self.changed()
+
+    def edit_body(self, number: int, body: str, by: str = "sam") -> None:
+        self.pull(number).write(body, by)
         self.changed()
 
     def brings(self, pull: Pull, commit: str) -> bool:

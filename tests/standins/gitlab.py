@@ -106,6 +106,7 @@ class GitLabStandIn:
     def repository(self, path: str, files: Files) -> Project:
         directory = create_repository(self._root, path, files)
         project = Project(next(self._ids), path, directory, self._person, self._users)
+        project.members[self._person.id] = MAINTAINER
         project.changed = self._tell
         self._projects[path] = self._projects[str(project.id)] = project
         return project
@@ -129,6 +130,7 @@ class GitLabStandIn:
             ("GET", "/personal_access_tokens/self", self._own_token),
             ("GET", "/projects/{project}", self._read_project),
             ("GET", "/projects/{project}/push_rule", self._read_push_rule),
+            ("GET", "/projects/{project}/members/all/{user:int}", self._read_member),
             ("GET", merge_requests, self._list_merge_requests),
             ("POST", merge_requests, self._open_merge_request),
             ("GET", one, self._read_merge_request),
@@ -218,6 +220,13 @@ class GitLabStandIn:
             return JSONResponse({"message": "404 Push Rule Not Found"}, 404)
         return JSONResponse(rule)
 
+    def _read_member(self, call: Call) -> Response:
+        project, id = self._project(call), int(call.ids["user"])
+        if id not in project.members:
+            raise Refusal(404, {"message": "404 Not found"})
+        level = {"access_level": project.members[id], "state": "active", "expires_at": None}
+        return JSONResponse(bodies.user(self._users[id], call.base) | level)
+
     def _list_merge_requests(self, call: Call) -> Response:
         project = self._project(call)
         found = [
@@ -261,7 +270,9 @@ class GitLabStandIn:
     def _list_notes(self, call: Call) -> Response:
         project = self._project(call)
         on = project.find(int(call.ids["iid"]))
-        notes = on.notes if call.query.get("sort") == "asc" else on.notes[::-1]
+        is_oldest_first = call.query.get("sort") == "asc"
+        both = [*on.notes, *on.system_notes]
+        notes = sorted(both, key=lambda each: each.created_at, reverse=not is_oldest_first)
         return self._page(call, [bodies.note(each, on, project, call.base) for each in notes])
 
     def _add_note(self, call: Call) -> Response:

@@ -166,7 +166,7 @@ def note(of: Note, on: MergeRequest, project: Project, base: str) -> Body:
         "author": user(of.author, base),
         "created_at": _time(of.created_at),
         "updated_at": _time(of.updated_at),
-        "system": False,
+        "system": of.system,
         "noteable_id": on.id,
         "noteable_iid": on.iid,
         "noteable_type": "MergeRequest",

@@ -23,6 +23,7 @@ ACTIONS = {
     PullRequestAction.MERGED: "merge",
     PullRequestAction.CLOSED: "close",
     PullRequestAction.REOPENED: "reopen",
+    PullRequestAction.EDITED: "update",
 }
 
 
@@ -93,6 +94,8 @@ def _merge_request(event: PullRequestEvent, project: Project) -> dict[str, Any]:
     }
     if event.action is PullRequestAction.UPDATED:
         attributes["oldrev"] = git(project.directory, "rev-parse", f"{of.sha}^")
+    is_edit = event.action is PullRequestAction.EDITED
+    changes = {"description": {"previous": "", "current": of.description}} if is_edit else {}
     return {
         "object_kind": "merge_request",
         "event_type": "merge_request",
@@ -100,7 +103,7 @@ def _merge_request(event: PullRequestEvent, project: Project) -> dict[str, Any]:
         "project": _project(project),
         "object_attributes": attributes,
         "labels": [],
-        "changes": {},
+        "changes": changes,
     }
 
 
@@ -124,7 +127,7 @@ def _seen(of: MergeRequest, project: Project) -> PullRequest:
         base_branch=of.target_branch,
         head_commit=of.sha,
         title=of.title,
-        body="",
+        body=of.description or "",
         is_draft=of.draft,
         is_from_fork=of.source_project_id != project.id,
         author=of.author.username,

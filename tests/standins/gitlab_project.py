@@ -59,6 +59,7 @@ class Note:
     body: str
     created_at: datetime
     updated_at: datetime
+    system: bool = False
 
 
 @dataclass
@@ -81,6 +82,7 @@ class MergeRequest:
     assignees: list[User] = field(default_factory=list)
     reviewers: list[User] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    system_notes: list[Note] = field(default_factory=list)  # about its description
     merge_commit_sha: str | None = None
     squash_commit_sha: str | None = None
     merged_onto: str | None = None  # the target's commit right before
@@ -112,6 +114,7 @@ class Project:
     merge_requests: list[MergeRequest] = field(default_factory=list)
     statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
     default_branch: str = MAIN
+    members: dict[int, int] = field(default_factory=dict)  # user's id → access level
     changed: Callable[[], None] = lambda: None  # called after what is done by hand
     _asked_for: Counter[str] = field(default_factory=Counter)
 
@@ -175,7 +178,10 @@ class Project:
         target = fields.get("target_branch", changed.target_branch)
         if target != changed.target_branch:
             self._retarget(changed, target)
+        before = changed.description
         self._fill(changed, fields)
+        if changed.description != before:
+            self._note_description(changed, author)
         match fields.get("state_event"):
             case "close":
                 self.close(iid, author)
@@ -250,6 +256,18 @@ class Project:
         now = datetime.now(UTC)
         notes.append(Note(10_000 * iid + len(notes) + 1, author, body, now, now))
         return notes[-1]
+
+    def edit_body(self, iid: int, body: str, who: User) -> None:
+        """A person clicks a check box, or writes another description."""
+        self.change(iid, {"description": body}, who)
+        self.changed()
+
+    def _note_description(self, changed: MergeRequest, author: User) -> None:
+        is_checked = "[x]" in (changed.description or "")
+        checked = "marked the checklist item **Rebase now** as completed"
+        body = checked if is_checked else "changed the description"
+        id, now = 90_000 + len(changed.system_notes), datetime.now(UTC)
+        changed.system_notes.append(Note(id, author, body, now, now, system=True))
 
     def _merged(self, each: MergeRequest, how: str) -> str:
         """The target's new commit, in place."""

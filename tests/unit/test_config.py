@@ -541,3 +541,36 @@ def test_files_that_cannot_be_read_are_told_like_variables_that_are_not_set(tmp_
         " file or directory",
         f"{main}:5: forges.github.token: the file long is larger than any secret",
     ]
+
+
+NOTIFY = """\
+notify:
+  webhooks:
+    - {url: "https://hooks.example.com/${WEBHOOK_SECRET}", secret: "${WEBHOOK_SECRET}"}
+    - {url: "https://hooks.slack.com/services/${WEBHOOK_SECRET}", format: slack}
+"""
+
+
+def test_receivers_of_notifications_are_read_and_shown_nowhere() -> None:
+    config = config_of(GOOD + NOTIFY)
+
+    assert [one.format for one in config.notify.webhooks] == ["json", "slack"]
+    assert config.notify.interval == timedelta(minutes=10)
+    assert "planted" not in f"{config} {config.model_dump()} {config.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("webhook", "expected"),
+    [
+        ('{url: "https://a.example.com"}', "expected secret, with which the document is signed"),
+        ('{url: "planted-host/x", secret: s}', "expected an address with its scheme"),
+        ('{url: "${EMPTY}", format: slack}', "expected a secret, got an empty text"),
+        ('{url: "https://a.example.com", format: slack, kind: x}', "this setting is not known"),
+    ],
+)
+def test_a_mistake_about_a_receiver_is_told_with_its_line(webhook: str, expected: str) -> None:
+    (mistake,) = mistakes_in(f"{GOOD}notify:\n  webhooks:\n    - {webhook}\n")
+
+    assert mistake.startswith("bridge.yaml:")
+    assert expected in mistake
+    assert "planted" not in mistake

@@ -20,6 +20,7 @@ from bridge.config import bridge_config as config
 from bridge.config import dashboard_settings as config_dashboard
 from bridge.config import mapping_settings as config_mapping
 from bridge.config import monitoring_settings as config_watch
+from bridge.config import notify_settings as config_notify
 from bridge.config import serve_settings as config_serve
 from bridge.config import setting_types as config_types
 from bridge.config.setting_types import SettingsSection, WebhookSourceSettings
@@ -69,6 +70,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "`log`": config_watch.LogSettings,
     "`metrics`": config_watch.MetricsSettings,
     "`limits`": config_watch.LimitsSettings,
+    "`notify`": config_notify.NotifySettings,
+    "`notify`, `webhooks`": config_notify.NotifyWebhookSettings,
     "`git`": config.GitSettings,
     "`serve`": config_serve.ServeSettings,
     "`serve`, `log`": config_serve.LogQueueSettings,

@@ -74,6 +74,8 @@ class ReconcileContext:
     adopted_prompt_ids: frozenset[int] = (
         frozenset()
     )  # prompts whose open proposal takes PromptLayer's text
+    repository_prompt_ids: frozenset[int] = frozenset()
+    """Prompts for which a person chose the repository's text in their open pull request."""
     followed: frozenset[Target] = frozenset()  # listed before, with the mapping as it is now
     held: Mapping[Target, str] = field(default_factory=dict)  # left as they are, and why
     prune: bool = False  # what the mapping leaves out is withdrawn and removed all the same
@@ -81,10 +83,11 @@ class ReconcileContext:
     def find_adopted_side(self, target: Target, name: str) -> AdoptedSide | None:
         """Find the side whose text a person has chosen for a target, now or in its open pull
         request."""
+        side = self.find_requested_side(target, name)
+        if side is None and target.prompt_id in self.repository_prompt_ids:
+            return AdoptedSide.REPOSITORY
         is_adopted_before = target.prompt_id in self.adopted_prompt_ids
-        return self.find_requested_side(target, name) or (
-            AdoptedSide.PLATFORM if is_adopted_before else None
-        )
+        return side or (AdoptedSide.PLATFORM if is_adopted_before else None)
 
     def find_requested_side(self, target: Target, name: str) -> AdoptedSide | None:
         """Find the side whose text a person chose in the request for this reconcile."""

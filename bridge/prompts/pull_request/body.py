@@ -72,9 +72,9 @@ class _ChangeDiff:
     difference: PromptDiff
 
 
-def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
+def render_body(story: ProposalSummary, limit: int, memory: str, check_boxes: str = "") -> str:
     """Render Markdown of at most ``limit`` characters whose last line is ``memory``, the hidden
-    line, unshortened. Text that does not fit is left out in order of importance: first the
+    line, unshortened; ``check_boxes`` is the section right before it. Text that does not fit is left out in order of importance: first the
     long diffs are shortened, then all of them go, then settings, then rows of the overview. A
     limit below the hidden line's own length returns that line alone."""
     detailed = len(story.changes) <= _MOST_DETAILED
@@ -85,10 +85,14 @@ def render_body(story: ProposalSummary, limit: int, memory: str) -> str:
         for change in story.changes
     ]
     first = [render_headline(story), *render_cautions(story)]
-    last = [f"{neutralise_forge_syntax(story.merge_effect)} {_CLOSING}".strip(), memory]
+    last = [
+        f"{neutralise_forge_syntax(story.merge_effect)} {_CLOSING}".strip(),
+        check_boxes,
+        memory,
+    ]
     for detail in _DETAILS:
         sections = _differences(diffs, replace(detail, each=detail.each and detailed))
-        text = "\n\n".join([*first, *sections, *last])
+        text = "\n\n".join([*first, *sections, *filter(None, last)])
         if len(text) <= limit:
             return text
     return memory

@@ -36,6 +36,15 @@ class PendingApproval:
 
 
 @dataclass(frozen=True)
+class CheckBoxAnswer:
+    """The result of a check box that a person checked; ``action`` is a CheckBoxAction."""
+
+    action: str
+    by: str  # login; empty where the forge does not say who it was
+    result: str  # one sentence
+
+
+@dataclass(frozen=True)
 class PullRequestMetadata:
     """The fields of the hidden line; immutable, so that a parsed body can be cached."""
 
@@ -62,6 +71,7 @@ class PullRequestMetadata:
     """(prompt id, label, how the digest of PromptLayer's text begins, the same of the file's)."""
     contents: tuple[tuple[int, str, str], ...] = ()
     """(prompt id, label, name of the content) of what it proposes: who closes it declines these."""
+    answers: tuple[CheckBoxAnswer, ...] = ()  # the newest for each check box
 
     @property
     def names_few(self) -> bool:
@@ -108,6 +118,12 @@ def parse_metadata(body: str) -> PullRequestMetadata | None:
         return _ADAPTER.validate_json(base64.urlsafe_b64decode(lines[-1]), strict=True)
     except ValueError:  # not base64, not JSON, or other fields
         return None
+
+
+def find_hidden_line(body: str) -> int | None:
+    """Find where the last hidden line of a body begins; None where there is none."""
+    found = list(_LINE.finditer(body))
+    return found[-1].start() if found else None
 
 
 def replace_hidden_line(body: str, metadata: PullRequestMetadata) -> str:

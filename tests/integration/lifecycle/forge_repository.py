@@ -51,6 +51,7 @@ class ForgeRepository:
     """A person takes every label, reviewer and assignee from a pull request."""
     said_on: Callable[[str], dict[str, Said]]  # commit → check → what was said last
     close_as: Callable[[int, str], object]  # somebody else closes: number, login
+    edit_as: Callable[[int, str, str], None]  # a person writes a body: number, body, login
     faults: Faults | None = None  # of the server; None where there is none
     set_commit_rule: Callable[[str], None] = lambda _: None  # that the forge's API tells
 
@@ -230,7 +231,7 @@ class BudgetedForge(LocalForge):
     """A local forge that limits how many pull requests are made, as GitHub does."""
 
     def __init__(self, root: Path, repository: str, budget: Windows) -> None:
-        super().__init__(root, repository, people={"alice", "bob"})
+        super().__init__(root, repository, people={"alice", "bob", "sam"})
         self._budget = budget
 
     @property
@@ -254,6 +255,7 @@ def _local(budget: Windows, root: Path) -> Iterator[ForgeRepository]:
             partial(_strip_file, PullRequestFiles(path.with_suffix(".pulls"))),
             case.statuses,
             case.forge.close,
+            case.edit_body,
         )
 
 
@@ -281,6 +283,7 @@ def _github(root: Path, *, odd: bool = False) -> Iterator[ForgeRepository]:
             lambda number: _strip(behind.pull(number)),
             case.statuses,
             behind.close,
+            case.edit_body,
             case.standin.faults,
             lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
         )
@@ -307,6 +310,7 @@ def _gitlab(root: Path, *, odd: bool = False) -> Iterator[ForgeRepository]:
             lambda number: _strip(case.project.find(number)),
             case.statuses,
             lambda number, login: case.project.close(number, User(99, login)),
+            case.edit_body,
             case.standin.faults,
             lambda pattern: setattr(case.project, "push_rule", {"commit_message_regex": pattern}),
         )

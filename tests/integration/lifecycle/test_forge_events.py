@@ -47,6 +47,22 @@ def decision_told(
     tell(environment, told, patience)
 
 
+def announce(environment: BridgeEnvironment, pull: PullRequest, action: PullRequestAction) -> None:
+    """The forge's webhook arrives, and nothing else happens yet."""
+    event = PullRequestEvent(
+        REPOSITORY,
+        pull.number,
+        action,
+        pull.head_branch,
+        pull.base_branch,
+        pull.head_commit,
+        False,
+        "jane",
+    )
+    id = f"{next(_numbers):064x}"
+    environment.controller.inbox.put(build_forge_delivery("local", id, event, environment.clock()))
+
+
 def test_a_merge_that_is_told_makes_room_before_any_pause_is_over(make_world: MakeWorld) -> None:
     environment = make_world({"pull_request": {"limit": 1}})
     environment.save("Hello.", "one")

@@ -169,6 +169,25 @@ def test_who_acts_on_gitlab_is_not_always_the_author() -> None:
     assert event.author == ""
 
 
+CHECKED = "Text\n- [x] <!-- promptlayer-bridge-box:rebase -->Rebase now\n"
+BODIES = [(CHECKED, PullRequestAction.EDITED), (CHECKED.replace("[x]", "[ ]"), None), (None, None)]
+
+
+@pytest.mark.parametrize(("body", "action"), BODIES)
+def test_an_edited_body_is_of_interest_where_a_box_of_the_bridge_is_checked(
+    body: str | None, action: PullRequestAction | None
+) -> None:
+    github = pull_request_of("github") | {"action": "edited", "changes": {"body": {"from": ""}}}
+    github["pull_request"]["body"] = body
+    gitlab = pull_request_of("gitlab") | {"changes": {"description": {"previous": ""}}}
+    gitlab["object_attributes"] |= {"action": "update", "description": body}
+
+    read_github = getattr(read("github", github, "pull_request"), "action", None)
+    read_gitlab = getattr(read("gitlab", gitlab), "action", None)
+
+    assert (read_github, read_gitlab) == (action, action)
+
+
 @pytest.mark.parametrize("home", [None, {"id": 2}])
 def test_a_fork_on_github_is_another_repository_or_one_that_is_gone(home: Any) -> None:
     payload = pull_request_of("github")
