@@ -25,7 +25,7 @@ from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKi
 from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.reconcile_proposal import reconcile_proposal
 from bridge.storage.inbox import DeliveryInbox
 from bridge.telemetry.log_context import span
@@ -110,7 +110,10 @@ class Reconciler:
                     options,
                 ),
                 now=self.controller.clock(),
-                permit=lambda site: self.controller.quota.acquire(site, proposal),
+                callbacks=ReconcileCallbacks(
+                    lambda site: self.controller.quota.acquire(site, proposal),
+                    lambda commit: self.controller.store.record_commit(proposal, commit),
+                ),
             )
         except TransientRefusalError as error:
             if self.controller.store.count_attempts(proposal) < _MOST_TRANSIENT_REFUSALS:

@@ -29,9 +29,9 @@ _FORM = "application/x-www-form-urlencoded"
 _ACTIONS = {
     "opened": PullRequestAction.OPENED,
     "reopened": PullRequestAction.REOPENED,
-    "synchronize": PullRequestAction.UPDATED,
-    "ready_for_review": PullRequestAction.UPDATED,
-    "converted_to_draft": PullRequestAction.UPDATED,
+    "synchronize": PullRequestAction.SYNCHRONIZED,
+    "ready_for_review": PullRequestAction.DRAFT_CHANGED,
+    "converted_to_draft": PullRequestAction.DRAFT_CHANGED,
 }
 
 
@@ -102,7 +102,7 @@ def _action(payload: WebhookPayload) -> PullRequestAction | None:
         merged = payload.find("pull_request.merged") or payload.find("pull_request.merged_at")
         return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
     if action == "edited":  # of title or body, but for this
-        return PullRequestAction.UPDATED if payload.find("changes.base") else None
+        return PullRequestAction.RETARGETED if payload.find("changes.base") else None
     return _ACTIONS.get(action)
 
 

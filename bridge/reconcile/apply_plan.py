@@ -38,7 +38,7 @@ from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
 from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
 from bridge.reconcile.head_content import read_head
-from bridge.reconcile.mapping_context import CreationPermit, MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import (
     FOLLOW_UP_TRAILER,
@@ -60,7 +60,7 @@ def apply_plan(
     context: MappingContext,
     observation: ProposalObservation,
     plan: ProposalPlan,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
 ) -> ReconcileOutcome:
     """Apply the plan; returns its outcome."""
     for surplus in observation.surplus:
@@ -70,7 +70,7 @@ def apply_plan(
             f"the same is proposed to {format_code_span(observation.base)} by another one",
         )
     if isinstance(plan, UpsertPullRequest):
-        return _propose(context, observation, plan, permit)
+        return _propose(context, observation, plan, callbacks)
     if isinstance(plan, ClosePullRequest):
         return _withdraw(context, observation, plan)
     if isinstance(plan, DeleteBranch):
@@ -86,7 +86,7 @@ def _propose(
     context: MappingContext,
     observation: ProposalObservation,
     plan: UpsertPullRequest,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
 ) -> ReconcileOutcome:
     if is_stranded(observation, plan):
         words = tell_stranded(context, observation, plan.pull_request)
@@ -98,19 +98,21 @@ def _propose(
             observation.tip_commit_id,
         )
     if plan.pull_request is None:
-        permit(context)
+        callbacks.permit(context)
     summary = build_proposal_summary(context, observation, plan.edits, plan.metadata.pending)
     said = build_commit_message(context, observation.snapshot, summary, observation.trigger_events)
     open_ = plan.pull_request
     is_held = observation.is_branch_current and (
         open_ is None or open_.base_branch == observation.base
     )
-    tip, plan = _retarget(context, observation, plan, summary, said)
+    tip, plan = _retarget(context, observation, plan, summary, said, callbacks)
     try:
         merged = _merge_branch(observation, plan)
     except BranchConflictError as conflict:
         return _conflict(context, observation, plan, conflict)
-    commit = _commit_and_push(context, observation, plan, said, merged, tip, is_held=is_held)
+    commit = _commit_and_push(
+        context, observation, plan, said, merged, tip, callbacks, is_held=is_held
+    )
     plan = replace(
         plan, metadata=replace(plan.metadata, wrote=_find_wrote(observation, plan, commit))
     )
@@ -136,13 +138,14 @@ def _retarget(
     plan: UpsertPullRequest,
     summary: ProposalSummary,
     said: CommitMessage,
+    callbacks: ReconcileCallbacks,
 ) -> tuple[str | None, UpsertPullRequest]:
     """Take an open pull request to the base, if it goes elsewhere; the branch's newest commit
     then, and the plan with the pull request as it is then."""
     open_ = plan.pull_request
     if open_ is None or open_.base_branch == observation.base:
         return observation.tip_commit_id, plan
-    tip = prepare_retarget(context, observation, plan, said)
+    tip = prepare_retarget(context, observation, plan, said, callbacks)
     draft = build_pull_request_draft(context, summary, plan.metadata, observation.base, open_)
     content = draft.render_content(context.forge.body_limit)
     ensured = ensure_pull_request(
@@ -184,6 +187,7 @@ def _commit_and_push(
     said: CommitMessage,
     merged: BranchMerge | None,
     tip: str | None,
+    callbacks: ReconcileCallbacks,
     *,
     is_held: bool,
 ) -> str:
@@ -199,6 +203,7 @@ def _commit_and_push(
         parent, changes = tip, merged.changes
         said = replace(said, text=f"{said.text.rstrip()}\n{FOLLOW_UP_TRAILER}\n")
     commit = write_commit(context, observation.snapshot, parent, changes, said)
+    callbacks.record_commit(commit)
     observation.snapshot.push_branch(
         context.forge.create_git_remote(), observation.proposal.branch, commit, tip
     )
