@@ -11,7 +11,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import gitlab
@@ -49,6 +51,7 @@ from bridge.forge.gitlab_merge_requests import (
     STATUS_STATES,
     filter_own_pull_requests,
     find_author_id,
+    is_branch_deleted_at,
     mark_title,
     note_body,
     parse_merge_request,
@@ -59,6 +62,7 @@ from bridge.telemetry.log_context import span
 
 BODY_LIMIT = 1_048_576  # characters of a description
 MAX_LISTED = 30  # pull requests of one branch that are read
+MAX_PUSHES = 500  # newest pushes of the day of a closing that are searched for the branch
 PAGE_SIZE = 100  # the most GitLab gives at once
 
 log = logging.getLogger("bridge.forge")
@@ -97,6 +101,7 @@ class GitLabForge:
         self._ca_setting = f"forges.{forge_name}.ca_file"
         self._default_branch: str | None = None
         self._own_id: int | None = None
+        self._closings: dict[tuple[int, datetime | None], PullRequestClosing] = {}
         self._user_ids: dict[str, int | None] = {}
         self._gitlab = gitlab.Gitlab(
             self._url,
@@ -152,7 +157,31 @@ class GitLabForge:
             return None
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
-        return PullRequestClosing(pull_request.closed_by or "")
+        key = (pull_request.number, pull_request.decided_at)
+        if key not in self._closings:
+            closing = PullRequestClosing(pull_request.closed_by or "")
+            with suppress(errors.PermanentError):  # a token that may not read events: a decision
+                with_branch = self._was_closed_with_branch(pull_request)
+                closing = replace(closing, with_branch=with_branch)
+            self._closings[key] = closing
+        return self._closings[key]
+
+    def _was_closed_with_branch(self, pull_request: PullRequest) -> bool:
+        """GitLab closes an open merge request whose branch is deleted, in the name of whoever
+        deleted it and without a note; only the project's events tell.
+        https://docs.gitlab.com/api/events/#list-all-visible-events-for-a-project"""
+        closed_at = pull_request.decided_at
+        if closed_at is None:
+            return False
+        with self._translated(f"read how merge request !{pull_request.number} was closed"):
+            pushes = self._project.events.list(
+                action="pushed",
+                before=(closed_at.date() + timedelta(days=1)).isoformat(),
+                per_page=PAGE_SIZE,
+                iterator=True,
+            )
+            recent = (each.attributes for each in islice(pushes, MAX_PUSHES))
+            return is_branch_deleted_at(recent, pull_request.head_branch, closed_at)
 
     def list_pull_requests_of_commit(self, commit: str) -> Sequence[PullRequest]:
         try:
