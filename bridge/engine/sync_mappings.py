@@ -124,7 +124,8 @@ def prune_targets(
     names, requests = dict[Target, str](), list[ReconcileRequest]()
     for target in unfollowed.reasons:
         one, status = scan.unlisted.get(target), statuses.get(target)
-        name = (one.name if one else "") or (status.name if status else "")
+        file = one or scan.untracked.get(target)
+        name = (file.name if file else None) or (status.name if status else "")
         known = Proposal(mapping, status.branch) if status and status.branch else None
         proposal = places.get(target) or known or context.build_proposal(name, target)
         names[target] = name
