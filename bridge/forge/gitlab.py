@@ -358,7 +358,7 @@ class GitLabForge:
             with span("ask the forge", repository=self.repository, asked=what):
                 yield
         except GitlabParsingError:
-            raise self._strange(asked, "") from None
+            raise self._strange(asked) from None
         except GitlabError as error:
             answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
             raise build_refusal_error(
@@ -370,13 +370,13 @@ class GitLabForge:
             ) from None
         except errors.BridgeError:
             raise
-        except Exception as foreign:
+        except Exception:
             log.debug("an answer of %s was not understood", self._url, exc_info=True)
-            raise self._strange(asked, f" ({type(foreign).__name__})") from None
+            raise self._strange(asked) from None
 
-    def _strange(self, asked: str, how: str) -> errors.UnavailableError:
+    def _strange(self, asked: str) -> errors.UnavailableError:
         return errors.UnavailableError(
-            f"{asked}, because {self._url} did not answer as GitLab does{how}. It may be starting, or "
+            f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, or "
             "something else answers in its place."
         )
 

@@ -227,12 +227,14 @@ def _draft(
     commit: str,
     merged: BranchMerge | None,
     status_commit: str | None,
+    conflicts: tuple[str, ...] = (),
 ) -> PullRequestDraft:
     """The pull request that describes what merging ``commit`` does."""
     head = read_head(context, observation.snapshot, commit, plan.edits, merged)
     summary = build_proposal_summary(
         context, observation, plan.edits, plan.metadata.pending, merged, head
     )
+    summary = replace(summary, branch_conflicts=conflicts)
     metadata = replace(plan.metadata, status_commit=status_commit)
     return build_pull_request_draft(context, summary, metadata, observation.base, plan.pull_request)
 
@@ -291,6 +293,7 @@ def _conflict(
                 tip,
                 _leave_branch(observation, plan),
                 metadata.status_commit,
+                (*conflict.edited, *conflict.removed, *conflict.absent),
             )
             _ensure(context, observation, open_, draft)
     return _outcome(observation, ReconcileOutcomeKind.CONFLICT, str(conflict), open_, tip)
