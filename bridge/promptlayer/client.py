@@ -322,8 +322,9 @@ class PromptLayerClient:
 
     def _build_strange_answer_error(self, asked: str) -> UnavailableError:
         return UnavailableError(
-            f"{self._base_url} answered {asked} with something other than JSON. Check that it is the"
-            " address of PromptLayer's API (base_url), and that no proxy answers in its place."
+            f"PromptLayer answered {asked} with something other than JSON. Check that"
+            f" {self._base_url} is the address of its API (base_url), and that no proxy answers in"
+            " its place."
         )
 
     def _words(self, response: httpx2.Response) -> str:
