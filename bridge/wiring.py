@@ -187,7 +187,7 @@ def _github_credential(name: str, settings: GitHubSettings) -> GitHubToken | Git
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"forges.{name}.private_key_file: {settings.private_key_file} cannot be read"
-            f" ({type(error).__name__})"
+            f" ({getattr(error, 'strerror', None) or 'it is not a PEM file'})"
         ) from None
     return GitHubApp(settings.app_id, key, settings.installation_id)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from bridge.prompts.planning.drift import DriftStatus
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
@@ -43,11 +43,31 @@ class DriftRow:
     diff: str = ""
 
 
+def merge_rows(rows: Iterable[DriftRow]) -> tuple[DriftRow, ...]:
+    """Merge the row of a mistake in a file into the row of the target that has the file."""
+    rows = tuple(rows)
+    mistakes = {row.path: row.action for row in rows if not row.prompt and row.path}
+    targets = {row.path for row in rows if row.prompt}
+    return tuple(
+        _with_mistake(row, mistakes.get(row.path))
+        for row in rows
+        if row.prompt or row.path not in targets
+    )
+
+
+def _with_mistake(row: DriftRow, mistake: str | None) -> DriftRow:
+    if not row.prompt or mistake is None:
+        return row
+    if mistake.removeprefix("skip: ") in f"{row.standing} {row.action}":
+        return row
+    return replace(row, action=f"{row.action}; {mistake}")
+
+
 def build_unproposed_rows(context: MappingContext, scan: MappingScan) -> Iterator[DriftRow]:
     """Rows for prompts whose file cannot be placed, files without a prompt, and mistakes in
     files."""
     for target, reason in scan.refusals:
-        yield _refused(target, reason)
+        yield _refused(scan, target, reason)
     leaking = find_secrets_in_files(context.mapping, scan.new_prompts)
     for new in scan.new_prompts:
         action = _making(context, leaking.get(new.path))
@@ -76,29 +96,38 @@ def _making(context: MappingContext, leak: str | None) -> str:
 
 
 def build_proposal_rows(
-    context: MappingContext, observation: ProposalObservation, planned: ProposalPlan, *, diff: bool
+    context: MappingContext,
+    scan: MappingScan,
+    observation: ProposalObservation,
+    planned: ProposalPlan,
+    *,
+    diff: bool,
 ) -> Iterator[DriftRow]:
     for target, reason in observation.refusals:
-        yield _refused(target, reason)
+        yield _refused(scan, target, reason)
     action, address = _action(observation, planned)
-    yield from _proposed(observation, planned, action, address, diff=diff)
+    leaking = find_secrets_in_files(context.mapping, observation.pending_publications)
+    yield from _proposed(observation, planned, action, address, leaking, diff=diff)
     ahead = [
         each
         for each in observation.target_diffs
         if each.comparison.status is DriftStatus.REPOSITORY_AHEAD
     ]
-    leaking = find_secrets_in_files(context.mapping, observation.pending_publications)
     for each in ahead:
-        yield _ahead(observation, each, leaking)
+        if each.edit is None:  # else its row says both
+            yield _ahead(observation, each, leaking)
     if not (observation.edits or ahead or observation.refusals or _at_rest(planned)):
         branch, reason = observation.proposal.branch, observation.plan_input.no_change_reason
         yield DriftRow(observation.proposal.mapping, branch, "", "", reason, action, address)
 
 
-def _refused(target: Target, reason: str) -> DriftRow:
-    return DriftRow(
-        target.mapping, str(target.prompt_id), target.label, "", "left out", f"skip: {reason}"
-    )
+def _refused(scan: MappingScan, target: Target, reason: str) -> DriftRow:
+    known = scan.differing_targets.get(target)
+    name = known.name if known and known.name else str(target.prompt_id)
+    mistake = next((one for one in scan.mistakes if one in reason), None)
+    path = mistake.partition(":")[0] if mistake else (known.path if known else None) or ""
+    standing = "a mistake in the file" if mistake else "left out"
+    return DriftRow(target.mapping, name, target.label, path, standing, f"skip: {reason}")
 
 
 def _proposed(
@@ -106,6 +135,7 @@ def _proposed(
     planned: ProposalPlan,
     action: str,
     address: str | None,
+    leaking: Mapping[str, str],
     *,
     diff: bool,
 ) -> Iterator[DriftRow]:
@@ -123,10 +153,17 @@ def _proposed(
             change.label,
             change.path,
             _standing(found, change, planned) if found else "proposed before",
-            action,
+            _joined(found, action, leaking),
             address,
             _diff(edit) if diff else "",
         )
+
+
+def _joined(target_diff: TargetDiff | None, action: str, leaking: Mapping[str, str]) -> str:
+    """The action for an edit, after the publication of the same file where it has one."""
+    if target_diff is None or target_diff.publication is None:
+        return action
+    return f"{_publishing(target_diff, leaking)}; {action}"
 
 
 def _ahead(
@@ -135,20 +172,21 @@ def _ahead(
     """The action for a file that differs from PromptLayer."""
     file = target_diff.file
     named = file.prompt if file and file.prompt else target_diff.held
-    leak = leaking.get(file.path) if file else None
     return DriftRow(
         observation.proposal.mapping,
         named.name if named else observation.proposal.branch,
         target_diff.target.label,
         file.path if file else "",
         target_diff.comparison.reason,
-        f"skip: {leak}" if leak else _publishing(target_diff),
+        _publishing(target_diff, leaking),
     )
 
 
-def _publishing(target_diff: TargetDiff) -> str:
+def _publishing(target_diff: TargetDiff, leaking: Mapping[str, str]) -> str:
     if target_diff.file is None:
         return "nothing"
+    if leak := leaking.get(target_diff.file.path):
+        return f"skip: {leak}"
     if target_diff.publication is None:
         return "nothing (the mapping does not publish)"
     if not target_diff.publication.labels:

@@ -16,7 +16,12 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from bridge.cli.audit_command import find_terminal_user
-from bridge.cli.drift_rows import DriftRow, build_proposal_rows, build_unproposed_rows
+from bridge.cli.drift_rows import (
+    DriftRow,
+    build_proposal_rows,
+    build_unproposed_rows,
+    merge_rows,
+)
 from bridge.cli.drift_summary import sort_naturally, summarise_drift
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.publish_command import EXIT_CONFLICT, reject_pull_request_event
@@ -89,9 +94,11 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
     found = scan_mapping(context, controller.file_index)
     name, statuses = context.mapping.name, controller.store.target_statuses
     unfollowed = find_unfollowed(context.mapping, found, statuses.find_by_mapping(name))
-    rows = (
-        *build_unproposed_rows(context, found),
-        *_plan_candidates(controller, context, found, unfollowed, diff=diff),
+    rows = merge_rows(
+        (
+            *build_unproposed_rows(context, found),
+            *_plan_candidates(controller, context, found, unfollowed, diff=diff),
+        )
     )
     gaps = tuple(gap.message for gap in found.gaps)
     if not unfollowed.reasons:
@@ -124,7 +131,7 @@ def _plan_candidates(
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for found_, planned in pool.map(lambda one: plan_one(*one), grouped):
-            yield from build_proposal_rows(context, found_, planned, diff=diff)
+            yield from build_proposal_rows(context, scan, found_, planned, diff=diff)
 
 
 def _show(rows: Sequence[DriftRow], messages: Sequence[str], *, diff: bool) -> None:
@@ -212,7 +219,7 @@ def _with_progress(
 def _summary(done: Sequence[SyncResult]) -> str:
     counts: dict[str, int] = {}
     for one in done:
-        if one.warning:
+        if one.warning or not one.count:
             continue
         counts[one.kind] = counts.get(one.kind, 0) + one.count
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing to do"

@@ -103,8 +103,13 @@ def _build_candidates(
         status, one = statuses.get(target), scan.unlisted.get(target)
         branch = branches.get(target) or (status.branch if status else "")
         pull = pulls.get(branch)
-        path = one.path if one else scan.untracked.get(target)
-        name = (one.name if one else "") or (status.name if status else "") or str(target.prompt_id)
+        file = one or scan.untracked.get(target)
+        path = file.path if file else None
+        name = (
+            (file.name if file else None)
+            or (status.name if status else "")
+            or str(target.prompt_id)
+        )
         action = (
             "propose to remove the file" if path else "nothing (only its decision is forgotten)"
         )

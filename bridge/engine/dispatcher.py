@@ -16,9 +16,11 @@ from bridge.engine.repository_jobs import (
     RepositoryJob,
     build_deduplication_key,
     build_repository_jobs,
-    find_decided_proposals,
+    find_proposals_of_pull_request,
     match_forge_event,
+    may_be_own_push,
 )
+from bridge.forge.forge_webhooks import PullRequestEvent
 from bridge.promptlayer.webhook_events import PromptEvent
 from bridge.prompts.target import Proposal
 from bridge.reconcile.mapping_context import MappingContext
@@ -84,12 +86,23 @@ class Dispatcher:
         with span("dispatch", delivery=delivery.id):
             requests = build_reconcile_requests(delivery, prompt_event, contexts) or tuple(
                 ReconcileRequest(proposal, target, delivery.id)
-                for proposal in find_decided_proposals(match)
+                for proposal in find_proposals_of_pull_request(match)
+                if not self._is_own_push(match, proposal)
                 for target in self.controller.store.find_targets(proposal)
             )
             for proposal in sorted({request.proposal for request in requests}):
                 log.info("delivery %s asks for a look at %s", delivery.id[:12], proposal.branch)
             return requests
+
+    def _is_own_push(self, match: ForgeEventMatch | None, proposal: Proposal) -> bool:
+        """Whether the event only says that a proposal's branch is at the commit where the bridge
+        itself left it."""
+        if match is None or not isinstance(match.event, PullRequestEvent):
+            return False
+        event = match.event
+        return may_be_own_push(event) and event.head_commit == self.controller.store.find_commit(
+            proposal
+        )
 
     def _send_jobs(
         self, deliveries: Sequence[Delivery], plans: Mapping[str, DispatchPlan], send: EnqueueJob

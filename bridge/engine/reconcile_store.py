@@ -172,7 +172,6 @@ class ReconcileStore:
             "reason": outcome.reason,
             "pull_request": outcome.pull_request,
             "number": outcome.number,
-            "commit_name": outcome.commit,
             "attempts": 0,
             "not_before": None,
             "changed_at": now,
@@ -181,6 +180,8 @@ class ReconcileStore:
             attempts = _count_attempts(connection, proposal) + 1
             pause = timedelta(seconds=calculate_parked_pause(attempts))
             values |= {"attempts": attempts, "not_before": now + pause}
+        else:  # one that is parked may have pushed
+            values["commit_name"] = outcome.commit
         self._write(connection, proposal, values)
 
     def _write(self, connection: Connection, proposal: Proposal, values: _Values) -> None:
@@ -284,6 +285,32 @@ class ReconcileStore:
                 )
                 for row in connection.execute(select_due_retries(self._clock()))
             )
+
+    def record_commit(self, proposal: Proposal, commit: str) -> None:
+        """Record the commit that is about to be pushed to a proposal's branch, before any webhook
+        can name it."""
+        insert = self._database.build_insert(proposals_table).values(
+            mapping=proposal.mapping,
+            branch=proposal.branch,
+            kind=ReconcileOutcomeKind.WAITING,
+            reason="The push of its branch has begun.",
+            commit_name=commit,
+            attempts=0,
+            changed_at=self._clock(),
+        )
+        with self._database.open_transaction() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["mapping", "branch"], set_={"commit_name": commit}
+                )
+            )
+
+    def find_commit(self, proposal: Proposal) -> str | None:
+        """The commit that the last reconcile pushed to a proposal's branch, or found there; None
+        where there is none."""
+        query = select(proposals_table.c.commit_name).where(*_of(proposals_table, proposal))
+        with self._database.open_read_transaction() as connection:
+            return connection.execute(query).scalar()
 
     def find_latest_outcome(self, proposal: Proposal) -> LatestOutcome | None:
         """The newest outcome of a proposal; None where there is none yet."""

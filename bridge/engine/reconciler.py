@@ -26,7 +26,7 @@ from bridge.prompts.planning.publication import AdoptedSide
 from bridge.prompts.planning.reconcile_context import ReconcileContext, TriggerEvent
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.target import Proposal, Target
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.reconcile_proposal import reconcile_proposal
 from bridge.storage.inbox import Delivery, DeliveryInbox
 from bridge.storage.operator_delivery import parse_operator_request
@@ -112,7 +112,10 @@ class Reconciler:
                     options,
                 ),
                 now=self.controller.clock(),
-                permit=lambda site: self.controller.quota.acquire(site, proposal),
+                callbacks=ReconcileCallbacks(
+                    lambda site: self.controller.quota.acquire(site, proposal),
+                    lambda commit: self.controller.store.record_commit(proposal, commit),
+                ),
             )
         except TransientRefusalError as error:
             if self.controller.store.count_attempts(proposal) < _MOST_TRANSIENT_REFUSALS:

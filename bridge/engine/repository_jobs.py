@@ -97,8 +97,8 @@ def _may_be_base(branch: str, context: MappingContext) -> bool:
     return not branch.startswith(context.branch_prefix)
 
 
-def find_decided_proposals(match: ForgeEventMatch | None) -> tuple[Proposal, ...]:
-    """The proposals whose pull request a person merged, closed or opened again."""
+def find_proposals_of_pull_request(match: ForgeEventMatch | None) -> tuple[Proposal, ...]:
+    """The proposals whose pull request the event is about."""
     if match is None or not isinstance(match.event, PullRequestEvent):
         return ()
     return tuple(
@@ -108,13 +108,15 @@ def find_decided_proposals(match: ForgeEventMatch | None) -> tuple[Proposal, ...
     )
 
 
+def may_be_own_push(event: PullRequestEvent) -> bool:
+    """Whether the bridge itself may have caused the event by pushing: a person's change of the
+    base or of the draft state, and a decision, never are."""
+    return event.action in (PullRequestAction.OPENED, PullRequestAction.SYNCHRONIZED)
+
+
 def _is_ours(event: PullRequestEvent, context: MappingContext) -> bool:
     return not event.from_fork and event.head.startswith(context.branch_prefix)
 
 
 def _is_worth_a_review(event: PullRequestEvent) -> bool:
-    return event.action in (
-        PullRequestAction.OPENED,
-        PullRequestAction.UPDATED,
-        PullRequestAction.REOPENED,
-    )
+    return event.action not in (PullRequestAction.MERGED, PullRequestAction.CLOSED)

@@ -59,6 +59,7 @@ def sync_mappings(
     done: list[SyncResult] = []
     proposals: list[Proposal] = []
     listed: dict[Target, Prompt] = {}
+    counted: set[Target] = set()  # those that the scans found in step
     for number, name in enumerate(mappings):
         tell(f"comparing {name}", number, len(mappings))
         started = controller.clock()
@@ -69,6 +70,7 @@ def sync_mappings(
         if recorded.unfollowed.reasons:
             done.append(_describe_unfollowed(context, found, recorded.unfollowed))
         listed |= found.listed_prompts
+        counted |= found.targets_in_step.keys()
         done += _describe_problems(name, found)
         for result in ResyncRunner(controller).create_prompts(controller.contexts[name], found):
             done.append(_describe_published(result))
@@ -78,8 +80,9 @@ def sync_mappings(
                     name, ReconcileOutcomeKind.IN_STEP, "same content", count=found.in_step_count
                 )
             )
+    options = ReconcileOptions(adopt)
     return _without_repeats(
-        done + _reconcile_all(controller, proposals, listed, tell, ReconcileOptions(adopt))
+        done + _reconcile_all(controller, proposals, listed, tell, options, frozenset(counted))
     )
 
 
@@ -124,7 +127,8 @@ def prune_targets(
     names, requests = dict[Target, str](), list[ReconcileRequest]()
     for target in unfollowed.reasons:
         one, status = scan.unlisted.get(target), statuses.get(target)
-        name = (one.name if one else "") or (status.name if status else "")
+        file = one or scan.untracked.get(target)
+        name = (file.name if file else None) or (status.name if status else "")
         known = Proposal(mapping, status.branch) if status and status.branch else None
         proposal = places.get(target) or known or context.build_proposal(name, target)
         names[target] = name
@@ -157,11 +161,13 @@ def _reconcile_all(
     listed: Mapping[Target, Prompt],
     tell: ProgressCallback,
     options: ReconcileOptions,
+    counted: frozenset[Target] = frozenset(),
 ) -> list[SyncResult]:
     done = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         jobs = [
-            pool.submit(_reconcile, controller, proposal, listed, options) for proposal in proposals
+            pool.submit(_reconcile, controller, proposal, listed, options, counted)
+            for proposal in proposals
         ]
         for finished, job in enumerate(as_completed(jobs), start=1):
             done.append(job.result())
@@ -174,7 +180,10 @@ def _reconcile(
     proposal: Proposal,
     listed: Mapping[Target, Prompt],
     options: ReconcileOptions,
+    counted: frozenset[Target],
 ) -> SyncResult:
+    """Reconcile one proposal. In step it counts as many targets as are not ``counted`` already."""
+    targets = {pending.target for pending in controller.store.find_pending(proposal)}
     waited = 0.0
     pause = Reconciler(controller).reconcile(proposal, listed, options)
     while pause is not None and waited + pause <= _LONGEST_WAIT:
@@ -187,4 +196,6 @@ def _reconcile(
     subject = f"{proposal.mapping} {proposal.branch}"
     if latest is None:
         return SyncResult(subject, ReconcileOutcomeKind.IN_STEP, "somebody else looked at it")
-    return SyncResult(subject, latest.kind, latest.reason, latest.pull_request)
+    is_in_step = latest.kind is ReconcileOutcomeKind.IN_STEP
+    count = len(targets - counted) if is_in_step else 1
+    return SyncResult(subject, latest.kind, latest.reason, latest.pull_request, count)

@@ -68,14 +68,13 @@ def find_unfollowed(
 def _untracked(
     mapping: MappingSettings, scan: MappingScan, entries: Mapping[Target, TargetStatus]
 ) -> Iterator[tuple[Target, UnlistedTarget]]:
-    """The files of labels that the mapping no longer tracks. Only those with a recorded status:
-    another mapping may own a file in the same folder."""
+    """The files of labels that the mapping no longer tracks. Only those that the mapping is
+    recorded to have followed: another mapping may own a file in the same folder."""
     setting = f"track: {', '.join(mapping.track)}"
-    return (
-        (target, UnlistedTarget(entries[target].name, path, setting))
-        for target, path in scan.untracked.items()
-        if target in entries and target not in scan.unlisted
-    )
+    for target, file in scan.untracked.items():
+        name = entries[target].name if target in entries else file.name
+        if name is not None and target not in scan.unlisted:
+            yield target, UnlistedTarget(name, file.path, setting)
 
 
 def _was_taken_out(

@@ -24,7 +24,10 @@ _CHECKED_BOX = re.compile(r"^[-*] \[[xX]\] <!-- promptlayer-bridge-box:", re.MUL
 
 class PullRequestAction(StrEnum):
     OPENED = "opened"
-    UPDATED = "updated"  # new commits, another base, or a draft no more
+    SYNCHRONIZED = "synchronized"  # its branch points at another commit
+    RETARGETED = "retargeted"  # it goes to another base
+    DRAFT_CHANGED = "draft changed"  # it became a draft, or ready for review
+    UPDATED = "updated"  # one of the three above, in a delivery that an older version stored
     MERGED = "merged"
     CLOSED = "closed"  # without a merge
     REOPENED = "reopened"

@@ -30,9 +30,9 @@ _FORM = "application/x-www-form-urlencoded"
 _ACTIONS = {
     "opened": PullRequestAction.OPENED,
     "reopened": PullRequestAction.REOPENED,
-    "synchronize": PullRequestAction.UPDATED,
-    "ready_for_review": PullRequestAction.UPDATED,
-    "converted_to_draft": PullRequestAction.UPDATED,
+    "synchronize": PullRequestAction.SYNCHRONIZED,
+    "ready_for_review": PullRequestAction.DRAFT_CHANGED,
+    "converted_to_draft": PullRequestAction.DRAFT_CHANGED,
 }
 
 
@@ -104,7 +104,7 @@ def _action(payload: WebhookPayload) -> PullRequestAction | None:
         return PullRequestAction.MERGED if merged else PullRequestAction.CLOSED
     if action == "edited":  # title, body or base
         if payload.find("changes.base"):
-            return PullRequestAction.UPDATED
+            return PullRequestAction.RETARGETED
         checked = contains_checked_box(payload.find("pull_request.body"))
         return PullRequestAction.EDITED if payload.find("changes.body") and checked else None
     return _ACTIONS.get(action)

@@ -11,7 +11,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -52,6 +54,7 @@ from bridge.forge.gitlab_merge_requests import (
     filter_own_pull_requests,
     find_author_id,
     find_author_login,
+    is_branch_deleted_at,
     is_description_note,
     mark_title,
     note_body,
@@ -63,6 +66,7 @@ from bridge.telemetry.log_context import span
 
 BODY_LIMIT = 1_048_576  # characters of a description
 MAX_LISTED = 30  # pull requests of one branch that are read
+MAX_PUSHES = 500  # newest pushes of the day of a closing that are searched for the branch
 PAGE_SIZE = 100  # the most GitLab gives at once
 
 log = logging.getLogger("bridge.forge")
@@ -101,6 +105,7 @@ class GitLabForge:
         self._ca_setting = f"forges.{forge_name}.ca_file"
         self._default_branch: str | None = None
         self._own_id: int | None = None
+        self._closings: dict[tuple[int, datetime | None], PullRequestClosing] = {}
         self._user_ids: dict[str, int | None] = {}
         self._gitlab = gitlab.Gitlab(
             self._url,
@@ -159,7 +164,31 @@ class GitLabForge:
             return None
 
     def read_closing(self, pull_request: PullRequest) -> PullRequestClosing:
-        return PullRequestClosing(pull_request.closed_by or "")
+        key = (pull_request.number, pull_request.decided_at)
+        if key not in self._closings:
+            closing = PullRequestClosing(pull_request.closed_by or "")
+            with suppress(errors.PermanentError):  # a token that may not read events: a decision
+                with_branch = self._was_closed_with_branch(pull_request)
+                closing = replace(closing, with_branch=with_branch)
+            self._closings[key] = closing
+        return self._closings[key]
+
+    def _was_closed_with_branch(self, pull_request: PullRequest) -> bool:
+        """GitLab closes an open merge request whose branch is deleted, in the name of whoever
+        deleted it and without a note; only the project's events tell.
+        https://docs.gitlab.com/api/events/#list-all-visible-events-for-a-project"""
+        closed_at = pull_request.decided_at
+        if closed_at is None:
+            return False
+        with self._translated(f"read how merge request !{pull_request.number} was closed"):
+            pushes = self._project.events.list(
+                action="pushed",
+                before=(closed_at.date() + timedelta(days=1)).isoformat(),
+                per_page=PAGE_SIZE,
+                iterator=True,
+            )
+            recent = (each.attributes for each in islice(pushes, MAX_PUSHES))
+            return is_branch_deleted_at(recent, pull_request.head_branch, closed_at)
 
     def find_body_editor(self, pull_request: PullRequest) -> str:
         with self._translated(f"read who edited merge request !{pull_request.number}"):
@@ -353,7 +382,7 @@ class GitLabForge:
             with span("ask the forge", repository=self.repository, asked=what):
                 yield
         except GitlabParsingError:
-            raise self._strange(asked, "") from None
+            raise self._strange(asked) from None
         except GitlabError as error:
             answer = (error.response_body or b"").replace(self._token.encode(), b"\xe2\x80\xa6")
             raise build_refusal_error(
@@ -365,13 +394,13 @@ class GitLabForge:
             ) from None
         except errors.BridgeError:
             raise
-        except Exception as foreign:
+        except Exception:
             log.debug("an answer of %s was not understood", self._url, exc_info=True)
-            raise self._strange(asked, f" ({type(foreign).__name__})") from None
+            raise self._strange(asked) from None
 
-    def _strange(self, asked: str, how: str) -> errors.UnavailableError:
+    def _strange(self, asked: str) -> errors.UnavailableError:
         return errors.UnavailableError(
-            f"{asked}, because {self._url} did not answer as GitLab does{how}. It may be starting, or "
+            f"{asked}, because {self._url} did not answer as GitLab does. It may be starting, or "
             "something else answers in its place."
         )
 

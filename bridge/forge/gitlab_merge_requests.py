@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.forge.forge import PullRequest, PullRequestContent, PullRequestState, StatusState
 from bridge.forge.gitlab_access_check import GitLabResponse
 
+_AT_ONCE = timedelta(seconds=2)  # the closing may be written before the push that caused it
 TITLE_LIMIT = 255  # characters, the draft marker included
 DRAFT_PREFIX = "Draft: "
 DRAFT_MARKERS = re.compile(r"\A(?:\s*(?:draft:|\[draft\]|\(draft\)))+\s*", re.IGNORECASE)
@@ -59,6 +60,20 @@ def parse_merge_request(answer: GitLabResponse) -> PullRequest:
 def filter_own_pull_requests(answers: Iterable[GitLabResponse]) -> list[PullRequest]:
     """Leave out those from forks, whose branches may have the same names."""
     return [own for own in map(parse_merge_request, answers) if not own.is_from_fork]
+
+
+def is_branch_deleted_at(
+    pushes: Iterable[GitLabResponse], branch: str, closed_at: datetime
+) -> bool:
+    """Whether a branch was gone when its merge request was closed, from the project's pushes,
+    newest first: by the last push to it that is not later."""
+    for push in pushes:
+        data, at = push.get("push_data") or {}, _time(push.get("created_at"))
+        if at is None or (data.get("ref_type"), data.get("ref")) != ("branch", branch):
+            continue
+        if at <= closed_at + _AT_ONCE:
+            return bool(data.get("action") == "removed")
+    return False
 
 
 def mark_title(content: PullRequestContent) -> str:

@@ -38,6 +38,13 @@ _ACTIONS = {
     "merge": PullRequestAction.MERGED,
     "close": PullRequestAction.CLOSED,
 }
+# One update may have several of these. The base and the draft state come first: only a person
+# changes them, and new commits may be the bridge's.
+_CHANGES = {
+    "changes.target_branch": PullRequestAction.RETARGETED,
+    "changes.draft": PullRequestAction.DRAFT_CHANGED,
+    "object_attributes.oldrev": PullRequestAction.SYNCHRONIZED,
+}
 
 
 def verify_webhook(headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
@@ -120,10 +127,9 @@ def _merge_request(payload: WebhookPayload) -> PullRequestEvent | None:
 def _action(payload: WebhookPayload) -> PullRequestAction | None:
     action = payload.find("object_attributes.action")  # none where only a system hook sends it
     if action == "update":
-        signs = ("object_attributes.oldrev", "changes.target_branch", "changes.draft")
-        moved = any(payload.find(sign) for sign in signs)
-        if moved:
-            return PullRequestAction.UPDATED
+        for sign, change in _CHANGES.items():
+            if payload.find(sign):
+                return change
         checked = contains_checked_box(payload.find("object_attributes.description"))
         return PullRequestAction.EDITED if payload.find("changes.description") and checked else None
     return _ACTIONS.get(action) if isinstance(action, str) else None

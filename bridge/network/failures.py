@@ -68,7 +68,7 @@ def explain_connection_failure(error: BaseException, setting: str) -> str:
         return CLOSED
     if any("disconnected without sending" in str(found) for found in errors):
         return CLOSED
-    return f"the connection failed or was cut ({type(errors[-1]).__name__})"
+    return "the connection failed or was cut"
 
 
 def _explained(error: BaseException, setting: str) -> str | None:

@@ -218,7 +218,7 @@ class PromptLayerClient:
             response = self._client.request(method, path, json=json, params=query)
         if not response.is_success:
             self._refuse(request, response)
-        return PromptLayerResponse(response.status_code, _body(request, response))
+        return PromptLayerResponse(response.status_code, self._read_body(request, response))
 
     def _hint(self, error: BridgeError) -> str:
         odd = isinstance(error, UnauthorizedError) and not self._api_key.startswith("pl_")
@@ -262,7 +262,7 @@ class PromptLayerClient:
     def _get(self, path: str, wanted: Mapping[str, Any]) -> Json:
         answer = self.send_with_status("GET", path, params=wanted).body
         if answer is None:
-            raise UnavailableError(f"PromptLayer answered GET {path} with no JSON.")
+            raise self._build_strange_answer_error(f"GET {path}")
         return answer
 
     @contextmanager
@@ -299,7 +299,11 @@ class PromptLayerClient:
                 f"{request} Check that {self._base_url} is the address of PromptLayer's API (base_url)."
             )
         if status >= 500 or status in (408, 425):
-            raise UnavailableError(request, retry_after=_retry_after(response))
+            raise UnavailableError(
+                f"{request} If that lasts, check that {self._base_url} is the address of"
+                " PromptLayer's API (base_url).",
+                retry_after=_retry_after(response),
+            )
         if response.has_redirect_location:
             place = _place(response)
             raise RequestRefusedError(
@@ -307,6 +311,21 @@ class PromptLayerClient:
                 " base_url; requests do not follow, because the key would go along."
             )
         raise RequestRefusedError(request)
+
+    def _read_body(self, asked: str, response: httpx2.Response) -> Json:
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except (ValueError, RecursionError):
+            raise self._build_strange_answer_error(asked) from None
+
+    def _build_strange_answer_error(self, asked: str) -> UnavailableError:
+        return UnavailableError(
+            f"PromptLayer answered {asked} with something other than JSON. Check that"
+            f" {self._base_url} is the address of its API (base_url), and that no proxy answers in"
+            " its place."
+        )
 
     def _words(self, response: httpx2.Response) -> str:
         """PromptLayer's error message, shortened, with the API key masked."""
@@ -323,15 +342,6 @@ def _following(page: PromptPageResponse, total: int) -> int | None:
     if page.total < total and page.page > 1:
         return page.page - 1  # prompts were deleted meanwhile, and later ones moved up
     return page.page + 1 if page.has_next and page.items else None
-
-
-def _body(asked: str, response: httpx2.Response) -> Json:
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        raise UnavailableError(f"PromptLayer answered {asked} with no JSON.") from None
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -40,7 +40,7 @@ from bridge.prompts.pull_request.proposal_summary import ProposalSummary
 from bridge.reconcile.branch_merge import BranchConflictError, BranchMerge
 from bridge.reconcile.evaluation_status import EvaluationStatus, request_evaluation
 from bridge.reconcile.head_content import read_head
-from bridge.reconcile.mapping_context import CreationPermit, MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import (
     FOLLOW_UP_TRAILER,
@@ -62,7 +62,7 @@ def apply_plan(
     context: MappingContext,
     observation: ProposalObservation,
     plan: ProposalPlan,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
 ) -> ReconcileOutcome:
     """Apply the plan; returns its outcome."""
     for surplus in observation.surplus:
@@ -72,7 +72,7 @@ def apply_plan(
             f"the same is proposed to {format_code_span(observation.base)} by another one",
         )
     if isinstance(plan, UpsertPullRequest):
-        return _propose(context, observation, plan, permit)
+        return _propose(context, observation, plan, callbacks)
     if isinstance(plan, ClosePullRequest):
         return _withdraw(context, observation, plan)
     if isinstance(plan, DeleteBranch):
@@ -88,7 +88,7 @@ def _propose(
     context: MappingContext,
     observation: ProposalObservation,
     plan: UpsertPullRequest,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
 ) -> ReconcileOutcome:
     if is_stranded(observation, plan):
         words = tell_stranded(context, observation, plan.pull_request)
@@ -100,17 +100,19 @@ def _propose(
             observation.tip_commit_id,
         )
     if plan.pull_request is None:
-        permit(context)
+        callbacks.permit(context)
     summary = build_proposal_summary(context, observation, plan.edits, plan.metadata.pending)
     said = build_commit_message(context, observation.snapshot, summary, observation.trigger_events)
     open_ = plan.pull_request
     is_held = _holds_edits(observation, open_)
-    tip, plan = _retarget(context, observation, plan, summary, said)
+    tip, plan = _retarget(context, observation, plan, summary, said, callbacks)
     try:
         merged = _merge_branch(observation, plan)
     except BranchConflictError as conflict:
         return _conflict(context, observation, plan, conflict)
-    commit = _commit_and_push(context, observation, plan, said, merged, tip, is_held=is_held)
+    commit = _commit_and_push(
+        context, observation, plan, said, merged, tip, callbacks, is_held=is_held
+    )
     plan = replace(
         plan,
         metadata=replace(
@@ -148,13 +150,14 @@ def _retarget(
     plan: UpsertPullRequest,
     summary: ProposalSummary,
     said: CommitMessage,
+    callbacks: ReconcileCallbacks,
 ) -> tuple[str | None, UpsertPullRequest]:
     """Take an open pull request to the base, if it goes elsewhere; the branch's newest commit
     then, and the plan with the pull request as it is then."""
     open_ = plan.pull_request
     if open_ is None or open_.base_branch == observation.base:
         return observation.tip_commit_id, plan
-    tip = prepare_retarget(context, observation, plan, said)
+    tip = prepare_retarget(context, observation, plan, said, callbacks)
     draft = build_pull_request_draft(context, summary, plan.metadata, observation.base, open_)
     content = draft.render_content(context.forge.body_limit)
     ensured = ensure_pull_request(
@@ -196,6 +199,7 @@ def _commit_and_push(
     said: CommitMessage,
     merged: BranchMerge | None,
     tip: str | None,
+    callbacks: ReconcileCallbacks,
     *,
     is_held: bool,
 ) -> str:
@@ -214,6 +218,7 @@ def _commit_and_push(
         parent, changes = tip, merged.changes
         said = replace(said, text=f"{said.text.rstrip()}\n{FOLLOW_UP_TRAILER}\n")
     commit = write_commit(context, observation.snapshot, parent, changes, said)
+    callbacks.record_commit(commit)
     observation.snapshot.push_branch(
         context.forge.create_git_remote(), observation.proposal.branch, commit, tip
     )
@@ -248,12 +253,14 @@ def _draft(
     commit: str,
     merged: BranchMerge | None,
     status_commit: str | None,
+    conflicts: tuple[str, ...] = (),
 ) -> PullRequestDraft:
     """The pull request that describes what merging ``commit`` does."""
     head = read_head(context, observation.snapshot, commit, plan.edits, merged)
     summary = build_proposal_summary(
         context, observation, plan.edits, plan.metadata.pending, merged, head
     )
+    summary = replace(summary, branch_conflicts=conflicts)
     metadata = replace(plan.metadata, status_commit=status_commit)
     return build_pull_request_draft(context, summary, metadata, observation.base, plan.pull_request)
 
@@ -312,6 +319,7 @@ def _conflict(
                 tip,
                 _leave_branch(observation, plan),
                 metadata.status_commit,
+                (*conflict.edited, *conflict.removed, *conflict.absent),
             )
             _ensure(context, observation, open_, draft)
     return _outcome(observation, ReconcileOutcomeKind.CONFLICT, str(conflict), open_, tip)

@@ -188,3 +188,11 @@ class MappingContext:
 
 CreationPermit = Callable[[MappingContext], None]
 """Raises RateLimitedError when no pull request may be created now."""
+
+
+@dataclass(frozen=True)
+class ReconcileCallbacks:
+    """The functions of the engine that the reconcile of one proposal calls."""
+
+    permit: CreationPermit
+    record_commit: Callable[[str], None]  # the commit that is about to be pushed to its branch

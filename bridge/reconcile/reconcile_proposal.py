@@ -21,7 +21,7 @@ from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.apply_plan import apply_plan
 from bridge.reconcile.decision_labels import apply_decision_labels
-from bridge.reconcile.mapping_context import CreationPermit, MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation, diff_proposal
 from bridge.reconcile.proposal_state import observe_state
 from bridge.reconcile.publish_files import (
@@ -61,7 +61,7 @@ def reconcile_proposal(
     reconcile_context: ReconcileContext,
     *,
     now: datetime,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
 ) -> ReconcileOutcome:
     """Bring one proposal in step with PromptLayer and the base branch.
 
@@ -70,14 +70,14 @@ def reconcile_proposal(
     """
     observation, plan = plan_proposal(context, index, proposal, reconcile_context, now)
     with span("carry out"):
-        return apply(context, observation, plan, permit, now)
+        return apply(context, observation, plan, callbacks, now)
 
 
 def apply(
     context: MappingContext,
     observation: ProposalObservation,
     plan: ProposalPlan,
-    permit: CreationPermit,
+    callbacks: ReconcileCallbacks,
     now: datetime,
 ) -> ReconcileOutcome:
     """Publish merged files, move the labels that a decision moves, apply the plan and record the
@@ -85,7 +85,7 @@ def apply(
     results = publish_files(context, observation.snapshot, observation.pending_publications)
     label_changes = apply_decision_labels(context, observation, results)
     outcome = write_back_ids(context, observation, plan) or apply_plan(
-        context, observation, plan, permit
+        context, observation, plan, callbacks
     )
     _record(context, observation, outcome, results, now)
     outcome = replace(

@@ -12,7 +12,7 @@ from bridge.forge.forge import PullRequest
 from bridge.prompts.planning.plan import UpsertPullRequest
 from bridge.prompts.pull_request.markdown import format_code_span
 from bridge.prompts.pull_request.metadata import parse_metadata
-from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import CommitMessage, merge_edit_contents, write_commit
 from bridge.reconcile.push_changes import find_fork_point
@@ -56,6 +56,7 @@ def prepare_retarget(
     observation: ProposalObservation,
     plan: UpsertPullRequest,
     said: CommitMessage,
+    callbacks: ReconcileCallbacks,
 ) -> str | None:
     """Say why on the pull request, and make its branch bring nothing foreign to either base.
     Returns the branch's newest commit."""
@@ -70,6 +71,7 @@ def prepare_retarget(
         return observation.tip_commit_id  # the branch stands on the base
     parent = shared or snapshot.commit
     commit = write_commit(context, snapshot, parent, merge_edit_contents(plan.edits), said)
+    callbacks.record_commit(commit)
     snapshot.push_branch(
         context.forge.create_git_remote(),
         observation.proposal.branch,

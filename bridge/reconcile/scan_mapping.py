@@ -20,6 +20,7 @@ from bridge.prompts.planning.drift import BaseBranchFile
 from bridge.prompts.planning.publication import NewPromptFile, describe_unpublished_fields
 from bridge.prompts.prompt import LATEST, Prompt, PromptFile
 from bridge.prompts.target import Proposal, Target
+from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.coverage import build_summary, find_coverage_gaps
 from bridge.reconcile.file_owners import assign_files, find_prompt_files
 from bridge.reconcile.mapping_context import MappingContext
@@ -65,6 +66,14 @@ class UnlistedTarget:
 
 
 @dataclass(frozen=True)
+class UntrackedFile:
+    """A file of a label that the mapping does not track: of another mapping, or once this one's."""
+
+    path: str
+    name: str | None  # the prompt's; None: no record says that the mapping followed it
+
+
+@dataclass(frozen=True)
 class MappingScan:
     candidates: tuple[ReconcileCandidate, ...]
     targets_in_step: Mapping[Target, ScannedTarget]  # whose file is as PromptLayer has it
@@ -77,7 +86,7 @@ class MappingScan:
     orphans: tuple[OrphanFile, ...] = ()
     unreadable_targets: frozenset[Target] = frozenset()  # whose file is among the mistakes
     unlisted: Mapping[Target, UnlistedTarget] = field(default_factory=dict)
-    untracked: Mapping[Target, str] = field(default_factory=dict)  # files of other labels
+    untracked: Mapping[Target, UntrackedFile] = field(default_factory=dict)
     gaps: tuple[CoverageGap, ...] = ()  # settings that take nothing in
     agreements: Mapping[Target, Agreement] = field(default_factory=dict)  # of those in step
 
@@ -186,7 +195,7 @@ class _MappingScanner:
         self._of_one_meaning: dict[str, tuple[Prompt, Prompt]] = {}  # as file and PromptLayer say
         self.shown: dict[str, list[PromptSummary]] = {}  # all that carry each label
         self.unlisted: dict[Target, UnlistedTarget] = {}
-        self.untracked: dict[Target, str] = {}
+        self.untracked: dict[Target, UntrackedFile] = {}
         self._selection = context.mapping.selection
         self._left_out: dict[Target, str] = {}  # by which setting
 
@@ -264,17 +273,22 @@ class _MappingScanner:
         self._note_unpublished()
         unlisted = found.places.keys() - self.listed.keys() - self._left
         self._note_unlisted_files({target: found.places[target] for target in unlisted})
-        self.untracked = self._untracked(owners)
+        self.untracked = self._find_untracked(owners)
 
-    def _untracked(self, owners: Mapping[str, PromptFileOwner]) -> dict[Target, str]:
-        """Files of labels that are not tracked: of another mapping, or once this one's."""
-        return {
+    def _find_untracked(self, owners: Mapping[str, PromptFileOwner]) -> dict[Target, UntrackedFile]:
+        """The record in the repository says which of these files the mapping followed once, also
+        after a lost database."""
+        paths = {
             Target(self.context.mapping.name, owner.prompt_id, owner.label): path
             for path, owner in owners.items()
             if owner.prompt_id is not None
             and owner.label is not None
             and owner.label not in self.context.mapping.track
         }
+        recorded = AgreementRecord(self.context, self.snapshot).read(paths) if paths else {}
+        files = self._read({target: paths[target] for target in recorded})
+        names = {t: file.prompt.name if file.prompt else "" for t, file in files.items()}
+        return {target: UntrackedFile(path, names.get(target)) for target, path in paths.items()}
 
     def note_unlisted(self, targets: Iterable[Target]) -> None:
         """Of targets that have a branch, note those that no list page shows."""

@@ -91,6 +91,7 @@ def build_edit(
         is_merge=merged is not None,
         conflicts=merged.conflicts if merged else (),
         restores=comparison.restores,
+        label_in_file=base.label if base and base.label != target.label else None,
         overtaken=find_overtaken(base_files, platform, target, held, sides.agreed),
     )
     return FileEdit(change, text, base.text if base else None, held.digest)

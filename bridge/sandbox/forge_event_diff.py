@@ -64,15 +64,12 @@ def _actions(before: PullRequest | None, now: PullRequest) -> Iterator[PullReque
         yield PullRequestAction.OPENED
     if state is not now.state:
         yield _TURNS[now.state]
-    elif before is not None and now.state is PullRequestState.OPEN and _moved(before, now):
-        yield PullRequestAction.UPDATED
+    elif before is not None and now.state is PullRequestState.OPEN:
+        if before.head_commit != now.head_commit:
+            yield PullRequestAction.SYNCHRONIZED
+        if before.base_branch != now.base_branch:
+            yield PullRequestAction.RETARGETED
+        if before.is_draft != now.is_draft:
+            yield PullRequestAction.DRAFT_CHANGED
     if before is not None and before.body != now.body and contains_checked_box(now.body):
         yield PullRequestAction.EDITED
-
-
-def _moved(before: PullRequest, now: PullRequest) -> bool:
-    return (before.head_commit, before.base_branch, before.is_draft) != (
-        now.head_commit,
-        now.base_branch,
-        now.is_draft,
-    )

@@ -70,13 +70,21 @@ def describe_forge_event(event: ForgeEvent) -> str:
     return f"{event.repository} #{event.number}"
 
 
+_CHANGES = (
+    PullRequestAction.OPENED,
+    PullRequestAction.SYNCHRONIZED,
+    PullRequestAction.RETARGETED,
+    PullRequestAction.DRAFT_CHANGED,
+    PullRequestAction.UPDATED,
+)
+
+
 def find_changed_branch(event: ForgeEvent) -> str | None:
     """The branch that was pushed, or from which a pull request was opened or updated; None for a
     decision about a pull request and for a branch of a fork."""
     if isinstance(event, PushEvent):
         return event.branch
-    is_change = event.action in (PullRequestAction.OPENED, PullRequestAction.UPDATED)
-    return event.head if is_change and not event.from_fork else None
+    return event.head if event.action in _CHANGES and not event.from_fork else None
 
 
 def _parse_payload(text: str) -> ForgeEvent | None:

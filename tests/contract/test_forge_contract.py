@@ -346,6 +346,23 @@ def test_a_pull_request_a_person_closed_is_seen_as_closed(case: ForgeCase) -> No
     assert just_now(found(case).decided_at)
 
 
+def test_a_persons_closing_is_a_decision(case: ForgeCase) -> None:
+    case.close(opened(case).number)
+
+    assert not case.forge.read_closing(found(case)).with_branch
+
+
+def test_a_closing_by_deleting_the_branch_is_none_and_is_read_once(case: ForgeCase) -> None:
+    opened(case)
+    case.delete_branch(HEAD)
+
+    after = found(case)
+    if after.state is PullRequestState.OPEN:
+        return  # this forge leaves it open
+    assert case.forge.read_closing(after).with_branch
+    assert requests(case, lambda: case.forge.read_closing(after)) == 0
+
+
 def test_a_reopened_pull_request_is_open_again(case: ForgeCase) -> None:
     created = opened(case)
     case.close(created.number)

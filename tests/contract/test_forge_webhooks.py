@@ -136,7 +136,7 @@ def test_the_life_of_a_pull_request_is_told(case: ForgeCase) -> None:
         for each in (
             expected,
             PushEvent(name_of(case), HEAD, created.head_commit, newer),
-            replace(moved, action=PullRequestAction.UPDATED),
+            replace(moved, action=PullRequestAction.SYNCHRONIZED),
             replace(moved, action=PullRequestAction.CLOSED),
             replace(moved, action=PullRequestAction.REOPENED),
         )

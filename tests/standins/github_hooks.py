@@ -17,7 +17,8 @@ NOBODY = "0" * 40
 SENDER = Credential("sam", "")
 ACTIONS = {
     PullRequestAction.OPENED: "opened",
-    PullRequestAction.UPDATED: "synchronize",
+    PullRequestAction.SYNCHRONIZED: "synchronize",
+    PullRequestAction.RETARGETED: "edited",
     PullRequestAction.MERGED: "closed",
     PullRequestAction.CLOSED: "closed",
     PullRequestAction.REOPENED: "reopened",
@@ -77,8 +78,13 @@ def _pull_request(
     event: PullRequestEvent, shapes: Shapes, repository: Repository
 ) -> dict[str, Any]:
     pull = repository.pulls[event.number]
+    action = ACTIONS.get(event.action)
+    if action is None:  # its draft state changed
+        action = "converted_to_draft" if pull.draft else "ready_for_review"
+    changes = {"changes": {"base": {"ref": {"from": "main"}, "sha": {"from": NOBODY}}}}
     return {
-        "action": ACTIONS[event.action],
+        "action": action,
+        **(changes if action == "edited" else {}),
         "number": event.number,
         "pull_request": shapes.full_pull(repository, pull, SENDER),
         "repository": shapes.repository(repository, SENDER),

@@ -129,6 +129,7 @@ class GitLabStandIn:
             ("GET", "/users", self._find_users),
             ("GET", "/personal_access_tokens/self", self._own_token),
             ("GET", "/projects/{project}", self._read_project),
+            ("GET", "/projects/{project}/events", self._list_pushes),
             ("GET", "/projects/{project}/push_rule", self._read_push_rule),
             ("GET", "/projects/{project}/members/all/{user:int}", self._read_member),
             ("GET", merge_requests, self._list_merge_requests),
@@ -266,6 +267,17 @@ class GitLabStandIn:
             int(call.ids["iid"]), "squash" if call.fields.get("squash") else "merge"
         )
         return JSONResponse(bodies.whole_merge_request(merged, project, call.base))
+
+    def _list_pushes(self, call: Call) -> Response:
+        project = self._project(call)
+        project.refresh()
+        before = call.query.get("before", "9999-12-31")
+        shown = [
+            bodies.push_event(each, project, call.base)
+            for each in reversed(project.pushes)
+            if each.created_at.date().isoformat() < before
+        ]
+        return self._page(call, shown)
 
     def _list_notes(self, call: Call) -> Response:
         project = self._project(call)

@@ -12,6 +12,7 @@ from tests.standins.gitlab_project import (
     MergeRequest,
     Note,
     Project,
+    Push,
     User,
     default_branch,
 )
@@ -175,6 +176,33 @@ def note(of: Note, on: MergeRequest, project: Project, base: str) -> Body:
         "confidential": False,
         "internal": False,
         "commands_changes": {},
+    }
+
+
+def push_event(of: Push, project: Project, base: str) -> Body:
+    names = {"created": "pushed new", "pushed": "pushed to", "removed": "deleted"}
+    return {
+        "id": project.pushes.index(of) + 1,
+        "project_id": project.id,
+        "action_name": names[of.action],
+        "target_id": None,
+        "target_iid": None,
+        "target_type": None,
+        "author_id": project.person.id,
+        "target_title": None,
+        "created_at": _time(of.created_at),
+        "author": user(project.person, base),
+        "author_username": project.person.username,
+        "push_data": {
+            "commit_count": 0 if of.after is None else 1,
+            "action": of.action,
+            "ref_type": "branch",
+            "commit_from": of.before,
+            "commit_to": of.after,
+            "ref": of.ref,
+            "commit_title": None,
+            "ref_count": None,
+        },
     }
 
 

@@ -19,7 +19,9 @@ STATES = {
 }
 ACTIONS = {
     PullRequestAction.OPENED: "open",
-    PullRequestAction.UPDATED: "update",
+    PullRequestAction.SYNCHRONIZED: "update",
+    PullRequestAction.RETARGETED: "update",
+    PullRequestAction.DRAFT_CHANGED: "update",
     PullRequestAction.MERGED: "merge",
     PullRequestAction.CLOSED: "close",
     PullRequestAction.REOPENED: "reopen",
@@ -92,7 +94,12 @@ def _merge_request(event: PullRequestEvent, project: Project) -> dict[str, Any]:
         "merge_commit_sha": of.merge_commit_sha,
         "last_commit": {"id": of.sha, "message": "Change by a person"},
     }
-    if event.action is PullRequestAction.UPDATED:
+    changes: dict[str, Any] = {}
+    if event.action is PullRequestAction.RETARGETED:
+        changes = {"target_branch": {"previous": "main", "current": of.target_branch}}
+    if event.action is PullRequestAction.DRAFT_CHANGED:
+        changes = {"draft": {"previous": not of.draft, "current": of.draft}}
+    if event.action is PullRequestAction.SYNCHRONIZED:
         attributes["oldrev"] = git(project.directory, "rev-parse", f"{of.sha}^")
     is_edit = event.action is PullRequestAction.EDITED
     changes = {"description": {"previous": "", "current": of.description}} if is_edit else {}

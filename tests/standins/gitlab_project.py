@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,17 @@ class Note:
     system: bool = False
 
 
+@dataclass(frozen=True)
+class Push:
+    """An event of the project: a branch was created, pushed to or removed."""
+
+    action: str  # as in ``push_data``
+    ref: str
+    before: str | None
+    after: str | None
+    created_at: datetime
+
+
 @dataclass
 class MergeRequest:
     id: int
@@ -115,12 +126,18 @@ class Project:
     statuses: list[CommitStatus] = field(default_factory=list)  # oldest first
     default_branch: str = MAIN
     members: dict[int, int] = field(default_factory=dict)  # user's id → access level
+    ahead: timedelta = timedelta()  # of this machine's clock
+    pushes: list[Push] = field(default_factory=list)  # oldest first
     changed: Callable[[], None] = lambda: None  # called after what is done by hand
     _asked_for: Counter[str] = field(default_factory=Counter)
+    _noticed: dict[str, str] = field(default_factory=dict)  # branch → commit at the last push
 
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
     def open(
         self,
@@ -141,7 +158,7 @@ class Project:
             if self._asked_for[source] <= self.notices_late:
                 raise Refusal(400, {"message": [f'Source branch "{source}" does not exist']})
             self._check_branches(source, target, heads)
-        now = datetime.now(UTC)
+        now = self.now()
         iid = len(self.merge_requests) + 1
         opened = MergeRequest(
             id=1000 * self.id + iid,
@@ -187,14 +204,14 @@ class Project:
                 self.close(iid, author)
             case "reopen":
                 self.reopen(iid)
-        changed.updated_at = datetime.now(UTC)
+        changed.updated_at = self.now()
         return changed
 
     def close(self, iid: int, who: User | None = None) -> None:
         closed = self.find(iid)
         if closed.state == "opened":
             closed.state = "closed"
-            closed.closed_at, closed.closed_by = datetime.now(UTC), who or self.person
+            closed.closed_at, closed.closed_by = self.now(), who or self.person
         self.changed()
 
     def reopen(self, iid: int) -> None:
@@ -247,13 +264,22 @@ class Project:
         """Let the open merge requests follow their branches, as GitLab does after each push:
         one whose branch is gone is closed, one whose commits reached the target is merged."""
         heads = self.heads()
+        self._notice_pushes(heads)
         for each in self.merge_requests:
             if each.state == "opened" and each.source_project_id == self.id:
                 self._follow(each, heads)
 
+    def _notice_pushes(self, heads: dict[str, str]) -> None:
+        for ref in sorted(self._noticed.keys() | heads.keys()):
+            before, after = self._noticed.get(ref), heads.get(ref)
+            if before != after:
+                action = "created" if before is None else "removed" if after is None else "pushed"
+                self.pushes.append(Push(action, ref, before, after, self.now()))
+        self._noticed = heads
+
     def comment(self, iid: int, body: str, author: User) -> Note:
         notes = self.find(iid).notes
-        now = datetime.now(UTC)
+        now = self.now()
         notes.append(Note(10_000 * iid + len(notes) + 1, author, body, now, now))
         return notes[-1]
 
@@ -288,7 +314,7 @@ class Project:
         head = heads.get(each.source_branch)
         target = heads.get(each.target_branch, each.target_sha)  # it may be gone
         if head is None:
-            each.state, each.closed_at, each.closed_by = "closed", datetime.now(UTC), self.person
+            each.state, each.closed_at, each.closed_by = "closed", self.now(), self.person
             return
         each.sha = head
         if target != each.target_sha:
@@ -298,7 +324,7 @@ class Project:
                 self._mark_merged(each)
 
     def _mark_merged(self, each: MergeRequest) -> None:
-        each.state, each.merged_at, each.merged_by = "merged", datetime.now(UTC), self.person
+        each.state, each.merged_at, each.merged_by = "merged", self.now(), self.person
 
     def _retarget(self, changed: MergeRequest, target: str) -> None:
         heads = self.heads()

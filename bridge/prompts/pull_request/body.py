@@ -191,6 +191,8 @@ def _place_rows(change: PromptChange) -> Iterator[tuple[str, str, str]]:
     after = change.after.version if change.after else None
     if change.adds_only_an_id:
         yield "id", "", _cell(str(change.prompt.id))
+    if change.sets_only_the_label:
+        yield "label", _cell(change.label_in_file or ""), _cell(change.label)
     if before != after and (after or change.after is None):  # a file that is merged gets none yet
         aspect = "version" if change.label == LATEST else f"label {_cell(change.label)}"
         word = "" if change.label == LATEST else "version "

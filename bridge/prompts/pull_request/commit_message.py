@@ -70,6 +70,10 @@ def _summary(summary: ProposalSummary) -> str:
         return _fitted(lambda room: f"Conflict: {_name(change.prompt.name, room)}{_at(change)}")
     if change.adds_only_an_id:
         return _fitted(lambda room: f"Add the id of {_name(change.prompt.name, room)} to its file")
+    if change.sets_only_the_label:
+        return _fitted(
+            lambda room: f"Set the label of {_name(change.prompt.name, room)} in its file"
+        )
     if change.renamed_from is not None and change.kind is ChangeKind.MOVE:
         old, new = change.renamed_from, change.prompt.name
         if change.old_path in (None, change.path):
@@ -168,6 +172,8 @@ def _what(change: PromptChange) -> str:
         return f"removed, {collapse_to_one_line(change.reason)}" if change.reason else "removed"
     if change.adds_only_an_id:
         return f"id {change.after.id} added"
+    if change.sets_only_the_label:
+        return f"label {collapse_to_one_line(change.label_in_file or '')} corrected"
     new = f"version {change.after.version}" if change.after.version else "a new version"
     if change.before is None:
         return f"added at {new}"

@@ -46,6 +46,8 @@ def render_headline(summary: ProposalSummary) -> str:
         return _removal(change, summary.editors)
     if change.adds_only_an_id:
         return _id(change)
+    if change.sets_only_the_label:
+        return _label_line(change)
     if summary.approval_request:
         proposed = f"{format_version(change)} of {format_name(change.prompt.name)}"
         return _ended(
@@ -59,6 +61,15 @@ def _id(change: PromptChange) -> str:
     return (
         f"Writes the id of {name} into its file, and changes nothing else of it. The prompt was made"
         " of that file; by the id the two belong together however either is renamed or moved."
+    )
+
+
+def _label_line(change: PromptChange) -> str:
+    label, old = format_code_span(f"label: {change.label}"), change.label_in_file or ""
+    return (
+        f"Writes {label} into the file of {format_name(change.prompt.name)}, and changes nothing else"
+        f" of it. The file is where that of label {format_name(change.label)} belongs, and says"
+        f" {format_code_span(f'label: {old}')}, as a copy of another label's file does."
     )
 
 
@@ -128,8 +139,20 @@ def render_cautions(summary: ProposalSummary) -> Iterator[str]:
     if summary.approval_request:
         yield _request(summary.approval_request, summary)
     yield from _overwrites(summary)
+    if summary.branch_conflicts:
+        yield _branch_conflict(summary.branch_conflicts)
     if summary.branch_changes:
         yield _branch_changes(summary.branch_changes)
+
+
+def _branch_conflict(paths: Sequence[str]) -> str:
+    names = [format_code_span(path) for path in paths[:_MOST_CONFLICTS]]
+    return _banner(
+        "The branch is not up to date.",
+        f"PromptLayer changed {join_with_others(names, len(paths), 'more')} too, in a part that people"
+        " changed on this branch: a comment says how to go on. Until then, what follows is what the"
+        " branch says.",
+    )
 
 
 def _branch_changes(changes: Sequence[BranchChange]) -> str:

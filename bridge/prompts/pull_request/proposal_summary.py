@@ -41,6 +41,7 @@ class PromptChange:
     is_merge: bool = False  # and those edits are in ``after``, but for the conflicts
     conflicts: tuple[MergeConflict, ...] = ()  # parts that both sides changed differently
     restores: bool = False  # the file was removed from the repository since both agreed
+    label_in_file: str | None = None  # where the file names another one: it was copied
     overtaken: tuple[int, ...] = ()  # versions that nobody merged, and that a file was put over
 
     def __post_init__(self) -> None:
@@ -78,10 +79,22 @@ class PromptChange:
         )
 
     @property
+    def sets_only_the_label(self) -> bool:
+        """Whether the file has the same content already, and names another label."""
+        before, after = self.before, self.after
+        return (
+            self.label_in_file is not None
+            and self.old_path is None
+            and before is not None
+            and after is not None
+            and (before.digest, before.name) == (after.digest, after.name)
+        )
+
+    @property
     def message(self) -> str | None:
         """The editor's message of the version. A rename or an id makes no version, so the older
         message is not theirs."""
-        if self.after is None or self.adds_only_an_id:
+        if self.after is None or self.adds_only_an_id or self.sets_only_the_label:
             return None
         if self.before and self.renamed_from and self.before.digest == self.after.digest:
             return None
@@ -140,6 +153,7 @@ class ProposalSummary:
     merge_effect: str = ""  # a sentence, in Markdown of ours: what merging does
     author_known: bool = True  # False: the author of the newest change is unknown
     branch_changes: tuple[BranchChange, ...] = ()
+    branch_conflicts: tuple[str, ...] = ()  # paths that PromptLayer and people changed alike
 
     @property
     def prompts(self) -> frozenset[int | str]:

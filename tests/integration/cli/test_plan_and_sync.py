@@ -7,6 +7,8 @@ import json
 import pytest
 
 from tests.integration.cli.cli_workspace import CONFIG, NOBODY, CliWorkspace
+from tests.integration.cli.repository_engineer import RepositoryEngineer
+from tests.standins.git_http import read_file
 
 TABLE = """\
 mapping  prompt         label   standing                                 sync would
@@ -216,3 +218,45 @@ def test_in_a_pipe_a_diff_is_the_diff_and_nothing_else(workspace: CliWorkspace) 
 
     assert "+++ b/prompts/latest/support/reply.yaml" in said.out.splitlines()
     assert f"+    content: {text}" in said.out.splitlines()
+
+
+def test_sync_counts_each_target_once(workspace: CliWorkspace) -> None:
+    workspace.configure(f"{CONFIG}    track: [latest, prod]\n")
+    workspace.save("support/reply", labels=["prod"])
+    workspace.run("sync")
+    for opened in workspace.forge.list_open_pull_requests("promptlayer/"):
+        workspace.forge.merge(opened.number, "squash")
+
+    merged, again = workspace.run("sync"), workspace.run("sync")
+
+    assert (merged.out, again.out) == ("2 in step\n", "2 in step\n")
+
+
+def test_a_copy_of_another_labels_file_is_one_row_and_its_pull_request_says_why(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.configure(f"{CONFIG}    publish: true\n    track: [latest, prod]\n")
+    engineer = RepositoryEngineer(workspace)
+    workspace.save("support/reply", labels=["prod"])
+    workspace.save("support/reply", "Be brief.")
+    workspace.run("sync")
+    for opened in workspace.forge.list_open_pull_requests("promptlayer/"):
+        workspace.forge.merge(opened.number, "squash")
+    workspace.run("sync")
+    copied = engineer.read_file("support/reply").encode()
+    engineer.merge_files({"prompts/prod/support/reply.yaml": copied})
+
+    planned, synced = workspace.run("plan", "--json"), workspace.run("sync")
+
+    (row,) = planned.json["out_of_step"]
+    assert row["action"] == (
+        "move prod to the version with this content, or publish one and move prod to it;"
+        " open a pull request"
+    )
+    assert "label prod is on version 2" in synced.out
+    (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
+    assert opened.title == "Set the label of support/reply in its file"
+    assert opened.body.startswith("Writes `label: prod` into the file of `support/reply`")
+    assert "was moved" not in opened.body
+    head = read_file(engineer.repository, opened.head_branch, "prompts/prod/support/reply.yaml")
+    assert b"label: prod\n" in head

@@ -233,7 +233,13 @@ def test_a_broken_file_is_told_with_its_line_and_is_not_taken_for_one_that_is_go
     engineer.merge_files({path(REPLY): breaks(engineer.read_file(REPLY)).encode()})
 
     synced, planned = workspace.run("sync"), workspace.run("plan")
+    rows = workspace.run("plan", "--json").json["out_of_step"]
+    (row,) = rows
 
+    assert (row["prompt"], row["label"], row["path"]) == (REPLY, "latest", path(REPLY))
+    at_fault = "a mistake in the file" if publishes else row["standing"]
+    assert row["standing"] == at_fault
+    assert f"{row['standing']} {row['action']}".count(f"{path(REPLY)}{said}") == 1
     assert synced.status == 1
     assert f"{path(REPLY)}{said}" in synced.out
     assert "taken back" not in synced.out
@@ -394,13 +400,13 @@ def test_an_edit_of_what_cannot_be_published_is_told(
     published, synced, planned = (
         workspace.run("publish"),
         workspace.run("sync"),
-        workspace.run("plan"),
+        workspace.run("plan", "--json"),
     )
 
     assert (published.status, synced.status, planned.status) == (1, 1, 2)
     assert f"mistake    {path(REPLY)}: {said}" in published.out
     assert f"{path(REPLY)}: {said}" in synced.out
-    assert said in " ".join(planned.out.split())  # the table wraps
+    assert said in json.dumps(planned.json)
 
 
 def test_tags_beside_an_edit_are_told_with_the_version_that_is_made(
@@ -521,8 +527,10 @@ def test_a_name_that_was_edited_in_a_file_is_not_said_to_be_renamed_in_promptlay
     workspace.run("sync")
 
     reason = f"the file says `name: support/other`, and PromptLayer calls it '{REPLY}'"
-    standings = [row["standing"] for row in planned.json["out_of_step"]]
-    assert f"the names differ: {reason}" in standings
+    (row,) = planned.json["out_of_step"]
+    assert row["standing"] == f"the names differ: {reason}"
+    assert row["action"].startswith("open a pull request; skip: ")
+    assert row["action"].endswith("change it in PromptLayer.")
     (opened,) = workspace.forge.list_open_pull_requests("promptlayer/")
     assert opened.title == f"Set the name of {REPLY} in its file"
     assert "was renamed" not in opened.body

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class ForgeRepository:
     close_as: Callable[[int, str], object]  # somebody else closes: number, login
     edit_as: Callable[[int, str, str], None]  # a person writes a body: number, body, login
     faults: Faults | None = None  # of the server; None where there is none
+    pass_time: Callable[[float], None] = lambda _: None  # seconds on the forge's clock
     set_commit_rule: Callable[[str], None] = lambda _: None  # that the forge's API tells
 
     def merge(self, pull_request: PullRequest, how: MergeMethod = "merge") -> None:
@@ -285,7 +287,7 @@ def _github(root: Path, *, odd: bool = False) -> Iterator[ForgeRepository]:
             behind.close,
             case.edit_body,
             case.standin.faults,
-            lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
+            set_commit_rule=lambda pattern: behind.branch_rules.append(_commit_rule(pattern)),
         )
 
 
@@ -312,7 +314,12 @@ def _gitlab(root: Path, *, odd: bool = False) -> Iterator[ForgeRepository]:
             lambda number, login: case.project.close(number, User(99, login)),
             case.edit_body,
             case.standin.faults,
-            lambda pattern: setattr(case.project, "push_rule", {"commit_message_regex": pattern}),
+            lambda seconds: setattr(
+                case.project, "ahead", case.project.ahead + timedelta(seconds=seconds)
+            ),
+            set_commit_rule=lambda pattern: setattr(
+                case.project, "push_rule", {"commit_message_regex": pattern}
+            ),
         )
 
 

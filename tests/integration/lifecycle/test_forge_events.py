@@ -183,7 +183,7 @@ def test_an_engineers_pull_request_gets_one_word_on_what_merging_publishes(
     pull = engineers(environment, {PATH: text.replace("kindly", "briefly")})
 
     decision_told(environment, pull, PullRequestAction.OPENED)
-    decision_told(environment, pull, PullRequestAction.UPDATED)
+    decision_told(environment, pull, PullRequestAction.SYNCHRONIZED)
 
     [comment] = environment.repository.comments(pull.number)
     assert "a new version on top of version 1" in comment

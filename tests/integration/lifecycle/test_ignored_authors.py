@@ -46,7 +46,7 @@ def test_what_anybody_else_closes_is_declined(make_world: MakeWorld) -> None:
     assert labels(environment) == {"declined"}
 
 
-@pytest.mark.parametrize("forge_name", ["local", "github", "odd github"])
+@on_every_forge
 def test_deleting_the_branch_alone_is_no_decision(make_world: MakeWorld) -> None:
     environment = make_world({"on_reject": {"label": "declined"}})
     environment.propose("Answer kindly.")
@@ -58,12 +58,32 @@ def test_deleting_the_branch_alone_is_no_decision(make_world: MakeWorld) -> None
     assert labels(environment) == set()
 
 
+@pytest.mark.parametrize("forge_name", ["gitlab", "odd gitlab"])
+def test_a_closing_after_the_branch_was_made_again_declines(
+    environment: BridgeEnvironment,
+) -> None:
+    environment.propose("Answer kindly.")
+    environment.repository.delete_branch(environment.pull_request().head_branch)
+    environment.repository.pass_time(60)
+    environment.sweep()
+    second = environment.pull_request()
+    environment.repository.pass_time(60)
+    environment.repository.close(second.number)
+    environment.repository.pass_time(60)
+    environment.repository.delete_branch(second.head_branch)
+
+    environment.sweep()
+
+    assert environment.repository.open() == []
+    assert environment.standing().kind is ReconcileOutcomeKind.REJECTED
+
+
 @on_every_forge
 def test_closing_and_then_deleting_the_branch_declines(environment: BridgeEnvironment) -> None:
     environment.propose("Answer kindly.")
     closed = environment.pull_request()
     environment.repository.close(closed.number)
-    environment.clock.advance(5)
+    environment.repository.pass_time(60)
     environment.repository.delete_branch(closed.head_branch)
 
     environment.sweep()

@@ -7,8 +7,13 @@ import pytest
 
 from bridge.forge.draft_fallback import NOTE
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
-from tests.integration.lifecycle.bridge_environment import BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.bridge_environment import (
+    BridgeEnvironment,
+    MakeWorld,
+    lines,
+)
 from tests.integration.lifecycle.forge_repository import ODD_FORGES
+from tests.integration.lifecycle.test_publishing import PUBLISH, edited, published
 from tests.standins.git_http import git
 
 on_odd_forges = pytest.mark.parametrize("forge_name", ODD_FORGES)
@@ -95,3 +100,57 @@ def test_a_refusal_that_does_not_pass_is_parked_after_a_few_attempts(
 
     assert environment.standing().kind is ReconcileOutcomeKind.PARKED
     assert git(environment.repository.repository, "for-each-ref", "refs/heads/promptlayer") == ""
+
+
+@on_odd_forges
+def test_a_proposal_lives_its_whole_life_there(make_world: MakeWorld) -> None:
+    """Created, updated, merged, published, declined and in conflict, one after the other."""
+    environment = make_world({**PUBLISH, "pull_request": {"draft": True}})
+    repository = environment.repository
+
+    environment.propose(lines())
+    created = environment.pull_request()
+    environment.propose(lines(a="A"))
+    updated = environment.pull_request()
+    assert (updated.number, environment.proposed()) == (created.number, lines(a="A"))
+
+    repository.turn(updated, draft=False)
+    repository.merge(environment.pull_request())
+    environment.sweep()
+    assert environment.standing().kind is ReconcileOutcomeKind.IN_STEP
+    assert repository.open() == []
+
+    edited(environment, "  b\n", "  B\n")
+    environment.sweep()
+    assert published(environment)[-1] == lines(a="A", b="B")
+
+    environment.propose(lines(a="A", b="B", c="C"))
+    declined = environment.pull_request()
+    repository.close(declined.number)
+    environment.sweep()
+    assert environment.standing().kind is ReconcileOutcomeKind.REJECTED
+    assert repository.open() == []
+
+    environment.propose(lines(a="A", b="B", c="C", d="D"))
+    assert environment.pull_request().number != declined.number
+    environment.edit_branch("  D\n", "  D of Sam\n")
+    environment.propose(lines(a="A", b="B", c="C", d="D of Ada"))
+    assert environment.standing().kind is ReconcileOutcomeKind.CONFLICT
+    assert len(repository.comments(environment.pull_request().number)) == 1
+    assert "People changed this branch" in environment.pull_request().body
+
+
+@on_odd_forges
+def test_a_commit_rule_is_met_by_a_template_there(make_world: MakeWorld) -> None:
+    subject = "PROMPT-1 {summary}"
+    environment = make_world({"commit": {"subject": subject}})
+    hook = environment.repository.repository / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(RULE)
+    hook.chmod(0o755)
+
+    environment.propose("Be kind.")
+    environment.propose("Be kinder.")
+
+    assert environment.proposed() == "Be kinder."
+    assert environment.standing().kind is ReconcileOutcomeKind.UPDATED

@@ -91,6 +91,9 @@ def test_a_conflict_is_told_once_and_the_branch_is_left(environment: BridgeEnvir
     left = environment.pull_request()
     assert left.head_commit == opened.head_commit
     assert environment.proposed() == lines(a="A of Sam")
+    assert "**The branch is not up to date.**" in left.body
+    assert "People changed this branch" in left.body
+    assert "Sam Person" in left.body
     (words,) = environment.repository.comments(left.number)
     assert PATH in words
     assert environment.standing().kind is ReconcileOutcomeKind.CONFLICT
@@ -111,6 +114,7 @@ def test_a_conflict_that_a_person_solves_is_over(environment: BridgeEnvironment)
         ReconcileOutcomeKind.UPDATED,
         ReconcileOutcomeKind.UNCHANGED,
     )
+    assert "is not up to date" not in environment.pull_request().body
 
 
 def test_a_branch_is_the_bridges_again_once_the_commits_of_others_are_gone(

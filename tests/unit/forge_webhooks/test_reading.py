@@ -111,8 +111,9 @@ def test_a_pull_request_is_read(forge: str) -> None:
 GITHUB_ACTIONS = [
     ("opened", PullRequestAction.OPENED),
     ("reopened", PullRequestAction.REOPENED),
-    ("synchronize", PullRequestAction.UPDATED),
-    ("ready_for_review", PullRequestAction.UPDATED),
+    ("synchronize", PullRequestAction.SYNCHRONIZED),
+    ("ready_for_review", PullRequestAction.DRAFT_CHANGED),
+    ("converted_to_draft", PullRequestAction.DRAFT_CHANGED),
     ("closed", PullRequestAction.CLOSED),
     ("edited", None),
     ("labeled", None),
@@ -135,16 +136,26 @@ def test_on_github_a_closed_one_may_be_merged_and_an_edited_one_may_have_another
     actions = [
         getattr(read("github", one, "pull_request"), "action", 0) for one in (closed, edited)
     ]
-    assert actions == [PullRequestAction.MERGED, PullRequestAction.UPDATED]
+    assert actions == [PullRequestAction.MERGED, PullRequestAction.RETARGETED]
 
 
 GITLAB_ACTIONS: list[tuple[dict[str, Any], dict[str, Any], PullRequestAction | None]] = [
     ({"action": "reopen"}, {}, PullRequestAction.REOPENED),
     ({"action": "merge"}, {}, PullRequestAction.MERGED),
     ({"action": "close"}, {}, PullRequestAction.CLOSED),
-    ({"action": "update", "oldrev": B}, {}, PullRequestAction.UPDATED),
-    ({"action": "update"}, {"target_branch": {"previous": "x"}}, PullRequestAction.UPDATED),
-    ({"action": "update"}, {"draft": {"previous": True}}, PullRequestAction.UPDATED),
+    ({"action": "update", "oldrev": B}, {}, PullRequestAction.SYNCHRONIZED),
+    ({"action": "update"}, {"target_branch": {"previous": "x"}}, PullRequestAction.RETARGETED),
+    ({"action": "update"}, {"draft": {"previous": True}}, PullRequestAction.DRAFT_CHANGED),
+    (
+        {"action": "update", "oldrev": B},
+        {"target_branch": {"previous": "x"}},
+        PullRequestAction.RETARGETED,
+    ),
+    (
+        {"action": "update", "oldrev": B},
+        {"draft": {"previous": True}},
+        PullRequestAction.DRAFT_CHANGED,
+    ),
     ({"action": "update"}, {"description": {"previous": "x"}}, None),
     ({"action": "approved"}, {}, None),
     ({"action": None}, {}, None),
