@@ -17,8 +17,7 @@ from bridge.errors import InvalidInputError
 from bridge.evals.eval_run import EvaluationRun, PromptReference
 from bridge.evals.promptlayer_evaluations import (
     PromptLayerEvaluation,
-    ReportEvaluation,
-    WorkflowEvaluation,
+    create_evaluation,
     evaluate_prompt,
 )
 from bridge.evals.promptlayer_recorders import LogRecorder, RunRecorder, TableRecorder
@@ -187,13 +186,12 @@ def _read(
 
 
 def _evaluation(mapping: MappingSettings, promptlayer: PromptLayerClient) -> PromptLayerEvaluation:
-    if mapping.evals.report_id is not None:
-        return ReportEvaluation(promptlayer, mapping.evals.report_id)
-    if mapping.evals.workflow is not None:
-        return WorkflowEvaluation(promptlayer, mapping.evals.workflow)
-    raise InvalidInputError(
-        f"Mapping {mapping.name} names no evaluation: set evals.report_id or evals.workflow."
-    )
+    evaluation = create_evaluation(mapping.evals, promptlayer)
+    if evaluation is None:
+        raise InvalidInputError(
+            f"Mapping {mapping.name} names no evaluation: set evals.report_id or evals.workflow."
+        )
+    return evaluation
 
 
 def _recorder(

@@ -58,6 +58,9 @@ class JobQueues(Protocol):
     ) -> None:
         """Sweep every mapping, or these; asked twice for the same occasion, it is done once."""
 
+    def enqueue_evaluations(self) -> None:
+        """Run the evaluations that are requested and not settled; each is run once."""
+
     def note_idle(self) -> None:
         """There is nothing to dispatch at the moment."""
 
@@ -164,6 +167,7 @@ class BackgroundLoops:
             self._find_orphans()
             Dispatcher(self._controller).redispatch_ignored()
             self._take_up(self._controller.find_pending_proposals())
+            self._queues.enqueue_evaluations()
             self._begun.add("caretaker")
         elif not self._threads.wait(_CARE) and self._instances.locks.try_acquire_turn(
             "take up", timedelta(seconds=_CARE / 2)
@@ -172,6 +176,7 @@ class BackgroundLoops:
             Dispatcher(self._controller).redispatch_ignored()
             self._take_up(self.find_orphaned_proposals())
             self._take_up(self._controller.retry_parked())
+            self._queues.enqueue_evaluations()
 
     def _find_orphans(self) -> None:
         self._instances.mark_dead(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from bridge.engine.controller import BridgeController
 from bridge.engine.delivery_history import build_delivery_history
 from bridge.engine.dispatch_events import build_reconcile_requests
+from bridge.engine.evaluation_requests import RUN_EVENTS, build_evaluation_jobs
 from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.repository_jobs import (
     RepositoryJob,
@@ -43,7 +44,11 @@ class Dispatcher:
             self.controller.contexts,
         )
         sent = self.controller.failures.read_each(
-            fresh, lambda delivery: build_repository_jobs(delivery, contexts)
+            fresh,
+            lambda delivery: (
+                build_repository_jobs(delivery, contexts)
+                or build_evaluation_jobs(delivery, contexts, self.controller.store.evaluations)
+            ),
         )
         wanted = (delivery for delivery in fresh if not sent.get(delivery.id, True))
         asks = self.controller.failures.read_each(
@@ -67,8 +72,11 @@ class Dispatcher:
         of_forges = {delivery.id for delivery in fresh if find_forge_name(delivery) is not None}
         nobody = {id for id, some in asks.items() if not some}
         self._mark(nobody & of_forges, DeliveryState.IGNORED, "nothing to do for any mapping")
+        of_runs = {delivery.id for delivery in fresh if delivery.event_type in RUN_EVENTS}
+        words = "no run of the bridge waits for it"
+        self._mark(nobody & of_runs, DeliveryState.IGNORED, words)
         words = "no mapping follows this prompt or label"
-        self._mark(nobody - of_forges, DeliveryState.IGNORED, words)
+        self._mark(nobody - of_forges - of_runs, DeliveryState.IGNORED, words)
         return len(fresh)
 
     def _asks(

@@ -177,14 +177,26 @@ class DurableQueues:
     ) -> None:
         """Run an errand in so many seconds; asked twice for the same occasion, it is run once."""
         self._polling.note_work()
-        files = compute_file_partition_key(self.find_repository(job.mapping))
+        repository = self.find_repository(job.mapping)
         number = f"errand/{job.mapping}/{job.kind}/{deduplication_key}/{attempt}"
+        lane = compute_file_partition_key(repository)
+        if job.is_evaluation:
+            number = f"errand/{job.mapping}/{job.kind}/{job.argument}/{deduplication_key}/{attempt}"
+            lane = compute_evaluation_partition_key(repository)
         with (
             SetWorkflowID(number),
-            SetEnqueueOptions(queue_partition_key=files, delay_seconds=after),
+            SetEnqueueOptions(queue_partition_key=lane, delay_seconds=after),
         ):
             told = (job.mapping, str(job.kind), job.argument)
             DBOS.enqueue_workflow(WORK_QUEUE, _repository_job, *told, deduplication_key, attempt)
+
+    def enqueue_evaluations(self, mapping: str | None = None, *, not_begun: bool = False) -> None:
+        """Run the evaluations that are requested and not settled, of a mapping or of all, or those
+        only that have ``not_begun``; asked twice for the same request, each is run once."""
+        unsettled = self.controller.store.evaluations.find_unsettled(mapping, not_begun=not_begun)
+        for request, requested_at in unsettled.items():
+            job = RepositoryJob(request.mapping, RepositoryJobKind.EVALUATION, request.job_argument)
+            self.enqueue_job(job, f"evaluation {requested_at.timestamp():.6f}")
 
     def _quiet(self) -> float:
         return self.timing.quiet.total_seconds()
@@ -231,6 +243,7 @@ def _reconcile_job(mapping: str, branch: str) -> None:
             again = Reconciler(controller).reconcile(proposal)
             for admitted in controller.make_room(mapping):
                 queues.enqueue_reconcile(admitted)
+            queues.enqueue_evaluations(mapping, not_begun=True)
         except TransientError as error:  # the books do not answer; nobody else would look again
             log.warning("%s waits: %s", branch, error)
             again = error.retry_after or _BOOKS_PAUSE
@@ -265,6 +278,8 @@ def _repository_job(
             again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
             if again is None and mapping not in controller.contexts:
                 run.abandon()
+            if job.kind is RepositoryJobKind.REVIEW:
+                queues.enqueue_evaluations(mapping, not_begun=True)
         except TransientError as error:  # the books do not answer; nobody else would try again
             log.warning("%s of %s waits: %s", kind, mapping, error)
             again = error.retry_after or _BOOKS_PAUSE
@@ -281,3 +296,8 @@ def compute_file_partition_key(repository: str) -> str:
     """The lane of whatever makes prompts of files that have none yet, sweeps and errands: two that
     find the same file at once would both make one of it."""
     return f"{repository} files"
+
+
+def compute_evaluation_partition_key(repository: str) -> str:
+    """The lane of evaluations: one job at a time starts and polls those of a repository."""
+    return f"{repository} evaluations"

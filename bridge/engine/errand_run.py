@@ -1,5 +1,5 @@
-"""Run one errand: follow a push, or review somebody's pull request. Its delivery says what came of
-it, and is not done before the errand is."""
+"""Run one errand: follow a push, review somebody's pull request, or evaluate a head. Its delivery says
+what came of it, and is not done before the errand is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.engine.controller import BridgeController
+from bridge.engine.evaluation_job import run_evaluation_job
+from bridge.engine.evaluation_requests import request_evaluation_of_pull_request
 from bridge.engine.failures import describe_exception
 from bridge.engine.pushes import Push, follow_push, note_followed
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
@@ -67,12 +69,20 @@ class ErrandRun:
         note(job, self.occasion, describe_exception(error))
         return again
 
+    def _review(self, context: MappingContext, number: int) -> None:
+        controller = self.controller
+        if context.mapping.publish:
+            write_review_comment(context, controller.file_index, number, controller.clock())
+        if context.mapping.evals.is_started_for("pull_request"):
+            request_evaluation_of_pull_request(controller, context, number)
+
     def _carry_out(self, context: MappingContext, enqueue: Enqueue) -> float | None:
         controller, job = self.controller, self.job
+        if job.is_evaluation:
+            again = run_evaluation_job(controller, context, job.argument, self.attempt)
+            return again if job.kind is RepositoryJobKind.EVALUATION else None
         if job.kind is RepositoryJobKind.REVIEW:
-            write_review_comment(
-                context, controller.file_index, int(job.argument), controller.clock()
-            )
+            self._review(context, int(job.argument))
             return None
         push = Push.of(job.argument)
         if push.branch != context.base_branch:

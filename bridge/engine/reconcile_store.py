@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.engine.errand_records import ErrandRecords
+from bridge.engine.evaluation_store import EvaluationStore
 from bridge.engine.pull_request_quota import release_reservation
 from bridge.engine.reconcile_request_rows import (
     SETTLE_LOOK,
@@ -91,6 +92,7 @@ class ReconcileStore:
         self.target_statuses = TargetStatusStore(database)
         self.problems = ProblemRecords(database, clock)
         self.errands = ErrandRecords(database, clock)
+        self.evaluations = EvaluationStore(database, clock)
 
     def request(
         self, asks: Iterable[ReconcileRequest], moments: HistoryEventsById | None = None
