@@ -15,6 +15,11 @@ from bridge.prompts.file_format.prompt_file import render_prompt_file
 from bridge.prompts.prompt import JsonObject, PromptFile
 from bridge.status.history_events import HistoryEventKind
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.evaluation_kills import (
+    MAPPING,
+    evaluate_heads,
+    forgotten_executions,
+)
 from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.test_books import way
 from tests.integration.lifecycle.test_forge_events import decision_told, engineers
@@ -491,3 +496,44 @@ def test_a_merge_of_before_the_bridge_had_its_database_starts_nothing(
     environment.run_evaluations()
 
     assert merge_started(environment) == []
+
+
+# Kills
+
+
+def test_a_kill_at_any_step_starts_no_evaluation_twice_and_loses_none(
+    make_world: MakeWorld,
+) -> None:
+    environment = make_world(MAPPING)
+
+    found = evaluate_heads(environment, 30)
+
+    assert found.wrong == {}
+    assert len(found.killed_at) > 10
+    assert all(count <= 2 for count in found.starts_after_lost_answer.values())
+
+
+def test_the_count_of_starts_sees_a_planted_fault(make_world: MakeWorld) -> None:
+    environment = make_world(MAPPING)
+
+    with forgotten_executions():
+        found = evaluate_heads(environment, 1, first_step=1000)  # no kill
+
+    assert found.wrong
+
+
+def test_a_report_whose_answer_was_lost_is_found_by_its_name(make_world: MakeWorld) -> None:
+    environment = make_world({"evals": {"run": "bridge", "report_id": 1}})
+    assert environment.evaluations.add_report("Regression", 90.0) == 1
+    environment.propose("Answer kindly.")
+
+    environment.evaluations.hold_runs()
+    with forgotten_executions():
+        environment.run_evaluations(patience=0)
+    environment.evaluations.release_runs()
+
+    environment.run_evaluations()
+
+    assert len(environment.evaluations.report_runs) == 1
+    commit = environment.pull_request().head_commit
+    assert said(environment, commit) == (StatusState.SUCCESS, "Score 0.90")
