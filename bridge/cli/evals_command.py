@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bridge.cli.open_resources import connect_promptlayer
+from bridge.cli.run_event_watch import watch_run_events
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.mapping_settings import MappingSettings
 from bridge.errors import InvalidInputError
@@ -105,8 +106,8 @@ def run_evaluation(
                 f"Pull request {pull_request} of {chosen.repository} proposes no versions of"
                 " PromptLayer: give the number of one that the bridge opened."
             )
-        with change.report_pending():
-            pace, threshold = PollingPace(patience), _bar(chosen)
+        pace, threshold = PollingPace(patience), _bar(chosen)
+        with change.report_pending(), watch_run_events(settings, pace.wake_event):
             results = []
             for one in prompts:
                 made = evaluate_prompt(evaluation, one, commit=change.commit, pace=pace)

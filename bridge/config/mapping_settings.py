@@ -207,7 +207,7 @@ class MappingSettings(SettingsSection):
         " are nobody's work: bots that tidy up or format.",
     )
     on_delete: Literal["report", "delete"] = Field(
-        "report", description="What a push that deletes a prompt's file does in PromptLayer."
+        "report", description="What deleting a prompt's last file does in PromptLayer."
     )
     evals: EvalsSettings = Field(
         default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."

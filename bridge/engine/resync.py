@@ -12,6 +12,7 @@ from bridge.engine.record_scan import ScanRun, record_scan
 from bridge.errors import BridgeError, TransientError
 from bridge.prompts.target import Proposal
 from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.delete_prompts import MissedDeletions
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import (
     PublishResult,
@@ -55,6 +56,8 @@ class ResyncRunner:
                 self.controller.rate_limits.require_spare(context.mapping.forge_name)
             found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
             self.create_prompts(context, found)
+            if context.mapping.on_delete == "delete":
+                self._follow_deletions(context, found)
             proposals = self.record_scan(context, found, started, age)
             admitted = self.controller.quota.admit(context, ask=True)
             context.mirror.collect_garbage()
@@ -78,6 +81,12 @@ class ResyncRunner:
             "sweep of %s: %d in step, %d to look at", mapping, found.in_step_count, len(proposals)
         )
         return None
+
+    def _follow_deletions(self, context: MappingContext, scan: MappingScan) -> None:
+        """Delete the prompts of deleted files that no push told of."""
+        missed = MissedDeletions(context, scan.snapshot, self.controller.file_index)
+        for deletion in missed.process(self.controller.clock()):
+            log.info("%s: %s", context.mapping.name, deletion.text)
 
     def _follows_with_others(self, context: MappingContext) -> bool:
         """Whether other mappings follow the same workspace."""
