@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 
 from bridge.cli.resources import connect_promptlayer
+from bridge.cli.run_event_watch import watch_run_events
 from bridge.config.bridge_config import BridgeConfig, load_config
 from bridge.config.mapping_settings import MappingSettings
 from bridge.errors import InvalidInputError
 from bridge.evals.eval_run import EvaluationRun, PromptReference
 from bridge.evals.promptlayer_evaluations import (
     PromptLayerEvaluation,
-    ReportEvaluation,
-    WorkflowEvaluation,
+    create_evaluation,
     evaluate_prompt,
 )
 from bridge.evals.promptlayer_recorders import LogRecorder, RunRecorder, TableRecorder
@@ -107,8 +107,8 @@ def run_evaluation(
                 f"Pull request {pull_request} of {chosen.repository} proposes no versions of"
                 " PromptLayer: give the number of one that the bridge opened."
             )
-        with change.report_pending():
-            pace, threshold = PollingPace(patience), _bar(chosen)
+        pace, threshold = PollingPace(patience), _bar(chosen)
+        with change.report_pending(), watch_run_events(settings, pace.wake_event):
             results = []
             for one in prompts:
                 made = evaluate_prompt(evaluation, one, commit=change.commit, pace=pace)
@@ -188,13 +188,12 @@ def _read(
 
 
 def _evaluation(mapping: MappingSettings, promptlayer: PromptLayerClient) -> PromptLayerEvaluation:
-    if mapping.evals.report_id is not None:
-        return ReportEvaluation(promptlayer, mapping.evals.report_id)
-    if mapping.evals.workflow is not None:
-        return WorkflowEvaluation(promptlayer, mapping.evals.workflow)
-    raise InvalidInputError(
-        f"Mapping {mapping.name} names no evaluation: set evals.report_id or evals.workflow."
-    )
+    evaluation = create_evaluation(mapping.evals, promptlayer)
+    if evaluation is None:
+        raise InvalidInputError(
+            f"Mapping {mapping.name} names no evaluation: set evals.report_id or evals.workflow."
+        )
+    return evaluation
 
 
 def _recorder(

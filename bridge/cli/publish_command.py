@@ -22,6 +22,7 @@ from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.publication import NewPromptFile, PromptPublication
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.delete_prompts import MissedDeletions
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import (
     PublishResult,
@@ -41,11 +42,11 @@ _PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target", "merge_request_ev
 class PublishFileReport:
     """One file, and the action for it.
 
-    ``action``: *publish* and *create* on a dry run, then *published*, *created* or *failed*; *id*:
-    its prompt's id is proposed for it; *behind*: PromptLayer has something newer, which is
-    proposed or was declined; *merge* and *conflict*: edited on both sides; *mistake*: the file is wrong; *skip*:
-    left out; *orphan*: the mapping does not follow it; *gone*: PromptLayer has the prompt no
-    longer.
+    ``action``: *publish*, *create* and *delete* on a dry run, then *published*, *created*,
+    *deleted* or *failed*; *id*: its prompt's id is proposed for it; *behind*: PromptLayer has
+    something newer, which is proposed or was declined; *merge* and *conflict*: edited on both
+    sides; *mistake*: the file is wrong; *skip*: left out; *orphan*: the mapping does not follow it;
+    *gone*: PromptLayer has the prompt no longer.
     """
 
     mapping: str
@@ -75,8 +76,11 @@ def publish(
             for context in contexts
         ]
         lines = [line for one in surveys for line in _planned(one)]
+        if at is None:
+            lines += [line for one in surveys for line in _plan_deletions(controller, one)]
         if not dry_run:
             lines = [line for one in surveys for line in _carried_out(controller, one)]
+            lines += [line for one in surveys for line in _delete(controller, one)]
     for warning in dict.fromkeys(words for one in surveys for words in one.warnings):
         typer.echo(f"warning: {warning}", err=True)
     _show(lines, as_json=as_json)
@@ -100,6 +104,33 @@ def _planned(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
     for new in publish_plan.new_prompts:
         yield PublishFileReport(name, new.path, new.prompt.name, "create", "a new prompt")
     yield from _rest(publish_plan)
+
+
+def _find_missed_deletions(
+    controller: BridgeController, publish_plan: PublishPlan
+) -> MissedDeletions | None:
+    """None where the mapping deletes nothing."""
+    context = publish_plan.context
+    if context.mapping.on_delete != "delete":
+        return None
+    return MissedDeletions(context, publish_plan.snapshot, controller.file_index)
+
+
+def _plan_deletions(
+    controller: BridgeController, publish_plan: PublishPlan
+) -> Iterator[PublishFileReport]:
+    missed = _find_missed_deletions(controller, publish_plan)
+    for one in missed.find() if missed else ():
+        name = publish_plan.context.mapping.name
+        yield PublishFileReport(name, "", one.prompt.name, "delete", "its file was deleted")
+
+
+def _delete(controller: BridgeController, publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
+    missed = _find_missed_deletions(controller, publish_plan)
+    for one in missed.process(controller.clock()) if missed else ():
+        action = "failed" if one.problem else "deleted"
+        name = publish_plan.context.mapping.name
+        yield PublishFileReport(name, "", one.prompt.name, action, one.text)
 
 
 def _rest(publish_plan: PublishPlan) -> Iterator[PublishFileReport]:
@@ -241,5 +272,5 @@ def _leave(
         raise typer.Exit(EXIT_CONFLICT)
     if actions & _NOT_IN_STEP:
         raise typer.Exit(EXIT_FAILED)
-    if dry_run and actions & {"publish", "create", "merge"}:
+    if dry_run and actions & {"publish", "create", "merge", "delete"}:
         raise typer.Exit(EXIT_CHANGES)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bridge.config.setting_types import SecretScanSettings, SettingsSection
+from bridge.config.setting_types import PositiveDuration, SecretScanSettings, SettingsSection
 from bridge.promptlayer.workspace_source import build_source
 from bridge.prompts.glob import check_glob
 from bridge.prompts.modeline import check_schema_url
@@ -22,7 +23,7 @@ from bridge.prompts.paths import (
     find_static_prefix,
     render_branch_prefix,
 )
-from bridge.prompts.prompt import LATEST
+from bridge.prompts.prompt import LATEST, JsonObject
 from bridge.prompts.selection import PromptSelection
 from bridge.prompts.text_template import SUMMARY, check_text_template
 
@@ -86,7 +87,23 @@ class PullRequestSettings(SettingsSection):
 class OnMergeSettings(SettingsSection):
     """What merging a pull request of the bridge does in PromptLayer."""
 
-    move_label: str = Field(description="Moves to exactly the version that was reviewed.")
+    move_label: str | None = Field(
+        None, description="Moves to exactly the version that was reviewed."
+    )
+    workflow: str | None = Field(
+        None, description="A PromptLayer workflow that each merge starts once, by name or number."
+    )
+    input: JsonObject = Field(
+        default_factory=dict, description="Input variables of the workflow, besides the bridge's."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> OnMergeSettings:
+        if self.move_label is None and self.workflow is None:
+            raise ValueError("expected move_label, workflow, or both")
+        if self.input and self.workflow is None:
+            raise ValueError("input is for a workflow: name one")
+        return self
 
 
 class OnRejectSettings(SettingsSection):
@@ -114,6 +131,17 @@ class EvalsSettings(SettingsSection):
     )
     report_id: int | None = Field(None, description="A PromptLayer evaluation, by its number.")
     workflow: str | None = Field(None, description="A PromptLayer workflow, by name or number.")
+    run: Literal["command", "bridge"] = Field(
+        "command", description="Who starts them: `evals run`, or the bridge for each new head."
+    )
+    on: tuple[Literal["proposal", "pull_request"], ...] = Field(
+        ("proposal",),
+        min_length=1,
+        description="Whose heads the bridge evaluates: its own proposals, engineers' pull requests.",
+    )
+    timeout: PositiveDuration = Field(
+        timedelta(minutes=30), description="How long the bridge waits for the result of one head."
+    )
     record: Literal["log", "table"] = Field(
         "log", description="Where results go: logged requests of the version, or a sheet each run."
     )
@@ -122,7 +150,13 @@ class EvalsSettings(SettingsSection):
     def _one_way(self) -> EvalsSettings:
         if self.report_id is not None and self.workflow is not None:
             raise ValueError("expected report_id or workflow, got both")
+        if self.run == "bridge" and self.report_id is None and self.workflow is None:
+            raise ValueError("run: bridge needs to know what to run: set workflow or report_id")
         return self
+
+    def is_started_for(self, change: Literal["proposal", "pull_request"]) -> bool:
+        """Whether the bridge starts an evaluation for each new head of such a change."""
+        return self.run == "bridge" and change in self.on
 
 
 def _check_pattern(entry: str) -> str:
@@ -178,7 +212,7 @@ class MappingSettings(SettingsSection):
         " are nobody's work: bots that tidy up or format.",
     )
     on_delete: Literal["report", "delete"] = Field(
-        "report", description="What a push that deletes a prompt's file does in PromptLayer."
+        "report", description="What deleting a prompt's last file does in PromptLayer."
     )
     evals: EvalsSettings = Field(
         default_factory=lambda: EvalsSettings.model_validate({}), description="Evaluations."
@@ -290,6 +324,11 @@ class MappingSettings(SettingsSection):
         one branch serves all prompts."""
         rolling = self.pull_request.group is PullRequestGrouping.MAPPING
         return render_branch_prefix(self.branch_template, self.name, rolling=rolling)
+
+    @property
+    def label_moved_by_merge(self) -> str | None:
+        """The label that moves to what was merged; None where none does."""
+        return self.on_merge.move_label if self.on_merge else None
 
     @property
     def selection(self) -> PromptSelection:

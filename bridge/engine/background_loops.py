@@ -60,6 +60,9 @@ class JobQueues(Protocol):
     ) -> None:
         """Resync every mapping, or these, once for each deduplication key."""
 
+    def enqueue_evaluations(self) -> None:
+        """Run the evaluations that are requested and not settled; each is run once."""
+
     def note_idle(self) -> None:
         """Report that there is nothing to dispatch."""
 
@@ -172,6 +175,7 @@ class BackgroundLoops:
             self._find_orphans()
             Dispatcher(self._controller).redispatch_ignored()
             self._enqueue_proposals(self._controller.find_pending_proposals())
+            self._queues.enqueue_evaluations()
             self._begun.add("caretaker")
         elif not self._threads.wait(_RECOVERY_SECONDS) and self._instances.locks.try_acquire_turn(
             "take up", timedelta(seconds=_RECOVERY_SECONDS / 2)
@@ -180,6 +184,7 @@ class BackgroundLoops:
             Dispatcher(self._controller).redispatch_ignored()
             self._enqueue_proposals(self.find_orphaned_proposals())
             self._enqueue_proposals(self._controller.retry_parked())
+            self._queues.enqueue_evaluations()
 
     def _find_orphans(self) -> None:
         self._instances.mark_dead(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from bridge.engine.controller import BridgeController
 from bridge.engine.delivery_history import build_delivery_history
 from bridge.engine.dispatch_events import build_reconcile_requests, parse_prompt_event
+from bridge.engine.evaluation_requests import RUN_EVENTS, build_evaluation_jobs
 from bridge.engine.reconcile_store import ReconcileRequest
 from bridge.engine.repository_jobs import (
     ForgeEventMatch,
@@ -68,7 +69,9 @@ class Dispatcher:
     def _plan(self, delivery: Delivery, contexts: Mapping[str, MappingContext]) -> DispatchPlan:
         prompt_event = parse_prompt_event(delivery)
         match = match_forge_event(delivery, contexts)
-        jobs = build_repository_jobs(match)
+        jobs = build_repository_jobs(match) or build_evaluation_jobs(
+            delivery, contexts, self.controller.store.evaluations
+        )
         requests = () if jobs else self._build_requests(delivery, prompt_event, match, contexts)
         statuses = self.controller.store.target_statuses
         history = build_delivery_history(delivery, prompt_event, match, requests, statuses)
@@ -138,7 +141,9 @@ class Dispatcher:
         ]
         from_forges = {one.id for one in without_work if find_forge_name(one) is not None}
         self._mark_ignored(from_forges, "nothing to do for any mapping")
-        others = {one.id for one in without_work} - from_forges
+        from_runs = {one.id for one in without_work if one.event_type in RUN_EVENTS}
+        self._mark_ignored(from_runs, "no run of the bridge waits for it")
+        others = {one.id for one in without_work} - from_forges - from_runs
         self._mark_ignored(others, "no mapping follows this prompt or label")
 
     def _mark_ignored(self, ids: Collection[str], outcome: str) -> None:

@@ -178,14 +178,26 @@ class DurableQueues:
     ) -> None:
         """Run a repository job in ``after`` seconds, once for each deduplication key and attempt."""
         self._polling.note_work()
-        files = compute_file_partition_key(self.find_repository(job.mapping))
+        repository = self.find_repository(job.mapping)
         number = f"errand/{job.mapping}/{job.kind}/{deduplication_key}/{attempt}"
+        partition = compute_file_partition_key(repository)
+        if job.is_evaluation:
+            number = f"errand/{job.mapping}/{job.kind}/{job.argument}/{deduplication_key}/{attempt}"
+            partition = compute_evaluation_partition_key(repository)
         with (
             SetWorkflowID(number),
-            SetEnqueueOptions(queue_partition_key=files, delay_seconds=after),
+            SetEnqueueOptions(queue_partition_key=partition, delay_seconds=after),
         ):
             arguments = (job.mapping, str(job.kind), job.argument, deduplication_key, attempt)
             DBOS.enqueue_workflow(WORK_QUEUE, _repository_job, *arguments)
+
+    def enqueue_evaluations(self, mapping: str | None = None, *, not_begun: bool = False) -> None:
+        """Run the evaluations that are requested and not settled, of a mapping or of all, or those
+        only that have ``not_begun``; asked twice for the same request, each is run once."""
+        unsettled = self.controller.store.evaluations.find_unsettled(mapping, not_begun=not_begun)
+        for request, requested_at in unsettled.items():
+            job = RepositoryJob(request.mapping, RepositoryJobKind.EVALUATION, request.job_argument)
+            self.enqueue_job(job, f"evaluation {requested_at.timestamp():.6f}")
 
     def _quiet(self) -> float:
         return self.timing.quiet.total_seconds()
@@ -232,6 +244,7 @@ def _reconcile_job(mapping: str, branch: str) -> None:
             again = Reconciler(controller).reconcile(proposal)
             for released in controller.release_waiting_proposals(mapping):
                 queues.enqueue_reconcile(released)
+            queues.enqueue_evaluations(mapping, not_begun=True)
         except TransientError as error:  # the database does not answer
             log.warning("%s waits: %s", branch, error)
             again = error.retry_after or _DATABASE_PAUSE
@@ -266,6 +279,8 @@ def _repository_job(
             again = again or queues.find_retry_delay_of_unknown_mapping(mapping, attempt)
             if again is None and mapping not in controller.contexts:
                 run.cancel()
+            if job.kind is RepositoryJobKind.REVIEW:
+                queues.enqueue_evaluations(mapping, not_begun=True)
         except TransientError as error:  # the database does not answer
             log.warning("%s of %s waits: %s", kind, mapping, error)
             again = error.retry_after or _DATABASE_PAUSE
@@ -282,3 +297,8 @@ def compute_file_partition_key(repository: str) -> str:
     """The partition of resyncs and repository jobs, which create prompts of new files: two that run
     at once could both create a prompt of the same file."""
     return f"{repository} files"
+
+
+def compute_evaluation_partition_key(repository: str) -> str:
+    """The partition of evaluations: one job at a time starts and polls those of a repository."""
+    return f"{repository} evaluations"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.engine.reconcile_store import ReconcileRequest, ReconcileStore
 from bridge.prompts.target import Proposal
-from bridge.reconcile.delete_prompts import delete_prompts_of_removed_files
+from bridge.reconcile.delete_prompts import delete_removed_prompts, find_removed_prompts
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.push_changes import PushChanges, find_push_changes
 from bridge.reconcile.read_sources import BaseFiles
@@ -47,10 +47,9 @@ def _delete(context: MappingContext, push_changes: PushChanges, index: PromptFil
     base_files = BaseFiles.read_at_commit(
         context, push_changes.snapshot, push_changes.snapshot.commit, index
     )
-    for message in delete_prompts_of_removed_files(
-        context, base_files, push_changes.deleted_targets
-    ):
-        log.info("%s: %s", name, message)
+    removed = find_removed_prompts(context, base_files, push_changes.deleted_targets)
+    for deletion in delete_removed_prompts(context, removed):
+        log.info("%s: %s", name, deletion.text)
 
 
 def record_push_changes(

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.engine.evaluation_store import EvaluationStore
 from bridge.engine.pull_request_quota import release_reservation
 from bridge.engine.reconcile_request_rows import (
     SETTLE_REQUEST,
@@ -81,6 +82,7 @@ class ReconcileStore:
         self.audit = AuditLog(database, clock)
         self.repository_jobs = RepositoryJobStore(database, clock)
         self.notifications = NotificationStore(database)
+        self.evaluations = EvaluationStore(database, clock)
 
     def request(
         self, requests: Iterable[ReconcileRequest], history: HistoryEventsById | None = None

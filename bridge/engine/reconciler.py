@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from bridge.engine.controller import BridgeController
 from bridge.engine.dispatch_events import build_trigger_event, find_decisive_event
+from bridge.engine.evaluation_requests import request_evaluations
 from bridge.engine.failures import describe_exception
 from bridge.engine.pull_request_quota import PullRequestLimitError
 from bridge.engine.reconcile_request_rows import PendingReconcile
@@ -159,6 +160,7 @@ class Reconciler:
         self.controller.backoff.resume_repository(context.forge.repository)
         if outcome.kind is ReconcileOutcomeKind.PROPOSED:
             self.controller.quota.resume(proposal.mapping)
+        request_evaluations(self.controller, context, outcome)
         self.controller.store.record_outcome(proposal, waiting, outcome)
         if self.controller.release_confirmer is not None:
             targets = {pending.target for pending in waiting}

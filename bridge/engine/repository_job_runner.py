@@ -1,5 +1,5 @@
-"""Run one repository job: handle a push to the base branch, or comment on a person's pull request. Its
-result is stored with the delivery that asked for it."""
+"""Run one repository job: handle a push to the base branch, comment on a person's pull request, or
+evaluate a head. Its result is stored with the delivery that asked for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.engine.controller import BridgeController
+from bridge.engine.evaluation_job import run_evaluation_job
+from bridge.engine.evaluation_requests import request_evaluation_of_pull_request
 from bridge.engine.failures import describe_exception
 from bridge.engine.push_jobs import PushArgument, read_push_changes, record_push_changes
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
@@ -69,12 +71,20 @@ class RepositoryJobRunner:
         note(job, self.deduplication_key, describe_exception(error))
         return again
 
+    def _review(self, context: MappingContext, number: int) -> None:
+        controller = self.controller
+        if context.mapping.publish:
+            write_review_comment(context, controller.file_index, number, controller.clock())
+        if context.mapping.evals.is_started_for("pull_request"):
+            request_evaluation_of_pull_request(controller, context, number)
+
     def _apply(self, context: MappingContext, enqueue: Enqueue) -> float | None:
         controller, job = self.controller, self.job
+        if job.is_evaluation:
+            again = run_evaluation_job(controller, context, job.argument, self.attempt)
+            return again if job.kind is RepositoryJobKind.EVALUATION else None
         if job.kind is RepositoryJobKind.REVIEW:
-            write_review_comment(
-                context, controller.file_index, int(job.argument), controller.clock()
-            )
+            self._review(context, int(job.argument))
             return None
         push = PushArgument.parse(job.argument)
         if push.branch != context.base_branch:

@@ -18,6 +18,8 @@ from bridge.storage.inbox import Delivery
 class RepositoryJobKind(StrEnum):
     PUSH = "follow"  # the base branch moved: reconcile the targets that changed since a commit
     REVIEW = "review"  # a person's pull request: comment which versions merging it will publish
+    EVALUATION = "evaluate"  # start what a head or a merge asks for, and poll until it is over
+    EVALUATION_EVENT = "evaluated"  # PromptLayer reports that a run may be over: poll once
 
 
 @dataclass(frozen=True, order=True)
@@ -28,6 +30,12 @@ class RepositoryJob:
     mapping: str
     kind: RepositoryJobKind
     argument: str
+    """PUSH: the branch, and the commit before or nothing; REVIEW: its number; of evaluations: the
+    request's ``job_argument``."""
+
+    @property
+    def is_evaluation(self) -> bool:
+        return self.kind in (RepositoryJobKind.EVALUATION, RepositoryJobKind.EVALUATION_EVENT)
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,12 @@ def _build_jobs(event: ForgeEvent, context: MappingContext) -> Iterator[Reposito
             yield RepositoryJob(
                 name, RepositoryJobKind.PUSH, f"{event.branch} {event.before or ''}"
             )
-    elif context.mapping.publish and not _is_ours(event, context) and _is_worth_a_review(event):
+    elif _reviews(context) and not _is_ours(event, context) and _is_worth_a_review(event):
         yield RepositoryJob(name, RepositoryJobKind.REVIEW, str(event.number))
+
+
+def _reviews(context: MappingContext) -> bool:
+    return context.mapping.publish or context.mapping.evals.is_started_for("pull_request")
 
 
 def _may_be_base(branch: str, context: MappingContext) -> bool:

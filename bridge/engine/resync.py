@@ -15,6 +15,7 @@ from bridge.errors import BridgeError, TransientError
 from bridge.prompts.pull_request.check_boxes import find_checked_actions
 from bridge.prompts.target import Proposal
 from bridge.reconcile.agreement_record import AgreementRecord
+from bridge.reconcile.delete_prompts import MissedDeletions
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import (
     PublishResult,
@@ -88,11 +89,19 @@ class ResyncRunner:
             self.controller.rate_limits.require_spare(context.mapping.forge_name)
         found = scan_mapping(context, self.controller.file_index, age=age.total_seconds())
         self.create_prompts(context, found)
+        if context.mapping.on_delete == "delete":
+            self._process_missed_deletions(context, found)
         proposals = self.record_scan(context, found, started, age).proposals
         checked = self.request_checked_proposals(context)
         admitted = self.controller.quota.release_waiting_proposals(context, refresh=True)
         context.mirror.collect_garbage()
         return found, tuple(dict.fromkeys((*proposals, *checked, *admitted)))
+
+    def _process_missed_deletions(self, context: MappingContext, scan: MappingScan) -> None:
+        """Delete the prompts of deleted files whose push was missed."""
+        missed = MissedDeletions(context, scan.snapshot, self.controller.file_index)
+        for deletion in missed.process(self.controller.clock()):
+            log.info("%s: %s", context.mapping.name, deletion.text)
 
     def _follows_with_others(self, context: MappingContext) -> bool:
         """Whether other mappings follow the same workspace."""

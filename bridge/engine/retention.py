@@ -29,6 +29,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from bridge.engine.evaluation_store import EvaluationStore
 from bridge.status.daily_sums import DailySumStore, find_final_before
 from bridge.status.history_events import HistoryEventKind
 from bridge.status.problems import ProblemRecords
@@ -97,6 +98,7 @@ class RetentionPruner:
         before = min(now - self._keep, find_final_before(now))
         TargetStatusStore(self._database).delete_unconfigured(mappings, now - _UNKNOWN_MAPPING_AGE)
         ProblemRecords(self._database, self._clock).forget(mappings, before)
+        EvaluationStore(self._database, self._clock).prune(mappings, before)
         for rows in self._slices(_select_old_deliveries(before), deliveries_table, rest):
             self._delete_deliveries([row.id for row in rows], before, gone)
         for kind in HistoryEventKind:

@@ -11,23 +11,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Protocol
 from urllib.parse import quote
 
-from bridge.errors import RequestRefusedError
+from bridge.config.mapping_settings import EvalsSettings
+from bridge.errors import NotFoundError, RequestRefusedError
 from bridge.evals.eval_run import EvaluationRun, PromptReference
 from bridge.evals.result_polling import PollingPace, poll_until_found
 from bridge.promptlayer.client import PromptLayerClient
 from bridge.promptlayer.evaluation_response_models import (
+    EvaluationPageResponse,
     ReportResponse,
     ReportRunResponse,
     ReportScoreResponse,
     ReportSummary,
     ScoreDetails,
     WorkflowNodeResult,
+    WorkflowResponse,
     WorkflowResultsResponse,
     WorkflowRunResponse,
 )
@@ -42,18 +45,52 @@ from bridge.prompts.prompt import Json, JsonObject
 from bridge.prompts.pull_request.markdown import shorten
 
 _LONGEST_NAME = 255  # characters of a report's name
+_RUNS_PAGE = 100  # the most evaluations on one page of their list
+CONTENT_VARIABLE = "prompt_template"  # the input variable for a prompt that is no version yet
+
+
+@dataclass(frozen=True)
+class EvaluationDefinition:
+    """The newest version of an evaluation, as PromptLayer has it now."""
+
+    version: int | None = None  # None: it has none
+    inputs: frozenset[str] = frozenset()  # names of the input variables that it requires
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether it evaluates a prompt that is no version of PromptLayer."""
+        return CONTENT_VARIABLE in self.inputs
 
 
 class PromptLayerEvaluation(Protocol):
     """Something at PromptLayer that evaluates a prompt when asked."""
 
     @property
+    def title(self) -> str:
+        """Its kind and its name or number: ``workflow quality``."""
+
+    @property
     def takes_version(self) -> bool:
         """Whether it evaluates a version that is chosen for it, so that it can evaluate the
         base's too."""
 
-    def start(self, prompt: PromptReference, commit: str | None) -> int:
-        """Start it; the number of this execution."""
+    def read_definition(self) -> EvaluationDefinition:
+        """Its newest version. Raises NotFoundError where PromptLayer has no such evaluation."""
+
+    def start(
+        self,
+        prompt: PromptReference,
+        commit: str | None,
+        *,
+        version: int | None = None,
+        content: JsonObject | None = None,
+    ) -> int:
+        """Start it in its ``version``, or the newest; the number of this execution. ``content`` is
+        the prompt itself, where it is no version of PromptLayer."""
+
+    def find_started(self, prompt: PromptReference, commit: str | None) -> int | None:
+        """The newest execution that was started for the same prompt and commit, where the answer
+        was lost; None where PromptLayer lists none."""
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
         """Find the result; None while it runs. Raises RequestRefusedError when it failed or
@@ -83,6 +120,17 @@ def evaluate_prompt(
     return replace(run, commit=commit, started_at=started)
 
 
+def create_evaluation(
+    settings: EvalsSettings, promptlayer: PromptLayerClient
+) -> PromptLayerEvaluation | None:
+    """The evaluation that a mapping names; None where it names none."""
+    if settings.report_id is not None:
+        return ReportEvaluation(promptlayer, settings.report_id)
+    if settings.workflow is not None:
+        return WorkflowEvaluation(promptlayer, settings.workflow)
+    return None
+
+
 class ReportEvaluation:
     """An evaluation pipeline of PromptLayer, by its number. Its scores are from 0 to 100."""
 
@@ -92,19 +140,50 @@ class ReportEvaluation:
         self._promptlayer = promptlayer
         self._report_id = report_id
 
-    def start(self, prompt: PromptReference, commit: str | None) -> int:
-        named = " ".join(filter(None, [prompt.title, prompt.version_text, (commit or "")[:10]]))
-        body = {"name": shorten(named, _LONGEST_NAME)}
+    @property
+    def title(self) -> str:
+        return f"evaluation {self._report_id}"
+
+    def read_definition(self) -> EvaluationDefinition:
+        return EvaluationDefinition()
+
+    def start(
+        self,
+        prompt: PromptReference,
+        commit: str | None,
+        *,
+        version: int | None = None,  # noqa: ARG002 - it has no versions
+        content: JsonObject | None = None,  # noqa: ARG002 - its prompt column says what it evaluates
+    ) -> int:
+        body: JsonObject = {"name": _name_run(prompt, commit)}
         answer = self._promptlayer.send("POST", f"/reports/{self._report_id}/run", body)
         return validate_response(
             ReportRunResponse, answer, f"the run of evaluation {self._report_id}"
         ).report_id
+
+    def find_started(self, prompt: PromptReference, commit: str | None) -> int | None:
+        if commit is None:  # the name of such a run tells it from no other
+            return None
+        params = {"include_runs": "true", "per_page": _RUNS_PAGE}
+        place = "/api/public/v2/evaluations"
+        answer = self._promptlayer.send_with_status("GET", place, params=params).body
+        listed = validate_response(EvaluationPageResponse, answer, "the list of evaluations")
+        name = _name_run(prompt, commit)
+        runs = [
+            run for each in listed.evaluations if each.id == self._report_id for run in each.runs
+        ]
+        return max((run.id for run in runs if run.name == name), default=None)
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
         place, what = f"/reports/{execution}", f"evaluation {execution}"
         response = validate_response(ReportResponse, self._promptlayer.send("GET", place), what)
         if response.status == "RUNNING":
             return None
+        if response.status != "COMPLETED":
+            raise RequestRefusedError(
+                f"PromptLayer's evaluation {self._report_id} ended as {response.status.lower()}: run it"
+                " again when its pipeline works."
+            )
         _check_what(response.report, prompt)
         answer = self._promptlayer.send("GET", f"{place}/score")
         score = validate_response(ReportScoreResponse, answer, f"the score of {what}").score
@@ -125,6 +204,11 @@ class ReportEvaluation:
         # Whether the event carries the run's number or the pipeline's is not documented.
         numbers = (execution, self._report_id)
         return isinstance(event, ReportEvent) and event.details.report_id in numbers
+
+
+def _name_run(prompt: PromptReference, commit: str | None) -> str:
+    named = " ".join(filter(None, [prompt.title, prompt.version_text, (commit or "")[:10]]))
+    return shorten(named, _LONGEST_NAME)
 
 
 def _check_what(report: ReportSummary, prompt: PromptReference) -> None:
@@ -177,34 +261,51 @@ class WorkflowEvaluation:
         self._name = name
         self._label = label
 
-    def start(self, prompt: PromptReference, commit: str | None) -> int:
+    @property
+    def title(self) -> str:
+        return f"workflow {self._name}"
+
+    def read_definition(self) -> EvaluationDefinition:
+        place = f"/workflows/{quote(self._name, safe='')}"
+        params = {"label": self._label}
+        try:
+            answer = self._promptlayer.send_with_status("GET", place, params=params).body
+        except NotFoundError:
+            raise NotFoundError(
+                f"PromptLayer has no workflow {self._name!r}: correct the name or number in the"
+                " mapping's settings."
+            ) from None
+        found = validate_response(WorkflowResponse, answer, f"workflow {self._name!r}")
+        return EvaluationDefinition(found.number, frozenset(found.required_input_variables or ()))
+
+    def start(
+        self,
+        prompt: PromptReference,
+        commit: str | None,
+        *,
+        version: int | None = None,
+        content: JsonObject | None = None,
+    ) -> int:
         fields = {
             "prompt_name": prompt.name,
             "prompt_id": prompt.id,
             "prompt_version": prompt.version,
             "prompt_label": prompt.label,
             "commit": commit,
+            CONTENT_VARIABLE: content,
         }
         variables = {key: value for key, value in fields.items() if value is not None}
-        body: JsonObject = {"input_variables": variables, "return_all_outputs": True}
-        if self._label:
-            body["workflow_label_name"] = self._label
-        answer = self._promptlayer.send(
-            "POST", f"/workflows/{quote(self._name, safe='')}/run", body
+        return start_workflow(
+            self._promptlayer, self._name, variables, version=version, label=self._label
         )
-        run = validate_response(WorkflowRunResponse, answer, f"the run of workflow {self._name!r}")
-        return run.workflow_version_execution_id
+
+    def find_started(self, prompt: PromptReference, commit: str | None) -> int | None:  # noqa: ARG002
+        return None  # PromptLayer has no list of executions
 
     def find_result(self, execution: int, prompt: PromptReference) -> EvaluationRun | None:
-        params = {"workflow_version_execution_id": execution, "return_all_outputs": "true"}
-        answer = self._promptlayer.send_with_status(
-            "GET", "/workflow-version-execution-results", params=params
-        )
-        if answer.status == 202:
+        nodes = find_workflow_results(self._promptlayer, execution)
+        if nodes is None:
             return None
-        nodes = validate_response(
-            WorkflowResultsResponse, answer.body, f"workflow run {execution}"
-        ).root
         found = {name: self._read(name, node) for name, node in nodes.items() if _counts(node)}
         if not found:
             raise RequestRefusedError(
@@ -225,11 +326,8 @@ class WorkflowEvaluation:
 
     def _read(self, name: str, node: WorkflowNodeResult) -> tuple[float, dict[str, float]]:
         """Read the score in one output node, and its named scores."""
-        if node.status.upper() != "SUCCESS":
-            why = (node.error_message or node.status.lower()).rstrip(".")
-            raise RequestRefusedError(
-                f"PromptLayer's workflow {self._name!r} failed at {name!r}: {why}."
-            )
+        if problem := describe_node_failure(self._name, name, node):
+            raise RequestRefusedError(problem)
         value = _meant(node.value)
         if not isinstance(value, dict):
             return self._score(name, value), {}
@@ -247,10 +345,55 @@ class WorkflowEvaluation:
         )
 
 
+def start_workflow(
+    promptlayer: PromptLayerClient,
+    name: str,
+    variables: JsonObject,
+    *,
+    version: int | None = None,
+    label: str | None = None,
+) -> int:
+    """Start a workflow in this ``version``, or the one with the ``label``, or the newest; the
+    number of the execution."""
+    body: JsonObject = {"input_variables": variables, "return_all_outputs": True}
+    if version is not None:
+        body["workflow_version_number"] = version
+    elif label:
+        body["workflow_label_name"] = label
+    answer = promptlayer.send("POST", f"/workflows/{quote(name, safe='')}/run", body)
+    run = validate_response(WorkflowRunResponse, answer, f"the run of workflow {name!r}")
+    return run.workflow_version_execution_id
+
+
+def find_workflow_results(
+    promptlayer: PromptLayerClient, execution: int
+) -> Mapping[str, WorkflowNodeResult] | None:
+    """The nodes of a workflow's run by their names; None while it runs."""
+    params = {"workflow_version_execution_id": execution, "return_all_outputs": "true"}
+    answer = promptlayer.send_with_status(
+        "GET", "/workflow-version-execution-results", params=params
+    )
+    if answer.status == 202:
+        return None
+    return validate_response(WorkflowResultsResponse, answer.body, f"workflow run {execution}").root
+
+
+def describe_node_failure(workflow: str, name: str, node: WorkflowNodeResult) -> str | None:
+    """The message about a node that did not succeed; None for one that did."""
+    status = node.status.upper()
+    if status in ("SUCCESS", "SKIPPED"):
+        return None
+    if status.startswith("CANCEL"):
+        return f"PromptLayer's workflow {workflow!r} was cancelled at {name!r}: run it again."
+    why = (node.error_message or node.status.lower()).rstrip(".")
+    return f"PromptLayer's workflow {workflow!r} failed at {name!r}: {why}."
+
+
 def _counts(node: WorkflowNodeResult) -> bool:
     """Output nodes do, unless the workflow took another way; failures do wherever they are."""
     status = node.status.upper()
-    return status.startswith("FAIL") or (node.is_output_node and status != "SKIPPED")
+    ended_early = status.startswith(("FAIL", "CANCEL"))
+    return ended_early or (node.is_output_node and status != "SKIPPED")
 
 
 def _meant(value: Json) -> Json:

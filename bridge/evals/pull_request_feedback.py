@@ -19,6 +19,7 @@ from bridge.evals.verdict_report import (
 )
 from bridge.forge.forge import Forge, PullRequest, PullRequestState, StatusState
 from bridge.promptlayer.client import PromptLayerClient
+from bridge.prompts.pull_request.markdown import escape_prose, format_name
 from bridge.prompts.pull_request.metadata import parse_metadata
 
 STATUS_NAME = "promptlayer-bridge/evals"
@@ -31,6 +32,14 @@ class JudgedRun:
     run: EvaluationRun
     base: EvaluationRun | None
     verdict: EvaluationVerdict
+
+
+@dataclass(frozen=True)
+class EvaluationProblem:
+    """Why a prompt has no result."""
+
+    prompt: PromptReference
+    text: str
 
 
 def judge_runs(
@@ -69,16 +78,33 @@ def report_pending(forge: Forge, commit: str) -> Iterator[None]:
 
 
 def publish_results(
-    forge: Forge, commit: str, pull_request: PullRequest | None, results: Sequence[JudgedRun]
-) -> None:
+    forge: Forge,
+    commit: str,
+    pull_request: PullRequest | None,
+    results: Sequence[JudgedRun],
+    problems: Sequence[EvaluationProblem] = (),
+) -> str:
     """Set the commit's status to the worst verdict, and comment on the pull request if there is
-    one."""
-    worst = _worst(results)
-    state = StatusState.SUCCESS if worst.verdict.is_good else StatusState.FAILURE
-    forge.set_commit_status(commit, STATUS_NAME, state, summarise_runs(results), worst.run.link)
+    one; returns the status's text. ``problems`` are the prompts without a result: one makes the
+    status an error."""
+    if problems:
+        state, text, link = StatusState.ERROR, problems[0].text, None
+    else:
+        worst = _worst(results)
+        state = StatusState.SUCCESS if worst.verdict.is_good else StatusState.FAILURE
+        text, link = summarise_runs(results), worst.run.link
+    forge.set_commit_status(commit, STATUS_NAME, state, text, link)
     if pull_request is not None:
-        words = "\n\n".join(render_report(one.run, one.base, one.verdict) for one in results)
+        parts = [render_report(one.run, one.base, one.verdict) for one in results]
+        parts += [_render_problem(problem) for problem in problems]
+        words = "\n\n".join(parts)
         forge.upsert_comment(pull_request.number, COMMENT_MARKER, words[: forge.body_limit])
+    return text
+
+
+def _render_problem(problem: EvaluationProblem) -> str:
+    name = format_name(problem.prompt.title)
+    return f"**Evaluation of {name}: no result.** {escape_prose(problem.text)}"
 
 
 def summarise_runs(results: Sequence[JudgedRun]) -> str:

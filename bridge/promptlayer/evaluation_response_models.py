@@ -62,6 +62,22 @@ class ReportResponse(BaseModel):
     stats: ReportStatusCounts = Field(default_factory=ReportStatusCounts)
 
 
+class ReportRunItem(BaseModel):
+    id: int
+    name: str
+
+
+class ReportItem(BaseModel):
+    """A report in the list of evaluations, with its runs."""
+
+    id: int
+    runs: list[ReportRunItem] = Field(default_factory=list)
+
+
+class EvaluationPageResponse(BaseModel):
+    evaluations: list[ReportItem]
+
+
 class ColumnScore(BaseModel):
     column_name: str
     score: float | None = None
@@ -82,6 +98,18 @@ class ReportScore(BaseModel):
 
 class ReportScoreResponse(BaseModel):
     score: ReportScore
+
+
+class WorkflowResponse(BaseModel):
+    """The documentation's schema calls the version ``version``, its example ``version_number``."""
+
+    version: int | None = None
+    version_number: int | None = None
+    required_input_variables: dict[str, Any] | None = None
+
+    @property
+    def number(self) -> int | None:
+        return self.version if self.version is not None else self.version_number
 
 
 class WorkflowRunResponse(BaseModel):

@@ -317,9 +317,10 @@ def _reason(error: ValidationError) -> str:
     return f"{field}: {expected[:1].lower()}{expected[1:]}"
 
 
-def triggers_reconcile(event: WebhookEvent | UnknownWebhookEvent) -> bool:
-    """Whether the event requests reconciles; all others are only stored."""
-    return isinstance(event, PromptEvent)
+def needs_dispatch(event: WebhookEvent | UnknownWebhookEvent) -> bool:
+    """Whether the bridge reconciles a prompt or polls an evaluation because of this event; all
+    others are only recorded."""
+    return isinstance(event, PromptEvent | AgentRunEvent | ReportEvent)
 
 
 def check_age(event: WebhookEvent | UnknownWebhookEvent, now: datetime, window: timedelta) -> None:

@@ -100,9 +100,7 @@ class _MergedVersions:
         candidates = [proposed, *self._published(merged)]
         found = find_version(self._context.promptlayer, target.prompt_id, merged.digest, candidates)
         if found is None:
-            label = (
-                self._context.mapping.on_merge.move_label if self._context.mapping.on_merge else ""
-            )
+            label = self._context.mapping.label_moved_by_merge or ""
             self.without_version.append(
                 f"label {label} of prompt {target.prompt_id} stays where it is: no version says"
                 " what was merged"
@@ -141,10 +139,10 @@ def _moves(
     context: MappingContext, pull_request: PullRequest, metadata: PullRequestMetadata
 ) -> list[LabelMove]:
     """Which labels of which prompts move to which versions, by this decision."""
-    on_merge, on_reject = context.mapping.on_merge, context.mapping.on_reject
+    moved, on_reject = context.mapping.label_moved_by_merge, context.mapping.on_reject
     moves: list[LabelMove] = []
-    if pull_request.state is PullRequestState.MERGED and on_merge:
-        moves += [(id, on_merge.move_label, version) for id, _, version in metadata.versions]
+    if pull_request.state is PullRequestState.MERGED and moved:
+        moves += [(id, moved, version) for id, _, version in metadata.versions]
     if pull_request.state is PullRequestState.CLOSED and on_reject:
         if on_reject.label is not None:
             moves += [(id, on_reject.label, version) for id, _, version in metadata.versions]

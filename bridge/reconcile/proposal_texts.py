@@ -127,20 +127,21 @@ def build_proposal_summary(
 
 def _merging(context: MappingContext, edits: Sequence[FileEdit], head: HeadContent | None) -> str:
     """Describe the effect of merging, for the reviewer."""
+    moved = context.mapping.label_moved_by_merge
     if head is not None and head.edited and context.mapping.publish:
         words = f"Merging writes this to `{context.base_branch}` and publishes it: PromptLayer gets a new"
         words += " version with the commits of others on this branch"
-        if context.mapping.on_merge is None:
+        if moved is None:
             return f"{words}."
-        label = format_code_span(context.mapping.on_merge.move_label)
+        label = format_code_span(moved)
         return f"{words}. Label {label} moves to the version that was proposed."
     if any(edit.change.is_merge for edit in edits):
         return (
             f"Merging writes this to `{context.base_branch}`, and PromptLayer gets a version of it."
         )
-    if context.mapping.on_merge is None:
+    if moved is None:
         return f"Merging writes this to `{context.base_branch}`; nothing changes in PromptLayer."
-    label = format_code_span(context.mapping.on_merge.move_label)
+    label = format_code_span(moved)
     return (
         f"Merging writes this to `{context.base_branch}` and moves label {label} to this version."
     )

@@ -287,14 +287,19 @@ def find_prompt_by_name(context: MappingContext, name: str) -> Prompt | None:
 
 
 def find_version(
-    promptlayer: PromptLayerClient, prompt_id: int, digest: str, first: Sequence[int | None] = ()
+    promptlayer: PromptLayerClient,
+    prompt_id: int,
+    digest: str,
+    first: Sequence[int | None] = (),
+    *,
+    reach: int = _REACH,
 ) -> int | None:
     """Find the newest version with this digest, or one of ``first``, which are read before; None
-    where the newest ones differ."""
+    where the ``reach`` newest ones differ."""
     newest = promptlayer.find_prompt(prompt_id)
     if newest is None or newest.version is None:
         return None
-    walked = range(newest.version - 1, max(0, newest.version - _REACH), -1)
+    walked = range(newest.version - 1, max(0, newest.version - reach), -1)
     named = (number for number in first if number is not None)
     numbers: list[int] = [*named, newest.version, *walked]
     for number in dict.fromkeys(numbers):

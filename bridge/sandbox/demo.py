@@ -43,7 +43,7 @@ def _invite(environment: DemoEnvironment) -> None:
 [bold]Dashboard[/] (the bridge)   {environment.addresses["bridge"]}   where every prompt is; sign in with [bold]{environment.dashboard_secret}[/]
 
 Jane has just saved [bold]{DEMO_PROMPT_NAME}[/]; its pull request appears within seconds. Try:
-  1. Read it on the forge's page and merge it.
+  1. Read it on the forge's page, with what its evaluation found, and merge it.
   2. Change a word on the PromptLayer page: the change alone is proposed. Save twice: one pull request.
   3. Give version 1 the label [bold]{DEMO_LABEL}[/]: the label's own file is proposed.
   4. Close that pull request: the same content is not proposed again.

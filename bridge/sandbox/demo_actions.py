@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bridge.errors import UnavailableError
-from bridge.forge.forge import PullRequest
+from bridge.evals.pull_request_feedback import COMMENT_MARKER, STATUS_NAME
+from bridge.forge.forge import PullRequest, StatusState
 from bridge.promptlayer.webhook_events import EventUser
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.demo_environment import DemoEnvironment, wait_until
@@ -76,6 +77,16 @@ class DemoActions:
 
         wait_until(there, f"no pull request brings “{text}” into {path}")
         return found[0]
+
+    def wait_for_good_evaluation(self, pull: PullRequest) -> None:
+        """Wait until the head's status and the pull request's comment say that it is good enough."""
+
+        def is_there() -> bool:
+            told = self.forge.read_statuses(pull.head_commit).get(STATUS_NAME)
+            is_good = told is not None and told.state is StatusState.SUCCESS
+            return is_good and COMMENT_MARKER in self.forge.read_comments(pull.number)
+
+        wait_until(is_there, f"no good evaluation was told on {pull.url}")
 
     def wait_until_settled(self) -> None:
         """Wait until every sent delivery is settled."""

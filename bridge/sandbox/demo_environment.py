@@ -39,6 +39,7 @@ from bridge.sandbox.webhook_sender import WebhookSender
 DEMO_REPOSITORY = "acme/support-bot"
 DEMO_LABEL = "prod"
 DEMO_MAPPING = "support"
+DEMO_WORKFLOW = "answer-quality"
 
 _STEP_TIMEOUT = 60.0  # seconds for one step
 _PORTS = {"promptlayer": 8485, "forge": 8486, "bridge": 8484}
@@ -99,6 +100,7 @@ def open_demo_environment(folder: Path, *, fixed_ports: bool) -> Iterator[DemoEn
         webhooks = WebhookSender([(f"{addresses['bridge']}/webhooks/promptlayer", secret)])
         stack.callback(webhooks.close)
         platform = create_promptlayer_app(registry, api_key=api_key, webhooks=webhooks)
+        platform.state.evaluations.add_workflow(DEMO_WORKFLOW, {"tone": 0.95, "length": 0.9})
         stack.enter_context(_served(platform, sockets["promptlayer"]))
         stack.enter_context(_served(create_forge_page(folder / "forge"), sockets["forge"]))
         config = folder / "bridge.yaml"
@@ -171,7 +173,7 @@ mappings:
     track: [latest, {DEMO_LABEL}]
     pull_request: {{labels: [prompt]}}
     publish: true
-    evals: {{minimum: 0.8}}
+    evals: {{minimum: 0.8, workflow: {DEMO_WORKFLOW}, run: bridge}}
 dashboard:
   operator_secret: ${{DASHBOARD_SECRET}}
 quiet: 1s

@@ -27,6 +27,7 @@ class DemoProposalSteps:
         return [
             ("create prompt → pull request", self.create),
             ("second save updates it", self.save_again),
+            ("its workflow runs by itself → status and comment", self.wait_for_evaluation),
             ("merge", self.merge),
             ("label move → pull request for the label's file", self.move_label),
             ("close it", self.close),
@@ -43,6 +44,11 @@ class DemoProposalSteps:
         after = self.actions.wait_for_pull_request(DEMO_PROMPT_PATH, "briefly")
         require(after.number == before.number, "the second save opened a second pull request")
         return after
+
+    def wait_for_evaluation(self) -> PullRequest:
+        pull = self.actions.wait_for_only_pull_request()
+        self.actions.wait_for_good_evaluation(pull)
+        return pull
 
     def merge(self) -> PullRequest:
         merged = self.forge.merge(self.actions.wait_for_only_pull_request().number, "squash")

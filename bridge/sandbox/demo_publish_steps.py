@@ -8,8 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.evals.pull_request_feedback import COMMENT_MARKER, STATUS_NAME
-from bridge.forge.forge import PullRequest, StatusState
+from bridge.forge.forge import PullRequest
 from bridge.reconcile.review_comment import MARKER as REVIEW
 from bridge.sandbox.demo_actions import (
     DEMO_EDITOR,
@@ -114,14 +113,7 @@ class DemoPublishSteps:
         results = self.environment.folder / "results.json"
         results.write_text(json.dumps(_RESULTS), encoding="utf-8")
         self._push(results, pull)
-        status = self.forge.read_statuses(pull.head_commit).get(STATUS_NAME)
-        require(
-            status is not None and status.state is StatusState.SUCCESS, "the commit has no status"
-        )
-        require(
-            COMMENT_MARKER in self.forge.read_comments(pull.number),
-            "the pull request has no comment",
-        )
+        self.actions.wait_for_good_evaluation(pull)
         return pull
 
     def _push(self, results: Path, pull: PullRequest) -> None:

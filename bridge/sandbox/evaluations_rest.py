@@ -15,6 +15,7 @@ from bridge.sandbox.fake_evaluations import (
     FakeReportRun,
     FakeWorkflowRun,
     RunProgress,
+    ScriptedWorkflow,
 )
 from bridge.sandbox.rest_endpoint import (
     EndpointAction,
@@ -35,6 +36,8 @@ class EvaluationsRestApi:
             ("POST", "/reports/{id:int}/run", self.run_report),
             ("GET", "/reports/{id:int}", self.report),
             ("GET", "/reports/{id:int}/score", self.report_score),
+            ("GET", "/api/public/v2/evaluations", self.list_reports),
+            ("GET", "/workflows/{name}", self.read_workflow),
             ("POST", "/workflows/{name}/run", self.run_workflow),
             ("GET", "/workflow-version-execution-results", self.read_workflow_results),
         ]
@@ -58,10 +61,23 @@ class EvaluationsRestApi:
         run = self._evaluations.find_report_run(request.path_params["id"])
         return JSONResponse({"success": True, "message": "success", "score": _report_score(run)})
 
+    def list_reports(self, request: Request, _: JsonObject) -> Response:
+        with_runs = bool(get_flag_parameter(request, "include_runs"))
+        return JSONResponse(_report_list_answer(self._evaluations, with_runs=with_runs))
+
+    def read_workflow(self, request: Request, _: JsonObject) -> Response:
+        workflow = self._evaluations.find_workflow(unquote(request.path_params["name"]))
+        return JSONResponse(_workflow_answer(workflow))
+
     def run_workflow(self, request: Request, body: JsonObject) -> Response:
-        variables = body.get("input_variables") or {}
+        variables, version = body.get("input_variables") or {}, body.get("workflow_version_number")
+        if version is not None and body.get("workflow_label_name") is not None:
+            raise RequestRefusedError(
+                "workflow_version_number and workflow_label_name are exclusive"
+            )
         # The server decoded once before routing; clients encode slashes.
-        run = self._evaluations.run_workflow(unquote(request.path_params["name"]), variables)
+        name = unquote(request.path_params["name"])
+        run = self._evaluations.run_workflow(name, variables, version)
         answer = {"success": True, "message": "Workflow started", "warning": None}
         return JSONResponse({**answer, "workflow_version_execution_id": run.id}, 201)
 
@@ -69,11 +85,54 @@ class EvaluationsRestApi:
         run = self._evaluations.find_workflow_run(
             get_number_parameter(request, "workflow_version_execution_id")
         )
-        status = 200 if run.progress is RunProgress.COMPLETED else 202
+        status = 202 if run.progress is RunProgress.RUNNING else 200
         nodes = _nodes(run)
         if get_flag_parameter(request, "return_all_outputs"):
             return JSONResponse(nodes, status)
         return JSONResponse([*nodes.values()][-1]["value"], status)
+
+
+def _report_list_answer(evaluations: FakeEvaluations, *, with_runs: bool) -> JsonObject:
+    listed = []
+    for pipeline in evaluations.pipelines.values():
+        told: JsonObject = {"id": pipeline.id, "name": pipeline.name, "is_blueprint": True}
+        if with_runs:
+            told["runs"] = [
+                {"id": run.id, "name": run.name, "status": run.progress.value}
+                for run in evaluations.report_runs.values()
+                if run.pipeline.id == pipeline.id
+            ]
+        listed.append(told)
+    counted = {"page": 1, "per_page": 100, "total": len(listed), "pages": 1}
+    return {"success": True, "message": "success", "evaluations": listed, **counted}
+
+
+def _workflow_answer(workflow: ScriptedWorkflow) -> JsonObject:
+    nodes = [
+        {
+            "id": name,
+            "workflow_version_id": workflow.id,
+            "name": name,
+            "node_type": "CODE_EXECUTION",
+            "is_output_node": True,
+            "configuration": {},
+            "dependencies": [],
+        }
+        for name in workflow.outputs
+    ]
+    return {
+        "success": True,
+        "workflow_id": workflow.id,
+        "workflow_name": workflow.name,
+        "version": workflow.version,
+        "workflow_version_id": workflow.id * 1000 + workflow.version,
+        "commit_message": None,
+        "required_input_variables": dict.fromkeys(workflow.inputs, "string"),
+        "release_labels": [],
+        "created_at": None,
+        "nodes": nodes,
+        "edges": [],
+    }
 
 
 def _report_answer(run: FakeReportRun, workspace_id: int) -> JsonObject:
@@ -131,8 +190,8 @@ def _nodes(run: FakeWorkflowRun) -> JsonObject:
 
 
 def _output_node(run: FakeWorkflowRun, value: Json) -> JsonObject:
-    if run.progress is RunProgress.RUNNING:
-        return _node("RUNNING")
+    if run.progress is not RunProgress.COMPLETED:
+        return _node(run.progress.value)
     if run.workflow.failure:
         return _node("FAILED", error=run.workflow.failure)
     return _node("SKIPPED") if value is None else _node("SUCCESS", value)

@@ -46,6 +46,8 @@ class ScriptedWorkflow:
     outputs: Mapping[str, Json]
     failure: str | None = None
     by_version: Mapping[int, Mapping[str, Json]] = field(default_factory=dict)
+    version: int = 1
+    inputs: tuple[str, ...] = ()  # names of the input variables that it requires
 
     def compute_outputs(self, variables: JsonObject) -> Mapping[str, Json]:
         return self.by_version.get(variables.get("prompt_version", 0), self.outputs)
@@ -54,6 +56,7 @@ class ScriptedWorkflow:
 class RunProgress(Enum):
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
 
 
 @dataclass
@@ -71,11 +74,12 @@ class FakeWorkflowRun:
     id: int
     workflow: ScriptedWorkflow
     variables: JsonObject
+    version: int
     progress: RunProgress = RunProgress.RUNNING
 
 
 class FakeEvaluations:
-    """The evaluations of one workspace. Runs are finished at once unless they are held."""
+    """The evaluations of one workspace. Runs are finished at once unless they are held back."""
 
     def __init__(self, registry: PromptRegistry, *, clock: EventClock = get_current_time) -> None:
         self.lock = threading.RLock()
@@ -122,15 +126,31 @@ class FakeEvaluations:
         *,
         failure: str | None = None,
         by_version: Mapping[int, Mapping[str, Json]] | None = None,
+        inputs: tuple[str, ...] = (),
     ) -> int:
-        """Add a workflow whose runs have this outcome; returns its id. With ``failure`` its nodes
-        fail for that reason."""
+        """Add a workflow whose runs have this outcome, or the next version of the one with this
+        name; returns its id. With ``failure`` its nodes fail for that reason."""
         with self.lock:
+            known = self.workflows.get(name)
             workflow = ScriptedWorkflow(
-                next(self._numbers), name, outputs, failure, by_version or {}
+                known.id if known else next(self._numbers),
+                name,
+                outputs,
+                failure,
+                by_version or {},
+                known.version + 1 if known else 1,
+                inputs,
             )
             self.workflows[name] = workflow
             return workflow.id
+
+    def cancel_runs(self) -> None:
+        """Somebody stops everything that runs."""
+        with self.lock:
+            for report in self.report_runs.values():
+                self._finish_report(report, RunProgress.CANCELLED)
+            for workflow in self.workflow_runs.values():
+                self._finish_workflow(workflow, RunProgress.CANCELLED)
 
     def hold_runs(self) -> None:
         """Let runs continue until ``release_runs``."""
@@ -162,9 +182,15 @@ class FakeEvaluations:
                 self._finish_report(run)
             return run
 
-    def run_workflow(self, name: str, variables: JsonObject) -> FakeWorkflowRun:
+    def run_workflow(
+        self, name: str, variables: JsonObject, version: int | None = None
+    ) -> FakeWorkflowRun:
         with self.lock:
-            run = FakeWorkflowRun(next(self._numbers), self._workflow(name), variables)
+            workflow = self.find_workflow(name)
+            number = version or workflow.version
+            if number > workflow.version:
+                raise NotFoundError(f"Workflow {name} has no version {number}.")
+            run = FakeWorkflowRun(next(self._numbers), workflow, variables, number)
             self.workflow_runs[run.id] = run
             if not self._held:
                 self._finish_workflow(run)
@@ -180,20 +206,24 @@ class FakeEvaluations:
             raise NotFoundError(f"Workflow version execution {id} not found.")
         return self.workflow_runs[id]
 
-    def _workflow(self, identifier: str) -> ScriptedWorkflow:
+    def find_workflow(self, identifier: str) -> ScriptedWorkflow:
         for workflow in self.workflows.values():
             if identifier in (workflow.name, str(workflow.id)):
                 return workflow
         raise NotFoundError(f"Workflow {identifier} not found.")
 
-    def _finish_report(self, run: FakeReportRun) -> None:
+    def _finish_report(
+        self, run: FakeReportRun, progress: RunProgress = RunProgress.COMPLETED
+    ) -> None:
         if run.progress is RunProgress.RUNNING:
-            run.progress = RunProgress.COMPLETED
+            run.progress = progress
             self._announce("report_finished", {"report_id": run.id, "report_name": run.name})
 
-    def _finish_workflow(self, run: FakeWorkflowRun) -> None:
+    def _finish_workflow(
+        self, run: FakeWorkflowRun, progress: RunProgress = RunProgress.COMPLETED
+    ) -> None:
         if run.progress is RunProgress.RUNNING:
-            run.progress = RunProgress.COMPLETED
+            run.progress = progress
             workflow = run.workflow
             details = {"agent_name": workflow.name, "agent_id": workflow.id}
             self._announce("agent_run_finished", {**details, "agent_execution_id": run.id})

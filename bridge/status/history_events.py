@@ -45,6 +45,8 @@ class HistoryEventKind(StrEnum):
     CONFLICT = "both sides edited"
     NEEDS_PERSON = "needs a person"
     PARKED = "parked"
+    EVALUATED = "evaluated"
+    WORKFLOW_FINISHED = "workflow finished"
 
 
 _RANK = {kind: rank for rank, kind in enumerate(HistoryEventKind)}

@@ -36,8 +36,8 @@ from bridge.promptlayer.webhook_events import (
     UnknownWebhookEvent,
     WebhookEvent,
     compute_delivery_id,
+    needs_dispatch,
     parse_event,
-    triggers_reconcile,
 )
 from bridge.promptlayer.workspace_source import PROMPTLAYER_SOURCE
 from bridge.prompts.prompt import JsonObject
@@ -118,7 +118,7 @@ class Delivery:
             occurred_at=known.timestamp if known else received_at,
             received_at=received_at,
             payload=json.dumps(payload),
-            state=DeliveryState.NEW if triggers_reconcile(event) else DeliveryState.IGNORED,
+            state=DeliveryState.NEW if needs_dispatch(event) else DeliveryState.IGNORED,
             source=source,
         )
 

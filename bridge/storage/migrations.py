@@ -304,4 +304,42 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             problem TEXT
         )""",
     ),
+    (
+        """CREATE TABLE evaluation_requests (
+            mapping TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            number BIGINT NOT NULL,
+            commit_name TEXT NOT NULL,
+            requested_at BIGINT NOT NULL,
+            begun_at BIGINT,
+            settled_at BIGINT,
+            outcome TEXT,
+            PRIMARY KEY (mapping, purpose, number, commit_name)
+        )""",
+        """CREATE INDEX evaluation_requests_open
+            ON evaluation_requests (mapping, begun_at, settled_at) WHERE settled_at IS NULL""",
+        """CREATE TABLE evaluation_runs (
+            mapping TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            number BIGINT NOT NULL,
+            commit_name TEXT NOT NULL,
+            evaluation TEXT NOT NULL,
+            evaluation_version BIGINT NOT NULL,
+            prompt_id BIGINT NOT NULL,
+            prompt_version BIGINT NOT NULL,
+            label TEXT NOT NULL,
+            name TEXT NOT NULL,
+            base_version BIGINT,
+            is_base BOOLEAN NOT NULL,
+            content JSON,
+            claimed_at BIGINT,
+            execution_id BIGINT,
+            finished_at BIGINT,
+            problem TEXT,
+            PRIMARY KEY (mapping, purpose, number, commit_name, evaluation, evaluation_version,
+                prompt_id, prompt_version)
+        )""",
+        """CREATE INDEX evaluation_runs_open
+            ON evaluation_runs (execution_id, finished_at) WHERE finished_at IS NULL""",
+    ),
 )

@@ -11,6 +11,7 @@ import pytest
 STEPS = [
     "create prompt → pull request",
     "second save updates it",
+    "its workflow runs by itself → status and comment",
     "merge",
     "label move → pull request for the label's file",
     "close it",

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.cli.evals_command import EXIT_BELOW_THRESHOLD
+from bridge.cli.run_event_watch import watch_run_events
+from bridge.config.bridge_config import load_config
 from bridge.evals.pull_request_feedback import COMMENT_MARKER, STATUS_NAME, WAITING_TEXT
 from bridge.forge.forge import Forge, PullRequest, PullRequestContent
 from bridge.sandbox.fake_evaluations import FakeEvaluations
+from bridge.storage.database import Database
+from bridge.storage.inbox import DeliveryInbox
+from bridge.wiring import get_current_time
 from tests.contract import github_case, gitlab_case
 from tests.contract.forge_case import ForgeCase
 from tests.integration.cli.cli_workspace import CONFIG, CliWorkspace
+from tests.integration.sample_deliveries import NOON, delivery_of, payload_of, version_delivery
 from tests.integration.switchable_app import SwitchableApp
 from tests.standins.git_http import commit_files
 from tests.standins.gitlab import TOKEN
@@ -626,3 +634,24 @@ def test_a_hosted_forge_shows_status_and_comment(workspace: CliWorkspace, hosted
     }
     (comment,) = hosted.comments(pull.number)
     assert "Evaluation of `support/reply` (version 1): good." in comment
+
+
+def test_an_event_that_the_server_received_ends_a_pause(
+    workspace: CliWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal(workspace)  # there is a database then
+    monkeypatch.chdir(workspace.folder)
+    config, woken = load_config(workspace.config, workspace.environment), threading.Event()
+    database = Database(f"sqlite:///{workspace.folder}/bridge-data/bridge.sqlite")
+
+    with closing(database), closing(DeliveryInbox(database, get_current_time)) as inbox:
+        inbox.put(version_delivery(1))
+        with watch_run_events(config, woken):
+            for number in range(2, 60):
+                agent = {"agent_name": "a", "agent_id": 1, "agent_execution_id": number}
+                payload = payload_of("agent_run_finished", number, **agent)
+                inbox.put(delivery_of(payload, NOON + timedelta(seconds=number)))
+                if woken.wait(1):
+                    break
+
+    assert woken.is_set()

@@ -452,3 +452,20 @@ def test_the_output_in_a_pipe_has_no_moving_parts(
     assert said.status == 0
     assert (said.out.count("\n"), said.err) == (1, "")
     assert "\x1b" not in said.out
+
+
+def test_a_deleted_file_deletes_its_prompt_where_the_mapping_says_so(
+    workspace: CliWorkspace, engineer: RepositoryEngineer
+) -> None:
+    workspace.configure(CONFIG + "    publish: true\n    on_delete: delete\n")
+    assert workspace.run("publish").status == 0  # records up to where deletions were followed
+    engineer.merge_files({path(REPLY): None})
+
+    shown = workspace.run("publish", "--dry-run")
+    done = workspace.run("publish")
+
+    assert (shown.status, shown.out) == (2, f"delete     {REPLY}: its file was deleted\n")
+    assert done.status == 0
+    assert done.out == f"deleted    {REPLY} is deleted in PromptLayer, as its file was\n"
+    assert [entry.name for entry in workspace.registry.entries.values() if entry.deleted] == [REPLY]
+    assert workspace.run("publish").out == "PromptLayer has everything that is merged.\n"

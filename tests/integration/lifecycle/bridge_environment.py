@@ -25,7 +25,7 @@ from bridge.engine.pull_request_quota import PullRequestQuota
 from bridge.engine.reconcile_store import LatestOutcome, ReconcileStore
 from bridge.engine.reconciler import Reconciler
 from bridge.engine.repository_job_runner import RepositoryJobRunner
-from bridge.engine.repository_jobs import RepositoryJob
+from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
 from bridge.forge.forge import PullRequest
 from bridge.promptlayer.client import PromptLayerClient
@@ -37,6 +37,7 @@ from bridge.prompts.target import Proposal
 from bridge.reconcile.mapping_context import CommitterIdentity, EditorRoster, MappingContext
 from bridge.repo.commit import CommitSigning, GitIdentity
 from bridge.repo.mirror import RepositoryMirror
+from bridge.sandbox.fake_evaluations import FakeEvaluations
 from bridge.sandbox.local_http_client import create_local_client
 from bridge.sandbox.promptlayer_app import create_promptlayer_app
 from bridge.sandbox.registry import PromptRegistry
@@ -127,6 +128,8 @@ class BridgeEnvironment:
         self.registry = registry(clock=self.clock)
         self.post = UndeliveredWebhooks()
         self.registry.subscribe(self.post)
+        self.evaluations = FakeEvaluations(self.registry, clock=self.clock)
+        self.evaluations.subscribe(self.post)
         self.promptlayer = PromptLayerClient(KEY, base_url=url)
         self.settings = [
             MappingSettings.model_validate({"repository": "local:acme/support-bot", **each})
@@ -139,7 +142,12 @@ class BridgeEnvironment:
         self._lives = itertools.count(1)
         self.controller = self.another_worker(self.fresh_database())
         self.address = SharedAddress(
-            create_promptlayer_app(self.registry, api_key=KEY, webhooks=WebhookSender()),
+            create_promptlayer_app(
+                self.registry,
+                api_key=KEY,
+                webhooks=WebhookSender(),
+                evaluations=self.evaluations,
+            ),
             self._front_door(),
         )
 
@@ -259,6 +267,24 @@ class BridgeEnvironment:
 
     def _run(self, job: RepositoryJob, occasion: str) -> None:
         assert RepositoryJobRunner(self.controller, job, occasion).run(lambda _: None) is None
+
+    def run_evaluations(self, patience: float = 7200.0) -> None:
+        """Run the jobs of what is to be evaluated until all of it is settled, or would have to wait
+        for longer than ``patience`` seconds."""
+        for attempt in itertools.count():
+            pauses = []
+            for request in self.store.evaluations.find_unsettled():
+                job = RepositoryJob(
+                    request.mapping, RepositoryJobKind.EVALUATION, request.job_argument
+                )
+                pauses.append(
+                    RepositoryJobRunner(self.controller, job, "x", attempt).run(lambda _: None)
+                )
+            waits = [pause for pause in pauses if pause is not None]
+            patience -= min(waits, default=0.0)
+            if not waits or patience < 0:
+                return
+            self.clock.advance(min(waits))
 
     def look_again(self) -> None:
         """Sweep, and look at whatever that asks for, without letting any time pass."""

@@ -64,9 +64,9 @@ def test_while_secrets_rotate_either_of_them_signs(server: WebhookServer) -> Non
     assert server.deliver(version_created(2), OLD_SECRET).status_code == 202
 
 
-@pytest.mark.parametrize("event_type", ["report_finished", "tea_ready"])
+@pytest.mark.parametrize("event_type", ["dataset_version_created_by_file", "tea_ready"])
 def test_events_of_no_interest_are_ignored_and_kept(server: WebhookServer, event_type: str) -> None:
-    payload = payload_of(event_type, report_id=1, report_name="nightly")
+    payload = payload_of(event_type, dataset_id=1, dataset_version_number=2)
 
     answer = server.deliver(payload)
 

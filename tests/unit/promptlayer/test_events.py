@@ -18,8 +18,8 @@ from bridge.promptlayer.webhook_events import (
     WebhookEvent,
     check_age,
     compute_delivery_id,
+    needs_dispatch,
     parse_event,
-    triggers_reconcile,
 )
 from tests.unit.promptlayer.recorded_payloads import event_files, fact
 
@@ -59,7 +59,9 @@ def test_every_documented_payload_is_understood(file: str) -> None:
     documented = payload["event_type"] in DOCUMENTED_EVENTS
     assert isinstance(event, WebhookEvent if documented else UnknownWebhookEvent)
     assert event.type == payload["event_type"]
-    assert triggers_reconcile(event) == (documented and event.type.startswith("prompt_template_"))
+    polled = event.type in ("agent_run_finished", "report_finished")
+    reconciled = event.type.startswith("prompt_template_")
+    assert needs_dispatch(event) == (documented and (polled or reconciled))
 
 
 def test_the_documentation_names_twenty_types() -> None:
