@@ -9,11 +9,10 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import promptlayer
 import promptlayer.utils
 import pytest
@@ -22,9 +21,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from bridge.network.read_body import LargeBodyQuota
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.registry_entries import build_chat_template, build_model_metadata
+from bridge.serve.log_endpoints import LogServices, create_log_routes
+from bridge.serve.send_logs import LogSender, LogSenderSettings
+from bridge.serve.upstream import PromptLayerUpstream, UpstreamSettings
+from bridge.storage.database import Database
+from bridge.storage.log_queue import LogQueue
 from tests.integration.serve.application_server import KEY, TOKEN, ApplicationServer
+from tests.integration.serve.log_bridge import DEADLINE, get_current_time, wait_until
 from tests.standins.fault_injection import status
 from tests.standins.serve_app import serve
 
@@ -222,34 +228,53 @@ class ModelProvider:
     importlib.util.find_spec("openai") is None, reason="the SDK of OpenAI is not installed"
 )
 def test_run_asks_the_model_the_same_through_the_bridge(
-    filled: ApplicationServer, monkeypatch: pytest.MonkeyPatch
+    filled: ApplicationServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = ModelProvider()
     id = str(filled.registry.find_entry("support/filled").id)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-application")
-    with serve(provider.app) as model_url, serve(_with_logs(filled)) as bridge_url:
+    with serve(provider.app) as model_url, _serve_with_logs(filled, tmp_path) as bridge_url:
         monkeypatch.setenv("OPENAI_BASE_URL", model_url)
         with open_sdk(bridge_url, TOKEN) as bridge, open_sdk(filled.platform_url, KEY) as direct:
             through = bridge.run(prompt_name="support/filled", input_variables=GIVEN)
             without = direct.run(prompt_name=id, input_variables=GIVEN)
+        wait_until(lambda: len(find_logs(filled)) == 2)
 
     assert len(provider.requests) == 2
     assert provider.requests[0] == provider.requests[1]
     assert provider.requests[0]["messages"][0]["content"][0]["text"] == "Be kind, {}."
     assert through["raw_response"] == without["raw_response"]
+    direct_log, delivered = find_logs(filled)
+    assert delivered["api_key"] == KEY  # never the application's token
+    assert delivered["kwargs"] == direct_log["kwargs"]
+    assert delivered["request_response"] == direct_log["request_response"]
 
 
-def _with_logs(server: ApplicationServer) -> Starlette:
-    """The endpoints of applications, and beside them one that passes logged requests on."""
+def find_logs(server: ApplicationServer) -> list[JsonObject]:
+    """The calls of models that reached PromptLayer, ordered by the prompt's name in them."""
+    logs = [each.json for each in server.faults.requests if each.path == "/track-request"]
+    return sorted(logs, key=lambda log: str(log.get("prompt_name")))
 
-    async def track(request: Request) -> JSONResponse:
-        body = await request.json()
-        assert body["api_key"] == TOKEN
-        content = json.dumps({**body, "api_key": KEY}).encode()
-        async with httpx2.AsyncClient() as client:
-            answer = await client.post(f"{server.platform_url}/track-request", content=content)
-        return JSONResponse(answer.json(), answer.status_code)
 
-    app = Starlette(routes=[Route("/track-request", track, methods=["POST"])])
-    app.router.default = server.app
-    return app
+@contextmanager
+def _serve_with_logs(server: ApplicationServer, folder: Path) -> Iterator[str]:
+    """The address of the endpoints of applications, with those for logs; what they have queued is
+    delivered from then on."""
+    settings = UpstreamSettings(server.platform_url, KEY, timeout=DEADLINE)
+    with (
+        closing(Database(f"sqlite:///{folder}/bridge.sqlite")) as database,
+        closing(LogQueue(database, get_current_time, limit=1 << 20)) as queue,
+    ):
+        services = LogServices(
+            find_tokens=lambda: server.tokens,
+            count_read=lambda name, status: server.reads.append((name, status)),
+            queue=queue,
+            upstream=PromptLayerUpstream(lambda _: settings),
+            clock=get_current_time,
+            large=LargeBodyQuota(),
+        )
+        app = Starlette(routes=create_log_routes(services))
+        app.router.default = server.app
+        sender = LogSender(queue, lambda _: settings, get_current_time, LogSenderSettings())
+        with sender.run(), serve(app) as url:
+            yield url
