@@ -23,9 +23,10 @@ import promptlayer.utils
 from bridge.sandbox.local_http_client import create_local_client
 from bridge.serve.release_store import ReleaseStore
 from bridge.storage.database import Database
-from tests.bench.figure import Figure, counted, growth
+from tests.bench.figure import Figure, counted, growth, told
 from tests.bench.generated_prompts import name_of
 from tests.bench.generated_releases import generate_releases
+from tests.bench.idle import read_processor_time
 from tests.bench.measured_bridge import MAPPING, configured
 from tests.e2e.bridge_process import BridgeProcess, reserved_port, start, until, until_healthy
 from tests.e2e.product_environment import (
@@ -41,7 +42,7 @@ from tests.standins.postgresql import running_postgresql
 TOKEN, FORGE_SECRET = "token-of-the-bot", "a-secret-of-the-forge"
 SERVE = {"applications": [{"name": "bot", "tokens": [TOKEN]}]}
 NAME = "greeting"
-READS, ROUNDS = 25, 8  # of each kind in a round; rounds take turns
+READS, ROUNDS = 4, 60  # of each kind in a round; rounds take turns
 UPSTREAM_SECONDS = 0.1  # that PromptLayer takes for an answer
 MERGES = 40
 COLD_PROMPTS, COLD_STARTS = 10_000, 5
@@ -71,6 +72,7 @@ def latency() -> Iterator[Figure]:
             for name, (fault, read) in kinds.items():
                 faults.clear()
                 faults.add("/", fault or status(200), times=_FOR_EVER)
+                read()  # what happened before it is over
                 found.setdefault(name, []).extend(read() for _ in range(READS))
         faults.clear()
     peace, straight = (1000 * statistics.median(found[name]) for name in ("peace", "direct"))
@@ -107,7 +109,7 @@ def merges() -> Iterator[Figure]:
 
 def cold() -> Iterator[Figure]:
     """``served_cold``: PromptLayer and the forge are down, and 10,000 prompts are stored."""
-    starts, memory = [], []
+    starts, processor, memory = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         forge = {"type": "github", "url": _NOWHERE, "token": "t"}
@@ -115,10 +117,12 @@ def cold() -> Iterator[Figure]:
         config = configured(folder, _NOWHERE, forge, top=settings, serve="merged")
         _store_releases(folder / "data")
         for number in range(COLD_STARTS):
-            seconds, used = _start_cold(config, folder / f"log-{number}")
+            seconds, spent, used = _start_cold(config, folder / f"log-{number}")
             starts.append(seconds)
+            processor.append(spent)
             memory.append(used)
     yield counted("served_cold", round(statistics.median(starts), 2), "s until ready", 3)
+    yield told("served_cold_cpu", round(statistics.median(processor), 2), "s of CPU until ready")
     yield counted("served_cold_memory", round(max(memory) / 2**20), "MiB at most", 200)
 
 
@@ -179,20 +183,20 @@ def _store_releases(data: Path) -> None:
         ReleaseStore(database).save(records, answers, 0)
 
 
-def _start_cold(config: Path, log: Path) -> tuple[float, int]:
-    """Seconds until a new process is ready and has answered a read, and the most memory that it
-    had by then, in bytes."""
+def _start_cold(config: Path, log: Path) -> tuple[float, float, int]:
+    """Seconds until a new process is ready, seconds of CPU that it took, and the most memory that
+    it had by then, in bytes; it has to answer a read then."""
     with reserved_port() as port:
         address, started = f"http://127.0.0.1:{port}", time.perf_counter()
         bridge = start(["serve", "--port", str(port), "--config", str(config)], os.environ, log)
         try:
             until(lambda: _is_ready(bridge, address), "the bridge was not ready", bridge)
-            seconds = time.perf_counter() - started
+            seconds, spent = time.perf_counter() - started, read_processor_time(bridge)
             last = f"{address}/v1/prompts/{name_of(COLD_PROMPTS - 1)}"
             answer = httpx2.get(last, headers={"Authorization": f"Bearer {TOKEN}"})
             if answer.status_code != 200:
                 raise RuntimeError(f"the last prompt is not served: {answer.text}")
-            return seconds, _read_peak_memory(bridge)
+            return seconds, spent, _read_peak_memory(bridge)
         finally:
             bridge.kill()
 
@@ -208,7 +212,7 @@ def _is_ready(bridge: BridgeProcess, address: str) -> bool:
 
 def _read_peak_memory(bridge: BridgeProcess) -> int:
     """In bytes."""
-    told = Path(f"/proc/{bridge.process.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", told)
+    content = Path(f"/proc/{bridge.process.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", content)
     assert found is not None
     return 1024 * int(found[1])
