@@ -6,6 +6,7 @@ cold start with nothing but the bridge's own disk takes.
 from __future__ import annotations
 
 import os
+import random
 import re
 import statistics
 import tempfile
@@ -45,7 +46,7 @@ NAME = "greeting"
 READS, ROUNDS = 4, 60  # of each kind in a round; rounds take turns
 UPSTREAM_SECONDS = 0.1  # that PromptLayer takes for an answer
 MERGES = 40
-COLD_PROMPTS, COLD_STARTS = 10_000, 5
+COLD_PROMPTS, COLD_STARTS = 10_000, 3
 _NOWHERE = "http://127.0.0.1:9"  # the port to discard: nothing listens there
 _FOR_EVER = 2**62  # requests
 _WAITED = 30  # seconds for a merge to be served
@@ -68,19 +69,23 @@ def latency() -> Iterator[Figure]:
             **{name: (fault, through) for name, fault in troubles.items()},
         }
         through()
-        for _ in range(ROUNDS):
-            for name, (fault, read) in kinds.items():
+        for number in range(ROUNDS):
+            for name in random.Random(number).sample([*kinds], len(kinds)):
+                fault, read = kinds[name]
                 faults.clear()
                 faults.add("/", fault or status(200), times=_FOR_EVER)
                 read()  # what happened before it is over
                 found.setdefault(name, []).extend(read() for _ in range(READS))
         faults.clear()
-    peace, straight = (1000 * statistics.median(found[name]) for name in ("peace", "direct"))
+    # The quarter that other processes of the machine did not hold up.
+    quick = {name: 1000 * statistics.quantiles(each, n=4)[0] for name, each in found.items()}
+    peace, straight = quick["peace"], quick["direct"]
     yield growth("served_latency", round(peace, 2), "ms", round(straight, 2), at_most=0.05)
     for name in troubles:
-        troubled = 1000 * statistics.median(found[name])
         label = f"ms, PromptLayer {name}"
-        yield growth("served_in_trouble", round(troubled, 2), label, round(peace, 2), at_most=1.1)
+        yield growth(
+            "served_in_trouble", round(quick[name], 2), label, round(peace, 2), at_most=1.1
+        )
 
 
 def merges() -> Iterator[Figure]:

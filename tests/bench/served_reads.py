@@ -34,6 +34,7 @@ from bridge.serve.release import AnswerKey, PromptAnswer
 from bridge.serve.release_index import ReleaseIndex
 from bridge.serve.serve_response import build_json_response
 from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
+from bridge.status.metrics_snapshot import MetricsSnapshot
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox
 from bridge.web.app import WebSettings, create_app
@@ -88,7 +89,7 @@ def measure() -> Iterator[Figure]:
 def _serve(folder: Path, listener: socket.socket, ready: Connection[None, Any]) -> None:
     stay_on_core(0)
     tune_garbage_collection()
-    index, metrics = ReleaseIndex(), ProcessMetrics("0", _read_nothing, tuple)
+    index, metrics = ReleaseIndex(), ProcessMetrics("0", _read_no_snapshot, tuple)
     index.replace(generate_snapshot(PROMPTS, "support"))
     settings = ServeSettings.model_validate({"applications": APPLICATIONS})
     tokens = build_application_tokens(settings, [SOURCE])
@@ -181,8 +182,8 @@ def _get_current_time() -> datetime:
     return datetime.now(UTC)
 
 
-def _read_nothing() -> None:
-    """There is no database behind the metrics."""
+def _read_no_snapshot() -> MetricsSnapshot:
+    raise UnavailableError("Nobody asks for metrics.")
 
 
 def _find_no_client(source: str) -> PromptLayerClient:
