@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ReleaseKey:
     """A prompt of one workspace at one label."""
 
@@ -18,7 +18,7 @@ class ReleaseKey:
     label: str  # LATEST or a release label
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PromptRelease:
     """The version that is served for a key."""
 
@@ -34,7 +34,7 @@ class PromptRelease:
     revision: int = 0  # of the store; grows with every change
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class AnswerKey:
     """One of PromptLayer's answers: rendering is skipped, and it was asked for as an application
     asks. ``provider`` and ``model`` are "" where the application names none."""
@@ -46,7 +46,7 @@ class AnswerKey:
     model: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PromptAnswer:
     """PromptLayer's answer for one version, unrendered."""
 
@@ -56,7 +56,7 @@ class PromptAnswer:
     provider_key: str | None = field(default=None, repr=False)  # in memory only, never stored
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReleaseRecord:
     """A release as the store has it, with what proves it. Its ``release`` has version 0 where
     nothing is served: yet, and then its ``warning`` says why, or any more."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from sqlalchemy import (
@@ -382,13 +383,16 @@ def _list_values(record: ReleaseRecord, revision: int) -> dict[str, Any]:
     }
 
 
+# Texts that thousands of rows share are one text in memory.
+
+
 def _build_record(row: Any) -> ReleaseRecord:
     release = PromptRelease(
-        ReleaseKey(row.source, row.prompt_id, row.label),
+        ReleaseKey(intern(row.source), row.prompt_id, intern(row.label)),
         row.name,
         row.version,
-        row.mapping,
-        row.commit_name,
+        intern(row.mapping),
+        intern(row.commit_name),
         row.path,
         row.released_at,
         row.confirmed_at,
@@ -399,5 +403,6 @@ def _build_record(row: Any) -> ReleaseRecord:
 
 
 def _build_stored_answer(row: Any) -> PromptAnswer:
-    key = AnswerKey(row.source, row.prompt_id, row.version, row.provider, row.model)
+    source, provider, model = map(intern, (row.source, row.provider, row.model))
+    key = AnswerKey(source, row.prompt_id, row.version, provider, model)
     return build_answer(key, row.body.encode())

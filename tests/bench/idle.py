@@ -34,13 +34,13 @@ def measure() -> Iterator[Figure]:
         until_healthy(bridge, f"http://127.0.0.1:{port}")
         bridge.until_it_says("sweep of")
         time.sleep(CALM)
-        before = _processor_time(bridge)
+        before = read_processor_time(bridge)
         time.sleep(MEASURED)
-        spent = _processor_time(bridge) - before
+        spent = read_processor_time(bridge) - before
     yield counted("idle", round(100 * spent / MEASURED, 2), f"% of a core, over {MEASURED:g} s", 1)
 
 
-def _processor_time(bridge: BridgeProcess) -> float:
+def read_processor_time(bridge: BridgeProcess) -> float:
     """Seconds, of the process and of the children that it has waited for."""
     told = Path(f"/proc/{bridge.process.pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, told[11:15])) / _TICK

@@ -10,28 +10,30 @@ from __future__ import annotations
 
 import json
 import socket
-import statistics
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.bench.ack import compare_with_nothing, stay_on_core
 from tests.bench.figure import Figure, gain, none_of, told
+from tests.bench.http_load import LoadPlan, compute_median_rate, measure_load, stay_on_core
 from tests.integration.serve.killed_log_server import run_with_kills
 from tests.integration.serve.log_bridge import TOKEN
-from tests.integration.serve.log_server_process import serve_logs
+from tests.integration.serve.log_server_process import NOTHING_PATH, serve_logs
 
 KILLS = 200
 LOG_BYTES = 10_000
+LOG_PATH = "/track-request"
+ROUNDS, ROUND_REQUESTS = 40, 400  # short ones: a neighbour that makes noise hits both
 _NOWHERE = "http://127.0.0.1:9"  # the port to discard: nothing listens there
 
 
 def measure() -> Iterator[Figure]:
-    queued, nothing = compare_with_nothing(_serve, _build_request, "/track-request")
-    durable = statistics.median(each.rate for each in queued)
-    baseline = statistics.median(each.rate for each in nothing)
+    requests = {path: partial(_build_request, path) for path in (LOG_PATH, NOTHING_PATH)}
+    rounds = measure_load(_serve, LoadPlan(requests, ROUNDS, ROUND_REQUESTS))
+    durable, baseline = (compute_median_rate(rounds[path]) for path in requests)
     yield gain("log_ratio", round(durable), "durable logs/s", round(baseline), at_least=0.25)
 
 

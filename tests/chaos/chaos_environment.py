@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.prompts.prompt import LATEST
 from bridge.web.app import PROMPTLAYER_WEBHOOK_PATH
 from tests.chaos.bridge_processes import SupervisedBridgeProcess
 from tests.chaos.tcp_relay import TcpRelay
@@ -30,6 +31,10 @@ MappingSpec = Mapping[str, Any]
 
 LABEL = "prod"
 FORGE_SECRET = "a-forge-secret-that-must-stay-secret"
+APPLICATION_TOKEN = "a-token-that-must-stay-secret"
+SERVE = {
+    "applications": [{"name": "bot", "tokens": [APPLICATION_TOKEN], "labels": [LATEST, LABEL]}]
+}
 ROOM = {"limit": 200}
 MAPPINGS = (
     mapping(
@@ -37,6 +42,7 @@ MAPPINGS = (
         f"github:{REPOSITORY}",
         path="prompts/latest/{prompt}.yaml",
         publish=True,
+        serve="merged",
         pull_request=ROOM,
     ),
     mapping(
@@ -44,6 +50,7 @@ MAPPINGS = (
         f"github:{REPOSITORY}",
         path="prompts/live/{prompt}.yaml",
         track=[LABEL],
+        serve="merged",
         pull_request=ROOM,
     ),
 )
@@ -164,6 +171,7 @@ def _configure(
         sweep=sweep,
         quiet="300ms",
         log={"format": "json"},
+        serve=SERVE,
     )
 
 

@@ -21,8 +21,14 @@ from bridge.status.target_queries import TargetView
 from bridge.storage.database import Database
 from bridge.storage.delivery_state import DeliveryState
 from bridge.storage.inbox import deliveries_table
-from tests.chaos.chaos_environment import FORGE_SECRET, LABEL, ChaosEnvironment
-from tests.chaos.random_users import RandomUsers
+from tests.chaos.application_readers import ApplicationReaders, ReadingChecker
+from tests.chaos.chaos_environment import (
+    APPLICATION_TOKEN,
+    FORGE_SECRET,
+    LABEL,
+    ChaosEnvironment,
+)
+from tests.chaos.random_users import DEVELOP, RandomUsers
 from tests.e2e.planted_secrets import Planted
 from tests.e2e.product_environment import API_KEY, SECRET
 from tests.standins.foreign_work import find_foreign_work
@@ -50,6 +56,7 @@ class BrokenInvariant:
 class InvariantChecker:
     environment: ChaosEnvironment
     people: RandomUsers
+    readers: ApplicationReaders
 
     def unsettled(self) -> list[BrokenInvariant]:
         """What the bridge still has to do; after a while there must be nothing left."""
@@ -65,6 +72,7 @@ class InvariantChecker:
             *self._withdrawn(),
             *self._lost(),
             *self._told(),
+            *self._served(),
         ]
 
     def books(self) -> str:
@@ -197,6 +205,19 @@ class InvariantChecker:
         for word in sorted(self.people.lost()):
             yield BrokenInvariant("text lost", f"nobody let {word} go, and it is nowhere")
 
+    def _served(self) -> Iterator[BrokenInvariant]:
+        """Applications read what is merged, and nothing older than before, without an error."""
+        bases = (self.environment.trunk, DEVELOP)
+        repository = self.environment.environment.repository.path
+        checker = ReadingChecker(repository, bases, self.people.base_changes)
+        for readings in self.readers.readings.values():
+            for each in checker.find_unmerged(readings):
+                yield BrokenInvariant("unmerged served", str(each))
+            for each in checker.find_older(readings):
+                yield BrokenInvariant("older served", str(each))
+        for words in self.readers.failed:
+            yield BrokenInvariant("read failed", words)
+
     def _told(self) -> Iterator[BrokenInvariant]:
         token = self.environment.environment.github_token
         secrets = {
@@ -204,6 +225,7 @@ class InvariantChecker:
             "webhook": SECRET,
             "forge webhook": FORGE_SECRET,
             "token": token,
+            "application token": APPLICATION_TOKEN,
         }
         planted = Planted(secrets)
         for machine in self.environment.machines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -36,6 +37,7 @@ class RandomUsers:
         self.acts: Counter[str] = Counter()
         self.dropped: set[str] = set()  # words that a person wrote over, or chose to let go
         self._merged: dict[int, set[str]] = {}  # by pull request: words that were gone with it
+        self.base_changes: list[float] = []  # moments of the monotonic clock
         self._words = 0
         self._base: str | None = None
         for number in range(prompts):
@@ -135,6 +137,7 @@ class RandomUsers:
     def _change_base(self) -> bool:
         self._base = DEVELOP if self._base is None else None
         self.environment.change_base(self._base)
+        self.base_changes.append(time.monotonic())
         return True
 
     def rest(self) -> None:
@@ -150,10 +153,10 @@ class RandomUsers:
         held = set[str]()
         for id in self.environment.environment.registry.entries:
             entry = self.environment.environment.registry.find_entry(id)
-            held |= _words_in(json.dumps(entry.latest.template))
+            held |= find_words(json.dumps(entry.latest.template))
             held |= self.words_on_main(id)
         for pull in self.environment.open_pulls():
-            held |= _words_in(git(self.environment.environment.repository.path, "show", pull.head))
+            held |= find_words(git(self.environment.environment.repository.path, "show", pull.head))
         return (
             {f"w{number}x" for number in range(self._words)} - held - self.dropped - self._let_go()
         )
@@ -180,7 +183,7 @@ class RandomUsers:
         return path, git(repository, "show", f"{self.environment.trunk}:{path}") + "\n"
 
     def words_on_main(self, id: int) -> set[str]:
-        return _words_in(self.file(id)[1])
+        return find_words(self.file(id)[1])
 
     def _any_prompt(self) -> int:
         return self.draw.choice(sorted(self.environment.environment.registry.entries))
@@ -195,5 +198,6 @@ class RandomUsers:
         return f"w{self._words - 1}x"
 
 
-def _words_in(text: str) -> set[str]:
+def find_words(text: str) -> set[str]:
+    """The words that people wrote."""
     return set(_WORD.findall(text))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.application_readers import ApplicationReaders
 from tests.chaos.chaos_environment import ChaosEnvironment, start_chaos_environment
 from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.invariants import BrokenInvariant, InvariantChecker
@@ -52,7 +53,9 @@ def run(
     with start_chaos_environment(folder, sources["post"], sweep=plan.sweep) as environment:
         people = RandomUsers(environment, sources["people"], plan.prompts)
         trouble = FaultInjector(environment, sources["trouble"], over)
-        with environment.kept():
+        registry = environment.environment.registry
+        readers = ApplicationReaders(environment.environment.address, lambda: [*registry.entries])
+        with environment.kept(), readers.run():
             _begin(environment)
             making = threading.Thread(target=trouble.make, daemon=True)
             making.start()
@@ -61,13 +64,13 @@ def run(
             over.set()
             making.join()
             peace(environment)
-            judge = InvariantChecker(environment, people)
+            judge = InvariantChecker(environment, people, readers)
             unsettled, quiet_after = _come_to_rest(environment, judge, plan.patience)
             if unsettled:
                 (folder / "books.txt").write_text(judge.books())
         anomalies = (*unsettled, *judge.anomalies())
         troubles = trouble.counted + environment.office.troubles
-        figures = _figures(environment, round(quiet_after))
+        figures = _figures(environment, round(quiet_after)) | readers.counted
         return Report(plan, troubles, people.acts, environment.office.answers, figures, anomalies)
 
 

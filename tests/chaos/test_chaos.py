@@ -20,11 +20,17 @@ from starlette.types import Receive, Scope, Send
 from bridge.sandbox.local_http_client import create_local_client
 from bridge.storage.database import Database
 from bridge.storage.instances import instances_table
+from tests.chaos.application_readers import (
+    ApplicationReaders,
+    ReadingChecker,
+    ServedReading,
+)
 from tests.chaos.chaos_environment import ChaosEnvironment
 from tests.chaos.run import Plan, run
 from tests.chaos.tcp_relay import TcpRelay
 from tests.chaos.unreliable_webhook_relay import UnreliableWebhookRelay
 from tests.e2e.bridge_process import until
+from tests.standins.git_http import commit_files, create_repository
 from tests.standins.serve_app import listening, serve
 
 LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
@@ -40,6 +46,7 @@ def test_nothing_is_lost_or_doubled_while_everything_goes_wrong(tmp_path: Path) 
     assert len(report.troubles) >= 3
     assert report.figures["deliveries acknowledged"] > 0
     assert report.figures["proposals"] > 0
+    assert report.figures["reads"] > 0
 
 
 def _half_a_minute_passes(environment: ChaosEnvironment) -> None:
@@ -54,6 +61,42 @@ def _half_a_minute_passes(environment: ChaosEnvironment) -> None:
             .where(instances_table.c.beaten_at < recently)
             .values(beaten_at=LONG_AGO)
         )
+
+
+# Applications
+
+
+def test_the_checker_sees_what_is_unmerged_and_what_is_older(tmp_path: Path) -> None:
+    repository = create_repository(tmp_path, "acme/bot", {"p.yaml": b"w0x"})
+    first, second = (
+        commit_files(repository, "main", {"p.yaml": words}, message="Edit")
+        for words in (b"w1x", b"w2x")
+    )
+    side = commit_files(repository, "side", {"p.yaml": b"w3x"}, message="Propose")
+    merged = [_build_reading(first, "w1x", 1), _build_reading(second, "w2x", 2)]
+    wrong = [_build_reading(second, "w1x", 3), _build_reading(side, "w3x", 4)]
+    back = _build_reading(first, "w1x", 5)
+    checker = ReadingChecker(repository, ["main"])
+
+    assert checker.find_unmerged([*merged, *wrong, back]) == wrong
+    assert checker.find_older(merged) == []
+    assert checker.find_older([*merged, back]) == [back]
+    assert ReadingChecker(repository, ["main"], [4.0]).find_older([*merged, back]) == []
+
+
+def _build_reading(commit: str, word: str, at: float) -> ServedReading:
+    return ServedReading(1, "latest", commit, "p.yaml", frozenset([word]), at)
+
+
+@pytest.mark.parametrize(("status", "failed"), [(200, 0), (404, 0), (424, 1), (503, 1)])
+def test_a_read_that_fails_is_noted(status: int, failed: int) -> None:
+    content = {"commit": "c", "path": "p.yaml", "prompt": {"prompt_template": {}}}
+    with serve(JSONResponse(content, status)) as address:
+        readers = ApplicationReaders(address, lambda: [1])
+        with readers.run():
+            until(lambda: readers.counted.total() + len(readers.failed) > 0, "nothing was read")
+
+    assert bool(readers.failed) == bool(failed)
 
 
 # A wire

@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from bridge.promptlayer.client import PromptLayerClient
 from bridge.prompts.prompt import LATEST
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.repo.snapshot import RepositorySnapshot
+from bridge.serve.release import PromptAnswer, ReleaseKey, ReleaseRecord
 from bridge.serve.release_confirmer import ReleaseConfirmer
 from bridge.serve.release_store import ReleaseStore
 from bridge.wiring import create_release_confirmer
@@ -186,6 +187,24 @@ class ServingModel:
             return snapshot
 
         monkeypatch.setattr(MappingContext, "fetch", fetch_and_wait)
+
+
+@contextmanager
+def stores_what_was_read_earlier() -> Iterator[None]:
+    """A planted fault: a process overwrites what another stored since it read the base branch."""
+    save = ReleaseStore.save
+
+    def save_in_any_case(
+        store: ReleaseStore,
+        records: Sequence[ReleaseRecord],
+        answers: Sequence[PromptAnswer],
+        seen: int,
+    ) -> frozenset[ReleaseKey]:
+        return save(store, records, answers, 1 << 60)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReleaseStore, "save", save_in_any_case)
+        yield
 
 
 @contextmanager

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from bridge.serve.release import PromptAnswer, ReleaseKey, ReleaseRecord
-from bridge.serve.release_store import ReleaseStore
 from tests.integration.lifecycle.bridge_environment import MakeWorld
-from tests.integration.lifecycle.serving_model import ServingModel
+from tests.integration.lifecycle.serving_model import ServingModel, stores_what_was_read_earlier
 
 EDITS = 15  # each followed by two steps of processes
 SEEDS = (1, 2)
@@ -42,19 +38,9 @@ def test_the_model_sees_an_answer_that_nobody_merged(
 def test_the_model_sees_a_process_that_brings_back_what_it_read_earlier(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = ReleaseStore.save
-
-    def save_in_any_case(
-        store: ReleaseStore,
-        records: Sequence[ReleaseRecord],
-        answers: Sequence[PromptAnswer],
-        seen: int,
-    ) -> frozenset[ReleaseKey]:
-        return save(store, records, answers, 1 << 60)
-
-    monkeypatch.setattr(ReleaseStore, "save", save_in_any_case)
     bridge = make_world({"serve": "merged", "publish": True})
 
-    readings = ServingModel(bridge, 1, monkeypatch).run(EDITS)
+    with stores_what_was_read_earlier():
+        readings = ServingModel(bridge, 1, monkeypatch).run(EDITS)
 
     assert readings.went_back

@@ -25,9 +25,8 @@ from tests.integration.serve.application_server import (
     build_answer,
     list_texts,
 )
-from tests.integration.test_promptlayer_serving import publish_recorded_prompt
+from tests.integration.serve.recorded_answers import compare_recorded_answers
 from tests.standins.fault_injection import status, time_out
-from tests.unit.promptlayer.recorded_payloads import fact
 
 GPT = build_model_metadata("openai", "gpt-4o", temperature=0.2)
 REPLY = build_chat_template(("system", "Be {tone}."), ("user", "{question}"))
@@ -49,21 +48,7 @@ def texts(server: ApplicationServer, **body: object) -> list[str]:
 
 
 def test_recorded_answers_come_through_the_bridge_unchanged(server: ApplicationServer) -> None:
-    calls = [call for call in fact("recorded-serving.json") if "prompt-templates" in call["path"]]
-    publish_recorded_prompt(server.registry, calls[0]["response"])
-    server.release("sample_template", label="latest")
-    compared = 0
-    for call in calls:
-        for body in (call["request"], call["request"] | SKIP, SKIP):
-            answer = server.post(call["path"], body, WIDE_TOKEN)
-            assert answer.status_code == call["status"], answer.text
-            assert without_request_id(answer.json()) == without_request_id(call["response"])
-            compared += 1
-    assert compared == 9
-
-
-def without_request_id(answer: JsonObject) -> JsonObject:
-    return {key: value for key, value in answer.items() if key != "request_id"}
+    assert compare_recorded_answers(server) == (9, 9)
 
 
 def test_an_unrendered_answer_is_promptlayers_byte_for_byte(reply: ApplicationServer) -> None:
