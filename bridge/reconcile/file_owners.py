@@ -130,8 +130,9 @@ def _owned(
 
 def _find_copied(context: MappingContext, target: Target, path: str, name: str) -> Target | None:
     """Find the target at whose path a copy of another label's file stands: the copy is that
-    target's file."""
+    target's file. A prompt that was renamed since has its files at the former name still."""
     label = context.find_label_at(Prompt(name, {}, id=target.prompt_id), path)
+    label = label or context.find_label_of_path(path)
     return replace(target, label=label) if label not in (None, target.label) else None
 
 

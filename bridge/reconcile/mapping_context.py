@@ -16,6 +16,7 @@ from bridge.prompts.modeline import find_modeline
 from bridge.prompts.paths import (
     build_branch_name,
     build_file_path,
+    find_label_of_path,
     find_static_prefix,
     fits_template,
 )
@@ -159,6 +160,11 @@ class MappingContext:
             except UnsafePathError:
                 continue
         return None
+
+    def find_label_of_path(self, path: str) -> str | None:
+        """The one tracked label whose files may stand at this path, whatever prompt they are of."""
+        mapping = self.mapping
+        return find_label_of_path(mapping.path, path, mapping.track, mapping.name)
 
     def build_proposal(self, prompt_name: str, target: Target) -> Proposal:
         """Which proposal a target belongs to."""

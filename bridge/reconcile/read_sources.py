@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -298,7 +299,21 @@ class BaseFiles:
 
     def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
         places = self.find_all_targets()
-        return {target: places[target] for target in missing if target in places}
+        found = {target: places[target] for target in missing if target in places}
+        copies = self._find_copies() if len(found) < len(missing) else {}
+        return {target: copies[target] for target in missing if target in copies} | found
+
+    def _find_copies(self) -> dict[Target, str]:
+        """The files that name another label than the one whose place they stand in, while that
+        label has a file of its own, by the target in whose place they stand."""
+        owned = self.find_target_by_path(self.entries)
+        files_of = Counter(owned.values())
+        copies: dict[Target, str] = {}
+        for path, target in owned.items():
+            label = self.context.find_label_of_path(path) if files_of[target] > 1 else None
+            if label not in (None, target.label):
+                copies.setdefault(replace(target, label=label), path)
+        return copies
 
     def _of_names(self, names: Mapping[Target, str]) -> dict[Target, str]:
         """The files without an id that say these names; the first by path where two do."""

@@ -107,7 +107,8 @@ def _record(
     published = build_published_agreements(context, observation.snapshot, results)
     all_declined = outcome.kind is ReconcileOutcomeKind.REJECTED
     declined = find_declined(
-        one for one in observation.target_diffs if all_declined or one.declined
+        [one for one in observation.target_diffs if all_declined or one.declined],
+        observation.snapshot.commit,
     )
     record = AgreementRecord(context, observation.snapshot)
     agreements = {**_find_superseded(record, observation), **declined, **published}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from bridge.forge.forge import PullRequest
@@ -99,12 +99,16 @@ def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Targ
     }
 
 
-def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
-    """Build the agreements of targets whose edit was declined, with the declined texts."""
-    unknown = Agreement(None, None, None, None)
+def find_declined(target_diffs: Collection[TargetDiff], commit: str) -> dict[Target, Agreement]:
+    """Build the agreements of targets whose edit was declined, with the declined texts. Where only
+    the name or the place was declined, both sides agree on the text at ``commit``."""
+    in_step, unknown = find_agreements(target_diffs, commit), Agreement(None, None, None, None)
     return {
-        one.target: replace(one.agreed or unknown, declined=_tell_declined(one, one.edit))
-        for one in target_diff
+        one.target: replace(
+            in_step.get(one.target) or one.agreed or unknown,
+            declined=_tell_declined(one, one.edit),
+        )
+        for one in target_diffs
         if one.edit is not None
     }
 

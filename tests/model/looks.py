@@ -132,12 +132,13 @@ class Bridge:
         self._settle()
 
     def _sweep(self) -> None:
-        """Again as long as a sweep made versions, for nothing tells of those either."""
+        """Again as long as a sweep made versions or moved labels, for nothing tells of those
+        either."""
         for _ in range(_ROUNDS):
             self.environment.post.lose()
-            before = count_versions(self.environment)
+            before = list_platform_state(self.environment)
             self.environment.sweep()
-            if count_versions(self.environment) == before:
+            if list_platform_state(self.environment) == before:
                 break
         self._note_asked()
 
@@ -211,3 +212,11 @@ def _status_of(words: Sequence[str]) -> int:
 
 def count_versions(environment: BridgeEnvironment) -> int:
     return sum(len(entry.versions) for entry in environment.registry.entries.values())
+
+
+def list_platform_state(environment: BridgeEnvironment) -> dict[int, tuple[int, dict[str, int]]]:
+    """Prompt id → how many versions it has, and where its labels are."""
+    return {
+        id: (len(entry.versions), {name: at.version for name, at in entry.labels.items()})
+        for id, entry in environment.registry.entries.items()
+    }

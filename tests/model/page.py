@@ -100,7 +100,7 @@ class Page:
         declined = side.declined
         if declined is None or self._is_declined(label, side):
             return side
-        if (declined.of, declined.name) == (platform, self.name):
+        if self._is_about(declined, platform):
             return replace(side, agreed=platform)  # the repository's next word goes on its way
         return side
 
@@ -108,9 +108,15 @@ class Page:
         declined = side.declined
         return (
             declined is not None
-            and (declined.of, declined.name) == (self.platform(label), self.name)
+            and self._is_about(declined, self.platform(label))
             and side.declined_file == side.file
         )
+
+    def _is_about(self, declined: Proposal, platform: Text | None) -> bool:
+        """Whether a declined proposal answers what PromptLayer says now. A removal has no name."""
+        if declined.text is None:
+            return platform is None
+        return (declined.of, declined.name) == (platform, self.name)
 
     def is_declined(self, label: str) -> bool:
         return self._is_declined(label, self.sides[label])
