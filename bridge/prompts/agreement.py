@@ -33,7 +33,7 @@ class DeclinedText:
 class Agreement:
     """A state that both sides agreed on, as far as it is known, and what was declined since."""
 
-    platform: str | None  # digest of PromptLayer's text
+    platform: str | None  # digest of PromptLayer's text; None: PromptLayer has had none since
     repository: str | None  # digest of the file's text; None: no agreement is known
     version: int | None  # the number of PromptLayer's version
     commit: str | None  # of the base branch, at which the file had this text
@@ -200,10 +200,11 @@ class _Lines:
 
     def _made_of(self, version: VersionState) -> int | None:
         """Find the state that a version was made of: the one its commit brought, or else the
-        newest with the same text."""
+        newest with the same text. After a recorded agreement only the commit counts: a file that
+        went back to an earlier text has moved since."""
         same = [n for n, state in enumerate(self.states) if state.digest == version.digest]
         named = [n for n in same if version.commit in self.states[n].commits]
-        return max(named or same, default=None)
+        return max(named or (() if self.begun else same), default=None)
 
     def _made_after(self, at: int, version: VersionState) -> Iterator[_Pair]:
         """Find the pairs of a version with the file's text that was saved after the file had it:

@@ -30,7 +30,7 @@ from bridge.reconcile.publish_files import (
     describe_publish_result,
     publish_files,
 )
-from bridge.reconcile.target_diff import find_agreements, find_declined
+from bridge.reconcile.target_diff import find_agreements, find_declined, find_ended
 from bridge.reconcile.write_back_ids import write_back_ids
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.telemetry.log_context import span
@@ -111,7 +111,8 @@ def _record(
         observation.snapshot.commit,
     )
     record = AgreementRecord(context, observation.snapshot)
-    agreements = {**_find_superseded(record, observation), **declined, **published}
+    ended = find_ended(observation.target_diffs)
+    agreements = {**_find_superseded(record, observation), **ended, **declined, **published}
     if published or outcome.kind not in (
         ReconcileOutcomeKind.PROPOSED,
         ReconcileOutcomeKind.UPDATED,

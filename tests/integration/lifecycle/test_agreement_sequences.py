@@ -1,0 +1,60 @@
+"""The last agreement after a longer sequence of what people did on both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, MakeWorld
+from tests.integration.lifecycle.forge_repository import FORGES
+from tests.integration.lifecycle.test_agreement import (
+    BOTH,
+    PROD,
+    edited,
+    prod_on,
+    published,
+    started,
+)
+
+on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
+
+
+def promote(environment: BridgeEnvironment) -> None:
+    """Somebody copies latest's file over prod's, and corrects the label."""
+    text = environment.repository.text(PATH) or ""
+    assert "label: latest" in text
+    environment.repository.commit({PROD: text.replace("label: latest", "label: prod").encode()})
+
+
+@on_every_forge
+def test_a_file_that_goes_back_to_a_version_that_was_made_of_it_moves_its_label(
+    make_world: MakeWorld,
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    edited(environment, "kindly", "briefly", PROD)
+    environment.sweep()
+    promote(environment)
+    environment.sweep()
+    assert (published(environment)[1:], prod_on(environment)) == (["Answer briefly."], 1)
+
+    edited(environment, "kindly", "briefly", PROD)
+    environment.sweep()
+
+    assert prod_on(environment) == 2
+    assert environment.says(PROD) == "Answer briefly."
+
+
+@on_every_forge
+def test_a_label_that_comes_back_after_its_file_was_removed_with_it_is_proposed(
+    make_world: MakeWorld,
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.registry.delete_label(1, "prod")
+    environment.sweep()
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
+    assert PROD not in environment.repository.paths()
+
+    environment.registry.move_label(1, "prod", 1)
+    environment.sweep()
+
+    assert environment.proposed(PROD) == "Answer kindly."
