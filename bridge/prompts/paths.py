@@ -105,6 +105,12 @@ def fits_template(template: str, path: str) -> bool:
     return re.fullmatch(".+".join(parts), path) is not None
 
 
+def may_be_of_label(path: str, label: str) -> bool:
+    """Whether a template with ``{label}`` in it may put a label's file at ``path``: it may not where
+    the path lacks the label."""
+    return _word(label, "label") in path
+
+
 def find_label_of_path(template: str, path: str, labels: Iterable[str], mapping: str) -> str | None:
     """The one of ``labels`` whose prompts, whatever they are called, may have a file at ``path``;
     None where several may, or none."""

@@ -42,7 +42,7 @@ def find_prompt_files(
     places = frozenset(homes.values())
     return {
         path: owner
-        for path, owner in index.find_owners(snapshot, entries).items()
+        for path, owner in context.place_owners(index.find_owners(snapshot, entries)).items()
         if owner.is_marked or path in places or context.may_hold_prompt(path)
     }
 

@@ -276,7 +276,7 @@ class BaseFiles:
 
     def _at_home(self, wanted: Mapping[Target, str]) -> dict[Target, str]:
         here = {path: self.entries[path] for path in wanted.values() if path in self.entries}
-        owners = self.index.find_owners(self.snapshot, here)
+        owners = self._find_owners(here)
         return {
             target: path
             for target, path in wanted.items()
@@ -319,7 +319,7 @@ class BaseFiles:
         """The files without an id that say these names; the first by path where two do."""
         if not names:
             return {}
-        owners = self.index.find_owners(self.snapshot, self.entries)
+        owners = self._find_owners(self.entries)
         nameless = {
             (owner.name, owner.label): path
             for path, owner in sorted(owners.items(), reverse=True)
@@ -330,6 +330,9 @@ class BaseFiles:
             for target, name in names.items()
             if (name, target.label) in nameless
         }
+
+    def _find_owners(self, entries: Mapping[str, TreeEntry]) -> dict[str, PromptFileOwner]:
+        return self.context.place_owners(self.index.find_owners(self.snapshot, entries))
 
     def describe_problem(self, path: str) -> str:
         """Describe why the file at ``path`` cannot be read, as a part of a sentence; "" where it
@@ -353,7 +356,7 @@ class BaseFiles:
 
     def find_target_by_path(self, entries: Mapping[str, TreeEntry]) -> dict[str, Target]:
         """Path → the target it belongs to, sorted by path, for those that are prompt files."""
-        owners = self.index.find_owners(self.snapshot, entries)
+        owners = self._find_owners(entries)
         return {
             path: Target(self.context.mapping.name, owner.prompt_id, owner.label)
             for path, owner in sorted(owners.items())

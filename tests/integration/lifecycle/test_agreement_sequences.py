@@ -58,3 +58,44 @@ def test_a_label_that_comes_back_after_its_file_was_removed_with_it_is_proposed(
     environment.sweep()
 
     assert environment.proposed(PROD) == "Answer kindly."
+
+
+@pytest.mark.parametrize("has_id", [True, False], ids=["with its id", "without an id"])
+def test_a_copy_over_another_labels_file_stays_that_labels_when_its_source_goes(
+    make_world: MakeWorld, has_id: bool
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    edited(environment, "kindly", "briefly")
+    environment.sweep()
+    copy = environment.repository.text(PATH) or ""
+    copy = copy if has_id else copy.replace("id: 1\n", "")
+    environment.repository.commit({PROD: copy.encode()})
+    environment.sweep()
+    assert prod_on(environment) == 2
+
+    environment.repository.commit({PATH: None})
+    environment.sweep()
+
+    pull = environment.pull_request()
+    assert "label: prod" in (environment.repository.text(PROD, pull.head_branch) or "")
+    assert environment.held(PROD, pull.head_branch).id == 1
+    assert PATH not in environment.repository.paths(pull.head_branch)
+
+
+@on_every_forge
+def test_a_new_file_and_its_copy_for_another_label_are_two_files(make_world: MakeWorld) -> None:
+    environment = make_world(BOTH)
+    environment.save("Answer kindly.")
+    environment.adopt()
+    text = (environment.repository.text(PATH) or "").replace("id: 1\n", "")
+    environment.repository.commit({PATH: text.encode(), PROD: text.encode()})
+
+    environment.sweep()
+    environment.sweep()
+
+    assert (published(environment), prod_on(environment)) == (["Answer kindly."], 1)
+    for pull in environment.repository.open():
+        environment.repository.merge(pull)
+    environment.sweep()
+    assert "label: prod" in (environment.repository.text(PROD) or "")
+    assert (environment.held(PATH).id, environment.held(PROD).id) == (1, 1)
