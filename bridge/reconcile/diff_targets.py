@@ -297,8 +297,9 @@ class TargetDiffer:
             self.context, self.base_files, self.platform, sides, difference, with_users=asking
         )
         if edit.change.overtaken:
-            numbers = ", ".join(str(number) for number in edit.change.overtaken)
-            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
+            numbers = ", ".join(str(number) for number, _ in edit.change.overtaken)
+            by = edit.change.overtaken[-1][1]
+            reason = f"{comparison.reason}; version {numbers} was overtaken by version {by}"
             comparison = replace(comparison, reason=reason)
         return TargetDiff(
             sides.target,

@@ -2,11 +2,12 @@
 
 A hotfix through the file of ``prod`` makes the newest version. For ``latest`` that is no person's
 save: an edit of latest's own file does not conflict with it. A draft that people saved before it is
-in neither text, so the pull request has to name it.
+in neither text, nor in one that somebody makes of the hotfix, so the pull request has to name it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.errors import UnsafePathError
@@ -27,26 +28,38 @@ def find_overtaken(
     target: Target,
     held: Prompt,
     agreed: Agreement | None,
-) -> tuple[int, ...]:
-    """Find the versions that people saved since the agreement, below a newest version that was
-    published from another label's file. Empty where a person saved the newest version: that
-    person saw the others."""
+) -> tuple[tuple[int, int], ...]:
+    """Find the versions that people saved since the agreement, below one that was published from
+    another label's file, each with the number of that version. Somebody who saves later sees the
+    published text alone."""
+    mapping = base_files.context.mapping
+    if target.label != LATEST or not mapping.publish or len(mapping.track) == 1:
+        return ()
     if agreed is None or agreed.version is None or held.version is None:
         return ()
-    if held.version <= agreed.version + 1:
-        return ()
-    if not is_of_another_label(base_files, target, held, agreed):
-        return ()
     known = (held.digest, agreed.platform, agreed.repository)
-    numbers = range(max(agreed.version + 1, held.version - _REACH), held.version)
-    versions = (platform.read_version(target.prompt_id, number) for number in numbers)
-    return tuple(
-        version.version or 0
-        for version in versions
-        if version is not None
-        and version.digest not in known
-        and not is_published_from_other_label(base_files, target, version)
-    )
+    found, by = list[tuple[int, int]](), None
+    for version in _walk_back(platform, target.prompt_id, held, agreed.version):
+        if is_published_from_other_label(base_files, target, version):
+            by = by or version.version
+        elif by is not None and version.digest not in known:
+            found.append((version.version or 0, by))
+    return tuple(reversed(found))
+
+
+def _walk_back(
+    platform: PlatformReader, prompt_id: int, held: Prompt, agreed: int
+) -> Iterator[Prompt]:
+    """The versions since the agreed one, the newest first; none where the newest is its only
+    successor."""
+    newest = held.version or 0
+    if newest <= agreed + 1:
+        return
+    yield held
+    for number in range(newest - 1, max(agreed, newest - 1 - _REACH), -1):
+        version = platform.read_version(prompt_id, number)
+        if version is not None:
+            yield version
 
 
 def is_of_another_label(

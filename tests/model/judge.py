@@ -40,7 +40,12 @@ class Fault:
 @dataclass
 class Judge:
     """``pages`` of the people are brought up to what was found, as long as that is right; a page
-    that was found wrong is left alone from then on."""
+    that was found wrong is left alone from then on.
+
+    A person may be asked about what both sides had changed when the bridge compared them, even if
+    publishing the other label's file settled it right after: what that person saved was written
+    over then.
+    """
 
     people: People
     bridge: Bridge
@@ -51,6 +56,7 @@ class Judge:
         self._pages = max(self._pages, len(self.people.pages))
         pulls = self._open_pulls()
         faults = list(self._lost(pulls))
+        has_conflict = self._has_conflict()
         for number, page in list(self.people.pages.items()):
             self._know_id(number, page)
             found = [
@@ -64,7 +70,7 @@ class Judge:
             self.people.pages[number] = settle_page(page)[found.index(best)]
             self._know_pulls(number, pulls)
         faults += self._strangers()
-        if not faults and self.bridge.conflicts and not self._has_conflict():
+        if not faults and self.bridge.conflicts and not (has_conflict or self._has_conflict()):
             faults.append(Fault(FALSE_CONFLICT, ANCHOR, "publish ended as on a conflict"))
         self.people.has_looked()
         return faults
@@ -149,6 +155,8 @@ class Judge:
         yield from self._wrong_versions(number, before, ought)
         for label in LABELS:
             asked = self.bridge.asks_of_person(id, label, before.name)
+            if find_ought(before, label).person:
+                asked = None  # told of what was compared, which the other label's file has settled
             for kind, words in _wrong_pull(ought, label, pulls.get((id, label)), asked):
                 yield Fault(kind, number, f"{label}: {words}")
 

@@ -41,7 +41,8 @@ class PromptChange:
     is_merge: bool = False  # and those edits are in ``after``, but for the conflicts
     conflicts: tuple[MergeConflict, ...] = ()  # parts that both sides changed differently
     restores: bool = False  # the file was removed from the repository since both agreed
-    overtaken: tuple[int, ...] = ()  # versions that nobody merged, and that a file was put over
+    overtaken: tuple[tuple[int, int], ...] = ()
+    """Versions that nobody merged, each with the version of another label's file over it."""
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:

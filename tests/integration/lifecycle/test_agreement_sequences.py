@@ -99,3 +99,22 @@ def test_a_new_file_and_its_copy_for_another_label_are_two_files(make_world: Mak
     environment.sweep()
     assert "label: prod" in (environment.repository.text(PROD) or "")
     assert (environment.held(PATH).id, environment.held(PROD).id) == (1, 1)
+
+
+@on_every_forge
+def test_a_draft_that_a_hotfix_went_over_is_named_also_when_somebody_saves_again(
+    make_world: MakeWorld,
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.save("Answer with a draft.")
+    edited(environment, "kindly", "safely", PROD)
+    environment.sweep()
+    assert prod_on(environment) == 3
+
+    environment.save("Answer safely and briefly.")
+    environment.sweep()
+
+    pull = environment.pull_request()
+    assert environment.says(PATH, pull.head_branch) == "Answer safely and briefly."
+    assert "version 2 of" in pull.body
+    assert "overtaken by version 3" in pull.body
