@@ -197,9 +197,11 @@ def build_ancestry(
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
     if any(target.label != LATEST for target in differing):
         record.fetch()  # others may have moved a label, which no branch shows
-    recorded = record.read(differing)
-    since = {agreement.commit or "" for agreement in recorded.values()}
-    history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
+    mapping = base_files.context.mapping
+    is_overtaken = mapping.publish and len(mapping.track) > 1  # perhaps, although it is in step
+    recorded = record.read(held if is_overtaken else differing)
+    since = {recorded[target].commit or "" if target in recorded else "" for target in differing}
+    history = FileHistory(base_files, since)
     ancestry = AncestorFinder(base_files.context, platform, history, recorded, pull_requests)
     moved = [
         found[target].path for target in differing if ancestry.needs_history(target, held, found)

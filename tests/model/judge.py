@@ -179,7 +179,7 @@ class Judge:
 
     def _lost(self, pulls: dict[tuple[int, str], OpenPull]) -> Iterator[Fault]:
         """Words that were saved, are nowhere any more, and no person let go: neither on a side, nor
-        proposed, nor in a version that a proposal names."""
+        proposed, nor in a version that a proposal, its closing, or a reason names."""
         for number, page in self.people.pages.items():
             versions = self._versions(number, page)
             held = set(versions[-1] if versions else ())
@@ -187,6 +187,8 @@ class Judge:
             for label in LABELS:
                 file, pull = page.file(label), pulls.get((self._id(number, page), label))
                 held |= set(file.text if file else ())
+                for text in named_versions(self._tell(number, page, label, pull), versions):
+                    self.people.dropped |= set(text)
                 if pull is not None:
                     held |= {w for text in named_versions(pull.body, versions) for w in text}
                     held |= {w for text in versions for w in text if w in pull.body}
@@ -195,6 +197,15 @@ class Judge:
             for word in sorted(saved - held - self.people.dropped):
                 self.people.dropped.add(word)  # told once
                 yield Fault(LOST, number, f"{word} is on neither side, and nobody let it go")
+
+    def _tell(self, number: int, page: Page, label: str, pull: OpenPull | None) -> str:
+        """What a person is told of a target beside what is proposed: when a pull request is
+        withdrawn, or another label's file became the newest version."""
+        told = [self.bridge.name_overtaken(self._id(number, page), label, page.name)]
+        before = self.people.open.get((number, label))
+        if before is not None and (pull is None or pull.number != before[0].number):
+            told += self.people.environment.repository.comments(before[0].number)
+        return " ".join(told)
 
 
 def _kind_of_versions(before: Page, made: tuple[object, ...], wanted: tuple[object, ...]) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.lifecycle.bridge_environment import PATH, BridgeEnvironment, MakeWorld
+from bridge.engine.reconcile_store import ReconcileRequest
+from bridge.prompts.prompt import LATEST
+from bridge.prompts.target import Target
+from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
 from tests.integration.lifecycle.forge_repository import FORGES
 from tests.integration.lifecycle.test_agreement import (
     BOTH,
@@ -118,3 +121,37 @@ def test_a_draft_that_a_hotfix_went_over_is_named_also_when_somebody_saves_again
     assert environment.says(PATH, pull.head_branch) == "Answer safely and briefly."
     assert "version 2 of" in pull.body
     assert "overtaken by version 3" in pull.body
+
+
+@on_every_forge
+@pytest.mark.parametrize("is_proposed", [True, False], ids=["proposed before", "not proposed yet"])
+@pytest.mark.parametrize("first", [LATEST, "prod"])
+def test_a_draft_that_a_promoted_edit_went_over_is_named_although_both_labels_are_in_step(
+    make_world: MakeWorld, is_proposed: bool, first: str
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.save("Answer with a draft.")
+    if is_proposed:
+        environment.settle()
+    pulls = environment.repository.open()
+    assert len(pulls) == is_proposed
+    edited(environment, "kindly", "safely")
+    promote(environment)
+
+    environment.post.lose()
+    for label in (first, LATEST):
+        target = Target("support", 1, label)
+        proposal = environment.controller.contexts["support"].build_proposal(NAME, target)
+        environment.store.request([ReconcileRequest(proposal, target)])
+        environment.settle_looks()
+    reasons = [environment.standing().reason]
+    for _ in range(2):
+        environment.sweep()
+        reasons.append(environment.standing().reason)
+
+    assert (published(environment)[2:], prod_on(environment)) == (["Answer safely."], 3)
+    assert environment.repository.open() == []
+    pulls = environment.repository.every(environment.branch())
+    comments = [said for pull in pulls for said in environment.repository.comments(pull.number)]
+    named = "It showed version 2, which stays" if is_proposed or first == LATEST else "overtaken by"
+    assert any(named in said for said in [*reasons, *comments])
