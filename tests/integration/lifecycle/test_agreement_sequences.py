@@ -9,14 +9,8 @@ from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
 from tests.integration.lifecycle.forge_repository import FORGES
-from tests.integration.lifecycle.test_agreement import (
-    BOTH,
-    PROD,
-    edited,
-    prod_on,
-    published,
-    started,
-)
+from tests.integration.lifecycle.test_agreement import BOTH, PROD, prod_on, started
+from tests.integration.lifecycle.test_publishing import edited, published
 
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
 
@@ -133,8 +127,7 @@ def test_a_draft_that_a_promoted_edit_went_over_is_named_although_both_labels_ar
     environment.save("Answer with a draft.")
     if is_proposed:
         environment.settle()
-    pulls = environment.repository.open()
-    assert len(pulls) == is_proposed
+    assert len(environment.repository.open()) == is_proposed
     edited(environment, "kindly", "safely")
     promote(environment)
 
@@ -151,7 +144,10 @@ def test_a_draft_that_a_promoted_edit_went_over_is_named_although_both_labels_ar
 
     assert (published(environment)[2:], prod_on(environment)) == (["Answer safely."], 3)
     assert environment.repository.open() == []
-    pulls = environment.repository.every(environment.branch())
-    comments = [said for pull in pulls for said in environment.repository.comments(pull.number)]
+    comments = [
+        said
+        for pull in environment.repository.every(environment.branch())
+        for said in environment.repository.comments(pull.number)
+    ]
     named = "It showed version 2, which stays" if is_proposed or first == LATEST else "overtaken by"
     assert any(named in said for said in [*reasons, *comments])
