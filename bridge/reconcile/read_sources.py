@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from bridge.errors import (
@@ -24,6 +25,7 @@ from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.source_commit import CommitMessageIndex
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
@@ -233,6 +235,10 @@ class BaseFiles:
         index: PromptFileIndex,
     ) -> BaseFiles:
         return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
+
+    @cached_property
+    def commits_by_message(self) -> CommitMessageIndex:
+        return CommitMessageIndex(self.context, self.snapshot)
 
     def read_files_at(self, commit: str) -> BaseFiles:
         """Read the files of another commit."""

@@ -9,7 +9,15 @@ from bridge.prompts.prompt import LATEST
 from bridge.prompts.target import Target
 from tests.integration.lifecycle.bridge_environment import NAME, PATH, BridgeEnvironment, MakeWorld
 from tests.integration.lifecycle.forge_repository import FORGES
-from tests.integration.lifecycle.test_agreement import BOTH, PROD, prod_on, started
+from tests.integration.lifecycle.test_agreement import (
+    BOTH,
+    PROD,
+    Lose,
+    nothing,
+    prod_on,
+    started,
+    without_stamps,
+)
 from tests.integration.lifecycle.test_publishing import edited, published
 
 on_every_forge = pytest.mark.parametrize("forge_name", FORGES)
@@ -99,8 +107,9 @@ def test_a_new_file_and_its_copy_for_another_label_are_two_files(make_world: Mak
 
 
 @on_every_forge
+@pytest.mark.parametrize("drop", [nothing, without_stamps])
 def test_a_draft_that_a_hotfix_went_over_is_named_also_when_somebody_saves_again(
-    make_world: MakeWorld,
+    make_world: MakeWorld, drop: Lose
 ) -> None:
     environment = started(make_world(BOTH), labels=["prod"])
     environment.save("Answer with a draft.")
@@ -108,7 +117,9 @@ def test_a_draft_that_a_hotfix_went_over_is_named_also_when_somebody_saves_again
     environment.sweep()
     assert prod_on(environment) == 3
 
+    drop(environment)
     environment.save("Answer safely and briefly.")
+    promote(environment)
     environment.sweep()
 
     pull = environment.pull_request()
