@@ -217,7 +217,8 @@ class TargetDiffer:
         if base is None or base.prompt is None:
             return None
         newest = self.reconcile_context.label_events.get(sides.target)
-        if sides.agreed is None and (newest is None or newest.type != LABEL_DELETED):
+        agreed, is_deleted = sides.agreed, newest is not None and newest.type == LABEL_DELETED
+        if agreed.is_of_neither_side if agreed else not is_deleted:
             return f"label {label} is not set in PromptLayer yet"
         if self._is_kept_and_edited(sides.target, base.prompt):
             return f"the file was edited after the removal of label {label} was declined"

@@ -13,8 +13,10 @@ from tests.integration.lifecycle.test_agreement import (
     BOTH,
     PROD,
     Lose,
+    database,
     nothing,
     prod_on,
+    record,
     started,
     without_stamps,
 )
@@ -162,3 +164,41 @@ def test_a_draft_that_a_promoted_edit_went_over_is_named_although_both_labels_ar
     ]
     named = "It showed version 2, which stays" if is_proposed or first == LATEST else "overtaken by"
     assert any(named in said for said in [*reasons, *comments])
+
+
+@on_every_forge
+def test_a_new_file_for_a_label_that_went_with_its_file_sets_the_label_again(
+    make_world: MakeWorld,
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.registry.delete_label(1, "prod")
+    environment.settle()
+    environment.sweep()
+    environment.repository.merge(environment.pull_request())
+    environment.sweep()
+
+    promote(environment)
+    environment.sweep()
+
+    assert (published(environment), prod_on(environment)) == (["Answer kindly."], 1)
+    assert environment.repository.open() == []
+
+
+@on_every_forge
+@pytest.mark.parametrize("lose", [nothing, database, record])
+def test_a_new_file_for_a_label_whose_file_was_declined_is_published(
+    make_world: MakeWorld, lose: Lose
+) -> None:
+    environment = started(make_world(BOTH))
+    environment.registry.move_label(1, "prod", 1)
+    environment.sweep()
+    environment.repository.close(environment.pull_request().number)
+    edited(environment, "kindly", "briefly")
+    environment.sweep()
+    lose(environment)
+
+    promote(environment)
+    environment.sweep()
+
+    assert published(environment) == ["Answer kindly.", "Answer briefly."]
+    assert (prod_on(environment), environment.repository.open()) == (2, [])
