@@ -121,7 +121,7 @@ def _record(
             **find_agreements(observation.target_diffs, observation.snapshot.commit),
             **agreements,
         }
-    record.write(agreements, now)
+    record.write(agreements, now, published)
 
 
 def _find_superseded(

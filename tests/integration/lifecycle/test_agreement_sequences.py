@@ -202,3 +202,24 @@ def test_a_new_file_for_a_label_whose_file_was_declined_is_published(
 
     assert published(environment) == ["Answer kindly.", "Answer briefly."]
     assert (prod_on(environment), environment.repository.open()) == (2, [])
+
+
+@on_every_forge
+def test_what_was_published_again_is_the_newest_agreement(make_world: MakeWorld) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.save("Answer at length.")
+    environment.registry.move_label(1, "prod", 2)
+    environment.sweep()
+    (pull,) = (each for each in environment.repository.open() if "/prod/" in each.head_branch)
+    text = environment.repository.text(PROD, pull.head_branch) or ""
+    kept = text.replace("Answer at length.", "Answer kindly.")
+    environment.repository.commit({PROD: kept.encode()}, pull.head_branch)
+    environment.repository.merge(environment.repository.newest(pull.head_branch))
+    environment.sweep()
+    assert (prod_on(environment), environment.says(PROD)) == (1, "Answer kindly.")
+
+    edited(environment, "kindly", "briefly", PROD)
+    environment.sweep()
+
+    assert published(environment)[2:] == ["Answer briefly."]
+    assert prod_on(environment) == 3
