@@ -189,7 +189,7 @@ def _carried_out(
     results = _published(publish_plan)
     made = build_published_agreements(publish_plan.context, publish_plan.snapshot, results)
     record = AgreementRecord(publish_plan.context, publish_plan.snapshot)
-    record.write({**publish_plan.agreements, **made}, controller.clock())
+    record.write({**publish_plan.agreements, **made}, controller.clock(), made)
     yield from (_line(publish_plan.context, result) for result in results)
     yield from _rest(publish_plan)
     created = (_made(publish_plan.context, result) for result in results)

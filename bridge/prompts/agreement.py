@@ -33,12 +33,17 @@ class DeclinedText:
 class Agreement:
     """A state that both sides agreed on, as far as it is known, and what was declined since."""
 
-    platform: str | None  # digest of PromptLayer's text
+    platform: str | None  # digest of PromptLayer's text; None: PromptLayer has had none since
     repository: str | None  # digest of the file's text; None: no agreement is known
     version: int | None  # the number of PromptLayer's version
     commit: str | None  # of the base branch, at which the file had this text
     declined: DeclinedText | None = None
     path: str | None = None  # of the file, where anybody wrote it down
+
+    @property
+    def is_of_neither_side(self) -> bool:
+        """Whether the target was on neither side at ``commit``."""
+        return self.platform is None and self.repository is None and self.commit is not None
 
 
 class DecisionKind(StrEnum):
@@ -117,7 +122,8 @@ def find_agreement(evidence: AgreementEvidence) -> Agreement | None:
     lines = _Lines(evidence)
     found = _newest([*lines.find_proven(), *lines.find_merged()], None, lambda pair: pair.order)
     if evidence.by_label:
-        found = found or lines.find_unproven_label()
+        if found is None:
+            return lines.build_agreement(lines.find_unproven_label(), is_proven=False)
     else:
         found = _newest(lines.find_simultaneous(), found, lambda pair: pair.order)
         found = _newest(lines.find_equal(), found, lambda pair: pair.order_in_time)
@@ -153,10 +159,11 @@ class _Lines:
         place = states[0].place - 1 if states else 0
         return FileState(commits, recorded.repository, place=place)
 
-    def build_agreement(self, pair: _Pair | None) -> Agreement | None:
+    def build_agreement(self, pair: _Pair | None, *, is_proven: bool = True) -> Agreement | None:
         """Build the agreement of a pair. A merge with another text than the proposed one counts
-        as the proposed one: the rest of the file's text is an edit."""
-        declined = self._declined(pair)
+        as the proposed one: the rest of the file's text is an edit. No decline counts as older
+        than a pair that is not proven."""
+        declined = self._declined(pair if is_proven else None)
         recorded = self.evidence.recorded
         if pair is None:
             return Agreement(None, None, None, None, declined) if declined else None
@@ -200,10 +207,11 @@ class _Lines:
 
     def _made_of(self, version: VersionState) -> int | None:
         """Find the state that a version was made of: the one its commit brought, or else the
-        newest with the same text."""
+        newest with the same text. After a recorded agreement only the commit counts: a file that
+        went back to an earlier text has moved since."""
         same = [n for n, state in enumerate(self.states) if state.digest == version.digest]
         named = [n for n in same if version.commit in self.states[n].commits]
-        return max(named or same, default=None)
+        return max(named or (() if self.begun else same), default=None)
 
     def _made_after(self, at: int, version: VersionState) -> Iterator[_Pair]:
         """Find the pairs of a version with the file's text that was saved after the file had it:

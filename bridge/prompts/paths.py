@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from bridge.errors import UnsafePathError
@@ -104,6 +105,21 @@ def fits_template(template: str, path: str) -> bool:
     return re.fullmatch(".+".join(parts), path) is not None
 
 
+def may_be_of_label(path: str, label: str) -> bool:
+    """Whether a template with ``{label}`` in it may put a label's file at ``path``: it may not where
+    the path lacks the label."""
+    return _word(label, "label") in path
+
+
+def find_label_of_path(template: str, path: str, labels: Iterable[str], mapping: str) -> str | None:
+    """The one of ``labels`` whose prompts, whatever they are called, may have a file at ``path``;
+    None where several may, or none."""
+    fitting = [
+        label for label in labels if fits_template(_fill_label(template, label, mapping), path)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
 def check_path_template(template: str) -> None:
     """Raise ValueError, worded for ``bridge.yaml``, when a template cannot give every prompt a
     file of its own, inside a folder of its own, with an extension that names the format."""
@@ -137,6 +153,11 @@ def _fill(template: str, values: dict[str, str]) -> str:
 
 def _values(label: str, mapping: str, id: int) -> dict[str, str]:
     return {"label": _word(label, "label"), "mapping": _word(mapping, "mapping"), "id": str(id)}
+
+
+def _fill_label(template: str, label: str, mapping: str) -> str:
+    values = _values(label, mapping, 0)
+    return template.replace("{label}", values["label"]).replace("{mapping}", values["mapping"])
 
 
 def _prompt_path(name: str, id: int, in_file_name: bool) -> str:

@@ -54,10 +54,17 @@ class AgreementRecord:
         read = ((paths[path], _parsed(text)) for path, text in found.items())
         return {target: agreement for target, agreement in read if agreement is not None}
 
-    def write(self, agreements: Mapping[Target, Agreement], now: datetime) -> None:
-        """Record these where something else is recorded: one push, none where nothing is new."""
+    def write(
+        self,
+        agreements: Mapping[Target, Agreement],
+        now: datetime,
+        published: Collection[Target] = (),
+    ) -> None:
+        """Record these where something else is recorded: one push, none where nothing is new.
+        What was ``published`` is new at its commit, also where both sides said the same before:
+        they may have said something else in between."""
         try:
-            self._write(agreements, now)
+            self._write(agreements, now, published)
         except (RequestRefusedError, ForbiddenError) as error:
             if self.context.mirror.record_refusal(STATE_NAMESPACE):
                 log.warning(
@@ -69,9 +76,14 @@ class AgreementRecord:
         except BridgeError as error:
             log.warning("%s: the record waits: %s", self.context.mapping.name, error)
 
-    def _write(self, agreements: Mapping[Target, Agreement], now: datetime) -> None:
+    def _write(
+        self,
+        agreements: Mapping[Target, Agreement],
+        now: datetime,
+        published: Collection[Target],
+    ) -> None:
         for _ in range(_TRIES):
-            changes = dict(self._changes(agreements))
+            changes = dict(self._changes(agreements, published))
             if not changes or self.context.mirror.is_refused(STATE_NAMESPACE):
                 return
             try:
@@ -82,12 +94,15 @@ class AgreementRecord:
                 return
         log.warning("%s: others keep writing the record", self.context.mapping.name)
 
-    def _changes(self, agreements: Mapping[Target, Agreement]) -> Iterator[tuple[str, bytes]]:
+    def _changes(
+        self, agreements: Mapping[Target, Agreement], published: Collection[Target]
+    ) -> Iterator[tuple[str, bytes]]:
         recorded = self.read(agreements)
         for target, agreement in agreements.items():
             before = recorded.get(target)
             agreement = replace(agreement, path=agreement.path or (before.path if before else None))
-            if before is None or not _says_as_much(before, agreement):
+            is_new = target in published and before != agreement
+            if before is None or is_new or not _says_as_much(before, agreement):
                 yield _path(target), _text(agreement)
 
 

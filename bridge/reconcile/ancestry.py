@@ -76,18 +76,33 @@ class AncestorFinder:
         or where both say the same and nothing is recorded."""
         recorded = self.recorded.get(target)
         prompt = platform_prompt.prompt
+        declined = recorded.declined if recorded is not None else None
         if recorded is not None and recorded.repository is None and file is not None:
             recorded = None  # only a decline is recorded
         if file is None and recorded is not None and self.history.is_elsewhere(recorded.commit):
             recorded = None  # of another base branch, where the file is
         if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
             return CommonAncestor(recorded) if recorded else None
+        if prompt is None and recorded is not None and recorded.platform is None:
+            line = self._line(target, file, recorded)
+            return self._find_end(line) or CommonAncestor(recorded)
         if recorded is not None and self._is_enough(recorded, target, prompt):
             return CommonAncestor(recorded)
         line = self._line(target, file, recorded)
         if prompt is None:
             return self._without_prompt(target, file, line)
-        return self._found(target, prompt, file, line, recorded)
+        found = self._found(target, prompt, file, line, recorded)
+        if found is not None and declined is not None and found.agreement.declined is None:
+            found = replace(found, agreement=replace(found.agreement, declined=declined))
+        return found
+
+    def _find_end(self, line: FileLine) -> CommonAncestor | None:
+        """Find the state at which a target was on neither side: the file went after PromptLayer's
+        text had gone. What came later is new."""
+        for state in line.states:
+            if state.digest is None and self.history.is_absent(state.commits, line.paths):
+                return CommonAncestor(Agreement(None, None, None, state.commits[-1]))
+        return None
 
     def needs_history(
         self,
@@ -197,9 +212,11 @@ def build_ancestry(
     differing = [target for target in held if _differ(held[target].prompt, found.get(target))]
     if any(target.label != LATEST for target in differing):
         record.fetch()  # others may have moved a label, which no branch shows
-    recorded = record.read(differing)
-    since = {agreement.commit or "" for agreement in recorded.values()}
-    history = FileHistory(base_files, since if len(recorded) == len(differing) else {*since, ""})
+    mapping = base_files.context.mapping
+    is_overtaken = mapping.publish and len(mapping.track) > 1  # perhaps, although it is in step
+    recorded = record.read(held if is_overtaken else differing)
+    since = {recorded[target].commit or "" if target in recorded else "" for target in differing}
+    history = FileHistory(base_files, since)
     ancestry = AncestorFinder(base_files.context, platform, history, recorded, pull_requests)
     moved = [
         found[target].path for target in differing if ancestry.needs_history(target, held, found)

@@ -38,6 +38,7 @@ from bridge.reconcile.approval import PendingApprovalLookup
 from bridge.reconcile.file_placement import compare_place
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.mapping_exclusions import exclude_unfollowed, explain_kept_target
+from bridge.reconcile.overtaken_versions import find_overtaken
 from bridge.reconcile.proposal_history import ProposalHistory
 from bridge.reconcile.read_sources import (
     BaseFiles,
@@ -216,7 +217,8 @@ class TargetDiffer:
         if base is None or base.prompt is None:
             return None
         newest = self.reconcile_context.label_events.get(sides.target)
-        if sides.agreed is None and (newest is None or newest.type != LABEL_DELETED):
+        agreed, is_deleted = sides.agreed, newest is not None and newest.type == LABEL_DELETED
+        if agreed.is_of_neither_side if agreed else not is_deleted:
             return f"label {label} is not set in PromptLayer yet"
         if self._is_kept_and_edited(sides.target, base.prompt):
             return f"the file was edited after the removal of label {label} was declined"
@@ -275,10 +277,19 @@ class TargetDiffer:
         return replace(target_diff, comparison=replace(comparison, reason=reason), edit=edit)
 
     def _without_edit(self, sides: TargetSides, difference: TargetDifference) -> TargetDiff:
-        """The result where nothing is to be proposed."""
+        """The result where nothing is to be proposed. It names what was overtaken by the version
+        that both sides have now: no pull request does."""
+        comparison = _explained(sides.platform_prompt, difference.comparison)
+        held = sides.platform_prompt.prompt
+        if held is not None and comparison.status is DriftStatus.IN_STEP:
+            overtaken = find_overtaken(
+                self.base_files, self.platform, sides.target, held, sides.agreed
+            )
+            if overtaken and overtaken[-1][1] == held.version:
+                comparison = _with_overtaken(comparison, overtaken)
         return TargetDiff(
             sides.target,
-            _explained(sides.platform_prompt, difference.comparison),
+            comparison,
             None,
             sides.pending_approval,
             file=sides.base,
@@ -296,13 +307,9 @@ class TargetDiffer:
         edit = build_edit(
             self.context, self.base_files, self.platform, sides, difference, with_users=asking
         )
-        if edit.change.overtaken:
-            numbers = ", ".join(str(number) for number in edit.change.overtaken)
-            reason = f"{comparison.reason}; version {numbers} was overtaken by it"
-            comparison = replace(comparison, reason=reason)
         return TargetDiff(
             sides.target,
-            comparison,
+            _with_overtaken(comparison, edit.change.overtaken),
             edit,
             sides.pending_approval,
             adopted=difference.adopted,
@@ -354,6 +361,17 @@ class TargetDiffer:
 def _with_ancestor(sides: TargetSides, ancestor: CommonAncestor | None) -> TargetSides:
     agreed = ancestor.agreement if ancestor else None
     return replace(sides, base=with_matching_version(sides.base, agreed), ancestor=ancestor)
+
+
+def _with_overtaken(
+    comparison: DriftComparison, overtaken: tuple[tuple[int, int], ...]
+) -> DriftComparison:
+    """The comparison, with the versions that another label's file was put over."""
+    if not overtaken:
+        return comparison
+    numbers = ", ".join(str(number) for number, _ in overtaken)
+    reason = f"{comparison.reason}; version {numbers} was overtaken by version {overtaken[-1][1]}"
+    return replace(comparison, reason=reason)
 
 
 def _explained(platform_prompt: PlatformPrompt, comparison: DriftComparison) -> DriftComparison:

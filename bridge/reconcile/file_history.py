@@ -70,6 +70,10 @@ class FileHistory:
             return False
         return not self.line or not self.line[-1].parents
 
+    def is_absent(self, commits: Collection[str], paths: Collection[str]) -> bool:
+        """Whether there was no file at any of these paths at any of these commits."""
+        return not any(self._entries_at(commit).keys() & set(paths) for commit in commits)
+
     def prepare(self, paths: Collection[str]) -> None:
         """Read the earlier texts of many files with one call of git."""
         wanted = set()

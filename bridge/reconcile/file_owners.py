@@ -42,7 +42,7 @@ def find_prompt_files(
     places = frozenset(homes.values())
     return {
         path: owner
-        for path, owner in index.find_owners(snapshot, entries).items()
+        for path, owner in context.place_owners(index.find_owners(snapshot, entries)).items()
         if owner.is_marked or path in places or context.may_hold_prompt(path)
     }
 
@@ -130,8 +130,9 @@ def _owned(
 
 def _find_copied(context: MappingContext, target: Target, path: str, name: str) -> Target | None:
     """Find the target at whose path a copy of another label's file stands: the copy is that
-    target's file."""
+    target's file. A prompt that was renamed since has its files at the former name still."""
     label = context.find_label_at(Prompt(name, {}, id=target.prompt_id), path)
+    label = label or context.find_label_of_path(path)
     return replace(target, label=label) if label not in (None, target.label) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bridge.config.bridge_config import PersonSettings
@@ -16,14 +16,17 @@ from bridge.prompts.modeline import find_modeline
 from bridge.prompts.paths import (
     build_branch_name,
     build_file_path,
+    find_label_of_path,
     find_static_prefix,
     fits_template,
+    may_be_of_label,
 )
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.proposal_summary import PromptEditor
 from bridge.prompts.target import Proposal, Target
 from bridge.repo.commit import CommitSigning, GitIdentity
 from bridge.repo.mirror import RepositoryMirror
+from bridge.repo.prompt_file_index import PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot
 
 
@@ -159,6 +162,37 @@ class MappingContext:
             except UnsafePathError:
                 continue
         return None
+
+    def find_owned_label(
+        self, path: str, name: str | None, id: int | None, label: str | None
+    ) -> str | None:
+        """Find the label whose file stands at a path. That is the ``label`` that the file says,
+        unless the file stands in the place of another one: whoever copied it there may have
+        forgotten that line."""
+        if label not in self.mapping.track or name is None:
+            return label
+        others = (other for other in self.mapping.track if other != label)
+        if not any(may_be_of_label(path, other) for other in others):
+            return label
+        return self.find_label_at(Prompt(name, {}, id=id), path) or label
+
+    def place_owners(self, owners: Mapping[str, PromptFileOwner]) -> dict[str, PromptFileOwner]:
+        """Path → owner, each with the label in whose place its file stands."""
+        if len(self.mapping.track) == 1:
+            return dict(owners)
+        labels = (
+            (path, owner, self.find_owned_label(path, owner.name, owner.prompt_id, owner.label))
+            for path, owner in owners.items()
+        )
+        return {
+            path: owner if label == owner.label else replace(owner, label=label)
+            for path, owner, label in labels
+        }
+
+    def find_label_of_path(self, path: str) -> str | None:
+        """The one tracked label whose files may stand at this path, whatever prompt they are of."""
+        mapping = self.mapping
+        return find_label_of_path(mapping.path, path, mapping.track, mapping.name)
 
     def build_proposal(self, prompt_name: str, target: Target) -> Proposal:
         """Which proposal a target belongs to."""

@@ -49,24 +49,25 @@ def find_new_files(
         if file.prompt is None or file.label is None:
             found.mistakes.append(file.problem or file.path)
             continue
-        if file.label not in context.mapping.track:
-            found.orphans += find_untracked(context, file.path, file.label)
+        id = known.get(file.prompt.name)
+        label = context.find_owned_label(file.path, file.prompt.name, id, file.label) or file.label
+        if label not in context.mapping.track:
+            found.orphans += find_untracked(context, file.path, label)
             continue
         if (reason := _why_not_selected(context, file.prompt)) is not None:
             found.orphans.append(OrphanFile(file.path, reason))
             continue
-        id = known.get(file.prompt.name)
-        target = Target(context.mapping.name, id, file.label) if id is not None else None
-        place = (file.prompt.name, file.label)
+        target = Target(context.mapping.name, id, label) if id is not None else None
+        place = (file.prompt.name, label)
         first = (owned.get(target) if target else None) or taken.setdefault(place, file.path)
         if first != file.path:
             found.mistakes.append(
-                describe_duplicate_file(file.path, repr(file.prompt.name), file.label, first)
+                describe_duplicate_file(file.path, repr(file.prompt.name), label, first)
             )
         elif target is not None:
             found.existing[target] = file.path
         else:
-            found.new_prompts.append(NewPromptFile(file.path, file.prompt, file.label))
+            found.new_prompts.append(NewPromptFile(file.path, file.prompt, label))
     found.new_prompts.sort(key=lambda new: new.path)
     return found
 

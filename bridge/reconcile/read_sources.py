@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from bridge.errors import (
@@ -23,6 +25,7 @@ from bridge.prompts.prompt import LATEST, Prompt, parse_timestamp
 from bridge.prompts.target import Target
 from bridge.reconcile.agreement_record import AgreementRecord
 from bridge.reconcile.mapping_context import MappingContext
+from bridge.reconcile.source_commit import CommitMessageIndex
 from bridge.repo.prompt_file_index import PromptFileIndex, PromptFileOwner
 from bridge.repo.snapshot import RepositorySnapshot, TreeEntry
 
@@ -233,6 +236,10 @@ class BaseFiles:
     ) -> BaseFiles:
         return cls(context, snapshot, commit, index, snapshot.list_entries(commit, context.folder))
 
+    @cached_property
+    def commits_by_message(self) -> CommitMessageIndex:
+        return CommitMessageIndex(self.context, self.snapshot)
+
     def read_files_at(self, commit: str) -> BaseFiles:
         """Read the files of another commit."""
         return BaseFiles.read_at_commit(self.context, self.snapshot, commit, self.index)
@@ -275,7 +282,7 @@ class BaseFiles:
 
     def _at_home(self, wanted: Mapping[Target, str]) -> dict[Target, str]:
         here = {path: self.entries[path] for path in wanted.values() if path in self.entries}
-        owners = self.index.find_owners(self.snapshot, here)
+        owners = self._find_owners(here)
         return {
             target: path
             for target, path in wanted.items()
@@ -298,13 +305,27 @@ class BaseFiles:
 
     def _elsewhere(self, missing: set[Target]) -> dict[Target, str]:
         places = self.find_all_targets()
-        return {target: places[target] for target in missing if target in places}
+        found = {target: places[target] for target in missing if target in places}
+        copies = self._find_copies() if len(found) < len(missing) else {}
+        return {target: copies[target] for target in missing if target in copies} | found
+
+    def _find_copies(self) -> dict[Target, str]:
+        """The files that name another label than the one whose place they stand in, while that
+        label has a file of its own, by the target in whose place they stand."""
+        owned = self.find_target_by_path(self.entries)
+        files_of = Counter(owned.values())
+        copies: dict[Target, str] = {}
+        for path, target in owned.items():
+            label = self.context.find_label_of_path(path) if files_of[target] > 1 else None
+            if label not in (None, target.label):
+                copies.setdefault(replace(target, label=label), path)
+        return copies
 
     def _of_names(self, names: Mapping[Target, str]) -> dict[Target, str]:
         """The files without an id that say these names; the first by path where two do."""
         if not names:
             return {}
-        owners = self.index.find_owners(self.snapshot, self.entries)
+        owners = self._find_owners(self.entries)
         nameless = {
             (owner.name, owner.label): path
             for path, owner in sorted(owners.items(), reverse=True)
@@ -315,6 +336,9 @@ class BaseFiles:
             for target, name in names.items()
             if (name, target.label) in nameless
         }
+
+    def _find_owners(self, entries: Mapping[str, TreeEntry]) -> dict[str, PromptFileOwner]:
+        return self.context.place_owners(self.index.find_owners(self.snapshot, entries))
 
     def describe_problem(self, path: str) -> str:
         """Describe why the file at ``path`` cannot be read, as a part of a sentence; "" where it
@@ -338,7 +362,7 @@ class BaseFiles:
 
     def find_target_by_path(self, entries: Mapping[str, TreeEntry]) -> dict[str, Target]:
         """Path → the target it belongs to, sorted by path, for those that are prompt files."""
-        owners = self.index.find_owners(self.snapshot, entries)
+        owners = self._find_owners(entries)
         return {
             path: Target(self.context.mapping.name, owner.prompt_id, owner.label)
             for path, owner in sorted(owners.items())

@@ -34,6 +34,7 @@ from bridge.reconcile.target_diff import (
     build_target_observations,
     find_agreements,
     find_declined,
+    find_ended,
 )
 from bridge.reconcile.write_back_ids import write_back_ids
 from bridge.repo.prompt_file_index import PromptFileIndex
@@ -111,10 +112,12 @@ def _record(
     published = build_published_agreements(context, observation.snapshot, results)
     all_declined = outcome.kind is ReconcileOutcomeKind.REJECTED
     declined = find_declined(
-        one for one in observation.target_diffs if all_declined or one.declined
+        [one for one in observation.target_diffs if all_declined or one.declined],
+        observation.snapshot.commit,
     )
     record = AgreementRecord(context, observation.snapshot)
-    agreements = {**_find_superseded(record, observation), **declined, **published}
+    ended = find_ended(observation.target_diffs)
+    agreements = {**_find_superseded(record, observation), **ended, **declined, **published}
     if published or outcome.kind not in (
         ReconcileOutcomeKind.PROPOSED,
         ReconcileOutcomeKind.UPDATED,
@@ -123,7 +126,7 @@ def _record(
             **find_agreements(observation.target_diffs, observation.snapshot.commit),
             **agreements,
         }
-    record.write(agreements, now)
+    record.write(agreements, now, published)
 
 
 def _find_superseded(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.forge.forge import PullRequest
@@ -135,12 +135,29 @@ def find_agreements(target_diff: Iterable[TargetDiff], commit: str) -> dict[Targ
     }
 
 
-def find_declined(target_diff: Iterable[TargetDiff]) -> dict[Target, Agreement]:
-    """Build the agreements of targets whose edit was declined, with the declined texts."""
+def find_ended(target_diffs: Iterable[TargetDiff]) -> dict[Target, Agreement]:
+    """Build the agreements of targets that PromptLayer has no longer while their file is still what
+    both sides agreed on. Where the label or the prompt comes back later, with any text, PromptLayer
+    has moved since, although the file may be gone by then."""
+    return {
+        one.target: replace(one.agreed, platform=None, declined=None)
+        for one in target_diffs
+        if one.absent and not one.not_followed
+        if one.file is not None and one.agreed is not None and one.agreed.repository is not None
+    }
+
+
+def find_declined(target_diffs: Collection[TargetDiff], commit: str) -> dict[Target, Agreement]:
+    """Build the agreements of targets whose edit was declined, with the declined texts. Where only
+    the name or the place was declined, both sides agree on the text at ``commit``."""
+    in_step = find_agreements(target_diffs, commit) | find_ended(target_diffs)
     unknown = Agreement(None, None, None, None)
     return {
-        one.target: replace(one.agreed or unknown, declined=_tell_declined(one, one.edit))
-        for one in target_diff
+        one.target: replace(
+            in_step.get(one.target) or one.agreed or unknown,
+            declined=_tell_declined(one, one.edit),
+        )
+        for one in target_diffs
         if one.edit is not None
     }
 

@@ -40,7 +40,12 @@ class Fault:
 @dataclass
 class Judge:
     """``pages`` of the people are brought up to what was found, as long as that is right; a page
-    that was found wrong is left alone from then on."""
+    that was found wrong is left alone from then on.
+
+    A person may be asked about what both sides had changed when the bridge compared them, even if
+    publishing the other label's file settled it right after: what that person saved was written
+    over then.
+    """
 
     people: People
     bridge: Bridge
@@ -51,6 +56,7 @@ class Judge:
         self._pages = max(self._pages, len(self.people.pages))
         pulls = self._open_pulls()
         faults = list(self._lost(pulls))
+        has_conflict = self._has_conflict()
         for number, page in list(self.people.pages.items()):
             self._know_id(number, page)
             found = [
@@ -64,7 +70,7 @@ class Judge:
             self.people.pages[number] = settle_page(page)[found.index(best)]
             self._know_pulls(number, pulls)
         faults += self._strangers()
-        if not faults and self.bridge.conflicts and not self._has_conflict():
+        if not faults and self.bridge.conflicts and not (has_conflict or self._has_conflict()):
             faults.append(Fault(FALSE_CONFLICT, ANCHOR, "publish ended as on a conflict"))
         self.people.has_looked()
         return faults
@@ -149,6 +155,8 @@ class Judge:
         yield from self._wrong_versions(number, before, ought)
         for label in LABELS:
             asked = self.bridge.asks_of_person(id, label, before.name)
+            if find_ought(before, label).person:
+                asked = None  # told of what was compared, which the other label's file has settled
             for kind, words in _wrong_pull(ought, label, pulls.get((id, label)), asked):
                 yield Fault(kind, number, f"{label}: {words}")
 
@@ -171,7 +179,7 @@ class Judge:
 
     def _lost(self, pulls: dict[tuple[int, str], OpenPull]) -> Iterator[Fault]:
         """Words that were saved, are nowhere any more, and no person let go: neither on a side, nor
-        proposed, nor in a version that a proposal names."""
+        proposed, nor in a version that a proposal, its closing, or a reason names."""
         for number, page in self.people.pages.items():
             versions = self._versions(number, page)
             held = set(versions[-1] if versions else ())
@@ -179,6 +187,8 @@ class Judge:
             for label in LABELS:
                 file, pull = page.file(label), pulls.get((self._id(number, page), label))
                 held |= set(file.text if file else ())
+                for text in named_versions(self._tell(number, page, label, pull), versions):
+                    self.people.dropped |= set(text)
                 if pull is not None:
                     held |= {w for text in named_versions(pull.body, versions) for w in text}
                     held |= {w for text in versions for w in text if w in pull.body}
@@ -187,6 +197,15 @@ class Judge:
             for word in sorted(saved - held - self.people.dropped):
                 self.people.dropped.add(word)  # told once
                 yield Fault(LOST, number, f"{word} is on neither side, and nobody let it go")
+
+    def _tell(self, number: int, page: Page, label: str, pull: OpenPull | None) -> str:
+        """What a person is told of a target beside what is proposed: when a pull request is
+        withdrawn, or another label's file became the newest version."""
+        told = [self.bridge.name_overtaken(self._id(number, page), label, page.name)]
+        before = self.people.open.get((number, label))
+        if before is not None and (pull is None or pull.number != before[0].number):
+            told += self.people.environment.repository.comments(before[0].number)
+        return " ".join(told)
 
 
 def _kind_of_versions(before: Page, made: tuple[object, ...], wanted: tuple[object, ...]) -> str:

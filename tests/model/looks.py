@@ -89,6 +89,7 @@ class Bridge:
     folder: Path
     url: str
     asked: dict[str, str] = field(default_factory=dict)  # prompt or branch → what a person is told
+    overtaken: dict[str, str] = field(default_factory=dict)  # branch → the reason that says so
     conflicts: bool = False  # CI ended with 3, which says that both sides changed something
     _head: str = ""  # of the base branch when the bridge looked last
 
@@ -100,6 +101,7 @@ class Bridge:
     def look(self, look: Look) -> None:
         """Look until nothing is left to do."""
         self.asked.clear()
+        self.overtaken.clear()
         self.conflicts = False
         self._began = self.environment.clock()
         if look.forgets:
@@ -114,6 +116,13 @@ class Bridge:
         return self.asked.get(self.environment.branch(id, label)) or self.asked.get(
             f"{name} {label}"
         )
+
+    def name_overtaken(self, id: int, label: str, name: str) -> str:
+        """The words in which the look before names versions that another one was put over: they
+        are proposed no longer, and a person reads of them there alone."""
+        overtaken = self.overtaken.get(self.environment.branch(id, label), "")
+        asked = self.asked.get(f"{name} {label}", "")
+        return f"{overtaken} {asked if asked.startswith('conflict') else ''}"
 
     def _forget(self) -> None:
         self.environment.forget_everything()
@@ -132,12 +141,13 @@ class Bridge:
         self._settle()
 
     def _sweep(self) -> None:
-        """Again as long as a sweep made versions, for nothing tells of those either."""
+        """Again as long as a sweep made versions or moved labels, for nothing tells of those
+        either."""
         for _ in range(_ROUNDS):
             self.environment.post.lose()
-            before = count_versions(self.environment)
+            before = list_platform_state(self.environment)
             self.environment.sweep()
-            if count_versions(self.environment) == before:
+            if list_platform_state(self.environment) == before:
                 break
         self._note_asked()
 
@@ -153,6 +163,8 @@ class Bridge:
             standing = self.environment.store.find_latest_outcome(Proposal(MAPPING, branch))
             if standing is None or standing.changed_at < self._began:
                 continue
+            if "overtaken" in standing.reason:
+                self.overtaken[branch] = standing.reason
             if standing.kind in _A_PERSONS:
                 self.asked[branch] = f"{standing.kind}: {standing.reason}"
 
@@ -211,3 +223,11 @@ def _status_of(words: Sequence[str]) -> int:
 
 def count_versions(environment: BridgeEnvironment) -> int:
     return sum(len(entry.versions) for entry in environment.registry.entries.values())
+
+
+def list_platform_state(environment: BridgeEnvironment) -> dict[int, tuple[int, dict[str, int]]]:
+    """Prompt id → how many versions it has, and where its labels are."""
+    return {
+        id: (len(entry.versions), {name: at.version for name, at in entry.labels.items()})
+        for id, entry in environment.registry.entries.items()
+    }

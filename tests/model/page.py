@@ -57,6 +57,7 @@ class Page:
     versions: tuple[Text, ...] = ()
     prod: int | None = None  # the version that the label is on
     deleted: bool = False
+    hotfixes: frozenset[int] = frozenset()  # versions that were made of prod's file
     sides: Mapping[str, Side] = field(default_factory=lambda: {each: Side() for each in LABELS})
 
     def platform(self, label: str) -> Text | None:
@@ -100,7 +101,7 @@ class Page:
         declined = side.declined
         if declined is None or self._is_declined(label, side):
             return side
-        if (declined.of, declined.name) == (platform, self.name):
+        if self._is_about(declined, platform):
             return replace(side, agreed=platform)  # the repository's next word goes on its way
         return side
 
@@ -108,9 +109,15 @@ class Page:
         declined = side.declined
         return (
             declined is not None
-            and (declined.of, declined.name) == (self.platform(label), self.name)
+            and self._is_about(declined, self.platform(label))
             and side.declined_file == side.file
         )
+
+    def _is_about(self, declined: Proposal, platform: Text | None) -> bool:
+        """Whether a declined proposal answers what PromptLayer says now. A removal has no name."""
+        if declined.text is None:
+            return platform is None
+        return (declined.of, declined.name) == (platform, self.name)
 
     def is_declined(self, label: str) -> bool:
         return self._is_declined(label, self.sides[label])
@@ -199,7 +206,8 @@ def merge_texts(agreed: Text, platform: Text, file: Text) -> tuple[Text, tuple[s
 def settle_page(page: Page) -> tuple[Page, ...]:
     """The page once everything that ought to be published is: one page for each order in which
     the files of both labels may be taken, and for whether an edit of latest's file waits for a
-    person because a hotfix through prod's was published before."""
+    person because a hotfix through prod's was published before: that is no person's save, wherever
+    prod is by now."""
     page = page.looked_at()
     found = [_settled(page, order, together=False) for order in (LABELS, LABELS[::-1])]
     found.append(_settled(page, LABELS[::-1], together=True))  # that of the newest version last
@@ -218,11 +226,11 @@ def _settled(
 
 
 def _is_due(page: Page, label: str, over_hotfix: bool) -> bool:
-    ought, file, prod = find_ought(page, label), page.file(label), page.file(PROD)
-    if ought.publish or not over_hotfix or label != LATEST or file is None or prod is None:
+    ought, file = find_ought(page, label), page.file(label)
+    if ought.publish or not over_hotfix or label != LATEST or file is None or page.deleted:
         return ought.publish
     edited = ought.person and not page.is_declined(label)
-    return edited and page.platform(LATEST) == page.platform(PROD) == prod.text
+    return edited and len(page.versions) in page.hotfixes
 
 
 def publish_file(page: Page, label: str) -> Page:
@@ -233,6 +241,8 @@ def publish_file(page: Page, label: str) -> Page:
     if label == LATEST:
         page = page if page.platform(LATEST) == file.text else page.saved(file.text)
     else:
-        page = page if numbers else page.saved(file.text)
+        if not numbers:
+            page = page.saved(file.text)
+            page = replace(page, hotfixes=page.hotfixes | {len(page.versions)})
         page = page.labelled(numbers[-1] if numbers else len(page.versions))
     return page.with_side(label, replace(page.sides[label], agreed=file.text, declined=None))

@@ -313,10 +313,15 @@ class People:
         if found is None:
             return False
         pull, proposal = found
+        repository = self.environment.repository
+        head = repository.head(pull.head)
         if own and not self._amend(page.file(label), pull, draw):
             return False
-        newest = self.environment.repository.newest(pull.head)
-        self.environment.repository.merge(newest, draw.choice(HOWS))
+        try:
+            repository.merge(repository.newest(pull.head), draw.choice(HOWS))
+        except BridgeError:  # the file was edited on the base branch since
+            repository.point(pull.head, head)  # so the reviewer takes back what was not merged
+            raise
         path = pull.path or self.paths[number, label]
         merged = parse_file(self.environment.repository.text(path), label)
         self._drop_shown(page, label, pull, proposal, merged)

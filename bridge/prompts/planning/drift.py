@@ -122,6 +122,8 @@ def _platform_status(platform: Prompt | None, agreed: Agreement | None) -> SideS
         return SideStatus.ABSENT
     if agreed is None or agreed.repository is None:
         return SideStatus.UNKNOWN
+    if agreed.platform is None:
+        return SideStatus.CHANGED  # it was gone since
     number = platform.version
     same = (number is not None and number == agreed.version) or platform.digest == agreed.platform
     return SideStatus.UNCHANGED if same else SideStatus.CHANGED

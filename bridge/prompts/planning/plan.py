@@ -155,11 +155,22 @@ def _why_withdrawn(plan_input: PlanInput, open_: PullRequest) -> str:
     if metadata is not None and metadata.pending is not None:
         return "the change of the protected label did not come about"
     words = {
-        "same content": f"PromptLayer and `{plan_input.base}` hold the same content again",
+        "same content": f"PromptLayer and `{plan_input.base}` hold the same content again"
+        + _tell_shown_version(metadata),
         "on neither side": "PromptLayer has it no longer",
         DELETED_IN_PROMPTLAYER: "PromptLayer has it no longer: it was deleted there",
     }
-    return words.get(plan_input.no_change_reason, plan_input.no_change_reason)
+    reason, separator, more = plan_input.no_change_reason.partition("; ")
+    return f"{words.get(reason, reason)}{separator}{more}"
+
+
+def _tell_shown_version(metadata: PullRequestMetadata | None) -> str:
+    """Name the one version that a pull request showed: another one may have been put over it, of
+    which nobody was asked."""
+    numbers = [number for _, _, number in metadata.versions if number] if metadata else []
+    if len(numbers) != 1:
+        return ""
+    return f". It showed version {numbers[0]}, which stays in PromptLayer's history"
 
 
 def _withdrawn(pull_request: PullRequest) -> bool:

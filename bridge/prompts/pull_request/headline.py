@@ -233,11 +233,11 @@ def _removed(summary: ProposalSummary) -> Iterator[str]:
 def _overtaken(summary: ProposalSummary) -> Iterator[str]:
     """Of versions that another label's file was put over."""
     for change in summary.changes:
-        for number in change.overtaken:
+        for number, by in change.overtaken:
             yield _banner(
                 "Something that was saved is not in here.",
                 f"In PromptLayer, version {number} of {format_name(change.prompt.name)} was overtaken"
-                f" by {format_version(change)}, which was made of another label's file: look there"
+                f" by version {by}, which was made of another label's file: look there"
                 " for anything worth keeping.",
             )
 

@@ -42,7 +42,8 @@ class PromptChange:
     conflicts: tuple[MergeConflict, ...] = ()  # parts that both sides changed differently
     restores: bool = False  # the file was removed from the repository since both agreed
     label_in_file: str | None = None  # where the file names another one: it was copied
-    overtaken: tuple[int, ...] = ()  # versions that nobody merged, and that a file was put over
+    overtaken: tuple[tuple[int, int], ...] = ()
+    """Versions that nobody merged, each with the version of another label's file over it."""
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:

@@ -132,8 +132,11 @@ class DeclineModel:
         for _ in range(3):  # old pull requests go first
             self.environment.sweep()
 
-    def _changed(self, revision: str) -> set[str]:
-        return self._words(revision) - self._words("main")
+    def _changed(self, branch: str) -> set[str]:
+        """The words that a branch brings. A branch that is left behind its base still has words
+        that the base branch has no longer: they are nothing that it proposes."""
+        fork = self.environment.repository.merge_base(branch)
+        return self._words(branch) - self._words(fork) - self._words("main")
 
     def _proposed(self) -> set[str]:
         return {

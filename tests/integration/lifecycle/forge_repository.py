@@ -123,6 +123,10 @@ class ForgeRepository:
         """A branch's newest commit."""
         return git(self.repository, "rev-parse", branch)
 
+    def merge_base(self, branch: str, base: str = "main") -> str:
+        """The commit at which a branch left the base branch."""
+        return git(self.repository, "merge-base", base, branch).strip()
+
     def paths(self, revision: str = "main") -> set[str]:
         """Every file of a branch."""
         listed = git(self.repository, "ls-tree", "-r", "-z", "--name-only", revision)

@@ -709,6 +709,6 @@ def test_a_reconcile_requests_each_numbered_version_once(make_world: MakeWorld) 
         environment.clock(),
     )
 
-    assert observation.edits[0].change.overtaken == (2,)
+    assert observation.edits[0].change.overtaken == ((2, 3),)
     assert recorded.queries
     assert len(recorded.queries) == len(set(recorded.queries))

@@ -193,7 +193,10 @@ AHEAD: dict[str, Any] = {
     "no_change_reason": "edited in the repository",
 }
 AT_REST = NoChange(ReconcileOutcomeKind.IN_STEP, "same content")
-SAME_AGAIN = "PromptLayer and `main` hold the same content again"
+SAME_AGAIN = (
+    "PromptLayer and `main` hold the same content again. It showed version 1, which stays in"
+    " PromptLayer's history"
+)
 
 WITHOUT_EDITS: dict[str, tuple[PlanInput, ProposalPlan]] = {
     "in step": (situation(), AT_REST),
