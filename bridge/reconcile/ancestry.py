@@ -83,9 +83,10 @@ class AncestorFinder:
             recorded = None  # of another base branch, where the file is
         if file is None or (prompt and file.prompt and prompt.digest == file.prompt.digest):
             return CommonAncestor(recorded) if recorded else None
-        if prompt is None and recorded is not None and recorded.platform is None:
-            line = self._line(target, file, recorded)
-            return self._find_end(line) or CommonAncestor(recorded)
+        if recorded is not None and recorded.platform is None:
+            ended = self._find_end(self._line(target, file, recorded))
+            if ended is not None:
+                return ended
         if recorded is not None and self._is_enough(recorded, target, prompt):
             return CommonAncestor(recorded)
         line = self._line(target, file, recorded)

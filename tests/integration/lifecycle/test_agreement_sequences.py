@@ -223,3 +223,22 @@ def test_what_was_published_again_is_the_newest_agreement(make_world: MakeWorld)
 
     assert published(environment)[2:] == ["Answer briefly."]
     assert prod_on(environment) == 3
+
+
+@on_every_forge
+def test_a_label_that_came_back_is_not_moved_by_a_new_file_that_says_something_else(
+    make_world: MakeWorld,
+) -> None:
+    environment = started(make_world(BOTH), labels=["prod"])
+    environment.registry.delete_label(1, "prod")
+    environment.sweep()
+    environment.repository.merge(environment.pull_request())
+    edited(environment, "kindly", "briefly")
+    environment.sweep()
+
+    environment.registry.move_label(1, "prod", 1)
+    promote(environment)
+    environment.sweep()
+
+    assert prod_on(environment) == 1
+    assert environment.proposed(PROD) == "Answer kindly."
