@@ -51,6 +51,11 @@ def _findings(loaded: LoadedConfig, *, offline: bool) -> Iterator[AccessFinding]
     for path, names in loaded.files.items():
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
         yield AccessFinding(FindingSeverity.OK, f"{path} is valid. {holds}")
+    for mapping in loaded.config.mappings:
+        if mapping.pause:
+            text = mapping.explain_pause()
+            message = f"{text[0].upper()}{text[1:]}."
+            yield AccessFinding(FindingSeverity.WARNING, message)
     yield from _git()
     yield from _secrets(loaded.config)
     yield from _serving(loaded.config)

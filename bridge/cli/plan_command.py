@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -92,6 +92,9 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
         *_plan_candidates(controller, context, found, unfollowed, diff=diff),
     )
     gaps = tuple(gap.message for gap in found.gaps)
+    if context.mapping.pause:
+        rows = tuple(replace(row, action="nothing (the mapping is paused)") for row in rows)
+        gaps = (context.mapping.explain_pause(), *gaps)
     if not unfollowed.reasons:
         return MappingPlan(rows, gaps)
     count = count_open_pull_requests(context, found, unfollowed)

@@ -63,6 +63,10 @@ def sync_mappings(
         tell(f"comparing {name}", number, len(mappings))
         started = controller.clock()
         context = controller.contexts[name]
+        if context.mapping.pause:
+            reason = context.mapping.explain_pause()
+            done.append(SyncResult(name, ReconcileOutcomeKind.NOT_FOLLOWED, reason, warning=True))
+            continue
         found = scan_mapping(context, controller.file_index)
         recorded = ResyncRunner(controller).record_scan(context, found, started)
         proposals += recorded.proposals

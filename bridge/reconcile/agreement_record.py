@@ -55,7 +55,10 @@ class AgreementRecord:
         return {target: agreement for target, agreement in read if agreement is not None}
 
     def write(self, agreements: Mapping[Target, Agreement], now: datetime) -> None:
-        """Record these where something else is recorded: one push, none where nothing is new."""
+        """Record these where something else is recorded: one push, none where nothing is new or the
+        mapping is paused."""
+        if self.context.mapping.pause:
+            return
         try:
             self._write(agreements, now)
         except (RequestRefusedError, ForbiddenError) as error:

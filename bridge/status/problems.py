@@ -24,6 +24,7 @@ class ProblemKind(StrEnum):
     FILE = "mistake in a file"
     SWEEP = "not compared"  # a resync failed
     EXCEPTION = "unexpected error"
+    PAUSE = "paused"  # by its settings
 
 
 @dataclass(frozen=True)
