@@ -13,6 +13,7 @@ _AT_ONCE = frozenset(
         "promptlayer",
         "workspaces",
         "forges",
+        "defaults",
         "mappings",
         "mappings_folder",
         "roster",
