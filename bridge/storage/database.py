@@ -7,11 +7,12 @@ the schema depends on its version alone and not on which modules were imported.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,11 +218,7 @@ class Database:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # others may take long
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             version = _schema_version(connection)
-            if version > len(migrations):
-                raise ConfigError(
-                    f"The database {self.name} has schema version {version}, and this bridge knows "
-                    f"{len(migrations)} at most. Upgrade the bridge, or give it another database."
-                )
+            _reject_newer_schema(self.name, version, len(migrations))
             for statement in (one for step in migrations[version:] for one in step):
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"UPDATE schema_version SET version = {len(migrations)}")
@@ -262,6 +259,32 @@ def check_connection(url: str) -> str:
     finally:
         engine.dispose()
     return name
+
+
+def check_sqlite_file(path: Path) -> None:
+    """Open an existing SQLite file and read its tables, without a change. Raises ConfigError where
+    it, or its folder, may not be written or has a schema of a newer version; else as opening a
+    Database does."""
+    with _translated(str(path)):
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            query = "SELECT max(version) FROM schema_version"
+            rows = connection.execute(query).fetchall() if "schema_version" in tables else []
+    _reject_newer_schema(str(path), max((version or 0 for (version,) in rows), default=0))
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            raise ConfigError(
+                f"{place} cannot be written by this user: the bridge writes to the database {path}."
+            )
+
+
+def _reject_newer_schema(name: str, version: int, known: int = len(MIGRATIONS)) -> None:
+    if version > known:
+        raise ConfigError(
+            f"The database {name} has schema version {version}, and this bridge knows "
+            f"{known} at most. Upgrade the bridge, or give it another database."
+        )
 
 
 def _lock_of(name: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -329,3 +331,40 @@ def test_what_applications_would_wait_for_in_vain_is_a_warning(workspace: CliWor
     assert said.status == 0
     assert "warning Mapping support serves merged, and no application" in said.out
     assert "warning Mapping support serves merged and does not publish" in said.out
+
+
+def test_the_sqlite_files_are_opened_and_stay_as_they_are(workspace: CliWorkspace) -> None:
+    workspace.run("status")
+    database = workspace.folder / "bridge-data/bridge.sqlite"
+    before = database.read_bytes()
+
+    said = workspace.run("check", "--offline")
+
+    assert f"ok      The database {database} can be opened.\n" in said.out
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["bridge.sqlite", "engine.sqlite"])
+def test_a_file_that_is_no_database_is_a_problem(workspace: CliWorkspace, name: str) -> None:
+    database = workspace.folder / "bridge-data" / name
+    database.parent.mkdir()
+    database.write_bytes(b"not a database, by far" * 100)
+
+    said = workspace.run("check", "--offline")
+
+    assert said.status == 1
+    assert problems(said) == [
+        f"The database {database} refused (file is not a database). If it is damaged, move it"
+        " away: the bridge makes a new one and loses history, not correctness."
+    ]
+
+
+def test_a_database_of_a_newer_bridge_is_a_problem(workspace: CliWorkspace) -> None:
+    workspace.run("status")
+    database = workspace.folder / "bridge-data/bridge.sqlite"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE schema_version SET version = 9999")
+
+    (problem,) = problems(workspace.run("check", "--offline"))
+
+    assert problem.startswith(f"The database {database} has schema version 9999, and this bridge")
