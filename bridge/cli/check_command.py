@@ -103,8 +103,8 @@ def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]
         urls = (build_database_url(config), build_queue_database_url(config))
         files = [file for url in urls if (file := find_sqlite_file(url)) is not None]
         for file in dict.fromkeys(files):
+            check_sqlite_file(file)
             if file.exists():  # else the first start makes it
-                check_sqlite_file(file)
                 yield AccessFinding(FindingSeverity.OK, f"The database {file} can be opened.")
         if not (files or offline):
             yield AccessFinding(
