@@ -216,3 +216,22 @@ def test_in_a_pipe_a_diff_is_the_diff_and_nothing_else(workspace: CliWorkspace) 
 
     assert "+++ b/prompts/latest/support/reply.yaml" in said.out.splitlines()
     assert f"+    content: {text}" in said.out.splitlines()
+
+
+def test_sync_is_one_json_document_that_names_prompts_in_the_order_of_people(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.save("support/step 10")
+    workspace.save("support/step 9")
+
+    said = workspace.run("sync", "--json")
+
+    assert (said.status, said.err) == (0, "")
+    assert said.json["counts"] == {"proposed": 2}
+    results = said.json["results"]
+    assert [one["subject"] for one in results] == [
+        "support support/step 9",
+        "support support/step 10",
+    ]
+    assert all(one["pull_request"].startswith("http://forge.example.com") for one in results)
+    assert said.json["warnings"] == []
