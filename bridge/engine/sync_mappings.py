@@ -49,13 +49,25 @@ class SyncResult:
     warning: bool = False  # printed, and left out of the counts
 
 
+class SyncInterruptedError(KeyboardInterrupt):
+    """A person stopped a sync: ``finished`` pull requests were reconciled, ``left`` were not."""
+
+    def __init__(self, finished: int, left: int) -> None:
+        super().__init__(
+            f"Interrupted: {finished} pull requests are in step or proposed, {left} are left. Run the"
+            " command again; a running bridge takes them up, too."
+        )
+        self.finished, self.left = finished, left
+
+
 def sync_mappings(
     controller: BridgeController,
     mappings: Sequence[str],
     tell: ProgressCallback,
     adopt: AdoptRequest | None = None,
 ) -> list[SyncResult]:
-    """Bring these mappings in step; raises the BridgeError that ends a scan. ``adopt`` holds for
+    """Bring these mappings in step; raises the BridgeError that ends a scan, and
+    SyncInterruptedError when a person stops it. ``adopt`` holds for
     these reconciles alone: one that waits for longer than two minutes is left to the running
     bridge, which decides without it."""
     done: list[SyncResult] = []
@@ -170,9 +182,14 @@ def _reconcile_all(
             pool.submit(_reconcile, controller, proposal, listed, options): proposal
             for proposal in proposals
         }
-        for finished, job in enumerate(as_completed(jobs), start=1):
-            outcomes[jobs[job]] = job.result()
-            tell("bringing in step", finished, len(proposals))
+        try:
+            for finished, job in enumerate(as_completed(jobs), start=1):
+                outcomes[jobs[job]] = job.result()
+                tell("bringing in step", finished, len(proposals))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # what is running ends, so nothing stays half done
+            finished = sum(not job.cancelled() for job in jobs)
+            raise SyncInterruptedError(finished, len(jobs) - finished) from None
     names = _name_prompts(controller, {proposal.mapping for proposal in proposals})
     named = [
         replace(result, subject=f"{proposal.mapping} {names.get(proposal, proposal.branch)}")
