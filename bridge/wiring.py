@@ -18,6 +18,7 @@ from bridge.config.bridge_config import (
     GitLabSettings,
     LocalSettings,
 )
+from bridge.config.config_files import describe_read_error
 from bridge.config.mapping_settings import MappingSettings
 from bridge.engine.controller import BridgeController, NotificationConfig
 from bridge.engine.pull_request_quota import PullRequestQuota
@@ -95,7 +96,8 @@ def find_authorities(config: BridgeConfig, ca_file: Path | None) -> str:
         return read_authorities(config.ca_file, ca_file)
     except (OSError, ValueError) as error:
         named = " or ".join(str(file) for file in (ca_file, config.ca_file) if file)
-        raise ConfigError(f"ca_file: {named} cannot be used: {error}") from None
+        reason = describe_read_error(error) if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"ca_file: {named} cannot be used: {reason}.") from None
 
 
 def create_forge(
@@ -183,11 +185,11 @@ def _github_credential(name: str, settings: GitHubSettings) -> GitHubToken | Git
     if settings.app_id is None or settings.private_key_file is None:
         raise ConfigError(f"forges.{name}: expected either token, or app_id with private_key_file")
     try:
-        key = settings.private_key_file.read_text(encoding="ascii")
+        key = settings.private_key_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"forges.{name}.private_key_file: {settings.private_key_file} cannot be read"
-            f" ({getattr(error, 'strerror', None) or 'it is not a PEM file'})"
+            f"forges.{name}.private_key_file: {settings.private_key_file} cannot be read:"
+            f" {describe_read_error(error)}."
         ) from None
     return GitHubApp(settings.app_id, key, settings.installation_id)
 

@@ -187,6 +187,7 @@ def sync(
     prompt: Annotated[
         list[str] | None, typer.Option(help="With --adopt: only for these names and globs.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Bring everything in step now: the first import, or what webhooks lost.
 
@@ -200,7 +201,7 @@ def sync(
     if prompt and adopt is None:
         raise InvalidInputError("--prompt goes with --adopt: it says whose text is decided about.")
     decided = AdoptRequest(adopt, tuple(prompt or ())) if adopt else None
-    plan_command.sync(config, mappings or [], decided)
+    plan_command.sync(config, mappings or [], decided, as_json=as_json)
 
 
 @app.command()

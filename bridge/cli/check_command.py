@@ -21,10 +21,15 @@ from bridge.reconcile.stored_files import find_unreadable_storage
 from bridge.repo.prompt_file_index import PromptFileIndex
 from bridge.repo.snapshot import RepositorySnapshot
 from bridge.repo.version import require_git
-from bridge.storage.database import check_connection
+from bridge.storage.database import check_connection, check_sqlite_file
 from bridge.storage.database_address import find_sqlite_file
 from bridge.web.template_filters import format_duration
-from bridge.wiring import AdapterCache, build_database_url, create_promptlayer
+from bridge.wiring import (
+    AdapterCache,
+    build_database_url,
+    build_queue_database_url,
+    create_promptlayer,
+)
 
 _MARKS = {
     FindingSeverity.OK: "[green]ok     [/]",
@@ -51,6 +56,11 @@ def _findings(loaded: LoadedConfig, *, offline: bool) -> Iterator[AccessFinding]
     for path, names in loaded.files.items():
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
         yield AccessFinding(FindingSeverity.OK, f"{path} is valid. {holds}")
+    for mapping in loaded.config.mappings:
+        if mapping.pause:
+            text = mapping.explain_pause()
+            message = f"{text[0].upper()}{text[1:]}."
+            yield AccessFinding(FindingSeverity.WARNING, message)
     yield from _git()
     yield from _secrets(loaded.config)
     yield from _serving(loaded.config)
@@ -87,15 +97,18 @@ def _serving(config: BridgeConfig) -> Iterator[AccessFinding]:
 
 
 def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]:
-    """Check the database that bridge.yaml names: its address, and whether its server answers.
-    Nothing is migrated, so that this may run beside an older bridge."""
-    if config.database is None:
-        return
-    url = build_database_url(config)
+    """Check the databases: their address, and whether the server answers or the SQLite files can be
+    opened. Nothing is migrated, so that this may run beside an older bridge."""
     try:
-        if find_sqlite_file(url) is None and not offline:
+        urls = (build_database_url(config), build_queue_database_url(config))
+        files = [file for url in urls if (file := find_sqlite_file(url)) is not None]
+        for file in dict.fromkeys(files):
+            check_sqlite_file(file)
+            if file.exists():  # else the first start makes it
+                yield AccessFinding(FindingSeverity.OK, f"The database {file} can be opened.")
+        if not (files or offline):
             yield AccessFinding(
-                FindingSeverity.OK, f"The database {check_connection(url)} answers."
+                FindingSeverity.OK, f"The database {check_connection(urls[0])} answers."
             )
     except BridgeError as error:
         yield AccessFinding(FindingSeverity.PROBLEM, str(error))

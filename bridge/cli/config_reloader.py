@@ -184,7 +184,14 @@ class ConfigReloader:
         if self._unswept and self.queues is not None:
             deduplication_key = f"config {self.live.state.loaded_at.timestamp():.6f}"
             self.queues.enqueue_resync(deduplication_key, self._unswept)
+            self._enqueue_paused_proposals(self.queues)
         self._unswept = frozenset()
+
+    def _enqueue_paused_proposals(self, queues: DurableQueues) -> None:
+        """Enqueue what waited while a mapping was paused, as its pause may be over."""
+        for proposal in queues.controller.find_pending_proposals():
+            if proposal.mapping in self._unswept:
+                queues.enqueue_reconcile(proposal)
 
     def _retime(self, config: BridgeConfig) -> None:
         if self.queues is not None:

@@ -117,8 +117,17 @@ def build_proposal_rows(
         if each.edit is None:  # else its row says both
             yield _ahead(observation, each, leaking)
     if not (observation.edits or ahead or observation.refusals or _at_rest(planned)):
-        branch, reason = observation.proposal.branch, observation.plan_input.no_change_reason
-        yield DriftRow(observation.proposal.mapping, branch, "", "", reason, action, address)
+        reason, names = observation.plan_input.no_change_reason, _name_prompts(observation)
+        yield DriftRow(observation.proposal.mapping, names, "", "", reason, action, address)
+
+
+def _name_prompts(observation: ProposalObservation) -> str:
+    """The prompts of a proposal; its branch where none is known."""
+    prompts = (
+        one.held or (one.file.prompt if one.file else None) for one in observation.target_diffs
+    )
+    names = dict.fromkeys(prompt.name for prompt in prompts if prompt is not None)
+    return ", ".join(names) or observation.proposal.branch
 
 
 def _refused(scan: MappingScan, target: Target, reason: str) -> DriftRow:

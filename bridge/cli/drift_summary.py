@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bridge.cli.drift_rows import IN_CONFLICT, DriftRow
+from bridge.prompts.natural_order import split_naturally
 
-_DIGITS = re.compile(r"([0-9]+)")
 _COUNTED = ("to propose", "to update", "to publish", "to leave")
 
 
@@ -16,16 +15,9 @@ def sort_naturally(rows: Iterable[DriftRow]) -> list[DriftRow]:
     """By mapping, prompt and label, without regard to case; numbers in names count as numbers, so
     that ``step 9`` comes before ``step 10``."""
     return sorted(
-        rows, key=lambda row: [_key(each) for each in (row.mapping, row.prompt, row.label)]
+        rows,
+        key=lambda row: [split_naturally(each) for each in (row.mapping, row.prompt, row.label)],
     )
-
-
-def _key(text: str) -> list[tuple[int, int, str]]:
-    return [
-        (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
-        for part in _DIGITS.split(text.casefold())
-        if part
-    ]
 
 
 def summarise_drift(rows: Sequence[DriftRow]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from bridge.cli.paused_mapping import reject_paused_mapping
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import load_config
@@ -25,6 +26,8 @@ def import_(path: Path, mappings: Sequence[str], *, history: bool) -> None:
         )
     config = load_config(path, defer_secrets=True)
     names = [config.find_mapping(name).name for name in mappings]
+    for each in [config.find_mapping(name) for name in names] or config.mappings:
+        reject_paused_mapping(each)
     with open_controller(config) as controller:
         contexts = [controller.contexts[name] for name in names or controller.contexts]
         found = {context.mapping.name: _with_progress(controller, context) for context in contexts}

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -101,6 +101,9 @@ def _plan_of(controller: BridgeController, context: MappingContext, *, diff: boo
         )
     )
     gaps = tuple(gap.message for gap in found.gaps)
+    if context.mapping.pause:
+        rows = tuple(replace(row, action="nothing (the mapping is paused)") for row in rows)
+        gaps = (context.mapping.explain_pause(), *gaps)
     if not unfollowed.reasons:
         return MappingPlan(rows, gaps)
     count = count_open_pull_requests(context, found, unfollowed)
@@ -155,25 +158,25 @@ def _show(rows: Sequence[DriftRow], messages: Sequence[str], *, diff: bool) -> N
             typer.echo(row.diff)  # without colours and line breaks
 
 
-def sync(path: Path, mappings: Sequence[str], adopt: AdoptRequest | None = None) -> None:
+def sync(
+    path: Path,
+    mappings: Sequence[str],
+    adopt: AdoptRequest | None = None,
+    *,
+    as_json: bool = False,
+) -> None:
     config = load_config(path, defer_secrets=True)
     if adopt is not None and adopt.side is AdoptedSide.REPOSITORY:
         _require_publish(config, mappings)
-    console = Console(highlight=False, soft_wrap=True)
     with open_controller(config) as controller:
         names = [context.mapping.name for context in _chosen(config, controller, mappings)]
         if adopt is not None:
             _record_adoption(controller, names, adopt)
         done = _with_progress(controller, names, adopt)
-    for one in done:
-        if one.warning:
-            console.print(f"warning: {one.reason}", markup=False)
-        elif one.kind is not ReconcileOutcomeKind.IN_STEP:
-            address = f" {one.pull_request}" if one.pull_request else ""
-            subject = "" if one.reason.startswith(one.subject) else f"{one.subject}: "
-            again = " Run sync again." if one.kind is ReconcileOutcomeKind.WAITING else ""
-            console.print(f"{one.kind}: {subject}{one.reason}{address}{again}", markup=False)
-    console.print(_summary(done), markup=False)
+    if as_json:
+        typer.echo(json.dumps(_document(done), indent=2))
+    else:
+        _show_results(done)
     kinds = {one.kind for one in done}
     if ReconcileOutcomeKind.CONFLICT in kinds:
         raise typer.Exit(EXIT_CONFLICT)
@@ -197,6 +200,37 @@ def _record_adoption(
         )
 
 
+def _show_results(done: Sequence[SyncResult]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for one in done:
+        if one.warning:
+            console.print(f"warning: {one.reason}", markup=False)
+        elif one.kind is not ReconcileOutcomeKind.IN_STEP:
+            address = f" {one.pull_request}" if one.pull_request else ""
+            subject = "" if one.reason.startswith(one.subject) else f"{one.subject}: "
+            again = " Run sync again." if one.kind is ReconcileOutcomeKind.WAITING else ""
+            console.print(f"{one.kind}: {subject}{one.reason}{address}{again}", markup=False)
+    console.print(_summary(done), markup=False)
+
+
+def _document(done: Sequence[SyncResult]) -> dict[str, object]:
+    return {
+        "counts": _count_kinds(done),
+        "results": [
+            {
+                "subject": one.subject,
+                "kind": one.kind,
+                "reason": one.reason,
+                "pull_request": one.pull_request,
+                "count": one.count,
+            }
+            for one in done
+            if not one.warning
+        ],
+        "warnings": [one.reason for one in done if one.warning],
+    }
+
+
 def _require_publish(config: BridgeConfig, mappings: Sequence[str]) -> None:
     """Raise InvalidInputError where a mapping does not publish, so the repository's text may not be
     written to PromptLayer."""
@@ -217,9 +251,13 @@ def _with_progress(
 
 
 def _summary(done: Sequence[SyncResult]) -> str:
+    counts = _count_kinds(done)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing to do"
+
+
+def _count_kinds(done: Sequence[SyncResult]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for one in done:
-        if one.warning or not one.count:
-            continue
-        counts[one.kind] = counts.get(one.kind, 0) + one.count
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing to do"
+        if not one.warning and one.count:
+            counts[one.kind] = counts.get(one.kind, 0) + one.count
+    return dict(sorted(counts.items()))

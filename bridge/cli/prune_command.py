@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.cli.audit_command import find_terminal_user
+from bridge.cli.paused_mapping import reject_paused_mapping
 from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.resources import open_controller
 from bridge.cli.terminal_tables import create_table, create_table_console
@@ -43,6 +44,8 @@ class PruneCandidate:
 def prune(path: Path, mapping: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     config = load_config(path, defer_secrets=True)
     name = config.find_mapping(mapping).name
+    if not dry_run:
+        reject_paused_mapping(config.find_mapping(mapping))
     with open_controller(config) as controller:
         context = controller.contexts[name]
         found = scan_mapping(context, controller.file_index, may_be_empty=True)

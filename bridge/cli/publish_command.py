@@ -71,6 +71,8 @@ def publish(
         ]
         if not contexts:
             raise InvalidInputError(f"No mapping of {path} has `publish: true`.")
+        paused = [each.mapping.explain_pause() for each in contexts if each.mapping.pause]
+        contexts = [each for each in contexts if not each.mapping.pause]
         surveys = [
             plan_publish(context, controller.file_index, controller.clock(), at)
             for context in contexts
@@ -81,9 +83,10 @@ def publish(
         if not dry_run:
             lines = [line for one in surveys for line in _carried_out(controller, one)]
             lines += [line for one in surveys for line in _delete(controller, one)]
-    for warning in dict.fromkeys(words for one in surveys for words in one.warnings):
+    for warning in dict.fromkeys([*paused, *(words for one in surveys for words in one.warnings)]):
         typer.echo(f"warning: {warning}", err=True)
-    _show(lines, as_json=as_json)
+    if contexts or as_json:
+        _show(lines, as_json=as_json)
     _leave(lines, surveys, dry_run=dry_run)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from bridge.config.bridge_config import BridgeConfig
-from bridge.config.mapping_settings import MappingsFileSettings
+from bridge.config.mapping_settings import MappingSettings, MappingsFileSettings
 from bridge.config.setting_types import SettingsSection
 from bridge.errors import ConfigError
 from bridge.prompts.file_format.schema import build_prompt_schema
@@ -26,9 +26,15 @@ def build_mappings_schema() -> JsonObject:
 
 
 def _schema(model: type[SettingsSection], title: str) -> JsonObject:
+    schema = model.model_json_schema()
+    mapping = schema["$defs"][MappingSettings.__name__]
+    mapping["required"].remove("repository")  # it may be in the defaults, of another file
+    if "defaults" in schema["properties"]:
+        shared = {name: each for name, each in mapping["properties"].items() if name != "name"}
+        schema["properties"]["defaults"] |= {"properties": shared, "additionalProperties": False}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **model.model_json_schema(),
+        **schema,
         "title": title,
     }
 

@@ -21,7 +21,7 @@ from bridge.errors import InvalidInputError
 from bridge.prompts.planning.target_state import TargetState
 from bridge.serve.release_store import ReleaseDoubt, ReleaseStatistics
 from bridge.status.metrics_snapshot import SWEEPS_MISSED, find_stale
-from bridge.status.problems import MappingProblem
+from bridge.status.problems import MappingProblem, ProblemKind
 from bridge.status.status_reader import StatusReader
 from bridge.status.target_queries import TargetFilter, TargetView, TimelineStep
 from bridge.storage.log_queue import LogQueueStatus
@@ -60,6 +60,7 @@ class _StatusReport:
     served: Mapping[str, int]  # prompts and labels that applications read, by mapping
     doubts: tuple[ReleaseDoubt, ...]
     log_queue: LogQueueStatus
+    paused: tuple[str, ...]  # messages about mappings that their settings pause
 
 
 def show_status(path: Path, wanted: StatusQuery, *, as_json: bool) -> None:
@@ -91,7 +92,11 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
     steps = reader.list_timeline(*meant, limit=_STEPS).rows[::-1] if meant else ()
     counts = dict(reader.count_states(wanted.filter))
     names = [each.name for each in config.mappings if wanted.mapping in (None, each.name)]
-    problems = [one for one in reader.list_problems() if wanted.mapping in (None, one.mapping)]
+    problems = [
+        one
+        for one in reader.list_problems()
+        if wanted.mapping in (None, one.mapping) and one.kind is not ProblemKind.PAUSE
+    ]
     longest = SWEEPS_MISSED * config.sweep
     resynced_at = {name: one.finished_at for name, one in reader.read_last_resyncs().items()}
     stale = find_stale(resynced_at, names, reader.get_current_time(), longest)
@@ -112,6 +117,9 @@ def _answer(reader: StatusReader, wanted: StatusQuery, config: BridgeConfig) -> 
         {name: count for name, count in releases.served.items() if name in names},
         doubts,
         reader.read_log_queue_status(),
+        tuple(
+            each.explain_pause() for each in config.mappings if each.pause and each.name in names
+        ),
     )
 
 
@@ -119,6 +127,8 @@ def _show_problems(answer: _StatusReport) -> None:
     """Print the problems of mappings to standard error, as the table on standard output may be
     piped."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in answer.paused:
+        console.print(line, markup=False)
     for name, age in answer.stale.items():
         console.print(f"mapping {name} was not compared for {format_duration(age)}", markup=False)
     for name, (prompts, pulls) in answer.not_followed.items():
@@ -246,6 +256,7 @@ def _document(answer: _StatusReport) -> dict[str, Any]:
         "doubts": [asdict(doubt) for doubt in answer.doubts],
         "stale": {name: age.total_seconds() for name, age in answer.stale.items()},
         "logs": asdict(answer.log_queue),
+        "paused": list(answer.paused),
     }
 
 

@@ -91,7 +91,7 @@ def _find_mistakes(path: Path, config: BridgeConfig | None) -> Iterator[str]:
         if sections & _CONFIG_SECTIONS:
             load_config(path, defer_secrets=True)
         elif sections == {"mappings"}:
-            ParsedMappingsFile.read(path, os.environ)
+            ParsedMappingsFile.read(path, os.environ, defaults=config and config.defaults)
         else:
             yield from _find_prompt_mistakes(content, path, config)
     except BridgeError as error:

@@ -15,12 +15,14 @@ from bridge.config.authorities import find_ca_file_mistakes
 from bridge.config.config_files import (
     MappingLocations,
     ParsedMappingsFile,
+    describe_read_error,
     read_mappings_folder,
     read_text,
 )
 from bridge.config.config_text import ConfigText
 from bridge.config.dashboard_settings import DashboardSettings
 from bridge.config.mapping_conflicts import find_misplaced_settings
+from bridge.config.mapping_defaults import apply_mapping_defaults
 from bridge.config.mapping_settings import MappingSettings
 from bridge.config.monitoring_settings import LimitsSettings, LogSettings, MetricsSettings
 from bridge.config.notify_settings import NotifySettings
@@ -166,6 +168,10 @@ class BridgeConfig(SettingsSection):
     )
     forges: dict[str, ForgeSettings] = Field(min_length=1)
     mappings: tuple[MappingSettings, ...] = ()
+    defaults: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of every mapping that does not set them itself, also in the folder.",
+    )
     mappings_folder: Path | None = Field(
         None, description="A folder of files that hold mappings, beside those of this file."
     )
@@ -273,9 +279,11 @@ def _parsed(
     main = ConfigText.read(text, str(path), "the sections promptlayer, forges and mappings")
     variables = VariableSource(environment, path.parent)
     values = main.substitute_variables(variables, defer_secrets=defer_secrets)
-    parts, mistakes = _parts(main, values.get("mappings_folder"), path.parent, environment)
+    parts, mistakes = _parts(main, values, path.parent, environment)
+    mistakes += _find_default_mistakes(main, values.get("defaults"))
+    completed = apply_mapping_defaults(values, values.get("defaults"))
     try:
-        config = _filled_in(BridgeConfig.model_validate(values), parts)
+        config = _filled_in(BridgeConfig.model_validate(completed), parts)
     except ValidationError as error:
         raise ConfigError(
             "\n".join((str(main.explain_error(error, BridgeConfig)), *mistakes))
@@ -298,16 +306,25 @@ def _parsed(
 
 
 def _parts(
-    main: ConfigText, folder: object, near: Path, environment: Mapping[str, str]
+    main: ConfigText, values: Mapping[str, Any], near: Path, environment: Mapping[str, str]
 ) -> tuple[tuple[ParsedMappingsFile, ...], tuple[str, ...]]:
     """The files of the mappings folder, if one is named, and the mistakes in them."""
+    folder = values.get("mappings_folder")
     if not isinstance(folder, str):
         return (), ()
     try:
-        return read_mappings_folder(near / folder, environment)
+        return read_mappings_folder(near / folder, environment, main, values.get("defaults"))
     except OSError as error:
-        message = f"the folder cannot be read: {error.strerror}"
+        message = f"the folder cannot be read: {describe_read_error(error)}"
         return (), (main.format_mistake(("mappings_folder",), message),)
+
+
+def _find_default_mistakes(main: ConfigText, defaults: object) -> tuple[str, ...]:
+    """The settings in ``defaults`` that no two mappings may share."""
+    if not isinstance(defaults, dict) or "name" not in defaults:
+        return ()
+    message = "each mapping needs a name of its own, so there is no default for it"
+    return (main.format_mistake(("defaults", "name"), message),)
 
 
 def _filled_in(config: BridgeConfig, parts: Sequence[ParsedMappingsFile]) -> BridgeConfig:

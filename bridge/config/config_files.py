@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bridge.config.authorities import find_ca_files
 from bridge.config.config_text import ConfigText
 from bridge.config.mapping_conflicts import MisplacedSetting
+from bridge.config.mapping_defaults import apply_mapping_defaults
 from bridge.config.mapping_settings import MappingSettings, MappingsFileSettings
 from bridge.config.variable_source import VariableSource
 from bridge.errors import ConfigError
@@ -29,27 +30,34 @@ class ParsedMappingsFile:
     mappings: tuple[MappingSettings, ...]
 
     @classmethod
-    def read(cls, path: Path, environment: Mapping[str, str]) -> ParsedMappingsFile:
-        """Parse a file. Raises ConfigError listing every mistake in it."""
-        text = ConfigText.read(read_text(path), str(path), "the section mappings")
+    def read(
+        cls,
+        path: Path,
+        environment: Mapping[str, str],
+        main: ConfigText | None = None,
+        defaults: object = None,
+    ) -> ParsedMappingsFile:
+        """Parse a file, with the ``defaults`` of ``main``, bridge.yaml. Raises ConfigError listing
+        every mistake in it."""
+        text = ConfigText.read(read_text(path), str(path), "the section mappings", main)
+        values = text.substitute_variables(VariableSource(environment))
         try:
-            content = MappingsFileSettings.model_validate(
-                text.substitute_variables(VariableSource(environment))
-            )
+            content = MappingsFileSettings.model_validate(apply_mapping_defaults(values, defaults))
         except ValidationError as error:
             raise text.explain_error(error, MappingsFileSettings) from None
         return cls(text, content.mappings)
 
 
 def read_mappings_folder(
-    folder: Path, environment: Mapping[str, str]
+    folder: Path, environment: Mapping[str, str], main: ConfigText, defaults: object
 ) -> tuple[tuple[ParsedMappingsFile, ...], tuple[str, ...]]:
-    """The parsed files of a mappings folder, and the mistakes of those that cannot be parsed.
+    """The parsed files of a mappings folder, each with the ``defaults`` of ``main``, bridge.yaml,
+    and the mistakes of those that cannot be parsed.
     Raises NotADirectoryError for a path that is no folder, OSError when it cannot be read."""
     parts, mistakes = [], []
     for path in list_mapping_files(folder):
         try:
-            parts.append(ParsedMappingsFile.read(Path(path), environment))
+            parts.append(ParsedMappingsFile.read(Path(path), environment, main, defaults))
         except ConfigError as error:
             mistakes.append(str(error))
     return tuple(parts), tuple(mistakes)

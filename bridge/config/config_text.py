@@ -39,9 +39,12 @@ class ConfigText:
 
     path: str
     source: SourceDocument
+    main: ConfigText | None = None  # bridge.yaml, for a file of its mappings folder
 
     @classmethod
-    def read(cls, text: str, path: str, expected: str) -> ConfigText:
+    def read(
+        cls, text: str, path: str, expected: str, main: ConfigText | None = None
+    ) -> ConfigText:
         """Parse the YAML. Raises ConfigError for text that is no YAML, or lacks the ``expected``
         sections."""
         try:
@@ -50,7 +53,7 @@ class ConfigText:
             raise ConfigError(_shown(str(error))) from None
         if not isinstance(source.value, dict):
             raise ConfigError(f"{path}:1: expected {expected}")
-        return cls(path, source)
+        return cls(path, source, main)
 
     def substitute_variables(
         self, variables: VariableSource, *, defer_secrets: bool = False
@@ -74,9 +77,19 @@ class ConfigText:
     def explain_error(self, error: ValidationError, model: type[BaseModel]) -> ConfigError:
         """Every mistake on a line of its own: its location and what was expected. ``model`` is the
         model of the whole file."""
-        return ConfigError("\n".join(self._lines(error, model)))
+        return ConfigError("\n".join(dict.fromkeys(self._lines(error, model))))
 
     def format_mistake(self, location: SettingLocation, description: str) -> str:
+        """``file:line: setting: description``; the file and line of ``defaults`` for a setting that
+        a mapping has from there."""
+        main = self.main or self
+        if location[:1] == ("mappings",) and not _contains(self.source.value, location):
+            default = ("defaults", *location[2:])
+            if len(location) > 2 and _contains(main.source.value, default):
+                return main._format(default, description)
+        return self._format(location, description)
+
+    def _format(self, location: SettingLocation, description: str) -> str:
         name = _brief(_shown(_spelled(location)))
         line = self.source.find_line(location)
         return f"{self.path}:{line}: {name + ': ' if name else ''}{_brief(description)}"
@@ -90,6 +103,16 @@ class ConfigText:
             if found["type"] == "extra_forbidden":
                 description += suggest_setting(model, found["loc"])
             yield self.format_mistake(_in_file(found["loc"]), description)
+
+
+def _contains(value: Any, location: SettingLocation) -> bool:
+    """Whether the plain values of a file have something at ``location``."""
+    for step in location:
+        known = range(len(value)) if isinstance(value, list) else value
+        if not isinstance(known, range | dict) or step not in known:
+            return False
+        value = value[step]
+    return True
 
 
 def _brief(text: str) -> str:

@@ -191,6 +191,11 @@ class MappingSettings(SettingsSection):
     )
     path: str = DEFAULT_PATH
     branch: str | None = None
+    pause: bool = Field(
+        False,
+        description="Take webhooks in and compare, but write nothing to the repository or"
+        " PromptLayer.",
+    )
     prune: bool = Field(
         False,
         description="Withdraw and remove by itself what a change of these settings leaves out.",
@@ -285,6 +290,13 @@ class MappingSettings(SettingsSection):
     def repository_name(self) -> str:
         """``owner/name`` on that forge."""
         return self.repository.partition(":")[2]
+
+    def explain_pause(self) -> str:
+        """Why nothing is written for a mapping with ``pause: true``, and how that ends."""
+        return (
+            f"mapping {self.name} is paused (pause: true in its settings): nothing is pushed or"
+            " published until that is removed"
+        )
 
     def is_ignored_author(self, *names: str) -> bool:
         """Whether one of these logins or names is among ``ignore_authors``."""

@@ -13,6 +13,7 @@ RELOADABLE_SETTINGS = frozenset(
         "promptlayer",
         "workspaces",
         "forges",
+        "defaults",
         "mappings",
         "mappings_folder",
         "roster",

@@ -37,6 +37,7 @@ log = logging.getLogger("bridge.worker")
 
 _MOST_TRANSIENT_REFUSALS = 4  # in a row, half a minute together, before one parks
 _UNKNOWN_MAPPING_PAUSE = 20.0  # seconds
+PAUSED_MAPPING_DELAY = 300.0  # seconds; a reload that ends the pause does not wait for it
 _MOST_LABEL_QUERIES = 50  # targets; a reconcile of more comes from a resync
 _UNKNOWN_MAPPING_AGE = timedelta(minutes=2)  # after which an unknown mapping counts as removed
 
@@ -81,8 +82,10 @@ class Reconciler:
         return self.controller.store.postpone(proposal, reason, _UNKNOWN_MAPPING_PAUSE)
 
     def _find_pause(self, context: MappingContext, proposal: Proposal) -> tuple[float, str] | None:
-        """The pause that holds for a proposal: of its repository, or of the mapping's new pull
-        requests. In the latter no request is sent for it, as thousands may wait."""
+        """The pause that holds for a proposal: of its mapping, of its repository, or of the mapping's
+        new pull requests. In the latter no request is sent for it, as thousands may wait."""
+        if context.mapping.pause:
+            return PAUSED_MAPPING_DELAY, context.mapping.explain_pause()
         if paused := self.controller.backoff.find_pause(context.forge.repository):
             return paused
         latest = self.controller.store.find_latest_outcome(proposal)

@@ -12,6 +12,7 @@ from bridge.engine.evaluation_job import run_evaluation_job
 from bridge.engine.evaluation_requests import request_evaluation_of_pull_request
 from bridge.engine.failures import describe_exception
 from bridge.engine.push_jobs import PushArgument, read_push_changes, record_push_changes
+from bridge.engine.reconciler import PAUSED_MAPPING_DELAY
 from bridge.engine.repository_jobs import RepositoryJob, RepositoryJobKind
 from bridge.engine.resync import ResyncRunner
 from bridge.errors import BridgeError, StaleStateError, TransientError
@@ -40,6 +41,9 @@ class RepositoryJobRunner:
             message = f"no mapping {job.mapping} is known here"
             records.postpone(job, self.deduplication_key, message)
             return None
+        if context.mapping.pause and job.kind is RepositoryJobKind.REVIEW:
+            records.postpone(job, self.deduplication_key, context.mapping.explain_pause())
+            return PAUSED_MAPPING_DELAY
         try:
             again = self._apply(context, enqueue)
         except TransientError as error:

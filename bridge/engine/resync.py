@@ -68,6 +68,7 @@ class ResyncRunner:
         except Exception as error:  # a bug must not stop the other mappings
             return self.controller.failures.record(mapping, SWEEP, error)
         self.controller.store.problems.replace(mapping, ProblemKind.SWEEP, {})
+        self._record_pause(context)
         self.controller.failures.resolve(mapping, SWEEP)
         if self.controller.release_confirmer is not None:
             self.controller.release_confirmer.request_scan(mapping, found)
@@ -102,6 +103,12 @@ class ResyncRunner:
         missed = MissedDeletions(context, scan.snapshot, self.controller.file_index)
         for deletion in missed.process(self.controller.clock()):
             log.info("%s: %s", context.mapping.name, deletion.text)
+
+    def _record_pause(self, context: MappingContext) -> None:
+        """Record that the mapping is paused, or no longer."""
+        settings = context.mapping
+        found = {"pause": settings.explain_pause()} if settings.pause else {}
+        self.controller.store.problems.replace(settings.name, ProblemKind.PAUSE, found)
 
     def _follows_with_others(self, context: MappingContext) -> bool:
         """Whether other mappings follow the same workspace."""
@@ -149,9 +156,10 @@ class ResyncRunner:
     def create_prompts(
         self, context: MappingContext, scan: MappingScan | PushChanges
     ) -> list[PublishResult]:
-        """Create the prompts of files without an id, where the mapping publishes. The next scan
-        writes the ids into the files."""
-        new = scan.new_prompts if context.mapping.publish else ()
+        """Create the prompts of files without an id, where the mapping publishes and is not paused.
+        The next scan writes the ids into the files."""
+        may_create = context.mapping.publish and not context.mapping.pause
+        new = scan.new_prompts if may_create else ()
         results = publish_files(context, scan.snapshot, new)
         agreements = build_published_agreements(context, scan.snapshot, results)
         AgreementRecord(context, scan.snapshot).write(agreements, self.controller.clock())

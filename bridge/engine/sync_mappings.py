@@ -7,9 +7,9 @@ sync, and each pull request counts once against its limit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.engine.controller import BridgeController
 from bridge.engine.reconcile_store import ReconcileRequest
@@ -22,9 +22,10 @@ from bridge.engine.unfollowed_targets import (
     describe_unfollowed,
 )
 from bridge.progress import ProgressCallback
+from bridge.prompts.natural_order import split_naturally
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.prompts.planning.publication import AdoptRequest
-from bridge.prompts.prompt import Prompt
+from bridge.prompts.prompt import LATEST, Prompt
 from bridge.prompts.target import Proposal, Target
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.publish_files import PublishResult, describe_publish_result
@@ -32,6 +33,7 @@ from bridge.reconcile.scan_mapping import MappingScan, scan_mapping
 from bridge.status.target_status import TargetStatus
 
 _AT_ONCE = 8
+_MOST_NAMES = 3  # of prompts, for one pull request
 _LONGEST_WAIT = 120.0  # seconds; the running bridge takes up a proposal that waits for longer
 
 
@@ -47,13 +49,25 @@ class SyncResult:
     warning: bool = False  # printed, and left out of the counts
 
 
+class SyncInterruptedError(KeyboardInterrupt):
+    """A person stopped a sync: ``finished`` pull requests were reconciled, ``left`` were not."""
+
+    def __init__(self, finished: int, left: int) -> None:
+        super().__init__(
+            f"Interrupted: {finished} pull requests are in step or proposed, {left} are left. Run the"
+            " command again; a running bridge takes them up, too."
+        )
+        self.finished, self.left = finished, left
+
+
 def sync_mappings(
     controller: BridgeController,
     mappings: Sequence[str],
     tell: ProgressCallback,
     adopt: AdoptRequest | None = None,
 ) -> list[SyncResult]:
-    """Bring these mappings in step; raises the BridgeError that ends a scan. ``adopt`` holds for
+    """Bring these mappings in step; raises the BridgeError that ends a scan, and
+    SyncInterruptedError when a person stops it. ``adopt`` holds for
     these reconciles alone: one that waits for longer than two minutes is left to the running
     bridge, which decides without it."""
     done: list[SyncResult] = []
@@ -64,6 +78,10 @@ def sync_mappings(
         tell(f"comparing {name}", number, len(mappings))
         started = controller.clock()
         context = controller.contexts[name]
+        if context.mapping.pause:
+            reason = context.mapping.explain_pause()
+            done.append(SyncResult(name, ReconcileOutcomeKind.NOT_FOLLOWED, reason, warning=True))
+            continue
         found = scan_mapping(context, controller.file_index)
         recorded = ResyncRunner(controller).record_scan(context, found, started)
         proposals += recorded.proposals
@@ -163,16 +181,45 @@ def _reconcile_all(
     options: ReconcileOptions,
     counted: frozenset[Target] = frozenset(),
 ) -> list[SyncResult]:
-    done = []
+    outcomes: dict[Proposal, SyncResult] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [
-            pool.submit(_reconcile, controller, proposal, listed, options, counted)
+        jobs = {
+            pool.submit(_reconcile, controller, proposal, listed, options, counted): proposal
             for proposal in proposals
-        ]
-        for finished, job in enumerate(as_completed(jobs), start=1):
-            done.append(job.result())
-            tell("bringing in step", finished, len(proposals))
-    return sorted(done, key=lambda one: one.subject)
+        }
+        try:
+            for finished, job in enumerate(as_completed(jobs), start=1):
+                outcomes[jobs[job]] = job.result()
+                tell("bringing in step", finished, len(proposals))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # what is running ends, so nothing stays half done
+            finished = sum(not job.cancelled() for job in jobs)
+            raise SyncInterruptedError(finished, len(jobs) - finished) from None
+    names = _name_prompts(controller, {proposal.mapping for proposal in proposals})
+    named = [
+        replace(result, subject=f"{proposal.mapping} {names.get(proposal, proposal.branch)}")
+        for proposal, result in outcomes.items()
+    ]
+    return sorted(named, key=lambda one: split_naturally(one.subject))
+
+
+def _name_prompts(controller: BridgeController, mappings: Collection[str]) -> dict[Proposal, str]:
+    """The prompts of each proposal that is recorded, as people name them."""
+    names: dict[Proposal, set[str]] = {}
+    for mapping in mappings:
+        statuses = controller.store.target_statuses.find_by_mapping(mapping)
+        for target, status in statuses.items():
+            if status.branch and status.name:
+                label = "" if target.label == LATEST else f" ({target.label})"
+                proposal = Proposal(mapping, status.branch)
+                names.setdefault(proposal, set()).add(f"{status.name}{label}")
+    return {proposal: _join_names(several) for proposal, several in names.items()}
+
+
+def _join_names(names: Collection[str]) -> str:
+    ordered = sorted(names, key=split_naturally)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _reconcile(

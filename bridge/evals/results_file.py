@@ -39,7 +39,7 @@ class ResultsFile:
             with path.open("rb") as stream:
                 content = stream.read(MAX_FILE_BYTES + 1)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = error.strerror or "the operating system refuses it"
             raise ResultsError(f"{path}: the results cannot be read: {reason}.") from None
         file = cls(str(path), content)
         if len(content) > MAX_FILE_BYTES:

@@ -62,7 +62,10 @@ class AgreementRecord:
     ) -> None:
         """Record these where something else is recorded: one push, none where nothing is new.
         What was ``published`` is new at its commit, also where both sides said the same before:
-        they may have said something else in between."""
+        they may have said something else in between. Nothing is recorded while the mapping is
+        paused."""
+        if self.context.mapping.pause:
+            return
         try:
             self._write(agreements, now, published)
         except (RequestRefusedError, ForbiddenError) as error:

@@ -25,6 +25,7 @@ class ProblemKind(StrEnum):
     SWEEP = "not compared"  # a resync failed
     EXCEPTION = "unexpected error"
     NOTIFY = "not notified"  # a webhook of `notify` failed
+    PAUSE = "paused"  # by its settings
 
 
 @dataclass(frozen=True)

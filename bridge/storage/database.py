@@ -7,11 +7,12 @@ the schema depends on its version alone and not on which modules were imported.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from sqlalchemy.types import TypeDecorator
 from bridge.errors import ConfigError, PermanentError, UnavailableError
 from bridge.storage.connection_timeouts import add_timeouts
 from bridge.storage.counting_insert import CountingInsert
-from bridge.storage.database_address import parse_database_url
+from bridge.storage.database_address import parse_database_url, render_database_url
 from bridge.storage.migrations import MIGRATIONS
 
 metadata = MetaData()
@@ -117,7 +118,7 @@ class Database:
     @property
     def name(self) -> str:
         """The address without its password."""
-        return self._url.render_as_string(hide_password=True)
+        return render_database_url(self._url)
 
     @property
     def dialect(self) -> str:
@@ -217,11 +218,7 @@ class Database:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # others may take long
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             version = _schema_version(connection)
-            if version > len(migrations):
-                raise ConfigError(
-                    f"The database {self.name} has schema version {version}, and this bridge knows "
-                    f"{len(migrations)} at most. Upgrade the bridge, or give it another database."
-                )
+            _reject_newer_schema(self.name, version, len(migrations))
             for statement in (one for step in migrations[version:] for one in step):
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"UPDATE schema_version SET version = {len(migrations)}")
@@ -255,13 +252,46 @@ def check_connection(url: str) -> str:
     """Connect to a server and change nothing; returns the address without its password. Raises as
     opening a Database does."""
     address = parse_database_url(url)
-    name, engine = address.render_as_string(hide_password=True), _engine(address)
+    name, engine = render_database_url(address), _engine(address)
     try:
         with _translated(name), engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
     finally:
         engine.dispose()
     return name
+
+
+def check_sqlite_file(path: Path) -> None:
+    """Open an SQLite file, if there is one, and read its tables, without a change. Raises ConfigError
+    where it, or its folder, may not be written or has a schema of a newer version; else as opening
+    a Database does."""
+    if not path.exists():
+        _require_writable(next(each for each in path.parents if each.exists()), path)
+        return
+    with _translated(str(path)):
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            query = "SELECT max(version) FROM schema_version"
+            rows = connection.execute(query).fetchall() if "schema_version" in tables else []
+    _reject_newer_schema(str(path), max((version or 0 for (version,) in rows), default=0))
+    _require_writable(path, path)
+    _require_writable(path.parent, path)
+
+
+def _require_writable(place: Path, database: Path) -> None:
+    if place != database and not place.is_dir():
+        raise ConfigError(f"The database {database} cannot be made: {place} is not a folder.")
+    if not os.access(place, os.W_OK):
+        raise ConfigError(f"The database {database} cannot be written: {place} may not be.")
+
+
+def _reject_newer_schema(name: str, version: int, known: int = len(MIGRATIONS)) -> None:
+    if version > known:
+        raise ConfigError(
+            f"The database {name} has schema version {version}, and this bridge knows "
+            f"{known} at most. Upgrade the bridge, or give it another database."
+        )
 
 
 def _lock_of(name: str) -> int:
@@ -275,7 +305,8 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(add_timeouts(url), pool_pre_ping=url.get_backend_name() != "sqlite")
     except (ModuleNotFoundError, exc.ArgumentError) as error:
         raise ConfigError(
-            f"The driver for {url.drivername} cannot be loaded ({error}). Install it first."
+            f"The bridge has no driver for {url.drivername}. Expected an address such as"
+            " postgresql://user:password@host/name."
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)

@@ -32,6 +32,12 @@ def parse_database_url(url: str) -> URL:
     return address
 
 
+def render_database_url(address: URL) -> str:
+    """The address for messages: without its password, and without the driver, which the bridge
+    chooses."""
+    return address.set(drivername=address.get_backend_name()).render_as_string(hide_password=True)
+
+
 def find_sqlite_file(url: str) -> Path | None:
     """The file of an SQLite database; None for a server's address. Raises ConfigError as
     ``parse_database_url`` does."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -270,7 +272,7 @@ def test_a_database_that_answers_is_told_and_left_as_it_is(
     said = workspace.run("check")
 
     assert (said.status, problems(said)) == (0, [])
-    assert "The database postgresql+psycopg://" in said.out
+    assert "The database postgresql://" in said.out
     with psycopg.connect(workspace.environment["DATABASE_URL"]) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         assert tables.fetchall() == []
@@ -282,8 +284,9 @@ def test_a_folder_for_data_that_cannot_be_is_told(workspace: CliWorkspace) -> No
     said = workspace.run("check")
 
     assert said.status == 1
-    assert "No mirror can be kept at" in problems(said)[0]
-    assert "Not a directory" in problems(said)[0]
+    assert problems(said)[0].endswith(
+        f"bridge.sqlite cannot be made: {workspace.config} is not a folder."
+    )
 
 
 def test_a_token_that_git_may_only_read_with_is_found_before_the_first_push(
@@ -329,3 +332,40 @@ def test_what_applications_would_wait_for_in_vain_is_a_warning(workspace: CliWor
     assert said.status == 0
     assert "warning Mapping support serves merged, and no application" in said.out
     assert "warning Mapping support serves merged and does not publish" in said.out
+
+
+def test_the_sqlite_files_are_opened_and_stay_as_they_are(workspace: CliWorkspace) -> None:
+    workspace.run("status")
+    database = workspace.folder / "bridge-data/bridge.sqlite"
+    before = database.read_bytes()
+
+    said = workspace.run("check", "--offline")
+
+    assert f"ok      The database {database} can be opened.\n" in said.out
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["bridge.sqlite", "engine.sqlite"])
+def test_a_file_that_is_no_database_is_a_problem(workspace: CliWorkspace, name: str) -> None:
+    database = workspace.folder / "bridge-data" / name
+    database.parent.mkdir()
+    database.write_bytes(b"not a database, by far" * 100)
+
+    said = workspace.run("check", "--offline")
+
+    assert said.status == 1
+    assert problems(said) == [
+        f"The database {database} refused (file is not a database). If it is damaged, move it"
+        " away: the bridge makes a new one and loses history, not correctness."
+    ]
+
+
+def test_a_database_of_a_newer_bridge_is_a_problem(workspace: CliWorkspace) -> None:
+    workspace.run("status")
+    database = workspace.folder / "bridge-data/bridge.sqlite"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE schema_version SET version = 9999")
+
+    (problem,) = problems(workspace.run("check", "--offline"))
+
+    assert problem.startswith(f"The database {database} has schema version 9999, and this bridge")

@@ -18,7 +18,7 @@ def test_what_sqlite_held_is_there_on_postgresql(
 
     assert (said.status, said.err) == (0, "")
     assert "        1  deliveries\n" in said.out
-    assert "Copied 1 rows to postgresql+psycopg://" in said.out
+    assert "Copied 1 rows to postgresql://" in said.out
     assert delivery[:12] in workspace.run("deliveries", "list").out
 
 

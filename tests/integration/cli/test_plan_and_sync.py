@@ -260,3 +260,22 @@ def test_a_copy_of_another_labels_file_is_one_row_and_its_pull_request_says_why(
     assert "was moved" not in opened.body
     head = read_file(engineer.repository, opened.head_branch, "prompts/prod/support/reply.yaml")
     assert b"label: prod\n" in head
+
+
+def test_sync_is_one_json_document_that_names_prompts_in_the_order_of_people(
+    workspace: CliWorkspace,
+) -> None:
+    workspace.save("support/step 10")
+    workspace.save("support/step 9")
+
+    said = workspace.run("sync", "--json")
+
+    assert (said.status, said.err) == (0, "")
+    assert said.json["counts"] == {"proposed": 2}
+    results = said.json["results"]
+    assert [one["subject"] for one in results] == [
+        "support support/step 9",
+        "support support/step 10",
+    ]
+    assert all(one["pull_request"].startswith("http://forge.example.com") for one in results)
+    assert said.json["warnings"] == []

@@ -194,3 +194,15 @@ def test_h_prints_help_as_help_does(workspace: CliWorkspace, words: list[str]) -
 
     assert (said.status, said.err) == (0, "")
     assert said.out == workspace.run(*words[:-1], "--help").out
+
+
+def test_a_file_of_the_mappings_folder_is_validated_with_the_defaults(
+    workspace: CliWorkspace,
+) -> None:
+    defaults = 'defaults: {{repository: "local:acme/bot"}}\n'
+    workspace.configure(f"{CONFIG}{defaults}mappings_folder: mappings.d\n")
+    (workspace.folder / "mappings.d").mkdir()
+    team = workspace.folder / "mappings.d/team.yaml"
+    team.write_text('mappings: [{name: team, prompts: ["team/*"]}]\n')
+
+    assert workspace.run("validate", "mappings.d/team.yaml").status == 0

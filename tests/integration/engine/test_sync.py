@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+from bridge.cli.progress_bar import show_progress_bar
 from bridge.cli.resources import open_controller
 from bridge.config.bridge_config import parse_config
 from bridge.engine.controller import BridgeController
 from bridge.engine.resync import ResyncRunner
-from bridge.engine.sync_mappings import sync_mappings
+from bridge.engine.sync_mappings import SyncInterruptedError, sync_mappings
 from bridge.errors import RequestRefusedError
 from bridge.forge.local_forge import LocalForge
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
@@ -180,3 +182,31 @@ def test_sweeps_of_one_occasion_read_the_list_pages_once(
 
     assert (together, len(faults.requests)) == (1, 2)
     assert sorted({proposal.mapping for proposal in found}) == ["other", "support"]
+
+
+def test_a_sync_that_a_person_stops_says_what_is_done_and_the_next_one_does_the_rest(
+    controller: BridgeController, registry: PromptRegistry, forge: LocalForge
+) -> None:
+    names = [f"prompt {number}" for number in range(30)]
+    save(registry, *names)
+
+    def stop(what: str, finished: int, total: int | None) -> None:
+        if what == "bringing in step":
+            raise KeyboardInterrupt
+
+    with pytest.raises(SyncInterruptedError) as told:
+        sync_mappings(controller, ["support"], stop)
+
+    assert told.value.finished == len(forge.list_open_pull_requests(""))
+    assert told.value.finished + told.value.left == len(names)
+    assert told.value.left > 0
+    sync_mappings(controller, ["support"], nobody)
+    assert len(forge.list_open_pull_requests("")) == len(names)
+
+
+def test_a_command_prints_it_and_exits_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as end, show_progress_bar("comparing"):
+        raise SyncInterruptedError(3, 4)
+
+    assert end.value.exit_code == 130
+    assert capsys.readouterr().err == f"{SyncInterruptedError(3, 4)}\n"

@@ -35,7 +35,7 @@ backend:
 {{- if hasKey $config "Error" -}}
 {{- .Values.config -}}
 {{- else -}}
-{{- omit $config "forges" "identity" "log" "mappings" "mappings_folder" "notify" "promptlayer" "quiet" "roster" "serve" "sweep" "workspaces" | toJson -}}
+{{- omit $config "defaults" "forges" "identity" "log" "mappings" "mappings_folder" "notify" "promptlayer" "quiet" "roster" "serve" "sweep" "workspaces" | toJson -}}
 {{- end -}}
 {{- end }}
 
