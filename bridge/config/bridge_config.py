@@ -38,7 +38,7 @@ from bridge.config.setting_types import (
 )
 from bridge.config.variable_source import VariableSource
 from bridge.errors import ConfigError
-from bridge.promptlayer.workspace_source import build_source
+from bridge.promptlayer.workspace_source import format_source_name
 
 CaFile = Annotated[
     Path | None,
@@ -223,8 +223,8 @@ class BridgeConfig(SettingsSection):
     def workspace_by_source(self) -> dict[str, PromptLayerSettings]:
         """Every workspace, by the ``source`` of its deliveries."""
         if self.promptlayer is not None:
-            return {build_source(None): self.promptlayer}
-        return {build_source(name): settings for name, settings in self.workspaces.items()}
+            return {format_source_name(None): self.promptlayer}
+        return {format_source_name(name): settings for name, settings in self.workspaces.items()}
 
     def find_mapping(self, name: str) -> MappingSettings:
         """The mapping of that name. Raises ConfigError when there is none."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bridge.config.setting_types import PositiveDuration, SecretScanSettings, SettingsSection
-from bridge.promptlayer.workspace_source import build_source
+from bridge.promptlayer.workspace_source import format_source_name
 from bridge.prompts.glob import check_glob
 from bridge.prompts.modeline import check_schema_url
 from bridge.prompts.paths import (
@@ -279,7 +279,7 @@ class MappingSettings(SettingsSection):
     @property
     def source(self) -> str:
         """The ``source`` of the deliveries of the mapping's workspace."""
-        return build_source(self.workspace)
+        return format_source_name(self.workspace)
 
     @property
     def forge_name(self) -> str:

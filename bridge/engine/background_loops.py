@@ -183,7 +183,7 @@ class BackgroundLoops:
             self._find_orphans()
             Dispatcher(self._controller).redispatch_ignored()
             self._enqueue_proposals(self.find_orphaned_proposals())
-            self._enqueue_proposals(self._controller.retry_parked())
+            self._enqueue_proposals(self._controller.request_due_retries())
             self._queues.enqueue_evaluations()
 
     def _find_orphans(self) -> None:
@@ -211,7 +211,7 @@ class BackgroundLoops:
         if confirmer is None:
             self._threads.wait(_IDLE)
             return
-        confirmer.wait(_IDLE)
+        confirmer.wait_until_due(_IDLE)
         confirmer.confirm_pending()
 
     def _notify(self) -> None:

@@ -57,7 +57,7 @@ class BridgeController:
         context = self.contexts.get(mapping)
         return self.quota.release_waiting_proposals(context) if context is not None else ()
 
-    def retry_parked(self) -> tuple[Proposal, ...]:
+    def request_due_retries(self) -> tuple[Proposal, ...]:
         """Request the parked reconciles whose pause is over; returns their proposals."""
         requests = [
             request

@@ -7,7 +7,7 @@ PROMPTLAYER_SOURCE = (
 )
 
 
-def build_source(workspace: str | None) -> str:
+def format_source_name(workspace: str | None) -> str:
     """The source of a workspace's deliveries; None is the only one, which has no name."""
     return PROMPTLAYER_SOURCE if workspace is None else f"{PROMPTLAYER_SOURCE}:{workspace}"
 

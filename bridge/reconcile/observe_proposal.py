@@ -19,7 +19,7 @@ from bridge.prompts.planning.plan import (
     FileEdit,
     PlanInput,
     build_content_name,
-    build_metadata,
+    build_pull_request_metadata,
     find_open,
 )
 from bridge.prompts.planning.publication import AdoptedSide, PromptPublication
@@ -283,7 +283,7 @@ def _build_metadata(
     }
     taken |= {each for each in (newest.taken_out if newest else ()) if each[:2] not in diffed}
     return replace(
-        build_metadata(edits),
+        build_pull_request_metadata(edits),
         pending=next((one.pending_approval for one in diffs if one.pending_approval), None),
         adopted=_adopted(diffs, now_open, edits),
         wrote=newest.wrote if newest else None,

@@ -40,7 +40,7 @@ class ProposalState:
         return _is_merged(self.tip, self.pull_requests)
 
 
-def observe_state(
+def read_proposal_state(
     context: MappingContext, index: PromptFileIndex, proposal: Proposal
 ) -> ProposalState:
     """Read a proposal from the forge and from git. The forge is read before git, so that a pull

@@ -1,6 +1,6 @@
 """Reconcile one proposal: observe → diff → decide → apply.
 
-Each stage takes values and returns one: ``observe_state`` a ProposalState, ``diff_proposal`` a
+Each stage takes values and returns one: ``read_proposal_state`` a ProposalState, ``diff_proposal`` a
 ProposalObservation, ``decide_plan`` a ProposalPlan, ``apply`` a ReconcileOutcome. Repeating it is
 harmless: after a kill it runs again. No stage depends on which event, resync or person asked for it.
 """
@@ -23,7 +23,7 @@ from bridge.reconcile.apply_plan import apply_plan
 from bridge.reconcile.decision_labels import apply_decision_labels
 from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation, diff_proposal
-from bridge.reconcile.proposal_state import observe_state
+from bridge.reconcile.proposal_state import read_proposal_state
 from bridge.reconcile.publish_files import (
     PublishResult,
     build_published_agreements,
@@ -50,7 +50,7 @@ def plan_proposal(
 ) -> tuple[ProposalObservation, ProposalPlan]:
     """Observe the proposal and decide the plan. Changes nothing."""
     with span("observe"):
-        state = observe_state(context, index, proposal)
+        state = read_proposal_state(context, index, proposal)
         observation = diff_proposal(context, state, reconcile_context, now)
     return observation, decide_plan(observation.plan_input)
 

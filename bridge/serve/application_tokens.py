@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bridge.config.serve_settings import ApplicationSettings, ServeSettings
 from bridge.errors import UnauthorizedError
-from bridge.promptlayer.workspace_source import build_source
+from bridge.promptlayer.workspace_source import format_source_name
 from bridge.prompts.glob import matches_glob
 from bridge.prompts.prompt import LATEST
 
@@ -79,7 +79,9 @@ def build_application_tokens(
     """The tokens of a configuration whose workspaces have these ``sources``; an application that
     names no workspace reads the only one."""
     return ApplicationTokens(
-        ServedApplication(each, build_source(each.workspace) if each.workspace else sources[0])
+        ServedApplication(
+            each, format_source_name(each.workspace) if each.workspace else sources[0]
+        )
         for each in (serve.applications if serve else ())
     )
 

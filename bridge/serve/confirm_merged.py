@@ -85,7 +85,7 @@ class MergedReleaseConfirmer:
             elif self._has_other_snippets(target, path, record):
                 stale[target] = path
             else:
-                self.batch.confirm(record, path)
+                self.batch.confirm_release(record, path)
         self._release_all(stale)
         if self.request.is_complete and not has_unreadable_files(self.base):
             for target in self.batch.list_own_targets():

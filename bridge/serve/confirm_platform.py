@@ -58,7 +58,7 @@ class PlatformReleaseConfirmer:
             name = record.release.name
         is_same = record is not None and record.release.version == version
         if record is not None and is_same and not self._has_to_be_read(target, record):
-            self.batch.confirm(record, record.release.path)
+            self.batch.confirm_release(record, record.release.path)
             return
         content = ReleaseContent(target, name, version, "", "", checks_snippets=False)
         self.batch.release(content, self.batch.fetch_answers(content))

@@ -78,7 +78,7 @@ class ReleaseBatch:
             if record.release.mapping == name and key.source == source
         ]
 
-    def confirm(self, record: ReleaseRecord, path: str) -> None:
+    def confirm_release(self, record: ReleaseRecord, path: str) -> None:
         """Note that a release is still what is to be served."""
         release = record.release
         after = replace(record, release=replace(release, path=path, warning=None), doubtful_blob="")

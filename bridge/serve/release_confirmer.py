@@ -63,15 +63,15 @@ class ReleaseConfirmer:
     def request_targets(
         self, mapping: str, targets: Collection[Target] = (), *, is_complete: bool = False
     ) -> None:
-        """Confirm a mapping, and look again into what is in doubt of these targets."""
+        """Confirm a mapping, and check again what is in doubt of these targets."""
         self._add(mapping, ConfirmationRequest(frozenset(targets), is_complete=is_complete))
 
     def request_scan(self, mapping: str, scan: MappingScan) -> None:
-        """Confirm a mapping by what a scan of it found."""
+        """Confirm a mapping from the result of its scan."""
         self._add(mapping, build_scan_request(scan))
 
-    def wait(self, seconds: float) -> None:
-        """Until something is due, for so many seconds at most."""
+    def wait_until_due(self, seconds: float) -> None:
+        """Wait until a confirmation is due, for ``seconds`` at most."""
         with self._changed:
             if not self._is_due():
                 self._changed.wait(min(seconds, self._find_pause(seconds)))

@@ -35,7 +35,7 @@ from bridge.network.read_body import (
 )
 from bridge.promptlayer import webhook_signature
 from bridge.promptlayer.webhook_events import check_age, parse_event
-from bridge.promptlayer.workspace_source import build_source
+from bridge.promptlayer.workspace_source import format_source_name
 from bridge.storage.inbox import Clock, Delivery, DeliveryInbox, DeliveryState, InboxPutResult
 from bridge.telemetry.log_context import span
 from bridge.web.webhook_endpoints import FindEndpoints, WorkspaceEndpoint
@@ -116,7 +116,7 @@ class PromptLayerWebhookReceiver:
         await answer.send(send)
 
     async def _answer(self, scope: Scope, receive: ReceiveMessage) -> WebhookResponse:
-        source = build_source(scope["path_params"].get("workspace"))
+        source = format_source_name(scope["path_params"].get("workspace"))
         endpoint = self._find_endpoints().workspaces.get(source)
         if endpoint is None:
             return build_unknown_endpoint(_NO_WORKSPACE)

@@ -220,7 +220,7 @@ def tell_declined(number: int | None) -> str:
     return f"{where}; the next change is proposed again"
 
 
-def build_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
+def build_pull_request_metadata(edits: Sequence[FileEdit]) -> PullRequestMetadata:
     """Build the metadata of a pull request with these edits."""
     proposes: dict[str, str | None] = {}
     replaces: dict[str, str | None] = {}

@@ -73,16 +73,16 @@ def test_what_a_rule_refuses_is_parked_with_its_words_and_taken_up_when_it_is_go
     standing = environment.standing()
     assert standing.kind is ReconcileOutcomeKind.PARKED
     assert "does not follow the pattern" in standing.reason
-    assert environment.controller.retry_parked() == ()
+    assert environment.controller.request_due_retries() == ()
     environment.clock.advance(60)
-    (again,) = environment.controller.retry_parked()
+    (again,) = environment.controller.request_due_retries()
     environment.settle()
     assert environment.standing().kind is ReconcileOutcomeKind.PARKED
     assert again.branch == environment.branch()
 
     hook.unlink()
     environment.clock.advance(3600)
-    assert environment.controller.retry_parked() == (again,)
+    assert environment.controller.request_due_retries() == (again,)
     environment.settle()
     assert environment.proposed() == "Be kind."
 

@@ -118,7 +118,7 @@ def test_the_commit_is_recorded_before_it_is_pushed(environment: BridgeEnvironme
     refused = environment.store.find_commit(proposal)
     hook.unlink()
     environment.clock.advance(3600)
-    environment.controller.retry_parked()
+    environment.controller.request_due_retries()
     environment.settle()
 
     assert refused is not None

@@ -27,7 +27,7 @@ from bridge.forge.forge_webhooks import ForgeEndpoint
 from bridge.network.read_body import LargeBodyQuota
 from bridge.promptlayer.client import PromptLayerClient
 from bridge.promptlayer.webhook_signature import SIGNATURE_HEADER
-from bridge.promptlayer.workspace_source import build_source
+from bridge.promptlayer.workspace_source import format_source_name
 from bridge.serve.application_tokens import FindTokens, build_application_tokens
 from bridge.serve.find_answers import AnswerFinder
 from bridge.serve.log_calls import LOG_CALLS
@@ -65,7 +65,9 @@ FORGES = {
     "local": ForgeEndpoint(local_webhooks, (SECRET,)),
 }
 DOOR = WorkspaceEndpoint((SECRET,))
-DOORS = WebhookEndpoints({build_source(None): DOOR, build_source(WORKSPACE): DOOR}, FORGES)
+DOORS = WebhookEndpoints(
+    {format_source_name(None): DOOR, format_source_name(WORKSPACE): DOOR}, FORGES
+)
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -92,7 +94,7 @@ def _application(inbox: DeliveryInbox, database: Database) -> Starlette:
 
 def _serve_services() -> ServeServices:
     """One prompt, whose name is a number too, and a PromptLayer that answers nothing."""
-    key = ReleaseKey(build_source(None), 0, "prod")
+    key = ReleaseKey(format_source_name(None), 0, "prod")
     release = PromptRelease(key, "0", 1, "support", "c" * 40, "0.yaml", NOON, NOON)
     answer = PromptAnswer(AnswerKey(key.source, 0, 1), b'{"prompt_template": {}}', '"1"')
     index = ReleaseIndex()

@@ -17,7 +17,7 @@ from bridge.prompts.planning.plan import (
     PlanInput,
     ProposalPlan,
     UpsertPullRequest,
-    build_metadata,
+    build_pull_request_metadata,
     decide_plan,
     find_open,
     select_pull_requests,
@@ -47,7 +47,7 @@ def edit(after: str | None = "new", before: str | None = "old", **change: str) -
 
 
 def memory_of(*edits: FileEdit) -> PullRequestMetadata:
-    return build_metadata(edits)
+    return build_pull_request_metadata(edits)
 
 
 NEW = edit()
