@@ -12,7 +12,7 @@ from rich.console import Console
 from bridge.config.bridge_config import BridgeConfig, LoadedConfig, load_config_with_files
 from bridge.config.serving_conflicts import find_serving_gaps
 from bridge.errors import BridgeError, TransientError
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.promptlayer.workspace_source import find_config_section
 from bridge.reconcile.coverage import check_coverage
 from bridge.reconcile.mapping_context import MappingContext
@@ -32,9 +32,9 @@ from bridge.wiring import (
 )
 
 _MARKS = {
-    FindingSeverity.OK: "[green]ok     [/]",
-    FindingSeverity.WARNING: "[yellow]warning[/]",
-    FindingSeverity.PROBLEM: "[red]problem[/]",
+    AccessFindingSeverity.OK: "[green]ok     [/]",
+    AccessFindingSeverity.WARNING: "[yellow]warning[/]",
+    AccessFindingSeverity.PROBLEM: "[red]problem[/]",
 }
 
 
@@ -45,7 +45,7 @@ def check(path: Path, *, offline: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     well = True
     for finding in _findings(loaded, offline=offline):
-        well = well and finding.severity is not FindingSeverity.PROBLEM
+        well = well and finding.severity is not AccessFindingSeverity.PROBLEM
         console.print(_MARKS[finding.severity], end=" ")
         console.print(finding.message, markup=False)
     if not well:
@@ -55,12 +55,12 @@ def check(path: Path, *, offline: bool) -> None:
 def _findings(loaded: LoadedConfig, *, offline: bool) -> Iterator[AccessFinding]:
     for path, names in loaded.files.items():
         holds = f"Mappings: {', '.join(names)}." if names else "It has no mappings."
-        yield AccessFinding(FindingSeverity.OK, f"{path} is valid. {holds}")
+        yield AccessFinding(AccessFindingSeverity.OK, f"{path} is valid. {holds}")
     for mapping in loaded.config.mappings:
         if mapping.pause:
             text = mapping.explain_pause()
             message = f"{text[0].upper()}{text[1:]}."
-            yield AccessFinding(FindingSeverity.WARNING, message)
+            yield AccessFinding(AccessFindingSeverity.WARNING, message)
     yield from _git()
     yield from _secrets(loaded.config)
     yield from _serving(loaded.config)
@@ -73,13 +73,15 @@ def _git() -> Iterator[AccessFinding]:
     try:
         require_git()
     except BridgeError as error:
-        yield AccessFinding(FindingSeverity.PROBLEM, str(error))
+        yield AccessFinding(AccessFindingSeverity.PROBLEM, str(error))
 
 
 def _secrets(config: BridgeConfig) -> Iterator[AccessFinding]:
     for source, settings in config.workspace_by_source.items():
         if not (settings.webhook_secret or settings.webhook_secrets):
-            yield AccessFinding(FindingSeverity.WARNING, describe_missing_secret(config, source))
+            yield AccessFinding(
+                AccessFindingSeverity.WARNING, describe_missing_secret(config, source)
+            )
 
 
 def describe_missing_secret(config: BridgeConfig, source: str) -> str:
@@ -93,7 +95,7 @@ def describe_missing_secret(config: BridgeConfig, source: str) -> str:
 
 def _serving(config: BridgeConfig) -> Iterator[AccessFinding]:
     for message in find_serving_gaps(config.mappings, config.serve):
-        yield AccessFinding(FindingSeverity.WARNING, message)
+        yield AccessFinding(AccessFindingSeverity.WARNING, message)
 
 
 def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]:
@@ -105,13 +107,13 @@ def _database(config: BridgeConfig, *, offline: bool) -> Iterator[AccessFinding]
         for file in dict.fromkeys(files):
             check_sqlite_file(file)
             if file.exists():  # else the first start makes it
-                yield AccessFinding(FindingSeverity.OK, f"The database {file} can be opened.")
+                yield AccessFinding(AccessFindingSeverity.OK, f"The database {file} can be opened.")
         if not (files or offline):
             yield AccessFinding(
-                FindingSeverity.OK, f"The database {check_connection(urls[0])} answers."
+                AccessFindingSeverity.OK, f"The database {check_connection(urls[0])} answers."
             )
     except BridgeError as error:
-        yield AccessFinding(FindingSeverity.PROBLEM, str(error))
+        yield AccessFinding(AccessFindingSeverity.PROBLEM, str(error))
 
 
 def _asked(config: BridgeConfig) -> Iterator[AccessFinding]:
@@ -138,21 +140,25 @@ def _repository(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
         statuses = any("evals" in each.mapping.model_fields_set for each in contexts)
         drafts = any(each.mapping.pull_request.draft for each in contexts)
         findings += context.forge.check_access(statuses=statuses, drafts=drafts)
-        if all(finding.severity is FindingSeverity.OK for finding in findings):
+        if all(finding.severity is AccessFindingSeverity.OK for finding in findings):
             remote, snapshot = context.forge.create_git_remote(), context.fetch()
             findings.append(
-                AccessFinding(FindingSeverity.OK, f"git reads the branch {context.base_branch}.")
+                AccessFinding(
+                    AccessFindingSeverity.OK, f"git reads the branch {context.base_branch}."
+                )
             )
             snapshot.check_push(remote, f"{context.branch_prefix}check")
             findings.append(
-                AccessFinding(FindingSeverity.OK, f"git may push branches {context.branch_prefix}…")
+                AccessFinding(
+                    AccessFindingSeverity.OK, f"git may push branches {context.branch_prefix}…"
+                )
             )
             for each in contexts:
                 findings += check_push_rules(each)
             findings += _stored(contexts, snapshot)
     except BridgeError as error:
         again = " Run check again." if isinstance(error, TransientError) else ""
-        findings.append(AccessFinding(FindingSeverity.PROBLEM, f"{error}{again}"))
+        findings.append(AccessFinding(AccessFindingSeverity.PROBLEM, f"{error}{again}"))
     yield from _named(context.forge.repository, findings)
 
 
@@ -162,7 +168,7 @@ def _stored(
     """Find prompt files that git stores in another form than a checkout shows."""
     index = PromptFileIndex()
     messages = (text for one in contexts for text in find_unreadable_storage(one, snapshot, index))
-    return [AccessFinding(FindingSeverity.PROBLEM, text) for text in dict.fromkeys(messages)]
+    return [AccessFinding(AccessFindingSeverity.PROBLEM, text) for text in dict.fromkeys(messages)]
 
 
 def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
@@ -173,7 +179,7 @@ def _coverage(contexts: Sequence[MappingContext]) -> Iterator[AccessFinding]:
             for gap in check_coverage(context):
                 text = gap.message[0].upper() + gap.message[1:]
                 yield AccessFinding(
-                    FindingSeverity.WARNING, f"{text}{'' if text.endswith('?') else '.'}"
+                    AccessFindingSeverity.WARNING, f"{text}{'' if text.endswith('?') else '.'}"
                 )
 
 

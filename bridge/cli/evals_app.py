@@ -49,7 +49,7 @@ def push(
     if prompt is None and (version is not None or label is not None):
         raise InvalidInputError("--version and --label are about the prompt of --prompt: name it.")
     about = evals_command.PromptSelector(prompt, version, label) if prompt is not None else None
-    files = evals_command.ResultsFiles(results, base, format)
+    files = evals_command.EvaluationInputs(results, base, format)
     change = evals_command.ChangeOptions(pull_request, commit)
     evals_command.report_results(config, mapping, files, change, about, record=record)
 

@@ -44,7 +44,7 @@ EXIT_BELOW_THRESHOLD = 2
 
 
 @dataclass(frozen=True)
-class ResultsFiles:
+class EvaluationInputs:
     """The files of the results, and of the base's results."""
 
     results: Path
@@ -72,7 +72,7 @@ class ChangeOptions:
 def report_results(
     path: Path,
     mapping: str,
-    files: ResultsFiles,
+    files: EvaluationInputs,
     evaluated: ChangeOptions,
     named: PromptSelector | None,
     *,
@@ -164,7 +164,7 @@ def _meant(
 
 
 def _read_base(
-    files: ResultsFiles, about: PromptReference | None, known: Sequence[PromptReference]
+    files: EvaluationInputs, about: PromptReference | None, known: Sequence[PromptReference]
 ) -> tuple[EvaluationRun, ...]:
     if files.base is None:
         return ()

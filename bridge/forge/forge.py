@@ -129,7 +129,7 @@ def ignore_rate_limit(_: RateLimitStatus) -> None:
     """For those who do not want to know."""
 
 
-class FindingSeverity(StrEnum):
+class AccessFindingSeverity(StrEnum):
     OK = "ok"
     WARNING = "warning"
     PROBLEM = "problem"
@@ -139,7 +139,7 @@ class FindingSeverity(StrEnum):
 class AccessFinding:
     """One line of ``check``: the result of one question to the forge."""
 
-    severity: FindingSeverity
+    severity: AccessFindingSeverity
     message: str  # names the missing scope or permission in the forge's own terms
 
 

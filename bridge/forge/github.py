@@ -19,7 +19,7 @@ from github.PullRequest import PullRequest as GitHubPull
 from bridge.errors import NotFoundError, PermanentError, RequestRefusedError
 from bridge.forge.forge import (
     AccessFinding,
-    FindingSeverity,
+    AccessFindingSeverity,
     GitRemote,
     PullRequest,
     PullRequestClosing,
@@ -318,7 +318,7 @@ class GitHubForge:
                     web_host=urlsplit(found.html_url or "").netloc,
                 )
         except PermanentError as error:
-            return [AccessFinding(FindingSeverity.PROBLEM, str(error))]
+            return [AccessFinding(AccessFindingSeverity.PROBLEM, str(error))]
         asked = AccessQuestion(statuses=statuses, drafts=drafts, host=self._session.web_host)
         return build_access_findings(self.repository, self._session.credential, access, asked)
 

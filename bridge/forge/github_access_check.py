@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.forge.github_errors import format_permission
 from bridge.forge.push_rules import PushRule, PushRuleSubject
 
@@ -91,13 +91,13 @@ def _pattern(parameters: Mapping[str, object]) -> str:
 
 def _archived(repository: str) -> AccessFinding:
     return AccessFinding(
-        FindingSeverity.PROBLEM, f"{repository} is archived: nothing can be proposed there."
+        AccessFindingSeverity.PROBLEM, f"{repository} is archived: nothing can be proposed there."
     )
 
 
 def _alias(repository: str, own: str, named: str) -> AccessFinding:
     return AccessFinding(
-        FindingSeverity.PROBLEM,
+        AccessFindingSeverity.PROBLEM,
         f"The server of {repository} calls itself {own}, and the forge's url says {named}: its links "
         f"lead elsewhere, and the bridge does not follow them. Write {own} as the url.",
     )
@@ -108,27 +108,28 @@ def _drafts(repository: str, plan: str | None) -> AccessFinding:
     so = "where it has none, an ordinary pull request is opened that says so in its first line"
     if plan == "free":
         return AccessFinding(
-            FindingSeverity.PROBLEM,
+            AccessFindingSeverity.PROBLEM,
             f"{repository} is private and its owner's plan is free, which has no drafts: {so}. Take "
             "pull_request.draft out of the mapping.",
         )
     plan_name = f"of the plan {plan}" if plan else "whose plan GitHub does not tell"
     return AccessFinding(
-        FindingSeverity.OK, f"{repository} is a private repository {plan_name}; {so}."
+        AccessFindingSeverity.OK, f"{repository} is a private repository {plan_name}; {so}."
     )
 
 
 def _push(repository: str, credential: str, access: GitHubAccess) -> AccessFinding:
     if access.may_push is None:
         return AccessFinding(
-            FindingSeverity.OK, f"GitHub does not tell what {credential} may do in {repository}."
+            AccessFindingSeverity.OK,
+            f"GitHub does not tell what {credential} may do in {repository}.",
         )
     if access.may_push:
         return AccessFinding(
-            FindingSeverity.OK, f"{credential} may read {repository} and push to it."
+            AccessFindingSeverity.OK, f"{credential} may read {repository} and push to it."
         )
     return AccessFinding(
-        FindingSeverity.PROBLEM,
+        AccessFindingSeverity.PROBLEM,
         f"{credential} may read {repository} and not push to it: give its owner the role Write, "
         "and a fine-grained token “Contents: write”.",
     )
@@ -142,15 +143,16 @@ def _token(
             format_permission(name, level) for name, level in needs.items() if level == "write"
         )
         return AccessFinding(
-            FindingSeverity.OK,
+            AccessFindingSeverity.OK,
             f"GitHub does not list what a fine-grained token may do: make sure that {credential} "
             f"has {permissions} for {repository}.",
         )
     granted = {scope.strip() for scope in str(access.scopes).split(",")}
     if granted & ({"repo"} if access.private else {"repo", "public_repo"}):
-        return AccessFinding(FindingSeverity.OK, f"{credential} has the scope repo.")
+        return AccessFinding(AccessFindingSeverity.OK, f"{credential} has the scope repo.")
     return AccessFinding(
-        FindingSeverity.PROBLEM, f"{credential} lacks the scope repo: make a new token that has it."
+        AccessFindingSeverity.PROBLEM,
+        f"{credential} lacks the scope repo: make a new token that has it.",
     )
 
 
@@ -162,10 +164,10 @@ def _app(repository: str, granted: Mapping[str, str], needs: Mapping[str, str]) 
     ]
     if not missing:
         return AccessFinding(
-            FindingSeverity.OK, f"The App may do all that is needed in {repository}."
+            AccessFindingSeverity.OK, f"The App may do all that is needed in {repository}."
         )
     return AccessFinding(
-        FindingSeverity.PROBLEM,
+        AccessFindingSeverity.PROBLEM,
         f"The App's installation on {repository} lacks {_listed(missing)}: add it in the "
         "App's settings, then accept it where the App is installed.",
     )

@@ -24,7 +24,7 @@ from gitlab.exceptions import GitlabError, GitlabParsingError
 from bridge import errors
 from bridge.forge.forge import (
     AccessFinding,
-    FindingSeverity,
+    AccessFindingSeverity,
     GitRemote,
     PullRequest,
     PullRequestClosing,
@@ -314,7 +314,7 @@ class GitLabForge:
             findings += self._token_findings()
             findings += self._project_findings()
         except errors.PermanentError as missing:
-            findings.append(AccessFinding(FindingSeverity.PROBLEM, str(missing)))
+            findings.append(AccessFinding(AccessFindingSeverity.PROBLEM, str(missing)))
         return findings
 
     def _change(self, number: int, verb: str, changes: dict[str, Any]) -> PullRequest:
@@ -348,7 +348,7 @@ class GitLabForge:
             errors.NotFoundError
         ):  # before GitLab 15.5; what the token may do shows when it is used
             yield AccessFinding(
-                FindingSeverity.OK, f"{self._url} does not tell the scopes of a token."
+                AccessFindingSeverity.OK, f"{self._url} does not tell the scopes of a token."
             )
             return
         yield check_scopes(token.get("scopes") or ())
@@ -361,11 +361,11 @@ class GitLabForge:
         yield check_role(self.repository, project)
         if project.get("archived"):
             yield AccessFinding(
-                FindingSeverity.PROBLEM, f"{self.repository} is archived: unarchive it."
+                AccessFindingSeverity.PROBLEM, f"{self.repository} is archived: unarchive it."
             )
         if not has_merge_requests_enabled(project):
             yield AccessFinding(
-                FindingSeverity.PROBLEM,
+                AccessFindingSeverity.PROBLEM,
                 f"{self.repository} takes no merge requests: enable them in Settings > General > "
                 "Visibility, project features, permissions.",
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.forge.push_rules import PushRule, PushRuleSubject
 
 DEVELOPER_ACCESS_LEVEL = 30  # access level
@@ -18,9 +18,9 @@ GitLabResponse = Mapping[str, Any]  # a JSON object as GitLab sent it
 def check_scopes(scopes: Sequence[str]) -> AccessFinding:
     """Whether a token's scopes suffice."""
     if "api" in scopes:  # it includes pushing over HTTP
-        return AccessFinding(FindingSeverity.OK, "The token has the scope api.")
+        return AccessFinding(AccessFindingSeverity.OK, "The token has the scope api.")
     return AccessFinding(
-        FindingSeverity.PROBLEM,
+        AccessFindingSeverity.PROBLEM,
         f"The token has the scopes {', '.join(scopes) or 'none'} and lacks api: with it the bridge "
         "opens merge requests and pushes branches (write_repository alone only pushes).",
     )
@@ -30,9 +30,9 @@ def check_expiry(expires: date, today: date) -> AccessFinding:
     """Whether a token is valid for a while."""
     days = (expires - today).days
     if days > EXPIRY_NOTICE_DAYS:
-        return AccessFinding(FindingSeverity.OK, f"The token is valid until {expires}.")
+        return AccessFinding(AccessFindingSeverity.OK, f"The token is valid until {expires}.")
     return AccessFinding(
-        FindingSeverity.PROBLEM, f"The token expires on {expires}, in {days} days: rotate it."
+        AccessFindingSeverity.PROBLEM, f"The token expires on {expires}, in {days} days: rotate it."
     )
 
 
@@ -42,11 +42,11 @@ def check_role(repository: str, project: GitLabResponse) -> AccessFinding:
     level = max((grant["access_level"] for grant in grants if grant), default=0)
     if level >= DEVELOPER_ACCESS_LEVEL:
         return AccessFinding(
-            FindingSeverity.OK,
+            AccessFindingSeverity.OK,
             f"The token's user may push and open merge requests in {repository}.",
         )
     return AccessFinding(
-        FindingSeverity.PROBLEM,
+        AccessFindingSeverity.PROBLEM,
         f"The token's user has access level {level} in {repository}: it needs the role Developer "
         f"({DEVELOPER_ACCESS_LEVEL}) or higher to push branches and open merge requests.",
     )

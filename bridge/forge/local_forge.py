@@ -18,7 +18,7 @@ from pathlib import Path
 from bridge.errors import AlreadyExistsError, NotFoundError, RequestRefusedError
 from bridge.forge.forge import (
     AccessFinding,
-    FindingSeverity,
+    AccessFindingSeverity,
     GitRemote,
     PullRequest,
     PullRequestClosing,
@@ -28,7 +28,7 @@ from bridge.forge.forge import (
     shorten_status_text,
 )
 from bridge.forge.local_pull_request_commits import LocalPullRequestCommits, MergeMethod
-from bridge.forge.local_pull_request_files import PullRequestFile, PullRequestFiles
+from bridge.forge.local_pull_request_files import PullRequestRecord, PullRequestRecords
 from bridge.forge.local_repository import BareRepository, LocalCommit, parse_person
 from bridge.forge.local_statuses import CommitStatusFiles, LocalCommitStatus
 from bridge.forge.push_rules import PushRule
@@ -61,7 +61,7 @@ class LocalForge:
         self._people = people
         self._default_branch: str | None = None
         self._git = BareRepository(root.resolve() / f"{repository}.git")
-        self._pulls = PullRequestFiles(root.resolve() / f"{repository}.pulls")
+        self._pulls = PullRequestRecords(root.resolve() / f"{repository}.pulls")
         self._statuses = CommitStatusFiles(root.resolve() / f"{repository}.statuses")
         self._history = LocalPullRequestCommits(self._git, self.repository)
 
@@ -128,7 +128,7 @@ class LocalForge:
         self._check(content.title, content.body)
         with self._pulls.lock_for_writing():
             self._check_creatable(head, base)
-            pull = PullRequestFile(
+            pull = PullRequestRecord(
                 number=self._pulls.find_newest_number() + 1,
                 state=PullRequestState.OPEN,
                 head=head,
@@ -210,10 +210,10 @@ class LocalForge:
         else:
             return (
                 AccessFinding(
-                    FindingSeverity.OK, f"{self.repository}: {path} can be read and written."
+                    AccessFindingSeverity.OK, f"{self.repository}: {path} can be read and written."
                 ),
             )
-        return (AccessFinding(FindingSeverity.PROBLEM, problem),)
+        return (AccessFinding(AccessFindingSeverity.PROBLEM, problem),)
 
     # Actions of people.
 
@@ -268,7 +268,7 @@ class LocalForge:
         with self._pulls.lock_for_writing():
             number = self._pulls.find_newest_number() + 1
             self._history.store_head_ref(number, commit)
-            pull = PullRequestFile(
+            pull = PullRequestRecord(
                 number,
                 PullRequestState.OPEN,
                 head,
@@ -304,13 +304,13 @@ class LocalForge:
 
     # Values and rules.
 
-    def _kept(self, pull: PullRequestFile) -> PullRequest:
+    def _kept(self, pull: PullRequestRecord) -> PullRequest:
         decided_at = None if pull.is_open else pull.decided_at or datetime.now(UTC).isoformat()
         pull = replace(pull, decided_at=decided_at)
         self._pulls.write(pull)
         return self._seen([pull])[0]
 
-    def _seen(self, pulls: Iterable[PullRequestFile]) -> list[PullRequest]:
+    def _seen(self, pulls: Iterable[PullRequestRecord]) -> list[PullRequest]:
         refs = self._git.list_refs()
         return [
             pull.build_pull_request(
@@ -319,7 +319,7 @@ class LocalForge:
             for pull in pulls
         ]
 
-    def _own(self) -> Iterable[PullRequestFile]:
+    def _own(self) -> Iterable[PullRequestRecord]:
         """Leave out those from forks, whose branches may have the same names."""
         return (pull for pull in self._pulls.read_all() if not pull.fork)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.errors import RequestRefusedError
 from bridge.forge.forge import PullRequestState
-from bridge.forge.local_pull_request_files import PullRequestFile
+from bridge.forge.local_pull_request_files import PullRequestRecord
 from bridge.forge.local_repository import BareRepository, CommitPerson, LocalCommit
 
 MergeMethod = Literal["merge", "squash", "rebase"]
@@ -21,7 +21,9 @@ class LocalPullRequestCommits:
         self._git = git
         self._repository = repository
 
-    def find_head_commit(self, pull: PullRequestFile, refs: Mapping[str, str] | None = None) -> str:
+    def find_head_commit(
+        self, pull: PullRequestRecord, refs: Mapping[str, str] | None = None
+    ) -> str:
         """Find the newest commit of a pull request: an open one follows its branch. A ref of its
         own stores the last commit, for a branch that is deleted, a pull request that is
         closed, and a fork's branch, which is not in this repository."""
@@ -42,24 +44,24 @@ class LocalPullRequestCommits:
         """Point the pull request's own ref at ``commit``."""
         self._git.set_ref(f"refs/pull/{number}/head", commit)
 
-    def list_commits(self, pull: PullRequestFile) -> Sequence[LocalCommit]:
+    def list_commits(self, pull: PullRequestRecord) -> Sequence[LocalCommit]:
         """Oldest first, without merges."""
         return self._git.list_commits(*self._range(pull))
 
-    def diff(self, pull: PullRequestFile) -> str:
+    def diff(self, pull: PullRequestRecord) -> str:
         """Show the changes that merging would make, as ``git diff`` prints them."""
         return self._git.diff(*self._range(pull))
 
     def find_pull_requests_with(
-        self, pulls: Iterable[PullRequestFile], commit: str
-    ) -> list[PullRequestFile]:
+        self, pulls: Iterable[PullRequestRecord], commit: str
+    ) -> list[PullRequestRecord]:
         """Find the pull requests whose branch has the commit, or whose merge made it."""
         refs, holding = self._git.list_refs(), self._git.find_refs_containing(commit)
         return [pull for pull in pulls if self._brings(pull, commit, refs, holding)]
 
     def _brings(
         self,
-        pull: PullRequestFile,
+        pull: PullRequestRecord,
         commit: str,
         refs: Mapping[str, str],
         holding: Collection[str],
@@ -70,7 +72,9 @@ class LocalPullRequestCommits:
         ranges = ((pull.merged_from, head), (pull.merged_onto, pull.merge_commit))
         return any(commit in self._git.find_commits_between(*each) for each in ranges)
 
-    def merge(self, pull: PullRequestFile, how: MergeMethod, by: CommitPerson) -> PullRequestFile:
+    def merge(
+        self, pull: PullRequestRecord, how: MergeMethod, by: CommitPerson
+    ) -> PullRequestRecord:
         """Merge into the base branch; the pull request as it is then. Raises
         RequestRefusedError."""
         base, head = self._base_commit(pull.base), self.find_head_commit(pull)
@@ -94,7 +98,7 @@ class LocalPullRequestCommits:
             merge_commit=tip,
         )
 
-    def _range(self, pull: PullRequestFile) -> tuple[str, str]:
+    def _range(self, pull: PullRequestRecord) -> tuple[str, str]:
         head = self.find_head_commit(pull)
         return pull.merged_from or self._git.find_fork_point(
             self._base_commit(pull.base), head

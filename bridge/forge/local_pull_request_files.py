@@ -17,7 +17,7 @@ from bridge.forge.forge import PullRequest, PullRequestState
 
 
 @dataclass(frozen=True)
-class PullRequestFile:
+class PullRequestRecord:
     """One pull request as its file holds it. Which commit its head is, git knows."""
 
     number: int
@@ -41,7 +41,7 @@ class PullRequestFile:
     edited_by: str | None = None  # login of the person who edited the body last
 
     @classmethod
-    def parse(cls, text: str) -> PullRequestFile:
+    def parse(cls, text: str) -> PullRequestRecord:
         fields: dict[str, Any] = json.loads(text)
         lists = {name: tuple(fields[name]) for name in ("labels", "assignees", "reviewers")}
         return cls(**(fields | lists | {"state": PullRequestState(fields["state"])}))
@@ -79,17 +79,17 @@ class PullRequestFile:
 _Version = tuple[int, int, int]  # a file is never written into, only replaced
 
 
-class PullRequestFiles:
+class PullRequestRecords:
     """The pull requests of one repository: ``folder/<number>.json``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[int, tuple[_Version, PullRequestFile]] = {}  # as each file was last
+        self._read: dict[int, tuple[_Version, PullRequestRecord]] = {}  # as each file was last
 
     def build_path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
 
-    def read_all(self) -> list[PullRequestFile]:
+    def read_all(self) -> list[PullRequestRecord]:
         """Newest (highest number) first."""
         return [self.read(number) for number in sorted(self._numbers(), reverse=True)]
 
@@ -100,7 +100,7 @@ class PullRequestFiles:
     def _numbers(self) -> list[int]:
         return [int(path.stem) for path in self._folder.glob("*.json")]
 
-    def read(self, number: int) -> PullRequestFile:
+    def read(self, number: int) -> PullRequestRecord:
         """Raises NotFoundError."""
         try:
             with self.build_path(number).open(encoding="utf-8") as file:
@@ -108,13 +108,13 @@ class PullRequestFiles:
                 version = (status.st_ino, status.st_mtime_ns, status.st_size)
                 known = self._read.get(number)
                 if known is None or known[0] != version:
-                    known = (version, PullRequestFile.parse(file.read()))
+                    known = (version, PullRequestRecord.parse(file.read()))
                     self._read[number] = known
                 return known[1]
         except FileNotFoundError:
             raise NotFoundError(f"There is no pull request {number} in {self._folder}.") from None
 
-    def write(self, pull: PullRequestFile) -> None:
+    def write(self, pull: PullRequestRecord) -> None:
         """Whole or not at all, for those who read meanwhile. Only under ``lock_for_writing``."""
         draft = self.build_path(pull.number).with_suffix(f".{os.getpid()}")
         draft.write_text(pull.render(), "utf-8")

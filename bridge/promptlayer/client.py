@@ -27,7 +27,7 @@ from bridge.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.network.failures import SPEAKS_TLS, explain_connection_failure, needs_tls
 from bridge.network.trust import create_ssl_context
 from bridge.promptlayer.page_cache import ListPageCache
@@ -188,13 +188,15 @@ class PromptLayerClient:
     def check_access(self) -> Sequence[AccessFinding]:
         """The finding whether the API key can read the workspace's prompts. Never raises."""
         if not self._api_key:
-            return [AccessFinding(FindingSeverity.PROBLEM, "No PromptLayer API key is set.")]
+            return [AccessFinding(AccessFindingSeverity.PROBLEM, "No PromptLayer API key is set.")]
         try:
             page = self._page(1, 1, {})
         except BridgeError as error:
-            return [AccessFinding(FindingSeverity.PROBLEM, f"{error}{self._hint(error)}")]
+            return [AccessFinding(AccessFindingSeverity.PROBLEM, f"{error}{self._hint(error)}")]
         return [
-            AccessFinding(FindingSeverity.OK, f"PromptLayer lets us read {page.total} prompts.")
+            AccessFinding(
+                AccessFindingSeverity.OK, f"PromptLayer lets us read {page.total} prompts."
+            )
         ]
 
     @property

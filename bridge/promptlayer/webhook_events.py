@@ -155,11 +155,11 @@ class TableFileDetails(TableRowsDetails):
     file_name: LongText
 
 
-class TableFailureDetails(TableDetails):
+class SheetCreationFailureDetails(TableDetails):
     error_message: LongText
 
 
-class TableFileFailureDetails(TableFailureDetails):
+class TableFileFailureDetails(SheetCreationFailureDetails):
     file_name: LongText
 
 
@@ -254,8 +254,8 @@ class TableFileEvent(WebhookEvent):
     details: TableFileDetails
 
 
-class TableFailureEvent(WebhookEvent):
-    details: TableFailureDetails
+class SheetCreationFailureEvent(WebhookEvent):
+    details: SheetCreationFailureDetails
 
 
 class TableFileFailureEvent(WebhookEvent):
@@ -285,7 +285,7 @@ DOCUMENTED_EVENTS: dict[str, type[WebhookEvent]] = {
     "table_sheet_created_from_file": TableFileEvent,
     "table_sheet_created_from_file_failed": TableFileFailureEvent,
     "table_sheet_created_from_request_history": TableRowsEvent,
-    "table_sheet_created_from_request_history_failed": TableFailureEvent,
+    "table_sheet_created_from_request_history_failed": SheetCreationFailureEvent,
     "skill_collection_files_changed": SkillEvent,
 }
 

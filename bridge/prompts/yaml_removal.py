@@ -20,7 +20,7 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Lines = tuple[int, int]  # the first line, and the one after the last; from 0
 
 
-def drop_removed_items(text: str, former: JsonObject, wanted: JsonObject) -> str:
+def cut_removed_list_items(text: str, former: JsonObject, wanted: JsonObject) -> str:
     """``text``, which means ``former``, without the lines of the list items that are not in
     ``wanted``; all else stays as it is."""
     lines = text.split("\n")

@@ -44,7 +44,7 @@ from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation
 from bridge.reconcile.proposal_branch import (
     FOLLOW_UP_TRAILER,
-    CommitMessage,
+    AuthoredMessage,
     merge_edit_contents,
     write_commit,
 )
@@ -149,7 +149,7 @@ def _retarget(
     observation: ProposalObservation,
     plan: UpsertPullRequest,
     summary: ProposalSummary,
-    said: CommitMessage,
+    said: AuthoredMessage,
     callbacks: ReconcileCallbacks,
 ) -> tuple[str | None, UpsertPullRequest]:
     """Take an open pull request to the base, if it goes elsewhere; the branch's newest commit
@@ -196,7 +196,7 @@ def _commit_and_push(
     context: MappingContext,
     observation: ProposalObservation,
     plan: UpsertPullRequest,
-    said: CommitMessage,
+    said: AuthoredMessage,
     merged: BranchMerge | None,
     tip: str | None,
     callbacks: ReconcileCallbacks,

@@ -25,7 +25,7 @@ from bridge.prompts.pull_request.markdown import (
 from bridge.prompts.target import Target
 from bridge.prompts.text_template import TemplateFields, fill_text_template
 from bridge.reconcile.mapping_context import CreationPermit, MappingContext
-from bridge.reconcile.proposal_branch import CommitMessage, write_commit
+from bridge.reconcile.proposal_branch import AuthoredMessage, write_commit
 from bridge.reconcile.read_sources import BaseFiles, list_tracked_prompts
 from bridge.reconcile.secret_guard import require_no_secrets
 from bridge.repo.prompt_file_index import PromptFileIndex
@@ -207,7 +207,7 @@ def _commits(
     parent = snapshot.commit
     for done, step in enumerate(steps, start=1):
         # PromptLayer does not say who saved a version.
-        message = CommitMessage(_message(context, step), context.bot.identity, step.date)
+        message = AuthoredMessage(_message(context, step), context.bot.identity, step.date)
         parent = write_commit(context, snapshot, parent, {step.path: step.text}, message)
         tell("writing commits", done, len(steps))
     return parent

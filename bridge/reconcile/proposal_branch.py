@@ -231,7 +231,7 @@ def compute_blob_id(text: bytes | None, like: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class CommitMessage:
+class AuthoredMessage:
     """The message of a commit, with its author and date."""
 
     text: str
@@ -244,7 +244,7 @@ def write_commit(
     snapshot: RepositorySnapshot,
     parent: str,
     changes: Mapping[str, bytes | None],
-    message: CommitMessage,
+    message: AuthoredMessage,
 ) -> str:
     """Write a commit of the bridge and return its object name."""
     return snapshot.write_commit(

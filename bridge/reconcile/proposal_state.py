@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.config.mapping_settings import PullRequestGrouping
 from bridge.forge.forge import PullRequest, PullRequestState
-from bridge.prompts.planning.plan import find_open, select_pull_requests
+from bridge.prompts.planning.plan import find_open, select_proposal_pull_requests
 from bridge.prompts.pull_request.metadata import PullRequestMetadata, parse_metadata
 from bridge.prompts.target import Proposal
 from bridge.reconcile.branch_files import BranchFiles
@@ -49,7 +49,7 @@ def read_proposal_state(
     snapshot = context.fetch()
     there = proposal.branch in snapshot.branches
     pulls = mark_undecided_closing(
-        context, select_pull_requests(found, snapshot.base), branch_exists=there
+        context, select_proposal_pull_requests(found, snapshot.base), branch_exists=there
     )
     open_ = find_open(pulls, snapshot.base)
     newest = open_ or (pulls[0] if pulls else None)

@@ -25,7 +25,7 @@ from bridge.reconcile.branch_merge import BranchMerge
 from bridge.reconcile.head_content import HeadContent
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
-from bridge.reconcile.proposal_branch import CommitMessage
+from bridge.reconcile.proposal_branch import AuthoredMessage
 from bridge.repo.commit import GitCommit, GitIdentity
 from bridge.repo.snapshot import RepositorySnapshot
 
@@ -152,7 +152,7 @@ def build_commit_message(
     snapshot: RepositorySnapshot,
     summary: ProposalSummary,
     trigger_events: Sequence[TriggerEvent],
-) -> CommitMessage:
+) -> AuthoredMessage:
     """The commit's message, author and date; the same story always gives the same."""
     known = summary.editors[0] if summary.editors and summary.author_known else None
     by_bot = context.mapping.commit.author == "bot" or known is None
@@ -160,7 +160,7 @@ def build_commit_message(
     text = render_commit_message(
         summary, context.mapping.commit.subject, editor_is_author=not by_bot
     )
-    return CommitMessage(text, author, _date(snapshot, summary, trigger_events))
+    return AuthoredMessage(text, author, _date(snapshot, summary, trigger_events))
 
 
 def _identity(editor: PromptEditor) -> GitIdentity:

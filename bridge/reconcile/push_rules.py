@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.forge.push_rules import PushSample, find_broken_rules
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.commit_message import render_commit_message
@@ -20,7 +20,7 @@ def check_push_rules(context: MappingContext) -> Iterator[AccessFinding]:
         words = (
             f"mapping {context.mapping.name} cannot push to {context.forge.repository}: {sentence}."
         )
-        yield AccessFinding(FindingSeverity.PROBLEM, words)
+        yield AccessFinding(AccessFindingSeverity.PROBLEM, words)
 
 
 def _sample_push(context: MappingContext) -> PushSample:

@@ -14,7 +14,7 @@ from bridge.prompts.pull_request.markdown import format_code_span
 from bridge.prompts.pull_request.metadata import parse_metadata
 from bridge.reconcile.mapping_context import MappingContext, ReconcileCallbacks
 from bridge.reconcile.observe_proposal import ProposalObservation
-from bridge.reconcile.proposal_branch import CommitMessage, merge_edit_contents, write_commit
+from bridge.reconcile.proposal_branch import AuthoredMessage, merge_edit_contents, write_commit
 from bridge.reconcile.push_changes import find_fork_point
 
 _MARKER = "promptlayer-bridge-base"
@@ -55,7 +55,7 @@ def prepare_retarget(
     context: MappingContext,
     observation: ProposalObservation,
     plan: UpsertPullRequest,
-    said: CommitMessage,
+    said: AuthoredMessage,
     callbacks: ReconcileCallbacks,
 ) -> str | None:
     """Say why on the pull request, and make its branch bring nothing foreign to either base.

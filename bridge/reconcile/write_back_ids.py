@@ -10,7 +10,7 @@ from bridge.prompts.planning.outcome import ReconcileOutcome, ReconcileOutcomeKi
 from bridge.prompts.planning.plan import ProposalPlan, UpsertPullRequest
 from bridge.reconcile.mapping_context import MappingContext
 from bridge.reconcile.observe_proposal import ProposalObservation
-from bridge.reconcile.proposal_branch import CommitMessage, write_commit
+from bridge.reconcile.proposal_branch import AuthoredMessage, write_commit
 from bridge.reconcile.proposal_texts import build_commit_message, build_proposal_summary
 
 log = logging.getLogger("bridge.write_back")
@@ -45,7 +45,7 @@ def write_back_ids(
 
 def _build_message(
     context: MappingContext, observation: ProposalObservation, plan: UpsertPullRequest
-) -> CommitMessage:
+) -> AuthoredMessage:
     summary = replace(build_proposal_summary(context, observation, plan.edits, None), editors=())
     message = build_commit_message(
         context, observation.snapshot, summary, observation.trigger_events

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from bridge.status.daily_sums import (
     DailySum,
     StatisticKind,
-    count_day_events,
     count_day_states,
     estimate_quantile,
     read_stored_sums,
+    sum_history_events_of_day,
 )
 
 
@@ -44,7 +44,10 @@ def list_daily_statistics(
             found[each.day].append(each)
     for day in wanted:
         if not any(each.measure is StatisticKind.SUMMED_UP_MARK for each in found[day]):
-            found[day] = [*count_day_states(connection, day), *count_day_events(connection, day)]
+            found[day] = [
+                *count_day_states(connection, day),
+                *sum_history_events_of_day(connection, day),
+            ]
     return tuple(_day(day, sums) for day, sums in found.items())
 
 

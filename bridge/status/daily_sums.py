@@ -105,7 +105,7 @@ def count_day(connection: Connection, day: date) -> Iterator[DailySum]:
         yield DailySum(
             day, StatisticKind.DELIVERIES, row.source, row.event_type, row.state, row.number
         )
-    yield from count_day_events(connection, day)
+    yield from sum_history_events_of_day(connection, day)
 
 
 def count_day_states(connection: Connection, day: date) -> Iterator[DailySum]:
@@ -121,7 +121,7 @@ def count_day_states(connection: Connection, day: date) -> Iterator[DailySum]:
             yield DailySum(day, StatisticKind.DELIVERIES, "", "", state, number)
 
 
-def count_day_events(connection: Connection, day: date) -> Iterator[DailySum]:
+def sum_history_events_of_day(connection: Connection, day: date) -> Iterator[DailySum]:
     """The pull requests opened, versions published and conflicts of one day. A pull request of many
     prompts counts once."""
     begin, end = _begin(day), _begin(day + _ONE)

@@ -26,7 +26,7 @@ from bridge.errors import (
 )
 from bridge.forge.ensure_pull_request import ensure_pull_request
 from bridge.forge.forge import (
-    FindingSeverity,
+    AccessFindingSeverity,
     GitRemote,
     PullRequest,
     PullRequestContent,
@@ -558,13 +558,13 @@ def test_access_that_suffices_is_all_right(case: ForgeCase) -> None:
     findings = case.forge.check_access(statuses=True)
 
     assert findings
-    assert [each for each in findings if each.severity is not FindingSeverity.OK] == []
+    assert [each for each in findings if each.severity is not AccessFindingSeverity.OK] == []
 
 
 def test_a_credential_that_may_only_read_is_told_what_it_lacks(hosted_case: HostedCase) -> None:
     findings = hosted_case.read_only_forge.check_access()
 
-    problems = [each.message for each in findings if each.severity is FindingSeverity.PROBLEM]
+    problems = [each.message for each in findings if each.severity is AccessFindingSeverity.PROBLEM]
     assert problems
     assert all(secret not in message for message in problems for secret in secrets(hosted_case))
 

@@ -21,7 +21,7 @@ from bridge.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from bridge.forge.forge import FindingSeverity
+from bridge.forge.forge import AccessFindingSeverity
 from bridge.promptlayer.client import PromptLayerClient, SnippetUser
 from bridge.prompts.canonical_form import canonicalise_template
 from bridge.sandbox.promptlayer_app import create_promptlayer_app
@@ -421,7 +421,7 @@ def test_the_key_is_in_no_log_and_no_repr(
 def test_a_key_that_can_read_is_fine(client: PromptLayerClient, registry: PromptRegistry) -> None:
     registry.save_version("p", HELLO)
     (finding,) = client.check_access()
-    assert finding.severity is FindingSeverity.OK
+    assert finding.severity is AccessFindingSeverity.OK
     assert "1 prompt" in finding.message
 
 
@@ -436,12 +436,12 @@ def test_a_key_that_can_read_is_fine(client: PromptLayerClient, registry: Prompt
 def test_a_key_that_cannot_read_is_a_finding(url: str, key: str, message: str) -> None:
     with PromptLayerClient(key, base_url=url) as client:
         (finding,) = client.check_access()
-    assert finding.severity is FindingSeverity.PROBLEM
+    assert finding.severity is AccessFindingSeverity.PROBLEM
     assert message in finding.message
 
 
 def test_an_unreachable_promptlayer_is_a_finding() -> None:
     with PromptLayerClient(KEY, base_url="http://127.0.0.1:9") as client:
         (finding,) = client.check_access()
-    assert finding.severity is FindingSeverity.PROBLEM
+    assert finding.severity is AccessFindingSeverity.PROBLEM
     assert "cannot be reached" in finding.message

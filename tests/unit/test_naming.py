@@ -27,7 +27,7 @@ VERBS = frozenset(
     """
     acquire act add adopt align announce append apply approve assign attach authenticate begin build
     calculate call cancel canonicalise change check choose claim clamp clear close collapse
-    collect commit compare compute configure confirm connect convert copy count create decide decode
+    collect commit compare compute configure confirm connect convert copy count create cut decide decode
     delete deny describe detach detect diff discard dispatch drop dump duplicate edit enable
     encode end enqueue ensure escape estimate evaluate exclude expand explain export extend extract fetch file
     fill filter find finish flush fold forget format forward generate get group handle hold ignore
@@ -39,7 +39,7 @@ VERBS = frozenset(
     reduce refresh refuse register reject release reload remove rename render reopen repair
     replace reply report request requeue require reserve reset resolve respond restore resume resync
     retry return revert review revoke rewrite rotate run save scan schedule select send serve
-    set shorten show sign skip sleep sort split start stop store strip subscribe substitute suggest
+    set shorten show sign skip sleep sort split start stop store strip subscribe substitute suggest sum
     subtract sum summarise sweep sync take tell to touch track transform translate trigger trim
     try tune unpark unregister unwrap update upsert use validate verify wait walk warn watch
     withdraw work write yield

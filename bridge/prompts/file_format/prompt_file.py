@@ -23,7 +23,7 @@ from bridge.prompts.file_format.yaml_writer import dump_yaml
 from bridge.prompts.line_ends import normalise_line_ends, with_line_ends_of
 from bridge.prompts.modeline import split_modeline
 from bridge.prompts.prompt import JsonObject, PromptFile
-from bridge.prompts.yaml_removal import drop_removed_items
+from bridge.prompts.yaml_removal import cut_removed_list_items
 
 _FIRST_INDENT = re.compile(r'\s*\{[ \t]*\n([ \t]*)"')
 _BLANK_BEHIND_COLON = re.compile(r'"kind"\s*:\s')
@@ -123,7 +123,7 @@ def _rendered(
 def _updated_yaml(existing: str, former: PromptFile, wanted: PromptFile) -> str | None:
     """First without the messages, tools and parts that go, then with the rest changed in place."""
     document = build_document(wanted)
-    shorter = drop_removed_items(existing, build_document(former), document)
+    shorter = cut_removed_list_items(existing, build_document(former), document)
     if shorter != existing and (left := _readable(shorter, "yaml")) is not None:
         existing, former = shorter, left
     return update_yaml(existing, build_document(former), document)

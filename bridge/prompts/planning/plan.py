@@ -110,7 +110,9 @@ def decide_plan(plan_input: PlanInput) -> ProposalPlan:
     return UpsertPullRequest(plan_input.edits, plan_input.metadata, open_)
 
 
-def select_pull_requests(found: Sequence[PullRequest], base: str) -> tuple[PullRequest, ...]:
+def select_proposal_pull_requests(
+    found: Sequence[PullRequest], base: str
+) -> tuple[PullRequest, ...]:
     """Select the pull requests of a head branch that are about its proposal to ``base``. One to
     another base counts if the bridge made it (the mapping's base changed since, or a person
     retargeted it) and it was not merged there. A person's own does not count."""

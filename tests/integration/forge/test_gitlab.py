@@ -11,7 +11,7 @@ import pytest
 
 from bridge import errors
 from bridge.forge.forge import (
-    FindingSeverity,
+    AccessFindingSeverity,
     PullRequestContent,
     PullRequestState,
     RateLimitStatus,
@@ -45,7 +45,9 @@ def with_token(case: GitLabCase, token: str) -> GitLabForge:
 
 def problems(forge: GitLabForge) -> list[str]:
     return [
-        each.message for each in forge.check_access() if each.severity is FindingSeverity.PROBLEM
+        each.message
+        for each in forge.check_access()
+        if each.severity is AccessFindingSeverity.PROBLEM
     ]
 
 

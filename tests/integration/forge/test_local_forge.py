@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import AlreadyExistsError, NotFoundError, RequestRefusedError
-from bridge.forge.forge import FindingSeverity, PullRequestContent, PullRequestState
+from bridge.forge.forge import AccessFindingSeverity, PullRequestContent, PullRequestState
 from bridge.forge.local_forge import BODY_LIMIT, LocalForge, MergeMethod, list_repositories
 from bridge.forge.local_repository import BareRepository, CommitPerson
 
@@ -97,7 +97,7 @@ def test_a_missing_repository_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="create it"):
         forge.find_default_branch()
     (finding,) = forge.check_access()
-    assert finding.severity is FindingSeverity.PROBLEM
+    assert finding.severity is AccessFindingSeverity.PROBLEM
 
 
 def test_the_address_is_the_pages_where_there_is_one(place: Place) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge.forge.forge import Forge, PullRequest, PullRequestContent, PullRequestState
 from bridge.forge.local_forge import LocalForge
-from bridge.forge.local_pull_request_files import PullRequestFiles
+from bridge.forge.local_pull_request_files import PullRequestRecords
 from bridge.prompts.pull_request.metadata import parse_metadata
 from tests.contract.forge_case import MergeMethod, Said
 from tests.contract.github_case import REPOSITORY, github_case
@@ -258,14 +258,14 @@ def _local(budget: Windows, root: Path) -> Iterator[ForgeRepository]:
             lambda number: list(case.forge.read_comments(number).values()),
             case.set_default_branch,
             case.rename_branch,
-            partial(_strip_file, PullRequestFiles(path.with_suffix(".pulls"))),
+            partial(_strip_file, PullRequestRecords(path.with_suffix(".pulls"))),
             case.statuses,
             case.forge.close,
             case.edit_body,
         )
 
 
-def _strip_file(pulls: PullRequestFiles, number: int) -> None:
+def _strip_file(pulls: PullRequestRecords, number: int) -> None:
     with pulls.lock_for_writing():
         stripped = replace(pulls.read(number), labels=(), reviewers=(), assignees=())
         pulls.write(stripped)

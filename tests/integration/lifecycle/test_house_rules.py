@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.forge.forge import FindingSeverity
+from bridge.forge.forge import AccessFindingSeverity
 from bridge.prompts.planning.outcome import ReconcileOutcomeKind
 from bridge.reconcile.push_rules import check_push_rules
 from tests.integration.lifecycle.bridge_environment import (
@@ -84,7 +84,7 @@ def broken(environment: BridgeEnvironment) -> list[str]:
     return [
         each.message
         for each in check_push_rules(context)
-        if each.severity is FindingSeverity.PROBLEM
+        if each.severity is AccessFindingSeverity.PROBLEM
     ]
 
 

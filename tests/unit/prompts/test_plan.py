@@ -20,7 +20,7 @@ from bridge.prompts.planning.plan import (
     build_pull_request_metadata,
     decide_plan,
     find_open,
-    select_pull_requests,
+    select_proposal_pull_requests,
 )
 from bridge.prompts.prompt import Prompt
 from bridge.prompts.pull_request.metadata import PendingApproval, PullRequestMetadata
@@ -312,7 +312,7 @@ ABOUT: dict[str, tuple[PullRequest, bool]] = {
 
 @pytest.mark.parametrize(("found", "counts"), ABOUT.values(), ids=ABOUT)
 def test_a_pull_request_counts_or_is_somebodys_own(found: PullRequest, counts: bool) -> None:
-    assert bool(select_pull_requests([found], "main")) is counts
+    assert bool(select_proposal_pull_requests([found], "main")) is counts
 
 
 def test_of_several_open_ones_the_newest_to_the_base_is_the_proposal() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bridge.errors import (
     UnauthorizedError,
 )
-from bridge.forge.forge import FindingSeverity
+from bridge.forge.forge import AccessFindingSeverity
 from bridge.forge.github import GitHubApp
 from tests.integration.forge.github.setting import (
     APP,
@@ -75,5 +75,5 @@ def test_an_app_that_is_not_installed_is_told(
     standin: GitHubStandIn, site: Repository, clock: Clock
 ) -> None:
     (finding,) = connected(standin, GitHubApp(APP, private_key()[0]), clock).check_access()
-    assert finding.severity is FindingSeverity.PROBLEM
+    assert finding.severity is AccessFindingSeverity.PROBLEM
     assert "make an installation token" in finding.message

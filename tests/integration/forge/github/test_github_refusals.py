@@ -13,7 +13,7 @@ from bridge.errors import (
     RateLimitedError,
     RequestRefusedError,
 )
-from bridge.forge.forge import AccessFinding, FindingSeverity
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity
 from bridge.forge.github import GitHubApp, GitHubForge, GitHubToken
 from bridge.forge.github_errors import GitHubErrorResponse, GitHubRequestAttempt, build_error
 from tests.integration.forge.github.setting import (
@@ -149,7 +149,7 @@ def problems(findings: object) -> str:
     assert isinstance(findings, list)
     assert all(isinstance(finding, AccessFinding) for finding in findings)
     return "\n".join(
-        found.message for found in findings if found.severity is FindingSeverity.PROBLEM
+        found.message for found in findings if found.severity is AccessFindingSeverity.PROBLEM
     )
 
 

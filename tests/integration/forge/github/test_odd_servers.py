@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import BridgeError, RequestRefusedError, TransientRefusalError, UnavailableError
 from bridge.forge.draft_fallback import NOTE
 from bridge.forge.ensure_pull_request import ensure_pull_request
-from bridge.forge.forge import AccessFinding, FindingSeverity, PullRequestState
+from bridge.forge.forge import AccessFinding, AccessFindingSeverity, PullRequestState
 from bridge.forge.github import GitHubApp, GitHubForge, GitHubToken
 from bridge.sandbox.local_http_client import create_local_client
 from tests.integration.forge.github.setting import (
@@ -33,7 +33,7 @@ DRAFT = replace(CONTENT, draft=True)
 def problems(found: object) -> list[str]:
     assert isinstance(found, list)
     assert all(isinstance(each, AccessFinding) for each in found)
-    return [each.message for each in found if each.severity is FindingSeverity.PROBLEM]
+    return [each.message for each in found if each.severity is AccessFindingSeverity.PROBLEM]
 
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
