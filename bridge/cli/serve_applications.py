@@ -13,10 +13,10 @@ from bridge.config.serve_settings import LogQueueSettings
 from bridge.engine.controller import BridgeController
 from bridge.serve.find_answers import AnswerFinder
 from bridge.serve.log_delivery import open_log_routes
-from bridge.serve.prompt_endpoints import IsStopping, ServedMapping
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.serve_response import CountRead
-from bridge.serve.serve_routes import ServeRoutes, ServeServices, create_serve_routes
+from bridge.serve.serve_routes import ServeRoutes, create_serve_routes
+from bridge.serve.serve_services import IsStopping, ServedMapping, ServeServices
 from bridge.wiring import create_answer_fetcher, get_current_time
 
 

@@ -6,7 +6,7 @@ become the same commits, so a second run pushes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from datetime import datetime
 from bridge.errors import PromptFileError, RequestRefusedError, UnsafePathError
 from bridge.forge.ensure_pull_request import ensure_pull_request
 from bridge.forge.forge import PullRequest, PullRequestContent
+from bridge.progress import ProgressCallback
 from bridge.prompts.file_format.prompt_file import render_prompt_file
 from bridge.prompts.planning.plan import find_open
 from bridge.prompts.prompt import Prompt, PromptFile, parse_timestamp
@@ -33,8 +34,6 @@ from bridge.repo.snapshot import RepositorySnapshot
 
 _AT_ONCE = 8  # prompts whose versions are read at the same time
 _NAMED = 50  # prompts that the pull request names
-
-ProgressCallback = Callable[[str, int, int], None]  # step, count done, count of all
 
 
 @dataclass(frozen=True)

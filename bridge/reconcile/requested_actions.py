@@ -62,7 +62,7 @@ def list_offered_actions(context: MappingContext) -> tuple[CheckBoxAction, ...]:
     offered = [CheckBoxAction.REBASE]
     if context.mapping.publish:
         offered.insert(0, CheckBoxAction.TAKE_REPOSITORY)
-    if context.mapping.evals.required:
+    if context.mapping.evals.required or context.mapping.evals.is_started_for("proposal"):
         offered.append(CheckBoxAction.EVALUATE)
     return tuple(offered)
 

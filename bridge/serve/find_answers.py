@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -18,13 +19,15 @@ from bridge.errors import (
     UnavailableError,
 )
 from bridge.promptlayer.client import PromptLayerClient
-from bridge.serve.fetch_answers import read_snippets
+from bridge.serve.fetch_answers import needs_provider_key, read_snippets
 from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import AnswerKey, PromptAnswer, PromptRelease
 from bridge.serve.render_f_string import UnfillableTemplateError, render_f_string_answer
 from bridge.serve.template_request import TemplateRequest
 
 _THREADS = 16
+_PROVIDER_KEY_WAIT = 2.0  # seconds
+_PROVIDER_KEY_PAUSE = 60.0  # seconds between two attempts
 _MOST_ASKED = 64  # requests under way and waiting
 
 FetchAnswer = Callable[[AnswerKey], PromptAnswer]
@@ -42,6 +45,7 @@ class AnswerFinder:
         self._find_client = find_client
         self._fetch_answer = fetch_answer
         self._fetches: dict[AnswerKey, asyncio.Task[PromptAnswer]] = {}
+        self._provider_keys_from: dict[AnswerKey, float] = {}  # when to ask again (monotonic)
         self._threads = ThreadPoolExecutor(_THREADS, "ask-promptlayer")
         self._asked = 0
 
@@ -53,11 +57,12 @@ class AnswerFinder:
     ) -> PromptAnswer:
         """The answer for a release, unrendered. Raises errors for an application where PromptLayer
         has to be asked and cannot be."""
-        found = view.find_answer(release, provider, model)
+        found, key = view.find_answer(release, provider, model), release.key
+        asked = AnswerKey(key.source, key.prompt_id, release.version, provider, model)
         if found is None:
-            key = release.key
-            asked = AnswerKey(key.source, key.prompt_id, release.version, provider, model)
             found = await self._fetch_once(asked)
+        elif needs_provider_key(found):
+            found = await self._fetch_provider_key(asked, found)
         if provider or model:
             _check_snippets(view, release, found)
         return found
@@ -121,6 +126,20 @@ class AnswerFinder:
             told = f"PromptLayer has to be asked for version {key.version} of this prompt first."
             raise _translate_error(error, told, "") from None
 
+    async def _fetch_provider_key(self, key: AnswerKey, known: PromptAnswer) -> PromptAnswer:
+        """The answer with the key of its custom provider, which is never stored: a process asks
+        PromptLayer for it after its start. Without the key where PromptLayer does not answer soon,
+        so that a read goes on while PromptLayer is away."""
+        now = time.monotonic()
+        if key not in self._fetches and now < self._provider_keys_from.get(key, now):
+            return known
+        self._provider_keys_from[key] = now + _PROVIDER_KEY_PAUSE
+        try:
+            async with asyncio.timeout(_PROVIDER_KEY_WAIT):
+                return await self._fetch_once(key)
+        except (BridgeError, TimeoutError):
+            return known
+
     async def _ask(self, call: Callable[[], _T]) -> _T:
         """Raises what the call raises, and UnavailableError when very many wait already."""
         if self._asked >= _MOST_ASKED:
@@ -165,9 +184,8 @@ def _check_snippets(view: ReleaseView, release: PromptRelease, found: PromptAnsw
 def _translate_error(error: BridgeError, told: str, advice: str) -> BridgeError:
     """An error of PromptLayer for an application, which neither holds the bridge's key nor asked
     for what the bridge may do: what PromptLayer refused is told, all else may be tried again."""
-    if isinstance(error, NotFoundError | InvalidInputError):
-        return type(error)(f"{told} {error}")
-    if isinstance(error, RequestRefusedError):
-        return RequestRefusedError(f"{told} {error}")
+    for kind in (NotFoundError, InvalidInputError, RequestRefusedError):
+        if isinstance(error, kind):
+            return kind(f"{told} {error}")
     after = getattr(error, "retry_after", None)
     return UnavailableError(f"{told} That fails now: {error}{advice}", retry_after=after)

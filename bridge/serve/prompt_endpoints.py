@@ -10,23 +10,21 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.errors import InvalidInputError, NotFoundError
-from bridge.serve.application_tokens import FindTokens, ServedApplication
-from bridge.serve.find_answers import AnswerFinder
-from bridge.serve.read_releases import ReleaseReader, ReleaseView
+from bridge.serve.application_tokens import ServedApplication
+from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import PromptAnswer, PromptRelease, ReleaseKey, ReleaseSnapshot
 from bridge.serve.serve_response import (
-    CountRead,
     Headers,
-    ServeEndpoint,
     ServeRequest,
     ServeResponse,
     build_json_response,
 )
+from bridge.serve.serve_services import ReleaseEndpoint, ServeServices
 from bridge.serve.template_request import parse_version, read_text
 
 LONGEST_WAIT = 60.0  # seconds
@@ -36,20 +34,6 @@ _CACHE_CONTROL = (b"cache-control", b"private, no-cache")
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})")
 _TAG = re.compile(rb'(?:W/)?("[^"]*")|(\*)')
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-
-IsStopping = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class ServedMapping:
-    """A mapping that serves what is merged."""
-
-    name: str
-    source: str
-    repository: str
-
-
-FindServedMappings = Callable[[], Sequence[ServedMapping]]
 
 
 @dataclass(frozen=True)
@@ -128,21 +112,12 @@ def build_document(release: PromptRelease, answer: PromptAnswer) -> ReleaseDocum
     return ReleaseDocument(release, head, answer, _compute_etag(head, answer.etag.encode()))
 
 
-class PromptEndpoint(ServeEndpoint):
+class PromptEndpoint(ReleaseEndpoint):
     """``GET /v1/prompts/{name}``: one prompt, with commit, path and a strong ETag."""
 
-    def __init__(
-        self,
-        find_tokens: FindTokens,
-        count_read: CountRead,
-        documents: ReleaseDocuments,
-        reader: ReleaseReader,
-        answers: AnswerFinder,
-    ) -> None:
-        super().__init__(find_tokens, count_read)
+    def __init__(self, services: ServeServices, documents: ReleaseDocuments) -> None:
+        super().__init__(services)
         self._documents = documents
-        self._reader = reader
-        self._answers = answers
 
     async def respond(self, request: ServeRequest) -> ServeResponse:
         query = request.query
@@ -152,7 +127,9 @@ class PromptEndpoint(ServeEndpoint):
         release = view.find_release(name, label, version)
         document = self._documents.get_document(view, release)
         if document is None:
-            document = build_document(release, await self._answers.find_answer(view, release))
+            document = build_document(
+                release, await self._services.answers.find_answer(view, release)
+            )
         age = (b"bridge-age", b"%d" % view.compute_age(release))
         headers = [(b"etag", document.etag), _CACHE_CONTROL, age]
         if matches_etag(request.headers, document.etag):
@@ -160,22 +137,13 @@ class PromptEndpoint(ServeEndpoint):
         return ServeResponse(200, document.body, headers)
 
 
-class PromptListEndpoint(ServeEndpoint):
+class PromptListEndpoint(ReleaseEndpoint):
     """``GET /v1/prompts``: all that an application may read at a label under one ETag. With
     ``Prefer: wait=25`` and the ETag of the last answer, the answer waits for the next change."""
 
-    def __init__(
-        self,
-        find_tokens: FindTokens,
-        count_read: CountRead,
-        documents: ReleaseDocuments,
-        reader: ReleaseReader,
-        is_stopping: IsStopping,
-    ) -> None:
-        super().__init__(find_tokens, count_read)
+    def __init__(self, services: ServeServices, documents: ReleaseDocuments) -> None:
+        super().__init__(services)
         self._documents = documents
-        self._reader = reader
-        self._is_stopping = is_stopping
 
     async def respond(self, request: ServeRequest) -> ServeResponse:
         label = read_text(request.query, "label") or request.application.default_label
@@ -200,29 +168,16 @@ class PromptListEndpoint(ServeEndpoint):
 
     async def _wait_for_change(self, revision: int, deadline: float) -> bool:
         """Whether there may be a change; False once the time is over."""
-        while (left := deadline - time.monotonic()) > 0 and not self._is_stopping():
+        while (left := deadline - time.monotonic()) > 0 and not self._services.is_stopping():
             if await self._reader.index.wait_for_revision(revision, min(left, _STOP_CHECKED)):
                 return True
         return False
 
 
-class CommitEndpoint(ServeEndpoint):
+class CommitEndpoint(ReleaseEndpoint):
     """``GET /v1/commits/{sha}``: 200 once a commit of the base branch, or a later one, is what is
     served of every mapping of its repository; 404 before that. With ``?wait=30`` the answer waits
     for it."""
-
-    def __init__(
-        self,
-        find_tokens: FindTokens,
-        count_read: CountRead,
-        reader: ReleaseReader,
-        find_mappings: FindServedMappings,
-        is_stopping: IsStopping,
-    ) -> None:
-        super().__init__(find_tokens, count_read)
-        self._reader = reader
-        self._find_mappings = find_mappings
-        self._is_stopping = is_stopping
 
     async def respond(self, request: ServeRequest) -> ServeResponse:
         commit = request.scope["path_params"]["commit"].lower()
@@ -237,7 +192,7 @@ class CommitEndpoint(ServeEndpoint):
                     200, {"commit": commit, "served": True, "mappings": ahead}
                 )
             left = deadline - time.monotonic()
-            if left <= 0 or self._is_stopping():
+            if left <= 0 or self._services.is_stopping():
                 where = f" by {', '.join(behind)}" if behind else ""
                 raise NotFoundError(f"The commit {commit}, or a later one, is not served{where}.")
             await self._reader.index.wait_for_revision(snapshot.revision, min(left, _STOP_CHECKED))
@@ -246,7 +201,7 @@ class CommitEndpoint(ServeEndpoint):
         self, snapshot: ReleaseSnapshot, source: str, commit: str
     ) -> tuple[list[str], list[str]]:
         """Names of mappings: those that have to follow the commit yet, and those that do."""
-        mappings = [each for each in self._find_mappings() if each.source == source]
+        mappings = [each for each in self._services.find_mappings() if each.source == source]
         having = {each for each in mappings if _has_commit(snapshot, each.name, commit)}
         repositories = {each.repository for each in having}
         concerned = {each for each in mappings if each.repository in repositories}

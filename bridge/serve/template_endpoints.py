@@ -8,17 +8,15 @@ from __future__ import annotations
 import json
 
 from bridge.errors import InvalidInputError
-from bridge.serve.application_tokens import FindTokens
-from bridge.serve.find_answers import AnswerFinder, build_answer_body
-from bridge.serve.read_releases import ReleaseReader, ReleaseView
+from bridge.serve.find_answers import build_answer_body
+from bridge.serve.read_releases import ReleaseView
 from bridge.serve.release import PromptRelease
 from bridge.serve.serve_response import (
-    CountRead,
     Headers,
-    ServeEndpoint,
     ServeRequest,
     ServeResponse,
 )
+from bridge.serve.serve_services import ReleaseEndpoint
 from bridge.serve.template_request import parse_template_request, parse_version, read_text
 
 _PAGE_SIZE = 30  # as PromptLayer's
@@ -26,24 +24,13 @@ _LARGEST_PAGE = 100
 _LIST_PARAMETERS = frozenset(("page", "per_page", "label", "name"))
 
 
-class TemplateEndpoint(ServeEndpoint):
+class TemplateEndpoint(ReleaseEndpoint):
     """``POST`` and ``GET /prompt-templates/{identifier}``, by name or number.
 
     200 with PromptLayer's answer for the version that is served, byte for byte where nothing is to
     be rendered; 401, 403 for another version, 404, 422; 424 where PromptLayer itself has to be
     asked, and cannot be now. Never a status of 500 or more.
     """
-
-    def __init__(
-        self,
-        find_tokens: FindTokens,
-        count_read: CountRead,
-        reader: ReleaseReader,
-        answers: AnswerFinder,
-    ) -> None:
-        super().__init__(find_tokens, count_read)
-        self._reader = reader
-        self._answers = answers
 
     async def respond(self, request: ServeRequest) -> ServeResponse:
         identifier = request.scope["path_params"]["identifier"]
@@ -53,10 +40,12 @@ class TemplateEndpoint(ServeEndpoint):
         view = self._reader.open_view(request.application)
         release = view.find_release(identifier, asked.label, asked.version)
         if asked.skip_rendering and not asked.overrides:
-            answer = await self._answers.find_answer(view, release, asked.provider, asked.model)
+            answer = await self._services.answers.find_answer(
+                view, release, asked.provider, asked.model
+            )
             body = build_answer_body(answer, release.warning)
         else:
-            body = await self._answers.render(view, release, asked)
+            body = await self._services.answers.render(view, release, asked)
         return ServeResponse(200, (body,), _build_headers(view, release))
 
     async def _respond_to_get(self, request: ServeRequest, identifier: str) -> ServeResponse:
@@ -69,7 +58,7 @@ class TemplateEndpoint(ServeEndpoint):
         version, label = parse_version(query.get("version")), read_text(query, "label") or None
         view = self._reader.open_view(request.application)
         release = view.find_release(identifier, label, version)
-        answer = await self._answers.find_answer(view, release)
+        answer = await self._services.answers.find_answer(view, release)
         content = json.loads(build_answer_body(answer, release.warning))
         if query.get("include_llm_kwargs", "").lower() not in ("true", "1"):
             content["llm_kwargs"] = None
@@ -77,14 +66,8 @@ class TemplateEndpoint(ServeEndpoint):
         return ServeResponse(200, (body,), _build_headers(view, release))
 
 
-class TemplateListEndpoint(ServeEndpoint):
+class TemplateListEndpoint(ReleaseEndpoint):
     """``GET /prompt-templates``: what an application may read at a label, page by page, by name."""
-
-    def __init__(
-        self, find_tokens: FindTokens, count_read: CountRead, reader: ReleaseReader
-    ) -> None:
-        super().__init__(find_tokens, count_read)
-        self._reader = reader
 
     async def respond(self, request: ServeRequest) -> ServeResponse:
         query = request.query

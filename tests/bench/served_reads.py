@@ -33,7 +33,8 @@ from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.release import AnswerKey, PromptAnswer
 from bridge.serve.release_index import ReleaseIndex
 from bridge.serve.serve_response import build_json_response
-from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
+from bridge.serve.serve_routes import SERVE_PREFIXES, create_serve_routes
+from bridge.serve.serve_services import ServeServices
 from bridge.status.metrics_snapshot import MetricsSnapshot
 from bridge.storage.database import Database
 from bridge.storage.inbox import DeliveryInbox

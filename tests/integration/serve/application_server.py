@@ -21,7 +21,6 @@ from bridge.sandbox.promptlayer_app import create_promptlayer_app
 from bridge.sandbox.registry import PromptRegistry
 from bridge.serve.application_tokens import ApplicationTokens, build_application_tokens
 from bridge.serve.find_answers import AnswerFinder
-from bridge.serve.prompt_endpoints import ServedMapping
 from bridge.serve.read_releases import ReleaseReader
 from bridge.serve.release import (
     AnswerKey,
@@ -32,7 +31,8 @@ from bridge.serve.release import (
     ServedCommit,
 )
 from bridge.serve.release_index import ReleaseIndex
-from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
+from bridge.serve.serve_routes import SERVE_PREFIXES, create_serve_routes
+from bridge.serve.serve_services import ServedMapping, ServeServices
 from bridge.web.rate_limit_middleware import RateLimitMiddleware, TokenBucket
 from tests.standins.fault_injection import Faults, WithFaults
 from tests.standins.serve_app import serve

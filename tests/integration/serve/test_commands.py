@@ -12,7 +12,7 @@ import pytest
 
 from bridge.cli.app import main
 from bridge.sandbox.registry_entries import build_chat_template, build_model_metadata
-from bridge.serve.prompt_endpoints import ServedMapping
+from bridge.serve.serve_services import ServedMapping
 from tests.integration.serve.application_server import (
     COMMIT,
     SOURCE,

@@ -14,7 +14,7 @@ import pytest
 
 from bridge.prompts.prompt import JsonObject
 from bridge.sandbox.registry_entries import build_chat_template, build_model_metadata
-from bridge.serve.prompt_endpoints import ServedMapping
+from bridge.serve.serve_services import ServedMapping
 from tests.integration.serve.application_server import (
     COMMIT,
     NOON,

@@ -41,7 +41,8 @@ from bridge.serve.release import (
     ReleaseSnapshot,
 )
 from bridge.serve.release_index import ReleaseIndex
-from bridge.serve.serve_routes import SERVE_PREFIXES, ServeServices, create_serve_routes
+from bridge.serve.serve_routes import SERVE_PREFIXES, create_serve_routes
+from bridge.serve.serve_services import ServeServices
 from bridge.serve.upstream import PromptLayerUpstream, UpstreamSettings
 from bridge.status.metrics_snapshot import read_metrics_snapshot
 from bridge.storage.database import Database

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,46 @@ def test_who_asks_for_the_same_answer_at_once_waits_for_one_request() -> None:
 
     assert len(asked) == 1
     assert len(set(found)) == 1
+
+
+KEYLESS = PromptAnswer(
+    AnswerKey(SOURCE, 1, 1), b'{"custom_provider": {"client": "openai", "api_key": null}}', '"1"'
+)
+KEYLESS_VIEW = replace(VIEW, snapshot=ReleaseSnapshot(1, {KEY: RELEASE}, {KEYLESS.key: KEYLESS}))
+
+
+def test_the_key_of_a_custom_provider_is_asked_for_after_a_start_and_by_one_request() -> None:
+    asked: list[AnswerKey] = []
+
+    def fetch(key: AnswerKey) -> PromptAnswer:
+        asked.append(key)
+        return replace(KEYLESS, provider_key="sk-of-the-provider")
+
+    async def ask(finder: AnswerFinder) -> list[PromptAnswer]:
+        return await asyncio.gather(*(finder.find_answer(KEYLESS_VIEW, RELEASE) for _ in range(9)))
+
+    with closing(create_finder(fetch)) as finder:
+        found = asyncio.run(ask(finder))
+
+    assert asked == [KEYLESS.key]
+    assert {answer.provider_key for answer in found} == {"sk-of-the-provider"}
+
+
+def test_a_read_goes_on_without_the_key_of_a_custom_provider_while_promptlayer_is_away() -> None:
+    asked: list[AnswerKey] = []
+
+    def fetch(key: AnswerKey) -> PromptAnswer:
+        asked.append(key)
+        raise UnavailableError("away")
+
+    async def ask(finder: AnswerFinder) -> list[PromptAnswer]:
+        return [await finder.find_answer(KEYLESS_VIEW, RELEASE) for _ in range(3)]
+
+    with closing(create_finder(fetch)) as finder:
+        found = asyncio.run(ask(finder))
+
+    assert found == [KEYLESS] * 3
+    assert asked == [KEYLESS.key]  # not again at each read
 
 
 def test_a_promptlayer_that_hangs_is_asked_so_many_times_at_most() -> None:
